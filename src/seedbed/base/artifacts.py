@@ -1,0 +1,133 @@
+"""Content-addressed folders: written aside, manifest last, renamed into place.
+
+In: a kind, a key and a function that fills a folder. Out: `<workspace>/<kind>/<key>/`, which is there whole or not at all;
+`manifest.json` inside means done. Knows nothing of what the folders hold.
+
+    <workspace>/
+      stores/<key>/        pixels.npy rows.parquet store.json
+      backbones/<key>/     weights.safetensors card.json predictions.safetensors manifest.json
+      measurements/<key>/  predictions.safetensors manifest.json
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seedbed.base.errors import StorageError
+
+MANIFEST = "manifest.json"
+_WRITING = re.compile(r"\.writing-(\d+)-[0-9a-f]+$")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of it."""
+    with disk_errors(path):
+        aside = path.with_name(f"{path.name}.writing-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+        try:
+            aside.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn the system's refusals into errors that say what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageError(
+                f"no room left on the disk while writing {path}",
+                "Free some space, or point --workspace (or the output path) at a larger disk; nothing half-written was kept.",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise StorageError(f"not allowed to write {path}", "Choose a folder that you may write to.") from error
+        raise
+
+
+@contextmanager
+def written_aside(final: Path) -> Iterator[Path]:
+    """A folder to fill that becomes `final` when the block ends well, replacing an older one, and vanishes when it does not."""
+    with disk_errors(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        sweep(final.parent)
+        aside = final.with_name(f"{final.name}.writing-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+        aside.mkdir()
+        try:
+            yield aside
+            _swap(aside, final)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _swap(aside: Path, final: Path) -> None:
+    if not final.exists():
+        os.rename(aside, final)
+        return
+    old = final.with_name(f"{final.name}.writing-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    os.rename(final, old)
+    os.rename(aside, final)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written in `folder`; what a living process writes stays."""
+    for path in folder.iterdir():
+        found = _WRITING.search(path.name)
+        if found and not _alive(int(found.group(1))):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def folder_bytes(path: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where finished steps live, shared by the studies that name it."""
+
+    root: Path
+
+    def folder(self, kind: str, key: str) -> Path:
+        return self.root / kind / key
+
+    def has(self, kind: str, key: str) -> bool:
+        """Whether that step is finished: its manifest is written last."""
+        return (self.folder(kind, key) / MANIFEST).is_file()
+
+    def manifest(self, kind: str, key: str) -> dict[str, Any]:
+        return json.loads((self.folder(kind, key) / MANIFEST).read_text())
+
+    @contextmanager
+    def adding(self, kind: str, key: str, manifest: dict[str, Any]) -> Iterator[Path]:
+        """A folder to fill; `manifest` (which the block may still fill in) is written after everything else."""
+        with written_aside(self.folder(kind, key)) as aside:
+            yield aside
+            write_json(aside / MANIFEST, manifest)
+
+    def keys(self, kind: str) -> list[str]:
+        """The finished steps of one kind."""
+        folder = self.root / kind
+        return sorted(p.name for p in folder.iterdir() if (p / MANIFEST).is_file()) if folder.is_dir() else []

@@ -1,0 +1,50 @@
+"""Where work runs: choice of device, and what the hardware is called.
+
+In: a wish ("auto", "cpu", "cuda"). Out: a checked device name and a one-line description. Imports torch only when asked.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+from seedbed.base.errors import UsageError
+
+_CHOICES = ("auto", "cpu", "cuda", "mps")
+
+
+def choose_device(wish: str = "auto") -> str:
+    """The device for a wish: `auto` is CUDA where there is one, else the CPU. Raises UsageError if the wish is not there."""
+    import torch
+
+    if wish.split(":")[0] not in _CHOICES:
+        raise UsageError(f"unknown device {wish!r}", f"Valid: {', '.join(_CHOICES)}.")
+    if wish == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wish.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(f"device {wish!r} is not available here", "Use --device cpu, or install a CUDA build of torch.")
+    return wish
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def describe_hardware(device: str = "cpu") -> str:
+    """One line that names the processor, or the GPU: part of every result's identity card, never of its key."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    return f"{_processor()}, {num_cores()} cores, {platform.system()}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()

@@ -1,0 +1,1 @@
+"""Images on disk -> packed store -> view -> batches."""

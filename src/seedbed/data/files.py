@@ -1,0 +1,96 @@
+"""Reading image files: the pixel reader that every format on disk shares, and how files are listed.
+
+In: a folder. Out: sorted relative paths with size and time, and a picklable reader of their pixels. Knows nothing of labels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from seedbed.base.errors import BadDataError
+from seedbed.base.randomness import content_hash
+from seedbed.data.decode import decode
+from seedbed.data.source import Loaded, Pixels
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jfif"})
+
+
+@dataclass(frozen=True, order=True)
+class Found:
+    """One file: POSIX path relative to the root, bytes, modification time in ns."""
+
+    path: str
+    num_bytes: int = field(compare=False)
+    time_ns: int = field(compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.path}\t{self.num_bytes}\t{self.time_ns}"
+
+
+def must_exist(path: str | Path) -> Path:
+    """The path of a folder; raises BadDataError when it is missing or not a folder."""
+    folder = Path(path).expanduser()
+    if not folder.exists():
+        raise BadDataError(f"there is no {folder}", f"Check the path; the current folder is {Path.cwd()}.")
+    if not folder.is_dir():
+        raise BadDataError(f"{folder} is a file, not a folder of images", "Name the folder that holds the class folders.")
+    return folder
+
+
+def list_images(root: Path, below: str = "") -> list[Found]:
+    """Image files below `root/below`, sorted; hidden files and folders are passed over, links are followed once."""
+    return sorted(_walk(root / below if below else root, below, frozenset()))
+
+
+def _walk(folder: Path, prefix: str, seen: frozenset[tuple[int, int]]) -> Iterator[Found]:
+    status = folder.stat()
+    here = (status.st_dev, status.st_ino)
+    if here in seen:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith((".", "__MACOSX")):
+                continue
+            path = f"{prefix}/{entry.name}" if prefix else entry.name
+            if entry.is_dir():
+                yield from _walk(Path(entry.path), path, seen | {here})
+            elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
+                yield _found(entry, path)
+
+
+def _found(entry: os.DirEntry[str], path: str) -> Found:
+    try:
+        status = entry.stat()
+    except OSError:  # a dangling link: listed, and reported as unreadable when it is read
+        return Found(path, 0, 0)
+    return Found(path, status.st_size, status.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class FilePixels(Pixels):
+    """Reads the images of rows from files; `paths` are relative to `root`, in the order of the source's rows."""
+
+    root: str
+    paths: np.ndarray  # str objects [n]
+
+    def load(self, rows: np.ndarray, size_px: int) -> Loaded:
+        k = len(rows)
+        pixels = np.zeros((k, size_px, size_px, 3), np.uint8)
+        widths, heights = np.zeros(k, np.int32), np.zeros(k, np.int32)
+        checksums, failures = np.zeros(k, np.uint64), {}
+        for i, row in enumerate(rows):
+            try:
+                with open(os.path.join(self.root, self.paths[row]), "rb") as file:
+                    data = file.read()
+                checksums[i] = content_hash(data)
+                pixels[i], widths[i], heights[i] = decode(data, size_px)
+            except OSError as error:
+                failures[i] = error.strerror or str(error)
+            except ValueError as error:
+                failures[i] = str(error)
+        return Loaded(pixels=pixels, widths=widths, heights=heights, checksums=checksums, failures=failures)

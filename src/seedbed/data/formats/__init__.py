@@ -1,0 +1,81 @@
+"""Source formats *(plug-ins)*: `read() -> Source`, and `recognises(path)` for plain paths.
+
+In: a path or a call string. Out: a Source. A plain path goes to the format that recognises it, to `folder` in the end.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from seedbed.base.call import Call, parse_call
+from seedbed.base.errors import UsageError
+from seedbed.base.registry import Registry
+from seedbed.data.source import Source
+
+
+class Format(ABC):
+    """A layout of labelled images; a frozen dataclass of its settings."""
+
+    # Formats that need a path are asked in this order whether they recognise it; higher first.
+    priority: ClassVar[int] = 0
+
+    @abstractmethod
+    def read(self) -> Source:
+        """List the source: the same ids each time; unreadable items are listed too, and reported when they are packed."""
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        """Whether a plain path is of this layout; generators say no."""
+        return False
+
+
+FORMATS: Registry[Format] = Registry("format", "seedbed.formats")
+FORMATS.add("digits", "seedbed.data.formats.digits:Digits")
+FORMATS.add("folder", "seedbed.data.formats.folder:Folder")
+FORMATS.add("tiny_imagenet", "seedbed.data.formats.tiny_imagenet:TinyImageNet")
+FORMATS.add("toy", "seedbed.data.formats.toy:Toy")
+
+
+def parse_data(text: str) -> Call:
+    """The call that a data string stands for: `"photos/"` is `folder('photos/')` unless another format recognises the path."""
+    path = Path(text).expanduser()
+    if path.exists():
+        return Call(name=recognise(path), args=(str(text),))
+    try:
+        return _call(text)
+    except UsageError:
+        if "(" in text:
+            raise
+        return Call(name="folder", args=(str(text),))
+
+
+def _call(text: str) -> Call:
+    call = parse_call(text, "data set")
+    if "(" not in text and call.name not in FORMATS.names():
+        raise UsageError(text)
+    return call
+
+
+def recognise(path: Path) -> str:
+    """The name of the format whose layout a path has."""
+    classes = {name: FORMATS.get(name) for name in FORMATS.names()}
+    for name in sorted(classes, key=lambda n: -classes[n].priority):
+        if classes[name].recognises(path):
+            return name
+    return "folder"
+
+
+def open_source(data: str, *, format_name: str | None = None, hierarchy: str | None = None) -> Source:
+    """The source at a path or of a call string; `format_name` settles the format of a plain path.
+
+    Raises UsageError for an unknown format, BadDataError for a path without labelled images.
+    """
+    if hierarchy is not None:
+        raise UsageError(
+            f"hierarchy {hierarchy!r} is not available in this version",
+            "Nested folders and toy() bring their own tree; leave `hierarchy` out.",
+        )
+    call = Call(name=format_name, args=(data,)) if format_name else parse_data(data)
+    return FORMATS.make(call, f"data set {data!r}").read()

@@ -1,0 +1,47 @@
+"""scikit-learn's handwritten digits: 1,797 real 8 x 8 scans, 10 classes (Alpaydin and Kaynak 1998, UCI).
+
+In: nothing. Out: a Source; no data on disk and no network needed. Grey values 0..16 become white on black, resized.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image
+
+from seedbed.data.arrays import loaded_from_pixels
+from seedbed.data.formats import Format
+from seedbed.data.source import TRAIN, Loaded, Pixels, Source, from_records, listing_fingerprint
+
+
+@dataclass(frozen=True)
+class DigitPixels(Pixels):
+    """The scans, enlarged (bilinear) to the size asked for."""
+
+    light: ClassVar[bool] = True
+
+    def load(self, rows: np.ndarray, size_px: int) -> Loaded:
+        grey = (_scans()[0][rows] * (255 / 16)).astype(np.uint8)
+        enlarged = [Image.fromarray(g).resize((size_px, size_px), Image.Resampling.BILINEAR) for g in grey]
+        pixels = np.repeat(np.stack([np.asarray(e) for e in enlarged])[..., None], 3, axis=3)
+        return loaded_from_pixels(pixels, 8, 8)
+
+
+@dataclass(frozen=True)
+class Digits(Format):
+    """scikit-learn's digits: 1,797 real 8 x 8 scans of handwritten digits, 10 classes."""
+
+    def read(self) -> Source:
+        _, labels = _scans()
+        records = [(f"{i:04d}", str(label), TRAIN) for i, label in enumerate(labels)]
+        return from_records("digits()", records, pixels=DigitPixels(), listing=listing_fingerprint(["digits", str(len(labels))]))
+
+
+def _scans() -> tuple[np.ndarray, np.ndarray]:
+    """float [1797, 8, 8] grey values 0..16, int [1797] labels."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    return np.asarray(images).reshape(-1, 8, 8), np.asarray(labels)

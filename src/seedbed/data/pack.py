@@ -1,0 +1,241 @@
+"""Packing: a source becomes a store, decoded once, in parallel.
+
+In: a Source and a size. Out: a Store, complete or not at all. An unreadable image never stops it and is never dropped silently.
+Knows nothing of what the images are for.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from seedbed.base.artifacts import write_json, written_aside
+from seedbed.base.device import num_cores
+from seedbed.base.errors import BadDataError, UsageError
+from seedbed.base.randomness import item_hashes
+from seedbed.data import decode, splits
+from seedbed.data.source import SPLITS, Loaded, Pixels, Source
+from seedbed.data.store import PIXELS, ROWS, STORE_JSON, UNREADABLE, VERSION, Store, digest_of
+
+_BATCH = 256
+_FEW = 2_000  # below this, starting workers costs more than they bring
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """What packing did."""
+
+    store: Store
+    num_unreadable: int
+    images_per_s: float | None  # None: nothing was to be done
+    unreadable: Path | None  # the file that lists them
+
+
+def pack(
+    source: Source | str,
+    store: str | Path,
+    *,
+    size_px: int | None = None,
+    workers: int | None = None,
+    allow_unreadable: float = 0.01,
+    progress: Progress | None = None,
+) -> Packed:
+    """Pack a source into the folder `store`; a second call for an unchanged source does nothing.
+
+    Args:
+        source: a Source, a path or a call string.
+        store: the folder to make; it is replaced if it is a store of a changed source or another size.
+        size_px: side of the square images, 8 to 1024 px (default 64): shorter side resized, centre crop.
+        workers: processes that decode (default: one per core).
+        allow_unreadable: largest share of unreadable images, 0 to 1, before BadDataError is raised.
+        progress: called with (images done, images in all).
+
+    Raises:
+        BadDataError: no images, one class, a class with one image, too many unreadable images; the list of these is kept beside
+            the store, as `STORE.unreadable.csv`.
+        UsageError: a size out of range, or a folder at `store` that is not a store.
+
+    Example:
+        >>> import tempfile
+        >>> from seedbed.data.pack import pack
+        >>> packed = pack("digits()", tempfile.mkdtemp() + "/digits.store", size_px=16)
+        >>> packed.store.pixels.shape
+        (1797, 16, 16, 3)
+    """
+    source = Source.open(source) if isinstance(source, str) else source
+    size_px = 64 if size_px is None else size_px
+    path = Path(store)
+    _check(path, size_px, allow_unreadable)
+    if _is_fresh(path, source, size_px):
+        found = Store.open(path)
+        return _within(_packed(found, None), allow_unreadable)
+    started = time.perf_counter()
+    with written_aside(path) as aside:
+        failures = _write(source, aside, size_px, workers or num_cores(), progress)
+        if len(failures) > allow_unreadable * source.num_images:
+            raise _too_many(path, failures, source.num_images, allow_unreadable)
+    return _packed(Store.open(path), source.num_images / (time.perf_counter() - started))
+
+
+def _check(path: Path, size_px: int, allow_unreadable: float) -> None:
+    if not 8 <= size_px <= 1024:
+        raise UsageError(f"size_px = {size_px} is outside 8..1024")
+    if not 0 <= allow_unreadable <= 1:
+        raise UsageError(f"allow_unreadable = {allow_unreadable} is not a share between 0 and 1", "0.02 allows 2 %.")
+    if path.exists() and not Store.is_at(path):
+        raise UsageError(f"{path} exists and is not a store", "Name a new folder for the store; nothing there was touched.")
+
+
+def _is_fresh(path: Path, source: Source, size_px: int) -> bool:
+    if not Store.is_at(path):
+        return False
+    card = Store(path).card
+    wanted = {"version": VERSION, "listing": source.listing, "size_px": size_px, "decoder_revision": decode.REVISION}
+    return all(card.get(key) == value for key, value in wanted.items())
+
+
+def _packed(store: Store, rate: float | None) -> Packed:
+    listed = store.path / UNREADABLE
+    num = store.card["num_unreadable"]
+    return Packed(store=store, num_unreadable=num, images_per_s=rate, unreadable=listed if num else None)
+
+
+def _within(packed: Packed, allowed: float) -> Packed:
+    """A store packed under a looser limit does not pass a stricter one."""
+    total = packed.store.num_images + packed.num_unreadable
+    if packed.num_unreadable > allowed * total:
+        raise BadDataError(
+            f"{packed.num_unreadable} of {total} images are unreadable, above the {allowed:.1%} that is allowed",
+            f"They are listed in {packed.unreadable}. Repair or remove them, or raise --allow-unreadable.",
+        )
+    return packed
+
+
+def _too_many(path: Path, failures: dict[int, tuple[str, str]], total: int, allowed: float) -> BadDataError:
+    listed = path.with_name(path.name + ".unreadable.csv")
+    _write_unreadable(listed, failures)
+    first_id, first_reason = next(iter(failures.values()))
+    share = len(failures) / total
+    return BadDataError(
+        f"{len(failures)} of {total} images are unreadable ({share:.1%}; {allowed:.1%} is allowed), the first: {first_id}: {first_reason}",
+        f"All are listed in {listed}. Repair or remove them, or allow them: --allow-unreadable {np.ceil(share * 1000) / 1000:g}.",
+    )
+
+
+def _write(source: Source, folder: Path, size_px: int, workers: int, progress: Progress | None) -> dict[int, tuple[str, str]]:
+    n = source.num_images
+    pixels = np.lib.format.open_memmap(folder / PIXELS, "w+", np.uint8, (n, size_px, size_px, 3))
+    columns = {k: np.zeros(n, t) for k, t in (("widths", np.int32), ("heights", np.int32), ("checksums", np.uint64))}
+    failures: dict[int, tuple[str, str]] = {}
+    for rows, loaded in _load_all(source.pixels, n, size_px, workers):
+        pixels[rows[0] : rows[-1] + 1] = loaded.pixels
+        for name, column in columns.items():
+            column[rows] = getattr(loaded, name)
+        failures |= {int(rows[i]): (source.ids[rows[i]], reason) for i, reason in loaded.failures.items()}
+        if progress:
+            progress(int(rows[-1]) + 1, n)
+    pixels.flush()
+    kept = np.setdiff1d(np.arange(n), np.fromiter(failures, np.int64, len(failures)))
+    _check_classes(source, kept)
+    if failures:
+        _keep_rows(folder / PIXELS, pixels, kept)
+        _write_unreadable(folder / UNREADABLE, failures)
+    _write_rows(source, folder, size_px, kept, columns, len(failures))
+    return failures
+
+
+def _load_all(pixels: Pixels, n: int, size_px: int, workers: int) -> Iterator[tuple[np.ndarray, Loaded]]:
+    batches = [np.arange(i, min(i + _BATCH, n)) for i in range(0, n, _BATCH)]
+    if pixels.light or workers == 1 or n < _FEW:
+        yield from ((rows, pixels.load(rows, size_px)) for rows in batches)
+        return
+    # Workers return decoded pixels and one process writes: 256 images at 64 px are 3 MB, small beside their decoding.
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker, initargs=(pixels, size_px)) as pool:
+        yield from zip(batches, pool.map(_load_in_worker, batches, chunksize=4), strict=True)
+
+
+_worker: tuple[Pixels, int] | None = None
+
+
+def _start_worker(pixels: Pixels, size_px: int) -> None:
+    global _worker
+    _worker = (pixels, size_px)
+
+
+def _load_in_worker(rows: np.ndarray) -> Loaded:
+    assert _worker is not None
+    return _worker[0].load(rows, _worker[1])
+
+
+def _check_classes(source: Source, kept: np.ndarray) -> None:
+    sizes = np.bincount(source.leaves[kept], minlength=len(source.classes))
+    small = [source.classes[i] for i in np.flatnonzero(sizes < 2)]
+    if small:
+        more = f" (and {len(small) - 1} more such classes)" if len(small) > 1 else ""
+        raise BadDataError(
+            f"class {small[0]!r} of {source.name} has {sizes.min()} readable image{'' if sizes.min() == 1 else 's'}{more}",
+            "A class needs at least two images, one to learn from and one to be tested on: add images, or remove its folder.",
+        )
+
+
+def _keep_rows(path: Path, pixels: np.ndarray, kept: np.ndarray) -> None:
+    """Rewrite the pixel file without the unreadable rows."""
+    aside = path.with_suffix(".tmp")
+    target = np.lib.format.open_memmap(aside, "w+", np.uint8, (len(kept), *pixels.shape[1:]))
+    for i in range(0, len(kept), 4096):
+        target[i : i + 4096] = pixels[kept[i : i + 4096]]
+    target.flush()
+    aside.replace(path)
+
+
+def _write_unreadable(path: Path, failures: dict[int, tuple[str, str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "reason"])
+        writer.writerows(failures[row] for row in sorted(failures))
+
+
+def _write_rows(
+    source: Source, folder: Path, size_px: int, kept: np.ndarray, columns: dict[str, np.ndarray], num_unreadable: int
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    ids, leaves, checksums = source.ids[kept], source.leaves[kept], columns["checksums"][kept]
+    used, derived = splits.resolve(source.splits[kept], leaves, checksums, len(source.classes))
+    table = {
+        "id": pa.array(ids, pa.string()),
+        "id_hash": item_hashes(ids),
+        "leaf": pa.DictionaryArray.from_arrays(leaves, pa.array(source.classes)),
+        "split": pa.DictionaryArray.from_arrays(used.astype(np.int8), pa.array(SPLITS)),
+        "width_px": columns["widths"][kept],
+        "height_px": columns["heights"][kept],
+        "checksum": checksums,
+    }
+    pq.write_table(pa.table(table), folder / ROWS)
+    meaning = {"size_px": size_px, "decoder_revision": decode.REVISION, "classes": list(source.classes)}
+    card = {
+        "version": VERSION,
+        "kind": "pixels",
+        "source": source.name,
+        "decoder": "Pillow",
+        "resize": decode.RESIZE_RULE,
+        **meaning,
+        "names": dict(source.names),
+        "parents": {k: list(v) for k, v in source.hierarchy.parents.items()} if source.hierarchy else None,
+        "num_images": len(kept),
+        "num_unreadable": num_unreadable,
+        "splits": {name: int((used == i).sum()) for i, name in enumerate(SPLITS)},
+        "derived_splits": derived,
+        "listing": source.listing,
+        "digest": digest_of(ids, checksums, leaves, used, meaning),
+    }
+    write_json(folder / STORE_JSON, card)

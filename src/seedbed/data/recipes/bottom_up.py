@@ -1,0 +1,30 @@
+"""`bottom_up(depth=D)`: each leaf becomes its ancestor at depth min(depth, D) (Huh, Agrawal, Efros 2016, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from seedbed.base.errors import UsageError
+from seedbed.base.randomness import Draw
+from seedbed.data.hierarchy import Hierarchy
+from seedbed.data.recipes import ClassRecipe
+
+
+@dataclass(frozen=True)
+class BottomUp(ClassRecipe):
+    """Merge classes bottom-up: each becomes its ancestor at the given depth of the hierarchy (root = 0)."""
+
+    depth: int
+
+    def __post_init__(self) -> None:
+        if self.depth < 1:
+            raise ValueError(f"depth = {self.depth} would leave one class, the root; give 1 or more")
+
+    def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
+        if hierarchy is None:
+            raise UsageError(
+                f"bottom_up(depth={self.depth}) needs a class hierarchy, and this source has none",
+                "Nest the class folders (animals/dogs/husky/1.jpg), or use toy(), which has a tree.",
+            )
+        return {leaf: hierarchy.ancestor_at(leaf, self.depth) for leaf in leaves}

@@ -1,0 +1,102 @@
+"""`images(per_class=N | fraction=F | total=N)`: fewer training images, all classes.
+
+The lowest-ranked images of each class stay, so that draws are nested in their size. `total` is shared out by Sainte-Lague's
+divisor method, which is house-monotone: a larger total never takes an image from a class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from seedbed.base.errors import UsageError
+from seedbed.base.randomness import Draw
+from seedbed.data.recipes import ImageRecipe, TrainingRows
+
+
+@dataclass(frozen=True)
+class Images(ImageRecipe):
+    """Keep N training images of each class, or a fraction of each class, or N in total."""
+
+    per_class: int | None = None
+    fraction: float | None = None
+    total: int | None = None
+
+    def __post_init__(self) -> None:
+        exactly_one(self, "per_class", "fraction", "total")
+
+    def select(self, rows: TrainingRows, draw: Draw) -> np.ndarray:
+        return lowest_ranked(rows.labels, draw.ranks(rows.hashes), self._quotas(rows.class_sizes))
+
+    def _quotas(self, sizes: np.ndarray) -> np.ndarray:
+        if self.per_class is not None:
+            return np.minimum(sizes, self.per_class)
+        if self.fraction is not None:
+            return share(sizes, self.fraction)
+        return sainte_lague(sizes, self.total or 0)
+
+    def note(self, rows: TrainingRows) -> str:
+        short = int((rows.class_sizes < (self.per_class or 0)).sum())
+        return f"{short} of {len(rows.classes)} classes have fewer than {self.per_class} images: all of theirs stay" if short else ""
+
+
+def exactly_one(recipe: object, *names: str) -> None:
+    """Raise ValueError unless exactly one of these settings is given, and it is positive (a fraction at most 1)."""
+    given = {name: value for name in names if (value := getattr(recipe, name)) is not None}
+    if len(given) != 1:
+        raise ValueError(f"give exactly one of {', '.join(names)}, not {', '.join(given) or 'none'}")
+    ((name, value),) = given.items()
+    if name == "fraction" and not 0 < value <= 1:
+        raise ValueError(f"fraction = {value} is outside (0, 1]")
+    if name != "names" and value <= 0:
+        raise ValueError(f"{name} = {value} must be positive")
+
+
+def share(sizes: np.ndarray, fraction: float) -> np.ndarray:
+    """The same share of every class: nearest, halves up, at least 1 where there is any."""
+    return np.minimum(sizes, np.maximum(1, np.floor(sizes * fraction + 0.5).astype(np.int64)))
+
+
+def sainte_lague(sizes: np.ndarray, total: int) -> np.ndarray:
+    """Seats for `total` images by class size, at least 1 each, ties to the lower class index: int64 [num_classes].
+
+    Raises UsageError when there are fewer images than `total`, or fewer than one per class.
+    """
+    present = sizes > 0
+    if not present.sum() <= total <= sizes.sum():
+        raise UsageError(
+            f"images(total={total}) is not between one per class and all", f"Give {present.sum()} to {sizes.sum()}."
+        )
+    # Find the largest divisor that gives at least `total`; then take back the surplus, last seats first.
+    low, high = 1e-9, 2.0 * sizes.max() + 1
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _seats(sizes, middle).sum() >= total else (low, middle)
+    seats = _seats(sizes, low)
+    surplus = int(seats.sum() - total)
+    last = np.where(seats > 1, sizes / (2 * seats - 1), np.inf)
+    order = np.lexsort((-np.arange(len(sizes)), last))
+    seats[order[:surplus]] -= 1
+    return seats
+
+
+def _seats(sizes: np.ndarray, divisor: float) -> np.ndarray:
+    return np.minimum(sizes, np.maximum(sizes > 0, np.floor(sizes / divisor + 0.5).astype(np.int64)))
+
+
+def lowest_ranked(labels: np.ndarray, ranks: np.ndarray, quotas: np.ndarray) -> np.ndarray:
+    """bool [n]: the `quotas[c]` lowest-ranked rows of each class c. O(n log n) in the ranks, radix in the labels."""
+    order = np.argsort(ranks, kind="stable")
+    by_class = order[np.argsort(labels[order].astype(_narrow(len(quotas))), kind="stable")]
+    sorted_labels = labels[by_class]
+    starts = np.searchsorted(sorted_labels, np.arange(len(quotas)))
+    position = np.arange(len(labels)) - starts[sorted_labels]
+    kept = np.zeros(len(labels), bool)
+    kept[by_class[position < quotas[sorted_labels]]] = True
+    return kept
+
+
+def _narrow(num_classes: int) -> type[np.generic]:
+    """The narrowest label type: NumPy sorts 16-bit integers by radix."""
+    return np.int16 if num_classes < 2**15 else np.int32

@@ -1,0 +1,118 @@
+"""A source: labelled images as they lie on disk, or as a program draws them.
+
+In: what a format found (ids, leaf labels, splits) and a reader of pixels. Out: one frozen record that packing consumes.
+Knows nothing of stores, recipes or tasks. A target is a source too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from seedbed.base.errors import BadDataError
+from seedbed.data.hierarchy import Hierarchy
+
+SPLITS = ("train", "val", "test")
+TRAIN, VAL, TEST = range(3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A batch of k images as read: rows that failed have zero pixels and a reason."""
+
+    pixels: np.ndarray  # uint8 [k, size_px, size_px, 3]
+    widths: np.ndarray  # int32 [k], as found, px
+    heights: np.ndarray  # int32 [k], as found, px
+    checksums: np.ndarray  # uint64 [k], of the bytes as found
+    failures: Mapping[int, str] = field(default_factory=dict)  # position in the batch -> reason
+
+
+class Pixels(ABC):
+    """How the images of a source are read; picklable, so that workers read in parallel."""
+
+    # Whether one process is enough (a generator, an array in memory): workers cost more than they bring.
+    light: bool = False
+
+    @abstractmethod
+    def load(self, rows: np.ndarray, size_px: int) -> Loaded:
+        """The images of these rows, shorter side resized to `size_px`, centre crop; never raises for one bad image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Labelled images: n records with id, leaf label and split.
+
+    `leaves` indexes `classes`, `splits` indexes `SPLITS`. Ids are unique, sorted, POSIX paths relative to the root.
+    `names` maps a class id to words. `listing` fingerprints what was found without reading it (names, sizes, times): a changed
+    listing means that the source must be packed again.
+    """
+
+    name: str
+    ids: np.ndarray  # str objects [n]
+    leaves: np.ndarray  # int32 [n]
+    splits: np.ndarray  # uint8 [n]
+    classes: tuple[str, ...]
+    pixels: Pixels
+    listing: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    hierarchy: Hierarchy | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.ids) == 0:
+            raise BadDataError(f"no images in {self.name}", "Expected images in folders by class, for example cats/1.jpg.")
+        if len(self.classes) < 2:
+            raise BadDataError(
+                f"{self.name} has one class only ({self.classes[0]!r})",
+                "A classifier needs at least two classes: one folder of images for each.",
+            )
+        assert len(self.ids) == len(self.leaves) == len(self.splits)
+
+    @staticmethod
+    def open(data: str, hierarchy: str | None = None) -> Source:
+        """The source at a path or of a call string: `Source.open("photos/")`, `Source.open("toy(per_class=100)")`."""
+        from seedbed.data.formats import open_source
+
+        return open_source(data, hierarchy=hierarchy)
+
+    @property
+    def num_images(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def class_sizes(self) -> np.ndarray:
+        """Images of each class over all splits: int64 [num_classes]."""
+        return np.bincount(self.leaves, minlength=len(self.classes))
+
+    def named(self, label: str) -> str:
+        """The words for a class id, or the id itself."""
+        return self.names.get(label, label)
+
+
+def listing_fingerprint(parts: list[str]) -> str:
+    """SHA-256 over what was found, in order."""
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def from_records(name: str, records: list[tuple[str, str, int]], **others: object) -> Source:
+    """A source from (id, leaf label, split) records in any order; `others` are the remaining fields of Source.
+
+    Classes are the labels, sorted; the pixel reader must be one that reads rows in the order of sorted ids.
+    """
+    if not records:
+        raise BadDataError(f"no images in {name}", "Expected images in folders by class, for example cats/1.jpg.")
+    records = sorted(records)
+    classes = tuple(sorted({label for _, label, _ in records}))
+    index = {label: i for i, label in enumerate(classes)}
+    return Source(
+        name=name,
+        ids=np.array([i for i, _, _ in records], dtype=object),
+        leaves=np.fromiter((index[label] for _, label, _ in records), dtype=np.int32, count=len(records)),
+        splits=np.fromiter((split for _, _, split in records), dtype=np.uint8, count=len(records)),
+        classes=classes,
+        **others,  # pyright: ignore[reportArgumentType]
+    )

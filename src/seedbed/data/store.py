@@ -1,0 +1,141 @@
+"""A packed store: decoded once, memory-mapped, every split in one folder.
+
+In: a folder that `pack` wrote. Out: pixels and columns as arrays. Knows nothing of recipes.
+
+    <store>/                    layout version 1, little-endian
+      pixels.npy                uint8 [n, size_px, size_px, 3]
+      rows.parquet              id, id_hash, leaf, split, width_px, height_px, checksum: one row per image, sorted by id
+      unreadable.csv            id, reason (only if there are any)
+      store.json                written last: version, decoder, resize rule, classes, names, parents, counts, digest
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seedbed.base.errors import BadDataError
+from seedbed.data.hierarchy import Hierarchy
+from seedbed.data.source import SPLITS
+
+VERSION = 1
+STORE_JSON, PIXELS, ROWS, UNREADABLE = "store.json", "pixels.npy", "rows.parquet", "unreadable.csv"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A packed data set; open one with `Store.open(path)`, make one with `pack`."""
+
+    path: Path
+
+    @staticmethod
+    def open(path: str | Path) -> Store:
+        """The store at `path`; raises BadDataError when there is none, or one of another version."""
+        store = Store(Path(path))
+        if not Store.is_at(store.path):
+            raise BadDataError(f"{path} is not a store", "Make one: seedbed pack SOURCE STORE.")
+        if store.card.get("version") != VERSION:
+            raise BadDataError(
+                f"{path} has store layout {store.card.get('version')}, and this seedbed reads layout {VERSION}",
+                "Pack the source again.",
+            )
+        return store
+
+    @staticmethod
+    def is_at(path: str | Path) -> bool:
+        """Whether `path` is a finished store."""
+        return (Path(path) / STORE_JSON).is_file()
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """What `store.json` says."""
+        return json.loads((self.path / STORE_JSON).read_text())
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """uint8 [n, size_px, size_px, 3], memory-mapped copy-on-write: nothing done to it reaches the disk."""
+        return np.load(self.path / PIXELS, mmap_mode="c")
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Leaf labels, sorted."""
+        return tuple(self.card["classes"])
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy | None:
+        parents = self.card["parents"]
+        return Hierarchy({k: tuple(v) for k, v in parents.items()}) if parents else None
+
+    @property
+    def names(self) -> dict[str, str]:
+        return self.card["names"]
+
+    @property
+    def name(self) -> str:
+        return self.card["source"]
+
+    @property
+    def size_px(self) -> int:
+        return self.card["size_px"]
+
+    @property
+    def num_images(self) -> int:
+        return self.card["num_images"]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the contents: ids, bytes as found, labels, splits, size and decoder revision."""
+        return self.card["digest"]
+
+    def _column(self, name: str) -> Any:
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.path / ROWS, columns=[name])[name]
+
+    @cached_property
+    def leaves(self) -> np.ndarray:
+        """int32 [n], index into `classes`."""
+        return _codes(self._column("leaf"), self.classes).astype(np.int32)
+
+    @cached_property
+    def splits(self) -> np.ndarray:
+        """uint8 [n], index into SPLITS: train, val, test."""
+        return _codes(self._column("split"), SPLITS).astype(np.uint8)
+
+    @cached_property
+    def hashes(self) -> np.ndarray:
+        """uint64 [n], of the ids."""
+        return self._column("id_hash").to_numpy()
+
+    @cached_property
+    def checksums(self) -> np.ndarray:
+        """uint64 [n], of the bytes as found."""
+        return self._column("checksum").to_numpy()
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """str objects [n], sorted."""
+        return self._column("id").to_numpy()
+
+
+def _codes(column: Any, values: tuple[str, ...]) -> np.ndarray:
+    """Positions in `values` of a dictionary-encoded column's entries: int64 [n]."""
+    column = column.combine_chunks()
+    index = {value: i for i, value in enumerate(values)}
+    table = np.array([index[v] for v in column.dictionary.to_pylist()], dtype=np.int64)
+    return table[column.indices.to_numpy()]
+
+
+def digest_of(ids: np.ndarray, checksums: np.ndarray, leaves: np.ndarray, splits: np.ndarray, meaning: dict[str, Any]) -> str:
+    """SHA-256 over ids, contents, labels and splits in row order, and what the pixels mean."""
+    digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode())
+    digest.update("\n".join(ids).encode("utf-8", "surrogateescape"))
+    for array, kind in ((checksums, "<u8"), (leaves, "<i4"), (splits, "u1")):
+        digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())
+    return digest.hexdigest()

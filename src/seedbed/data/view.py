@@ -1,0 +1,150 @@
+"""A view: a store, row ids and labels; an arm costs an index, whatever the size of the data.
+
+In: a store, a recipe, a seed. Out: training rows with labels, the label set, and the held-out rows under the same label set.
+Knows nothing of training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from seedbed.base.errors import BadDataError, UsageError
+from seedbed.base.randomness import Draw
+from seedbed.data import decode
+from seedbed.data.hierarchy import Hierarchy
+from seedbed.data.recipes import ClassRecipe, ImageRecipe, LabelRecipe, Recipe, TrainingRows
+from seedbed.data.source import SPLITS, TRAIN
+from seedbed.data.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What an arm keeps of a store. `class_of_leaf` maps each leaf of the store to a class, -1 where dropped, in every split."""
+
+    store: Store
+    classes: tuple[str, ...]
+    class_of_leaf: np.ndarray  # int32 [num_leaves]
+    rows: np.ndarray  # int64 [n], training rows of the store, ascending
+    labels: np.ndarray  # int32 [n], index into classes
+    notes: tuple[str, ...] = ()
+
+    @property
+    def leaves(self) -> np.ndarray:
+        """The leaf label of each training row, always kept: int32 [n]."""
+        return self.store.leaves[self.rows]
+
+    def held_out(self, split: str = "test") -> tuple[np.ndarray, np.ndarray]:
+        """Rows of another split whose class is kept, and their labels: int64 [m], int32 [m]."""
+        rows = np.flatnonzero(self.store.splits == SPLITS.index(split))
+        labels = self.class_of_leaf[self.store.leaves[rows]]
+        return rows[labels >= 0], labels[labels >= 0]
+
+    @cached_property
+    def class_sizes(self) -> np.ndarray:
+        """Training images of each class: int64 [num_classes]."""
+        return np.bincount(self.labels, minlength=len(self.classes))
+
+    @property
+    def entropy_bits(self) -> float:
+        """Entropy of the class sizes, in bits; log2(num_classes) when balanced."""
+        p = self.class_sizes / self.class_sizes.sum()
+        return float(-(p[p > 0] * np.log2(p[p > 0])).sum())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of what a training sees: ids, contents and classes of its rows and of the held-out rows, and the pixels' meaning."""
+        digest = hashlib.sha256(f"{self.store.size_px} {decode.REVISION}\n{chr(10).join(self.classes)}".encode())
+        for rows, labels in ((self.rows, self.labels), self.held_out()):
+            for array, kind in ((self.store.hashes[rows], "<u8"), (self.store.checksums[rows], "<u8"), (labels, "<i4")):
+                digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())
+        return digest.hexdigest()[:20]
+
+    @property
+    def ids_sha256(self) -> str:
+        """SHA-256 of the training ids, sorted and joined by newlines, UTF-8."""
+        return hashlib.sha256("\n".join(sorted(self.store.ids[self.rows])).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def make_view(store: Store, recipe: Recipe | str = "", seed: int = 0) -> View:
+    """Apply a recipe to the training rows and the label set of a store; same store, recipe and seed, same view.
+
+    Raises UsageError for a recipe that cannot be read or does not fit the data, BadDataError when fewer than 2 classes are left.
+    """
+    recipe = Recipe(recipe) if isinstance(recipe, str) else recipe
+    rows = np.flatnonzero(store.splits == TRAIN)
+    state = _State(store.classes, np.arange(len(store.classes), dtype=np.int32), rows, store.leaves[rows], store)
+    state = state.without_empty_classes()
+    for name, step in recipe.steps:
+        state = state.apply(step, Draw(seed=seed, purpose=f"sample/{name}")).without_empty_classes()
+    if len(state.classes) < 2:
+        raise BadDataError(
+            f"the recipe {recipe.text!r} leaves {len(state.classes)} class of {store.name}", "A classifier needs at least two."
+        )
+    return View(
+        store=store, classes=state.classes, class_of_leaf=state.class_of_leaf, rows=state.rows, labels=state.labels, notes=state.notes
+    )
+
+
+@dataclass(frozen=True)
+class _State:
+    """A view in the making."""
+
+    classes: tuple[str, ...]
+    class_of_leaf: np.ndarray
+    rows: np.ndarray
+    labels: np.ndarray
+    store: Store
+    notes: tuple[str, ...] = ()
+
+    def apply(self, step: object, draw: Draw) -> _State:
+        if isinstance(step, ClassRecipe):
+            return self._relabelled(step.relabel(self.classes, self.store.hierarchy, draw))
+        seen = TrainingRows(labels=self.labels, hashes=self.store.hashes[self.rows], classes=self.classes)
+        if isinstance(step, ImageRecipe):
+            kept, note = step.select(seen, draw), step.note(seen)
+            notes = (*self.notes, note) if note else self.notes
+            return _State(self.classes, self.class_of_leaf, self.rows[kept], self.labels[kept], self.store, notes)
+        if isinstance(step, LabelRecipe):
+            return _State(self.classes, self.class_of_leaf, self.rows, step.assign(seen, draw), self.store, self.notes)
+        raise UsageError(f"{type(step).__name__} is neither a class, an image nor a label recipe")
+
+    def _relabelled(self, new: object) -> _State:
+        assert isinstance(new, dict)
+        classes, step = index_classes(self.classes, new)
+        labels = step[self.labels]
+        kept = labels >= 0
+        class_of_leaf = np.where(self.class_of_leaf >= 0, step[self.class_of_leaf], -1).astype(np.int32)
+        return _State(classes, class_of_leaf, self.rows[kept], labels[kept], self.store, self.notes)
+
+    def without_empty_classes(self) -> _State:
+        """A class left with no training image leaves the label set in every split."""
+        sizes = np.bincount(self.labels, minlength=len(self.classes))
+        empty = [c for c, size in zip(self.classes, sizes, strict=True) if size == 0]
+        if not empty:
+            return self
+        kept = self._relabelled({c: None if size == 0 else c for c, size in zip(self.classes, sizes, strict=True)})
+        note = f"{len(empty)} classes have no training image and left the label set ({empty[0]}, ...)"
+        return _State(kept.classes, kept.class_of_leaf, kept.rows, kept.labels, self.store, (*self.notes, note))
+
+
+def index_classes(old: Sequence[str], new: dict[str, str | None]) -> tuple[tuple[str, ...], np.ndarray]:
+    """The new label set, sorted, and the map from old label to new, -1 where dropped: int32 [len(old)]."""
+    classes = tuple(sorted({c for c in new.values() if c is not None}))
+    index = {c: i for i, c in enumerate(classes)}
+    return classes, np.array([index.get(new[c], -1) if new[c] is not None else -1 for c in old], dtype=np.int32)
+
+
+def relabelled_leaves(leaves: Sequence[str], hierarchy: Hierarchy | None, recipe: Recipe, seed: int) -> dict[str, str | None]:
+    """What the class recipes of `recipe` do to leaf labels alone, without images: {leaf: class id or None}."""
+    result: dict[str, str | None] = {leaf: leaf for leaf in leaves}
+    for name, step in recipe.steps:
+        if isinstance(step, ClassRecipe):
+            left = sorted({c for c in result.values() if c is not None})
+            new = step.relabel(left, hierarchy, Draw(seed=seed, purpose=f"sample/{name}"))
+            result = {leaf: None if c is None else new[c] for leaf, c in result.items()}
+    return result

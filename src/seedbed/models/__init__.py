@@ -1,0 +1,1 @@
+"""A name -> a backbone with a table of layers; images -> codes; the only training loop."""

@@ -1,0 +1,67 @@
+"""Saving and loading a backbone: safetensors beside a card, never a pickle.
+
+In: a Backbone, or the folder of one. Out: the folder, or the Backbone. The card (card.json) says how it was made.
+
+    <backbone>/  weights.safetensors  card.json
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from seedbed.base.artifacts import write_json
+from seedbed.base.errors import BadDataError
+from seedbed.models.backbone import Backbone
+from seedbed.models.zoo import BACKBONES
+
+WEIGHTS, CARD = "weights.safetensors", "card.json"
+
+
+def save_backbone(backbone: Backbone, folder: Path) -> None:
+    """Write weights and card into an existing folder."""
+    from safetensors.torch import save_file
+
+    tensors = {name: t.detach().cpu().contiguous() for name, t in backbone.module.state_dict().items()}
+    save_file(tensors, folder / WEIGHTS)
+    write_json(
+        folder / CARD,
+        {
+            "architecture": backbone.architecture,
+            "size_px": backbone.size_px,
+            "num_parameters": backbone.num_parameters,
+            "classes": list(backbone.classes),
+            "layers": [dataclasses.asdict(layer) for layer in backbone.layers],
+            "penultimate": backbone.penultimate,
+            **backbone.card,
+        },
+    )
+
+
+def read_card(path: str | Path) -> dict[str, object]:
+    """The card of the backbone in a folder; raises BadDataError when there is none."""
+    card = Path(path) / CARD
+    if not card.is_file():
+        raise BadDataError(f"{path} is not a backbone: it has no {CARD}", "Make one: seedbed pretrain STORE --backbone small --out DIR.")
+    return json.loads(card.read_text())
+
+
+def load_backbone(path: str | Path) -> Backbone:
+    """The backbone that was saved in a folder, in evaluation mode.
+
+    Raises BadDataError when the folder holds no backbone, or weights that do not fit its card.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    card = read_card(path)
+    classes, size_px = [str(c) for c in card["classes"]], int(str(card["size_px"]))  # pyright: ignore[reportGeneralTypeIssues]
+    backbone = BACKBONES.make(str(card["architecture"]), str(path)).build(classes, size_px)
+    try:
+        backbone.module.load_state_dict(load_file(Path(path) / WEIGHTS))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise BadDataError(f"the weights in {path} cannot be used: {str(error).splitlines()[0]}", "Train it again.") from None
+    backbone.module.eval()
+    backbone.card = card
+    return backbone

@@ -1,0 +1,1 @@
+"""View + objective -> trained backbone."""

@@ -1,0 +1,1 @@
+"""Codes -> classifiers, neighbours, similarity."""

@@ -1,0 +1,1 @@
+"""Target data + fixed splits + metric -> a task."""

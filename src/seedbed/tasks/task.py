@@ -1,0 +1,74 @@
+"""A task: a target's images with fixed, disjoint splits and a primary metric; test labels are read in scoring alone.
+
+In: a store, and how many training images per class to use. Out: training and validation rows with labels, test rows without, and
+`score`. Knows nothing of backbones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from seedbed.base.errors import BadDataError
+from seedbed.metrics.accuracy import accuracies
+from seedbed.data.store import Store
+
+REVISION = 1  # raised by hand when splits or scoring change
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """Metrics in percent, the primary one, and the prediction behind each: per-image, so that test-set uncertainty needs no rerun."""
+
+    metrics: Mapping[str, float]
+    primary: str
+    predictions: Mapping[str, np.ndarray]  # ids uint64 [n], labels int32 [n], ranked int32 [n, <=5]
+    facts: Mapping[str, object] = field(default_factory=dict)  # what the method chose
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Classification of a target: train, validation and test rows of a store, disjoint and fixed."""
+
+    store: Store
+    train: np.ndarray  # int64 [n]
+    validation: np.ndarray  # int64 [m]
+    test: np.ndarray  # int64 [t]
+    primary: str = "top1"
+
+    def __post_init__(self) -> None:
+        parts = [set(rows.tolist()) for rows in (self.train, self.validation, self.test)]
+        assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2]), "splits overlap"
+        if not len(self.test):
+            raise BadDataError(f"{self.store.name} has no test images", "Add a test/ folder, or more images per class.")
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.store.classes)
+
+    def labels(self, rows: np.ndarray) -> np.ndarray:
+        """Labels of training or validation rows: int64 [n]. Test labels are refused: they are read in `score` alone."""
+        assert not np.isin(rows, self.test).any(), "test labels are read in scoring alone"
+        return self.store.leaves[rows].astype(np.int64)
+
+    def score(self, ranked: np.ndarray, facts: Mapping[str, object]) -> Measurement:
+        """The measurement of predictions on the test rows, best class first: int [t, >=1]."""
+        labels = self.store.leaves[self.test]
+        return Measurement(
+            metrics=accuracies(labels, ranked, self.num_classes),
+            primary=self.primary,
+            predictions={"ids": self.store.hashes[self.test], "labels": labels, "ranked": ranked},
+            facts=facts,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of contents, labels and splits: what a measurement depends on."""
+        digest = hashlib.sha256(f"{REVISION} {self.store.size_px} {self.primary} {len(self.store.classes)}".encode())
+        for rows in (self.train, self.validation, self.test):
+            for array, kind in ((self.store.hashes, "<u8"), (self.store.checksums, "<u8"), (self.store.leaves, "<i4")):
+                digest.update(np.ascontiguousarray(array[rows], dtype=kind).tobytes())
+        return digest.hexdigest()[:20]

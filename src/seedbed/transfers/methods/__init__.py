@@ -1,0 +1,43 @@
+"""Transfer methods *(plug-ins)*: `run(backbone, task, context) -> Measurement`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from seedbed.base.registry import Registry
+
+if TYPE_CHECKING:
+    from seedbed.models.backbone import Backbone
+    from seedbed.models.fit import Progress
+    from seedbed.tasks.task import Measurement, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a method is given beside backbone and task: its seed, where it runs, whom it tells."""
+
+    seed: int = 0
+    device: str = "cpu"
+    on_progress: Callable[[Progress], None] | None = None
+
+
+class Method(ABC):
+    """How a backbone is transferred; a frozen dataclass of its settings."""
+
+    revision: ClassVar[int] = 1  # raised by hand when the meaning of its numbers changes
+
+    @abstractmethod
+    def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
+        """Measure; the same seed gives the same measurement; test labels are touched in `task.score` alone."""
+
+    def num_images_trained(self) -> int:
+        """Images that the method trains on, for the cost estimate."""
+        return 0
+
+
+METHODS: Registry[Method] = Registry("method", "seedbed.methods")
+METHODS.add("finetune", "seedbed.transfers.methods.finetune:Finetune")
+METHODS.add("probe", "seedbed.transfers.methods.probe:Probe")

@@ -1,0 +1,1 @@
+"""Statistical verdicts: scores of arms go in, simultaneous intervals and plain answers come out."""

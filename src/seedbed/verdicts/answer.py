@@ -1,0 +1,216 @@
+"""One answer of a study: a contrast, where it was measured, and a sentence that says it in plain English.
+
+In: a `Contrast` and the names of what was compared. Out: an `Answer`, whose fields are the JSON contract.
+Knows nothing of statistics. Numbers are rounded in the sentence only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from seedbed.verdicts.contrasts import Contrast, Interval, Verdict
+
+_MAX_DECIMALS = 4
+_TRAINING_TIME = " The reference was still improving with longer training, so this may be an effect of training time."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a study says about one arm on one target; fields as in the JSON document."""
+
+    question: str
+    target: str
+    method: str
+    images_seen: int | None
+    metric: str
+    unit: str
+    arm: str
+    reference: str
+    difference: float
+    interval: Interval | None
+    interval_90: Interval | None
+    interval_seeds: Interval | None
+    p_value: float | None
+    significant: bool
+    margin: float
+    verdict: Verdict
+    beyond_margin: bool
+    converged: bool | None
+    num_seeds: int
+    seeds_needed: tuple[int, int] | None
+    sentence: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields in order, pairs as lists: what `json` writes and reads back unchanged."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+def answer_from_contrast(
+    contrast: Contrast,
+    *,
+    question: str,
+    target: str,
+    method: str,
+    images_seen: int | None,
+    metric: str,
+    unit: str,
+    converged: bool | None,
+    describe_arm: str | None = None,
+    checkpoint: bool = False,
+) -> Answer:
+    """Puts a contrast into its place and into words.
+
+    Args:
+        target, method: names; "source" and "pretraining" for accuracy on the source itself.
+        images_seen: training budget, None if there is none to speak of.
+        unit: "percent" or "score".
+        converged: False if the reference still gained more than the margin from a longer training.
+        describe_arm: what the sentence calls the arm, its name by default.
+        checkpoint: whether the arm is one existing checkpoint; taken from the contrast as well.
+    """
+    words = _Words(
+        contrast=contrast,
+        arm=_called(describe_arm or contrast.arm, checkpoint or contrast.arm_is_checkpoint),
+        reference=_called(contrast.reference, contrast.reference_is_checkpoint),
+        unit=unit,
+    )
+    place = _place(target, method, metric, images_seen)
+    sentence = f"{place}, {words.verdict()}{_TRAINING_TIME if converged is False else ''}"
+    return Answer(
+        question=question,
+        target=target,
+        method=method,
+        images_seen=images_seen,
+        metric=metric,
+        unit=unit,
+        arm=contrast.arm,
+        reference=contrast.reference,
+        difference=contrast.difference,
+        interval=contrast.interval,
+        interval_90=contrast.interval_90,
+        interval_seeds=contrast.interval_seeds,
+        p_value=contrast.p_value,
+        significant=contrast.significant,
+        margin=contrast.margin,
+        verdict=contrast.verdict,
+        beyond_margin=contrast.beyond_margin,
+        converged=converged,
+        num_seeds=contrast.num_seeds,
+        seeds_needed=contrast.seeds_needed,
+        sentence=sentence,
+    )
+
+
+def _called(name: str, checkpoint: bool) -> str:
+    return f"this checkpoint ({name})" if checkpoint else name
+
+
+def _place(target: str, method: str, metric: str, images_seen: int | None) -> str:
+    names = {"source": "the source itself", "source_fine": "all fine labels of the source"}
+    details = [metric] if method == "pretraining" else [method, metric]
+    if images_seen:
+        details.append(f"{_count(images_seen, 'image')} seen")
+    return f"On {names.get(target, target)} ({', '.join(details)})"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Words:
+    """The words for one contrast; `arm` and `reference` are what it calls them."""
+
+    contrast: Contrast
+    arm: str
+    reference: str
+    unit: str
+
+    def verdict(self) -> str:
+        contrast = self.contrast
+        if contrast.interval is None:
+            return self._no_interval()
+        if contrast.verdict == "undecided":
+            return self._undecided(contrast.interval)
+        if contrast.verdict == "equivalent":
+            return self._equivalent(contrast.interval)
+        return self._one_sided(contrast.interval)
+
+    def _one_sided(self, interval: Interval) -> str:
+        low, high = sorted(abs(end) for end in interval)
+        size = self._amount(abs(self.contrast.difference))
+        evidence = self._evidence((low, high))
+        return f"{self.arm} is {self.contrast.verdict} than {self.reference} by {size} ({evidence}). {self._beyond()}"
+
+    def _beyond(self) -> str:
+        margin = self._margin()
+        if self.contrast.beyond_margin:
+            return f"All of the interval lies beyond the margin of {margin}."
+        return f"Part of the interval lies within the margin of {margin}."
+
+    def _equivalent(self, interval: Interval) -> str:
+        ninety = self.contrast.interval_90
+        assert ninety is not None
+        text = (
+            f"{self.arm} is equivalent to {self.reference} within +-{self._margin()} (difference "
+            f"{self._amount(self.contrast.difference)}, 90 % interval {self._range(ninety)}, "
+            f"{self._evidence(interval)})."
+        )
+        if self.contrast.significant:
+            side = "worse" if self.contrast.difference < 0 else "better"
+            text += f" The 95 % interval excludes 0: {self.arm} is {side} by a small but real difference."
+        return text
+
+    def _undecided(self, interval: Interval) -> str:
+        text = (
+            f"it is undecided whether {self.arm} differs from {self.reference} (difference "
+            f"{self._amount(self.contrast.difference)}, {self._evidence(interval)})."
+        )
+        return f"{text} {self._seeds_needed()}"
+
+    def _seeds_needed(self) -> str:
+        if self.contrast.seeds_needed is None:
+            return "At a difference of this size, more seeds alone would hardly decide it."
+        low, high = self.contrast.seeds_needed
+        number = f"{low:,} to {high:,}" if low < high else f"{low:,}"
+        return f"If the difference is of this size, about {number} seeds per arm would be needed."
+
+    def _no_interval(self) -> str:
+        return (
+            f"it is undecided whether {self.arm} differs from {self.reference} (difference "
+            f"{self._amount(self.contrast.difference)}; {_count(self.contrast.num_seeds, 'seed')}). "
+            "An interval needs at least 2 seeds in both arms."
+        )
+
+    def _evidence(self, interval: Interval) -> str:
+        over = "new seeds and new test images" if self.contrast.covers_images else "new seeds"
+        seeds = _count(self.contrast.num_seeds, "seed")
+        return f"95 % interval {self._range(interval)}, over {over}; {seeds}"
+
+    def _range(self, interval: Interval) -> str:
+        return f"{self._number(interval[0])} to {self._number(interval[1])}"
+
+    def _amount(self, value: float) -> str:
+        number = self._number(value)
+        return number if self.unit == "score" else f"{number} points"
+
+    def _margin(self) -> str:
+        """Given by the user, hence as given: 1 point, 0.5 points, 0.04."""
+        margin = f"{self.contrast.margin:g}"
+        noun = "point" if margin == "1" else "points"
+        return margin if self.unit == "score" else f"{margin} {noun}"
+
+    def _number(self, value: float) -> str:
+        """Rounded alike throughout the sentence, and never so far that a number loses its sign."""
+        text = f"{value:.{self._decimals()}f}"
+        return text.removeprefix("-") if float(text) == 0 else text
+
+    def _decimals(self) -> int:
+        contrast = self.contrast
+        ends = [*(contrast.interval or ()), *(contrast.interval_90 or ()), contrast.difference]
+        smallest = min((abs(value) for value in ends if value), default=1.0)
+        decimals = 2 if self.unit == "score" else 1
+        while decimals < _MAX_DECIMALS and round(smallest, decimals) == 0:
+            decimals += 1
+        return decimals

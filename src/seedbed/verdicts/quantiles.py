@@ -1,0 +1,156 @@
+"""Two-sided Dunnett quantiles, p-values and power, by quadrature.
+
+In: a level or an absolute t statistic, the number of contrasts that share one reference, and degrees of
+freedom, fractional or infinite. Out: plain floats. Knows nothing of arms, seeds or images.
+
+With z_0, ..., z_k standard normal and s^2 ~ chi^2_df / df, contrast i is t_i = (z_i - z_0) / (sqrt(2) s), so
+any two contrasts correlate at 1/2 (Dunnett 1955, JASA 50:1096) and, with x = sqrt(2) c s,
+
+    P(max |t_i| <= c) = E_s  integral phi(z) [Phi(z + x) - Phi(z - x)]^k dz.
+
+Both integrands are smooth and decay on both sides (that over s once it is written in log s, which also
+removes the singularity at s = 0 for df < 1), where the trapezoid rule converges exponentially.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+from numpy.polynomial import Chebyshev
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+from scipy.optimize import brentq
+
+Floats = NDArray[np.float64]
+
+# Relative error of a quantile with these: 1e-6 from df 0.8 on, 1e-4 at df 0.4.
+_NUM_SCALE_NODES = 192
+_TAIL = 1e-12  # mass cut from either end of the distribution of s
+_DF_TREATED_AS_INFINITE = 1e8  # the quantiles agree to 1e-8 from here on
+_MIN_DF = 0.4  # a contrast has 0.5 at the very least: two seeds in unshrunk arms, two test images
+_TABLE_DEGREE = 24
+_Z = np.linspace(-8.5, 8.5, 41)
+_Z_WEIGHTS = np.exp(-(_Z**2) / 2) / np.exp(-(_Z**2) / 2).sum()
+
+
+def dunnett_quantile(level: float, num_contrasts: int, df: float) -> float:
+    """The c for which all of `num_contrasts` |t| statistics stay below c with probability `level`.
+
+    Args:
+        level: simultaneous coverage, inside (0, 1).
+        num_contrasts: contrasts with one shared reference, at least 1 (1 gives Student's t).
+        df: degrees of freedom, at least 0.4, may be `math.inf`.
+
+    Raises:
+        ValueError: an argument lies outside its range.
+
+    >>> round(dunnett_quantile(0.95, 3, 10), 2)
+    2.76
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it must lie between 0 and 1, for instance 0.95")
+    _check(num_contrasts, df)
+    return _quantile(float(level), int(num_contrasts), float(df))
+
+
+def dunnett_p_value(abs_t: float, num_contrasts: int, df: float) -> float:
+    """The probability that the largest of `num_contrasts` |t| statistics exceeds `abs_t` under the null.
+
+    Args:
+        abs_t: absolute t statistic, at least 0, may be `math.inf`.
+        num_contrasts, df: as in `dunnett_quantile`.
+
+    >>> round(dunnett_p_value(2.76, 3, 10), 2)
+    0.05
+    """
+    if not abs_t >= 0:
+        raise ValueError(f"abs_t is {abs_t}; it must be an absolute value, 0 or more")
+    _check(num_contrasts, df)
+    return _p_value(float(abs_t), int(num_contrasts), float(df))
+
+
+def dunnett_quantiles(level: float, num_contrasts: int, df: ArrayLike) -> Floats:
+    """`dunnett_quantile` for an array of df, from a cached table that agrees with it to 1e-4."""
+    df = np.asarray(df, dtype=np.float64)
+    if df.size and not df.min() >= _MIN_DF:
+        raise ValueError(f"df goes down to {df.min()}; the table starts at {_MIN_DF}")
+    return np.exp(_log_quantile_table(float(level), int(num_contrasts))(1 / df))
+
+
+def two_sided_power(noncentrality: float, critical: float, df: float) -> float:
+    """P(|T| > critical) for a noncentral t: the power of a two-sided test against `noncentrality`."""
+    scale, weights = _scale_nodes(float(df))
+    over = special.ndtr(noncentrality - critical * scale)
+    under = special.ndtr(-noncentrality - critical * scale)
+    return float(weights @ (over + under))
+
+
+def _check(num_contrasts: int, df: float) -> None:
+    if num_contrasts < 1:
+        raise ValueError(f"num_contrasts is {num_contrasts}; a family has at least 1 contrast")
+    if not df >= _MIN_DF:
+        raise ValueError(f"df is {df}; degrees of freedom start at {_MIN_DF} (infinity is allowed)")
+
+
+@functools.cache
+def _quantile(level: float, num_contrasts: int, df: float) -> float:
+    low = _student_quantile(level, df)
+    if num_contrasts == 1:
+        return low
+    # One contrast alone bounds the quantile from below, Bonferroni from above.
+    high = _student_quantile(1 - (1 - level) / num_contrasts, df)
+    gap = functools.partial(_coverage_gap, level=level, num_contrasts=num_contrasts, df=df)
+    return float(brentq(gap, low * (1 - 1e-6), high * (1 + 1e-6), xtol=1e-10))  # pyright: ignore[reportArgumentType]
+
+
+def _coverage_gap(critical: float, *, level: float, num_contrasts: int, df: float) -> float:
+    return 1 - level - _tail(critical, num_contrasts, df)
+
+
+@functools.cache
+def _p_value(abs_t: float, num_contrasts: int, df: float) -> float:
+    if math.isinf(abs_t):
+        return 0.0
+    if num_contrasts == 1:
+        return 2 * float(special.ndtr(-abs_t) if math.isinf(df) else special.stdtr(df, -abs_t))
+    return min(1.0, max(0.0, _tail(abs_t, num_contrasts, df)))
+
+
+def _student_quantile(level: float, df: float) -> float:
+    upper = (1 + level) / 2
+    return float(special.ndtri(upper) if math.isinf(df) else special.stdtrit(df, upper))
+
+
+def _tail(critical: float, num_contrasts: int, df: float) -> float:
+    """P(max |t_i| > critical)."""
+    scale, weights = _scale_nodes(df)
+    x = math.sqrt(2) * critical * scale[:, None]
+    inside = special.ndtr(_Z + x) - special.ndtr(_Z - x)
+    return float(weights @ ((1 - inside**num_contrasts) @ _Z_WEIGHTS))
+
+
+@functools.lru_cache(maxsize=1024)
+def _scale_nodes(df: float) -> tuple[Floats, Floats]:
+    """Nodes and weights for the expectation over s = sqrt(chi^2_df / df)."""
+    if df >= _DF_TREATED_AS_INFINITE:
+        return np.ones(1), np.ones(1)
+    half = df / 2
+    low = math.log(special.gammaincinv(half, _TAIL) / half) / 2
+    high = math.log(special.gammainccinv(half, _TAIL) / half) / 2
+    log_scale = np.linspace(low, high, _NUM_SCALE_NODES)
+    # d P / d log s is proportional to exp(df (log s - s^2 / 2)); the shift by 1/2 avoids underflow.
+    weights = np.exp(df * (log_scale - np.exp(2 * log_scale) / 2 + 0.5))
+    return np.exp(log_scale), weights / weights.sum()
+
+
+@functools.cache
+def _log_quantile_table(level: float, num_contrasts: int) -> Chebyshev:
+    """log c as a polynomial in 1/df: nearly linear there, because c grows like a power 1/df of the odds."""
+
+    def log_quantile(inverse_df: Floats) -> Floats:
+        df = [1 / x if x > 1e-9 else math.inf for x in inverse_df]
+        return np.log([_quantile(level, num_contrasts, value) for value in df])
+
+    return Chebyshev.interpolate(log_quantile, _TABLE_DEGREE, domain=[0, 1 / _MIN_DF])

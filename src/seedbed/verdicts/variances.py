@@ -1,0 +1,117 @@
+"""How far a difference between two arms may be off: its variance and degrees of freedom.
+
+In: arrays of values or variances whose leading axes are free (one family, or thousands of simulated ones).
+Out: arrays of variances and degrees of freedom. Knows nothing of arms' names, margins or verdicts.
+
+Axes: S = seeds of an arm, N = test images, A = arms of a family, ... = anything, broadcast.
+
+The model of a value x[s, i] of one arm, seed s and test image i is
+
+    x[s, i] = mean + seed[s] + image[i] + residual[s, i],    with residual variance r.
+
+Seeds are drawn anew for every arm; images are the same for all arms and seeds. For the contrast of two arms
+
+    V_seed  = var_s(mean_i x) / S summed over the two arms: estimates  sum (var(seed) + r / N) / S
+    V_image = var_i(difference of the arms' mean_s x) / N:  estimates  (var(image difference) + sum r / S) / N
+
+and the truth is sum var(seed) / S + var(image difference) / N + sum r / (N S). The residual's share, sum of
+r / (N S) over the two arms, is thus counted twice, and V_both estimates it from the two-way residuals.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+def sample_mean(values: Floats) -> Floats:
+    """Mean over the last axis, exact where all values are identical."""
+    first = values[..., :1]
+    return first[..., 0] + (values - first).mean(-1)
+
+
+def sample_variance(values: Floats) -> Floats:
+    """Unbiased variance over the last axis, exactly 0 where all values are identical."""
+    return (values - values[..., :1]).var(-1, ddof=1)
+
+
+def shrunk_variances(variances: Floats, num_seeds: ArrayLike, shares: ArrayLike) -> tuple[Floats, Floats]:
+    """Shrinks each arm's variance to the family's mean with the weight of one degree of freedom.
+
+    v* = (mean v + (S - 1) v) / S with S degrees of freedom. Where arms differ in S, "mean v" weights each
+    arm by its S - 1 and every arm uses its own S; equal S gives the plain mean. An arm that takes no part,
+    or finds no other arm to borrow from, keeps its own v with S - 1.
+
+    Args:
+        variances: [..., A] over seeds.
+        num_seeds: [A], at least 2 each.
+        shares: [A] booleans: whether the arm takes part in the family's mean.
+
+    Returns:
+        Variances [..., A] and their degrees of freedom [A].
+    """
+    num_seeds = np.asarray(num_seeds, dtype=np.float64)
+    shares = np.asarray(shares, dtype=bool)
+    if shares.sum() < 2:
+        return variances, num_seeds - 1
+    weights = np.where(shares, num_seeds - 1, 0)
+    mean = (variances * weights).sum(-1, keepdims=True) / weights.sum()
+    shrunk = (mean + (num_seeds - 1) * variances) / num_seeds
+    return np.where(shares, shrunk, variances), np.where(shares, num_seeds, num_seeds - 1)
+
+
+def satterthwaite(variances: Floats, dfs: ArrayLike) -> tuple[Floats, Floats]:
+    """Sums independent variance estimates [..., terms] and gives the sum's degrees of freedom.
+
+    Welch-Satterthwaite (Satterthwaite 1946, Biometrics Bulletin 2:110). A sum of zeros is known exactly:
+    its degrees of freedom are infinite.
+    """
+    total = variances.sum(-1)
+    spread = (variances**2 / np.asarray(dfs, dtype=np.float64)).sum(-1)
+    return total, _ratio(total**2, spread)
+
+
+def image_variance(per_image: Floats, per_image_reference: Floats) -> tuple[Floats, Floats]:
+    """V_image and V_both, from [..., S, N] of an arm and [..., S', N] of its reference, N >= 2, S, S' >= 2."""
+    num_images = per_image.shape[-1]
+    difference = per_image.mean(-2) - per_image_reference.mean(-2)
+    v_both = _residual_share(per_image) + _residual_share(per_image_reference)
+    return sample_variance(difference) / num_images, v_both
+
+
+def _residual_share(per_image: Floats) -> Floats:
+    """r / (N S), with r the mean square of the seed x image residual at (S - 1)(N - 1) degrees of freedom.
+
+    The residual's sum of squares is that within images less that between the seeds' means.
+    """
+    num_seeds, num_images = per_image.shape[-2:]
+    centred = per_image - per_image.mean(-2, keepdims=True)
+    residual = centred - centred.mean(-1, keepdims=True)
+    squares = (residual**2).sum((-2, -1))
+    return squares / ((num_seeds - 1) * (num_images - 1) * num_seeds * num_images)
+
+
+def crossed(
+    v_seed: Floats, df_seed: Floats, v_image: Floats, v_both: ArrayLike, num_images: int
+) -> tuple[Floats, Floats]:
+    """V = max(V_seed + V_image - V_both, V_seed, V_image) and its degrees of freedom, elementwise."""
+    total = np.maximum(v_seed + v_image - np.asarray(v_both), np.maximum(v_seed, v_image))
+    return total, _ratio(total**2, v_seed**2 / df_seed + v_image**2 / (num_images - 1))
+
+
+def half_width(v: Floats, quantile: ArrayLike, v_seed: Floats, quantile_seed: ArrayLike) -> Floats:
+    """Half the interval over seeds and images, never less than that over seeds alone.
+
+    V >= V_seed does not suffice for that: an image part that is known well raises the degrees of freedom,
+    and the quantile may then fall faster than the root of V grows.
+    """
+    both = np.asarray(quantile) * np.sqrt(v)
+    return np.maximum(both, np.asarray(quantile_seed) * np.sqrt(v_seed))
+
+
+def _ratio(numerator: Floats, denominator: Floats) -> Floats:
+    """Quotient, infinite where the denominator is 0."""
+    known = denominator > 0
+    return np.where(known, numerator / np.where(known, denominator, 1), np.inf)

@@ -1,0 +1,279 @@
+"""Contrasts against a slow twin written from the formulas, their symmetries, and their corner cases."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seedbed.verdicts.contrasts import ArmScores, Contrast, contrast_family
+from seedbed.verdicts.quantiles import dunnett_quantile
+
+
+def scored(arm: str, per_image: np.ndarray) -> ArmScores:
+    return ArmScores(arm=arm, values=per_image.mean(1), per_image=per_image)
+
+
+def random_family(seed: int, num_seeds: Sequence[int] = (3, 3, 3), num_images: int = 20) -> list[ArmScores]:
+    """The reference, then arms."""
+    rng = np.random.default_rng(seed)
+    return [scored(f"arm{i}", 100.0 * (rng.random((n, num_images)) < 0.5 + 0.1 * i)) for i, n in enumerate(num_seeds)]
+
+
+def numbers(contrast: Contrast) -> list[float]:
+    assert contrast.interval and contrast.interval_90 and contrast.interval_seeds
+    assert contrast.p_value is not None
+    return [
+        contrast.difference,
+        *contrast.interval,
+        *contrast.interval_90,
+        *contrast.interval_seeds,
+        contrast.p_value,
+    ]
+
+
+def variance(numbers: Sequence[float]) -> float:
+    mean = sum(numbers) / len(numbers)
+    return sum((x - mean) ** 2 for x in numbers) / (len(numbers) - 1)
+
+
+def slow_residual_variance(per_image: np.ndarray) -> float:
+    num_seeds, num_images = per_image.shape
+    total = 0.0
+    for s in range(num_seeds):
+        for i in range(num_images):
+            fitted = per_image[s].mean() + per_image[:, i].mean() - per_image.mean()
+            total += (per_image[s, i] - fitted) ** 2
+    return total / ((num_seeds - 1) * (num_images - 1))
+
+
+def slow_interval(family: list[ArmScores], which: int, level: float, over_images: bool) -> tuple[float, float]:
+    """The contract's points 1 to 3, word for word, for equal numbers of seeds."""
+    S = family[0].num_seeds
+    own = [variance(list(a.values)) for a in family]
+    mean_v = sum(own) / len(own)
+    arm, reference = ((mean_v + (S - 1) * own[i]) / S for i in (which, 0))
+    v_seed = (arm + reference) / S
+    df_seed = v_seed**2 / ((arm / S) ** 2 / S + (reference / S) ** 2 / S)
+    k = len(family) - 1
+    half = dunnett_quantile(level, k, df_seed) * math.sqrt(v_seed)
+    if over_images:
+        a, r = family[which].per_image, family[0].per_image
+        assert a is not None and r is not None
+        n = a.shape[1]
+        v_image = variance([a[:, i].mean() - r[:, i].mean() for i in range(n)]) / n
+        v_both = (slow_residual_variance(a) + slow_residual_variance(r)) / (n * S)
+        v = max(v_seed + v_image - v_both, v_seed, v_image)
+        df = v**2 / (v_seed**2 / df_seed + v_image**2 / (n - 1))
+        half = max(half, dunnett_quantile(level, k, df) * math.sqrt(v))
+    difference = family[which].values.mean() - family[0].values.mean()
+    return difference - half, difference + half
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_agrees_with_the_slow_twin(seed: int) -> None:
+    family = random_family(seed, (3, 3, 3, 3))
+    for i, contrast in enumerate(contrast_family(family[0], family[1:], margin=1.0), start=1):
+        assert contrast.interval == pytest.approx(slow_interval(family, i, 0.95, True))
+        assert contrast.interval_90 == pytest.approx(slow_interval(family, i, 0.90, True))
+        assert contrast.interval_seeds == pytest.approx(slow_interval(family, i, 0.95, False))
+
+
+def test_two_arms_by_hand() -> None:
+    """v = 1 and 4, mean 2.5, v* = (2.5 + 2) / 3 = 1.5 and (2.5 + 8) / 3 = 3.5, V = 5 / 3, df = 25 / (14.5 / 3)."""
+    reference = ArmScores(arm="all", values=np.array([50.0, 51, 52]))
+    arm = ArmScores(arm="half", values=np.array([40.0, 42, 44]))
+    [contrast] = contrast_family(reference, [arm], margin=1.0)
+    half = dunnett_quantile(0.95, 1, 75 / 14.5) * math.sqrt(5 / 3)
+    assert contrast.difference == -9
+    assert contrast.interval == pytest.approx((-9 - half, -9 + half))
+    assert contrast.interval == contrast.interval_seeds
+    assert (contrast.verdict, contrast.significant, contrast.beyond_margin) == ("worse", True, True)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), order=st.permutations(range(3)))
+def test_the_order_of_arms_and_of_images_does_not_matter(seed: int, order: list[int]) -> None:
+    reference, *arms = random_family(seed, (3, 3, 4, 2))
+    images = np.random.default_rng(seed).permutation(20)
+    shuffled = [scored(a.arm, a.per_image[:, images]) for a in (reference, *arms) if a.per_image is not None]
+    plain = contrast_family(reference, arms, margin=5.0)
+    mixed = contrast_family(shuffled[0], [shuffled[1 + i] for i in order], margin=5.0)
+    for i, contrast in zip(order, mixed, strict=True):
+        assert contrast.arm == plain[i].arm
+        assert numbers(contrast) == pytest.approx(numbers(plain[i]), abs=1e-8)
+        assert contrast.verdict == plain[i].verdict
+        assert contrast.seeds_needed == plain[i].seeds_needed
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), constant=st.integers(-40, 40))
+def test_adding_a_constant_to_everything_does_not_matter(seed: int, constant: int) -> None:
+    family = random_family(seed)
+    moved = [scored(a.arm, a.per_image + constant) for a in family if a.per_image is not None]
+    for one, other in zip(
+        contrast_family(family[0], family[1:], margin=5.0),
+        contrast_family(moved[0], moved[1:], margin=5.0),
+        strict=True,
+    ):
+        assert numbers(one) == pytest.approx(numbers(other), abs=1e-8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_errors_turn_the_sign(seed: int) -> None:
+    reference, *arms = random_family(seed)
+    turned = {"worse": "better", "better": "worse"}
+    for up, down in zip(
+        contrast_family(reference, arms, margin=5.0),
+        contrast_family(reference, arms, margin=5.0, higher_is_better=False),
+        strict=True,
+    ):
+        assert up.interval and down.interval
+        assert down.difference == -up.difference
+        assert down.interval == pytest.approx((-up.interval[1], -up.interval[0]))
+        assert down.p_value == up.p_value
+        assert down.verdict == turned.get(up.verdict, up.verdict)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), num_seeds=st.lists(st.integers(2, 6), min_size=2, max_size=5))
+def test_intervals_are_nested_and_agree_with_the_p_value(seed: int, num_seeds: list[int]) -> None:
+    reference, *arms = random_family(seed, num_seeds)
+    for contrast in contrast_family(reference, arms, margin=5.0):
+        low, high, low_90, high_90, low_seeds, high_seeds, p_value = numbers(contrast)[1:]
+        assert low <= low_90 <= contrast.difference <= high_90 <= high
+        assert low <= low_seeds and high_seeds <= high
+        assert all(map(math.isfinite, numbers(contrast)))
+        assert contrast.significant == (p_value < 0.05)
+        assert contrast.significant == (low > 0 or high < 0)
+
+
+def test_one_seed_is_undecided_and_no_part_of_the_family() -> None:
+    reference, first, second, lone = random_family(0, (3, 3, 3, 1))
+    with_lone = contrast_family(reference, [first, lone, second], margin=1.0)
+    assert [with_lone[0], with_lone[2]] == contrast_family(reference, [first, second], margin=1.0)
+    contrast = with_lone[1]
+    assert contrast.difference == pytest.approx(lone.values.mean() - reference.values.mean())
+    assert (contrast.verdict, contrast.significant, contrast.num_seeds) == ("undecided", False, 1)
+    assert contrast.interval is None and contrast.interval_90 is None and contrast.interval_seeds is None
+    assert contrast.p_value is None and contrast.seeds_needed is None
+
+
+def test_a_reference_with_one_seed_leaves_all_undecided() -> None:
+    reference, *arms = random_family(0, (1, 3, 3))
+    assert {c.verdict for c in contrast_family(reference, arms, margin=1.0)} == {"undecided"}
+
+
+@pytest.mark.parametrize(
+    "value, verdict, significant, seeds",
+    [(0.1, "equivalent", False, None), (0.4, "equivalent", True, (2, 2)), (5.0, "better", True, (2, 2))],
+)
+def test_identical_values(value: float, verdict: str, significant: bool, seeds: tuple[int, int] | None) -> None:
+    reference = ArmScores(arm="all", values=np.full(3, 0.1))
+    arm = ArmScores(arm="half", values=np.full(4, value))
+    [contrast] = contrast_family(reference, [arm], margin=1.0)
+    assert contrast.interval == (contrast.difference, contrast.difference)
+    assert (contrast.verdict, contrast.significant) == (verdict, significant)
+    assert contrast.p_value == (0.0 if significant else 1.0)
+    assert contrast.seeds_needed == seeds
+
+
+def test_identical_images_add_nothing() -> None:
+    values = np.array([50.0, 51, 53])
+    family = [
+        ArmScores(arm=name, values=values + shift, per_image=np.tile(values[:, None] + shift, (1, 10)))
+        for name, shift in (("all", 0.0), ("half", 1.0))
+    ]
+    [contrast] = contrast_family(family[0], family[1:], margin=1.0)
+    assert contrast.interval == pytest.approx(contrast.interval_seeds)
+
+
+def test_a_checkpoint_stays_out_of_the_mean_variance() -> None:
+    reference, first, second = random_family(3)
+    noisy = ArmScores(arm="mine", values=np.array([10.0, 50, 90]), checkpoint=True)
+    plain = [dataclasses.replace(arm, per_image=None) for arm in (reference, first, second)]
+    [without, _] = contrast_family(plain[0], plain[1:], margin=1.0)
+    [with_noisy, mine] = contrast_family(plain[0], [plain[1], noisy], margin=1.0)
+    assert without.interval_seeds and with_noisy.interval_seeds and mine.interval
+    own = 1600.0
+    pooled = (plain[0].values.var(ddof=1) + plain[1].values.var(ddof=1)) / 2
+    shrunk = (pooled + 2 * plain[0].values.var(ddof=1)) / 3
+    v = (own + shrunk) / 3
+    df = v**2 / ((own / 3) ** 2 / 2 + (shrunk / 3) ** 2 / 3)
+    half = dunnett_quantile(0.95, 2, df) * math.sqrt(v)
+    assert mine.interval[1] - mine.interval[0] == pytest.approx(2 * half)
+    assert mine.arm_is_checkpoint
+
+
+def test_a_lone_arm_beside_checkpoints_borrows_nothing() -> None:
+    reference = ArmScores(arm="a", values=np.array([50.0, 51, 52]), checkpoint=True)
+    arm = ArmScores(arm="b", values=np.array([50.0, 51, 52]))
+    [contrast] = contrast_family(reference, [arm], margin=1.0)
+    assert contrast.interval
+    assert contrast.interval[1] == pytest.approx(dunnett_quantile(0.95, 1, 4) * math.sqrt(2 / 3))
+
+
+def test_bootstrap_finds_the_variance_of_a_mean() -> None:
+    family = random_family(5, num_images=400)
+
+    def bootstrapped(arm: ArmScores) -> ArmScores:
+        shares = arm.per_image
+        assert shares is not None
+        return ArmScores(arm=arm.arm, values=arm.values, statistic=lambda rows: shares[:, rows].mean(1), num_images=400)
+
+    [direct, _] = contrast_family(family[0], family[1:], margin=1.0)
+    [boot, _] = contrast_family(*_split([bootstrapped(arm) for arm in family]), margin=1.0)
+    assert direct.interval and boot.interval and boot.interval_seeds
+    width, boot_width = direct.interval[1] - direct.interval[0], boot.interval[1] - boot.interval[0]
+    assert boot_width >= width * 0.9  # V_both is not taken off
+    assert boot_width > boot.interval_seeds[1] - boot.interval_seeds[0]
+    assert boot.covers_images
+    assert contrast_family(*_split([bootstrapped(arm) for arm in family]), margin=1.0)[0] == boot
+
+
+def _split(family: list[ArmScores]) -> tuple[ArmScores, list[ArmScores]]:
+    return family[0], family[1:]
+
+
+def test_seeds_needed_grow_as_the_difference_shrinks() -> None:
+    def needed(difference: float) -> tuple[int, int] | None:
+        reference = ArmScores(arm="all", values=np.array([50.0, 51, 52]))
+        arm = ArmScores(arm="half", values=np.array([50.0, 51, 52]) + difference)
+        return contrast_family(reference, [arm], margin=1.0)[0].seeds_needed
+
+    near, far = needed(1.0), needed(3.0)
+    assert near and far
+    assert 2 <= far[0] <= far[1] and far[0] < near[0] <= near[1] and far[1] < near[1]
+    assert needed(0.0) is None
+
+
+def test_more_seeds_do_not_help_where_the_test_images_are_few() -> None:
+    rng = np.random.default_rng(0)
+    arms = [scored(name, np.tile(100.0 * (rng.random(20) < 0.5), (3, 1))) for name in ("all", "half")]
+    assert contrast_family(arms[0], arms[1:], margin=1.0)[0].seeds_needed is None
+
+
+def test_mistakes_are_named() -> None:
+    reference, arm, other = random_family(0)
+    with pytest.raises(ValueError, match="margin is -1"):
+        contrast_family(reference, [arm], margin=-1.0)
+    with pytest.raises(ValueError, match="unit is 'points'"):
+        contrast_family(reference, [arm], margin=1.0, unit="points")
+    with pytest.raises(ValueError, match="distinct names"):
+        contrast_family(reference, [arm, arm], margin=1.0)
+    with pytest.raises(ValueError, match="same images"):
+        contrast_family(reference, [dataclasses.replace(other, per_image=None)], margin=1.0)
+    with pytest.raises(ValueError, match="finite"):
+        ArmScores(arm="a", values=np.array([1.0, math.nan]))
+    with pytest.raises(ValueError, match="metric's unit"):
+        ArmScores(arm="a", values=np.array([50.0]), per_image=np.array([[0.0, 1.0]]))
+    with pytest.raises(ValueError, match="shape"):
+        ArmScores(arm="a", values=np.array([50.0]), per_image=np.array([[50.0]]))
+    with pytest.raises(ValueError, match="num_images"):
+        ArmScores(arm="a", values=np.array([50.0]), statistic=lambda rows: np.zeros(1))
