@@ -1,4 +1,4 @@
-"""The drawn source: every picture is a function of its own class, seed and size, and only outlines tell classes apart."""
+"""The drawn source: a picture is a function of its own class, seed and size; only outlines tell classes apart."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ def test_scene_settings_are_obeyed() -> None:
 
 def test_uniform_draws_are_uniform_and_independent_of_near_seeds() -> None:
     draws = uniform(_seeds(4000), 0, 8)[:, :, 0, 0]
-    assert 0 <= draws.min() and draws.max() < 1
+    assert draws.min() >= 0
+    assert draws.max() < 1
     assert np.abs(draws.mean(axis=1) - 0.5).max() < 0.02
     assert np.abs(np.corrcoef(draws) - np.eye(8)).max() < 0.08
     assert abs(np.corrcoef(draws[0, :-1], draws[0, 1:])[0, 1]) < 0.08

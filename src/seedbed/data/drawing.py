@@ -4,7 +4,8 @@ Comes in: class indices and seeds. Goes out: uint8 pictures, each a function of 
 Does not know: splits, how many images a study takes, files (but for the picture that `python -m` writes).
 
 Classes are told apart by outline only. Pose, colours, textures and clutter are drawn from the seed without looking
-at the class. No class is another's mirror image, so horizontal flips are a safe augmentation.
+at the class. No class is another's mirror image, so horizontal flips are a safe augmentation. Some glyphs resemble
+letters and digits: written characters are a near target.
 
     python -m seedbed.data.drawing OUT.png
 """
@@ -28,9 +29,8 @@ from seedbed.data.drawing_shapes import Array, Shape
 _CHUNK = 128
 """Images painted at once: their arrays, 0.5 MB each at 32 px, stay in a core's cache."""
 
-_ANY_TURN = 0.5
-_UPRIGHT = 0.055
-"""Largest turn of a glyph, 20 degrees: a turned N is a Z."""
+_MAX_TURN = {"polygon": 0.5, "round": 0.5, "star": 0.5, "line": 0.055, "curve": 0.055}
+"""In turns; glyphs stay within 20 degrees of upright, since an N on its side is a Z."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ _OUTLINES: Mapping[str, Mapping[str, Mapping[str, Shape]]] = {
 }
 
 TREE: tuple[Leaf, ...] = tuple(
-    Leaf(name=f"{family}/{kind}/{variant}", shape=shape, max_turn=_UPRIGHT if family in ("line", "curve") else _ANY_TURN)
+    Leaf(name=f"{family}/{kind}/{variant}", shape=shape, max_turn=_MAX_TURN[family])
     for family, kinds in _OUTLINES.items()
     for kind, variants in kinds.items()
     for variant, shape in variants.items()
@@ -185,10 +185,7 @@ def render(
 def contact_sheet(size_px: int = 32, per_class: int = 8) -> NDArray[np.uint8]:
     """A picture of all the classes, [height, width, 3]: a column of blocks per family, a row of examples per class."""
     gap_px = max(2, size_px // 8)
-    families = [
-        _family_block([index for index, leaf in enumerate(TREE) if leaf.name.startswith(f"{family}/")], size_px, per_class)
-        for family in _OUTLINES
-    ]
+    families = [_family_block(family, size_px, per_class) for family in _OUTLINES]
     height = max(block.shape[0] for block in families)
     columns: list[NDArray[np.uint8]] = []
     for block in families:
@@ -225,7 +222,7 @@ def main(arguments: list[str]) -> int:
 def _check(classes: NDArray[np.integer], seeds: Seeds, size_px: int) -> None:
     if classes.ndim != 1 or classes.shape != seeds.shape:
         raise ValueError(f"class_index {classes.shape} and seeds {seeds.shape} must be vectors of one length")
-    if len(classes) and not (0 <= classes.min() and classes.max() < len(TREE)):
+    if len(classes) and (classes.min() < 0 or classes.max() >= len(TREE)):
         raise ValueError(
             f"class_index reaches from {classes.min()} to {classes.max()}; give positions in TREE, 0 to {len(TREE) - 1}"
         )
@@ -247,8 +244,9 @@ def _render_sorted(
     return paint(seeds, coverage(seeds, distance, unit_px, settings), settings)
 
 
-def _family_block(indices: list[int], size_px: int, per_class: int) -> NDArray[np.uint8]:
+def _family_block(family: str, size_px: int, per_class: int) -> NDArray[np.uint8]:
     """A row of examples per class, with one blank pixel between pictures and more between kinds."""
+    indices = [index for index, leaf in enumerate(TREE) if leaf.name.startswith(f"{family}/")]
     rows: list[NDArray[np.uint8]] = []
     for place_in_family, index in enumerate(indices):
         seeds = np.arange(per_class, dtype=np.uint64) + np.uint64(1000 * index)

@@ -114,23 +114,23 @@ def paint(seeds: Seeds, mask: Array, settings: SceneSettings) -> NDArray[np.uint
         [n, size_px, size_px, 3].
     """
     size_px = mask.shape[1]
-    draws = uniform(seeds, _PAINT, 60)
-    behind, front = _colours(draws[0:8], settings)
-    ground = _texture(draws[8:18], size_px, settings)
+    draws = uniform(seeds, _PAINT, 42)
+    behind, front = _colours(draws[0:9], settings)
+    ground = _texture(draws[9:19], size_px, settings)
     ground += _clutter(uniform(seeds, _CLUTTER, 6 * _NUM_LINES), size_px, settings)
-    figure = _texture(draws[18:28], size_px, settings)
-    sigma = _between(draws[28], settings.noise)
+    figure = _texture(draws[19:29], size_px, settings)
+    sigma = _between(draws[29], settings.noise)
+    tints = np.float32(0.6) + np.float32(0.8) * draws[30:36]
     pixels = np.empty((*mask.shape, 3), np.uint8)
     for channel in range(3):
-        tint = np.float32(0.6) + np.float32(0.8) * draws[30 + channel : 60 : 3]
-        layer = ground * tint[0]
+        layer = ground * tints[channel]
         layer += behind[channel]
-        over = figure * tint[1]
+        over = figure * tints[3 + channel]
         over += front[channel]
         over -= layer
         over *= mask
         layer += over
-        noise = _crop(_white_tile(size_px), draws[40 + 2 * channel], draws[41 + 2 * channel], size_px)
+        noise = _crop(_white_tile(size_px), draws[36 + channel], draws[39 + channel], size_px)
         noise *= sigma
         layer += noise
         layer *= 255
@@ -154,10 +154,9 @@ def _between(draw: Array, bounds: tuple[float, float]) -> Array:
 
 def _colours(draws: Array, settings: SceneSettings) -> tuple[Array, Array]:
     """Colours behind and of the shape, both [3, n, 1, 1]; which is the brighter is a coin toss."""
-    sign = np.sign(draws[0] - np.float32(0.5))
-    step = np.float32(0.5) * sign * _between(draws[1], settings.contrast)
+    step = (np.rint(draws[0]) - np.float32(0.5)) * _between(draws[1], settings.contrast)
     middle = np.float32(0.5) + np.float32(0.3) * (draws[2:3] - np.float32(0.5))
-    hues = np.float32(2 * settings.chroma) * (draws[2:8] - np.float32(0.5))
+    hues = np.float32(2 * settings.chroma) * (draws[3:9] - np.float32(0.5))
     return middle - step + hues[:3], middle + step + hues[3:]
 
 
@@ -201,7 +200,7 @@ def _clutter(draws: Array, size_px: int, settings: SceneSettings) -> Array:
         np.subtract(np.float32(size_px / 32) * (1 + width) + np.float32(0.5), line, out=line)
         np.maximum(line, 0, out=line)
         np.minimum(line, 1, out=line)
-        line *= np.sign(sign - np.float32(0.5)) * np.maximum(2 * strength - 1, 0) * np.float32(settings.clutter)
+        line *= (2 * np.rint(sign) - 1) * np.maximum(2 * strength - 1, 0) * np.float32(settings.clutter)
         total += line
     return total
 

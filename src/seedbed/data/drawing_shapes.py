@@ -190,7 +190,7 @@ def star(num_points: int) -> Shape:
 
 
 def glyph(lines: Sequence[Sequence[Point]], rings: Sequence[tuple[float, float, float]] = ()) -> Shape:
-    """Pen strokes: polylines through `lines`, and circles (x, y, radius); slant, corners and pen width vary by image."""
+    """Pen strokes: polylines through `lines`, and circles (x, y, radius); slant, corners and pen width vary."""
 
     def shape(x: Array, y: Array, wobble: Array) -> Array:
         pen = np.float32(0.18) + np.float32(0.09) * wobble[-1]
@@ -212,9 +212,7 @@ def glyph(lines: Sequence[Sequence[Point]], rings: Sequence[tuple[float, float, 
 
 def arc(x_centre: float, y_centre: float, radius: float, start: float, stop: float, num_segments: int) -> list[Point]:
     """Points along a circle, from angle `start` to `stop` in turns; a quarter turn is straight down."""
-    angles = [
-        2 * math.pi * (start + (stop - start) * step / num_segments) for step in range(num_segments + 1)
-    ]
+    angles = [2 * math.pi * (start + (stop - start) * step / num_segments) for step in range(num_segments + 1)]
     return [(x_centre + radius * math.cos(angle), y_centre + radius * math.sin(angle)) for angle in angles]
 
 
@@ -227,10 +225,15 @@ def _length(x: Array, y: Array) -> Array:
 def _cos_of_multiple(x: Array, y: Array, radius: Array, factor: int) -> Array:
     """cos(factor * angle) by repeated complex multiplication, which needs no arc tangent."""
     unit = np.maximum(radius, np.float32(1e-3))
-    first_cos, first_sin = x / unit, y / unit
-    cosine, sine = first_cos, first_sin
+    first_cos: Array = np.divide(x, unit)
+    first_sin: Array = np.divide(y, unit)
+    cosine: Array = first_cos
+    sine: Array = first_sin
     for _ in range(factor - 1):
-        cosine, sine = cosine * first_cos - sine * first_sin, sine * first_cos + cosine * first_sin
+        next_cosine, next_sine = cosine * first_cos, sine * first_cos
+        next_cosine -= sine * first_sin
+        next_sine += cosine * first_sin
+        cosine, sine = next_cosine, next_sine
     return cosine
 
 

@@ -34,7 +34,7 @@ class Schedule:
 
     images_seen: int
     batch_size: int = 128
-    peak_learning_rate: float = 0.1
+    peak_learning_rate: float = 0.2
     momentum: float = 0.9
     weight_decay: float = 5e-4
     warmup_share: float = 0.2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from seedbed.base.registry import Registry
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 class Architecture(ABC):
     """A network by name; a frozen dataclass of its settings."""
+
+    revision: ClassVar[int] = 1  # raised by hand when the same settings build another network
 
     @abstractmethod
     def build(self, classes: Sequence[str], size_px: int) -> Backbone:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from seedbed.base.registry import Registry
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 class Objective(ABC):
     """What a pre-training minimises; a frozen dataclass of its settings."""
+
+    revision: ClassVar[int] = 1  # raised by hand when its meaning changes
 
     @abstractmethod
     def loss(self, model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -24,7 +24,7 @@ class Finetune(Method):
     """Fine-tune all layers with a new head; the learning rate of a small grid is chosen on validation."""
 
     images_seen: int = 100_000
-    learning_rates: tuple[float, ...] = (0.01, 0.03, 0.1)
+    learning_rates: tuple[float, ...] = (0.03, 0.1, 0.3)
     batch_size: int = 128
     weight_decay: float = 5e-4
     revision: ClassVar[int] = 1

@@ -28,7 +28,7 @@ class Probe(Method):
 
     layer: str = "penultimate"
     readout: str = "svm"
-    c: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
+    c: tuple[float, ...] = (0.1, 1.0, 10.0)
     revision: ClassVar[int] = 1
 
     def __post_init__(self) -> None:

@@ -1,0 +1,1 @@
+"""Study file -> plan -> executors -> results table."""

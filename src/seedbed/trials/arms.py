@@ -1,0 +1,102 @@
+"""What an arm and a pre-training are, as a study declares them.
+
+In: tables of a study file, or Python values. Out: checked frozen settings, and the plug-ins that they name. Knows nothing of keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from seedbed.base.errors import UsageError
+from seedbed.base.spec import build
+from seedbed.data.recipes import Recipe
+from seedbed.models.fit import Schedule
+from seedbed.models.zoo import BACKBONES, Architecture
+from seedbed.pretraining.objectives import OBJECTIVES, Objective
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretraining:
+    """How every arm is pre-trained; an arm may override any of it. `images_seen` holds one or more training budgets."""
+
+    backbone: str = "small(width=16)"
+    objective: str = "supervised()"
+    images_seen: tuple[int, ...] = (300_000,)
+    batch_size: int = 128
+    learning_rate: float = 0.2  # the peak of the one-cycle schedule
+    weight_decay: float = 5e-4
+
+    def __post_init__(self) -> None:
+        if not self.images_seen or min(self.images_seen) < 1:
+            raise ValueError(f"images_seen = {list(self.images_seen)}: give one or more positive budgets")
+        if self.batch_size < 2:
+            raise ValueError(f"batch_size = {self.batch_size}: batch norm needs at least 2 images")
+        if self.learning_rate <= 0 or self.weight_decay < 0:
+            raise ValueError(f"learning_rate = {self.learning_rate} must be positive, weight_decay = {self.weight_decay} not negative")
+
+    def architecture(self) -> Architecture:
+        return BACKBONES.make(self.backbone)
+
+    def objective_spec(self) -> Objective:
+        return OBJECTIVES.make(self.objective)
+
+    def schedule(self, images_seen: int) -> Schedule:
+        return Schedule(
+            images_seen=images_seen,
+            batch_size=self.batch_size,
+            peak_learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One arm: a recipe over the source, or random initialisation; other keys override the study's pre-training."""
+
+    recipe: str = ""
+    init: Literal["pretrained", "random"] = "pretrained"
+    backbone: str | None = None
+    objective: str | None = None
+    images_seen: tuple[int, ...] | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.init == "random" and self.recipe:
+            raise ValueError(f"init = 'random' trains on nothing, so the recipe {self.recipe!r} would say nothing")
+
+    def pretraining(self, common: Pretraining) -> Pretraining:
+        """The study's pre-training with this arm's own keys."""
+        names = {f.name for f in fields(Pretraining)}
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name in names and getattr(self, f.name) is not None}
+        return replace(common, **own)
+
+    def budgets(self, common: Pretraining) -> tuple[int, ...]:
+        """Images seen of each of its trainings; random initialisation sees none."""
+        return (0,) if self.init == "random" else self.pretraining(common).images_seen
+
+
+def read_arm(value: str | Mapping[str, Any] | Arm, where: str) -> Arm:
+    """An arm from a recipe string, a table or an Arm, with every name in it resolved once, so that errors come early."""
+    if isinstance(value, str):
+        arm = Arm(recipe=value)
+    elif isinstance(value, Mapping):
+        arm = build(Arm, listed(value, "images_seen"), where)
+    elif isinstance(value, Arm):
+        arm = value
+    else:
+        raise UsageError(f"{where}: {value!r} is neither a recipe nor a table", 'Write half = "images(fraction=0.5)".')
+    _ = Recipe(arm.recipe).steps
+    if arm.backbone is not None:
+        BACKBONES.make(arm.backbone)
+    if arm.objective is not None:
+        OBJECTIVES.make(arm.objective)
+    return arm
+
+
+def listed(table: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A table in which a lone number under `key` is a list of one."""
+    return {**table, key: [table[key]]} if isinstance(table.get(key), int) else dict(table)

@@ -1,0 +1,150 @@
+"""Steps: the units of work, each with a content-addressed key and an artifact folder.
+
+In: a step and a workspace. Out: its folder, manifest last. A step runs in any process: it names stores by path and inputs by key.
+Knows nothing of arms, studies or order.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seedbed.base.artifacts import Workspace
+from seedbed.base.device import describe_hardware
+from seedbed.data.store import Store
+from seedbed.data.view import make_view
+from seedbed.models.checkpoint import load_backbone, save_backbone
+from seedbed.models.fit import Progress, Schedule
+from seedbed.models.zoo import BACKBONES
+from seedbed.pretraining.objectives import OBJECTIVES
+from seedbed.pretraining.pretrain import Seeds, pretrain_view, view_facts
+from seedbed.tasks.catalogue.classification import Classification
+from seedbed.trials.provenance import versions
+from seedbed.transfers.methods import METHODS, Context
+
+BACKBONES_KIND, MEASUREMENTS_KIND = "backbones", "measurements"
+PREDICTIONS = "predictions.safetensors"
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(ABC):
+    """A unit of work; equal keys mean equal results."""
+
+    key: str
+    label: str  # for the eye: "half, seed 1, 300,000 images"
+    num_images: int  # images trained on, the measure of its cost
+    threads: int
+    kind: str = ""
+
+    @property
+    def needs(self) -> tuple[str, str] | None:
+        """The artifact that must be there first, as (kind, key)."""
+        return None
+
+    @abstractmethod
+    def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
+        """Do the work and leave the artifact."""
+
+    def manifest(self, device: str, started: float, **facts: Any) -> dict[str, Any]:
+        """What every artifact says of how it came to be."""
+        return {
+            "key": self.key,
+            "label": self.label,
+            "seconds": time.perf_counter() - started,
+            "device": device,
+            "hardware": describe_hardware(device),
+            "threads": self.threads,
+            "versions": versions(),
+            **facts,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainStep(Step):
+    """Pre-train one backbone on one view, or leave it random."""
+
+    store: Path
+    recipe: str
+    seeds: Seeds
+    backbone: str
+    objective: str
+    schedule: Schedule
+    kind: str = BACKBONES_KIND
+
+    def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
+        started = time.perf_counter()
+        view = make_view(Store.open(self.store), self.recipe, self.seeds.sample)
+        done = pretrain_view(
+            view,
+            BACKBONES.make(self.backbone),
+            self.schedule,
+            objective=OBJECTIVES.make(self.objective),
+            seeds=self.seeds,
+            device=device,
+            on_progress=on_progress,
+        )
+        rate = done.fitted.images_per_s if done.fitted else None
+        facts = {"metrics": done.metrics, "images_per_s": rate, "epochs": self.schedule.images_seen / len(view.rows), **view_facts(view)}
+        done.backbone.card = {
+            "recipe": self.recipe,
+            "seeds": {"sample": self.seeds.sample, "init": self.seeds.init},
+            "images_seen": self.schedule.images_seen,
+            "batch_norm": "statistics of 1,024 source images" if not self.schedule.images_seen else "running statistics of training",
+            "source_metrics": done.metrics,
+            "versions": versions(),
+            **view_facts(view),
+        }
+        manifest = self.manifest(device, started, **facts)
+        with workspace.adding(self.kind, self.key, manifest) as folder:
+            save_backbone(done.backbone, folder)
+            save_arrays(folder / "codes.safetensors", {"codes": done.card_codes})
+            if done.predictions:
+                save_arrays(folder / PREDICTIONS, done.predictions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureStep(Step):
+    """Transfer one backbone to one target by one method."""
+
+    backbone_key: str
+    store: Path
+    train_per_class: int | None
+    method: str
+    seed: int
+    kind: str = MEASUREMENTS_KIND
+
+    @property
+    def needs(self) -> tuple[str, str] | None:
+        return BACKBONES_KIND, self.backbone_key
+
+    def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
+        started = time.perf_counter()
+        backbone = load_backbone(workspace.folder(BACKBONES_KIND, self.backbone_key))
+        backbone.module.to(device)
+        task = Classification(train_per_class=self.train_per_class).load(Store.open(self.store), self.seed)
+        context = Context(seed=self.seed, device=device, on_progress=on_progress)
+        measured = METHODS.make(self.method).run(backbone, task, context)
+        manifest = self.manifest(device, started, metrics=dict(measured.metrics), primary=measured.primary, facts=dict(measured.facts))
+        with workspace.adding(self.kind, self.key, manifest) as folder:
+            save_arrays(folder / PREDICTIONS, dict(measured.predictions))
+
+
+def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Named arrays as safetensors."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Named arrays of a safetensors file."""
+    from safetensors.numpy import load_file
+
+    return load_file(path)

@@ -1,0 +1,233 @@
+"""A study: a source, arms, targets, methods, seeds; declared in TOML or in Python.
+
+In: a study file or keyword arguments. Out: one checked frozen record. Knows nothing of how it is run.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seedbed.base.call import Call
+from seedbed.base.errors import BadDataError, SeedbedError, UsageError, unknown
+from seedbed.base.spec import build
+from seedbed.data.source import Source
+from seedbed.data.store import Store
+from seedbed.models.zoo import BACKBONES
+from seedbed.pretraining.objectives import OBJECTIVES
+from seedbed.tasks.catalogue.classification import Classification
+from seedbed.transfers.methods import METHODS
+from seedbed.trials.arms import Arm, Pretraining, listed, read_arm
+
+if TYPE_CHECKING:
+    from seedbed.trials.results import Results
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_RESERVED = ("source", "source_fine")  # as targets they mean accuracy on the source itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """A data set of a study: where it is, and at which size it is packed; a target may limit its training images."""
+
+    data: str | Source | Store
+    size_px: int | None = None
+    hierarchy: str | None = None
+    train_per_class: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A study, checked when it is made.
+
+    Args:
+        name: its name; `NAME.study/` holds its results.
+        source: a path, a call string, a Source, a Store, or a Data.
+        arms: name -> recipe, or a table of settings (`{"init": "random"}`).
+        reference: the arm that the others are compared with.
+        targets: name -> a path, a call string, a Source, a Store, or a Data.
+        methods: call strings, or name -> call string.
+        seeds: how many (3 means 0, 1, 2), or which; at least 2 for a verdict.
+        margin: difference that is not worth having, in points.
+        backbone, objective, images_seen, ...: the pre-training (see Pretraining).
+        threads: per worker; part of what makes a result what it is.
+        folder: paths are relative to it, and the results go there.
+
+    Raises:
+        UsageError: an unknown name or key, a value out of range, a reference that is not an arm.
+    """
+
+    name: str
+    source: Any
+    arms: Mapping[str, Any]
+    reference: str
+    targets: Mapping[str, Any]
+    methods: Sequence[str] | Mapping[str, str] = ("probe()",)
+    seeds: int | Sequence[int] = 3
+    margin: float = 1.0
+    question: str | None = None
+    threads: int = 1
+    size_px: int | None = None
+    hierarchy: str | None = None
+    pretraining: Pretraining = field(default_factory=Pretraining)
+    folder: Path = field(default_factory=Path.cwd, compare=False)
+    backbone: str | None = None
+    images_seen: int | Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        put = lambda key, value: object.__setattr__(self, key, value)  # noqa: E731  a frozen dataclass normalises itself once
+        if not _NAME.fullmatch(self.name):
+            raise UsageError(f"study name {self.name!r} is not a file name", "Use letters, digits, '-', '_' and '.'.")
+        put("pretraining", self._common())
+        put("seeds", _seeds(self.seeds))
+        put("source", _data(self.source, "source", size_px=self.size_px, hierarchy=self.hierarchy))
+        put("arms", {name: read_arm(arm, f"[arms] {name}") for name, arm in self.arms.items()})
+        put("targets", {n: _target(t, n) for n, t in self.targets.items()})
+        put("methods", _methods(self.methods))
+        put("folder", Path(self.folder))
+        self._check()
+
+    def _common(self) -> Pretraining:
+        own = {k: v for k, v in (("backbone", self.backbone), ("images_seen", self.images_seen)) if v is not None}
+        table = {f.name: getattr(self.pretraining, f.name) for f in fields(Pretraining)} | own
+        return build(Pretraining, listed(table, "images_seen"), "[pretraining]")
+
+    def _check(self) -> None:
+        if self.reference not in self.arms:
+            raise unknown("reference", self.reference, self.arms, "the study: it must be one of its arms")
+        if len(self.arms) < 2:
+            raise UsageError(f"the study {self.name!r} has one arm only", "Add an arm to compare with the reference.")
+        if not self.targets:
+            raise UsageError(f"the study {self.name!r} has no target", 'Add one under [targets]: digits = "digits()".')
+        for name in self.targets:
+            if name in _RESERVED:
+                raise UsageError(f"a target may not be called {name!r}", "That name means accuracy on the source itself.")
+        if not self.margin > 0:
+            raise UsageError(f"margin = {self.margin} must be positive", "1.0 is one point.")
+        if self.threads < 1:
+            raise UsageError(f"threads = {self.threads} must be at least 1")
+        BACKBONES.make(self.pretraining.backbone)
+        OBJECTIVES.make(self.pretraining.objective)
+
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """The training budgets of the reference, ascending."""
+        return tuple(sorted(self.arms[self.reference].budgets(self.pretraining)))
+
+    @property
+    def results_folder(self) -> Path:
+        return self.folder / f"{self.name}.study"
+
+    @staticmethod
+    def load(path: str | Path) -> Study:
+        """The study of a TOML file; errors name the file, the line and the key."""
+        return load_study(Path(path))
+
+    def run(self, **options: Any) -> Results:
+        """Run what is not done yet and return all results; see `seedbed.trials.run.run_study` for the options."""
+        from seedbed.trials.run import run_study
+
+        return run_study(self, **options)
+
+
+_TOP = ("question", "reference", "seeds", "margin", "threads")
+_TABLES = ("source", "pretraining", "arms", "targets", "methods")
+
+
+def load_study(path: Path) -> Study:
+    """Read a study file. Raises BadDataError when there is none, UsageError for what it says wrongly, with the line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadDataError(f"cannot read the study {path}: {error.strerror}", "Make one: seedbed study new images-per-class.") from None
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from None
+    try:
+        return _from_table(table, path)
+    except UsageError as error:
+        raise _located(error, text, path) from None
+
+
+def _from_table(table: dict[str, Any], path: Path) -> Study:
+    for key in table:
+        if key not in (*_TOP, *_TABLES):
+            raise unknown("key", key, (*_TOP, *_TABLES), "the study")
+    for key in ("source", "arms", "targets", "reference"):
+        if key not in table:
+            raise UsageError(f"the study has no {key!r}", 'A study needs [source], [arms], [targets] and reference = "ARM".')
+    source = table["source"]
+    keys = ("data", "size_px", "hierarchy")
+    for key in source:
+        if key not in keys:
+            raise unknown("key", key, keys, "[source]")
+    if "data" not in source:
+        raise UsageError("[source] has no 'data'", 'Write data = "folder/", or data = "toy()".')
+    pretraining = build(Pretraining, listed(table.get("pretraining", {}), "images_seen"), "[pretraining]")
+    return Study(
+        name=path.stem,
+        folder=path.resolve().parent,
+        source=source["data"],
+        size_px=source.get("size_px"),
+        hierarchy=source.get("hierarchy"),
+        pretraining=pretraining,
+        arms=table["arms"],
+        targets=table["targets"],
+        methods=table.get("methods", {"probe": "probe()"}),
+        **{key: table[key] for key in _TOP if key in table},
+    )
+
+
+def _located(error: SeedbedError, text: str, path: Path) -> UsageError:
+    """The same error with the line of the first quoted name that stands in the file."""
+    for quoted in re.findall(r"'([^']+)'", error.message):
+        for number, line in enumerate(text.splitlines(), 1):
+            if re.search(rf"(?<![\w-]){re.escape(quoted)}(?![\w-])", line.split("#")[0]):
+                return UsageError(f"{path}, line {number}: {error.message}", error.hint)
+    return UsageError(f"{path}: {error.message}", error.hint)
+
+
+def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    given = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if not given or len(set(given)) != len(given) or any(not isinstance(s, int) or s < 0 for s in given):
+        raise UsageError(f"seeds = {seeds} must be a positive number or a list of distinct seeds >= 0", "seeds = 3 means 0, 1, 2.")
+    return given
+
+
+def _data(value: Any, where: str, **defaults: Any) -> Data:
+    if isinstance(value, Data):
+        return value
+    if isinstance(value, str | Source | Store):
+        return Data(data=value, **defaults)
+    raise UsageError(f"{where} = {value!r} is not a data set", "Give a path, a call string, a Source or a Store.")
+
+
+def _target(value: Any, name: str) -> Data:
+    """A target's own settings are taken out of its call string: folder('cells/', size_px=32, train_per_class=5)."""
+    data = _data(value, f"[targets] {name}")
+    if not (isinstance(data.data, str) and "(" in data.data):
+        return data
+    from seedbed.data.formats import parse_data
+
+    call = parse_data(data.data)
+    own = {key: call.kwargs[key] for key in ("size_px", "train_per_class") if key in call.kwargs}
+    build(Classification, {k: v for k, v in own.items() if k == "train_per_class"}, f"[targets] {name}")
+    rest = {key: value for key, value in call.kwargs.items() if key not in own}
+    return build(Data, {"data": str(Call(name=call.name, args=call.args, kwargs=rest)), **own}, f"[targets] {name}") if own else data
+
+
+def _methods(methods: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    named = dict(methods) if isinstance(methods, Mapping) else {m.split("(")[0]: m for m in methods}
+    if not named or len(named) < len(methods):
+        raise UsageError(f"methods = {methods!r} must be one or more, each with a name of its own", 'Write {"name": "probe()"}.')
+    for text in named.values():
+        METHODS.make(text)
+    return named
+
+
+__all__ = ["Arm", "Data", "Pretraining", "Study", "load_study"]

@@ -1,0 +1,69 @@
+"""A worker process: `python -m seedbed.trials.worker`, started by the executor and by nobody else.
+
+In: the executor's address and secret on standard input; then steps over the socket. Out: progress, done, failed. Ends when the
+executor goes, however it went.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from multiprocessing.connection import Client, Connection
+
+from seedbed.models.fit import Progress
+from seedbed.trials.executors import torch_threads
+
+_REPORT_EVERY_S = 1.0
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    address, key = sys.stdin.readline().strip(), sys.stdin.readline().strip()
+    connection = Client(address, authkey=bytes.fromhex(key))
+    connection.send(os.getpid())
+    todo: queue.Queue[tuple] = queue.Queue()
+    threading.Thread(target=_receive, args=(connection, todo), daemon=True).start()
+    while True:
+        _work(connection, *todo.get())
+
+
+def _receive(connection: Connection, todo: queue.Queue[tuple]) -> None:
+    while True:
+        try:
+            todo.put(connection.recv())
+        except (EOFError, OSError):
+            os._exit(1)  # the executor is gone: nothing half-done may go on
+
+
+def _work(connection: Connection, step, workspace, device: str) -> None:  # noqa: ANN001  as the executor sent them
+    last = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _REPORT_EVERY_S:
+            last = time.monotonic()
+            connection.send(("progress", progress, ""))
+
+    try:
+        with torch_threads(step.threads):
+            step.run(workspace, device, tell)
+    except Exception as error:  # whatever it is, the executor records it
+        connection.send(("failed", _sendable(error), traceback.format_exc()))
+    else:
+        connection.send(("done", None, ""))
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error itself where it is ours, else its words: not every exception survives a pickle."""
+    from seedbed.base.errors import SeedbedError
+
+    return error if isinstance(error, SeedbedError) else RuntimeError(f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main()
