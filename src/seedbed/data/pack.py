@@ -7,11 +7,12 @@ Knows nothing of what the images are for.
 from __future__ import annotations
 
 import csv
+import itertools
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -157,22 +158,17 @@ def _load_all(pixels: Pixels, n: int, size_px: int, workers: int) -> Iterator[tu
     if pixels.light or workers == 1 or n < _FEW:
         yield from ((rows, pixels.load(rows, size_px)) for rows in batches)
         return
-    # Workers return decoded pixels and one process writes: 256 images at 64 px are 3 MB, small beside their decoding.
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_start_worker, initargs=(pixels, size_px)) as pool:
-        yield from zip(batches, pool.map(_load_in_worker, batches, chunksize=4), strict=True)
-
-
-_worker: tuple[Pixels, int] | None = None
-
-
-def _start_worker(pixels: Pixels, size_px: int) -> None:
-    global _worker
-    _worker = (pixels, size_px)
-
-
-def _load_in_worker(rows: np.ndarray) -> Loaded:
-    assert _worker is not None
-    return _worker[0].load(rows, _worker[1])
+    # Threads: Pillow decodes and resizes without the interpreter's lock, and a script that packs needs no __main__ guard.
+    with ThreadPoolExecutor(workers) as pool:
+        pending: deque[Future[Loaded]] = deque()
+        ahead = iter(batches)
+        done = iter(batches)
+        for rows in itertools.islice(ahead, 2 * workers):
+            pending.append(pool.submit(pixels.load, rows, size_px))
+        while pending:
+            yield next(done), pending.popleft().result()
+            for rows in itertools.islice(ahead, 1):
+                pending.append(pool.submit(pixels.load, rows, size_px))
 
 
 def _check_classes(source: Source, kept: np.ndarray) -> None:
