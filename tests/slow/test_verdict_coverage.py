@@ -91,9 +91,7 @@ def estimates(means: Floats, spreads: list[tuple[Floats, ...]]) -> Estimates:
 def over_seeds(values: Floats) -> list[tuple[Floats, Floats]]:
     """V_seed and df_seed of every contrast, from values [families, A, S]."""
     num_arms, num_seeds = values.shape[1:]
-    variances, dfs = shrunk_variances(
-        sample_variance(values), np.full(num_arms, num_seeds), np.ones(num_arms, dtype=bool)
-    )
+    variances, dfs = shrunk_variances(sample_variance(values), np.full(num_arms, num_seeds), np.ones(num_arms, dtype=bool))
     return [satterthwaite(variances[:, [i, 0]] / num_seeds, dfs[[i, 0]]) for i in range(1, num_arms)]
 
 

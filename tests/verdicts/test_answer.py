@@ -68,9 +68,7 @@ def test_worse() -> None:
 
 
 def test_better_beyond_the_margin() -> None:
-    contrast = changed(
-        verdict="better", difference=2.0, interval=(1.5, 2.5), beyond_margin=True, margin=0.5, covers_images=False
-    )
+    contrast = changed(verdict="better", difference=2.0, interval=(1.5, 2.5), beyond_margin=True, margin=0.5, covers_images=False)
     assert answer(contrast).sentence == (
         "On cifar10 (probe, top1, 300,000 images seen), quarter is better than all by 2.0 points (95 % interval "
         "1.5 to 2.5, over new seeds; 3 seeds). All of the interval lies beyond the margin of 0.5 points."
@@ -78,9 +76,7 @@ def test_better_beyond_the_margin() -> None:
 
 
 def test_equivalent() -> None:
-    contrast = changed(
-        verdict="equivalent", difference=-0.01, interval=(-0.6, 0.58), interval_90=(-0.5, 0.5), significant=False
-    )
+    contrast = changed(verdict="equivalent", difference=-0.01, interval=(-0.6, 0.58), interval_90=(-0.5, 0.5), significant=False)
     assert (
         "quarter is equivalent to all within +-1 point (difference -0.01 points, 90 % interval -0.50 to 0.50, 95 % "
         "interval -0.60 to 0.58, over new seeds and new test images; 3 seeds)."
@@ -88,12 +84,8 @@ def test_equivalent() -> None:
 
 
 def test_equivalent_tells_a_small_but_real_difference() -> None:
-    contrast = changed(
-        verdict="equivalent", difference=-0.5, interval=(-0.9, -0.1), interval_90=(-0.8, -0.2), significant=True
-    )
-    assert answer(contrast).sentence.endswith(
-        "The 95 % interval excludes 0: quarter is worse by a small but real difference."
-    )
+    contrast = changed(verdict="equivalent", difference=-0.5, interval=(-0.9, -0.1), interval_90=(-0.8, -0.2), significant=True)
+    assert answer(contrast).sentence.endswith("The 95 % interval excludes 0: quarter is worse by a small but real difference.")
 
 
 @pytest.mark.parametrize(
@@ -105,23 +97,17 @@ def test_equivalent_tells_a_small_but_real_difference() -> None:
     ],
 )
 def test_undecided(seeds_needed: tuple[int, int] | None, end: str) -> None:
-    contrast = changed(
-        verdict="undecided", difference=-0.8, interval=(-2, 0.4), significant=False, seeds_needed=seeds_needed
-    )
+    contrast = changed(verdict="undecided", difference=-0.8, interval=(-2, 0.4), significant=False, seeds_needed=seeds_needed)
     sentence = answer(contrast).sentence
     assert "it is undecided whether quarter differs from all (difference -0.8 points, 95 %" in sentence
     assert sentence.endswith(end)
 
 
 def test_no_interval() -> None:
-    contrast = changed(
-        verdict="undecided", interval=None, interval_90=None, interval_seeds=None, p_value=None, num_seeds=1
-    )
+    contrast = changed(verdict="undecided", interval=None, interval_90=None, interval_seeds=None, p_value=None, num_seeds=1)
     result = answer(contrast)
     assert result.to_dict()["interval"] is None
-    assert result.sentence.endswith(
-        "(difference -1.4 points; 1 seed). An interval needs at least 2 seeds in both arms."
-    )
+    assert result.sentence.endswith("(difference -1.4 points; 1 seed). An interval needs at least 2 seeds in both arms.")
 
 
 def test_training_time_is_named_where_the_reference_still_improves() -> None:

@@ -52,10 +52,8 @@ def build_call(cls: type[T], call: Call, what: str) -> T:
 
 def signature(cls: type, name: str) -> str:
     """How a plug-in is called, from its fields: `images(per_class=None, fraction=None)`."""
-    parts = []
-    for f in dataclasses.fields(cls):
-        if f.init:
-            parts.append(f.name if f.default is dataclasses.MISSING else f"{f.name}={f.default!r}")
+    fields = [f for f in dataclasses.fields(cls) if f.init]
+    parts = [f.name if f.default is dataclasses.MISSING else f"{f.name}={f.default!r}" for f in fields]
     return f"{name}({', '.join(parts)})"
 
 

@@ -116,15 +116,11 @@ _OUTLINES: Mapping[str, Mapping[str, Mapping[str, Shape]]] = {
         "bow": {
             "arch": shapes.glyph([[(-0.6, 0.9), *shapes.arc(0, -0.2, 0.6, 0.5, 1.0, 5), (0.6, 0.9)]]),
             "open": shapes.glyph([shapes.arc(0.15, 0, 0.85, 0.14, 0.86, 7)]),
-            "pair": shapes.glyph(
-                [[*shapes.arc(0, -0.45, 0.46, 0.55, 1.2, 5), *shapes.arc(0, 0.45, 0.48, 0.8, 1.45, 5)]]
-            ),
+            "pair": shapes.glyph([[*shapes.arc(0, -0.45, 0.46, 0.55, 1.2, 5), *shapes.arc(0, 0.45, 0.48, 0.8, 1.45, 5)]]),
         },
         "curl": {
             "hook": shapes.glyph([[(0.45, -0.95), *shapes.arc(0, 0.45, 0.45, 0, 0.5, 5)]]),
-            "serpent": shapes.glyph(
-                [[*shapes.arc(0, -0.42, 0.44, -0.08, -0.75, 5), *shapes.arc(0, 0.45, 0.44, -0.25, 0.42, 5)]]
-            ),
+            "serpent": shapes.glyph([[*shapes.arc(0, -0.42, 0.44, -0.08, -0.75, 5), *shapes.arc(0, 0.45, 0.44, -0.25, 0.42, 5)]]),
             "swan": shapes.glyph([[*shapes.arc(0, -0.4, 0.5, 0.5, 1.1, 5), (-0.6, 0.85), (0.65, 0.85)]]),
         },
         "loop": {
@@ -230,9 +226,7 @@ def _check(classes: NDArray[np.integer], seeds: Seeds, size_px: int) -> None:
         raise ValueError(f"size_px is {size_px}; choose at least 8, since smaller shapes cannot be told apart")
 
 
-def _render_sorted(
-    classes: NDArray[np.integer], seeds: Seeds, size_px: int, settings: SceneSettings
-) -> NDArray[np.uint8]:
+def _render_sorted(classes: NDArray[np.integer], seeds: Seeds, size_px: int, settings: SceneSettings) -> NDArray[np.uint8]:
     rotation = np.array([leaf.max_turn for leaf in TREE], np.float32)[classes][:, None, None]
     x, y, unit_px = place(seeds, size_px, rotation, settings)
     wobble = wobbles(seeds)

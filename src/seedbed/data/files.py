@@ -85,7 +85,7 @@ class FilePixels(Pixels):
         checksums, failures = np.zeros(k, np.uint64), {}
         for i, row in enumerate(rows):
             try:
-                with open(os.path.join(self.root, self.paths[row]), "rb") as file:
+                with open(os.path.join(self.root, str(self.paths[row])), "rb") as file:
                     data = file.read()
                 checksums[i] = content_hash(data)
                 pixels[i], widths[i], heights[i] = decode(data, size_px)

@@ -140,7 +140,7 @@ def _write(source: Source, folder: Path, size_px: int, workers: int, progress: P
         pixels[rows[0] : rows[-1] + 1] = loaded.pixels
         for name, column in columns.items():
             column[rows] = getattr(loaded, name)
-        failures |= {int(rows[i]): (source.ids[rows[i]], reason) for i, reason in loaded.failures.items()}
+        failures |= {int(rows[i]): (str(source.ids[rows[i]]), reason) for i, reason in loaded.failures.items()}
         if progress:
             progress(int(rows[-1]) + 1, n)
     pixels.flush()

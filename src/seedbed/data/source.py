@@ -67,7 +67,7 @@ class Source:
             raise BadDataError(f"no images in {self.name}", "Expected images in folders by class, for example cats/1.jpg.")
         if len(self.classes) < 2:
             raise BadDataError(
-                f"{self.name} has one class only ({self.classes[0]!r})",
+                f"{self.name} has one class only ({next(iter(self.classes))!r})",
                 "A classifier needs at least two classes: one folder of images for each.",
             )
         assert len(self.ids) == len(self.leaves) == len(self.splits)

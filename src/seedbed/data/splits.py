@@ -7,6 +7,8 @@ what remains. Equal contents fall on one side. Knows nothing of files.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from seedbed.base.randomness import mix, stream
@@ -38,7 +40,7 @@ def held_out(labels: np.ndarray, contents: np.ndarray, num_classes: int, purpose
     chosen = np.zeros(len(labels), bool)
     order = np.lexsort((ranks, labels))
     bounds = np.searchsorted(labels[order], np.arange(num_classes + 1))
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in itertools.pairwise(bounds):
         rows = order[start:end]
         distinct, first = np.unique(ranks[rows], return_index=True)
         quota = min(max(1, int(np.floor(len(rows) * HELD_OUT_SHARE + 0.5))), len(rows) - 1)

@@ -86,7 +86,12 @@ def make_view(store: Store, recipe: Recipe | str = "", seed: int = 0) -> View:
             f"the recipe {recipe.text!r} leaves {len(state.classes)} class of {store.name}", "A classifier needs at least two."
         )
     return View(
-        store=store, classes=state.classes, class_of_leaf=state.class_of_leaf, rows=state.rows, labels=state.labels, notes=state.notes
+        store=store,
+        classes=state.classes,
+        class_of_leaf=state.class_of_leaf,
+        rows=state.rows,
+        labels=state.labels,
+        notes=state.notes,
     )
 
 
@@ -136,7 +141,8 @@ def index_classes(old: Sequence[str], new: dict[str, str | None]) -> tuple[tuple
     """The new label set, sorted, and the map from old label to new, -1 where dropped: int32 [len(old)]."""
     classes = tuple(sorted({c for c in new.values() if c is not None}))
     index = {c: i for i, c in enumerate(classes)}
-    return classes, np.array([index.get(new[c], -1) if new[c] is not None else -1 for c in old], dtype=np.int32)
+    targets = (new[c] for c in old)
+    return classes, np.array([-1 if target is None else index[target] for target in targets], dtype=np.int32)
 
 
 def relabelled_leaves(leaves: Sequence[str], hierarchy: Hierarchy | None, recipe: Recipe, seed: int) -> dict[str, str | None]:

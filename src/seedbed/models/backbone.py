@@ -5,6 +5,7 @@ In: a module and how it was made. Out: one object that trains, saves, and gives 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,17 +67,21 @@ def initialise(module: nn.Module, seed: int, head: str = "head") -> None:
                 continue
             generator = torch.Generator().manual_seed(stream(seed, "init/head" if is_head else "init/body", name))
             fan_in = parameter[0].numel()
-            values = torch.randn(parameter.shape, generator=generator) * ((1.0 if is_head else 2.0) / fan_in) ** 0.5
+            values = torch.randn(tuple(parameter.shape), generator=generator) * ((1.0 if is_head else 2.0) / fan_in) ** 0.5
             parameter.copy_(values)
 
 
 def tabulate_layers(module: nn.Module, names: dict[str, bool], size_px: int) -> tuple[Layer, ...]:
     """The layer table of named submodules (name -> after ReLU or not), made by running one image through."""
     shapes: dict[str, tuple[int, ...]] = {}
-    handles = [
-        module.get_submodule(name).register_forward_hook(lambda _m, _i, out, name=name: shapes.__setitem__(name, tuple(out.shape[1:])))
-        for name in names
-    ]
+
+    def note(name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+            shapes[name] = tuple(output.shape[1:])
+
+        return hook
+
+    handles = [module.get_submodule(name).register_forward_hook(note(name)) for name in names]
     was_training = module.training
     module.eval()
     with torch.inference_mode():

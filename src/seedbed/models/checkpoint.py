@@ -43,7 +43,9 @@ def read_card(path: str | Path) -> dict[str, object]:
     """The card of the backbone in a folder; raises BadDataError when there is none."""
     card = Path(path) / CARD
     if not card.is_file():
-        raise BadDataError(f"{path} is not a backbone: it has no {CARD}", "Make one: seedbed pretrain STORE --backbone small --out DIR.")
+        raise BadDataError(
+            f"{path} is not a backbone: it has no {CARD}", "Make one: seedbed pretrain STORE --backbone small --out DIR."
+        )
     return json.loads(card.read_text())
 
 

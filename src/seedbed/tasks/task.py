@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.metrics.accuracy import accuracies
 from seedbed.data.store import Store
+from seedbed.metrics.accuracy import accuracies
 
 REVISION = 1  # raised by hand when splits or scoring change
 

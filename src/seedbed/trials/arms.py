@@ -34,7 +34,9 @@ class Pretraining:
         if self.batch_size < 2:
             raise ValueError(f"batch_size = {self.batch_size}: batch norm needs at least 2 images")
         if self.learning_rate <= 0 or self.weight_decay < 0:
-            raise ValueError(f"learning_rate = {self.learning_rate} must be positive, weight_decay = {self.weight_decay} not negative")
+            raise ValueError(
+                f"learning_rate = {self.learning_rate} must be positive, weight_decay = {self.weight_decay} not negative"
+            )
 
     def architecture(self) -> Architecture:
         return BACKBONES.make(self.backbone)

@@ -67,7 +67,9 @@ class Plan:
 
 def make_plan(study: Study, workspace: Workspace, on_pack: Callable[[str], PackProgress | None] | None = None) -> Plan:
     """Pack what is not packed, and name every step."""
-    stores = {name: _store(study, data, name, workspace, on_pack) for name, data in [("source", study.source), *study.targets.items()]}
+    stores = {
+        name: _store(study, data, name, workspace, on_pack) for name, data in [("source", study.source), *study.targets.items()]
+    }
     return _Planner(study, workspace, stores).plan()
 
 

@@ -17,6 +17,7 @@ from seedbed.base.artifacts import Workspace, write_json
 from seedbed.base.device import choose_device, num_cores
 from seedbed.base.errors import UsageError
 from seedbed.data.pack import Progress as PackProgress
+from seedbed.trials.disk import record_study
 from seedbed.trials.executors import Event, Executor, Inline, Processes
 from seedbed.trials.plan import Plan, make_plan
 from seedbed.trials.results import Failure, Results, collect
@@ -61,6 +62,7 @@ def run_study(
     plan = make_plan(study, place, on_pack)
     folder = study.results_folder
     folder.mkdir(parents=True, exist_ok=True)
+    record_study(plan)
     if on_plan:
         on_plan(plan)
     journal = _Journal(folder, on_event)

@@ -25,8 +25,8 @@ from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives import OBJECTIVES
 from seedbed.pretraining.pretrain import Seeds, pretrain_view, view_facts
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.trials.provenance import versions
 from seedbed.transfers.methods import METHODS, Context
+from seedbed.trials.provenance import versions
 
 BACKBONES_KIND, MEASUREMENTS_KIND = "backbones", "measurements"
 PREDICTIONS = "predictions.safetensors"
@@ -91,12 +91,19 @@ class PretrainStep(Step):
             on_progress=on_progress,
         )
         rate = done.fitted.images_per_s if done.fitted else None
-        facts = {"metrics": done.metrics, "images_per_s": rate, "epochs": self.schedule.images_seen / len(view.rows), **view_facts(view)}
+        facts = {
+            "metrics": done.metrics,
+            "images_per_s": rate,
+            "epochs": self.schedule.images_seen / len(view.rows),
+            **view_facts(view),
+        }
         done.backbone.card = {
             "recipe": self.recipe,
             "seeds": {"sample": self.seeds.sample, "init": self.seeds.init},
             "images_seen": self.schedule.images_seen,
-            "batch_norm": "statistics of 1,024 source images" if not self.schedule.images_seen else "running statistics of training",
+            "batch_norm": "statistics of 1,024 source images"
+            if not self.schedule.images_seen
+            else "running statistics of training",
             "source_metrics": done.metrics,
             "versions": versions(),
             **view_facts(view),
@@ -131,7 +138,9 @@ class MeasureStep(Step):
         task = Classification(train_per_class=self.train_per_class).load(Store.open(self.store), self.seed)
         context = Context(seed=self.seed, device=device, on_progress=on_progress)
         measured = METHODS.make(self.method).run(backbone, task, context)
-        manifest = self.manifest(device, started, metrics=dict(measured.metrics), primary=measured.primary, facts=dict(measured.facts))
+        manifest = self.manifest(
+            device, started, metrics=dict(measured.metrics), primary=measured.primary, facts=dict(measured.facts)
+        )
         with workspace.adding(self.kind, self.key, manifest) as folder:
             save_arrays(folder / PREDICTIONS, dict(measured.predictions))
 

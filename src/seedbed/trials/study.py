@@ -66,8 +66,8 @@ class Study:
     arms: Mapping[str, Any]
     reference: str
     targets: Mapping[str, Any]
-    methods: Sequence[str] | Mapping[str, str] = ("probe()",)
-    seeds: int | Sequence[int] = 3
+    methods: Any = ("probe()",)  # in the end a dict: name -> call string
+    seeds: Any = 3  # in the end a tuple
     margin: float = 1.0
     question: str | None = None
     threads: int = 1
@@ -128,10 +128,13 @@ class Study:
         return load_study(Path(path))
 
     def run(self, **options: Any) -> Results:
-        """Run what is not done yet and return all results; see `seedbed.trials.run.run_study` for the options."""
+        """Run what is not done yet, with progress on stderr, and return all results; options as of `seedbed.trials.run.run_study`."""
+        from seedbed.trials.progress import StudyProgress
         from seedbed.trials.run import run_study
 
-        return run_study(self, **options)
+        with StudyProgress() as progress:
+            told = {"on_plan": progress.plan, "on_event": progress.hear, "on_pack": progress.packing}
+            return run_study(self, **(told | options))
 
 
 _TOP = ("question", "reference", "seeds", "margin", "threads")
@@ -143,7 +146,9 @@ def load_study(path: Path) -> Study:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise BadDataError(f"cannot read the study {path}: {error.strerror}", "Make one: seedbed study new images-per-class.") from None
+        raise BadDataError(
+            f"cannot read the study {path}: {error.strerror}", "Make one: seedbed study new images-per-class."
+        ) from None
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -218,7 +223,9 @@ def _target(value: Any, name: str) -> Data:
     own = {key: call.kwargs[key] for key in ("size_px", "train_per_class") if key in call.kwargs}
     build(Classification, {k: v for k, v in own.items() if k == "train_per_class"}, f"[targets] {name}")
     rest = {key: value for key, value in call.kwargs.items() if key not in own}
-    return build(Data, {"data": str(Call(name=call.name, args=call.args, kwargs=rest)), **own}, f"[targets] {name}") if own else data
+    return (
+        build(Data, {"data": str(Call(name=call.name, args=call.args, kwargs=rest)), **own}, f"[targets] {name}") if own else data
+    )
 
 
 def _methods(methods: Sequence[str] | Mapping[str, str]) -> dict[str, str]:

@@ -99,8 +99,7 @@ def contrast_family(
     spreads = _spreads(reference, tested)
     contrasts = [_untested(reference, arm, sign, margin) for arm in arms]
     return [
-        _tested(contrast, spreads[contrast.arm], len(tested)) if contrast.arm in spreads else contrast
-        for contrast in contrasts
+        _tested(contrast, spreads[contrast.arm], len(tested)) if contrast.arm in spreads else contrast for contrast in contrasts
     ]
 
 

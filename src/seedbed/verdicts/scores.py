@@ -43,8 +43,7 @@ class ArmScores:
         object.__setattr__(self, "values", values)
         if values.ndim != 1 or not values.size or not np.isfinite(values).all():
             raise ValueError(
-                f"arm {self.arm!r}: values must be finite, one a seed, at least one; got {values}. "
-                "Leave out arms without a result"
+                f"arm {self.arm!r}: values must be finite, one a seed, at least one; got {values}. Leave out arms without a result"
             )
         if self.per_image is not None:
             object.__setattr__(self, "per_image", np.asarray(self.per_image, dtype=np.float64))
@@ -57,15 +56,13 @@ class ArmScores:
         shape = self.per_image.shape
         if len(shape) != 2 or shape[0] != self.num_seeds or shape[1] < 2:
             raise ValueError(
-                f"arm {self.arm!r}: per_image has shape {shape}; "
-                f"expected ({self.num_seeds}, number of test images >= 2)"
+                f"arm {self.arm!r}: per_image has shape {shape}; expected ({self.num_seeds}, number of test images >= 2)"
             )
         means = self.per_image.mean(1)
         tolerance = 1e-6 * max(1.0, float(np.abs(self.per_image).max()))
         if not (np.abs(means - self.values) <= tolerance).all():
             raise ValueError(
-                f"arm {self.arm!r}: the means of per_image are {means}, values are {self.values}; "
-                "both must be in the metric's unit"
+                f"arm {self.arm!r}: the means of per_image are {means}, values are {self.values}; both must be in the metric's unit"
             )
 
     @property
@@ -83,12 +80,7 @@ class ArmScores:
         """[NUM_RESAMPLES] means over seeds, on the same resamples of the images for every arm."""
         assert self.statistic is not None and self.num_images is not None
         generator = np.random.default_rng(0)
-        means = [
-            np.mean(self.statistic(generator.integers(self.num_images, size=self.num_images)))
-            for _ in range(NUM_RESAMPLES)
-        ]
+        means = [np.mean(self.statistic(generator.integers(self.num_images, size=self.num_images))) for _ in range(NUM_RESAMPLES)]
         if not np.isfinite(means).all():
-            raise ValueError(
-                f"arm {self.arm!r}: the metric is not finite on some resamples of its {self.num_images} images"
-            )
+            raise ValueError(f"arm {self.arm!r}: the metric is not finite on some resamples of its {self.num_images} images")
         return np.array(means, dtype=np.float64)

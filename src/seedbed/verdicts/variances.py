@@ -93,9 +93,7 @@ def _residual_share(per_image: Floats) -> Floats:
     return squares / ((num_seeds - 1) * (num_images - 1) * num_seeds * num_images)
 
 
-def crossed(
-    v_seed: Floats, df_seed: Floats, v_image: Floats, v_both: ArrayLike, num_images: int
-) -> tuple[Floats, Floats]:
+def crossed(v_seed: Floats, df_seed: Floats, v_image: Floats, v_both: ArrayLike, num_images: int) -> tuple[Floats, Floats]:
     """V = max(V_seed + V_image - V_both, V_seed, V_image) and its degrees of freedom, elementwise."""
     total = np.maximum(v_seed + v_image - np.asarray(v_both), np.maximum(v_seed, v_image))
     return total, _ratio(total**2, v_seed**2 / df_seed + v_image**2 / (num_images - 1))

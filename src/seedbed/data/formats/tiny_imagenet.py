@@ -42,7 +42,9 @@ class TinyImageNet(Format):
             str(self.path),
             records,
             pixels=FilePixels(str(root.resolve()), np.array(sorted(r[0] for r in records), dtype=object)),
-            listing=listing_fingerprint(["tiny_imagenet", *map(str, train + val), *(f"{k}\t{v}" for k, v in labels_of_val.items())]),
+            listing=listing_fingerprint(
+                ["tiny_imagenet", *map(str, train + val), *(f"{k}\t{v}" for k, v in labels_of_val.items())]
+            ),
             names=_read_words(root, {r[1] for r in records}),
         )
 

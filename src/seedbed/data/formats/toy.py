@@ -48,15 +48,11 @@ class Toy(Format):
     def read(self) -> Source:
         labels = [leaf.name for leaf in drawing.TREE]
         splits = [("train", TRAIN, self.per_class), ("test", TEST, self.test_per_class)]
-        records = [
-            (f"{name}/{label}/{i:06d}", label, split) for name, split, num in splits for label in labels for i in range(num)
-        ]
+        records = [(f"{name}/{label}/{i:06d}", label, split) for name, split, num in splits for label in labels for i in range(num)]
         records.sort()
         ids = [r[0] for r in records]
         index = {label: i for i, label in enumerate(labels)}
-        pixels = ToyPixels(
-            np.array([index[r[1]] for r in records]), mix(item_hashes(ids), stream(self.seed, "toy"))
-        )
+        pixels = ToyPixels(np.array([index[r[1]] for r in records]), mix(item_hashes(ids), stream(self.seed, "toy")))
         return from_records(
             f"toy(per_class={self.per_class}, test_per_class={self.test_per_class}, seed={self.seed})",
             records,

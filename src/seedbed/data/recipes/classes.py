@@ -36,6 +36,8 @@ class Classes(ClassRecipe):
     def _lowest(self, leaves: list[str], draw: Draw) -> set[str]:
         num = self.num if self.num is not None else max(2, int(share(np.array([len(leaves)]), self.fraction or 0)[0]))
         if num > len(leaves):
-            raise UsageError(f"classes(num={num}) asks for more classes than there are ({len(leaves)})", f"Give at most {len(leaves)}.")
+            raise UsageError(
+                f"classes(num={num}) asks for more classes than there are ({len(leaves)})", f"Give at most {len(leaves)}."
+            )
         order = np.argsort(draw.ranks(item_hashes(leaves)), kind="stable")
         return {leaves[i] for i in order[:num]}

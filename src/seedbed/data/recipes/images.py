@@ -38,7 +38,9 @@ class Images(ImageRecipe):
 
     def note(self, rows: TrainingRows) -> str:
         short = int((rows.class_sizes < (self.per_class or 0)).sum())
-        return f"{short} of {len(rows.classes)} classes have fewer than {self.per_class} images: all of theirs stay" if short else ""
+        return (
+            f"{short} of {len(rows.classes)} classes have fewer than {self.per_class} images: all of theirs stay" if short else ""
+        )
 
 
 def exactly_one(recipe: object, *names: str) -> None:
@@ -65,9 +67,7 @@ def sainte_lague(sizes: np.ndarray, total: int) -> np.ndarray:
     """
     present = sizes > 0
     if not present.sum() <= total <= sizes.sum():
-        raise UsageError(
-            f"images(total={total}) is not between one per class and all", f"Give {present.sum()} to {sizes.sum()}."
-        )
+        raise UsageError(f"images(total={total}) is not between one per class and all", f"Give {present.sum()} to {sizes.sum()}.")
     # Find the largest divisor that gives at least `total`; then take back the surplus, last seats first.
     low, high = 1e-9, 2.0 * sizes.max() + 1
     for _ in range(100):

@@ -6,7 +6,6 @@ import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
-
 from seedbed.base.randomness import stream
 from seedbed.data.loader import Resident, Stream
 from seedbed.metrics.accuracy import rank

@@ -55,7 +55,9 @@ class Probe(Method):
         }
         return task.score(rank(final.scores(all_codes[num_known:]).numpy()), facts)
 
-    def _choose(self, known: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int) -> tuple[float, dict[str, float]]:
+    def _choose(
+        self, known: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int
+    ) -> tuple[float, dict[str, float]]:
         """The C with the best validation top-1, ties to the smaller, and the accuracy of each, percent."""
         found = fit_svm(known[:num_train], labels[:num_train], num_classes, sorted(self.c))
         right = {f.c: (f.scores(known[num_train:]).argmax(1) == labels[num_train:]).double().mean().item() * 100 for f in found}

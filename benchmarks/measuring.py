@@ -1,0 +1,91 @@
+"""What every benchmark here shares: threads, the data folder, clocks, the line that says what was measured on, JSON.
+
+In: command-line words. Out: numbers with their identity. Knows nothing of what is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from seedbed.base.device import describe_hardware, num_cores
+from seedbed.trials.provenance import versions
+
+
+class Clock:
+    """Seconds by the name of a part, summed when a part comes again."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Wall-clock seconds of one call."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def parser(description: str | None) -> ArgumentParser:
+    """Arguments that every script takes."""
+    made = ArgumentParser(description=(description or "").splitlines()[0])
+    made.add_argument("--threads", type=int, default=num_cores(), help="cores to use, for both sides (default: all)")
+    made.add_argument("--json", type=Path, help="write the numbers to this file too")
+    return made
+
+
+def confine(num_threads: int) -> None:
+    """Give this process, and the workers that it starts, so many cores and torch threads: neither side can use more."""
+    import torch
+
+    if num_threads > num_cores():
+        raise SystemExit(f"--threads {num_threads}: this process may use {num_cores()} cores")
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:num_threads])
+    torch.set_num_threads(num_threads)
+
+
+def data_folder(name: str, override: Path | None) -> Path:
+    """`name` in the data folder: --data, or SEEDBED_DATA; ends the script with what to do when it is not there."""
+    root = override or (Path(os.environ["SEEDBED_DATA"]) if os.environ.get("SEEDBED_DATA") else None)
+    if root is None:
+        raise SystemExit(
+            "no data folder: set SEEDBED_DATA to the folder that holds tiny-imagenet-200/ and cifar10/, or give --data"
+        )
+    if not (root / name).is_dir():
+        raise SystemExit(f"{root} has no folder {name}/: get that data set, or name another folder with --data")
+    return root / name
+
+
+def identity(arguments: Namespace) -> dict[str, Any]:
+    """What the numbers were measured on and with, as a record and as a printed line; call it before `confine`."""
+    found = {"hardware": describe_hardware(), **versions(), "settings": {k: str(v) for k, v in vars(arguments).items()}}
+    busy = f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    print(
+        f"{found['hardware']}, {arguments.threads} used; commit {found['commit'] or 'unknown'}, torch {found['torch']}, Python {found['python']}{busy}"
+    )
+    return found
+
+
+def spread(values: list[float], form: str = ".2f") -> str:
+    """Median, range and number: `1.62 (1.58 to 1.66, n=5)`."""
+    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}}, n={len(values)})"
+
+
+def write(path: Path | None, record: dict[str, Any]) -> None:
+    """Write the record where --json says, if it does."""
+    if path:
+        path.write_text(json.dumps(record, indent=2) + "\n")

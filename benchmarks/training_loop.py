@@ -1,0 +1,104 @@
+"""Measure seedbed's training loop, with augmentation from a packed store, against a bare loop on random images in memory.
+
+Same net, batch, optimiser and threads; the bare loop draws nothing, augments nothing and counts nothing: it cycles through 4,096
+random float images. Rounds alternate in one process; the ratio is the median of the rounds' (target: at least 0.9). Cases: width
+16 and 32, one thread and all threads. The store is of toy(), so no data is needed.
+
+Expected numbers: see docs/log.md. Command: python benchmarks/training_loop.py
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import measuring
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from seedbed.data.drawing import TREE
+from seedbed.data.loader import Resident, Stream
+from seedbed.data.pack import pack
+from seedbed.data.view import View, make_view
+from seedbed.models.backbone import initialise
+from seedbed.models.fit import Schedule, fit
+from seedbed.models.zoo.small import Small
+from seedbed.pretraining.objectives.supervised import Supervised
+
+SIZE_PX, TARGET, NUM_RESIDENT = 32, 0.9, 4096
+
+
+def net(width: int) -> nn.Module:
+    made = Small(width=width).build([leaf.name for leaf in TREE], SIZE_PX).module
+    initialise(made, 0)
+    return made
+
+
+def seedbed_loop(view: View, width: int, schedule: Schedule) -> Callable[[], object]:
+    """One round: `fit` on a fresh stream of the store, drawing the order included."""
+    module, images = net(width), Resident(view.store.pixels, view.rows, view.labels)
+    return lambda: fit(module, Stream(images, schedule.batch_size, 0), Supervised().loss, schedule)
+
+
+def bare_loop(width: int, schedule: Schedule) -> Callable[[], object]:
+    """One round of the least that a training must do."""
+    module, generator, size = net(width).train(), torch.Generator().manual_seed(0), schedule.batch_size
+    images = torch.randn(NUM_RESIDENT, SIZE_PX, SIZE_PX, 3, generator=generator).permute(0, 3, 1, 2)
+    labels = torch.randint(len(TREE), (NUM_RESIDENT,), generator=generator)
+    optimiser = torch.optim.SGD(module.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
+
+    def run() -> None:
+        for step in range(schedule.num_steps):
+            start = step * size % (NUM_RESIDENT - size + 1)
+            loss = functional.cross_entropy(module(images[start : start + size]), labels[start : start + size])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+
+    return run
+
+
+def measure(view: View, width: int, schedule: Schedule, num_rounds: int) -> dict[str, list[float]]:
+    """Images per second of both loops in each round, and their ratio; a short round of each goes first, unmeasured."""
+    sides = {"seedbed": seedbed_loop(view, width, schedule), "bare": bare_loop(width, schedule)}
+    for run in sides.values():
+        run()
+    found: dict[str, list[float]] = {name: [] for name in sides}
+    images = schedule.num_steps * schedule.batch_size
+    for i in range(num_rounds):
+        for name in list(sides) if i % 2 == 0 else list(sides)[::-1]:
+            found[name].append(images / measuring.seconds_of(sides[name]))
+    return found | {"ratio": (np.array(found["seedbed"]) / np.array(found["bare"])).tolist()}
+
+
+def main() -> None:
+    """Print a line per case."""
+    parser = measuring.parser(__doc__)
+    parser.add_argument("--images-seen", type=int, default=19_200, help="by each loop in each round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--images-per-class", type=int, default=500, help="training images of each of toy()'s classes in the store")
+    arguments = parser.parse_args()
+    record = measuring.identity(arguments)
+    measuring.confine(arguments.threads)
+    schedule, cases = Schedule(images_seen=arguments.images_seen, peak_learning_rate=0.01), []
+    with tempfile.TemporaryDirectory() as folder:
+        source = f"toy(per_class={arguments.images_per_class}, test_per_class=2)"
+        view = make_view(pack(source, Path(folder, "toy"), size_px=SIZE_PX).store)
+        for num_threads in sorted({1, arguments.threads}):
+            torch.set_num_threads(num_threads)
+            for width in (16, 32):
+                found = measure(view, width, schedule, arguments.rounds)
+                cases.append({"threads": num_threads, "width": width, **found})
+                met = "met" if statistics.median(found["ratio"]) >= TARGET else "NOT met"
+                rates = ", ".join(f"{side} {measuring.spread(found[side], ',.0f')} images/s" for side in ("seedbed", "bare"))
+                ratio = f"ratio {measuring.spread(found['ratio'])}, target {TARGET} {met}"
+                print(f"threads {num_threads}, width {width}: {rates}; {ratio}", flush=True)
+    measuring.write(arguments.json, record | {"cases": cases})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+"""The verbs for Python: each takes paths or objects, and means what the command of the same name means.
+
+In: what a user has. Out: what the verb makes. The command line is a thin layer over these.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seedbed.base.artifacts import Workspace, disk_errors, written_aside
+from seedbed.base.device import choose_device
+from seedbed.base.errors import UsageError
+from seedbed.data.formats import open_source
+from seedbed.data.pack import pack as pack_source
+from seedbed.data.source import SPLITS, Source
+from seedbed.data.store import Store
+from seedbed.data.view import View, make_view
+
+if TYPE_CHECKING:
+    from seedbed.models.backbone import Backbone
+    from seedbed.models.fit import Progress
+    from seedbed.pretraining.pretrain import Pretrained
+    from seedbed.tasks.task import Measurement
+    from seedbed.trials.results import Results
+
+OnProgress = Callable[["Progress"], None]
+OnPack = Callable[[int, int], None]
+
+
+def pack(source: Source | str, store: str | Path, **options: Any) -> Store:
+    """Pack a source once: images decoded, resized and memory-mapped. Options and errors: `seedbed.data.pack.pack`.
+
+    Example:
+        >>> import tempfile, seedbed as sb
+        >>> store = sb.pack("digits()", tempfile.mkdtemp() + "/digits.store", size_px=16)
+        >>> store.num_images, store.pixels.shape[1:]
+        (1797, (16, 16, 3))
+    """
+    return pack_source(source, store, **options).store
+
+
+def open_store(
+    data: Store | Source | str | Path, size_px: int, workspace: str | Path | None = None, progress: OnPack | None = None
+) -> Store:
+    """The store that data stands for: itself, or a source packed into the workspace at `size_px`."""
+    from seedbed.trials.plan import store_folder
+
+    if isinstance(data, Store):
+        return data
+    if not isinstance(data, Source):
+        if Store.is_at(data):
+            return Store.open(data)
+        data = open_source(str(data))
+    place = Workspace(Path(workspace or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work").expanduser())
+    return pack_source(data, store_folder(data, size_px, place), size_px=size_px, progress=progress).store
+
+
+def pretrain(
+    store: Store | str | Path,
+    backbone: str = "small()",
+    out: str | Path | None = None,
+    *,
+    recipe: str = "",
+    objective: str = "supervised()",
+    images_seen: int = 300_000,
+    seed: int = 0,
+    device: str = "auto",
+    on_progress: OnProgress | None = None,
+) -> Pretrained:
+    """Train a backbone from scratch on the images that a recipe keeps.
+
+    Args:
+        store: a store, or the path of one.
+        backbone: a call string such as `small(width=16)`.
+        out: a folder to save it in; it must not exist, or hold a backbone.
+        recipe: which images and labels (see docs/recipes.md).
+        images_seen: the training budget in images; 0 leaves the weights random.
+        seed: of the sample, the initial weights, the order and the augmentation.
+        device: "auto", "cpu" or "cuda".
+
+    Returns:
+        Pretrained: `.backbone`, `.metrics` on the source's held-out images in percent, `.fitted`.
+    """
+    from seedbed.models.checkpoint import CARD, save_backbone
+    from seedbed.models.fit import Schedule
+    from seedbed.models.zoo import BACKBONES
+    from seedbed.pretraining.objectives import OBJECTIVES
+    from seedbed.pretraining.pretrain import Seeds, pretrain_view, view_facts
+
+    if images_seen < 0:
+        raise UsageError(
+            f"images_seen = {images_seen} is negative", "300_000 is usual for small nets; 0 leaves the weights random."
+        )
+    folder = Path(out) if out is not None else None
+    if folder and folder.exists() and not (folder / CARD).is_file():
+        raise UsageError(f"{folder} exists and is not a backbone", "Name a new folder; nothing there was touched.")
+    view = make_view(Store.open(store) if not isinstance(store, Store) else store, recipe, seed)
+    done = pretrain_view(
+        view,
+        BACKBONES.make(backbone),
+        Schedule(images_seen=images_seen),
+        objective=OBJECTIVES.make(objective),
+        seeds=Seeds(sample=seed, init=seed),
+        device=choose_device(device),
+        on_progress=on_progress,
+    )
+    facts = {"recipe": recipe, "seeds": {"sample": seed, "init": seed}, "images_seen": images_seen, "source_metrics": done.metrics}
+    done.backbone.card = {**facts, **view_facts(view)}
+    if folder:
+        from seedbed.trials.steps import save_arrays
+
+        with written_aside(folder) as aside:
+            save_backbone(done.backbone, aside)
+            save_arrays(aside / "codes.safetensors", {"codes": done.card_codes})
+    return done
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codes:
+    """Codes of n images at one layer, with their labels and ids."""
+
+    codes: np.ndarray  # float32 [n, d]
+    labels: np.ndarray  # int64 [n], index into classes
+    ids: np.ndarray  # str objects [n]
+    classes: tuple[str, ...]
+    layer: str
+    pooling: str
+    images_per_s: float
+
+    def save(self, path: str | Path) -> Path:
+        """Write codes and labels as safetensors; ids and class names in its metadata, as JSON."""
+        import json
+
+        from safetensors.numpy import save_file
+
+        path = Path(path)
+        with disk_errors(path):
+            aside = path.with_name(path.name + ".writing")
+            metadata = {
+                "ids": json.dumps(list(self.ids)),
+                "classes": json.dumps(self.classes),
+                "layer": self.layer,
+                "pooling": self.pooling,
+            }
+            save_file({"codes": self.codes, "labels": self.labels}, aside, metadata=metadata)
+            aside.replace(path)
+        return path
+
+
+def codes(
+    backbone: Backbone | str | Path,
+    data: Store | Source | str | Path,
+    *,
+    layer: str = "penultimate",
+    split: str | None = None,
+    recipe: str = "",
+    seed: int = 0,
+    device: str = "auto",
+    workspace: str | Path | None = None,
+    on_pack: OnPack | None = None,
+) -> Codes:
+    """Codes of a layer for the images of a data set: float32 [n, d], pooled, as they are (not normalised).
+
+    Args:
+        backbone: a Backbone, or the folder of one.
+        data: a store, or a source, which is packed into the workspace at the backbone's size.
+        layer: a name of the layer table, or "penultimate".
+        split: "train", "val" or "test"; all of them by default.
+        recipe: thins the training images and drops or merges classes.
+    """
+    import time
+
+    from seedbed.data.loader import Resident
+    from seedbed.models import codes as layer_codes
+
+    net = _backbone(backbone)
+    chosen = choose_device(device)
+    net.module.to(chosen)
+    net.layer(layer)  # an unknown layer is refused before anything is packed
+    if split is not None and split not in SPLITS:
+        raise UsageError(f"unknown split {split!r}", f"Valid: {', '.join(SPLITS)}.")
+    store = open_store(data, net.size_px, workspace, on_pack)
+    rows, labels, classes = rows_of(make_view(store, recipe, seed), split)
+    if not len(rows):
+        raise UsageError(f"{store.name} has no images in split {split!r}", f"It has: {store.card['splits']}.")
+    started = time.perf_counter()
+    found = layer_codes.codes(net, Resident(store.pixels, rows, None, chosen), layer).numpy()
+    return Codes(
+        codes=found,
+        labels=labels.astype(np.int64),
+        ids=store.ids[rows],
+        classes=classes,
+        layer=net.layer(layer).name,
+        pooling=layer_codes.pooling(net, layer),
+        images_per_s=len(rows) / (time.perf_counter() - started),
+    )
+
+
+def rows_of(view: View, split: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Rows, labels and classes of a view's split, or of all of them, in the order of the store."""
+    parts = [(view.rows, view.labels) if name == "train" else view.held_out(name) for name in SPLITS if split in (None, name)]
+    rows, labels = np.concatenate([r for r, _ in parts]), np.concatenate([la for _, la in parts])
+    order = np.argsort(rows, kind="stable")
+    return rows[order], labels[order], view.classes
+
+
+def transfer(
+    backbone: Backbone | str | Path,
+    task: Store | Source | str | Path,
+    method: str = "probe()",
+    *,
+    train_per_class: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    workspace: str | Path | None = None,
+    on_pack: OnPack | None = None,
+    on_progress: OnProgress | None = None,
+) -> Measurement:
+    """Measure a backbone on a task by a method.
+
+    Args:
+        backbone: a Backbone, or the folder of one.
+        task: a store or a source; validation and test splits are derived where it has none (docs/concepts.md).
+        method: a call string such as `probe()` or `finetune(images_seen=50_000)`.
+        train_per_class: use so many labelled images of each class only, drawn with the seed.
+
+    Returns:
+        Measurement: `.metrics` in percent, `.primary`, `.predictions`, `.facts`.
+    """
+    from seedbed.tasks.catalogue.classification import Classification
+    from seedbed.transfers.methods import METHODS, Context
+
+    net, made = _backbone(backbone), METHODS.make(method)
+    chosen = choose_device(device)
+    net.module.to(chosen)
+    store = open_store(task, net.size_px, workspace, on_pack)
+    target = Classification(train_per_class=train_per_class).load(store, seed)
+    return made.run(net, target, Context(seed=seed, device=chosen, on_progress=on_progress))
+
+
+def report(results: Results, path: str | Path) -> Path:
+    """Write the report of a study as one HTML page."""
+    from seedbed import writeup
+
+    return writeup.report(results, Path(path))
+
+
+def _backbone(backbone: Backbone | str | Path) -> Backbone:
+    from seedbed.models.checkpoint import load_backbone
+
+    return load_backbone(backbone) if isinstance(backbone, str | Path) else backbone

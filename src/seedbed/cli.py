@@ -1,0 +1,232 @@
+"""The command line: parse, call the verb, print one document, exit with the right status.
+
+In: arguments. Out: data on stdout (one JSON document with --json, on failure too), talk on stderr. What each verb does and prints
+stands in `verbs/`; heavy imports happen inside the verbs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from seedbed.base.errors import SeedbedError, UsageError, nearest
+
+FAILED_CELLS, INTERRUPTED, INTERNAL = 4, 130, 1
+Add = Callable[[argparse.ArgumentParser], None]
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with our errors instead of its own exit."""
+
+    def error(self, message: str) -> NoReturn:
+        hint = f"See {self.prog} --help."
+        if "invalid choice" in message:
+            given = message.split("invalid choice: '")[-1].split("'")[0]
+            near = nearest(given, self._verbs())
+            hint = (f"Did you mean {near!r}? " if near else "") + hint
+        raise UsageError(message, hint)
+
+    def _verbs(self) -> list[str]:
+        actions = [a for a in self._actions if a.choices]
+        return [str(c) for a in actions for c in a.choices or ()]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. Errors are printed here and nowhere else."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in arguments
+    try:
+        return program(arguments)
+    except SeedbedError as error:
+        return _fail(error.to_dict(), str(error), error.exit_status, as_json)
+    except KeyboardInterrupt:
+        message = "interrupted; what was finished is kept, and the same command goes on from there"
+        return _fail({"kind": "interrupted", "message": message, "hint": ""}, message, INTERRUPTED, as_json)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:  # a fault of ours: say so, and where
+        import traceback
+
+        traceback.print_exc()
+        message = f"internal error: {type(error).__name__}: {error}"
+        hint = "This is a fault of seedbed: please report it with the lines above and what you ran."
+        return _fail({"kind": "internal", "message": message, "hint": hint}, f"{message}\n{hint}", INTERNAL, as_json)
+
+
+def program(arguments: Sequence[str]) -> int:
+    """Parse and run; raises SeedbedError for what the user can mend."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if getattr(options, "verb", None) is None:
+        parser.print_help()
+        return 0
+    module, _, function = options.verb.partition(":")
+    document, status = getattr(importlib.import_module(f"seedbed.verbs.{module}"), function)(options)
+    if options.json:
+        sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+    return status
+
+
+def _fail(error: dict[str, Any], text: str, status: int, as_json: bool) -> int:
+    if as_json:
+        sys.stdout.write(json.dumps({"error": error}, ensure_ascii=False) + "\n")
+    sys.stderr.write(f"seedbed: {text}\n")
+    return status
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All verbs, in the order in which a user meets them."""
+    parser = _Parser(prog="seedbed", description="Find out what in a pre-training data set makes transfer work.", epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=_version())
+    groups = parser.add_subparsers(metavar="VERB")
+    for name, summary, verb, add in _VERBS:
+        _add_verb(groups, name, summary, verb, add)
+    study = groups.add_parser("study", help="new, plan, run, status: a whole study from a file", description=_STUDY)
+    study.set_defaults(verb=None)
+    inner = study.add_subparsers(metavar="VERB", required=True)
+    for name, summary, verb, add in _STUDY_VERBS:
+        _add_verb(inner, name, summary, verb, add)
+    return parser
+
+
+def _add_verb(groups: Any, name: str, summary: str, verb: str, add: Add) -> None:
+    parser = groups.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+    parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
+    parser.set_defaults(verb=verb)
+    add(parser)
+
+
+def _version() -> str:
+    from seedbed import __version__
+
+    return f"seedbed {__version__}"
+
+
+_EPILOG = "Begin with: seedbed demo. Then: seedbed study new images-per-class --source FOLDER --target FOLDER > study.toml"
+_STUDY = "A study pre-trains arms of a source with several seeds, transfers them to targets, and compares."
+
+
+def _demo(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--out", default="seedbed-demo", metavar="DIR", help="folder of the study and its report (default: %(default)s)")
+    _seed(p)
+
+
+def _pack(p: argparse.ArgumentParser) -> None:
+    p.add_argument("source", metavar="SOURCE", help="a folder of images by class, or a call such as 'toy()'")
+    p.add_argument("store", metavar="STORE", help="the folder to make")
+    p.add_argument("--format", help="the source's format where the path alone does not tell (see: seedbed list formats)")
+    p.add_argument("--size-px", type=int, default=64, metavar="N", help="side of the square images (default: %(default)s)")
+    p.add_argument("--workers", type=int, metavar="N", help="threads that decode (default: one per core)")
+    p.add_argument("--allow-unreadable", type=float, default=0.01, metavar="SHARE", help="0..1 (default: %(default)s)")
+
+
+def _inspect(p: argparse.ArgumentParser) -> None:
+    p.add_argument("path", metavar="PATH", help="a store, a source, a backbone or a study file")
+    p.add_argument("--recipe", default="", help="what would be left after a recipe")
+    _seed(p)
+    _workspace(p)
+
+
+def _pretrain(p: argparse.ArgumentParser) -> None:
+    p.add_argument("store", metavar="STORE")
+    p.add_argument("--backbone", required=True, help="for example 'small(width=16)'")
+    p.add_argument("--out", required=True, metavar="DIR", help="folder for the backbone")
+    p.add_argument("--recipe", default="", help="for example 'images(fraction=0.5)'")
+    p.add_argument("--objective", default="supervised()")
+    p.add_argument("--images-seen", type=int, default=300_000, metavar="N", help="training budget (default: %(default)s)")
+    _seed(p)
+    _device(p)
+
+
+def _codes(p: argparse.ArgumentParser) -> None:
+    p.add_argument("backbone", metavar="BACKBONE", help="a folder that pretrain wrote")
+    p.add_argument("data", metavar="DATA", help="a store, a folder of images, or a call")
+    p.add_argument("--out", required=True, metavar="FILE.safetensors")
+    p.add_argument("--layer", default="penultimate")
+    p.add_argument("--split", help="train, val or test (default: all)")
+    p.add_argument("--recipe", default="")
+    _seed(p)
+    _device(p)
+    _workspace(p)
+
+
+def _transfer(p: argparse.ArgumentParser) -> None:
+    p.add_argument("backbone", metavar="BACKBONE", help="a folder that pretrain wrote")
+    p.add_argument("task", metavar="TASK", help="a store, a folder of images, or a call")
+    p.add_argument("method", metavar="METHOD", help="for example 'probe()' (see: seedbed list methods)")
+    _seed(p)
+    _device(p)
+    _workspace(p)
+
+
+def _report(p: argparse.ArgumentParser) -> None:
+    p.add_argument("file", metavar="FILE", help="a study file")
+    p.add_argument("--out", metavar="FILE.html", help="default: report.html in the study's results folder")
+    _workspace(p)
+
+
+def _list(p: argparse.ArgumentParser) -> None:
+    p.add_argument("group", nargs="?", metavar="GROUP", help="formats, recipes, backbones, objectives, tasks, methods or questions")
+
+
+def _disk(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--clean", action="store_true", help="remove what no study refers to, after saying how much")
+    _workspace(p)
+
+
+def _new(p: argparse.ArgumentParser) -> None:
+    p.add_argument("question", metavar="QUESTION", help="see: seedbed list questions")
+    p.add_argument("--source", action="append", default=[], metavar="P", help="a folder, a store or a call (default: toy())")
+    p.add_argument("--target", action="append", default=[], metavar="P", help="may be given several times (default: digits())")
+
+
+def _file(p: argparse.ArgumentParser) -> None:
+    p.add_argument("file", metavar="FILE", help="a study file (TOML)")
+    _workspace(p)
+
+
+def _run(p: argparse.ArgumentParser) -> None:
+    _file(p)
+    p.add_argument("--executor", help="processes (default) or inline")
+    p.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    _device(p)
+
+
+def _seed(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+
+
+def _device(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+
+
+def _workspace(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--workspace", metavar="DIR", help="where finished steps live (default: SEEDBED_WORKSPACE, or seedbed-work/)")
+
+
+# name, summary, module:function in verbs/, arguments
+_VERBS: tuple[tuple[str, str, str, Add], ...] = (
+    ("demo", "run a real study on the embedded default: no data, no network, a few minutes", "studies:demo", _demo),
+    ("pack", "decode a source once into a store", "data:pack", _pack),
+    ("inspect", "what a store, a source, a backbone or a study holds", "data:inspect", _inspect),
+    ("pretrain", "train a backbone on a store, or on what a recipe keeps of it", "models:pretrain", _pretrain),
+    ("codes", "the codes of images at a layer of a backbone", "models:codes", _codes),
+    ("transfer", "measure a backbone on a task by a method", "models:transfer", _transfer),
+    ("report", "write the report of a study as one HTML page", "studies:report", _report),
+    ("list", "formats, recipes, backbones, objectives, tasks, methods, questions", "workplace:list_plugins", _list),
+    ("disk", "what the workspace holds, and which study refers to it", "workplace:disk", _disk),
+)
+_STUDY_VERBS: tuple[tuple[str, str, str, Add], ...] = (
+    ("new", "print a commented study file that asks a question", "studies:study_new", _new),
+    ("plan", "what a study will do and cost; nothing is run", "studies:study_plan", _file),
+    ("run", "run what is not done of a study", "studies:study_run", _run),
+    ("status", "the results so far", "studies:study_status", _file),
+)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""What a study will cost, before it is run.
+
+In: a study (packed or not) and a workspace. Out: seconds and bytes, from rates measured once per machine, network and size (at most
+20 s, cached in the workspace). No step is run.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+
+import torch
+
+from seedbed.base.artifacts import Workspace, write_json
+from seedbed.base.device import describe_hardware, num_cores
+from seedbed.base.spec import fingerprint
+from seedbed.models.backbone import initialise
+from seedbed.models.zoo import BACKBONES
+from seedbed.trials.executors import torch_threads
+from seedbed.trials.plan import Plan, size_of
+from seedbed.trials.steps import MeasureStep, PretrainStep, Step
+
+_BATCH = 128
+_MEASURE_S = 3.0  # of each rate
+_MAX_NETWORKS = 3
+_STEP_S = 1.0  # opening stores, writing artifacts
+_SVM_S_PER_CODE = 8e-6  # seconds per image and class of a probe's fits, from docs/log.md
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Images per second of one worker."""
+
+    train: float
+    forward: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What is left to do, in all."""
+
+    seconds: float
+    disk_bytes: int
+    workers: int
+
+
+def estimate(plan: Plan, workers: int | None = None) -> Estimate:
+    """Seconds and bytes of the steps that are not done, on the CPU, with this many workers (default: one per core)."""
+    workers = workers or num_cores()
+    left = plan.left()
+    backbones = {s.key: s.backbone for s in plan.steps if isinstance(s, PretrainStep)}
+    rates = _rates(plan, sorted({_backbone_of(s, backbones) for s in left}))
+    seconds = [_seconds(plan, s, rates[_backbone_of(s, backbones)]) for s in left]
+    longest = max(seconds, default=0.0)
+    disk = sum(_disk(plan, s) for s in left)
+    return Estimate(seconds=max(sum(seconds) / workers, longest), disk_bytes=disk, workers=workers)
+
+
+def _backbone_of(step: Step, backbones: dict[str, str]) -> str:
+    return step.backbone if isinstance(step, PretrainStep) else backbones[step.backbone_key]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _seconds(plan: Plan, step: Step, rates: Rates) -> float:
+    store = next(s for s in plan.stores.values() if s.path == step.store)  # pyright: ignore[reportAttributeAccessIssue]
+    seconds = _STEP_S + step.num_images / rates.train
+    if isinstance(step, MeasureStep):
+        seconds += store.num_images / rates.forward
+        return seconds if step.num_images else seconds + store.num_images * len(store.classes) * _SVM_S_PER_CODE
+    return seconds + store.card["splits"]["test"] / rates.forward
+
+
+def _disk(plan: Plan, step: Step) -> int:
+    store = next(s for s in plan.stores.values() if s.path == step.store)  # pyright: ignore[reportAttributeAccessIssue]
+    predictions = store.card["splits"]["test"] * (8 + 4 + 5 * 4)
+    if isinstance(step, MeasureStep):
+        return predictions + 2_000
+    backbone = BACKBONES.make(step.backbone).build(store.classes, store.size_px)  # pyright: ignore[reportAttributeAccessIssue]
+    return predictions + 4 * backbone.num_parameters + 2 * 2048 * backbone.layer().shape[0] + 50_000
+
+
+def _rates(plan: Plan, backbones: list[str]) -> dict[str, Rates]:
+    """Measured for the first few networks, scaled from the slowest of them for the rest."""
+    size_px = size_of(plan.study, plan.study.source)
+    measured = {name: _rate(plan.workspace, name, size_px, plan.study.threads) for name in backbones[:_MAX_NETWORKS]}
+    slowest = min(measured.values(), key=lambda r: r.train, default=Rates(1.0, 1.0))
+    return {name: measured.get(name, slowest) for name in backbones}
+
+
+def _rate(workspace: Workspace, backbone: str, size_px: int, threads: int) -> Rates:
+    path = workspace.root / "calibration.json"
+    cached = json.loads(path.read_text()) if path.is_file() else {}
+    key = fingerprint([backbone, size_px, threads, describe_hardware()])
+    if key not in cached:
+        with torch_threads(threads):
+            rates = measure_rates(backbone, size_px)
+        workspace.root.mkdir(parents=True, exist_ok=True)
+        write_json(path, cached | {key: {"backbone": backbone, "train": rates.train, "forward": rates.forward}})
+        return rates
+    return Rates(cached[key]["train"], cached[key]["forward"])
+
+
+def measure_rates(backbone: str, size_px: int) -> Rates:
+    """Training and forward images per second on random images, with torch's current threads."""
+    module = BACKBONES.make(backbone).build([str(i) for i in range(100)], size_px).module
+    initialise(module, 0)
+    optimiser = torch.optim.SGD(module.parameters(), lr=0.01, momentum=0.9, nesterov=True)
+    images = torch.randn(_BATCH, 3, size_px, size_px).to(memory_format=torch.channels_last)
+    labels = torch.arange(_BATCH) % 100
+
+    def train() -> None:
+        optimiser.zero_grad()
+        torch.nn.functional.cross_entropy(module(images), labels).backward()
+        optimiser.step()
+
+    def forward() -> None:
+        with torch.inference_mode():
+            module(images)
+
+    module.train()
+    train_rate = _images_per_s(train)
+    module.eval()
+    return Rates(train_rate, _images_per_s(forward))
+
+
+def _images_per_s(work) -> float:  # noqa: ANN001  a function of no arguments
+    work()
+    started, num = time.perf_counter(), 0
+    while time.perf_counter() - started < _MEASURE_S:
+        work()
+        num += 1
+    return num * _BATCH / (time.perf_counter() - started)

@@ -1,0 +1,117 @@
+"""pack and inspect: data sets as they lie, and as they are packed.
+
+In: parsed options. Out: (document, exit status).
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seedbed.verbs.speech import Bar, Result, say, show_rows
+
+if TYPE_CHECKING:
+    from seedbed.data.store import Store
+    from seedbed.data.view import View
+
+
+def pack(options: Namespace) -> Result:
+    from seedbed.data.formats import open_source
+    from seedbed.data.pack import pack as pack_source
+
+    source = open_source(options.source, format_name=options.format)
+    with Bar("packing") as bar:
+        packed = pack_source(
+            source,
+            options.store,
+            size_px=options.size_px,
+            workers=options.workers,
+            allow_unreadable=options.allow_unreadable,
+            progress=bar,
+        )
+    card = packed.store.card
+    rate = f"{packed.images_per_s:,.0f} images/s" if packed.images_per_s else "already packed, unchanged"
+    say(
+        options,
+        f"{options.store}: {card['num_images']:,} images of {len(card['classes'])} classes at {card['size_px']} px ({rate})",
+    )
+    say(options, "splits: " + ", ".join(f"{k} {v:,}" for k, v in card["splits"].items()) + derived(card))
+    if packed.num_unreadable:
+        say(options, f"{packed.num_unreadable} unreadable images were left out; they are listed in {packed.unreadable}")
+    return {
+        "store": str(options.store),
+        "num_images": card["num_images"],
+        "num_classes": len(card["classes"]),
+        "splits": card["splits"],
+        "derived_splits": card["derived_splits"],
+        "size_px": card["size_px"],
+        "num_unreadable": packed.num_unreadable,
+        "unreadable": str(packed.unreadable) if packed.unreadable else None,
+        "images_per_s": packed.images_per_s,
+    }, 0
+
+
+def inspect(options: Namespace) -> Result:
+    from seedbed.data.store import Store
+    from seedbed.models.checkpoint import CARD, read_card
+
+    path = Path(options.path)
+    if path.suffix == ".toml" and path.is_file():
+        from seedbed.verbs.studies import study_status
+
+        options.file = options.path
+        return study_status(options)
+    if (path / CARD).is_file():
+        card = read_card(path)
+        show_rows(options, str(card["architecture"]), card["layers"])
+        return {"kind": "backbone", **card}, 0
+    if Store.is_at(path):
+        return _inspect_data(options, Store.open(path), "store"), 0
+    return _inspect_source(options), 0
+
+
+def _inspect_source(options: Namespace) -> dict[str, Any]:
+    """A source is read once, small, in a scratch folder: content decides its splits."""
+    import tempfile
+
+    from seedbed.data.formats import open_source
+    from seedbed.data.pack import pack as pack_source
+
+    with tempfile.TemporaryDirectory() as scratch, Bar("reading") as bar:
+        packed = pack_source(open_source(options.path), Path(scratch) / "store", size_px=8, allow_unreadable=1.0, progress=bar)
+        return _inspect_data(options, packed.store, "source") | {"num_unreadable": packed.num_unreadable}
+
+
+def _inspect_data(options: Namespace, store: Store, kind: str) -> dict[str, Any]:
+    from seedbed.data.view import make_view
+
+    view = make_view(store, options.recipe, options.seed)
+    classes = _class_rows(view)
+    show_rows(options, f"{options.path}: {len(view.rows):,} training images, {len(view.classes)} classes", classes[:20])
+    if len(classes) > 20:
+        say(options, f"... and {len(classes) - 20} more classes")
+    say(options, "splits: " + ", ".join(f"{k} {v:,}" for k, v in _split_sizes(view).items()) + derived(store.card), *view.notes)
+    return {
+        "kind": kind,
+        "num_images": len(view.rows),
+        "num_classes": len(view.classes),
+        "splits": _split_sizes(view),
+        "classes": classes,
+        "entropy_bits": view.entropy_bits,
+        "ids_sha256": view.ids_sha256,
+        "notes": list(view.notes),
+    }
+
+
+def _class_rows(view: View) -> list[dict[str, Any]]:
+    names, sizes = view.store.names, view.class_sizes
+    return [{"label": c, "name": names.get(c, c), "num_images": int(n)} for c, n in zip(view.classes, sizes, strict=True)]
+
+
+def _split_sizes(view: View) -> dict[str, int]:
+    return {"train": len(view.rows), **{name: len(view.held_out(name)[0]) for name in ("val", "test")}}
+
+
+def derived(card: dict[str, Any]) -> str:
+    return "".join(f" ({name}: {how})" for name, how in card["derived_splits"].items())

@@ -1,0 +1,55 @@
+"""What the verbs say: lines for the eye on stdout, one bar on stderr.
+
+In: parsed options and facts. Out: text; nothing on stdout with --json. Knows nothing of what the verbs do.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from typing import Any
+
+Result = tuple[Any, int]
+
+
+def say(options: Namespace, *lines: str) -> None:
+    """Lines for the eye, on stdout; nothing with --json."""
+    if not options.json:
+        print(*lines, sep="\n")
+
+
+def show_facts(options: Namespace, document: dict[str, Any]) -> None:
+    for key, value in document.items():
+        say(options, f"{key}: {value:,.4g}" if isinstance(value, float) else f"{key}: {value}")
+
+
+def show_rows(options: Namespace, title: str, rows: Any) -> None:
+    say(options, title)
+    for row in rows:
+        say(options, "  " + "  ".join(f"{key} {value}" for key, value in row.items()))
+
+
+class Bar:
+    """One progress bar on stderr; quiet when that is no terminal."""
+
+    def __init__(self, what: str) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        console = Console(file=sys.stderr)
+        self._bars = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self._row = self._bars.add_task(what, total=None)
+
+    def __enter__(self) -> Bar:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        self._bars.update(self._row, completed=done, total=total)
+
+    def training(self, progress: Any) -> None:
+        facts = f"{progress.images_per_s:,.0f} images/s, loss {progress.loss:.2f}, accuracy {progress.accuracy:.0f} %"
+        self._bars.update(self._row, completed=progress.images_done, total=progress.images_total, description=facts)

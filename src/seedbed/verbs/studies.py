@@ -1,0 +1,156 @@
+"""demo, study new/plan/run/status and report: whole studies.
+
+In: parsed options. Out: (document, exit status); 4 when cells failed.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seedbed.base.errors import BadDataError, UsageError
+from seedbed.verbs.speech import Result, say
+
+if TYPE_CHECKING:
+    from seedbed.trials.results import Results
+    from seedbed.trials.study import Study
+
+
+def demo(options: Namespace) -> Result:
+    import time
+
+    from seedbed.demo import write_demo
+
+    started = time.monotonic()
+    study = write_demo(options.out, options.seed)
+    if not options.json:
+        arms, seeds, budget = len(study.arms), len(study.seeds), study.budgets[0]
+        print(f"A study in {options.out}: {arms} arms x {seeds} seeds, {budget:,} images seen each, two targets.", file=sys.stderr)
+    results = study.run(workspace=Path(options.out) / "seedbed-work")
+    document, status = _status(results, options)
+    page = _write_report(results, None)
+    seconds = time.monotonic() - started
+    say(options, "", f"Report: {page}", f"Study file: {study.folder / 'demo.toml'} (change it, and run it: seedbed study run FILE)")
+    say(options, f"{seconds:.0f} s in all.")
+    return {
+        "study": str(study.results_folder),
+        "report": str(page),
+        "rows": document["rows"],
+        "answers": document["answers"],
+        "seconds": seconds,
+    }, status
+
+
+def study_new(options: Namespace) -> Result:
+    from seedbed.verdicts.questions import question
+
+    text = question(options.question).study(options.source, options.target)
+    if not options.json:
+        sys.stdout.write(text)
+    return {"study": text}, 0
+
+
+def study_plan(options: Namespace) -> Result:
+    from seedbed.trials.cost import estimate
+    from seedbed.trials.plan import make_plan
+    from seedbed.trials.progress import StudyProgress, clock
+    from seedbed.trials.run import open_workspace
+
+    study = _load(options)
+    with StudyProgress() as progress:
+        plan = make_plan(study, open_workspace(study, options.workspace), progress.packing)
+    cost = estimate(plan)
+    done = len(plan.steps) - len(plan.left())
+    cells = [
+        {"arm": c.arm, "seed": c.seed, "images_seen": c.images_seen, "target": c.target, "method": c.method, "key": c.key}
+        | {"done": plan.workspace.has(c.kind, c.key)}
+        for c in plan.cells
+    ]
+    say(options, f"{study.name}: {len(plan.steps)} steps ({done} done), {len(cells)} cells")
+    for arm in study.arms:
+        view = plan.views.get((arm, study.seeds[0]))
+        trained = study.arms[arm].init != "random" and view is not None
+        say(
+            options,
+            f"  {arm}: " + (f"{len(view.rows):,} images, {len(view.classes)} classes" if trained and view else "random weights"),
+        )
+    say(options, f"about {clock(cost.seconds)} with {cost.workers} workers, {cost.disk_bytes / 1e6:,.0f} MB of disk")
+    return {
+        "steps": len(plan.steps),
+        "done": done,
+        "estimated_seconds": cost.seconds,
+        "estimated_disk_bytes": cost.disk_bytes,
+        "cells": cells,
+    }, 0
+
+
+def study_run(options: Namespace) -> Result:
+    study = _load(options)
+    results = study.run(workspace=options.workspace, executor=options.executor, workers=options.workers, device=options.device)
+    document, status = _status(results, options)
+    say(options, "", f"Results: {study.results_folder}", f"Report:  seedbed report {options.file}")
+    return document, status
+
+
+def study_status(options: Namespace) -> Result:
+    from seedbed.trials.run import study_status as status_of
+
+    document, _ = _status(status_of(_load(options), options.workspace), options)
+    return document, 0
+
+
+def report(options: Namespace) -> Result:
+    from seedbed.trials.run import study_status as status_of
+
+    results = status_of(_load(options), options.workspace)
+    if not results.outcomes:
+        raise BadDataError(f"{options.file} has no results yet", f"Run it first: seedbed study run {options.file}.")
+    page = _write_report(results, options.out)
+    say(options, str(page))
+    return {"report": str(page)}, 0
+
+
+def _load(options: Namespace) -> Study:
+    from seedbed.trials.study import load_study
+
+    if Path(options.file).suffix != ".toml":
+        raise UsageError(
+            f"{options.file} is not a study file", "A study file ends in .toml; make one: seedbed study new QUESTION > FILE.toml"
+        )
+    return load_study(Path(options.file))
+
+
+def _status(results: Results, options: Namespace) -> Result:
+    """The document of `study run` and `study status`: 4 when cells failed."""
+    from seedbed.verdicts.questions import answer
+
+    answers = answer(results)
+    if not options.json:
+        _print_summary(results, answers)
+    document = {
+        "study": results.study.name,
+        "cells": {"done": results.num_done, "failed": results.num_failed, "left": results.num_left},
+        "rows": [o.to_dict() for o in results.outcomes],
+        "answers": [a.to_dict() for a in answers],
+        "failures": [asdict(f) for f in results.failures],
+    }
+    return document, 4 if results.num_failed else 0
+
+
+def _print_summary(results: Results, answers: list[Any]) -> None:
+    from rich.console import Console
+
+    from seedbed.writeup.tables import terminal_summary
+
+    Console(highlight=False).print(terminal_summary(results, answers))
+    for failure in results.failures:
+        print(f"failed: {failure.label}: {failure.error}")
+
+
+def _write_report(results: Results, out: str | None) -> Path:
+    from seedbed import writeup
+
+    return writeup.report(results, Path(out) if out else results.study.results_folder / "report.html")

@@ -1,0 +1,28 @@
+"""contrasts: every arm against the reference. The question of a study that names none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seedbed.trials.results import Results
+from seedbed.verdicts.answer import Answer
+from seedbed.verdicts.families import answer_families
+from seedbed.verdicts.questions import Question
+from seedbed.verdicts.questions.template import study_file
+
+
+@dataclass(frozen=True)
+class Contrasts(Question):
+    """Every arm against the reference: is it worse, better or equivalent, and by how much?"""
+
+    def study(self, sources: Sequence[str], targets: Sequence[str]) -> str:
+        arms = [
+            'all    = ""                        # every image, every class',
+            'half   = "images(fraction=0.5)"',
+            'random = { init = "random" }         # no pre-training',
+        ]
+        return study_file("contrasts", "Which arms differ from the reference?", "all", arms, sources, targets)
+
+    def answer(self, results: Results) -> list[Answer]:
+        return answer_families(results, "contrasts")

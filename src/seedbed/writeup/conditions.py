@@ -1,0 +1,119 @@
+"""The conditions of a study: what was run, on what and with what, for whoever wants to judge or repeat it.
+
+In: results. Out: one record per arm, and facts of the study as (name, text). Knows nothing of outcomes' values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from seedbed.data.source import Source
+from seedbed.data.store import Store
+from seedbed.trials.plan import Plan
+from seedbed.trials.results import Results
+from seedbed.trials.study import Data
+from seedbed.writeup import numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmConditions:
+    """How one arm was pre-trained; counts are of the first seed. An arm that trains on nothing has none."""
+
+    arm: str
+    is_reference: bool
+    recipe: str
+    num_images: int | None
+    num_classes: int | None
+    entropy_bits: float | None
+    backbone: str
+    objective: str | None
+    budgets: tuple[tuple[int, float], ...]  # (images seen, epochs)
+    learning_rate: float | None
+    batch_size: int | None
+    weight_decay: float | None
+    notes: tuple[str, ...]
+
+
+def arm_conditions(results: Results) -> tuple[ArmConditions, ...]:
+    """One record per arm, in the order of the study."""
+    return tuple(_arm(results, arm) for arm in results.study.arms)
+
+
+def _arm(results: Results, arm: str) -> ArmConditions:
+    study = results.study
+    spec, common = study.arms[arm], study.pretraining
+    how = spec.pretraining(common)
+    budgets = spec.budgets(common)
+    view = results.plan.views.get((arm, study.seeds[0])) if any(budgets) else None
+    return ArmConditions(
+        arm=arm,
+        is_reference=arm == study.reference,
+        recipe=spec.recipe or ("all images, all classes" if view else "random initialisation, no pre-training"),
+        num_images=len(view.rows) if view else None,
+        num_classes=len(view.classes) if view else None,
+        entropy_bits=view.entropy_bits if view else None,
+        backbone=how.backbone,
+        objective=how.objective if view else None,
+        budgets=tuple((n, n / len(view.rows)) for n in budgets) if view else (),
+        learning_rate=how.learning_rate if view else None,
+        batch_size=how.batch_size if view else None,
+        weight_decay=how.weight_decay if view else None,
+        notes=_notes(results.plan, arm) if view else (),
+    )
+
+
+def _notes(plan: Plan, arm: str) -> tuple[str, ...]:
+    """What the recipes remarked, each once; of which seeds, where it is not all."""
+    seeds_of: dict[str, list[int]] = {}
+    for seed in plan.study.seeds:
+        for note in plan.views[arm, seed].notes if (arm, seed) in plan.views else ():
+            seeds_of.setdefault(note, []).append(seed)
+    everywhere = len(plan.study.seeds)
+    return tuple(n if len(s) == everywhere else f"{n} (seed {', '.join(map(str, s))})" for n, s in seeds_of.items())
+
+
+def study_facts(results: Results) -> tuple[tuple[str, str], ...]:
+    """What holds for all arms, then what made the numbers, as name and text."""
+    study, manifests = results.study, _manifests(results.plan)
+    facts = [("Source", _data_words(study.source, results.plan, "source"))]
+    facts += [(f"Target {name}", _data_words(data, results.plan, name)) for name, data in study.targets.items()]
+    facts += [(f"Method {name}", call) for name, call in study.methods.items()]
+    facts += [
+        ("Seeds", ", ".join(map(str, study.seeds))),
+        ("Margin", f"{study.margin:g} {'point' if study.margin == 1 else 'points'}"),
+        ("Threads", f"{study.threads} per worker"),
+    ]
+    return tuple(facts + _origins(manifests, len(results.plan.steps)))
+
+
+def _data_words(data: Data, plan: Plan, name: str) -> str:
+    store = plan.stores[name]
+    given = store.name if isinstance(data.data, Source | Store) else data.data
+    splits = ", ".join(f"{n:,} {split}" for split, n in store.card["splits"].items() if n)
+    limit = f"; {numbers.count(data.train_per_class, 'training image')} per class" if data.train_per_class else ""
+    return f"{given}: {numbers.count(len(store.classes), 'class', 'classes')}, {splits} images of {store.size_px} px{limit}"
+
+
+def _manifests(plan: Plan) -> list[dict[str, Any]]:
+    """Of the steps that are done."""
+    return [plan.workspace.manifest(step.kind, step.key) for step in plan.steps if plan.workspace.has(step.kind, step.key)]
+
+
+def _origins(manifests: list[dict[str, Any]], num_steps: int) -> list[tuple[str, str]]:
+    seconds = sum(m["seconds"] for m in manifests)
+    versions = [m["versions"] for m in manifests]
+    packages = dict.fromkeys(name for v in versions for name in v if name != "commit")
+    found = [f"{name} {_each(v.get(name, '') for v in versions)}" for name in packages]
+    return [
+        ("Hardware", _each(m["hardware"] for m in manifests)),
+        ("Versions", ", ".join(found) or numbers.MISSING),
+        ("Commit of seedbed", _each(v.get("commit", "") for v in versions)),
+        ("Time", f"{numbers.duration(seconds)} of work in {len(manifests):,} of {numbers.count(num_steps, 'step')}, summed over workers"),
+    ]
+
+
+def _each(texts: Iterable[str]) -> str:
+    """Every different text once; more than one is worth knowing."""
+    return " / ".join(dict.fromkeys(t for t in texts if t)) or numbers.MISSING

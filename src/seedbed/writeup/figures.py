@@ -1,0 +1,175 @@
+"""The figure of a report: what each arm reached, and how it stands to the reference.
+
+In: family tables. Out: SVG text whose ink is `currentColor`, so that it follows the page's light or dark. Knows nothing of results.
+
+One drawing per target and method, one panel per training budget, all on one axis of values. A row per arm: a small dot per seed, the mean
+as a marker whose shape is the verdict, and around it the intervals of its difference from the reference, laid at the reference's mean
+plus the difference: thick 90 %, thin 95 %, simultaneous. The vertical line is the reference's mean, the band the margin around it. So
+the verdict can be read off: thick line inside the band, equivalent; else thin line clear of the vertical one, worse or better.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seedbed.writeup import numbers
+from seedbed.writeup.tables import FamilyTable, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_INK = "#010203"  # replaced by currentColor
+_COLOURS = {"worse": "#d9620d", "better": "#2b7fd4", "equivalent": "#12946b", "undecided": "#8a8a8a", "reference": _INK}
+_MARKERS = {"worse": "v", "better": "^", "equivalent": "s", "undecided": "o", "reference": "D"}
+_LEFT_IN, _PLOT_IN, _RIGHT_IN, _ROW_IN = 1.5, 2.75, 1.15, 0.42
+_TOP_IN, _PANEL_TITLE_IN, _BOTTOM_IN = 0.34, 0.3, 0.5
+_RC = {"svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9.5, "axes.unicode_minus": False}
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """The range of values that a drawing shows."""
+
+    low: float
+    high: float
+
+
+def place_svg(tables: Sequence[FamilyTable], name: str) -> str:
+    """Draw one target and method.
+
+    Args:
+        tables: its families, one per training budget.
+        name: makes the ids in the SVG this drawing's own, where several stand on one page.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    sizes = [len(table.rows) * _ROW_IN + _PANEL_TITLE_IN for table in tables]
+    width, height = _LEFT_IN + _PLOT_IN + _RIGHT_IN, _TOP_IN + sum(sizes) + _BOTTOM_IN
+    # These settings exist as global parameters only; the context puts them back.
+    with mpl.rc_context({**_RC, "svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # names in any script: the text stays text, the reader's fonts show it
+        figure = Figure(figsize=(width, height))
+        figure.text(0.01, 1 - 0.2 / height, numbers.shortened(tables[0].title, 62), weight="bold", va="center", parse_math=False, color=_INK)
+        _panels(figure, tables, sizes)
+        return _clean(_svg(figure), name)
+
+
+def _panels(figure: Figure, tables: Sequence[FamilyTable], sizes: Sequence[float]) -> None:
+    limits, (width, height) = _limits(tables), figure.get_size_inches()
+    top = height - _TOP_IN
+    for table, size in zip(tables, sizes, strict=True):
+        box = (_LEFT_IN / width, (top - size) / height, _PLOT_IN / width, (size - _PANEL_TITLE_IN) / height)
+        axes = figure.add_axes(box)
+        _panel(axes, table, limits, is_last=table is tables[-1])
+        top -= size
+
+
+def _limits(tables: Sequence[FamilyTable]) -> _Limits:
+    """Wide enough for all values; an interval may widen it to a half on either side, and is cut with an arrow beyond that."""
+    values = [v for table in tables for row in table.rows for v in row.values]
+    values += [e for t in tables if t.reference.mean is not None for e in (t.reference.mean - t.margin, t.reference.mean + t.margin)]
+    ends = [e for t in tables for row in t.rows if row.answer for e in _ends(t, row, row.answer.interval) or ()]
+    low, high = min(values), max(values)
+    reach = 0.5 * (high - low)
+    low, high = min([low, *(max(e, low - reach) for e in ends)]), max([high, *(min(e, high + reach) for e in ends)])
+    edge = 0.04 * (high - low)
+    return _Limits(low - edge, high + edge)
+
+
+def _ends(table: FamilyTable, row: Row, ends: tuple[float, float] | None) -> tuple[float, float] | None:
+    """An interval of a difference as values around the arm's place: turned back where lower is better."""
+    mean = table.reference.mean
+    if ends is None or mean is None:
+        return None
+    low, high = ends if table.higher_is_better else (-ends[1], -ends[0])
+    return mean + low, mean + high
+
+
+def _panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) -> None:
+    mean = table.reference.mean
+    assert mean is not None, "a family has an outcome of the reference"
+    _frame(axes, limits, len(table.rows), is_last)
+    axes.set_title(f"{table.images_seen:,} images seen", loc="left", fontsize=8.5, pad=4, color=_INK, alpha=0.75)
+    axes.axvspan(mean - table.margin, mean + table.margin, color="#808080", alpha=0.22, linewidth=0)
+    axes.axvline(mean, color=_INK, linewidth=0.9)
+    for y, row in enumerate(table.rows):
+        _labels(axes, table, row, y)
+        _draw_row(axes, table, row, y, limits)
+    if is_last:
+        unit = "%" if table.unit == "percent" else "score"
+        axes.set_xlabel(f"{numbers.metric_words(table.metric)}, {unit}", color=_INK, fontsize=8.5, labelpad=3)
+
+
+def _frame(axes: Axes, limits: _Limits, num_rows: int, is_last: bool) -> None:
+    axes.set_xlim(limits.low, limits.high)
+    axes.set_ylim(num_rows - 0.45, -0.55)
+    axes.set_yticks([])
+    axes.set_facecolor("none")
+    axes.locator_params(axis="x", nbins=6)
+    axes.tick_params(axis="x", colors=_INK, length=3 if is_last else 0, labelbottom=is_last, labelsize=8.5)
+    axes.grid(axis="x", color=_INK, alpha=0.13, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(_INK)
+        spine.set_alpha(0.4)
+
+
+def _labels(axes: Axes, table: FamilyTable, row: Row, y: int) -> None:
+    """Left the arm and its images, right the difference and the verdict."""
+    left: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center", "color": _INK, "parse_math": False}
+    axes.text(-0.04, y - 0.16, numbers.shortened(row.arm, 20), **left)
+    axes.text(-0.04, y + 0.24, numbers.count(row.num_images, "image"), **left, fontsize=7.5, alpha=0.7)
+    right = left | {"ha": "left"}
+    if row.answer:
+        axes.text(1.04, y - 0.16, numbers.signed(row.answer.difference, table.decimals), **right)
+        axes.text(1.04, y + 0.24, row.verdict, **right, fontsize=7.5, alpha=0.85)
+    else:
+        axes.text(1.04, y, row.verdict, **right, fontsize=7.5, alpha=0.7)
+
+
+def _draw_row(axes: Axes, table: FamilyTable, row: Row, y: int, limits: _Limits) -> None:
+    colour = _COLOURS.get(row.verdict, "#8a8a8a")
+    if row.answer:
+        for ends, thickness in ((row.answer.interval, 1.2), (row.answer.interval_90, 3.4)):
+            _draw_interval(axes, _ends(table, row, ends), y, colour, thickness, limits)
+    axes.plot(row.values, [y + 0.26] * len(row.values), "o", markersize=3, color=_INK, alpha=0.55, markeredgewidth=0, clip_on=False)
+    if row.mean is not None:
+        face = "none" if row.verdict in ("undecided", "not compared") else colour
+        marker = _MARKERS.get(row.verdict, "x")
+        axes.plot([row.mean], [y], marker, markersize=7, color=colour, markerfacecolor=face, markeredgewidth=1.5, clip_on=False)
+
+
+def _draw_interval(axes: Axes, ends: tuple[float, float] | None, y: int, colour: str, thickness: float, limits: _Limits) -> None:
+    if ends is None:
+        return
+    low, high = max(ends[0], limits.low), min(ends[1], limits.high)
+    if low < high:
+        axes.plot([low, high], [y, y], color=colour, linewidth=thickness, solid_capstyle="butt")
+    for is_cut, at, marker in ((ends[0] < limits.low, limits.low, "<"), (ends[1] > limits.high, limits.high, ">")):
+        if is_cut:
+            axes.plot([at], [y], marker, markersize=4, color=colour, clip_on=False)
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg", facecolor="none", metadata={"Date": None})
+    return text.getvalue()
+
+
+def _clean(svg: str, name: str) -> str:
+    """Only the drawing: no prologue, no metadata, ids of its own, ink that follows the page, sizes that follow the column."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\sid="|url\(#|href="#)', lambda found: f"{found[1]}{name}-", svg)
+    svg = re.sub(r"'?DejaVu Sans'?", "system-ui, sans-serif", svg)
+    svg = re.sub(r'(<svg[^>]*?) width="([\d.]+)pt" height="[\d.]+pt"', r'\1 width="100%" style="max-width: \2pt"', svg, count=1)
+    return svg.replace(_INK, "currentColor").strip() + "\n"

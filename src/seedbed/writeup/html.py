@@ -1,0 +1,139 @@
+"""The report of a study as one HTML page that needs nothing but itself.
+
+In: results and answers. Out: a file. Puts together what the tables, the figures, the samples and the conditions found; computes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from seedbed.base.artifacts import disk_errors
+from seedbed.trials.results import Results
+from seedbed.verdicts.answer import Answer
+from seedbed.verdicts.questions import question
+from seedbed.writeup import numbers, tables
+from seedbed.writeup.conditions import arm_conditions, study_facts
+from seedbed.writeup.figures import place_svg
+from seedbed.writeup.samples import Strip, strips
+from seedbed.writeup.tables import FamilyTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """One target and method on the page."""
+
+    title: str
+    tables: list[FamilyTable]
+    answers: list[Answer]
+    drawing: Markup
+    drawing_words: str
+
+
+def write_report(results: Results, answers: Sequence[Answer], path: Path) -> Path:
+    """Write the page; an older one at `path` is replaced whole.
+
+    Args:
+        results: of a study, finished or not.
+        answers: of the same results.
+        path: of the HTML file.
+
+    Returns:
+        The path.
+    """
+    path = Path(path)
+    page = render(results, answers)
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f"{path.name}.writing-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+        try:
+            aside.write_text(page, encoding="utf-8")
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    return path
+
+
+def render(results: Results, answers: Sequence[Answer]) -> str:
+    """The page as text: same results, same text."""
+    environment = Environment(
+        loader=PackageLoader("seedbed.writeup"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals |= {"numbers": numbers, "symbols": tables.SYMBOLS}
+    found = tables.family_tables(results, answers)
+    return environment.get_template("report.html").render(
+        study=results.study,
+        results=results,
+        question=_question_words(results),
+        tally=_tally(answers),
+        places=[_place(i, of_place, answers) for i, of_place in enumerate(tables.places(found).values())],
+        samples=_samples(results),
+        arms=arm_conditions(results),
+        facts=study_facts(results),
+        state=tables.state_words(results) if results.num_left or results.num_failed else "",
+        unplaced=_unplaced(results, found),
+    )
+
+
+def _question_words(results: Results) -> str:
+    """The first line of the question's own docstring."""
+    return (type(question(results.study.question or "contrasts")).__doc__ or "").strip().split("\n")[0]
+
+
+def _tally(answers: Sequence[Answer]) -> list[tuple[str, int]]:
+    """How many comparisons on targets came out which way; the source itself does not count."""
+    verdicts = [a.verdict for a in answers if a.target not in ("source", "source_fine")]
+    return [(word, verdicts.count(word)) for word in ("better", "equivalent", "worse", "undecided") if word in verdicts]
+
+
+def _place(number: int, of_place: list[FamilyTable], answers: Sequence[Answer]) -> _Place:
+    return _Place(
+        title=of_place[0].title,
+        tables=of_place,
+        answers=[a for a in answers if (a.target, a.method) == of_place[0].place],
+        drawing=Markup(place_svg(of_place, f"f{number}")),  # noqa: S704  our own SVG; its texts are escaped there
+        drawing_words=_drawing_words(of_place),
+    )
+
+
+def _drawing_words(of_place: list[FamilyTable]) -> str:
+    """What the drawing shows, for who cannot see it."""
+    parts = []
+    for table in of_place:
+        rows = [f"{r.arm} {numbers.plain(r.mean, table.decimals)} ({r.verdict})" for r in table.rows if r.values]
+        parts.append(f"{table.images_seen:,} images seen: {', '.join(rows)}.")
+    return f"Means over seeds of {of_place[0].title}. {' '.join(parts)}"
+
+
+def _samples(results: Results) -> list[dict[str, Any]]:
+    """A strip per arm that trains, as a data URL with what it shows in words."""
+    study = results.study
+    views = {
+        arm: view for (arm, seed), view in results.plan.views.items() if seed == study.seeds[0] and any(study.arms[arm].budgets(study.pretraining))
+    }
+    found = strips(views) if views else {}
+    return [{"arm": arm, "strip": strip, "url": _data_url(strip)} for arm, strip in found.items()]
+
+
+def _data_url(strip: Strip) -> str:
+    return f"data:image/png;base64,{base64.b64encode(strip.png).decode()}"
+
+
+def _unplaced(results: Results, found: Sequence[FamilyTable]) -> list[str]:
+    """Measured or planned, but in no table: cells whose place and budget have no outcome of the reference."""
+    shown = {(t.target, t.method, t.images_seen) for t in found}
+    budgets = {budget for *_, budget in shown} | set(results.study.budgets)
+    cells = [(c.target, c.method, c.images_seen) for c in results.plan.cells if c.images_seen or not budgets]
+    return [
+        f"{numbers.target_words(target)}, {method}, {budget:,} images seen"
+        for target, method, budget in dict.fromkeys(cells)
+        if (target, method, budget) not in shown
+    ]

@@ -1,0 +1,68 @@
+"""Numbers in words: how the report and the terminal write values, intervals, counts and times.
+
+In: numbers, None or NaN where there is none. Out: text. Knows nothing of what the numbers mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+MISSING = "–"
+_MAX_DECIMALS = 4
+_METRICS = {"top1": "top-1 accuracy", "top5": "top-5 accuracy", "top1_error": "top-1 error", "top5_error": "top-5 error"}
+
+
+def decimals(values: Iterable[float | None], unit: str) -> int:
+    """Decimals that keep the smallest of the values from losing its sign: as an answer's sentence rounds."""
+    smallest = min((abs(v) for v in values if v), default=1.0)
+    places = 2 if unit == "score" else 1
+    while places < _MAX_DECIMALS and round(smallest, places) == 0:
+        places += 1
+    return places
+
+
+def plain(value: float | None, places: int) -> str:
+    """91.3, or a dash for none; a zero has no sign."""
+    if value is None or math.isnan(value):
+        return MISSING
+    text = f"{value:,.{places}f}"
+    return text.removeprefix("-") if not text.strip("-0.,") else text
+
+
+def signed(value: float | None, places: int) -> str:
+    """+1.2 or -0.3."""
+    text = plain(value, places)
+    return text if text in (MISSING,) or text.startswith("-") or not text.strip("0.,") else f"+{text}"
+
+
+def interval(ends: tuple[float, float] | None, places: int) -> str:
+    """-1.9 to +0.4."""
+    return MISSING if ends is None else f"{signed(ends[0], places)} to {signed(ends[1], places)}"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """1 seed, 3 seeds."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """48 s, 12 min, 3.4 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def shortened(text: str, length: int) -> str:
+    """At most `length` characters, an ellipsis for the rest."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def metric_words(metric: str) -> str:
+    """The metric as one says it."""
+    return _METRICS.get(metric, metric.replace("_", " "))
+
+
+def target_words(target: str) -> str:
+    """The target's name, or what the reserved names mean."""
+    return {"source": "the source itself", "source_fine": "all fine labels of the source"}.get(target, target)

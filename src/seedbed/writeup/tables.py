@@ -1,0 +1,206 @@
+"""Tables of a report: one per family, each arm with its mean, its spread and its difference from the reference.
+
+In: results and answers. Out: rows as dataclasses, for the page and for the terminal. Computes means and spreads only; knows nothing of
+how an interval came about, nor of HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seedbed.trials.results import Results
+from seedbed.verdicts.answer import Answer
+from seedbed.verdicts.families import Family, families
+from seedbed.writeup import numbers
+
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.table import Table
+
+# Shape and word together: no verdict is told by colour alone.
+SYMBOLS = {"worse": "▼", "better": "▲", "equivalent": "■", "undecided": "○", "reference": "◆"}
+_STYLES = {"worse": "red", "better": "blue", "equivalent": "green", "undecided": "yellow"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """An arm in one family. `values` holds one per seed in order of seeds, empty while nothing is measured."""
+
+    arm: str
+    is_reference: bool
+    num_images: int
+    num_classes: int
+    epochs: float | None
+    seeds: tuple[int, ...]
+    values: tuple[float, ...]
+    num_planned: int
+    answer: Answer | None
+
+    @property
+    def mean(self) -> float | None:
+        return float(np.mean(self.values)) if self.values else None
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation over seeds, n - 1 in the denominator; None below two seeds."""
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+
+    @property
+    def verdict(self) -> str:
+        """The answer's verdict, or why there is none."""
+        if self.is_reference:
+            return "reference"
+        if not self.values:
+            return "not measured"
+        return self.answer.verdict if self.answer else "not compared"
+
+    @property
+    def symbol(self) -> str:
+        return SYMBOLS.get(self.verdict, "×")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyTable:
+    """The arms of one target, method, metric and training budget, in the order of the study."""
+
+    target: str
+    method: str
+    images_seen: int
+    metric: str
+    unit: str
+    higher_is_better: bool
+    num_test: tuple[int, int]  # fewest and most over arms: where arms keep different classes of the source, they differ
+    margin: float
+    rows: tuple[Row, ...]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.target, self.method
+
+    @property
+    def title(self) -> str:
+        method = "" if self.method == "pretraining" else f", {self.method}"
+        return f"{numbers.target_words(self.target)}{method}: {numbers.metric_words(self.metric)}"
+
+    @property
+    def reference(self) -> Row:
+        return next(row for row in self.rows if row.is_reference)
+
+    @property
+    def decimals(self) -> int:
+        """Of all its numbers."""
+        answers = [row.answer for row in self.rows if row.answer]
+        return numbers.decimals([v for a in answers for v in (a.difference, *(a.interval or ()))], self.unit)
+
+
+def family_tables(results: Results, answers: Sequence[Answer]) -> tuple[FamilyTable, ...]:
+    """A table per family that has an outcome of the reference; targets first, the source itself after them."""
+    found = [_table(results, family, answers) for family in families(results)]
+    return tuple(sorted(found, key=lambda table: table.target in ("source", "source_fine")))
+
+
+def places(tables: Iterable[FamilyTable]) -> dict[tuple[str, str], list[FamilyTable]]:
+    """The tables of each target and method together, over training budgets."""
+    found: dict[tuple[str, str], list[FamilyTable]] = {}
+    for table in tables:
+        found.setdefault(table.place, []).append(table)
+    return found
+
+
+def _table(results: Results, family: Family, answers: Sequence[Answer]) -> FamilyTable:
+    rows = [_row(results, family, arm, answers) for arm in results.study.arms]
+    outcomes = [o for found in family.rows.values() for o in found]
+    sizes = [o.num_test for o in outcomes]
+    return FamilyTable(
+        target=family.target,
+        method=family.method,
+        images_seen=family.images_seen,
+        metric=family.metric,
+        unit=family.unit,
+        higher_is_better=outcomes[0].higher_is_better,
+        num_test=(min(sizes), max(sizes)),
+        margin=results.study.margin,
+        rows=tuple(row for row in rows if row.num_planned or row.values),
+    )
+
+
+def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) -> Row:
+    outcomes = family.rows.get(arm, [])
+    here = (family.target, family.method)
+    planned = [c for c in results.plan.cells if c.arm == arm and (c.target, c.method) == here and c.images_seen in (family.images_seen, 0)]
+    place = (*here, family.images_seen, family.metric, arm)
+    found = [a for a in answers if (a.target, a.method, a.images_seen, a.metric, a.arm) == place]
+    first = outcomes[0] if outcomes else None
+    return Row(
+        arm=arm,
+        is_reference=arm == results.study.reference,
+        num_images=first.num_train_images if first else 0,
+        num_classes=first.num_train_classes if first else 0,
+        epochs=first.epochs if first else None,
+        seeds=tuple(o.seed for o in outcomes),
+        values=tuple(o.value for o in outcomes),
+        num_planned=len(planned),
+        answer=found[0] if found else None,
+    )
+
+
+def terminal_summary(results: Results, answers: Sequence[Answer]) -> Group:
+    """A table of differences per family with its sentences under it, for a rich console; reads without colour and at 80 columns."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    parts: list[object] = []
+    for table in family_tables(results, answers):
+        parts.append(_terminal_table(table))
+        parts += [Padding(_sentence(row.answer), (0, 0, 0, 2)) for row in table.rows if row.answer]
+        parts.append(Text())
+    if results.num_left or results.num_failed:
+        parts.append(Text(state_words(results), style="bold"))
+    return Group(*parts)  # pyright: ignore[reportArgumentType]
+
+
+def state_words(results: Results) -> str:
+    """What is not there yet: cells left and cells failed."""
+    left, failed = numbers.count(results.num_left, "cell"), numbers.count(results.num_failed, "cell")
+    return f"Incomplete: {left} left and {failed} failed of {results.num_cells:,}. What follows may change."
+
+
+def _sentence(answer: Answer) -> object:
+    from rich.text import Text
+
+    return Text(f"{SYMBOLS[answer.verdict]} {answer.sentence}")
+
+
+def _terminal_table(table: FamilyTable) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    title = Text(f"{table.title}, {table.images_seen:,} images seen")
+    shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    shown.add_column("arm", overflow="fold", max_width=18)
+    for name in ("images", "epochs", "mean", "sd", "n", "difference", "95 % interval"):
+        shown.add_column(name, justify="right", no_wrap=name != "difference")
+    shown.add_column("verdict", no_wrap=True)
+    for row in table.rows:
+        cells = [Text(row.arm), *map(Text, _numbers(row, table.decimals))]
+        shown.add_row(*cells, Text(f"{row.symbol} {row.verdict}", style=_STYLES.get(row.verdict, "")))
+    return shown
+
+
+def _numbers(row: Row, places: int) -> tuple[str, ...]:
+    answer = row.answer
+    return (
+        f"{row.num_images:,}",
+        numbers.plain(row.epochs, 1),
+        numbers.plain(row.mean, places),
+        numbers.plain(row.sd, places),
+        str(len(row.values)),
+        numbers.signed(answer.difference if answer else None, places),
+        numbers.interval(answer.interval if answer else None, places),
+    )

@@ -1,0 +1,144 @@
+"""Folders that are there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seedbed.base import artifacts
+from seedbed.base.artifacts import MANIFEST, Workspace, folder_bytes, sweep, write_json, written_aside
+from seedbed.base.errors import StorageError
+
+
+@pytest.fixture
+def dead_pid() -> int:
+    """The id of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_filled_folder_appears_whole(tmp_path: Path) -> None:
+    final = tmp_path / "deep" / "result"
+    with written_aside(final) as aside:
+        (aside / "a.txt").write_text("x")
+        assert not final.exists()
+    assert [p.name for p in final.parent.iterdir()] == ["result"]
+    assert (final / "a.txt").read_text() == "x"
+
+
+@pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_a_crash_inside_the_block_leaves_nothing(tmp_path: Path, failure: type[BaseException]) -> None:
+    with pytest.raises(failure), written_aside(tmp_path / "result") as aside:
+        (aside / "a.txt").write_text("half")
+        raise failure
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_crash_keeps_the_older_folder(tmp_path: Path) -> None:
+    with written_aside(tmp_path / "result") as aside:
+        (aside / "a.txt").write_text("old")
+    with pytest.raises(RuntimeError), written_aside(tmp_path / "result"):
+        raise RuntimeError
+    assert (tmp_path / "result" / "a.txt").read_text() == "old"
+
+
+def test_a_new_folder_replaces_the_older_one_wholly(tmp_path: Path) -> None:
+    for name in ("old.txt", "new.txt"):
+        with written_aside(tmp_path / "result") as aside:
+            (aside / name).write_text(name)
+    assert [p.name for p in tmp_path.iterdir()] == ["result"]
+    assert [p.name for p in (tmp_path / "result").iterdir()] == ["new.txt"]
+
+
+def test_sweep_removes_what_dead_writers_left(tmp_path: Path, dead_pid: int) -> None:
+    (tmp_path / f"x.writing-{dead_pid}-0a1b2c3d").mkdir()
+    (tmp_path / f"x.writing-{dead_pid}-0a1b2c3d" / "part").write_text("half")
+    (tmp_path / f"card.json.writing-{dead_pid}-0a1b2c3d").write_text("{")
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sweep_spares_living_writers_and_everything_else(tmp_path: Path) -> None:
+    names = {f"x.writing-{os.getpid()}-0a1b2c3d", "x", "x.writing", "x.writing-soon-0a", "writing-1.txt"}
+    for name in names:
+        (tmp_path / name).mkdir()
+    sweep(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == names
+
+
+def test_writing_sweeps_first(tmp_path: Path, dead_pid: int) -> None:
+    (tmp_path / f"other.writing-{dead_pid}-0a1b2c3d").mkdir()
+    with written_aside(tmp_path / "result"):
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == ["result"]
+
+
+@pytest.mark.parametrize(("number", "message"), [(errno.ENOSPC, "no room left"), (errno.EDQUOT, "no room left"), (errno.EACCES, "not allowed")])
+def test_a_refusal_of_the_disk_becomes_a_storage_error(tmp_path: Path, number: int, message: str) -> None:
+    with pytest.raises(StorageError, match=message) as caught, written_aside(tmp_path / "result"):
+        raise OSError(number, os.strerror(number))
+    assert "result" in caught.value.message
+    assert caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_system_error_passes_unchanged(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError), written_aside(tmp_path / "result"):
+        raise IsADirectoryError(errno.EISDIR, "is a directory")
+
+
+def test_a_full_disk_while_writing_json_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "card.json"
+    write_json(path, {"n": 1})
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(artifacts.os, "replace", full)
+    with pytest.raises(StorageError):
+        write_json(path, {"n": 2})
+    assert json.loads(path.read_text()) == {"n": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["card.json"]
+
+
+def test_json_that_is_no_json_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "card.json", {"loss": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    code = "from pathlib import Path; from seedbed.base.artifacts import write_json; write_json(Path('c.json'), {'n': '\\u732b'})"
+    source = str(Path(artifacts.__file__).parents[2])
+    env = {"PYTHONPATH": source, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PATH": os.environ["PATH"]}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True, capture_output=True)
+    assert json.loads((tmp_path / "c.json").read_text(encoding="utf-8")) == {"n": "\u732b"}
+
+
+def test_a_step_is_done_once_its_manifest_is_there(tmp_path: Path) -> None:
+    space, manifest = Workspace(tmp_path), {"kind": "test"}
+    with space.adding("backbones", "k1", manifest) as folder:
+        (folder / "weights").write_bytes(b"12345")
+        manifest["seconds"] = "3"
+        assert not (folder / MANIFEST).exists()
+        assert not space.has("backbones", "k1")
+    assert space.has("backbones", "k1")
+    assert space.manifest("backbones", "k1") == {"kind": "test", "seconds": "3"}
+    assert folder_bytes(space.folder("backbones", "k1")) > 5
+
+
+def test_keys_lists_finished_steps_alone(tmp_path: Path) -> None:
+    space = Workspace(tmp_path)
+    assert space.keys("backbones") == []
+    for key in ("b", "a"):
+        with space.adding("backbones", key, {}):
+            pass
+    space.folder("backbones", "unfinished").mkdir()
+    assert space.keys("backbones") == ["a", "b"]

@@ -1,0 +1,125 @@
+"""Call strings are read, never evaluated: what is not a call with literal arguments is refused, and nothing runs."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from seedbed.base.call import Call, parse_call, parse_calls
+from seedbed.base.errors import UsageError
+
+HOSTILE = {
+    "system": "__import__('os').system('touch hacked')",
+    "nested system": "images(__import__('os').system('touch hacked'))",
+    "attribute": "os.system('touch hacked')",
+    "attribute argument": "images(per_class=os.getpid)",
+    "subscript": "images[0]",
+    "called twice": "images()()",
+    "lambda": "lambda: 1",
+    "lambda argument": "images(lambda: 1)",
+    "f-string": "folder(f'{open(\"hacked\", \"w\")}')",
+    "comprehension": "images([i for i in (1, 2)])",
+    "generator": "images(i for i in (1, 2))",
+    "nested call": "images(open('hacked', 'w'))",
+    "name argument": "images(per_class=n)",
+    "starred": "images(*[1, 2])",
+    "double starred": "images(**{'per_class': 1})",
+    "walrus": "images((hacked := 1))",
+    "arithmetic": "images(10 ** 10 ** 10)",
+    "repetition": "images('a' * 10 ** 12)",
+    "conditional": "images(1 if True else 2)",
+    "await": "await images()",
+    "statement": "import os",
+    "two statements": "images(); classes()",
+    "assignment": "x = images()",
+    "literal": "5",
+    "string": "'images()'",
+    "other operator": "images() & classes()",
+    "trailing bar": "a |",
+    "leading bar": "| a",
+    "double bar": "a || b",
+    "unclosed": "images(per_class=",
+    "null byte": "images(\0)",
+    "curly quotes": "folder(\u2018photos\u2019)",
+    "full-width digit": "images(per_class=\uff12)",
+    "arrow": "images \u2192 classes",
+    "deep brackets": "images(" + "[" * 5_000 + "]" * 5_000 + ")",
+    "deep calls": "a(" * 5_000 + ")" * 5_000,
+    "deep signs": "images(" + "-" * 50_000 + "1)",
+    "deep attributes": "a" + ".b" * 5_000,
+    "deep sum": "images(" + "1+" * 20_000 + "1)",
+    "huge integer": "images(" + "9" * 10_000 + ")",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_what_is_no_literal_call_is_refused_and_not_run(text: str, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        parse_calls(text, "recipe")
+    assert "recipe" in caught.value.message
+    assert "images(per_class=250)" in caught.value.hint
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_very_long_chain_is_read_or_refused_but_never_crashes() -> None:
+    try:
+        calls = parse_calls(" | ".join(["images(per_class=2)"] * 5_000))
+    except UsageError:
+        return
+    assert len(calls) == 5_000
+
+
+def test_calls_keep_names_order_and_literals() -> None:
+    first, second, third = parse_calls("images(per_class=250) | classes(names=['a', 'b']) | plain")
+    assert first == Call(name="images", kwargs={"per_class": 250})
+    assert second == Call(name="classes", kwargs={"names": ["a", "b"]})
+    assert third == Call(name="plain")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a()", "folder('caf\u00e9 \u732b/')", "f(1, -2.5, None, True, key=[1, 'x'], other={'k': (1, 2)})", "f('it\\'s | not a bar')", "f('a\\\\b\\n')"],
+)
+def test_the_text_of_a_call_reads_back_as_the_same_call(text: str) -> None:
+    call = parse_call(text)
+    assert parse_call(str(call)) == call
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\n"])
+def test_an_empty_text_is_no_call(text: str) -> None:
+    assert parse_calls(text) == ()
+    with pytest.raises(UsageError, match="must be one call, not 0"):
+        parse_call(text)
+
+
+def test_one_call_means_one() -> None:
+    with pytest.raises(UsageError, match="must be one call, not 2"):
+        parse_call("a | b")
+
+
+def test_a_key_given_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match="per_class"):
+        parse_calls("images(per_class=5, per_class=6)")
+
+
+def test_infinity_is_refused_or_reads_back() -> None:
+    try:
+        call = parse_call("images(fraction=1e999)")
+    except UsageError:
+        return
+    assert parse_call(str(call)) == call
+
+
+def test_a_backslash_in_a_path_raises_no_warning() -> None:
+    assert parse_call(r"folder('C:\data\photos')").args == (r"C:\data\photos",)
+
+
+def test_bars_may_be_grouped_by_brackets() -> None:
+    assert parse_calls("a | (b | c)") == parse_calls("(a | b) | c") == parse_calls("a|b|c")
+
+
+def test_the_place_of_a_syntax_error_is_named() -> None:
+    with pytest.raises(UsageError, match="at character"):
+        parse_calls("images(per_class=5")

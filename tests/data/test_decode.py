@@ -1,0 +1,194 @@
+"""One decoder for whatever people's cameras and web pages made."""
+
+from __future__ import annotations
+
+import io
+import sys
+import threading
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seedbed.data import decode as decode_module
+from seedbed.data.decode import decode
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+def _bytes(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _halves(width: int, height: int, left: Any = RED, right: Any = BLUE) -> Image.Image:
+    """Left half of one colour, right half of another."""
+    image = Image.new("RGB", (width, height), left)
+    image.paste(right, (width // 2, 0, width, height))
+    return image
+
+
+def _smooth(width: int, height: int) -> Image.Image:
+    """Waves that survive a JPEG."""
+    y, x = np.mgrid[0:height, 0:width] / max(width, height)
+    waves = np.stack([np.sin(9 * x + 2 * y), np.cos(7 * y), np.sin(8 * (x - y))], axis=-1)
+    return Image.fromarray((127 + 120 * waves).astype(np.uint8))
+
+
+def _near(pixel: np.ndarray, colour: tuple[int, int, int], tolerance: int = 12) -> bool:
+    return bool(np.abs(pixel.astype(int) - colour).max() <= tolerance)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM"])
+def test_an_image_of_the_size_asked_for_is_untouched(kind: str) -> None:
+    image = _halves(16, 16)
+    options = {"lossless": True} if kind == "WEBP" else {}
+    pixels, width, height = decode(_bytes(image, kind, **options), 16)
+    assert (pixels == np.asarray(image)).all()
+    assert (width, height) == (16, 16)
+
+
+def test_the_exif_orientation_is_applied() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise to show: what is stored left is shown on top
+    pixels, width, height = decode(_bytes(_halves(64, 32), "JPEG", exif=exif, quality=95), 16)
+    assert _near(pixels[2, 8], RED)
+    assert _near(pixels[13, 8], BLUE)
+    assert (width, height) == (64, 32)
+
+
+def test_cmyk_becomes_rgb() -> None:
+    pixels, _, _ = decode(_bytes(_halves(32, 32).convert("CMYK"), "JPEG", quality=95), 16)
+    assert _near(pixels[8, 2], RED)
+    assert _near(pixels[8, 13], BLUE)
+
+
+def test_transparency_is_shown_on_white() -> None:
+    rgba = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    rgba.paste((255, 0, 0, 255), (0, 0, 8, 16))
+    pixels, _, _ = decode(_bytes(rgba, "PNG"), 16)
+    assert tuple(pixels[8, 2]) == RED
+    assert tuple(pixels[8, 12]) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF"])
+def test_a_transparent_palette_entry_is_shown_on_white(kind: str) -> None:
+    image = Image.new("P", (16, 16), 0)
+    image.putpalette([0, 0, 0, 255, 0, 0] + [0] * 762)
+    image.paste(1, (0, 0, 8, 16))
+    pixels, _, _ = decode(_bytes(image, kind, transparency=0), 16)
+    assert tuple(pixels[8, 2]) == RED
+    assert tuple(pixels[8, 12]) == (255, 255, 255)
+
+
+def test_grey_with_alpha_and_one_bit_images_are_read() -> None:
+    assert tuple(decode(_bytes(Image.new("LA", (8, 8), (200, 0)), "PNG"), 8)[0][4, 4]) == (255, 255, 255)
+    assert tuple(decode(_bytes(Image.new("1", (8, 8), 1), "PNG"), 8)[0][4, 4]) == (255, 255, 255)
+
+
+def test_a_transparent_rgb_colour_is_shown_on_white() -> None:
+    pixels, _, _ = decode(_bytes(_halves(16, 16), "PNG", transparency=BLUE), 16)
+    assert tuple(pixels[8, 2]) == RED
+    assert tuple(pixels[8, 12]) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bit_grey_is_scaled_not_clipped(kind: str) -> None:
+    grey = np.linspace(0, 65535, 16 * 16).reshape(16, 16).astype(np.uint16)
+    pixels, _, _ = decode(_bytes(Image.fromarray(grey), kind), 16)
+    assert (pixels[..., 0] == grey >> 8).all()
+    assert (pixels[..., 0] == pixels[..., 2]).all()
+
+
+def test_the_first_frame_of_a_moving_gif_is_taken() -> None:
+    data = _bytes(Image.new("RGB", (16, 16), RED), "GIF", save_all=True, append_images=[Image.new("RGB", (16, 16), BLUE)])
+    assert tuple(decode(data, 16)[0][8, 8]) == RED
+
+
+@pytest.mark.parametrize(("width", "height"), [(90, 30), (30, 90), (31, 90)])
+def test_the_centre_is_kept(width: int, height: int) -> None:
+    image = Image.new("RGB", (width, height), BLUE)
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    image.paste(RED, (left, top, left + side + (width - side) % 2, top + side + (height - side) % 2))
+    pixels, found_width, found_height = decode(_bytes(image, "PNG"), 15)
+    assert (found_width, found_height) == (width, height)
+    assert _near(pixels.reshape(-1, 3).mean(axis=0), RED, 9)
+
+
+def test_a_small_image_is_enlarged() -> None:
+    pixels, width, height = decode(_bytes(_halves(4, 2), "PNG"), 16)
+    assert pixels.shape == (16, 16, 3)
+    assert (width, height) == (4, 2)
+    assert _near(pixels[8, 0], RED)
+    assert _near(pixels[8, 15], BLUE)
+
+
+def test_one_pixel_is_an_image() -> None:
+    assert (decode(_bytes(Image.new("RGB", (1, 1), RED), "PNG"), 8)[0] == RED).all()
+
+
+@pytest.mark.parametrize("size", [(1024, 768), (1023, 769), (768, 1024)])
+def test_a_scaled_jpeg_decode_is_near_the_full_one(size: tuple[int, int]) -> None:
+    image = _smooth(*size)
+    from_jpeg, width, height = decode(_bytes(image, "JPEG", quality=95), 32)
+    from_png, _, _ = decode(_bytes(image, "PNG"), 32)
+    assert (width, height) == size
+    assert np.abs(from_jpeg.astype(int) - from_png).mean() < 2
+    assert np.abs(from_jpeg.astype(int) - from_png).max() < 10
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("share", [0.2, 0.7, 0.95])
+def test_a_truncated_file_is_refused_with_a_reason(kind: str, share: float) -> None:
+    data = _bytes(Image.effect_noise((200, 200), 80).convert("RGB"), kind)
+    with pytest.raises(ValueError, match=".") as caught:
+        decode(data[: int(len(data) * share)], 32)
+    assert str(caught.value)
+
+
+@pytest.mark.parametrize(("data", "reason"), [(b"", "empty file"), (b"hello", "not an image"), (b"\xff\xd8\xff\xe0", "."), (b"GIF89a", ".")])
+def test_what_is_no_image_is_refused_with_a_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        decode(data, 16)
+
+
+def test_a_decompression_bomb_is_refused() -> None:
+    image = Image.new("1", (20_000, 20_000))
+    with pytest.raises(ValueError, match="bomb"):
+        decode(_bytes(image, "PNG"), 16)
+
+
+def test_decoding_does_not_change_the_callers_warnings() -> None:
+    before = list(warnings.filters)
+    decode(_bytes(_halves(16, 16), "PNG"), 16)
+    assert list(warnings.filters) == before
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="warning filters may be per thread")
+def test_decoding_in_threads_does_not_change_the_callers_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A enters, B enters, A leaves, B leaves: catch_warnings is not thread safe, and pack decodes in threads."""
+    before = list(warnings.filters)
+    inside = {name: threading.Event() for name in "AB"}
+    leave = {name: threading.Event() for name in "AB"}
+
+    def waiting(data: bytes, size_px: int) -> str:
+        name = threading.current_thread().name
+        inside[name].set()
+        leave[name].wait(10)
+        return name
+
+    monkeypatch.setattr(decode_module, "_decode", waiting)
+    threads = {name: threading.Thread(target=decode, args=(b"x", 8), name=name) for name in "AB"}
+    with warnings.catch_warnings():
+        for name in "AB":
+            threads[name].start()
+            assert inside[name].wait(10)
+        for name in "AB":
+            leave[name].set()
+            threads[name].join(10)
+        after = list(warnings.filters)
+    assert after == before
