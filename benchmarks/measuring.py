@@ -74,9 +74,8 @@ def identity(arguments: Namespace) -> dict[str, Any]:
     """What the numbers were measured on and with, as a record and as a printed line; call it before `confine`."""
     found = {"hardware": describe_hardware(), **versions(), "settings": {k: str(v) for k, v in vars(arguments).items()}}
     busy = f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
-    print(
-        f"{found['hardware']}, {arguments.threads} used; commit {found['commit'] or 'unknown'}, torch {found['torch']}, Python {found['python']}{busy}"
-    )
+    commit = found["commit"] or "unknown"
+    print(f"{found['hardware']}, {arguments.threads} used; commit {commit}, torch {found['torch']}, Python {found['python']}{busy}")
     return found
 
 

@@ -24,7 +24,7 @@ def clustered_codes(num_codes: int, dim: int, num_classes: int) -> tuple[torch.T
     """float32 [n, d] codes and int64 [n] labels; about half to three quarters of them can be told by a linear classifier."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(num_codes) % num_classes
-    centres = 0.25 * torch.randn(num_classes, dim, generator=generator)
+    centres = 0.15 * torch.randn(num_classes, dim, generator=generator)
     noise = torch.randn(num_codes, dim, generator=generator) @ torch.randn(dim, dim, generator=generator) / dim**0.5
     return normalise_rows((centres[labels] + noise).clamp_min(0)), labels
 
@@ -41,7 +41,7 @@ def as_ours(svc: LinearSVC) -> LinearClassifier:
 
 
 def compare(codes: torch.Tensor, labels: torch.Tensor, num_threads: int, num_rounds: int) -> dict[str, list[float]]:
-    """Seconds of both in each round, the order alternating, and their ratio; relative differences of the objectives by C and class."""
+    """Seconds of both in each round, the order alternating, and their ratio; relative differences of the objectives."""
     torch.set_num_threads(num_threads)
     num_classes = int(labels.max()) + 1
     codes_ND, labels_N = codes.numpy(), labels.numpy()

@@ -2,9 +2,9 @@
 
 The arm: N images of Tiny ImageNet at 32 px seen in batches of 128 by a four-layer net, and its top-1 on the held-out images;
 penultimate codes of CIFAR-10's 60,000 images, L2-normalised; a linear SVM with C of 0.1, 1, 10 chosen on validation and refitted;
-top-1 on CIFAR-10's test images. The plain script is `plain_arm.py`. Both sides get the same cores and a warm page cache, and each has
-run once on a few images before. seedbed starts without a store, so its total contains the packing of both data sets, which later
-arms would find done.
+top-1 on CIFAR-10's test images. The plain script is `plain_arm.py`. Both sides get the same cores and a warm page cache, and each
+has run once on a few images before. seedbed starts without a store, so its total contains the packing of both data sets, which
+later arms would find done.
 
 Expected numbers: see docs/log.md. Command: SEEDBED_DATA=DATA python benchmarks/whole_arm.py
 A first try in a minute: ... whole_arm.py --images-seen 2000 --images-per-class 10

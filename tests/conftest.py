@@ -116,7 +116,14 @@ def write_store(
         "checksum": hashes,
     }
     pq.write_table(pa.table(table), folder / ROWS)
-    card = {"version": VERSION, "source": folder.name, "size_px": 8, "classes": list(classes), "names": {}, "num_images": len(leaves)}
+    card = {
+        "version": VERSION,
+        "source": folder.name,
+        "size_px": 8,
+        "classes": list(classes),
+        "names": {},
+        "num_images": len(leaves),
+    }
     (folder / STORE_JSON).write_text(json.dumps({**card, "parents": parents, "digest": folder.name}))
     return Store.open(folder)
 
@@ -139,3 +146,7 @@ def toy_store(tmp_path: Path) -> Store:
     from seedbed.data.pack import pack
 
     return pack("toy(per_class=4, test_per_class=2)", tmp_path / "toy.store", size_px=8).store
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew")

@@ -80,7 +80,9 @@ def test_writing_sweeps_first(tmp_path: Path, dead_pid: int) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["result"]
 
 
-@pytest.mark.parametrize(("number", "message"), [(errno.ENOSPC, "no room left"), (errno.EDQUOT, "no room left"), (errno.EACCES, "not allowed")])
+@pytest.mark.parametrize(
+    ("number", "message"), [(errno.ENOSPC, "no room left"), (errno.EDQUOT, "no room left"), (errno.EACCES, "not allowed")]
+)
 def test_a_refusal_of_the_disk_becomes_a_storage_error(tmp_path: Path, number: int, message: str) -> None:
     with pytest.raises(StorageError, match=message) as caught, written_aside(tmp_path / "result"):
         raise OSError(number, os.strerror(number))

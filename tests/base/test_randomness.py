@@ -55,7 +55,17 @@ def test_streams_differ_by_seed_name_and_grouping() -> None:
     seeds = [
         stream(seed, *names)
         for seed in range(50)
-        for names in [("sample",), ("target",), ("init/body",), ("init/head",), ("order",), ("order", 1), ("order", 11), ("a", "b"), ("ab",)]
+        for names in [
+            ("sample",),
+            ("target",),
+            ("init/body",),
+            ("init/head",),
+            ("order",),
+            ("order", 1),
+            ("order", 11),
+            ("a", "b"),
+            ("ab",),
+        ]
     ]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= s < 2**63 for s in seeds)

@@ -104,7 +104,11 @@ def test_the_signature_shows_fields_and_defaults() -> None:
 
 
 def test_the_canonical_form_does_not_depend_on_the_order_of_keys() -> None:
-    assert canonical({"b": 1, "a": [{"y": 1, "x": 2}]}) == canonical({"a": [{"x": 2, "y": 1}], "b": 1}) == '{"a":[{"x":2,"y":1}],"b":1}'
+    assert (
+        canonical({"b": 1, "a": [{"y": 1, "x": 2}]})
+        == canonical({"a": [{"x": 2, "y": 1}], "b": 1})
+        == '{"a":[{"x":2,"y":1}],"b":1}'
+    )
 
 
 def test_tuples_and_lists_are_the_same_spec() -> None:
@@ -116,7 +120,15 @@ def test_not_a_number_has_no_canonical_form() -> None:
         canonical({"rate": float("nan")})
 
 
-CHANGES = [{"width": 4}, {"rate": 0.2}, {"names": ("a",)}, {"names": ("ab",)}, {"names": ("a", "b")}, {"fast": True}, {"inner": Inner()}]
+CHANGES = [
+    {"width": 4},
+    {"rate": 0.2},
+    {"names": ("a",)},
+    {"names": ("ab",)},
+    {"names": ("a", "b")},
+    {"fast": True},
+    {"inner": Inner()},
+]
 
 
 def test_the_fingerprint_changes_with_every_value() -> None:

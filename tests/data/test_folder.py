@@ -68,7 +68,7 @@ def test_an_image_without_a_class_folder_is_named(make_tree, encode, loose: str)
 def test_images_at_the_root_alone_are_refused(make_tree, encode) -> None:
     root = make_tree({})
     (root / "a.jpg").write_bytes(encode(1))
-    with pytest.raises(BadDataError, match="'a.jpg' lies in no class folder"):
+    with pytest.raises(BadDataError, match=r"'a.jpg' lies in no class folder"):
         _read(root)
 
 
@@ -84,12 +84,14 @@ def test_one_class_is_an_error_that_names_it(make_tree) -> None:
 
 
 def test_a_missing_path_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(BadDataError, match="there is no .*nowhere"):
+    with pytest.raises(BadDataError, match=r"there is no .*nowhere"):
         _read(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("text", ["my-photos", "my photos/2024", "caf\u00e9/\u732b", "n" * 300, "lambda: 1", "a | b"])
-def test_a_text_that_is_neither_path_nor_call_is_refused_politely(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_is_neither_path_nor_call_is_refused_politely(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SeedbedError):
         open_source(text)
@@ -102,7 +104,20 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_odd_names_are_kept(make_tree, encode) -> None:
-    names = ["caf\u00e9", "\u732b", "a b", "it's", 'quo"te', "comma,semi;", "#1 [x]*?", "per|cent%20", "-dash", "\U0001f431", "new\nline", "x" * 200]
+    names = [
+        "caf\u00e9",
+        "\u732b",
+        "a b",
+        "it's",
+        'quo"te',
+        "comma,semi;",
+        "#1 [x]*?",
+        "per|cent%20",
+        "-dash",
+        "\U0001f431",
+        "new\nline",
+        "x" * 200,
+    ]
     root = make_tree(dict.fromkeys(names, 1))
     (root / "a b" / "1.tar.JPEG").write_bytes(encode(5))
     source = _read(root)

@@ -83,7 +83,9 @@ def test_no_two_toy_images_are_alike() -> None:
     assert len(set(source.pixels.load(np.arange(source.num_images), 16).checksums.tolist())) == source.num_images
 
 
-@pytest.mark.parametrize("call", ["toy(per_class=1)", "toy(test_per_class=0)", "toy(perclass=4)", "digits(3)", "toy(per_class='many')"])
+@pytest.mark.parametrize(
+    "call", ["toy(per_class=1)", "toy(test_per_class=0)", "toy(perclass=4)", "digits(3)", "toy(per_class='many')"]
+)
 def test_settings_out_of_range_are_refused(call: str) -> None:
     with pytest.raises(UsageError):
         open_source(call)

@@ -72,13 +72,13 @@ def test_pixels_belong_to_their_ids(tiny: Path, tmp_path: Path) -> None:
 
 def test_missing_annotations_are_named(tiny: Path) -> None:
     (tiny / "val" / "val_annotations.txt").unlink()
-    with pytest.raises(BadDataError, match="val_annotations.txt is missing"):
+    with pytest.raises(BadDataError, match=r"val_annotations.txt is missing"):
         open_source(str(tiny), format_name="tiny_imagenet")
 
 
 def test_a_validation_image_without_a_label_is_named(tiny: Path, encode) -> None:
     (tiny / "val" / "images" / "stray.JPEG").write_bytes(encode(7, (64, 64), "JPEG"))
-    with pytest.raises(BadDataError, match="stray.JPEG has no label"):
+    with pytest.raises(BadDataError, match=r"stray.JPEG has no label"):
         open_source(str(tiny))
 
 

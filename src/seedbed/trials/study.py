@@ -221,11 +221,24 @@ def _target(value: Any, name: str) -> Data:
 
     call = parse_data(data.data)
     own = {key: call.kwargs[key] for key in ("size_px", "train_per_class") if key in call.kwargs}
-    build(Classification, {k: v for k, v in own.items() if k == "train_per_class"}, f"[targets] {name}")
-    rest = {key: value for key, value in call.kwargs.items() if key not in own}
-    return (
-        build(Data, {"data": str(Call(name=call.name, args=call.args, kwargs=rest)), **own}, f"[targets] {name}") if own else data
-    )
+    if not own:
+        return data
+    settings = build(_TargetSettings, own, f"[targets] {name}")
+    rest = Call(name=call.name, args=call.args, kwargs={key: value for key, value in call.kwargs.items() if key not in own})
+    return Data(data=str(rest), size_px=settings.size_px, train_per_class=settings.train_per_class)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TargetSettings:
+    """What a target's call may say beside its format's own settings."""
+
+    size_px: int | None = None
+    train_per_class: int | None = None
+
+    def __post_init__(self) -> None:
+        Classification(train_per_class=self.train_per_class)
+        if self.size_px is not None and not 8 <= self.size_px <= 1024:
+            raise ValueError(f"size_px = {self.size_px} is outside 8..1024")
 
 
 def _methods(methods: Sequence[str] | Mapping[str, str]) -> dict[str, str]:

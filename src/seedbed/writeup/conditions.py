@@ -102,7 +102,7 @@ def _manifests(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _origins(manifests: list[dict[str, Any]], num_steps: int) -> list[tuple[str, str]]:
-    seconds = sum(m["seconds"] for m in manifests)
+    work = f"{numbers.duration(sum(m['seconds'] for m in manifests))} of work"
     versions = [m["versions"] for m in manifests]
     packages = dict.fromkeys(name for v in versions for name in v if name != "commit")
     found = [f"{name} {_each(v.get(name, '') for v in versions)}" for name in packages]
@@ -110,7 +110,7 @@ def _origins(manifests: list[dict[str, Any]], num_steps: int) -> list[tuple[str,
         ("Hardware", _each(m["hardware"] for m in manifests)),
         ("Versions", ", ".join(found) or numbers.MISSING),
         ("Commit of seedbed", _each(v.get("commit", "") for v in versions)),
-        ("Time", f"{numbers.duration(seconds)} of work in {len(manifests):,} of {numbers.count(num_steps, 'step')}, summed over workers"),
+        ("Time", f"{work} in {len(manifests):,} of {numbers.count(num_steps, 'step')}, summed over workers"),
     ]
 
 

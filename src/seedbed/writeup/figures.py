@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 _INK = "#010203"  # replaced by currentColor
 _COLOURS = {"worse": "#d9620d", "better": "#2b7fd4", "equivalent": "#12946b", "undecided": "#8a8a8a", "reference": _INK}
 _MARKERS = {"worse": "v", "better": "^", "equivalent": "s", "undecided": "o", "reference": "D"}
-_LEFT_IN, _PLOT_IN, _RIGHT_IN, _ROW_IN = 1.5, 2.75, 1.15, 0.42
+_WIDTH_IN, _RIGHT_IN, _ROW_IN, _SMALL_PT = 5.3, 1.0, 0.42, 8
 _TOP_IN, _PANEL_TITLE_IN, _BOTTOM_IN = 0.34, 0.3, 0.5
-_RC = {"svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9.5, "axes.unicode_minus": False}
+_RC: dict[Any, Any] = {"svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 10, "axes.unicode_minus": False}
 
 
 @dataclass(frozen=True)
@@ -51,30 +51,37 @@ def place_svg(tables: Sequence[FamilyTable], name: str) -> str:
     from matplotlib.figure import Figure
 
     sizes = [len(table.rows) * _ROW_IN + _PANEL_TITLE_IN for table in tables]
-    width, height = _LEFT_IN + _PLOT_IN + _RIGHT_IN, _TOP_IN + sum(sizes) + _BOTTOM_IN
+    height = _TOP_IN + sum(sizes) + _BOTTOM_IN
     # These settings exist as global parameters only; the context puts them back.
     with mpl.rc_context({**_RC, "svg.hashsalt": name}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # names in any script: the text stays text, the reader's fonts show it
-        figure = Figure(figsize=(width, height))
-        figure.text(0.01, 1 - 0.2 / height, numbers.shortened(tables[0].title, 62), weight="bold", va="center", parse_math=False, color=_INK)
+        figure = Figure(figsize=(_WIDTH_IN, height))
+        title = numbers.shortened(tables[0].title, 58)
+        figure.text(0.01, 1 - 0.2 / height, title, weight="bold", va="center", parse_math=False, color=_INK)
         _panels(figure, tables, sizes)
         return _clean(_svg(figure), name)
 
 
 def _panels(figure: Figure, tables: Sequence[FamilyTable], sizes: Sequence[float]) -> None:
-    limits, (width, height) = _limits(tables), figure.get_size_inches()
+    limits, left, (width, height) = _limits(tables), _left_in(tables), figure.get_size_inches()
     top = height - _TOP_IN
     for table, size in zip(tables, sizes, strict=True):
-        box = (_LEFT_IN / width, (top - size) / height, _PLOT_IN / width, (size - _PANEL_TITLE_IN) / height)
+        box = (left / width, (top - size) / height, (width - left - _RIGHT_IN) / width, (size - _PANEL_TITLE_IN) / height)
         axes = figure.add_axes(box)
         _panel(axes, table, limits, is_last=table is tables[-1])
         top -= size
 
 
+def _left_in(tables: Sequence[FamilyTable]) -> float:
+    """Room for the longest name, up to the length at which it is shortened."""
+    longest = max(len(row.arm) for table in tables for row in table.rows)
+    return min(max(1.1, 0.1 * longest + 0.15), 1.75)
+
+
 def _limits(tables: Sequence[FamilyTable]) -> _Limits:
     """Wide enough for all values; an interval may widen it to a half on either side, and is cut with an arrow beyond that."""
     values = [v for table in tables for row in table.rows for v in row.values]
-    values += [e for t in tables if t.reference.mean is not None for e in (t.reference.mean - t.margin, t.reference.mean + t.margin)]
+    values += [mean + side * t.margin for t in tables if (mean := t.reference.mean) is not None for side in (-1, 1)]
     ends = [e for t in tables for row in t.rows if row.answer for e in _ends(t, row, row.answer.interval) or ()]
     low, high = min(values), max(values)
     reach = 0.5 * (high - low)
@@ -124,15 +131,22 @@ def _frame(axes: Axes, limits: _Limits, num_rows: int, is_last: bool) -> None:
 
 def _labels(axes: Axes, table: FamilyTable, row: Row, y: int) -> None:
     """Left the arm and its images, right the difference and the verdict."""
-    left: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center", "color": _INK, "parse_math": False}
-    axes.text(-0.04, y - 0.16, numbers.shortened(row.arm, 20), **left)
-    axes.text(-0.04, y + 0.24, numbers.count(row.num_images, "image"), **left, fontsize=7.5, alpha=0.7)
-    right = left | {"ha": "left"}
+    common: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "color": _INK, "parse_math": False}
+    left: dict[str, Any] = {**common, "ha": "right"}
+    right: dict[str, Any] = {**common, "ha": "left"}
+    axes.text(-0.04, y - 0.16, numbers.shortened(row.arm, 18), **left)
+    axes.text(-0.04, y + 0.24, _images_words(row), **left, fontsize=_SMALL_PT, alpha=0.7)
     if row.answer:
         axes.text(1.04, y - 0.16, numbers.signed(row.answer.difference, table.decimals), **right)
-        axes.text(1.04, y + 0.24, row.verdict, **right, fontsize=7.5, alpha=0.85)
+        axes.text(1.04, y + 0.24, row.verdict, **right, fontsize=_SMALL_PT, alpha=0.85)
     else:
-        axes.text(1.04, y, row.verdict, **right, fontsize=7.5, alpha=0.7)
+        axes.text(1.04, y, row.verdict, **right, fontsize=_SMALL_PT, alpha=0.7)
+
+
+def _images_words(row: Row) -> str:
+    if row.num_images is None:
+        return ""
+    return numbers.count(row.num_images, "image") if row.num_images else "no pre-training"
 
 
 def _draw_row(axes: Axes, table: FamilyTable, row: Row, y: int, limits: _Limits) -> None:

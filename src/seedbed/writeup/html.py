@@ -99,7 +99,7 @@ def _place(number: int, of_place: list[FamilyTable], answers: Sequence[Answer]) 
         title=of_place[0].title,
         tables=of_place,
         answers=[a for a in answers if (a.target, a.method) == of_place[0].place],
-        drawing=Markup(place_svg(of_place, f"f{number}")),  # noqa: S704  our own SVG; its texts are escaped there
+        drawing=Markup(place_svg(of_place, f"f{number}")),  # our own SVG; its texts are escaped there
         drawing_words=_drawing_words(of_place),
     )
 
@@ -115,10 +115,9 @@ def _drawing_words(of_place: list[FamilyTable]) -> str:
 
 def _samples(results: Results) -> list[dict[str, Any]]:
     """A strip per arm that trains, as a data URL with what it shows in words."""
-    study = results.study
-    views = {
-        arm: view for (arm, seed), view in results.plan.views.items() if seed == study.seeds[0] and any(study.arms[arm].budgets(study.pretraining))
-    }
+    study, views = results.study, results.plan.views
+    trained = [name for name, arm in study.arms.items() if any(arm.budgets(study.pretraining))]
+    views = {name: views[name, study.seeds[0]] for name in trained}
     found = strips(views) if views else {}
     return [{"arm": arm, "strip": strip, "url": _data_url(strip)} for arm, strip in found.items()]
 

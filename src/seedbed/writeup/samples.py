@@ -80,6 +80,6 @@ def _strip(view: View, positions: Sequence[int]) -> Strip:
         strip.paste(tile if tile_px == view.store.size_px else tile.resize((tile_px, tile_px)), (i * (tile_px + _GAP_PX), 0))
     png = io.BytesIO()
     strip.save(png, "PNG", optimize=True)
-    names = view.store.names
-    labels = [view.classes[view.labels[p]] for p in positions]
-    return Strip(png=png.getvalue(), width_px=width, height_px=tile_px, labels=tuple(names.get(c, c) for c in labels))
+    classes: list[str] = [view.classes[view.labels[p]] for p in positions]
+    labels = [view.store.names.get(c, c) for c in classes]
+    return Strip(png=png.getvalue(), width_px=width, height_px=tile_px, labels=tuple(labels))

@@ -18,8 +18,9 @@ from seedbed.verdicts.families import Family, families
 from seedbed.writeup import numbers
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Group, RenderableType
     from rich.table import Table
+    from rich.text import Text
 
 # Shape and word together: no verdict is told by colour alone.
 SYMBOLS = {"worse": "▼", "better": "▲", "equivalent": "■", "undecided": "○", "reference": "◆"}
@@ -32,8 +33,8 @@ class Row:
 
     arm: str
     is_reference: bool
-    num_images: int
-    num_classes: int
+    num_images: int | None  # None while nothing is measured, 0 without pre-training
+    num_classes: int | None
     epochs: float | None
     seeds: tuple[int, ...]
     values: tuple[float, ...]
@@ -131,15 +132,17 @@ def _table(results: Results, family: Family, answers: Sequence[Answer]) -> Famil
 def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) -> Row:
     outcomes = family.rows.get(arm, [])
     here = (family.target, family.method)
-    planned = [c for c in results.plan.cells if c.arm == arm and (c.target, c.method) == here and c.images_seen in (family.images_seen, 0)]
+    planned = [
+        c for c in results.plan.cells if c.arm == arm and (c.target, c.method) == here and c.images_seen in (family.images_seen, 0)
+    ]
     place = (*here, family.images_seen, family.metric, arm)
     found = [a for a in answers if (a.target, a.method, a.images_seen, a.metric, a.arm) == place]
     first = outcomes[0] if outcomes else None
     return Row(
         arm=arm,
         is_reference=arm == results.study.reference,
-        num_images=first.num_train_images if first else 0,
-        num_classes=first.num_train_classes if first else 0,
+        num_images=first.num_train_images if first else None,
+        num_classes=first.num_train_classes if first else None,
         epochs=first.epochs if first else None,
         seeds=tuple(o.seed for o in outcomes),
         values=tuple(o.value for o in outcomes),
@@ -154,23 +157,23 @@ def terminal_summary(results: Results, answers: Sequence[Answer]) -> Group:
     from rich.padding import Padding
     from rich.text import Text
 
-    parts: list[object] = []
+    parts: list[RenderableType] = []
     for table in family_tables(results, answers):
         parts.append(_terminal_table(table))
         parts += [Padding(_sentence(row.answer), (0, 0, 0, 2)) for row in table.rows if row.answer]
         parts.append(Text())
     if results.num_left or results.num_failed:
         parts.append(Text(state_words(results), style="bold"))
-    return Group(*parts)  # pyright: ignore[reportArgumentType]
+    return Group(*parts)
 
 
 def state_words(results: Results) -> str:
     """What is not there yet: cells left and cells failed."""
     left, failed = numbers.count(results.num_left, "cell"), numbers.count(results.num_failed, "cell")
-    return f"Incomplete: {left} left and {failed} failed of {results.num_cells:,}. What follows may change."
+    return f"Incomplete: {left} left and {failed} failed of {results.num_cells:,}; the answers may change."
 
 
-def _sentence(answer: Answer) -> object:
+def _sentence(answer: Answer) -> Text:
     from rich.text import Text
 
     return Text(f"{SYMBOLS[answer.verdict]} {answer.sentence}")
@@ -183,9 +186,9 @@ def _terminal_table(table: FamilyTable) -> Table:
 
     title = Text(f"{table.title}, {table.images_seen:,} images seen")
     shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    shown.add_column("arm", overflow="fold", max_width=18)
-    for name in ("images", "epochs", "mean", "sd", "n", "difference", "95 % interval"):
-        shown.add_column(name, justify="right", no_wrap=name != "difference")
+    shown.add_column("arm", overflow="fold", max_width=16)
+    for name in ("images", "mean", "sd", "n", "difference", "95 % interval"):
+        shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("verdict", no_wrap=True)
     for row in table.rows:
         cells = [Text(row.arm), *map(Text, _numbers(row, table.decimals))]
@@ -196,8 +199,7 @@ def _terminal_table(table: FamilyTable) -> Table:
 def _numbers(row: Row, places: int) -> tuple[str, ...]:
     answer = row.answer
     return (
-        f"{row.num_images:,}",
-        numbers.plain(row.epochs, 1),
+        numbers.plain(row.num_images, 0),
         numbers.plain(row.mean, places),
         numbers.plain(row.sd, places),
         str(len(row.values)),

@@ -1,0 +1,114 @@
+"""The same checks over every registered recipe. A new one brings examples below."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from seedbed.base.randomness import Draw
+from seedbed.data.recipes import RECIPES, ClassRecipe, ImageRecipe, LabelRecipe, Recipe, TrainingRows
+from seedbed.data.source import SPLITS, TRAIN
+from seedbed.data.store import Store
+from seedbed.data.view import make_view
+
+# Calls that fit toy(); of an image recipe in ascending size, so that nesting can be checked.
+EXAMPLES = {
+    "bottom_up": ["bottom_up(depth=1)", "bottom_up(depth=2)", "bottom_up(depth=3)"],
+    "classes": ["classes(num=7)", "classes(fraction=0.4)"],
+    "images": ["images(per_class=1)", "images(fraction=0.5)", "images(total=150)", "images(per_class=3)"],
+}
+NOT_NESTED = {"budget"}  # exempt by contract
+CALLS = [call for calls in EXAMPLES.values() for call in calls]
+
+
+def _of_kind(kind: type) -> list[str]:
+    return [call for call in CALLS if isinstance(RECIPES.make(call), kind)]
+
+
+def _rows(store: Store) -> tuple[np.ndarray, TrainingRows]:
+    rows = np.flatnonzero(store.splits == TRAIN)
+    return rows, TrainingRows(labels=store.leaves[rows], hashes=store.hashes[rows], classes=store.classes)
+
+
+def _shuffled(rows: TrainingRows) -> tuple[np.ndarray, TrainingRows]:
+    order = np.random.default_rng(0).permutation(len(rows.labels))
+    return order, TrainingRows(labels=rows.labels[order], hashes=rows.hashes[order], classes=rows.classes)
+
+
+def test_every_registered_recipe_has_an_example_and_a_summary() -> None:
+    assert set(EXAMPLES) == set(RECIPES.names())
+    assert all(row["summary"] for row in RECIPES.describe())
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_recipe_is_of_exactly_one_kind(call: str) -> None:
+    assert sum(isinstance(RECIPES.make(call), kind) for kind in (ClassRecipe, ImageRecipe, LabelRecipe)) == 1
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_the_same_seed_gives_the_same_view(toy_store: Store, call: str) -> None:
+    one, two = (make_view(Store.open(toy_store.path), call, seed=3) for _ in range(2))
+    assert one.fingerprint == two.fingerprint
+    assert one.rows.tolist() == two.rows.tolist()
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_views_hold_training_rows_alone_and_classes_that_have_some(toy_store: Store, call: str) -> None:
+    view = make_view(toy_store, call, seed=1)
+    assert (toy_store.splits[view.rows] == TRAIN).all()
+    assert (np.diff(view.rows) > 0).all()
+    assert (view.class_sizes > 0).all()
+    assert list(view.classes) == sorted(set(view.classes))
+    assert (toy_store.splits[view.held_out()[0]] == SPLITS.index("test")).all()
+
+
+@pytest.mark.parametrize("call", _of_kind(ClassRecipe))
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_class_recipe_answers_for_each_leaf_in_any_order(toy_store: Store, call: str, seed: int) -> None:
+    recipe, draw = RECIPES.make(call), Draw(seed=seed, purpose="sample")
+    answer = dict(recipe.relabel(toy_store.classes, toy_store.hierarchy, draw))
+    assert set(answer) == set(toy_store.classes)
+    assert dict(recipe.relabel(toy_store.classes[::-1], toy_store.hierarchy, draw)) == answer
+    assert dict(RECIPES.make(call).relabel(toy_store.classes, toy_store.hierarchy, draw)) == answer
+
+
+@pytest.mark.parametrize("call", _of_kind(ImageRecipe))
+def test_an_image_recipe_answers_for_each_row_in_any_order(toy_store: Store, call: str) -> None:
+    recipe, draw = RECIPES.make(call), Draw(seed=2, purpose="sample")
+    _, rows = _rows(toy_store)
+    kept = recipe.select(rows, draw)
+    assert kept.dtype == bool
+    assert 0 < kept.sum() <= len(kept) == len(rows.labels)
+    order, shuffled = _shuffled(rows)
+    assert (recipe.select(shuffled, draw) == kept[order]).all()
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in EXAMPLES if isinstance(RECIPES.make(EXAMPLES[n][0]), ImageRecipe) and n not in NOT_NESTED]
+)
+def test_image_recipes_are_nested_in_their_size(toy_store: Store, name: str) -> None:
+    _, rows = _rows(toy_store)
+    drawn = [RECIPES.make(call).select(rows, Draw(seed=5, purpose="sample")) for call in EXAMPLES[name]]
+    for smaller, larger in itertools.pairwise(drawn):
+        assert not (smaller & ~larger).any()
+
+
+@pytest.mark.parametrize("call", _of_kind(ImageRecipe))
+def test_an_image_recipe_leaves_labels_and_held_out_rows_alone(toy_store: Store, call: str) -> None:
+    view, plain = make_view(toy_store, call), make_view(toy_store)
+    assert (view.labels == toy_store.leaves[view.rows]).all()
+    assert view.held_out()[0].tolist() == plain.held_out()[0].tolist()
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_settings_are_frozen_and_the_rows_untouched(toy_store: Store, call: str) -> None:
+    recipe = RECIPES.make(call)
+    with pytest.raises(AttributeError):
+        recipe.anything = 1  # pyright: ignore
+    _, rows = _rows(toy_store)
+    before = rows.labels.copy(), rows.hashes.copy()
+    make_view(toy_store, Recipe(call))
+    assert (rows.labels == before[0]).all()
+    assert (rows.hashes == before[1]).all()

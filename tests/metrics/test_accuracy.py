@@ -1,0 +1,78 @@
+"""Accuracies against slow twins, loop by loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seedbed.metrics import HIGHER_IS_BETTER, UNITS
+from seedbed.metrics.accuracy import accuracies, contributions, rank
+
+METRICS = ("top1", "top5", "mean_class_accuracy")
+
+
+def _slow(metric: str, labels: np.ndarray, ranked: np.ndarray) -> float:
+    hits = [int(label) in [int(r) for r in row[: 5 if metric == "top5" else 1]] for label, row in zip(labels, ranked, strict=True)]
+    if metric != "mean_class_accuracy":
+        return 100.0 * sum(hits) / len(hits)
+    shares = []
+    for c in sorted(set(labels.tolist())):
+        own = [hit for hit, label in zip(hits, labels, strict=True) if label == c]
+        shares.append(sum(own) / len(own))
+    return 100.0 * sum(shares) / len(shares)
+
+
+def _case(seed: int, n: int = 60, num_classes: int = 7) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    labels = np.concatenate([rng.integers(0, num_classes - 1, n - 3), [0, 0, 1]])  # the last class is absent
+    scores = rng.normal(size=(n, num_classes))
+    scores[np.arange(n), labels] += 1.0
+    return labels, rank(scores)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("metric", METRICS)
+def test_each_metric_equals_its_slow_twin(metric: str, seed: int) -> None:
+    labels, ranked = _case(seed)
+    assert accuracies(labels, ranked, 7)[metric] == pytest.approx(_slow(metric, labels, ranked), rel=1e-12)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_mean_of_the_contributions_is_the_metric(metric: str) -> None:
+    labels, ranked = _case(3)
+    each = contributions(metric, labels, ranked)
+    assert each.shape == labels.shape
+    assert each.mean() == pytest.approx(accuracies(labels, ranked, 7)[metric], rel=1e-12)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_order_of_the_images_does_not_matter(metric: str) -> None:
+    labels, ranked = _case(4)
+    order = np.random.default_rng(0).permutation(len(labels))
+    assert np.array_equal(contributions(metric, labels[order], ranked[order]), contributions(metric, labels, ranked)[order])
+
+
+def test_by_hand() -> None:
+    labels = np.array([0, 0, 0, 1])
+    ranked = np.array([[0, 1], [0, 1], [1, 0], [1, 0]])
+    found = accuracies(labels, ranked, 2)
+    assert found == {"top1": 75.0, "mean_class_accuracy": pytest.approx(100 * (2 / 3 + 1) / 2)}
+
+
+def test_top5_is_given_only_beyond_five_classes() -> None:
+    labels, ranked = np.arange(5), rank(np.eye(5))
+    assert "top5" not in accuracies(labels, ranked, 5)
+    assert "top5" in accuracies(labels, ranked, 6)
+
+
+def test_ties_go_to_the_lower_class() -> None:
+    assert rank(np.zeros((2, 7))).tolist() == [[0, 1, 2, 3, 4]] * 2
+    assert rank(np.array([[1.0, 3.0, 3.0, 2.0, 3.0]]), k=3).tolist() == [[1, 2, 4]]
+
+
+def test_rank_gives_no_more_than_there_are_classes() -> None:
+    assert rank(np.zeros((1, 3))).shape == (1, 3)
+
+
+def test_every_metric_has_a_unit_and_a_direction() -> None:
+    assert set(UNITS) == set(HIGHER_IS_BETTER) == set(METRICS)

@@ -1,0 +1,3 @@
+"""One thread, as everywhere in these tests."""
+
+import tiny  # noqa: F401

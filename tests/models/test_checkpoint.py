@@ -1,0 +1,74 @@
+"""Saved and loaded backbones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import built, digits_store, same_weights, trained, weights_of
+
+from seedbed.base.errors import BadDataError
+from seedbed.data.loader import Resident
+from seedbed.models.checkpoint import CARD, WEIGHTS, load_backbone, read_card, save_backbone
+from seedbed.models.codes import codes, logits
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    save_backbone(trained().backbone, tmp_path)
+    return tmp_path
+
+
+def test_a_loaded_backbone_gives_the_same_codes_bit_for_bit(saved: Path) -> None:
+    import numpy as np
+
+    images = Resident(digits_store().pixels, np.arange(50), None)
+    loaded, original = load_backbone(saved), trained().backbone
+    assert same_weights(weights_of(loaded.module), weights_of(original.module))
+    for layer in ("penultimate", "stage2"):
+        assert torch.equal(codes(loaded, images, layer), codes(original, images, layer))
+    assert torch.equal(logits(loaded, images), logits(original, images))
+    assert not loaded.module.training
+    assert (loaded.classes, loaded.size_px, loaded.layers) == (original.classes, original.size_px, original.layers)
+
+
+def test_the_card_says_what_it_is(saved: Path) -> None:
+    card = json.loads((saved / CARD).read_text())
+    assert card["architecture"] == "small(width=4)"
+    assert card["size_px"] == 8
+    assert card["classes"] == [str(i) for i in range(10)]
+    assert card["num_parameters"] == trained().backbone.num_parameters
+    assert {layer["name"] for layer in card["layers"]} == {"stage1", "stage2", "stage3", "stage4", "pool"}
+    assert read_card(saved) == card
+
+
+def test_a_folder_without_a_card_is_no_backbone(tmp_path: Path) -> None:
+    with pytest.raises(BadDataError, match=r"is not a backbone: it has no card\.json") as caught:
+        load_backbone(tmp_path)
+    assert "seedbed pretrain" in caught.value.hint
+
+
+@pytest.mark.parametrize("damage", ["cut", "rubbish", "gone", "other"])
+def test_weights_that_cannot_be_used_are_bad_data(saved: Path, damage: str, tmp_path: Path) -> None:
+    weights = saved / WEIGHTS
+    if damage == "cut":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif damage == "rubbish":
+        weights.write_bytes(b"rubbish " * 50)
+    elif damage == "gone":
+        weights.unlink()
+    else:
+        other = tmp_path / "other"
+        other.mkdir()
+        save_backbone(built("small(width=2)"), other)
+        weights.write_bytes((other / WEIGHTS).read_bytes())
+    with pytest.raises(BadDataError, match="the weights in .* cannot be used"):
+        load_backbone(saved)
+
+
+def test_a_damaged_card_is_bad_data(saved: Path) -> None:
+    (saved / CARD).write_text('{"architecture": "small(wid')
+    with pytest.raises(BadDataError, match=r"card\.json"):
+        load_backbone(saved)

@@ -1,0 +1,75 @@
+"""Codes of layers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tiny import digits_store, same_weights, trained, weights_of
+
+from seedbed.base.errors import UsageError
+from seedbed.data.augment import normalise
+from seedbed.data.loader import Resident
+from seedbed.models.codes import codes, logits, pooling
+
+
+@pytest.fixture
+def images() -> Resident:
+    return Resident(digits_store().pixels, np.arange(0, 120, 2), None)
+
+
+def _manual(stages: int) -> torch.Tensor:
+    """The output of the first stages, operation by operation, with the running statistics."""
+    module = trained().backbone.module
+    x = normalise(torch.from_numpy(digits_store().pixels[0:120:2]))
+    with torch.no_grad():
+        for i in range(1, stages + 1):
+            stage = module.get_submodule(f"stage{i}")
+            x = torch.nn.functional.conv2d(x, stage.conv.weight, padding=1)
+            x = torch.nn.functional.max_pool2d(x, 2) if i < 4 else x
+            norm = stage.norm
+            shape = (1, -1, 1, 1)
+            x = (x - norm.running_mean.view(shape)) / (norm.running_var.view(shape) + norm.eps).sqrt()
+            x = (x * norm.weight.view(shape) + norm.bias.view(shape)).clamp_min(0)
+    return x.mean(dim=(2, 3))
+
+
+def test_penultimate_codes_equal_the_manual_computation(images: Resident) -> None:
+    found = codes(trained().backbone, images)
+    assert found.dtype == torch.float32
+    assert found.shape == (60, 32)
+    assert torch.allclose(found, _manual(4), atol=1e-4)
+    head = trained().backbone.module.get_submodule("head")
+    assert torch.allclose(logits(trained().backbone, images), _manual(4) @ head.weight.T + head.bias, atol=1e-3)
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_a_map_is_averaged_over_space(images: Resident, stage: int) -> None:
+    assert torch.allclose(codes(trained().backbone, images, f"stage{stage}"), _manual(stage), atol=1e-4)
+    assert pooling(trained().backbone, f"stage{stage}") == "mean over space"
+
+
+def test_codes_leave_the_network_as_it_was(images: Resident) -> None:
+    module = trained().backbone.module
+    before = weights_of(module)
+    module.train()
+    codes(trained().backbone, images)
+    assert same_weights(weights_of(module), before)
+    assert not module.get_submodule("pool")._forward_hooks
+
+
+def test_the_company_in_a_batch_does_not_change_a_code(images: Resident) -> None:
+    together = codes(trained().backbone, images)
+    alone = torch.cat([codes(trained().backbone, Resident(digits_store().pixels, np.array([row]), None)) for row in (0, 40, 118)])
+    assert torch.allclose(together[[0, 20, 59]], alone, atol=1e-5)
+
+
+def test_the_order_of_the_rows_is_kept_across_batches(monkeypatch: pytest.MonkeyPatch, images: Resident) -> None:
+    whole = codes(trained().backbone, images)
+    monkeypatch.setattr("seedbed.models.codes._BATCH", 7)
+    assert torch.allclose(codes(trained().backbone, images), whole, atol=1e-5)
+
+
+def test_an_unknown_layer_is_refused(images: Resident) -> None:
+    with pytest.raises(UsageError, match="unknown layer 'stge1'"):
+        codes(trained().backbone, images, "stge1")

@@ -1,0 +1,115 @@
+"""The linear SVM against scikit-learn's LinearSVC."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tiny import digits_store
+
+from seedbed.readout.linear import LinearClassifier, fit_svm, normalise_rows, svm_objective
+
+GRID = [1e-3, 1e-1, 1.0, 10.0, 1e3]
+
+
+def _blobs(n: int = 240, d: int = 12, num_classes: int = 4, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, num_classes, n)
+    x = rng.normal(size=(n, d)) + 0.9 * rng.normal(size=(num_classes, d))[labels]
+    return normalise_rows(torch.from_numpy(x)), torch.from_numpy(labels)
+
+
+def _digits() -> tuple[torch.Tensor, torch.Tensor]:
+    x = digits_store(8).pixels[:500, :, :, 0].reshape(500, 64).astype(np.float64)
+    return normalise_rows(torch.from_numpy(x)), torch.from_numpy(digits_store(8).leaves[:500].astype(np.int64))
+
+
+def _sklearn(codes: torch.Tensor, labels: torch.Tensor, c: float) -> LinearClassifier:
+    from sklearn.svm import LinearSVC
+
+    model = LinearSVC(loss="squared_hinge", dual=False, tol=1e-8, intercept_scaling=1, C=c, max_iter=1_000_000)
+    model.fit(codes.numpy(), labels.numpy())
+    weights, intercept = torch.from_numpy(model.coef_.T.copy()), torch.from_numpy(model.intercept_.copy())
+    return LinearClassifier(weights=weights, intercept=intercept, c=c, num_steps=0, converged=True)
+
+
+@pytest.mark.parametrize("data", [_blobs, _digits], ids=["synthetic", "digits"])
+def test_objective_and_predictions_are_those_of_scikit_learn(data) -> None:
+    codes, labels = data()
+    num_classes = int(labels.max()) + 1
+    for ours, c in zip(fit_svm(codes, labels, num_classes, GRID), GRID, strict=True):
+        theirs = _sklearn(codes, labels, c)
+        a, b = svm_objective(codes, labels, ours), svm_objective(codes, labels, theirs)
+        assert ours.converged
+        assert ours.c == c
+        assert torch.allclose(a, b, rtol=1e-4), f"C = {c}"
+        top1 = [100 * float((m.scores(codes).argmax(1) == labels).double().mean()) for m in (ours, theirs)]
+        assert abs(top1[0] - top1[1]) <= 0.1 + 100 / len(labels), f"C = {c}: {top1}"
+        assert float((ours.scores(codes).argmax(1) == theirs.scores(codes).argmax(1)).double().mean()) >= 0.995
+
+
+def test_the_objective_by_hand() -> None:
+    codes, labels = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
+    weights = torch.tensor([[2.0, 0.0], [0.0, 0.5]], dtype=torch.float64)
+    made = LinearClassifier(weights=weights, intercept=torch.tensor([0.1, 0.0], dtype=torch.float64), c=3.0, num_steps=0, converged=True)
+    first = 0.5 * (4 + 0.01) + 3 * (0 + (1 + 0.1) ** 2)
+    second = 0.5 * 0.25 + 3 * ((1 + 0.0) ** 2 + (1 - 0.5) ** 2)
+    assert svm_objective(codes, labels, made).tolist() == pytest.approx([first, second])
+
+
+def test_a_warm_start_along_the_grid_equals_cold_starts() -> None:
+    codes, labels = _digits()
+    for warm in fit_svm(codes, labels, 10, GRID):
+        cold = fit_svm(codes, labels, 10, [warm.c])[0]
+        assert torch.allclose(svm_objective(codes, labels, warm), svm_objective(codes, labels, cold), rtol=1e-6), warm.c
+
+
+def test_a_class_without_an_image_says_no() -> None:
+    codes, labels = _blobs()
+    for found in fit_svm(codes, labels, 6, GRID):
+        assert found.converged
+        assert bool((found.scores(codes).argmax(1) < 4).all()) or found.c < 1
+        assert bool((found.scores(codes)[:, 4:] < 0).all())
+
+
+def test_duplicated_columns_share_their_weight() -> None:
+    codes, labels = _blobs()
+    twice = torch.cat([codes, codes], dim=1)
+    for found in fit_svm(twice, labels, 4, GRID):
+        assert found.converged
+        assert torch.allclose(found.weights[:12], found.weights[12:], atol=1e-3 * float(found.weights.abs().max()))
+        assert torch.allclose(svm_objective(twice, labels, found), svm_objective(twice, labels, _sklearn(twice, labels, found.c)), rtol=1e-4)
+
+
+def test_more_dimensions_than_images() -> None:
+    codes, labels = _blobs(n=40, d=120)
+    for found in fit_svm(codes, labels, 4, GRID):
+        assert found.converged
+        assert torch.allclose(svm_objective(codes, labels, found), svm_objective(codes, labels, _sklearn(codes, labels, found.c)), rtol=1e-4)
+
+
+def test_constant_and_zero_codes() -> None:
+    codes, labels = torch.zeros(20, 5), torch.arange(20) % 2
+    assert torch.equal(normalise_rows(codes), codes)
+    found = fit_svm(codes, labels, 2, [1.0])[0]
+    assert found.converged
+    assert bool(torch.isfinite(found.scores(codes)).all())
+
+
+def test_the_flag_says_when_the_steps_ran_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seedbed.readout.linear._MAX_STEPS", 1)
+    codes, labels = _digits()
+    found = fit_svm(codes, labels, 10, [100.0])[0]
+    assert not found.converged
+    assert found.num_steps == 1
+
+
+def test_rows_are_normalised() -> None:
+    codes = torch.tensor([[3.0, 4.0], [0.0, 0.0]])
+    assert normalise_rows(codes).tolist() == [[pytest.approx(0.6), pytest.approx(0.8)], [0.0, 0.0]]
+
+
+def test_the_same_codes_give_the_same_weights() -> None:
+    codes, labels = _blobs()
+    first, again = (fit_svm(codes, labels, 4, GRID) for _ in range(2))
+    assert all(torch.equal(a.weights, b.weights) for a, b in zip(first, again, strict=True))

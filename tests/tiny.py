@@ -1,0 +1,79 @@
+"""Small things that several tests share: scikit-learn's digits packed once per process, a tiny trained backbone, a command in-process."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import io
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from seedbed.cli import main
+from seedbed.data.pack import pack
+from seedbed.data.store import Store
+from seedbed.data.view import View, make_view
+from seedbed.models.backbone import Backbone, initialise
+from seedbed.models.fit import Schedule
+from seedbed.models.zoo import BACKBONES
+from seedbed.pretraining.pretrain import Pretrained, Seeds, pretrain_view
+
+# One thread: bit-equal runs, and no spinning beside other work.
+torch.set_num_threads(1)
+
+
+@functools.cache
+def scratch() -> Path:
+    """A folder of this process, removed at its end."""
+    folder = tempfile.TemporaryDirectory(prefix="seedbed-tests-")
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
+@functools.cache
+def digits_store(size_px: int = 8) -> Store:
+    return pack("digits()", scratch() / f"digits-{size_px}.store", size_px=size_px).store
+
+
+@functools.cache
+def digits_view(size_px: int = 8) -> View:
+    """400 of the training images: enough to learn from, quick to train on."""
+    return make_view(digits_store(size_px), "images(total=400)")
+
+
+@functools.cache
+def trained() -> Pretrained:
+    """small(width=4) after 60 steps on digits; treat as read-only."""
+    schedule = Schedule(images_seen=1920, batch_size=32, peak_learning_rate=0.1)
+    return pretrain_view(digits_view(), BACKBONES.make("small(width=4)"), schedule, seeds=Seeds(sample=0, init=0))
+
+
+def built(call: str = "small(width=4)", num_classes: int = 10, size_px: int = 8, seed: int = 0) -> Backbone:
+    backbone = BACKBONES.make(call).build([f"c{i}" for i in range(num_classes)], size_px)
+    initialise(backbone.module, seed)
+    return backbone
+
+
+def random_pixels(num: int, size_px: int = 8, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (num, size_px, size_px, 3), dtype=np.uint8)
+
+
+def weights_of(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: t.clone() for name, t in module.state_dict().items()}
+
+
+def same_weights(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def cli(*arguments: object) -> tuple[int, Any, str]:
+    """Exit status, the one JSON document on stdout, and stderr, of a command with --json."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main([*map(str, arguments), "--json"])
+    return status, json.loads(out.getvalue()), err.getvalue()

@@ -1,0 +1,119 @@
+"""Executors: the same numbers wherever steps run; a worker that dies costs one retry."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from seedbed.base.artifacts import Workspace
+from seedbed.trials import executors
+from seedbed.trials.executors import Event, Processes, Queue, _Worker
+from seedbed.trials.plan import make_plan
+from seedbed.trials.run import run_study
+
+SAME = ["arm", "seed", "images_seen", "target", "method", "metric", "value", "num_test", "key"]
+
+
+def test_processes_equal_inline_though_a_worker_is_killed(make_study, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = make_study(("seeds = 2", "seeds = [0]"))
+    inline = run_study(study, workspace=tmp_path / "inline", executor="inline", device="cpu")
+
+    spawned, events, killed = [], [], []
+    real = executors._spawn
+
+    def spawn(*args):
+        spawned.append(real(*args))
+        return spawned[-1]
+
+    def hear(event: Event) -> None:
+        events.append((event.what, event.step.key))
+        # At a step's first word from its worker (its weights are not saved yet) all workers die.
+        if event.what == "progress" and not killed:
+            killed.append(event.step.key)
+            for process in spawned:
+                os.kill(process.pid, signal.SIGKILL)
+
+    monkeypatch.setattr(executors, "_spawn", spawn)
+    there = Workspace(tmp_path / "processes")
+    results = run_study(study, workspace=there.root, executor="processes", workers=2, device="cpu", on_event=hear)
+
+    assert killed
+    assert len(spawned) == 4  # two, and one for each that died
+    assert all(process.poll() is not None for process in spawned)
+    assert (results.num_done, results.num_failed) == (5, 0)
+    assert results.to_pandas()[SAME].equals(inline.to_pandas()[SAME])
+    for kind in ("backbones", "measurements"):
+        assert there.keys(kind) == Workspace(tmp_path / "inline").keys(kind)
+        for key in there.keys(kind):
+            for name in ("weights.safetensors", "predictions.safetensors", "codes.safetensors"):
+                a, b = there.folder(kind, key) / name, tmp_path / "inline" / kind / key / name
+                assert a.exists() == b.exists()
+                assert not a.exists() or a.read_bytes() == b.read_bytes(), (kind, key, name)
+    assert not list(there.root.rglob("*.writing-*"))
+
+
+class _Dead:
+    """A connection whose other end is gone."""
+
+    def send(self, _: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    def close(self) -> None:
+        pass
+
+
+class _Gone:
+    pid, returncode = 1, -9
+
+    def wait(self) -> int:
+        return -9
+
+
+def test_an_idle_worker_that_died_unseen_does_not_end_the_run(make_study, workspace) -> None:
+    plan = make_plan(make_study(), workspace)
+    worker = _Worker(_Gone(), _Dead())  # type: ignore[arg-type]
+    executor, heard = Processes(workers=1), []
+    executor._feed([worker], Queue(list(plan.steps), workspace, heard.append), workspace, heard.append)
+    assert all(event.what != "failed" for event in heard)
+
+
+def test_the_queue_gives_measurements_first_and_long_trainings_before_short_ones(plan_of, workspace) -> None:
+    plan = plan_of(("images_seen = 64", "images_seen = [64, 128]"))
+    events: list[Event] = []
+    queue = Queue(list(plan.steps), workspace, events.append)
+    first = queue.take()
+    assert first is not None
+    assert first.num_images == 128
+    taken = []
+    while (step := queue.take()) is not None:
+        taken.append(step)
+    assert all(step.needs is None for step in taken)  # no input is there yet
+    assert [s.num_images for s in taken] == sorted((s.num_images for s in taken), reverse=True)
+    assert events == []
+
+
+def test_the_queue_fails_what_needs_a_failed_step(plan_of, workspace) -> None:
+    plan = plan_of()
+    events: list[Event] = []
+    queue = Queue(list(plan.steps), workspace, events.append)
+    while (step := queue.take()) is not None:
+        queue.fail(step, "made to fail")
+    assert len(queue) == 0
+    assert {e.step.key for e in events} == {s.key for s in plan.steps}
+    assert sum(e.error == "its pre-training failed" for e in events) == 6
+
+
+def test_the_threads_of_torch_are_restored() -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    with executors.torch_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_an_error_is_described_in_one_line() -> None:
+    assert executors.describe(KeyError("x")) == "KeyError: 'x'"
+    assert executors.describe(executors.SeedbedError("words", "hint")) == "words"
