@@ -51,7 +51,9 @@ def test_objective_and_predictions_are_those_of_scikit_learn(data) -> None:
 def test_the_objective_by_hand() -> None:
     codes, labels = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
     weights = torch.tensor([[2.0, 0.0], [0.0, 0.5]], dtype=torch.float64)
-    made = LinearClassifier(weights=weights, intercept=torch.tensor([0.1, 0.0], dtype=torch.float64), c=3.0, num_steps=0, converged=True)
+    made = LinearClassifier(
+        weights=weights, intercept=torch.tensor([0.1, 0.0], dtype=torch.float64), c=3.0, num_steps=0, converged=True
+    )
     first = 0.5 * (4 + 0.01) + 3 * (0 + (1 + 0.1) ** 2)
     second = 0.5 * 0.25 + 3 * ((1 + 0.0) ** 2 + (1 - 0.5) ** 2)
     assert svm_objective(codes, labels, made).tolist() == pytest.approx([first, second])
@@ -78,14 +80,18 @@ def test_duplicated_columns_share_their_weight() -> None:
     for found in fit_svm(twice, labels, 4, GRID):
         assert found.converged
         assert torch.allclose(found.weights[:12], found.weights[12:], atol=1e-3 * float(found.weights.abs().max()))
-        assert torch.allclose(svm_objective(twice, labels, found), svm_objective(twice, labels, _sklearn(twice, labels, found.c)), rtol=1e-4)
+        assert torch.allclose(
+            svm_objective(twice, labels, found), svm_objective(twice, labels, _sklearn(twice, labels, found.c)), rtol=1e-4
+        )
 
 
 def test_more_dimensions_than_images() -> None:
     codes, labels = _blobs(n=40, d=120)
     for found in fit_svm(codes, labels, 4, GRID):
         assert found.converged
-        assert torch.allclose(svm_objective(codes, labels, found), svm_objective(codes, labels, _sklearn(codes, labels, found.c)), rtol=1e-4)
+        assert torch.allclose(
+            svm_objective(codes, labels, found), svm_objective(codes, labels, _sklearn(codes, labels, found.c)), rtol=1e-4
+        )
 
 
 def test_constant_and_zero_codes() -> None:

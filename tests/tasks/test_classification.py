@@ -41,7 +41,11 @@ def test_validation_is_a_fifth_of_each_class() -> None:
 def test_a_validation_split_that_is_there_is_used(make_store) -> None:
     store = make_store(["a", "b"] * 9, ["train"] * 10 + ["val"] * 4 + ["test"] * 4)
     task = Classification().load(store, 0)
-    assert [part.tolist() for part in (task.train, task.validation, task.test)] == [list(range(10)), [10, 11, 12, 13], [14, 15, 16, 17]]
+    assert [part.tolist() for part in (task.train, task.validation, task.test)] == [
+        list(range(10)),
+        [10, 11, 12, 13],
+        [14, 15, 16, 17],
+    ]
 
 
 def test_few_labels_are_drawn_anew_with_each_seed_and_nested_in_their_number() -> None:

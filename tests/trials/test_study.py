@@ -14,8 +14,18 @@ MISTAKES = {
     "unknown top key": (("seeds = 2", "sedes = 2"), "sedes", "unknown key 'sedes'", "Did you mean 'seeds'?"),
     "unknown table": (("[methods]", "[method]"), "[method]", "unknown key 'method'", "Did you mean 'methods'?"),
     "key of source": (("size_px = 8", "sizepx = 8"), "sizepx", "unknown key 'sizepx' in [source]", "Did you mean 'size_px'?"),
-    "key of pretraining": (("images_seen = 64", "image_seen = 64"), "image_seen", "unknown key 'image_seen' in [pretraining]", "Did you mean 'images_seen'?"),
-    "key of an arm": (('{ init = "random" }', '{ inti = "random" }'), "inti", "unknown key 'inti' in [arms] random", "Did you mean 'init'?"),
+    "key of pretraining": (
+        ("images_seen = 64", "image_seen = 64"),
+        "image_seen",
+        "unknown key 'image_seen' in [pretraining]",
+        "Did you mean 'images_seen'?",
+    ),
+    "key of an arm": (
+        ('{ init = "random" }', '{ inti = "random" }'),
+        "inti",
+        "unknown key 'inti' in [arms] random",
+        "Did you mean 'init'?",
+    ),
     "value of an arm": (('"random" }', '"rnadom" }'), "rnadom", "'rnadom'", "Valid"),
     "unknown recipe": (("images(fr", "imags(fr"), "imags", "unknown recipe 'imags'", "Did you mean 'images'?"),
     "key of a recipe": (("fraction=0.5", "fractoin=0.5"), "fractoin", "unknown key 'fractoin'", "Did you mean 'fraction'?"),
@@ -25,9 +35,24 @@ MISTAKES = {
     "unknown backbone": (("small(width", "smal(width"), "smal(", "unknown backbone 'smal'", "Did you mean 'small'?"),
     "unknown method": (('"probe(c', '"prob(c'), '"prob(', "unknown method 'prob'", "Did you mean 'probe'?"),
     "key of a method": (("probe(c=", "probe(cc="), "cc=", "unknown key 'cc'", "Valid: c, layer, readout"),
-    "reference is no arm": (('reference = "all"', 'reference = "al"'), 'reference = "al"', "unknown reference 'al'", "Did you mean 'all'?"),
-    "reserved target": (('cells = "cells"', 'source = "cells"'), 'source = "cells"', "may not be called 'source'", "the source itself"),
-    "reserved fine target": (('cells = "cells"', 'source_fine = "cells"'), "source_fine", "may not be called 'source_fine'", "the source itself"),
+    "reference is no arm": (
+        ('reference = "all"', 'reference = "al"'),
+        'reference = "al"',
+        "unknown reference 'al'",
+        "Did you mean 'all'?",
+    ),
+    "reserved target": (
+        ('cells = "cells"', 'source = "cells"'),
+        'source = "cells"',
+        "may not be called 'source'",
+        "the source itself",
+    ),
+    "reserved fine target": (
+        ('cells = "cells"', 'source_fine = "cells"'),
+        "source_fine",
+        "may not be called 'source_fine'",
+        "the source itself",
+    ),
     "budget": (("images_seen = 64", "images_seen = 0"), "images_seen = 0", "images_seen = [0]", "Valid keys"),
     "margin": (("seeds = 2", "margin = -1.0"), "margin", "margin = -1.0", "1.0 is one point"),
     "margin of text": (("seeds = 2", 'margin = "1"'), "margin", "margin = '1'", ""),
@@ -37,9 +62,24 @@ MISTAKES = {
     "no seeds": (("seeds = 2", "seeds = 0"), "seeds", "seeds = 0", "seeds = 3 means 0, 1, 2."),
     "size of text": (("size_px = 8", 'size_px = "8"'), "size_px", "size_px", ""),
     "unknown question": (("seeds = 2", 'question = "contrast"'), "question", "unknown question 'contrast'", "contrasts"),
-    "few labels": (('cells = "cells"', "cells = \"folder('cells', train_per_class=1)\""), "train_per_class", "train_per_class = 1", "Valid"),
-    "arm of a number": (('half = "images(fraction=0.5)"', "half = 3"), "half", "3 is neither a recipe nor a table", "images(fraction=0.5)"),
-    "random with recipe": (('{ init = "random" }', '{ init = "random", recipe = "images(total=9)" }'), "random =", "trains on nothing", "Valid"),
+    "few labels": (
+        ('cells = "cells"', "cells = \"folder('cells', train_per_class=1)\""),
+        "train_per_class",
+        "train_per_class = 1",
+        "Valid",
+    ),
+    "arm of a number": (
+        ('half = "images(fraction=0.5)"', "half = 3"),
+        "half",
+        "3 is neither a recipe nor a table",
+        "images(fraction=0.5)",
+    ),
+    "random with recipe": (
+        ('{ init = "random" }', '{ init = "random", recipe = "images(total=9)" }'),
+        "random =",
+        "trains on nothing",
+        "Valid",
+    ),
     "source of text": (('[source]\ndata = "photos"\nsize_px = 8', 'source = "photos"'), "source", "source", ""),
 }
 
@@ -173,7 +213,12 @@ def test_the_shorthands_of_python_mean_the_table(make_study, tmp_path: Path) -> 
 
 
 def test_an_arm_overrides_the_pretraining(make_study) -> None:
-    study = make_study(('half = "images(fraction=0.5)"', 'half = { recipe = "images(fraction=0.5)", backbone = "small(width=3)", images_seen = 32 }'))
+    study = make_study(
+        (
+            'half = "images(fraction=0.5)"',
+            'half = { recipe = "images(fraction=0.5)", backbone = "small(width=3)", images_seen = 32 }',
+        )
+    )
     how = study.arms["half"].pretraining(study.pretraining)
     assert (how.backbone, how.images_seen, how.batch_size) == ("small(width=3)", (32,), 16)
     assert study.arms["random"].budgets(study.pretraining) == (0,)
