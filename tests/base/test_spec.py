@@ -66,11 +66,6 @@ def test_a_wrong_value_is_shown_with_its_key(values: dict[str, object], shown: s
         build(Settings, values, "[here]")
 
 
-def test_an_unknown_key_of_a_nested_table_is_refused() -> None:
-    with pytest.raises(UsageError, match="detph"):
-        build(Settings, {"width": 1, "inner": {"detph": 2}}, "[here]")
-
-
 def test_several_wrong_values_are_told_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         build(Settings, {"rate": "fast", "fast": "maybe"}, "[here]")

@@ -61,7 +61,6 @@ MISTAKES = {
     "seeds in part": (("seeds = 2", "seeds = 2.5"), "seeds", "seeds = 2.5", "seeds = 3 means 0, 1, 2."),
     "no seeds": (("seeds = 2", "seeds = 0"), "seeds", "seeds = 0", "seeds = 3 means 0, 1, 2."),
     "size of text": (("size_px = 8", 'size_px = "8"'), "size_px", "size_px", ""),
-    "unknown question": (("seeds = 2", 'question = "contrast"'), "question", "unknown question 'contrast'", "contrasts"),
     "few labels": (
         ('cells = "cells"', "cells = \"folder('cells', train_per_class=1)\""),
         "train_per_class",

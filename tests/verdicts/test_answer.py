@@ -47,10 +47,29 @@ def answer(contrast: Contrast = WORSE, **fields: Any) -> Answer:
 
 def test_fields_are_the_contract_in_order_and_unrounded() -> None:
     document = answer().to_dict()
-    assert (
-        list(document)
-        == ["question", "target", "method", "images_seen", "metric", "unit", "arm", "reference", "difference", "interval", "interval_90", "interval_seeds", "p_value", "significant", "margin", "verdict", "beyond_margin", "converged", "num_seeds", "seeds_needed", "sentence"]
-    )
+    assert list(document) == [
+        "question",
+        "target",
+        "method",
+        "images_seen",
+        "metric",
+        "unit",
+        "arm",
+        "reference",
+        "difference",
+        "interval",
+        "interval_90",
+        "interval_seeds",
+        "p_value",
+        "significant",
+        "margin",
+        "verdict",
+        "beyond_margin",
+        "converged",
+        "num_seeds",
+        "seeds_needed",
+        "sentence",
+    ]
     assert document["difference"] == -1.4123
     assert document["interval"] == [-1.91, -0.91]
     assert json.loads(json.dumps(document)) == document

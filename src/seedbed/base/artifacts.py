@@ -34,7 +34,7 @@ def write_json(path: Path, value: Any) -> None:
     with disk_errors(path):
         aside = path.with_name(f"{path.name}.writing-{os.getpid()}-{uuid.uuid4().hex[:8]}")
         try:
-            aside.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+            aside.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
             os.replace(aside, path)
         finally:
             aside.unlink(missing_ok=True)
@@ -118,7 +118,7 @@ class Workspace:
         return (self.folder(kind, key) / MANIFEST).is_file()
 
     def manifest(self, kind: str, key: str) -> dict[str, Any]:
-        return json.loads((self.folder(kind, key) / MANIFEST).read_text())
+        return json.loads((self.folder(kind, key) / MANIFEST).read_text(encoding="utf-8"))
 
     @contextmanager
     def adding(self, kind: str, key: str, manifest: dict[str, Any]) -> Iterator[Path]:

@@ -6,6 +6,8 @@ In: text. Out: calls with literal arguments, read with `ast` and never evaluated
 from __future__ import annotations
 
 import ast
+import math
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,12 +37,19 @@ def parse_calls(text: str, what: str = "call string") -> tuple[Call, ...]:
     if not text.strip():
         return ()
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        return tuple(_read(node, text, what) for node in _operands(_parse(text.strip())))
     except (SyntaxError, ValueError) as error:
         column = getattr(error, "offset", None)
         place = f" at character {column}" if column else ""
         raise UsageError(f"cannot read the {what} {text!r}{place}", _EXAMPLE) from None
-    return tuple(_read(node, text, what) for node in _operands(tree.body))
+    except (RecursionError, MemoryError):
+        raise UsageError(f"the {what} {text[:40]!r}... is nested too deeply", _EXAMPLE) from None
+
+
+def _parse(text: str) -> ast.expr:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a Windows path is no mistake worth a warning
+        return ast.parse(text, mode="eval").body
 
 
 def parse_call(text: str, what: str = "call string") -> Call:
@@ -66,15 +75,29 @@ def _read(node: ast.expr, text: str, what: str) -> Call:
     for keyword in node.keywords:
         if keyword.arg is None:
             raise _refused(keyword.value, text, what)
+        if keyword.arg in kwargs:
+            raise UsageError(f"the {what} {text!r} gives {keyword.arg!r} twice", _EXAMPLE)
         kwargs[keyword.arg] = _literal(keyword.value, text, what)
     return Call(name=node.func.id, args=tuple(_literal(a, text, what) for a in node.args), kwargs=kwargs)
 
 
 def _literal(node: ast.expr, text: str, what: str) -> Any:
     try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        value = ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError):
         raise _refused(node, text, what) from None
+    if not _is_plain(value):
+        raise _refused(node, text, what)
+    return value
+
+
+def _is_plain(value: Any) -> bool:
+    """Finite numbers, strings, True, False, None, and lists and tuples of these."""
+    if isinstance(value, list | tuple):
+        return all(_is_plain(v) for v in value)
+    if isinstance(value, dict):
+        return all(_is_plain(v) for pair in value.items() for v in pair)
+    return value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _refused(node: ast.expr, text: str, what: str) -> UsageError:

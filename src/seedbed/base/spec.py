@@ -25,16 +25,20 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     Raises UsageError: an unknown key (with the nearest valid one), a missing key, a value of the wrong type or out of range.
     """
     names = [f.name for f in dataclasses.fields(cls) if f.init]  # pyright: ignore[reportArgumentType]
-    for key in values:
-        if key not in names:
-            raise unknown("key", key, names, where)
+    strangers = [unknown("key", key, names, where) for key in values if key not in names]
+    if strangers:
+        raise UsageError("; ".join(e.message for e in strangers), strangers[0].hint)
     from pydantic import ValidationError
 
+    faults = _bent(cls, values)
     try:
-        return _adapter(cls).validate_python(dict(values))
+        made = _adapter(cls).validate_python(dict(values))
     except ValidationError as error:
-        faults = [_fault(e) for e in error.errors()]
-        raise UsageError(f"{where}: {'; '.join(faults)}", f"Valid keys: {', '.join(names)}.") from None
+        faults |= {str(e["loc"]): _fault(e) for e in error.errors() if str(e["loc"]) not in faults}
+    else:
+        if not faults:
+            return made
+    raise UsageError(f"{where}: {'; '.join(faults.values())}", f"Valid keys: {', '.join(names)}.")
 
 
 def build_call(cls: type[T], call: Call, what: str) -> T:
@@ -76,6 +80,18 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     return value
+
+
+def _bent(cls: type, values: Mapping[str, Any]) -> dict[str, str]:
+    """Faults that pydantic would bend into shape: true is no number here, and "5" is no 5. By place, as pydantic names it."""
+    faults = {}
+    for f in dataclasses.fields(cls):  # pyright: ignore[reportArgumentType]
+        value, wanted = values.get(f.name), str(f.type)
+        takes_number = "int" in wanted or "float" in wanted
+        bent = (isinstance(value, bool) and "bool" not in wanted) or (isinstance(value, str) and "str" not in wanted)
+        if takes_number and bent:
+            faults[str((f.name,))] = f"{f.name} = {value!r} is not a number"
+    return faults
 
 
 @functools.cache

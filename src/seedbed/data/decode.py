@@ -8,7 +8,6 @@ the meaning of the pixels changes.
 from __future__ import annotations
 
 import io
-import warnings
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -20,9 +19,7 @@ RESIZE_RULE = "shorter side to size_px (antialiased bilinear), centre crop"
 def decode(data: bytes, size_px: int) -> tuple[np.ndarray, int, int]:
     """uint8 [size_px, size_px, 3] pixels, width px, height px of one encoded image."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; pixels decide here
-            return _decode(data, size_px)
+        return _decode(data, size_px)
     except Exception as error:  # a damaged file may fail anywhere in a decoder
         raise ValueError(_reason(data, error)) from None
 

@@ -35,7 +35,7 @@ class Found:
 def must_exist(path: str | Path) -> Path:
     """The path of a folder; raises BadDataError when it is missing or not a folder."""
     folder = Path(path).expanduser()
-    if not folder.exists():
+    if not os.path.exists(folder):  # unlike Path.exists, false for a text too long to be a path
         raise BadDataError(f"there is no {folder}", f"Check the path; the current folder is {Path.cwd()}.")
     if not folder.is_dir():
         raise BadDataError(f"{folder} is a file, not a folder of images", "Name the folder that holds the class folders.")
@@ -57,10 +57,25 @@ def _walk(folder: Path, prefix: str, seen: frozenset[tuple[int, int]]) -> Iterat
             if entry.name.startswith((".", "__MACOSX")):
                 continue
             path = f"{prefix}/{entry.name}" if prefix else entry.name
-            if entry.is_dir():
+            _must_be_text(path)
+            if _is_folder(entry):
                 yield from _walk(Path(entry.path), path, seen | {here})
             elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
                 yield _found(entry, path)
+
+
+def _must_be_text(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise BadDataError(f"the file name {os.fsencode(path)!r} is not UTF-8", "Rename it: ids are text.") from None
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _found(entry: os.DirEntry[str], path: str) -> Found:

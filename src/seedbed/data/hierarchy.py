@@ -22,16 +22,29 @@ class Hierarchy:
     parents: Mapping[str, tuple[str, ...]]
 
     def __post_init__(self) -> None:
+        finished: set[str] = set()
         for node in self.parents:
-            self._walk(node)
+            self._refuse_cycles(node, finished)
+
+    def _refuse_cycles(self, start: str, finished: set[str]) -> None:
+        """Depth first over all parents, without recursion; `path` holds the nodes that are open."""
+        path, left = [start], [iter(self.parents.get(start, ()))]
+        while left:
+            parent = next(left[-1], None)
+            if parent is None:
+                finished.add(path.pop())
+                left.pop()
+            elif parent in path:
+                cycle = [*path[path.index(parent) :], parent]
+                raise BadDataError(f"the hierarchy has a cycle: {' -> '.join(cycle)}", "Break it at one of these.")
+            elif parent not in finished:
+                path.append(parent)
+                left.append(iter(self.parents.get(parent, ())))
 
     def _walk(self, node: str) -> tuple[str, ...]:
-        chain, seen = [node], {node}
+        chain = [node]
         while above := self.parents.get(chain[-1]):
-            if above[0] in seen:
-                raise BadDataError(f"the hierarchy has a cycle: {' -> '.join([*chain, above[0]])}", "Break it at one of these.")
             chain.append(above[0])
-            seen.add(above[0])
         return tuple(reversed(chain))
 
     @cached_property

@@ -7,8 +7,9 @@ Knows nothing of what the images are for.
 from __future__ import annotations
 
 import csv
-import itertools
+import os
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,8 +27,8 @@ from seedbed.data.source import SPLITS, Loaded, Pixels, Source
 from seedbed.data.store import PIXELS, ROWS, STORE_JSON, UNREADABLE, VERSION, Store, digest_of
 
 _BATCH = 256
-_FEW = 2_000  # below this, starting workers costs more than they bring
 Progress = Callable[[int, int], None]
+Failures = dict[int, tuple[str, str]]  # row -> id, reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ def pack(
         source: a Source, a path or a call string.
         store: the folder to make; it is replaced if it is a store of a changed source or another size.
         size_px: side of the square images, 8 to 1024 px (default 64): shorter side resized, centre crop.
-        workers: processes that decode (default: one per core).
+        workers: threads that decode (default: one per core).
         allow_unreadable: largest share of unreadable images, 0 to 1, before BadDataError is raised.
         progress: called with (images done, images in all).
 
@@ -79,10 +80,17 @@ def pack(
         found = Store.open(path)
         return _within(_packed(found, None), allow_unreadable)
     started = time.perf_counter()
-    with written_aside(path) as aside:
-        failures = _write(source, aside, size_px, workers or num_cores(), progress)
-        if len(failures) > allow_unreadable * source.num_images:
-            raise _too_many(path, failures, source.num_images, allow_unreadable)
+    with written_aside(path) as aside, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; pixels decide here. Set once: filters are not per thread
+        _write(
+            source,
+            aside,
+            size_px,
+            workers or num_cores(),
+            progress,
+            lambda failures: _allow(path, source, failures, allow_unreadable),
+        )
+    _listed_beside(path).unlink(missing_ok=True)
     return _packed(Store.open(path), source.num_images / (time.perf_counter() - started))
 
 
@@ -120,22 +128,31 @@ def _within(packed: Packed, allowed: float) -> Packed:
     return packed
 
 
-def _too_many(path: Path, failures: dict[int, tuple[str, str]], total: int, allowed: float) -> BadDataError:
-    listed = path.with_name(path.name + ".unreadable.csv")
+def _listed_beside(path: Path) -> Path:
+    return path.with_name(path.name + ".unreadable.csv")
+
+
+def _allow(path: Path, source: Source, failures: Failures, allowed: float) -> None:
+    """Raise, and leave the list beside the store that was not made, when too many images are unreadable."""
+    total, listed = source.num_images, _listed_beside(path)
+    if len(failures) <= allowed * total:
+        return
     _write_unreadable(listed, failures)
     first_id, first_reason = next(iter(failures.values()))
     share = len(failures) / total
-    return BadDataError(
+    raise BadDataError(
         f"{len(failures)} of {total} images are unreadable ({share:.1%}; {allowed:.1%} is allowed), the first: {first_id}: {first_reason}",
         f"All are listed in {listed}. Repair or remove them, or allow them: --allow-unreadable {np.ceil(share * 1000) / 1000:g}.",
     )
 
 
-def _write(source: Source, folder: Path, size_px: int, workers: int, progress: Progress | None) -> dict[int, tuple[str, str]]:
+def _write(
+    source: Source, folder: Path, size_px: int, workers: int, progress: Progress | None, allow: Callable[[Failures], None]
+) -> None:
     n = source.num_images
-    pixels = np.lib.format.open_memmap(folder / PIXELS, "w+", np.uint8, (n, size_px, size_px, 3))
+    pixels = _allocate(folder / PIXELS, (n, size_px, size_px, 3))
     columns = {k: np.zeros(n, t) for k, t in (("widths", np.int32), ("heights", np.int32), ("checksums", np.uint64))}
-    failures: dict[int, tuple[str, str]] = {}
+    failures: Failures = {}
     for rows, loaded in _load_all(source.pixels, n, size_px, workers):
         pixels[rows[0] : rows[-1] + 1] = loaded.pixels
         for name, column in columns.items():
@@ -145,39 +162,53 @@ def _write(source: Source, folder: Path, size_px: int, workers: int, progress: P
             progress(int(rows[-1]) + 1, n)
     pixels.flush()
     kept = np.setdiff1d(np.arange(n), np.fromiter(failures, np.int64, len(failures)))
+    allow(failures)
     _check_classes(source, kept)
     if failures:
         _keep_rows(folder / PIXELS, pixels, kept)
         _write_unreadable(folder / UNREADABLE, failures)
     _write_rows(source, folder, size_px, kept, columns, len(failures))
-    return failures
+
+
+def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """A memory-mapped array on disk blocks that are there: a full disk is an error now, not a bus error later."""
+    array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def _load_all(pixels: Pixels, n: int, size_px: int, workers: int) -> Iterator[tuple[np.ndarray, Loaded]]:
-    batches = [np.arange(i, min(i + _BATCH, n)) for i in range(0, n, _BATCH)]
-    if pixels.light or workers == 1 or n < _FEW:
+    size = _BATCH if pixels.light else max(1, min(_BATCH, n // (8 * workers)))
+    batches = [np.arange(i, min(i + size, n)) for i in range(0, n, size)]
+    if pixels.light or workers == 1:
         yield from ((rows, pixels.load(rows, size_px)) for rows in batches)
         return
     # Threads: Pillow decodes and resizes without the interpreter's lock, and a script that packs needs no __main__ guard.
     with ThreadPoolExecutor(workers) as pool:
-        pending: deque[Future[Loaded]] = deque()
-        ahead = iter(batches)
-        done = iter(batches)
-        for rows in itertools.islice(ahead, 2 * workers):
-            pending.append(pool.submit(pixels.load, rows, size_px))
+        pending: deque[tuple[np.ndarray, Future[Loaded]]] = deque()
+        for rows in batches:
+            pending.append((rows, pool.submit(pixels.load, rows, size_px)))
+            if len(pending) > 2 * workers:
+                yield _result(pending)
         while pending:
-            yield next(done), pending.popleft().result()
-            for rows in itertools.islice(ahead, 1):
-                pending.append(pool.submit(pixels.load, rows, size_px))
+            yield _result(pending)
+
+
+def _result(pending: deque[tuple[np.ndarray, Future[Loaded]]]) -> tuple[np.ndarray, Loaded]:
+    rows, future = pending.popleft()
+    return rows, future.result()
 
 
 def _check_classes(source: Source, kept: np.ndarray) -> None:
     sizes = np.bincount(source.leaves[kept], minlength=len(source.classes))
     small = [source.classes[i] for i in np.flatnonzero(sizes < 2)]
     if small:
+        num = int(sizes[source.classes.index(small[0])])
         more = f" (and {len(small) - 1} more such classes)" if len(small) > 1 else ""
         raise BadDataError(
-            f"class {small[0]!r} of {source.name} has {sizes.min()} readable image{'' if sizes.min() == 1 else 's'}{more}",
+            f"class {small[0]!r} of {source.name} has {num} readable image{'' if num == 1 else 's'}{more}",
             "A class needs at least two images, one to learn from and one to be tested on: add images, or remove its folder.",
         )
 
@@ -185,14 +216,14 @@ def _check_classes(source: Source, kept: np.ndarray) -> None:
 def _keep_rows(path: Path, pixels: np.ndarray, kept: np.ndarray) -> None:
     """Rewrite the pixel file without the unreadable rows."""
     aside = path.with_suffix(".tmp")
-    target = np.lib.format.open_memmap(aside, "w+", np.uint8, (len(kept), *pixels.shape[1:]))
+    target = _allocate(aside, (len(kept), *pixels.shape[1:]))
     for i in range(0, len(kept), 4096):
         target[i : i + 4096] = pixels[kept[i : i + 4096]]
     target.flush()
     aside.replace(path)
 
 
-def _write_unreadable(path: Path, failures: dict[int, tuple[str, str]]) -> None:
+def _write_unreadable(path: Path, failures: Failures) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "reason"])

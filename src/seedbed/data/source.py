@@ -33,9 +33,9 @@ class Loaded:
 
 
 class Pixels(ABC):
-    """How the images of a source are read; picklable, so that workers read in parallel."""
+    """How the images of a source are read; by several threads at once."""
 
-    # Whether one process is enough (a generator, an array in memory): workers cost more than they bring.
+    # Whether one thread is enough (a generator, an array in memory): more cost more than they bring.
     light: bool = False
 
     @abstractmethod

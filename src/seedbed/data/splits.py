@@ -2,7 +2,7 @@
 
 In: labels, content hashes, the splits found on disk. Out: splits as they are used. The rules (see docs/concepts.md): a lone `val`
 serves as test; a missing test split is 20 % of train, by content hash within each class; a target without validation gets 20 % of
-what remains. Equal contents fall on one side. Knows nothing of files.
+what remains. Equal contents of one class fall on one side. Knows nothing of files.
 """
 
 from __future__ import annotations

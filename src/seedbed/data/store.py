@@ -55,7 +55,7 @@ class Store:
     @cached_property
     def card(self) -> dict[str, Any]:
         """What `store.json` says."""
-        return json.loads((self.path / STORE_JSON).read_text())
+        return json.loads((self.path / STORE_JSON).read_text(encoding="utf-8"))
 
     @cached_property
     def pixels(self) -> np.ndarray:

@@ -7,7 +7,7 @@ Knows nothing of training.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -118,8 +118,7 @@ class _State:
             return _State(self.classes, self.class_of_leaf, self.rows, step.assign(seen, draw), self.store, self.notes)
         raise UsageError(f"{type(step).__name__} is neither a class, an image nor a label recipe")
 
-    def _relabelled(self, new: object) -> _State:
-        assert isinstance(new, dict)
+    def _relabelled(self, new: Mapping[str, str | None]) -> _State:
         classes, step = index_classes(self.classes, new)
         labels = step[self.labels]
         kept = labels >= 0
@@ -137,7 +136,7 @@ class _State:
         return _State(kept.classes, kept.class_of_leaf, kept.rows, kept.labels, self.store, (*self.notes, note))
 
 
-def index_classes(old: Sequence[str], new: dict[str, str | None]) -> tuple[tuple[str, ...], np.ndarray]:
+def index_classes(old: Sequence[str], new: Mapping[str, str | None]) -> tuple[tuple[str, ...], np.ndarray]:
     """The new label set, sorted, and the map from old label to new, -1 where dropped: int32 [len(old)]."""
     classes = tuple(sorted({c for c in new.values() if c is not None}))
     index = {c: i for i, c in enumerate(classes)}

@@ -46,7 +46,7 @@ def read_card(path: str | Path) -> dict[str, object]:
         raise BadDataError(
             f"{path} is not a backbone: it has no {CARD}", "Make one: seedbed pretrain STORE --backbone small --out DIR."
         )
-    return json.loads(card.read_text())
+    return json.loads(card.read_text(encoding="utf-8"))
 
 
 def load_backbone(path: str | Path) -> Backbone:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from seedbed.trials.results import Results
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_RESERVED = ("source", "source_fine")  # as targets they mean accuracy on the source itself
+RESERVED = ("source", "source_fine")  # as targets they mean accuracy on the source itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ class Study:
         if not self.targets:
             raise UsageError(f"the study {self.name!r} has no target", 'Add one under [targets]: digits = "digits()".')
         for name in self.targets:
-            if name in _RESERVED:
+            if name in RESERVED:
                 raise UsageError(f"a target may not be called {name!r}", "That name means accuracy on the source itself.")
         if not self.margin > 0:
             raise UsageError(f"margin = {self.margin} must be positive", "1.0 is one point.")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seedbed.metrics import HIGHER_IS_BETTER
 from seedbed.trials.results import Outcome, Results
 from seedbed.verdicts.answer import Answer, answer_from_contrast
 from seedbed.verdicts.contrasts import contrast_family
@@ -77,7 +78,9 @@ def answer_families(results: Results, question: str, describe_arm: DescribeArm =
                 converged=converged,
                 describe_arm=describe_arm(contrast.arm),
             )
-            for contrast in contrast_family(reference, arms, margin=study.margin, unit=family.unit)
+            for contrast in contrast_family(
+                reference, arms, margin=study.margin, higher_is_better=HIGHER_IS_BETTER[family.metric], unit=family.unit
+            )
         ]
     return answers
 
@@ -113,8 +116,9 @@ def _reference_gains(results: Results) -> dict[tuple[str, str], bool | None]:
     means = {
         (f.target, f.method, f.images_seen): float(np.mean([o.value for o in f.rows[study.reference]])) for f in families(results)
     }
-    for target, method in found:
+    directions = {(f.target, f.method): 1 if HIGHER_IS_BETTER[f.metric] else -1 for f in families(results)}
+    for (target, method), sign in directions.items():
         before, after = means.get((target, method, small)), means.get((target, method, large))
         if before is not None and after is not None:
-            found[target, method] = after - before <= study.margin
+            found[target, method] = sign * (after - before) <= study.margin
     return found

@@ -5,6 +5,7 @@ In: a path or a call string. Out: a Source. A plain path goes to the format that
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
@@ -41,7 +42,7 @@ FORMATS.add("toy", "seedbed.data.formats.toy:Toy")
 def parse_data(text: str) -> Call:
     """The call that a data string stands for: `"photos/"` is `folder('photos/')` unless another format recognises the path."""
     path = Path(text).expanduser()
-    if path.exists():
+    if os.path.exists(path):  # unlike Path.exists, false for a text too long to be a path
         return Call(name=recognise(path), args=(str(text),))
     try:
         return _call(text)

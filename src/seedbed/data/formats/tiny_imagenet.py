@@ -37,6 +37,9 @@ class TinyImageNet(Format):
         train, val = list_images(root, "train"), list_images(root, "val")
         records = [(f.path, f.path.split("/")[1], TRAIN) for f in train]
         records += [(f.path, _label(f.path, labels_of_val), VAL) for f in val]
+        present = {f.path for f in val}
+        # An annotated image that is not on disk is kept as a record, so that packing reports it as unreadable.
+        records += [(f"val/images/{n}", label, VAL) for n, label in labels_of_val.items() if f"val/images/{n}" not in present]
         _same_classes(root, records)
         return from_records(
             str(self.path),
@@ -53,7 +56,7 @@ def _read_annotations(root: Path) -> dict[str, str]:
     path = root / _ANNOTATIONS
     if not path.is_file():
         raise BadDataError(f"{path} is missing", "Expected the layout of tiny-imagenet-200.zip: train/, val/, words.txt.")
-    rows = [line.split("\t") for line in path.read_text().splitlines() if line.strip()]
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     return {row[0]: row[1] for row in rows if len(row) > 1}
 
 
@@ -66,6 +69,13 @@ def _label(path: str, labels: dict[str, str]) -> str:
 
 def _same_classes(root: Path, records: list[tuple[str, str, int]]) -> None:
     train, val = ({r[1] for r in records if r[2] == split} for split in (TRAIN, VAL))
+    wnids = root / "wnids.txt"
+    listed = set(wnids.read_text(encoding="utf-8").split()) if wnids.is_file() else train
+    if missing := sorted(listed - train):
+        raise BadDataError(
+            f"{root}: class {missing[0]!r} of wnids.txt has no training images ({len(missing)} such classes)",
+            "Unpack every training archive of the set, or remove these lines.",
+        )
     if strangers := sorted(val - train):
         raise BadDataError(
             f"{root}: class {strangers[0]!r} is in {_ANNOTATIONS} and has no training folder",
@@ -77,5 +87,5 @@ def _read_words(root: Path, labels: set[str]) -> dict[str, str]:
     path = root / "words.txt"
     if not path.is_file():
         return {}
-    rows = (line.split("\t", 1) for line in path.read_text().splitlines() if "\t" in line)
+    rows = (line.split("\t", 1) for line in path.read_text(encoding="utf-8").splitlines() if "\t" in line)
     return {synset: words.strip() for synset, words in rows if synset in labels}

@@ -31,7 +31,7 @@ class Images(ImageRecipe):
 
     def _quotas(self, sizes: np.ndarray) -> np.ndarray:
         if self.per_class is not None:
-            return np.minimum(sizes, self.per_class)
+            return np.minimum(sizes, min(self.per_class, 2**62))
         if self.fraction is not None:
             return share(sizes, self.fraction)
         return sainte_lague(sizes, self.total or 0)
@@ -57,7 +57,7 @@ def exactly_one(recipe: object, *names: str) -> None:
 
 def share(sizes: np.ndarray, fraction: float) -> np.ndarray:
     """The same share of every class: nearest, halves up, at least 1 where there is any."""
-    return np.minimum(sizes, np.maximum(1, np.floor(sizes * fraction + 0.5).astype(np.int64)))
+    return np.minimum(sizes, np.maximum(1, np.floor(np.round(sizes * fraction, 6) + 0.5).astype(np.int64)))
 
 
 def sainte_lague(sizes: np.ndarray, total: int) -> np.ndarray:
@@ -73,7 +73,8 @@ def sainte_lague(sizes: np.ndarray, total: int) -> np.ndarray:
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if _seats(sizes, middle).sum() >= total else (low, middle)
-    seats = _seats(sizes, low)
+    # A hair below the divisor, so that a float's rounding takes no seat that a tie would give; surplus seats go back next.
+    seats = _seats(sizes, low * (1 - 1e-9))
     surplus = int(seats.sum() - total)
     last = np.where(seats > 1, sizes / (2 * seats - 1), np.inf)
     order = np.lexsort((-np.arange(len(sizes)), last))

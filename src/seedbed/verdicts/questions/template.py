@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from seedbed.base.errors import UsageError
+from seedbed.trials.study import RESERVED
 
 _EMBEDDED_SOURCE, _EMBEDDED_TARGET = "toy()", "digits()"
 
@@ -51,7 +52,8 @@ def study_file(name: str, words: str, reference: str, arms: Sequence[str], sourc
 def target_name(path: str) -> str:
     """A TOML key for a target: the last part of its path, or the name of its call."""
     stem = path.split("(")[0] if "(" in path else path.rstrip("/").rsplit("/", 1)[-1]
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "target"
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "target"
+    return f"{name}-data" if name in RESERVED else name
 
 
 def _distinct(targets: Sequence[str]) -> list[str]:

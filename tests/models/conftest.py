@@ -1,3 +1,0 @@
-"""One thread, as everywhere in these tests."""
-
-import tiny  # noqa: F401
