@@ -45,15 +45,22 @@ def disk_errors(path: Path) -> Iterator[None]:
     """Turn the system's refusals into errors that say what to do."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else _foreign_errno(error)
+        if number in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(
                 f"no room left on the disk while writing {path}",
                 "Free some space, or point --workspace (or the output path) at a larger disk; nothing half-written was kept.",
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        if number in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise StorageError(f"not allowed to write {path}", "Choose a folder that you may write to.") from error
         raise
+
+
+def _foreign_errno(error: Exception) -> int | None:
+    """The system's number in an exception of a library's own: safetensors writes "(os error 28)"."""
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found.group(1)) if found else None
 
 
 @contextmanager

@@ -46,7 +46,10 @@ def read_card(path: str | Path) -> dict[str, object]:
         raise BadDataError(
             f"{path} is not a backbone: it has no {CARD}", "Make one: seedbed pretrain STORE --backbone small --out DIR."
         )
-    return json.loads(card.read_text(encoding="utf-8"))
+    try:
+        return json.loads(card.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadDataError(f"{card} is damaged: {error}", "Train the backbone again.") from None
 
 
 def load_backbone(path: str | Path) -> Backbone:

@@ -14,7 +14,7 @@ import tempfile
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, Listener, wait
@@ -164,7 +164,8 @@ class Processes(Executor):
             if worker.step is None and (step := queue.take()) is not None:
                 worker.step = step
                 on_event(Event(what="began", step=step))
-                worker.connection.send((step, workspace, self.device))
+                with suppress(OSError):  # it died while idle: `_listen` hears the end of its connection and buries it
+                    worker.connection.send((step, workspace, self.device))
         return any(w.step for w in pool)
 
     def _listen(self, pool: list[_Worker], queue: Queue, listener: Listener, threads: int, on_event: OnEvent) -> None:

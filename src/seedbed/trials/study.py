@@ -106,10 +106,12 @@ class Study:
         for name in self.targets:
             if name in RESERVED:
                 raise UsageError(f"a target may not be called {name!r}", "That name means accuracy on the source itself.")
-        if not self.margin > 0:
-            raise UsageError(f"margin = {self.margin} must be positive", "1.0 is one point.")
-        if self.threads < 1:
-            raise UsageError(f"threads = {self.threads} must be at least 1")
+        if not _is_number(self.margin, int, float) or not self.margin > 0:
+            raise UsageError(f"margin = {self.margin!r} must be a positive number", "1.0 is one point.")
+        if not _is_number(self.threads, int) or self.threads < 1:
+            raise UsageError(f"threads = {self.threads!r} must be a whole number, at least 1")
+        if self.size_px is not None and (not _is_number(self.size_px, int) or not 8 <= self.size_px <= 1024):
+            raise UsageError(f"size_px = {self.size_px!r} is not a whole number in 8..1024")
         BACKBONES.make(self.pretraining.backbone)
         OBJECTIVES.make(self.pretraining.objective)
 
@@ -149,6 +151,8 @@ def load_study(path: Path) -> Study:
         raise BadDataError(
             f"cannot read the study {path}: {error.strerror}", "Make one: seedbed study new images-per-class."
         ) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}", "Save it as UTF-8.") from None
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -190,15 +194,22 @@ def _from_table(table: dict[str, Any], path: Path) -> Study:
 
 def _located(error: SeedbedError, text: str, path: Path) -> UsageError:
     """The same error with the line of the first quoted name that stands in the file."""
+    lines = list(enumerate(text.splitlines(), 1))
     for quoted in re.findall(r"'([^']+)'", error.message):
-        for number, line in enumerate(text.splitlines(), 1):
-            if re.search(rf"(?<![\w-]){re.escape(quoted)}(?![\w-])", line.split("#")[0]):
-                return UsageError(f"{path}, line {number}: {error.message}", error.hint)
+        name = re.escape(quoted)
+        for pattern in (rf"^\s*[\"']?{name}[\"']?\s*=", rf"(?<![\w-]){name}(?![\w-])"):  # a key of that name first
+            for number, line in lines:
+                if re.search(pattern, line.split("#")[0]):
+                    return UsageError(f"{path}, line {number}: {error.message}", error.hint)
     return UsageError(f"{path}: {error.message}", error.hint)
 
 
-def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
-    given = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+def _is_number(value: Any, *types: type) -> bool:
+    return isinstance(value, types) and not isinstance(value, bool)
+
+
+def _seeds(seeds: Any) -> tuple[int, ...]:
+    given = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds) if isinstance(seeds, list | tuple | range) else ()
     if not given or len(set(given)) != len(given) or any(not isinstance(s, int) or s < 0 for s in given):
         raise UsageError(f"seeds = {seeds} must be a positive number or a list of distinct seeds >= 0", "seeds = 3 means 0, 1, 2.")
     return given

@@ -36,6 +36,11 @@ class Classification(TaskKind):
         if not len(validation):
             aside = held_out(store.leaves[pool], store.checksums[pool], len(store.classes), "validation")
             pool, validation = pool[~aside], pool[aside]
+        if not len(validation):
+            raise BadDataError(
+                f"{store.name} has too few images to split validation off: one training image in every class",
+                "Add images: at least two training images in some classes, five or more in each to learn anything.",
+            )
         return Task(store=store, train=pool, validation=validation, test=np.flatnonzero(store.splits == TEST))
 
     def _few(self, store: Store, pool: np.ndarray, seed: int) -> np.ndarray:
