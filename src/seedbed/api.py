@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedbed.base.artifacts import Workspace, disk_errors, written_aside
-from seedbed.base.device import choose_device
+from seedbed.base.device import choose_device, flushed_denormals
 from seedbed.base.errors import UsageError
 from seedbed.data.formats import open_source
 from seedbed.data.pack import pack as pack_source
@@ -101,15 +101,16 @@ def pretrain(
     if folder and folder.exists() and not (folder / CARD).is_file():
         raise UsageError(f"{folder} exists and is not a backbone", "Name a new folder; nothing there was touched.")
     view = make_view(Store.open(store) if not isinstance(store, Store) else store, recipe, seed)
-    done = pretrain_view(
-        view,
-        BACKBONES.make(backbone),
-        Schedule(images_seen=images_seen),
-        objective=OBJECTIVES.make(objective),
-        seeds=Seeds(sample=seed, init=seed),
-        device=choose_device(device),
-        on_progress=on_progress,
-    )
+    with flushed_denormals():
+        done = pretrain_view(
+            view,
+            BACKBONES.make(backbone),
+            Schedule(images_seen=images_seen),
+            objective=OBJECTIVES.make(objective),
+            seeds=Seeds(sample=seed, init=seed),
+            device=choose_device(device),
+            on_progress=on_progress,
+        )
     facts = {"recipe": recipe, "seeds": {"sample": seed, "init": seed}, "images_seen": images_seen, "source_metrics": done.metrics}
     done.backbone.card = {**facts, **view_facts(view)}
     if folder:
@@ -141,6 +142,7 @@ class Codes:
 
         path = Path(path)
         with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
             aside = path.with_name(path.name + ".writing")
             metadata = {
                 "ids": json.dumps(list(self.ids)),
@@ -185,7 +187,7 @@ def codes(
     net.layer(layer)  # an unknown layer is refused before anything is packed
     if split is not None and split not in SPLITS:
         raise UsageError(f"unknown split {split!r}", f"Valid: {', '.join(SPLITS)}.")
-    store = open_store(data, net.size_px, workspace, on_pack)
+    store = _fitting(open_store(data, net.size_px, workspace, on_pack), net)
     rows, labels, classes = rows_of(make_view(store, recipe, seed), split)
     if not len(rows):
         raise UsageError(f"{store.name} has no images in split {split!r}", f"It has: {store.card['splits']}.")
@@ -239,9 +241,10 @@ def transfer(
     net, made = _backbone(backbone), METHODS.make(method)
     chosen = choose_device(device)
     net.module.to(chosen)
-    store = open_store(task, net.size_px, workspace, on_pack)
+    store = _fitting(open_store(task, net.size_px, workspace, on_pack), net)
     target = Classification(train_per_class=train_per_class).load(store, seed)
-    return made.run(net, target, Context(seed=seed, device=chosen, on_progress=on_progress))
+    with flushed_denormals():
+        return made.run(net, target, Context(seed=seed, device=chosen, on_progress=on_progress))
 
 
 def report(results: Results, path: str | Path) -> Path:
@@ -249,6 +252,15 @@ def report(results: Results, path: str | Path) -> Path:
     from seedbed import writeup
 
     return writeup.report(results, Path(path))
+
+
+def _fitting(store: Store, net: Backbone) -> Store:
+    if store.size_px != net.size_px:
+        raise UsageError(
+            f"{store.name} is packed at {store.size_px} px, and the backbone takes {net.size_px} px",
+            f"Name the images instead of the store, or pack them again with --size {net.size_px}.",
+        )
+    return store
 
 
 def _backbone(backbone: Backbone | str | Path) -> Backbone:

@@ -8,6 +8,7 @@ In: a Backbone, or the folder of one. Out: the folder, or the Backbone. The card
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -50,6 +51,12 @@ def read_card(path: str | Path) -> dict[str, object]:
         return json.loads(card.read_text(encoding="utf-8"))
     except ValueError as error:
         raise BadDataError(f"{card} is damaged: {error}", "Train the backbone again.") from None
+
+
+def weights_fingerprint(path: str | Path) -> str:
+    """SHA-256 of the weights file in a backbone's folder, shortened to 20 hexadecimal digits."""
+    with (Path(path) / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:20]
 
 
 def load_backbone(path: str | Path) -> Backbone:

@@ -26,6 +26,7 @@ class Measurement:
     metrics: Mapping[str, float]
     primary: str
     predictions: Mapping[str, np.ndarray]  # ids uint64 [n], labels int32 [n], ranked int32 [n, <=5]
+    task: str  # fingerprint of the task
     facts: Mapping[str, object] = field(default_factory=dict)  # what the method chose
 
 
@@ -61,6 +62,7 @@ class Task:
             metrics=accuracies(labels, ranked, self.num_classes),
             primary=self.primary,
             predictions={"ids": self.store.hashes[self.test], "labels": labels, "ranked": ranked},
+            task=self.fingerprint,
             facts=facts,
         )
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from seedbed.base.artifacts import Workspace
+from seedbed.base.device import flushed_denormals
 from seedbed.base.errors import SeedbedError, StorageError
 from seedbed.models.fit import Progress
 from seedbed.trials.steps import Step
@@ -84,14 +85,14 @@ class Queue:
 
 @contextmanager
 def torch_threads(threads: int) -> Iterator[None]:
-    """This many threads for torch inside the block; tiny numbers count as zero, which keeps late training fast."""
+    """This many threads for torch inside the block; tiny numbers count as zero."""
     import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
     try:
-        yield
+        with flushed_denormals():
+            yield
     finally:
         torch.set_num_threads(before)
 
@@ -150,13 +151,20 @@ class Processes(Executor):
                 _end(pool)
 
     def _start(self, num: int, listener: Listener, threads: int) -> list[_Worker]:
-        started = [_spawn(listener, threads) for _ in range(num)]
-        by_pid = {p.pid: p for p in started}
-        workers = []
-        for _ in started:
-            connection = _accept(listener, started)
-            workers.append(_Worker(by_pid[connection.recv()], connection))
-        return workers
+        started: list[subprocess.Popen[bytes]] = []
+        try:
+            started.extend(_spawn(listener, threads) for _ in range(num))
+            by_pid = {p.pid: p for p in started}
+            workers = []
+            for _ in started:
+                connection = _accept(listener, started)
+                workers.append(_Worker(by_pid[connection.recv()], connection))
+            return workers
+        except BaseException:  # interrupted while they begin: none is left behind
+            for process in started:
+                process.kill()
+                process.wait()
+            raise
 
     def _feed(self, pool: list[_Worker], queue: Queue, workspace: Workspace, on_event: OnEvent) -> bool:
         """Give idle workers what is ready; False when nothing runs and nothing is left."""
@@ -226,8 +234,9 @@ def _spawn(listener: Listener, threads: int) -> subprocess.Popen[bytes]:
     )
     assert process.stdin is not None
     key: bytes = listener._authkey  # pyright: ignore[reportAttributeAccessIssue]
-    process.stdin.write(f"{listener.address}\n{key.hex()}\n".encode())
-    process.stdin.close()
+    with suppress(BrokenPipeError):  # it ended at once: `_accept` says so
+        process.stdin.write(f"{listener.address}\n{key.hex()}\n".encode())
+        process.stdin.close()
     return process
 
 

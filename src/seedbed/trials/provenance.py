@@ -11,12 +11,15 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from seedbed import __version__
+
 
 @functools.cache
 def versions() -> dict[str, str]:
     """Versions of Python, of the packages that make the numbers, and the commit of seedbed where it runs from a checkout."""
     found = {"python": platform.python_version()}
-    for package in ("seedbed", "torch", "numpy", "Pillow"):
+    found["seedbed"] = __version__
+    for package in ("torch", "numpy", "Pillow"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

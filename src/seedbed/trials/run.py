@@ -59,6 +59,7 @@ def run_study(
         Results over all cells that are done, failures included.
     """
     place = open_workspace(study, workspace)
+    chosen = _executor(executor, choose_device(device), workers)
     plan = make_plan(study, place, on_pack)
     folder = study.results_folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ def run_study(
     left = plan.left()
     if left:
         journal.begin(left)
-        _executor(executor, choose_device(device), workers).run(left, place, journal.hear)
+        chosen.run(left, place, journal.hear)
     results = collect(plan, journal.failures)
     results.save(folder)
     return results

@@ -101,6 +101,12 @@ class Study:
             raise unknown("reference", self.reference, self.arms, "the study: it must be one of its arms")
         if len(self.arms) < 2:
             raise UsageError(f"the study {self.name!r} has one arm only", "Add an arm to compare with the reference.")
+        for name, arm in self.arms.items():
+            if (own := len(arm.budgets(self.pretraining))) not in (1, len(self.budgets)):
+                raise UsageError(
+                    f"[arms] {name}: {own} training budgets, where the reference {self.reference!r} has {len(self.budgets)}",
+                    "Give as many, to be compared rank by rank, or one, to be compared with each.",
+                )
         if not self.targets:
             raise UsageError(f"the study {self.name!r} has no target", 'Add one under [targets]: digits = "digits()".')
         for name in self.targets:
@@ -119,6 +125,11 @@ class Study:
     def budgets(self) -> tuple[int, ...]:
         """The training budgets of the reference, ascending."""
         return tuple(sorted(self.arms[self.reference].budgets(self.pretraining)))
+
+    def images_seen_of(self, arm: str, budget: int) -> int:
+        """What an arm saw where the reference saw `budget` images: its budget of the same rank, or the only one that it has."""
+        own = sorted(self.arms[arm].budgets(self.pretraining))
+        return own[0] if len(own) == 1 else own[self.budgets.index(budget)]
 
     @property
     def results_folder(self) -> Path:

@@ -74,7 +74,7 @@ def transfer(options: Namespace) -> Result:
     from seedbed import api
     from seedbed.base.spec import fingerprint
     from seedbed.metrics import HIGHER_IS_BETTER, UNITS
-    from seedbed.models.checkpoint import read_card
+    from seedbed.models.checkpoint import read_card, weights_fingerprint
 
     card, started = read_card(options.backbone), time.monotonic()
     with Bar("transfer") as bar:
@@ -103,7 +103,7 @@ def transfer(options: Namespace) -> Result:
         "num_test": len(measured.predictions["labels"]),
         "higher_is_better": HIGHER_IS_BETTER[metric],
         "seconds": time.monotonic() - started,
-        "key": fingerprint([card.get("view"), options.task, options.method, options.seed]),
+        "key": fingerprint([weights_fingerprint(options.backbone), measured.task, options.method, options.seed]),
         "metrics": dict(measured.metrics),
         "facts": dict(measured.facts),
     }

@@ -115,12 +115,16 @@ def report(options: Namespace) -> Result:
 
 def _load(options: Namespace) -> Study:
     from seedbed.trials.study import load_study
+    from seedbed.verdicts.questions import question
 
     if Path(options.file).suffix != ".toml":
         raise UsageError(
             f"{options.file} is not a study file", "A study file ends in .toml; make one: seedbed study new QUESTION > FILE.toml"
         )
-    return load_study(Path(options.file))
+    study = load_study(Path(options.file))
+    if study.question:
+        question(study.question)  # an unknown one is refused before anything runs
+    return study
 
 
 def _status(results: Results, options: Namespace) -> Result:

@@ -1,7 +1,7 @@
 """From results to families of contrasts: the arms of one question on one target, method, primary metric and training budget.
 
-In: Results. Out: answers, each arm against the reference; an arm without a budget of its own (random initialisation) joins the family
-of every budget. Knows nothing of what the arms mean.
+In: Results. Out: answers, each arm against the reference; an arm with a single training budget of its own (random initialisation: 0)
+joins the family of every budget. Knows nothing of what the arms mean.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from seedbed.metrics import HIGHER_IS_BETTER
 from seedbed.trials.results import Outcome, Results
+from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer, answer_from_contrast
 from seedbed.verdicts.contrasts import contrast_family
 from seedbed.verdicts.scores import ArmScores
@@ -40,16 +41,18 @@ def families(results: Results) -> list[Family]:
     found = []
     for target, method, metric, unit in places:
         for budget in study.budgets:
-            rows = _rows(primary, study.arms, target, method, metric, budget)
+            rows = _rows(primary, study, target, method, metric, budget)
             if rows.get(study.reference):
                 found.append(Family(target=target, method=method, images_seen=budget, metric=metric, unit=unit, rows=rows))
     return found
 
 
-def _rows(outcomes: list[Outcome], arms: object, target: str, method: str, metric: str, budget: int) -> dict[str, list[Outcome]]:
-    rows: dict[str, list[Outcome]] = {arm: [] for arm in arms}  # pyright: ignore[reportGeneralTypeIssues]
+def _rows(
+    outcomes: list[Outcome], study: Study, target: str, method: str, metric: str, budget: int
+) -> dict[str, list[Outcome]]:
+    rows: dict[str, list[Outcome]] = {arm: [] for arm in study.arms}
     for o in outcomes:
-        if (o.target, o.method, o.metric) == (target, method, metric) and o.images_seen in (budget, 0):
+        if (o.target, o.method, o.metric) == (target, method, metric) and o.images_seen == study.images_seen_of(o.arm, budget):
             rows[o.arm].append(o)
     return {arm: sorted(found, key=lambda o: o.seed) for arm, found in rows.items() if found}
 

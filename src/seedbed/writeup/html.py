@@ -128,11 +128,8 @@ def _data_url(strip: Strip) -> str:
 
 def _unplaced(results: Results, found: Sequence[FamilyTable]) -> list[str]:
     """Measured or planned, but in no table: cells whose place and budget have no outcome of the reference."""
-    shown = {(t.target, t.method, t.images_seen) for t in found}
-    budgets = {budget for *_, budget in shown} | set(results.study.budgets)
-    cells = [(c.target, c.method, c.images_seen) for c in results.plan.cells if c.images_seen or not budgets]
-    return [
-        f"{numbers.target_words(target)}, {method}, {budget:,} images seen"
-        for target, method, budget in dict.fromkeys(cells)
-        if (target, method, budget) not in shown
-    ]
+    study = results.study
+    shown = {(*t.place, row.arm, study.images_seen_of(row.arm, t.images_seen)) for t in found for row in t.rows}
+    left = [c for c in results.plan.cells if (c.target, c.method, c.arm, c.images_seen) not in shown]
+    words = [f"{numbers.target_words(c.target)}, {c.method}, {c.images_seen:,} images seen" for c in left if c.images_seen]
+    return list(dict.fromkeys(words))

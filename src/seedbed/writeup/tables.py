@@ -132,9 +132,8 @@ def _table(results: Results, family: Family, answers: Sequence[Answer]) -> Famil
 def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) -> Row:
     outcomes = family.rows.get(arm, [])
     here = (family.target, family.method)
-    planned = [
-        c for c in results.plan.cells if c.arm == arm and (c.target, c.method) == here and c.images_seen in (family.images_seen, 0)
-    ]
+    seen = results.study.images_seen_of(arm, family.images_seen)
+    planned = [c for c in results.plan.cells if (c.arm, c.target, c.method, c.images_seen) == (arm, *here, seen)]
     place = (*here, family.images_seen, family.metric, arm)
     found = [a for a in answers if (a.target, a.method, a.images_seen, a.metric, a.arm) == place]
     first = outcomes[0] if outcomes else None
