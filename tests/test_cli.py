@@ -377,6 +377,16 @@ def test_wrong_words_give_status_2(arguments: list[str], packed, pretrained, pla
     assert not (place / "x").exists()
 
 
+@pytest.mark.parametrize("verb", ["codes", "transfer"])
+def test_a_store_of_another_size_is_refused(verb: str, pretrained, place: Path) -> None:
+    cli("pack", place / "photos", place / "larger.store", "--size-px", 16)
+    rest = ["probe()"] if verb == "transfer" else ["--out", place / "x.safetensors"]
+    status, document, _ = cli(verb, place / "net", place / "larger.store", *rest, "--device", "cpu")
+    assert status == 2
+    assert "packed at 16 px, and the backbone takes" in document["error"]["message"]
+    assert "--size-px" in document["error"]["hint"]
+
+
 def test_codes_into_a_folder_that_is_not_there_is_no_internal_error(pretrained, place: Path) -> None:
     out = place / "no" / "such" / "codes.safetensors"
     status, document, _ = cli("codes", place / "net", place / "photos.store", "--out", out, "--device", "cpu")

@@ -258,7 +258,7 @@ def _fitting(store: Store, net: Backbone) -> Store:
     if store.size_px != net.size_px:
         raise UsageError(
             f"{store.name} is packed at {store.size_px} px, and the backbone takes {net.size_px} px",
-            f"Name the images instead of the store, or pack them again with --size {net.size_px}.",
+            f"Name the images instead of the store, or pack them again with --size-px {net.size_px}.",
         )
     return store
 

@@ -20,7 +20,10 @@ Add = Callable[[argparse.ArgumentParser], None]
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, with our errors instead of its own exit."""
+    """argparse, with our errors instead of its own exit, and options spelled out: an abbreviation may mean another one tomorrow."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         hint = f"See {self.prog} --help."

@@ -52,6 +52,17 @@ def test_an_added_arm_runs_its_own_steps_alone(run) -> None:
     assert results.num_done == 14
 
 
+def test_each_number_names_the_folder_that_says_how_it_was_made(run, workspace) -> None:
+    results, _ = run()
+    measured = next(o for o in results.outcomes if (o.arm, o.seed, o.target) == ("half", 1, "cells"))
+    settings = workspace.manifest("measurements", measured.key)["settings"]
+    assert (settings["method"], settings["target"], settings["seed"]) == ("probe(c=[1.0])", "cells", 1)
+    assert settings["method_settings"]["c"] == [1.0]
+    training = workspace.manifest("backbones", settings["backbone"])["settings"]
+    assert (training["recipe"], training["seeds"]) == ("images(fraction=0.5)", {"sample": 1, "init": 1})
+    assert (training["schedule"]["images_seen"], training["schedule"]["batch_size"]) == (64, 16)
+
+
 def test_results_are_written_as_csv_and_parquet(run) -> None:
     results, _ = run()
     folder = results.study.results_folder

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,10 @@ class Step(ABC):
         return None
 
     @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What was asked for, in words that could be asked again."""
+
+    @abstractmethod
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
         """Do the work and leave the artifact."""
 
@@ -57,6 +61,7 @@ class Step(ABC):
         return {
             "key": self.key,
             "label": self.label,
+            "settings": self.settings(),
             "seconds": time.perf_counter() - started,
             "device": device,
             "hardware": describe_hardware(device),
@@ -77,6 +82,15 @@ class PretrainStep(Step):
     objective: str
     schedule: Schedule
     kind: str = BACKBONES_KIND
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "recipe": self.recipe,
+            "seeds": asdict(self.seeds),
+            "backbone": self.backbone,
+            "objective": self.objective,
+            "schedule": asdict(self.schedule),
+        }
 
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
         started = time.perf_counter()
@@ -130,6 +144,16 @@ class MeasureStep(Step):
     @property
     def needs(self) -> tuple[str, str] | None:
         return BACKBONES_KIND, self.backbone_key
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "backbone": self.backbone_key,
+            "target": Store.open(self.store).name,
+            "train_per_class": self.train_per_class,
+            "method": self.method,
+            "method_settings": asdict(METHODS.make(self.method)),  # pyright: ignore[reportArgumentType]
+            "seed": self.seed,
+        }
 
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
         started = time.perf_counter()

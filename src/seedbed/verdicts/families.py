@@ -47,9 +47,7 @@ def families(results: Results) -> list[Family]:
     return found
 
 
-def _rows(
-    outcomes: list[Outcome], study: Study, target: str, method: str, metric: str, budget: int
-) -> dict[str, list[Outcome]]:
+def _rows(outcomes: list[Outcome], study: Study, target: str, method: str, metric: str, budget: int) -> dict[str, list[Outcome]]:
     rows: dict[str, list[Outcome]] = {arm: [] for arm in study.arms}
     for o in outcomes:
         if (o.target, o.method, o.metric) == (target, method, metric) and o.images_seen == study.images_seen_of(o.arm, budget):
@@ -79,13 +77,20 @@ def answer_families(results: Results, question: str, describe_arm: DescribeArm =
                 metric=family.metric,
                 unit=family.unit,
                 converged=converged,
-                describe_arm=describe_arm(contrast.arm),
+                describe_arm=_described(study, contrast.arm, family.images_seen, describe_arm),
             )
             for contrast in contrast_family(
                 reference, arms, margin=study.margin, higher_is_better=HIGHER_IS_BETTER[family.metric], unit=family.unit
             )
         ]
     return answers
+
+
+def _described(study: Study, arm: str, budget: int, describe_arm: DescribeArm) -> str | None:
+    """What the sentence calls an arm: with what it saw, where that is not what the reference saw."""
+    seen = study.images_seen_of(arm, budget)
+    words = describe_arm(arm)
+    return words if seen in (0, budget) else f"{words or arm}, which saw {seen:,} images,"
 
 
 def _scores(results: Results, arm: str, rows: list[Outcome]) -> ArmScores:

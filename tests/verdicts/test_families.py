@@ -1,0 +1,53 @@
+"""Families: which outcomes stand in one table, by training budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seedbed.base.errors import UsageError
+from seedbed.trials.run import run_study
+from seedbed.trials.study import Study
+from seedbed.verdicts.families import answer_families, families
+
+
+def _study(folder: Path, **budgets: object) -> Study:
+    return Study(
+        name="budgets",
+        source="toy(per_class=2, test_per_class=1)",
+        arms={"all": "", "longer": {"images_seen": budgets.pop("longer")}, "random": {"init": "random"}},
+        reference="all",
+        targets={"other": "toy(per_class=2, test_per_class=1, seed=1)"},
+        methods={"probe": "probe(c=[1.0])"},
+        backbone="small(width=2)",
+        seeds=2,
+        folder=folder,
+        **budgets,  # pyright: ignore[reportArgumentType]
+    )
+
+
+@pytest.mark.parametrize(
+    ("longer", "seen"),
+    [
+        (512, {128: {"all": 128, "longer": 512, "random": 0}, 256: {"all": 256, "longer": 512, "random": 0}}),
+        ([384, 512], {128: {"all": 128, "longer": 384, "random": 0}, 256: {"all": 256, "longer": 512, "random": 0}}),
+    ],
+)
+def test_an_arm_with_budgets_of_its_own_is_compared_rank_by_rank(tmp_path: Path, longer: object, seen: dict) -> None:
+    results = run_study(_study(tmp_path, longer=longer, images_seen=[256, 128]), executor="inline", device="cpu")
+    found = {
+        f.images_seen: {arm: rows[0].images_seen for arm, rows in f.rows.items()} for f in families(results) if f.target == "other"
+    }
+    assert found == seen
+    answers = [a for a in answer_families(results, "contrasts") if a.target == "other"]
+    assert [(a.images_seen, a.arm) for a in answers] == [(128, "longer"), (128, "random"), (256, "longer"), (256, "random")]
+    told = ["longer, which saw" in a.sentence for a in answers]
+    assert told == [True, False, True, False]
+
+
+def test_budgets_that_pair_with_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'all' has 1") as caught:
+        _study(tmp_path, longer=[128, 256], images_seen=128)
+    assert "[arms] longer: 2 training budgets" in str(caught.value)
+    assert "rank by rank" in str(caught.value)
