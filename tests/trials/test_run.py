@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -56,7 +57,7 @@ def test_each_number_names_the_folder_that_says_how_it_was_made(run, workspace) 
     results, _ = run()
     measured = next(o for o in results.outcomes if (o.arm, o.seed, o.target) == ("half", 1, "cells"))
     settings = workspace.manifest("measurements", measured.key)["settings"]
-    assert (settings["method"], settings["target"], settings["seed"]) == ("probe(c=[1.0])", "cells", 1)
+    assert (settings["method"], Path(settings["target"]).name, settings["seed"]) == ("probe(c=[1.0])", "cells", 1)
     assert settings["method_settings"]["c"] == [1.0]
     training = workspace.manifest("backbones", settings["backbone"])["settings"]
     assert (training["recipe"], training["seeds"]) == ("images(fraction=0.5)", {"sample": 1, "init": 1})

@@ -11,19 +11,16 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from seedbed import __version__
-
 
 @functools.cache
 def versions() -> dict[str, str]:
     """Versions of Python, of the packages that make the numbers, and the commit of seedbed where it runs from a checkout."""
     found = {"python": platform.python_version()}
-    found["seedbed"] = __version__
-    for package in ("torch", "numpy", "Pillow"):
+    for package in ("seedbed", "torch", "numpy", "Pillow"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
+            found[package] = "source tree" if package == "seedbed" else "not installed"
     return found | {"commit": _commit()}
 
 
