@@ -27,8 +27,7 @@ def demo(options: Namespace) -> Result:
     started = time.monotonic()
     study = write_demo(options.out, options.seed)
     if not options.json:
-        arms, seeds, budget = len(study.arms), len(study.seeds), study.budgets[0]
-        print(f"A study in {options.out}: {arms} arms x {seeds} seeds, {budget:,} images seen each, two targets.", file=sys.stderr)
+        _introduce(study, options.out)
     results = study.run(workspace=Path(options.out) / "seedbed-work")
     document, status = _status(results, options)
     page = _write_report(results, None)
@@ -42,6 +41,20 @@ def demo(options: Namespace) -> Result:
         "answers": document["answers"],
         "seconds": seconds,
     }, status
+
+
+def _introduce(study: Study, out: str) -> None:
+    arms = [
+        f"  {n:<10} {arm.recipe or ('no pre-training' if arm.init == 'random' else 'every image')}" for n, arm in study.arms.items()
+    ]
+    print(
+        "What do fewer images, coarser labels, or no pre-training cost on a target?",
+        *arms,
+        f"Each arm: {len(study.seeds)} seeds, {study.budgets[0]:,} images seen; then probed on {' and '.join(study.targets)}.",
+        f"All is kept in {out}; if interrupted, the same command goes on from there.",
+        sep="\n",
+        file=sys.stderr,
+    )
 
 
 def study_new(options: Namespace) -> Result:

@@ -41,6 +41,11 @@ class Answer:
     seeds_needed: tuple[int, int] | None
     sentence: str
 
+    @property
+    def finding(self) -> str:
+        """The sentence without its place ("On digits (...), "), for where the place is a heading already."""
+        return self.sentence.removeprefix(f"{_place(self.target, self.method, self.metric, self.images_seen)}, ")
+
     def to_dict(self) -> dict[str, Any]:
         """The fields in order, pairs as lists: what `json` writes and reads back unchanged."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}

@@ -175,7 +175,7 @@ def state_words(results: Results) -> str:
 def _sentence(answer: Answer) -> Text:
     from rich.text import Text
 
-    return Text(f"{SYMBOLS[answer.verdict]} {answer.sentence}")
+    return Text(f"{SYMBOLS[answer.verdict]} {answer.finding}")
 
 
 def _terminal_table(table: FamilyTable) -> Table:
