@@ -35,7 +35,7 @@ families  = "bottom_up(depth=1)"       # the same images, labelled with the five
 random    = {{ init = "random" }}        # no pre-training
 
 [targets]
-digits = "digits(train_per_class=10)"  # real scans of handwritten digits, ten of each to learn from
+digits = "digits()"                    # real scans of handwritten digits
 fine   = "toy(per_class=40, test_per_class=40, seed=1)"
 
 [methods]
