@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedbed.base.artifacts import Workspace, disk_errors, written_aside
+from seedbed.base.artifacts import Workspace, file_aside, written_aside
 from seedbed.base.device import choose_device, flushed_denormals
 from seedbed.base.errors import UsageError
 from seedbed.data.formats import open_source
@@ -141,17 +141,14 @@ class Codes:
         from safetensors.numpy import save_file
 
         path = Path(path)
-        with disk_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            aside = path.with_name(path.name + ".writing")
-            metadata = {
-                "ids": json.dumps(list(self.ids)),
-                "classes": json.dumps(self.classes),
-                "layer": self.layer,
-                "pooling": self.pooling,
-            }
+        metadata = {
+            "ids": json.dumps(list(self.ids)),
+            "classes": json.dumps(self.classes),
+            "layer": self.layer,
+            "pooling": self.pooling,
+        }
+        with file_aside(path) as aside:
             save_file({"codes": self.codes, "labels": self.labels}, aside, metadata=metadata)
-            aside.replace(path)
         return path
 
 

@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from seedbed.base import artifacts
-from seedbed.base.artifacts import MANIFEST, Workspace, folder_bytes, sweep, write_json, written_aside
+from seedbed.base.artifacts import _HOST, MANIFEST, Workspace, folder_bytes, sweep, write_json, written_aside
 from seedbed.base.errors import StorageError
 
 
@@ -58,23 +59,32 @@ def test_a_new_folder_replaces_the_older_one_wholly(tmp_path: Path) -> None:
 
 
 def test_sweep_removes_what_dead_writers_left(tmp_path: Path, dead_pid: int) -> None:
-    (tmp_path / f"x.writing-{dead_pid}-0a1b2c3d").mkdir()
-    (tmp_path / f"x.writing-{dead_pid}-0a1b2c3d" / "part").write_text("half")
-    (tmp_path / f"card.json.writing-{dead_pid}-0a1b2c3d").write_text("{")
+    (tmp_path / f"x.writing-{_HOST}-{dead_pid}-0a1b2c3d").mkdir()
+    (tmp_path / f"x.writing-{_HOST}-{dead_pid}-0a1b2c3d" / "part").write_text("half")
+    (tmp_path / f"card.json.writing-{_HOST}-{dead_pid}-0a1b2c3d").write_text("{")
     sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_sweep_spares_living_writers_and_everything_else(tmp_path: Path) -> None:
-    names = {f"x.writing-{os.getpid()}-0a1b2c3d", "x", "x.writing", "x.writing-soon-0a", "writing-1.txt"}
+    names = {f"x.writing-{_HOST}-{os.getpid()}-0a1b2c3d", "x", "x.writing", "x.writing-soon-0a", "writing-1.txt"}
     for name in names:
         (tmp_path / name).mkdir()
     sweep(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == names
 
 
+def test_another_machines_writers_are_left_alone_for_a_week(tmp_path: Path, dead_pid: int) -> None:
+    for name, age_s in (("fresh", 6 * 86400), ("stale", 8 * 86400)):
+        path = tmp_path / f"{name}.writing-elsewhere-{dead_pid}-0a"
+        path.mkdir()
+        os.utime(path, (time.time() - age_s,) * 2)
+    sweep(tmp_path)
+    assert [p.name.split(".")[0] for p in tmp_path.iterdir()] == ["fresh"]
+
+
 def test_writing_sweeps_first(tmp_path: Path, dead_pid: int) -> None:
-    (tmp_path / f"other.writing-{dead_pid}-0a1b2c3d").mkdir()
+    (tmp_path / f"other.writing-{_HOST}-{dead_pid}-0a1b2c3d").mkdir()
     with written_aside(tmp_path / "result"):
         pass
     assert [p.name for p in tmp_path.iterdir()] == ["result"]

@@ -72,3 +72,11 @@ def test_a_damaged_card_is_bad_data(saved: Path) -> None:
     (saved / CARD).write_text('{"architecture": "small(wid')
     with pytest.raises(BadDataError, match=r"card\.json"):
         load_backbone(saved)
+
+
+def test_a_card_that_lacks_what_loading_needs_is_bad_data(saved: Path) -> None:
+    card = json.loads((saved / CARD).read_text())
+    del card["classes"]
+    (saved / CARD).write_text(json.dumps(card))
+    with pytest.raises(BadDataError, match="classes"):
+        load_backbone(saved)

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from seedbed.base.artifacts import folder_bytes
+from seedbed.base.artifacts import _HOST, folder_bytes
 from seedbed.trials.disk import clean, disk_usage, to_document
 from seedbed.trials.run import run_study
 
@@ -57,7 +57,7 @@ def test_a_study_that_is_gone_refers_to_nothing(ran, workspace) -> None:
 
 
 def test_what_killed_processes_left_is_swept(ran, workspace) -> None:
-    left = workspace.root / "backbones" / "abc.writing-999999999-0f"
+    left = workspace.root / "backbones" / f"abc.writing-{_HOST}-999999999-0f"
     left.mkdir()
     assert "abc.writing" not in {i.key for i in disk_usage(workspace)}
     clean(workspace, disk_usage(workspace))

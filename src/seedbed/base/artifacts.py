@@ -14,8 +14,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import platform
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,18 +28,33 @@ from typing import Any
 from seedbed.base.errors import StorageError
 
 MANIFEST = "manifest.json"
-_WRITING = re.compile(r"\.writing-(\d+)-[0-9a-f]+$")
+_HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node()) or "here"
+_WRITING = re.compile(r"\.writing-([A-Za-z0-9]+)-(\d+)-[0-9a-f]+$")
+_ABANDONED_S = 7 * 24 * 3600  # what another machine has not touched for a week
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that a reader sees the old file or the new one, never half of it."""
-    with disk_errors(path):
-        aside = path.with_name(f"{path.name}.writing-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    with file_aside(path) as aside:
+        aside.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def file_aside(final: Path) -> Iterator[Path]:
+    """A file to write that becomes `final` when the block ends well, and vanishes when it does not; folders are made."""
+    with disk_errors(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        aside = _aside(final)
         try:
-            aside.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-            os.replace(aside, path)
+            yield aside
+            os.replace(aside, final)
         finally:
             aside.unlink(missing_ok=True)
+
+
+def _aside(final: Path) -> Path:
+    """A name beside `final` that says which process of which machine writes it."""
+    return final.with_name(f"{final.name}.writing-{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
 
 
 @contextmanager
@@ -69,7 +86,7 @@ def written_aside(final: Path) -> Iterator[Path]:
     with disk_errors(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         sweep(final.parent)
-        aside = final.with_name(f"{final.name}.writing-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+        aside = _aside(final)
         aside.mkdir()
         try:
             yield aside
@@ -82,18 +99,27 @@ def _swap(aside: Path, final: Path) -> None:
     if not final.exists():
         os.rename(aside, final)
         return
-    old = final.with_name(f"{final.name}.writing-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+    old = _aside(final)
     os.rename(final, old)
     os.rename(aside, final)
     shutil.rmtree(old, ignore_errors=True)
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written in `folder`; what a living process writes stays."""
+    """Remove what killed processes left half-written in `folder`; what a living process writes stays, here and on other machines."""
     for path in folder.iterdir():
         found = _WRITING.search(path.name)
-        if found and not _alive(int(found.group(1))):
+        if found and _is_dead(path, found.group(1), int(found.group(2))):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _is_dead(path: Path, host: str, pid: int) -> bool:
+    if host == _HOST:
+        return not _alive(pid)
+    try:  # another machine's processes cannot be asked
+        return time.time() - path.stat().st_mtime > _ABANDONED_S
+    except OSError:
+        return False
 
 
 def _alive(pid: int) -> bool:

@@ -68,6 +68,8 @@ def load_backbone(path: str | Path) -> Backbone:
     from safetensors.torch import load_file
 
     card = read_card(path)
+    if missing := {"architecture", "classes", "size_px"} - card.keys():
+        raise BadDataError(f"{Path(path) / CARD} lacks {sorted(missing)}", "Name a folder that seedbed pretrain wrote.")
     classes, size_px = [str(c) for c in card["classes"]], int(str(card["size_px"]))  # pyright: ignore[reportGeneralTypeIssues]
     backbone = BACKBONES.make(str(card["architecture"]), str(path)).build(classes, size_px)
     try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedbed.base.artifacts import Workspace, disk_errors
+from seedbed.base.artifacts import Workspace, file_aside
 from seedbed.metrics import HIGHER_IS_BETTER, UNITS
 from seedbed.metrics.accuracy import contributions
 from seedbed.trials.plan import Cell, Plan
@@ -113,12 +113,9 @@ class Results:
     def save(self, folder: Path) -> None:
         """Write results.csv and results.parquet, each whole or not at all."""
         table = self.to_pandas()
-        folder.mkdir(parents=True, exist_ok=True)
         for name, write in (("results.csv", lambda p: table.to_csv(p, index=False)), ("results.parquet", table.to_parquet)):
-            with disk_errors(folder / name):
-                aside = folder / f".{name}.tmp"
+            with file_aside(folder / name) as aside:
                 write(aside)
-                aside.replace(folder / name)
 
     def _repr_html_(self) -> str:
         shown = self.to_pandas()

@@ -6,8 +6,6 @@ In: results and answers. Out: a file. Puts together what the tables, the figures
 from __future__ import annotations
 
 import base64
-import os
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from seedbed.base.artifacts import disk_errors
+from seedbed.base.artifacts import file_aside
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.questions import question
@@ -51,14 +49,8 @@ def write_report(results: Results, answers: Sequence[Answer], path: Path) -> Pat
     """
     path = Path(path)
     page = render(results, answers)
-    with disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f"{path.name}.writing-{os.getpid()}-{uuid.uuid4().hex[:8]}")
-        try:
-            aside.write_text(page, encoding="utf-8")
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+    with file_aside(path) as aside:
+        aside.write_text(page, encoding="utf-8")
     return path
 
 
