@@ -33,7 +33,7 @@ OnProgress = Callable[["Progress"], None]
 OnPack = Callable[[int, int], None]
 
 
-def pack(source: Source | str, store: str | Path, **options: Any) -> Store:
+def pack(source: Source | str | os.PathLike[str], store: str | Path, **options: Any) -> Store:
     """Pack a source once: images decoded, resized and memory-mapped. Options and errors: `seedbed.data.pack.pack`.
 
     Example:
@@ -49,16 +49,16 @@ def open_store(
     data: Store | Source | str | Path, size_px: int, workspace: str | Path | None = None, progress: OnPack | None = None
 ) -> Store:
     """The store that data stands for: itself, or a source packed into the workspace at `size_px`."""
-    from seedbed.trials.plan import store_folder
+    from seedbed.trials.datasets import pack_into
 
     if isinstance(data, Store):
         return data
     if not isinstance(data, Source):
         if Store.is_at(data):
             return Store.open(data)
-        data = open_source(str(data))
+        data = open_source(data)
     place = Workspace(Path(workspace or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work").expanduser())
-    return pack_source(data, store_folder(data, size_px, place), size_px=size_px, progress=progress).store
+    return pack_into(data, size_px, place, progress)
 
 
 def pretrain(

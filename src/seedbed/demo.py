@@ -45,6 +45,8 @@ probe = "probe()"
 
 def write_demo(out: str | Path, seed: int = 0) -> Study:
     """Write `demo.toml` into the folder and read it back; seeds are `seed`, `seed + 1`, `seed + 2`."""
+    if seed < 0:
+        raise UsageError(f"seed = {seed} is negative", "Give 0 or more.")
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", "Name a folder: seedbed demo --out DIR.")

@@ -21,11 +21,11 @@ def test_processes_equal_inline_though_a_worker_is_killed(make_study, tmp_path, 
     inline = run_study(study, workspace=tmp_path / "inline", executor="inline", device="cpu")
 
     spawned, events, killed = [], [], []
-    real = executors._spawn
+    real = executors._add_worker
 
-    def spawn(*args):
-        spawned.append(real(*args))
-        return spawned[-1]
+    def add(pool, threads):
+        real(pool, threads)
+        spawned.append(pool[-1].process)
 
     def hear(event: Event) -> None:
         events.append((event.what, event.step.key))
@@ -35,7 +35,7 @@ def test_processes_equal_inline_though_a_worker_is_killed(make_study, tmp_path, 
             for process in spawned:
                 os.kill(process.pid, signal.SIGKILL)
 
-    monkeypatch.setattr(executors, "_spawn", spawn)
+    monkeypatch.setattr(executors, "_add_worker", add)
     there = Workspace(tmp_path / "processes")
     results = run_study(study, workspace=there.root, executor="processes", workers=2, device="cpu", on_event=hear)
 
@@ -52,6 +52,36 @@ def test_processes_equal_inline_though_a_worker_is_killed(make_study, tmp_path, 
                 assert a.exists() == b.exists()
                 assert not a.exists() or a.read_bytes() == b.read_bytes(), (kind, key, name)
     assert not list(there.root.rglob("*.writing-*"))
+
+
+def test_workers_do_not_import_from_the_current_folder(make_study, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cwd").mkdir()
+    (tmp_path / "cwd" / "queue.py").write_text("raise RuntimeError('the wrong queue')")
+    monkeypatch.chdir(tmp_path / "cwd")
+    study = make_study(("seeds = 2", "seeds = [0]"), ("images_seen = 64", "images_seen = 16"))
+    results = run_study(study, workspace=tmp_path / "w", executor="processes", workers=1, device="cpu")
+    assert (results.num_done, results.num_failed) == (5, 0)
+
+
+def test_workers_that_cannot_begin_end_the_run(make_study, workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors.sys, "executable", "/bin/false")
+    plan = make_plan(make_study(), workspace)
+    with pytest.raises(executors.SeedbedError, match="ended before it began"):
+        Processes(workers=2).run(list(plan.steps), workspace, lambda event: None)
+
+
+def test_what_another_process_finished_meanwhile_is_not_done_again(plan_of, workspace) -> None:
+    plan = plan_of()
+    events: list[Event] = []
+    queue = Queue(list(plan.steps), workspace, events.append)
+    first = plan.steps[0]
+    with workspace.adding(first.kind, first.key, {}):
+        pass
+    taken = []
+    while (step := queue.take()) is not None:
+        taken.append(step.key)
+    assert first.key not in taken
+    assert [(e.what, e.step.key) for e in events] == [("done", first.key)]
 
 
 class _Dead:

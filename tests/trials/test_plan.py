@@ -105,7 +105,7 @@ def test_few_labels_are_redrawn_with_each_seed(plan_of, workspace) -> None:
     from seedbed.tasks.catalogue.classification import Classification
 
     few = plan_of(('cells = "cells"', "cells = \"folder('cells', train_per_class=3)\""))
-    assert {s.train_per_class for s in few.steps if s.kind == "measurements"} == {3}
+    assert {s.task for s in few.steps if s.kind == "measurements"} == {"classification(train_per_class=3)"}
     tasks = [Classification(train_per_class=3).load(few.stores["cells"], seed) for seed in (0, 1)]
     assert tasks[0].fingerprint != tasks[1].fingerprint
     assert not _keys(few) & {c.key for c in plan_of().cells if c.target == "cells"}

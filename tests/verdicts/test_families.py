@@ -47,7 +47,7 @@ def test_an_arm_with_budgets_of_its_own_is_compared_rank_by_rank(tmp_path: Path,
 
 
 def test_budgets_that_pair_with_none_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'all' has 1") as caught:
-        _study(tmp_path, longer=[128, 256], images_seen=128)
+    with pytest.raises(UsageError, match="another arm has 3") as caught:
+        _study(tmp_path, longer=[128, 256], images_seen=[64, 128, 256])
     assert "[arms] longer: 2 training budgets" in str(caught.value)
     assert "rank by rank" in str(caught.value)

@@ -20,7 +20,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from seedbed.base.errors import StorageError
 MANIFEST = "manifest.json"
 _HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node()) or "here"
 _WRITING = re.compile(r"\.writing-([A-Za-z0-9]+)-(\d+)-[0-9a-f]+$")
+_ATTEMPTS = 100
 _ABANDONED_S = 7 * 24 * 3600  # what another machine has not touched for a week
 
 
@@ -81,8 +82,12 @@ def _foreign_errno(error: Exception) -> int | None:
 
 
 @contextmanager
-def written_aside(final: Path) -> Iterator[Path]:
-    """A folder to fill that becomes `final` when the block ends well, replacing an older one, and vanishes when it does not."""
+def written_aside(final: Path, finished: str | None = None) -> Iterator[Path]:
+    """A folder to fill that becomes `final` when the block ends well, and vanishes when it does not.
+
+    An older `final` is replaced; with `finished`, a file that only a finished folder holds, a finished one is kept instead: whoever
+    wrote it was first with the same content.
+    """
     with disk_errors(final):
         final.parent.mkdir(parents=True, exist_ok=True)
         sweep(final.parent)
@@ -90,19 +95,26 @@ def written_aside(final: Path) -> Iterator[Path]:
         aside.mkdir()
         try:
             yield aside
-            _swap(aside, final)
+            _settle(aside, final, finished)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def _swap(aside: Path, final: Path) -> None:
-    if not final.exists():
-        os.rename(aside, final)
-        return
-    old = _aside(final)
-    os.rename(final, old)
-    os.rename(aside, final)
-    shutil.rmtree(old, ignore_errors=True)
+def _settle(aside: Path, final: Path, finished: str | None) -> None:
+    for _ in range(_ATTEMPTS):  # another process may put its own there between any two of our steps
+        if finished and (final / finished).is_file():
+            return
+        try:
+            os.rename(aside, final)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        old = _aside(final)
+        with suppress(FileNotFoundError):
+            os.rename(final, old)
+            shutil.rmtree(old, ignore_errors=True)
+    raise StorageError(f"{final} is being written by other processes", "Try again when they are done.")
 
 
 def sweep(folder: Path) -> None:
@@ -156,7 +168,7 @@ class Workspace:
     @contextmanager
     def adding(self, kind: str, key: str, manifest: dict[str, Any]) -> Iterator[Path]:
         """A folder to fill; `manifest` (which the block may still fill in) is written after everything else."""
-        with written_aside(self.folder(kind, key)) as aside:
+        with written_aside(self.folder(kind, key), finished=MANIFEST) as aside:
             yield aside
             write_json(aside / MANIFEST, manifest)
 

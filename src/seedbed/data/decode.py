@@ -45,8 +45,17 @@ def _on_white(image: Image.Image) -> Image.Image:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no known range: save the image with 8 or 16 bits")
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _eight_bits(grey: np.ndarray) -> np.ndarray:
+    """16-bit grey as 8 bits; deeper values have no known range."""
+    if grey.min() < 0 or grey.max() > 65535:
+        raise ValueError(f"pixels from {grey.min()} to {grey.max()} have no known range: save the image with 8 or 16 bits")
+    return (grey.astype(np.int32) >> 8).astype(np.uint8)
 
 
 def _reason(data: bytes, error: Exception) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +20,13 @@ from seedbed.data.source import Loaded, Pixels
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jfif"})
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Found:
     """One file: POSIX path relative to the root, bytes, modification time in ns."""
 
     path: str
-    num_bytes: int = field(compare=False)
-    time_ns: int = field(compare=False)
+    num_bytes: int
+    time_ns: int
 
     def __str__(self) -> str:
         return f"{self.path}\t{self.num_bytes}\t{self.time_ns}"
@@ -36,7 +36,8 @@ def must_exist(path: str | Path) -> Path:
     """The path of a folder; raises BadDataError when it is missing or not a folder."""
     folder = Path(path).expanduser()
     if not os.path.exists(folder):  # unlike Path.exists, false for a text too long to be a path
-        raise BadDataError(f"there is no {folder}", f"Check the path; the current folder is {Path.cwd()}.")
+        where = "" if folder.is_absolute() else f"; the current folder is {Path.cwd()}"
+        raise BadDataError(f"there is no {folder}", f"Check the path{where}.")
     if not folder.is_dir():
         raise BadDataError(f"{folder} is a file, not a folder of images", "Name the folder that holds the class folders.")
     return folder
@@ -44,7 +45,7 @@ def must_exist(path: str | Path) -> Path:
 
 def list_images(root: Path, below: str = "") -> list[Found]:
     """Image files below `root/below`, sorted; hidden files and folders are passed over, links are followed once."""
-    return sorted(_walk(root / below if below else root, below, frozenset()))
+    return sorted(_walk(root / below if below else root, below, frozenset()), key=lambda found: found.path)
 
 
 def _walk(folder: Path, prefix: str, seen: frozenset[tuple[int, int]]) -> Iterator[Found]:
@@ -52,16 +53,19 @@ def _walk(folder: Path, prefix: str, seen: frozenset[tuple[int, int]]) -> Iterat
     here = (status.st_dev, status.st_ino)
     if here in seen:
         return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith((".", "__MACOSX")):
-                continue
-            path = f"{prefix}/{entry.name}" if prefix else entry.name
-            _must_be_text(path)
-            if _is_folder(entry):
-                yield from _walk(Path(entry.path), path, seen | {here})
-            elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
-                yield _found(entry, path)
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        raise BadDataError(f"cannot list {folder}: {error.strerror}", "Make it readable, or move it away.") from None
+    for entry in entries:
+        if entry.name.startswith((".", "__MACOSX")):
+            continue
+        path = f"{prefix}/{entry.name}" if prefix else entry.name
+        _must_be_text(path)
+        if _is_folder(entry):
+            yield from _walk(Path(entry.path), path, seen | {here})
+        elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
+            yield _found(entry, path)
 
 
 def _must_be_text(path: str) -> None:

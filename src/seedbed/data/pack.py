@@ -11,8 +11,9 @@ import os
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +27,17 @@ from seedbed.data import decode, splits
 from seedbed.data.source import SPLITS, Loaded, Pixels, Source
 from seedbed.data.store import PIXELS, ROWS, STORE_JSON, UNREADABLE, VERSION, Store, digest_of
 
-_BATCH = 256
+_BATCH, _SLOW_BATCH = 256, 64  # images; a reader of files is asked for few at a time, so that an interruption waits for few
 Progress = Callable[[int, int], None]
 Failures = dict[int, tuple[str, str]]  # row -> id, reason
+
+
+class UnreadableError(BadDataError):
+    """More unreadable images than are allowed; `share` of all would have to be, and `listed` names them."""
+
+    def __init__(self, message: str, hint: str, share: float, listed: Path) -> None:
+        super().__init__(message, hint)
+        self.share, self.listed = share, listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +51,7 @@ class Packed:
 
 
 def pack(
-    source: Source | str,
+    source: Source | str | os.PathLike[str],
     store: str | Path,
     *,
     size_px: int | None = None,
@@ -72,10 +81,12 @@ def pack(
         >>> packed.store.pixels.shape
         (1797, 16, 16, 3)
     """
-    source = Source.open(source) if isinstance(source, str) else source
+    source = source if isinstance(source, Source) else Source.open(source)
     size_px = 64 if size_px is None else size_px
     path = Path(store)
     _check(path, size_px, allow_unreadable)
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers = {workers} must be at least 1", "Leave it out for one per core.")
     if _is_fresh(path, source, size_px):
         found = Store.open(path)
         return _within(_packed(found, None), allow_unreadable)
@@ -112,20 +123,26 @@ def _is_fresh(path: Path, source: Source, size_px: int) -> bool:
 
 
 def _packed(store: Store, rate: float | None) -> Packed:
-    listed = store.path / UNREADABLE
-    num = store.card["num_unreadable"]
-    return Packed(store=store, num_unreadable=num, images_per_s=rate, unreadable=listed if num else None)
+    return Packed(store=store, num_unreadable=store.card["num_unreadable"], images_per_s=rate, unreadable=store.unreadable)
 
 
 def _within(packed: Packed, allowed: float) -> Packed:
     """A store packed under a looser limit does not pass a stricter one."""
     total = packed.store.num_images + packed.num_unreadable
     if packed.num_unreadable > allowed * total:
-        raise BadDataError(
+        assert packed.unreadable
+        raise _too_many(
             f"{packed.num_unreadable} of {total} images are unreadable, above the {allowed:.1%} that is allowed",
-            f"They are listed in {packed.unreadable}. Repair or remove them, or raise --allow-unreadable.",
+            packed.num_unreadable / total,
+            packed.unreadable,
         )
     return packed
+
+
+def _too_many(message: str, share: float, listed: Path) -> UnreadableError:
+    share = float(np.ceil(share * 1000) / 1000)
+    hint = f"All are listed in {listed}. Repair or remove them, or allow them: --allow-unreadable {share:g}."
+    return UnreadableError(message, hint, share, listed)
 
 
 def _listed_beside(path: Path) -> Path:
@@ -140,9 +157,10 @@ def _allow(path: Path, source: Source, failures: Failures, allowed: float) -> No
     _write_unreadable(listed, failures)
     first_id, first_reason = next(iter(failures.values()))
     share = len(failures) / total
-    raise BadDataError(
+    raise _too_many(
         f"{len(failures)} of {total} images are unreadable ({share:.1%}; {allowed:.1%} is allowed), the first: {first_id}: {first_reason}",
-        f"All are listed in {listed}. Repair or remove them, or allow them: --allow-unreadable {np.ceil(share * 1000) / 1000:g}.",
+        share,
+        listed,
     )
 
 
@@ -153,13 +171,14 @@ def _write(
     pixels = _allocate(folder / PIXELS, (n, size_px, size_px, 3))
     columns = {k: np.zeros(n, t) for k, t in (("widths", np.int32), ("heights", np.int32), ("checksums", np.uint64))}
     failures: Failures = {}
-    for rows, loaded in _load_all(source.pixels, n, size_px, workers):
-        pixels[rows[0] : rows[-1] + 1] = loaded.pixels
-        for name, column in columns.items():
-            column[rows] = getattr(loaded, name)
-        failures |= {int(rows[i]): (str(source.ids[rows[i]]), reason) for i, reason in loaded.failures.items()}
-        if progress:
-            progress(int(rows[-1]) + 1, n)
+    with closing(_load_all(source.pixels, n, size_px, workers)) as batches:
+        for rows, loaded in batches:
+            pixels[rows[0] : rows[-1] + 1] = loaded.pixels
+            for name, column in columns.items():
+                column[rows] = getattr(loaded, name)
+            failures |= {int(rows[i]): (str(source.ids[rows[i]]), reason) for i, reason in loaded.failures.items()}
+            if progress:
+                progress(int(rows[-1]) + 1, n)
     pixels.flush()
     kept = np.setdiff1d(np.arange(n), np.fromiter(failures, np.int64, len(failures)))
     allow(failures)
@@ -179,14 +198,15 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
     return array
 
 
-def _load_all(pixels: Pixels, n: int, size_px: int, workers: int) -> Iterator[tuple[np.ndarray, Loaded]]:
-    size = _BATCH if pixels.light else max(1, min(_BATCH, n // (8 * workers)))
+def _load_all(pixels: Pixels, n: int, size_px: int, workers: int) -> Generator[tuple[np.ndarray, Loaded], None, None]:
+    size = _BATCH if pixels.light else max(1, min(_SLOW_BATCH, n // (8 * workers)))
     batches = [np.arange(i, min(i + size, n)) for i in range(0, n, size)]
     if pixels.light or workers == 1:
         yield from ((rows, pixels.load(rows, size_px)) for rows in batches)
         return
     # Threads: Pillow decodes and resizes without the interpreter's lock, and a script that packs needs no __main__ guard.
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         pending: deque[tuple[np.ndarray, Future[Loaded]]] = deque()
         for rows in batches:
             pending.append((rows, pool.submit(pixels.load, rows, size_px)))
@@ -194,6 +214,8 @@ def _load_all(pixels: Pixels, n: int, size_px: int, workers: int) -> Iterator[tu
                 yield _result(pending)
         while pending:
             yield _result(pending)
+    finally:  # interrupted: what has not begun never begins
+        pool.shutdown(cancel_futures=True)
 
 
 def _result(pending: deque[tuple[np.ndarray, Future[Loaded]]]) -> tuple[np.ndarray, Loaded]:

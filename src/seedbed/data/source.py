@@ -7,6 +7,7 @@ Knows nothing of stores, recipes or tasks. A target is a source too.
 from __future__ import annotations
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,7 +74,7 @@ class Source:
         assert len(self.ids) == len(self.leaves) == len(self.splits)
 
     @staticmethod
-    def open(data: str, hierarchy: str | None = None) -> Source:
+    def open(data: str | os.PathLike[str], hierarchy: str | None = None) -> Source:
         """The source at a path or of a call string: `Source.open("photos/")`, `Source.open("toy(per_class=100)")`."""
         from seedbed.data.formats import open_source
 

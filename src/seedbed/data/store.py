@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -50,7 +51,7 @@ class Store:
     @staticmethod
     def is_at(path: str | Path) -> bool:
         """Whether `path` is a finished store."""
-        return (Path(path) / STORE_JSON).is_file()
+        return os.path.isfile(Path(path) / STORE_JSON)  # noqa: PTH113  false, not an error, for a text too long to be a path
 
     @cached_property
     def card(self) -> dict[str, Any]:
@@ -92,6 +93,11 @@ class Store:
     def digest(self) -> str:
         """SHA-256 of the contents: ids, bytes as found, labels, splits, size and decoder revision."""
         return self.card["digest"]
+
+    @property
+    def unreadable(self) -> Path | None:
+        """The list of the images that were left out, if any were."""
+        return self.path / UNREADABLE if self.card["num_unreadable"] else None
 
     def _column(self, name: str) -> Any:
         import pyarrow.parquet as pq

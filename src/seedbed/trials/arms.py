@@ -31,6 +31,8 @@ class Pretraining:
     def __post_init__(self) -> None:
         if not self.images_seen or min(self.images_seen) < 1:
             raise ValueError(f"images_seen = {list(self.images_seen)}: give one or more positive budgets")
+        if len(set(self.images_seen)) < len(self.images_seen):
+            raise ValueError(f"images_seen = {list(self.images_seen)} holds a budget twice")
         if self.batch_size < 2:
             raise ValueError(f"batch_size = {self.batch_size}: batch norm needs at least 2 images")
         if self.learning_rate <= 0 or self.weight_decay < 0:
@@ -53,6 +55,9 @@ class Pretraining:
         )
 
 
+_OF_TRAINING = ("objective", "images_seen", "batch_size", "learning_rate", "weight_decay")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Arm:
     """One arm: a recipe over the source, or random initialisation; other keys override the study's pre-training."""
@@ -69,12 +74,17 @@ class Arm:
     def __post_init__(self) -> None:
         if self.init == "random" and self.recipe:
             raise ValueError(f"init = 'random' trains on nothing, so the recipe {self.recipe!r} would say nothing")
+        if self.init == "random" and (idle := [k for k in _OF_TRAINING if getattr(self, k) is not None]):
+            raise ValueError(f"init = 'random' trains on nothing, so {idle[0]!r} would say nothing")
 
     def pretraining(self, common: Pretraining) -> Pretraining:
         """The study's pre-training with this arm's own keys."""
+        return replace(common, **self.own())
+
+    def own(self) -> dict[str, Any]:
+        """The keys of the pre-training that this arm overrides."""
         names = {f.name for f in fields(Pretraining)}
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name in names and getattr(self, f.name) is not None}
-        return replace(common, **own)
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name in names and getattr(self, f.name) is not None}
 
     def budgets(self, common: Pretraining) -> tuple[int, ...]:
         """Images seen of each of its trainings; random initialisation sees none."""
@@ -92,6 +102,7 @@ def read_arm(value: str | Mapping[str, Any] | Arm, where: str) -> Arm:
     else:
         raise UsageError(f"{where}: {value!r} is neither a recipe nor a table", 'Write half = "images(fraction=0.5)".')
     _ = Recipe(arm.recipe).steps
+    build(Pretraining, arm.own(), where)
     if arm.backbone is not None:
         BACKBONES.make(arm.backbone)
     if arm.objective is not None:

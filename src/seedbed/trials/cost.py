@@ -18,7 +18,7 @@ from seedbed.base.spec import fingerprint
 from seedbed.models.backbone import initialise
 from seedbed.models.zoo import BACKBONES
 from seedbed.trials.executors import torch_threads
-from seedbed.trials.plan import Plan, size_of
+from seedbed.trials.plan import Plan
 from seedbed.trials.steps import MeasureStep, PretrainStep, Step
 
 _BATCH = 128
@@ -81,7 +81,7 @@ def _disk(plan: Plan, step: Step) -> int:
 
 def _rates(plan: Plan, backbones: list[str]) -> dict[str, Rates]:
     """Measured for the first few networks, scaled from the slowest of them for the rest."""
-    size_px = size_of(plan.study, plan.study.source)
+    size_px = plan.stores["source"].size_px
     measured = {name: _rate(plan.workspace, name, size_px, plan.study.threads) for name in backbones[:_MAX_NETWORKS]}
     slowest = min(measured.values(), key=lambda r: r.train, default=Rates(1.0, 1.0))
     return {name: measured.get(name, slowest) for name in backbones}

@@ -1,12 +1,13 @@
 """What a workspace holds, and which study refers to it.
 
 In: a workspace. Out: its items, with the studies that need them; and, when asked, the removal of what none needs. Each run of a study
-leaves a record in `<workspace>/studies/`; a record whose study file and results are both gone counts no more.
+leaves a record in `<workspace>/studies/`; a record whose study file and results are both gone counts no more, and is told.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Any
 from seedbed.base.artifacts import MANIFEST, Workspace, folder_bytes, sweep, write_json
 from seedbed.base.spec import fingerprint
 from seedbed.data.store import STORE_JSON
+from seedbed.trials.datasets import record_of
 from seedbed.trials.plan import Plan
+from seedbed.trials.study import Study
 
 KINDS = ("stores", "backbones", "measurements")
 
@@ -31,15 +34,28 @@ class Item:
 
 
 def record_study(plan: Plan) -> None:
-    """Note which artifacts a study refers to."""
-    folder = plan.workspace.root / "studies"
-    folder.mkdir(parents=True, exist_ok=True)
-    study = plan.study
-    keys = {"stores": [s.path.name for s in plan.stores.values() if s.path.parent.parent == plan.workspace.root]}
+    """Note which artifacts a study refers to, and which stores stood for its data."""
+    study, workspace = plan.study, plan.workspace
+    keys = {"stores": [s.path.name for s in plan.stores.values() if s.path.parent.parent == workspace.root]}
     for step in plan.steps:
         keys.setdefault(step.kind, []).append(step.key)
-    name = fingerprint([str(study.folder.resolve()), study.name])
-    write_json(folder / f"{name}.json", {"study": study.name, "folder": str(study.folder.resolve()), "keys": keys})
+    # Both ways to the study, so that the two may be moved together, or the workspace alone.
+    places = {"folder": str(study.folder.resolve()), "relative": _relative(study.folder, workspace)}
+    write_json(_record(study, workspace), {"study": study.name, **places, "keys": keys, "data": record_of(study, plan.stores)})
+
+
+def read_record(study: Study, workspace: Workspace) -> dict[str, Any]:
+    """What the last run of a study left: name -> the store that stood for it; empty where there was none."""
+    path = _record(study, workspace)
+    return json.loads(path.read_text(encoding="utf-8")).get("data", {}) if path.is_file() else {}
+
+
+def _record(study: Study, workspace: Workspace) -> Path:
+    return workspace.root / "studies" / f"{fingerprint([_relative(study.folder, workspace), study.name])}.json"
+
+
+def _relative(folder: Path, workspace: Workspace) -> str:
+    return os.path.relpath(folder.resolve(), workspace.root.resolve())
 
 
 def disk_usage(workspace: Workspace) -> list[Item]:
@@ -77,15 +93,27 @@ def to_document(items: list[Item]) -> dict[str, Any]:
     }
 
 
+def missing_studies(workspace: Workspace) -> list[str]:
+    """Studies that ran here and are no longer found: what they referred to counts as unreferenced."""
+    return [f"{r['study']} in {r['folder']}" for r in _records(workspace) if not _is_there(r, workspace)]
+
+
 def _users(workspace: Workspace) -> dict[tuple[str, str], set[str]]:
     users: dict[tuple[str, str], set[str]] = {}
-    folder = workspace.root / "studies"
-    for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
-        record = json.loads(path.read_text())
-        place = Path(record["folder"])
-        if not any((place / f"{record['study']}{suffix}").exists() for suffix in (".toml", ".study")):
-            continue
-        for kind, keys in record["keys"].items():
-            for key in keys:
-                users.setdefault((kind, key), set()).add(record["study"])
+    for record in _records(workspace):
+        if _is_there(record, workspace):
+            for kind, keys in record["keys"].items():
+                for key in keys:
+                    users.setdefault((kind, key), set()).add(record["study"])
     return users
+
+
+def _records(workspace: Workspace) -> list[dict[str, Any]]:
+    folder = workspace.root / "studies"
+    return [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.json"))] if folder.is_dir() else []
+
+
+def _is_there(record: dict[str, Any], workspace: Workspace) -> bool:
+    """Whether the study's file or its results still exist, where they were or beside a moved workspace."""
+    places = (Path(record["folder"]), workspace.root / record["relative"])
+    return any((place / f"{record['study']}{suffix}").exists() for place in places for suffix in (".toml", ".study"))

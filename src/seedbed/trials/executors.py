@@ -1,8 +1,8 @@
 """Executors: what runs where. In: steps that are not done. Out: events, as steps begin, go on, end or fail.
 
 `inline` runs in this process; `processes` keeps one worker per core, each a fresh interpreter with `threads` threads, sharing stores
-through their memory maps. Both give the same numbers. Workers are reached over a local socket, not forked, so that a script needs no
-`__main__` guard. A worker that dies costs its step one retry; when this process dies, workers notice and end.
+through their memory maps. Both give the same numbers. Workers are fresh interpreters at the other end of a socket pair, not forks, so
+that a script needs no `__main__` guard. A worker that dies costs its step one retry; when this process dies, workers notice and end.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Connection, Listener, wait
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Literal
 
@@ -67,7 +66,10 @@ class Queue:
         """A step that can begin now, or None; the waiting ones whose input failed are reported as failed."""
         for step in list(self._waiting):
             need = step.needs
-            if need and need[1] in self._failed:
+            if self._workspace.has(step.kind, step.key):  # another process that shares the workspace was first
+                self._waiting.remove(step)
+                self._on_event(Event(what="done", step=step))
+            elif need and need[1] in self._failed:
                 self._waiting.remove(step)
                 self.fail(step, "its pre-training failed")
             elif need is None or self._workspace.has(*need):
@@ -128,6 +130,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     connection: Connection
     step: Step | None = None
+    ready: bool = False  # it has said so
 
 
 @dataclass
@@ -137,34 +140,19 @@ class Processes(Executor):
     workers: int
     device: str = "cpu"
     _deaths: dict[str, int] = field(default_factory=dict)
+    _stillborn: int = 0
 
     def run(self, steps: list[Step], workspace: Workspace, on_event: OnEvent) -> None:
         queue = Queue(steps, workspace, on_event)
         pool: list[_Worker] = []
         threads = max((s.threads for s in steps), default=1)
-        with tempfile.TemporaryDirectory(prefix="seedbed-") as folder, _listener(folder) as listener:
-            try:
-                pool += self._start(min(self.workers, len(steps)), listener, threads)
-                while self._feed(pool, queue, workspace, on_event):
-                    self._listen(pool, queue, listener, threads, on_event)
-            finally:
-                _end(pool)
-
-    def _start(self, num: int, listener: Listener, threads: int) -> list[_Worker]:
-        started: list[subprocess.Popen[bytes]] = []
         try:
-            started.extend(_spawn(listener, threads) for _ in range(num))
-            by_pid = {p.pid: p for p in started}
-            workers = []
-            for _ in started:
-                connection = _accept(listener, started)
-                workers.append(_Worker(by_pid[connection.recv()], connection))
-            return workers
-        except BaseException:  # interrupted while they begin: none is left behind
-            for process in started:
-                process.kill()
-                process.wait()
-            raise
+            for _ in range(min(self.workers, len(steps))):
+                _add_worker(pool, threads)
+            while self._feed(pool, queue, workspace, on_event):
+                self._listen(pool, queue, threads, on_event)
+        finally:
+            _end(pool)
 
     def _feed(self, pool: list[_Worker], queue: Queue, workspace: Workspace, on_event: OnEvent) -> bool:
         """Give idle workers what is ready; False when nothing runs and nothing is left."""
@@ -176,17 +164,20 @@ class Processes(Executor):
                     worker.connection.send((step, workspace, self.device))
         return any(w.step for w in pool)
 
-    def _listen(self, pool: list[_Worker], queue: Queue, listener: Listener, threads: int, on_event: OnEvent) -> None:
+    def _listen(self, pool: list[_Worker], queue: Queue, threads: int, on_event: OnEvent) -> None:
         for ready in wait([w.connection for w in pool], timeout=1.0):
             worker = next(w for w in pool if w.connection is ready)
             try:
                 what, value, details = worker.connection.recv()
             except (EOFError, OSError):
-                self._bury(worker, pool, queue, listener, threads)
+                self._bury(worker, pool, queue, threads)
                 continue
             self._hear(worker, what, value, details, queue, on_event)
 
     def _hear(self, worker: _Worker, what: str, value: object, details: str, queue: Queue, on_event: OnEvent) -> None:
+        if what == "ready":
+            worker.ready = True
+            return
         step = worker.step
         assert step is not None
         if what == "progress":
@@ -200,60 +191,40 @@ class Processes(Executor):
         else:
             queue.fail(step, describe(value), details)  # pyright: ignore[reportArgumentType]
 
-    def _bury(self, worker: _Worker, pool: list[_Worker], queue: Queue, listener: Listener, threads: int) -> None:
+    def _bury(self, worker: _Worker, pool: list[_Worker], queue: Queue, threads: int) -> None:
         """A worker died: its step gets one retry, and another worker takes its place."""
         status = worker.process.wait()
         worker.connection.close()
         pool.remove(worker)
+        self._stillborn += not worker.ready
+        if self._stillborn > self.workers:  # not one that was killed: none can begin
+            raise SeedbedError(f"a worker ended before it began (exit status {status})", "Try --executor inline to see why.")
         if (step := worker.step) is not None:
             self._deaths[step.key] = self._deaths.get(step.key, 0) + 1
             if self._deaths[step.key] <= _RETRIES:
                 queue.again(step)
             else:
                 queue.fail(step, f"its worker died twice (exit status {status}); out of memory? Try --workers 1")
-        pool += self._start(1, listener, threads)
+        _add_worker(pool, threads)
 
 
-@contextmanager
-def _listener(folder: str) -> Iterator[Listener]:
-    with Listener(str(Path(folder) / "socket"), authkey=os.urandom(32)) as listener:
-        yield listener
-
-
-def _spawn(listener: Listener, threads: int) -> subprocess.Popen[bytes]:
-    """A fresh interpreter; its address, secret and search path come over standard input, not the command line."""
+def _add_worker(pool: list[_Worker], threads: int) -> None:
+    """A fresh interpreter at the other end of a socket pair, which it inherits: no address, no secret, nothing for others to reach."""
+    ours, theirs = Pipe()
     source = str(Path(__file__).resolve().parents[2])
     environment = os.environ | {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH", "")]))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seedbed.trials.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,  # stdout carries data only; warnings go to stderr
-        env=environment,
-        start_new_session=True,  # the terminal's Ctrl-C reaches this process alone, which then ends the workers
-    )
-    assert process.stdin is not None
-    key: bytes = listener._authkey  # pyright: ignore[reportAttributeAccessIssue]
-    with suppress(BrokenPipeError):  # it ended at once: `_accept` says so
-        process.stdin.write(f"{listener.address}\n{key.hex()}\n".encode())
-        process.stdin.close()
-    return process
-
-
-def _accept(listener: Listener, started: list[subprocess.Popen[bytes]]) -> Connection:
-    """The next worker's connection; raises when a worker ended before it came."""
-    socket = listener._listener._socket  # pyright: ignore[reportAttributeAccessIssue]
-    socket.settimeout(1.0)
-    while True:
-        try:
-            return listener.accept()  # pyright: ignore[reportReturnType]
-        except TimeoutError:
-            if dead := [p for p in started if p.poll() is not None]:
-                raise SeedbedError(
-                    f"a worker ended before it began (exit status {dead[0].returncode})", "Try --executor inline to see why."
-                ) from None
-        except AuthenticationError:
-            continue
+    with theirs:
+        process = subprocess.Popen(
+            # -P: files of the user's current folder must not stand in for modules.
+            [sys.executable, "-P", "-m", "seedbed.trials.worker", str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # stdout carries data only; warnings go to stderr
+            env=environment,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,  # the terminal's Ctrl-C reaches this process alone, which then ends the workers
+        )
+    pool.append(_Worker(process, ours))
 
 
 def _end(pool: list[_Worker]) -> None:

@@ -6,28 +6,22 @@ A key is the hash of the step's spec and inputs and a revision: never of a name,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import SeedbedError
 from seedbed.base.spec import fingerprint
-from seedbed.data import decode
-from seedbed.data.formats import open_source
-from seedbed.data.pack import Progress as PackProgress
-from seedbed.data.pack import pack
-from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
+from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining import pretrain
-from seedbed.tasks.catalogue.classification import Classification
+from seedbed.tasks.catalogue import TASKS
 from seedbed.transfers.methods import METHODS
+from seedbed.trials.datasets import OnPack, pack_study
 from seedbed.trials.steps import BACKBONES_KIND, MEASUREMENTS_KIND, MeasureStep, PretrainStep, Step
 from seedbed.trials.study import Data, Study
-
-DEFAULT_SIZE_PX = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,62 +59,9 @@ class Plan:
         return [step for step in self.steps if not self.workspace.has(step.kind, step.key)]
 
 
-def make_plan(study: Study, workspace: Workspace, on_pack: Callable[[str], PackProgress | None] | None = None) -> Plan:
-    """Pack what is not packed, and name every step."""
-    stores = {
-        name: _store(study, data, name, workspace, on_pack) for name, data in [("source", study.source), *study.targets.items()]
-    }
-    return _Planner(study, workspace, stores).plan()
-
-
-def store_folder(source: Source, size_px: int, workspace: Workspace) -> Path:
-    """Where the workspace keeps the store of a source as listed now."""
-    return workspace.folder("stores", fingerprint({"listing": source.listing, "size_px": size_px, "decoder": decode.REVISION}))
-
-
-def size_of(study: Study, data: Data) -> int:
-    """A target is packed at the source's size unless it says otherwise."""
-    return data.size_px or study.source.size_px or DEFAULT_SIZE_PX
-
-
-def open_data(study: Study, data: Data) -> Source | Store:
-    """The source or the store that a study's data names, paths relative to the study's folder."""
-    if isinstance(data.data, Source | Store):
-        return data.data
-    path = Path(data.data).expanduser()
-    path = path if path.is_absolute() else study.folder / path
-    if Store.is_at(path):
-        return Store.open(path)
-    if path.exists():
-        return open_source(str(path), hierarchy=data.hierarchy)
-    if "(" in data.data:
-        return open_source(_relative_call(data.data, study.folder), hierarchy=data.hierarchy)
-    return open_source(data.data, hierarchy=data.hierarchy)
-
-
-def _relative_call(text: str, folder: Path) -> str:
-    """A data call whose first argument, where it is a relative path, is taken from the study's folder."""
-    from seedbed.base.call import Call, parse_call
-
-    call = parse_call(text, "data set")
-    if call.args and isinstance(call.args[0], str) and not Path(call.args[0]).expanduser().is_absolute():
-        return str(Call(name=call.name, args=(str(folder / call.args[0]), *call.args[1:]), kwargs=call.kwargs))
-    return text
-
-
-def _store(
-    study: Study, data: Data, name: str, workspace: Workspace, on_pack: Callable[[str], PackProgress | None] | None
-) -> Store:
-    try:
-        opened = open_data(study, data)
-        if isinstance(opened, Store):
-            return opened
-        size_px = size_of(study, data)
-        folder = store_folder(opened, size_px, workspace)
-        return pack(opened, folder, size_px=size_px, progress=on_pack(name) if on_pack else None).store
-    except SeedbedError as error:
-        where = "[source]" if name == "source" else f"[targets] {name}"
-        raise type(error)(f"{where}: {error.message}", error.hint) from None
+def make_plan(study: Study, workspace: Workspace, on_pack: OnPack | None = None, stores: Mapping[str, Store] | None = None) -> Plan:
+    """Pack what is not packed, and name every step; `stores` stand for the data where they are given."""
+    return _Planner(study, workspace, dict(stores or pack_study(study, workspace, on_pack))).plan()
 
 
 class _Planner:
@@ -132,6 +73,7 @@ class _Planner:
         self._steps: dict[str, Step] = {}
         self._views: dict[tuple[str, int], View] = {}
         self._tasks: dict[tuple[str, int], str] = {}
+        self._checked: set[str] = set()
 
     def plan(self) -> Plan:
         for arm in self._study.arms:
@@ -147,11 +89,25 @@ class _Planner:
             stores=self._stores,
         )
 
+    def _check_methods(self, step: PretrainStep) -> None:
+        """A method that cannot work on a network is refused before anything is trained."""
+        if step.backbone in self._checked:
+            return
+        self._checked.add(step.backbone)
+        source = self._stores["source"]
+        built = BACKBONES.make(step.backbone).build(source.classes, source.size_px)
+        for name, method in self._study.methods.items():
+            try:
+                METHODS.make(method).check(built)
+            except SeedbedError as error:
+                raise type(error)(f"[methods] {name}: {error.message}", error.hint) from None
+
     def _add_arm(self, arm: str, images_seen: int, seed: int) -> None:
         step = self._pretrain_step(arm, images_seen, seed)
+        self._check_methods(step)
         self._steps.setdefault(step.key, step)
         common = {"arm": arm, "seed": seed, "images_seen": images_seen, "backbone": step.backbone, "backbone_key": step.key}
-        if images_seen:
+        if images_seen and len(self._view(arm, seed).held_out()[0]):
             self._cells.append(Cell(**common, target="source", method="pretraining", kind=BACKBONES_KIND, key=step.key))
         for target, data in self._study.targets.items():
             for name, method in self._study.methods.items():
@@ -218,16 +174,17 @@ class _Planner:
             threads=self._study.threads,
             backbone_key=backbone.key,
             store=self._stores[target].path,
-            train_per_class=data.train_per_class,
+            task=data.task,
             method=method,
             seed=seed,
         )
 
     def _task(self, target: str, data: Data, seed: int) -> str:
-        drawn = seed if data.train_per_class is not None else -1
+        kind = TASKS.make(data.task)
+        drawn = seed if kind.is_drawn else -1
         if (target, drawn) not in self._tasks:
             try:
-                task = Classification(train_per_class=data.train_per_class).load(self._stores[target], seed)
+                task = kind.load(self._stores[target], seed)
             except SeedbedError as error:
                 raise type(error)(f"[targets] {target}: {error.message}", error.hint) from None
             self._tasks[target, drawn] = task.fingerprint

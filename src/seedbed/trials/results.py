@@ -19,7 +19,7 @@ from seedbed.base.artifacts import Workspace, file_aside
 from seedbed.metrics import HIGHER_IS_BETTER, UNITS
 from seedbed.metrics.accuracy import contributions
 from seedbed.trials.plan import Cell, Plan
-from seedbed.trials.steps import PREDICTIONS, load_arrays
+from seedbed.trials.steps import BACKBONES_KIND, PREDICTIONS, load_arrays
 from seedbed.trials.study import Study
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ def collect(plan: Plan, failures: Mapping[str, Failure]) -> Results:
     num_failed = 0
     manifests = _Manifests(plan.workspace)
     for cell in plan.cells:
-        if plan.workspace.has(cell.kind, cell.key):
+        # A measurement whose backbone was removed counts as left: the next run makes both again.
+        if plan.workspace.has(cell.kind, cell.key) and plan.workspace.has(BACKBONES_KIND, cell.backbone_key):
             outcomes += _outcomes(plan, cell, manifests)
         elif cell.key in failures or cell.backbone_key in failures:
             num_failed += 1

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from seedbed.base.artifacts import Workspace, write_json
+from seedbed.base.artifacts import Workspace, disk_errors, write_json
 from seedbed.base.device import choose_device, num_cores
 from seedbed.base.errors import UsageError
-from seedbed.data.pack import Progress as PackProgress
-from seedbed.trials.disk import record_study
+from seedbed.trials.datasets import OnPack, recorded
+from seedbed.trials.disk import read_record, record_study
 from seedbed.trials.executors import Event, Executor, Inline, Processes
 from seedbed.trials.plan import Plan, make_plan
 from seedbed.trials.results import Failure, Results, collect
@@ -25,7 +25,6 @@ from seedbed.trials.study import Study
 
 _FAILURES = "failures.json"
 EXECUTORS = ("processes", "inline")
-OnPack = Callable[[str], PackProgress | None]
 
 
 def open_workspace(study: Study, workspace: str | Path | None = None) -> Workspace:
@@ -62,7 +61,8 @@ def run_study(
     chosen = _executor(executor, choose_device(device), workers)
     plan = make_plan(study, place, on_pack)
     folder = study.results_folder
-    folder.mkdir(parents=True, exist_ok=True)
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     record_study(plan)
     if on_plan:
         on_plan(plan)
@@ -77,8 +77,9 @@ def run_study(
 
 
 def study_status(study: Study, workspace: str | Path | None = None) -> Results:
-    """The results so far; nothing is run but packing, which is no step."""
-    plan = make_plan(study, open_workspace(study, workspace))
+    """The results so far, on the data as the last run found them; nothing is run, but packing where there was no run."""
+    place = open_workspace(study, workspace)
+    plan = make_plan(study, place, stores=recorded(study, read_record(study, place)))
     return collect(plan, read_failures(study.results_folder))
 
 
@@ -125,7 +126,8 @@ class _Journal:
             self._on_event(event)
 
     def _line(self, text: str) -> None:
-        with (self._folder / "run.log").open("a") as file:
+        path = self._folder / "run.log"
+        with disk_errors(path), path.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     def _write_failures(self) -> None:

@@ -24,7 +24,7 @@ from seedbed.models.fit import Progress, Schedule
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives import OBJECTIVES
 from seedbed.pretraining.pretrain import Seeds, pretrain_view, view_facts
-from seedbed.tasks.catalogue.classification import Classification
+from seedbed.tasks.catalogue import TASKS
 from seedbed.transfers.methods import METHODS, Context
 from seedbed.trials.provenance import versions
 
@@ -136,7 +136,7 @@ class MeasureStep(Step):
 
     backbone_key: str
     store: Path
-    train_per_class: int | None
+    task: str
     method: str
     seed: int
     kind: str = MEASUREMENTS_KIND
@@ -149,7 +149,7 @@ class MeasureStep(Step):
         return {
             "backbone": self.backbone_key,
             "target": Store.open(self.store).name,
-            "train_per_class": self.train_per_class,
+            "task": self.task,
             "method": self.method,
             "method_settings": asdict(METHODS.make(self.method)),  # pyright: ignore[reportArgumentType]
             "seed": self.seed,
@@ -159,7 +159,7 @@ class MeasureStep(Step):
         started = time.perf_counter()
         backbone = load_backbone(workspace.folder(BACKBONES_KIND, self.backbone_key))
         backbone.module.to(device)
-        task = Classification(train_per_class=self.train_per_class).load(Store.open(self.store), self.seed)
+        task = TASKS.make(self.task).load(Store.open(self.store), self.seed)
         context = Context(seed=self.seed, device=device, on_progress=on_progress)
         measured = METHODS.make(self.method).run(backbone, task, context)
         manifest = self.manifest(

@@ -5,6 +5,8 @@ In: a study file or keyword arguments. Out: one checked frozen record. Knows not
 
 from __future__ import annotations
 
+import math
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -19,14 +21,14 @@ from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives import OBJECTIVES
-from seedbed.tasks.catalogue.classification import Classification
+from seedbed.tasks.catalogue import TASKS
 from seedbed.transfers.methods import METHODS
 from seedbed.trials.arms import Arm, Pretraining, listed, read_arm
 
 if TYPE_CHECKING:
     from seedbed.trials.results import Results
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NAME = re.compile(r"\w[\w .()+,-]*")
 RESERVED = ("source", "source_fine")  # as targets they mean accuracy on the source itself
 
 
@@ -34,10 +36,22 @@ RESERVED = ("source", "source_fine")  # as targets they mean accuracy on the sou
 class Data:
     """A data set of a study: where it is, and at which size it is packed; a target may limit its training images."""
 
-    data: str | Source | Store
+    data: str | os.PathLike[str] | Source | Store
     size_px: int | None = None
     hierarchy: str | None = None
     train_per_class: int | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.data, os.PathLike):
+            object.__setattr__(self, "data", os.fspath(self.data))
+        if self.size_px is not None and not (_is_number(self.size_px, int) and 8 <= self.size_px <= 1024):
+            raise UsageError(f"size_px = {self.size_px!r} is not a whole number in 8..1024")
+        TASKS.make(self.task)
+
+    @property
+    def task(self) -> str:
+        """The call of the task that it is as a target."""
+        return "classification()" if self.train_per_class is None else f"classification(train_per_class={self.train_per_class})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +95,12 @@ class Study:
     def __post_init__(self) -> None:
         put = lambda key, value: object.__setattr__(self, key, value)  # noqa: E731  a frozen dataclass normalises itself once
         if not _NAME.fullmatch(self.name):
-            raise UsageError(f"study name {self.name!r} is not a file name", "Use letters, digits, '-', '_' and '.'.")
+            raise UsageError(f"study name {self.name!r} is not a file name", "Begin with a letter or a digit; no '/'.")
         put("pretraining", self._common())
         put("seeds", _seeds(self.seeds))
         put("source", _data(self.source, "source", size_px=self.size_px, hierarchy=self.hierarchy))
         put("arms", {name: read_arm(arm, f"[arms] {name}") for name, arm in self.arms.items()})
-        put("targets", {n: _target(t, n) for n, t in self.targets.items()})
+        put("targets", {n: _target(t, n, Path(self.folder)) for n, t in self.targets.items()})
         put("methods", _methods(self.methods))
         put("folder", Path(self.folder))
         self._check()
@@ -97,6 +111,10 @@ class Study:
         return build(Pretraining, listed(table, "images_seen"), "[pretraining]")
 
     def _check(self) -> None:
+        if self.question is not None and not isinstance(self.question, str):
+            raise UsageError(f"question = {self.question!r} is not a name", "See: seedbed list questions.")
+        if not isinstance(self.reference, str):
+            raise UsageError(f"reference = {self.reference!r} is not the name of an arm", f"Valid: {', '.join(self.arms)}.")
         if self.reference not in self.arms:
             raise unknown("reference", self.reference, self.arms, "the study: it must be one of its arms")
         if len(self.arms) < 2:
@@ -104,30 +122,29 @@ class Study:
         for name, arm in self.arms.items():
             if (own := len(arm.budgets(self.pretraining))) not in (1, len(self.budgets)):
                 raise UsageError(
-                    f"[arms] {name}: {own} training budgets, where the reference {self.reference!r} has {len(self.budgets)}",
-                    "Give as many, to be compared rank by rank, or one, to be compared with each.",
+                    f"[arms] {name}: {own} training budgets, where another arm has {len(self.budgets)}",
+                    "Give every arm as many, to be compared rank by rank, or one, to be compared with each.",
                 )
         if not self.targets:
             raise UsageError(f"the study {self.name!r} has no target", 'Add one under [targets]: digits = "digits()".')
         for name in self.targets:
             if name in RESERVED:
                 raise UsageError(f"a target may not be called {name!r}", "That name means accuracy on the source itself.")
-        if not _is_number(self.margin, int, float) or not self.margin > 0:
+        if not _is_number(self.margin, int, float) or not 0 < self.margin < math.inf:
             raise UsageError(f"margin = {self.margin!r} must be a positive number", "1.0 is one point.")
         if not _is_number(self.threads, int) or self.threads < 1:
             raise UsageError(f"threads = {self.threads!r} must be a whole number, at least 1")
-        if self.size_px is not None and (not _is_number(self.size_px, int) or not 8 <= self.size_px <= 1024):
-            raise UsageError(f"size_px = {self.size_px!r} is not a whole number in 8..1024")
         BACKBONES.make(self.pretraining.backbone)
         OBJECTIVES.make(self.pretraining.objective)
 
     @property
     def budgets(self) -> tuple[int, ...]:
-        """The training budgets of the reference, ascending."""
-        return tuple(sorted(self.arms[self.reference].budgets(self.pretraining)))
+        """The training budgets at which arms are compared, ascending: the reference's, or where it has but one, of the arm with most."""
+        names = [self.reference, *self.arms]
+        return tuple(sorted(max((self.arms[name].budgets(self.pretraining) for name in names), key=len)))
 
     def images_seen_of(self, arm: str, budget: int) -> int:
-        """What an arm saw where the reference saw `budget` images: its budget of the same rank, or the only one that it has."""
+        """What an arm saw in the family of a budget: its own budget of the same rank, or the only one that it has."""
         own = sorted(self.arms[arm].budgets(self.pretraining))
         return own[0] if len(own) == 1 else own[self.budgets.index(budget)]
 
@@ -181,6 +198,11 @@ def _from_table(table: dict[str, Any], path: Path) -> Study:
     for key in ("source", "arms", "targets", "reference"):
         if key not in table:
             raise UsageError(f"the study has no {key!r}", 'A study needs [source], [arms], [targets] and reference = "ARM".')
+    for key in _TABLES:
+        if not isinstance(table.get(key, {}), dict):
+            raise UsageError(
+                f"{key!r} is {table[key]!r}, and it must be a table", f"Begin a line with [{key}]; see docs/study-files.md."
+            )
     source = table["source"]
     keys = ("data", "size_px", "hierarchy")
     for key in source:
@@ -220,8 +242,8 @@ def _is_number(value: Any, *types: type) -> bool:
 
 
 def _seeds(seeds: Any) -> tuple[int, ...]:
-    given = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds) if isinstance(seeds, list | tuple | range) else ()
-    if not given or len(set(given)) != len(given) or any(not isinstance(s, int) or s < 0 for s in given):
+    given = tuple(range(seeds)) if _is_number(seeds, int) else tuple(seeds) if isinstance(seeds, list | tuple | range) else ()
+    if not given or len(set(given)) != len(given) or any(not _is_number(s, int) or s < 0 for s in given):
         raise UsageError(f"seeds = {seeds} must be a positive number or a list of distinct seeds >= 0", "seeds = 3 means 0, 1, 2.")
     return given
 
@@ -229,15 +251,15 @@ def _seeds(seeds: Any) -> tuple[int, ...]:
 def _data(value: Any, where: str, **defaults: Any) -> Data:
     if isinstance(value, Data):
         return value
-    if isinstance(value, str | Source | Store):
+    if isinstance(value, str | os.PathLike | Source | Store):
         return Data(data=value, **defaults)
     raise UsageError(f"{where} = {value!r} is not a data set", "Give a path, a call string, a Source or a Store.")
 
 
-def _target(value: Any, name: str) -> Data:
+def _target(value: Any, name: str, folder: Path) -> Data:
     """A target's own settings are taken out of its call string: folder('cells/', size_px=32, train_per_class=5)."""
     data = _data(value, f"[targets] {name}")
-    if not (isinstance(data.data, str) and "(" in data.data):
+    if not isinstance(data.data, str) or "(" not in data.data or os.path.exists(folder / data.data):
         return data
     from seedbed.data.formats import parse_data
 
@@ -245,31 +267,22 @@ def _target(value: Any, name: str) -> Data:
     own = {key: call.kwargs[key] for key in ("size_px", "train_per_class") if key in call.kwargs}
     if not own:
         return data
-    settings = build(_TargetSettings, own, f"[targets] {name}")
     rest = Call(name=call.name, args=call.args, kwargs={key: value for key, value in call.kwargs.items() if key not in own})
-    return Data(data=str(rest), size_px=settings.size_px, train_per_class=settings.train_per_class)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _TargetSettings:
-    """What a target's call may say beside its format's own settings."""
-
-    size_px: int | None = None
-    train_per_class: int | None = None
-
-    def __post_init__(self) -> None:
-        Classification(train_per_class=self.train_per_class)
-        if self.size_px is not None and not 8 <= self.size_px <= 1024:
-            raise ValueError(f"size_px = {self.size_px} is outside 8..1024")
+    try:
+        return Data(data=str(rest), **own)
+    except UsageError as error:
+        raise UsageError(f"[targets] {name}: {error.message}", error.hint) from None
 
 
 def _methods(methods: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
-    named = dict(methods) if isinstance(methods, Mapping) else {m.split("(")[0]: m for m in methods}
-    if not named or len(named) < len(methods):
+    given = dict(methods) if isinstance(methods, Mapping) else {str(m).split("(")[0]: m for m in methods}
+    if not given or len(given) < len(methods):
         raise UsageError(f"methods = {methods!r} must be one or more, each with a name of its own", 'Write {"name": "probe()"}.')
-    for text in named.values():
+    for name, text in given.items():
+        if not isinstance(text, str):
+            raise UsageError(f"[methods] {name} = {text!r} is not a call", 'Write probe = "probe()"; see: seedbed list methods.')
         METHODS.make(text)
-    return named
+    return given
 
 
 __all__ = ["Arm", "Data", "Pretraining", "Study", "load_study"]

@@ -1,7 +1,7 @@
 """A worker process: `python -m seedbed.trials.worker`, started by the executor and by nobody else.
 
-In: the executor's address and secret on standard input; then steps over the socket. Out: progress, done, failed. Ends when the
-executor goes, however it went.
+In: the number of an inherited socket, as the argument; then steps over it. Out: ready, progress, done, failed. Ends when the executor
+goes, however it went.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from multiprocessing.connection import Client, Connection
+from multiprocessing.connection import Connection
 
 from seedbed.models.fit import Progress
 from seedbed.trials.executors import torch_threads
@@ -23,9 +23,8 @@ _REPORT_EVERY_S = 1.0
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    address, key = sys.stdin.readline().strip(), sys.stdin.readline().strip()
-    connection = Client(address, authkey=bytes.fromhex(key))
-    connection.send(os.getpid())
+    connection = Connection(int(sys.argv[1]))
+    connection.send(("ready", None, ""))
     todo: queue.Queue[tuple] = queue.Queue()
     threading.Thread(target=_receive, args=(connection, todo), daemon=True).start()
     while True:

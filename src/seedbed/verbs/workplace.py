@@ -58,6 +58,9 @@ def disk(options: Namespace) -> Result:
         options,
         f"{place.root}: {document['bytes'] / 1e6:,.1f} MB, of which no study refers to {document['unreferenced_bytes'] / 1e6:,.1f} MB",
     )
+    document["missing_studies"] = disk_of.missing_studies(place)
+    for missing in document["missing_studies"]:
+        say(options, f"  not found any more: the study {missing}")
     for item in items[:20]:
         say(options, f"  {item.bytes / 1e6:10,.1f} MB  {item.kind}/{item.key}  {', '.join(item.studies) or '(no study)'}")
     if options.clean:

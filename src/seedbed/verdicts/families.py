@@ -62,12 +62,7 @@ def answer_families(results: Results, question: str, describe_arm: DescribeArm =
     gains = _reference_gains(results)
     for family in families(results):
         converged = gains.get((family.target, family.method))
-        reference = _scores(results, study.reference, family.rows[study.reference])
-        arms = [
-            _scores(results, arm, rows)
-            for arm, rows in family.rows.items()
-            if arm != study.reference and _comparable(results, rows[0], family.rows[study.reference][0])
-        ]
+        reference, arms = _scores(results, family, study.reference)
         place = {"target": family.target, "method": family.method, "images_seen": family.images_seen}
         answers += [
             answer_from_contrast(
@@ -93,22 +88,45 @@ def _described(study: Study, arm: str, budget: int, describe_arm: DescribeArm) -
     return words if seen in (0, budget) else f"{words or arm}, which saw {seen:,} images,"
 
 
-def _scores(results: Results, arm: str, rows: list[Outcome]) -> ArmScores:
-    per_image = [_sorted_contributions(results, o) for o in rows]
-    sizes = {len(p) for p in per_image}
-    whole = np.stack(per_image) if len(sizes) == 1 else None
-    return ArmScores(arm=arm, values=np.array([o.value for o in rows]), per_image=whole)
+def _scores(results: Results, family: Family, reference: str) -> tuple[ArmScores, list[ArmScores]]:
+    """The reference and the arms that can be compared with it. Test images are counted as crossed with seeds only where every
+    outcome was measured on the same ones: where classes are drawn anew with each seed, their share is in the spread over seeds."""
+    read = {arm: [_Scored(results, o) for o in rows] for arm, rows in family.rows.items()}
+    comparable = {arm: scored for arm, scored in read.items() if _comparable(read[reference], scored)}
+    first = read[reference][0]
+    crossed = all(scored.same_images(first) for found in comparable.values() for scored in found)
+    made = {
+        arm: ArmScores(
+            arm=arm,
+            values=np.array([s.outcome.value for s in found]),
+            per_image=np.stack([s.contributions for s in found]) if crossed else None,
+        )
+        for arm, found in comparable.items()
+    }
+    return made[reference], [scores for arm, scores in made.items() if arm != reference]
 
 
-def _sorted_contributions(results: Results, outcome: Outcome) -> np.ndarray:
-    ids, _, contributions = results.contributions(outcome)
-    return contributions[np.argsort(ids, kind="stable")]
+class _Scored:
+    """One outcome with its test images in the order of their ids."""
+
+    def __init__(self, results: Results, outcome: Outcome) -> None:
+        ids, labels, contributions = results.contributions(outcome)
+        order = np.argsort(ids, kind="stable")
+        self.outcome = outcome
+        self.ids, self.labels, self.contributions = ids[order], labels[order], contributions[order]
+
+    def same_images(self, other: _Scored) -> bool:
+        return np.array_equal(self.ids, other.ids) and np.array_equal(self.labels, other.labels)
 
 
-def _comparable(results: Results, a: Outcome, b: Outcome) -> bool:
-    """Whether two outcomes were measured on the same test images with the same labels."""
-    (ids_a, labels_a, _), (ids_b, labels_b, _) = results.contributions(a), results.contributions(b)
-    return np.array_equal(ids_a, ids_b) and np.array_equal(labels_a, labels_b)
+def _comparable(reference: list[_Scored], arm: list[_Scored]) -> bool:
+    """Whether an arm was measured on the reference's test images with its labels, seed by seed; where they share no seed, on
+    images that some seed of the reference was measured on."""
+    by_seed = {scored.outcome.seed: scored for scored in reference}
+    shared = [(scored, by_seed[scored.outcome.seed]) for scored in arm if scored.outcome.seed in by_seed]
+    if shared:
+        return all(a.same_images(b) for a, b in shared)
+    return any(arm[0].same_images(scored) for scored in reference)
 
 
 def _reference_gains(results: Results) -> dict[tuple[str, str], bool | None]:

@@ -5,6 +5,7 @@ In: a path or a call string. Out: a Source. A plain path goes to the format that
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -18,6 +19,9 @@ from seedbed.data.source import Source
 
 class Format(ABC):
     """A layout of labelled images; a frozen dataclass of its settings."""
+
+    # Fields that hold paths: in a study they are relative to its file.
+    paths: ClassVar[tuple[str, ...]] = ()
 
     # Formats that need a path are asked in this order whether they recognise it; higher first.
     priority: ClassVar[int] = 0
@@ -39,17 +43,31 @@ FORMATS.add("tiny_imagenet", "seedbed.data.formats.tiny_imagenet:TinyImageNet")
 FORMATS.add("toy", "seedbed.data.formats.toy:Toy")
 
 
-def parse_data(text: str) -> Call:
-    """The call that a data string stands for: `"photos/"` is `folder('photos/')` unless another format recognises the path."""
-    path = Path(text).expanduser()
+def parse_data(text: str, folder: Path | None = None) -> Call:
+    """The call that a data string stands for: `"photos/"` is `folder('photos/')` unless another format recognises the path.
+
+    Paths are relative to `folder`, or to the current one.
+    """
+    path = (folder or Path()) / Path(text).expanduser()
+    name = str(path) if folder else text
     if os.path.exists(path):  # unlike Path.exists, false for a text too long to be a path
-        return Call(name=recognise(path), args=(str(text),))
+        return Call(name=recognise(path), args=(name,))
     try:
-        return _call(text)
+        call = _call(text)
     except UsageError:
         if "(" in text:
             raise
-        return Call(name="folder", args=(str(text),))
+        return Call(name="folder", args=(name,))
+    return _placed(call, folder) if folder else call
+
+
+def _placed(call: Call, folder: Path) -> Call:
+    """The call with its relative paths taken from `folder`."""
+    cls = FORMATS.get(call.name)
+    names = [f.name for f in dataclasses.fields(cls)]  # pyright: ignore[reportArgumentType]
+    place = lambda name, value: str(folder / Path(value).expanduser()) if name in cls.paths and isinstance(value, str) else value  # noqa: E731
+    args = tuple(place(name, value) for name, value in zip(names, call.args, strict=False)) + call.args[len(names) :]
+    return Call(name=call.name, args=args, kwargs={key: place(key, value) for key, value in call.kwargs.items()})
 
 
 def _call(text: str) -> Call:
@@ -68,8 +86,10 @@ def recognise(path: Path) -> str:
     return "folder"
 
 
-def open_source(data: str, *, format_name: str | None = None, hierarchy: str | None = None) -> Source:
-    """The source at a path or of a call string; `format_name` settles the format of a plain path.
+def open_source(
+    data: str | os.PathLike[str], *, format_name: str | None = None, hierarchy: str | None = None, folder: Path | None = None
+) -> Source:
+    """The source at a path or of a call string; `format_name` settles the format of a plain path, relative to `folder`.
 
     Raises UsageError for an unknown format, BadDataError for a path without labelled images.
     """
@@ -78,5 +98,6 @@ def open_source(data: str, *, format_name: str | None = None, hierarchy: str | N
             f"hierarchy {hierarchy!r} is not available in this version",
             "Nested folders and toy() bring their own tree; leave `hierarchy` out.",
         )
-    call = Call(name=format_name, args=(data,)) if format_name else parse_data(data)
+    data = os.fspath(data)
+    call = Call(name=format_name, args=(data,)) if format_name else parse_data(data, folder)
     return FORMATS.make(call, f"data set {data!r}").read()

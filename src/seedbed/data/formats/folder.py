@@ -7,6 +7,7 @@ the path of a file's folder is its leaf label, and nested folders give the class
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,12 +25,19 @@ class Folder(Format):
     """Images in folders by class; train/val/test recognised; nested folders give a hierarchy."""
 
     path: str
+    paths: ClassVar[tuple[str, ...]] = ("path",)
 
     def read(self) -> Source:
         root = must_exist(self.path)
         found = list_images(root)
         has_splits = any(f.path.split("/")[0].lower() in ("train", "training") and f.path.count("/") > 1 for f in found)
         records = [_record(f, has_splits) for f in found]
+        strays = {f.path.split("/")[0] for f in found if "/" in f.path and _split_of(f) is None} if has_splits else set()
+        if strays:
+            raise BadDataError(
+                f"{root} has split folders, and beside them {min(strays)!r} with images of no split",
+                "Move it out of the way, or into train/, val/ or test/ as a class.",
+            )
         loose = [f.path for f, (_, label, _) in zip(found, records, strict=True) if not label]
         if loose:
             raise _without_labels(root, loose, len(found))
@@ -46,10 +54,13 @@ class Folder(Format):
 
 def _record(found: Found, has_splits: bool) -> tuple[str, str, int]:
     parts = found.path.split("/")[:-1]
-    split = _SPLIT_FOLDERS.get(parts[0].lower()) if has_splits and parts else None
-    if split is None:
-        return found.path, "/".join(parts), TRAIN
-    return found.path, "/".join(parts[1:]), split
+    split = _split_of(found) if has_splits else None
+    return (found.path, "/".join(parts), TRAIN) if split is None else (found.path, "/".join(parts[1:]), split)
+
+
+def _split_of(found: Found) -> int | None:
+    top, _, rest = found.path.partition("/")
+    return _SPLIT_FOLDERS.get(top.lower()) if rest else None
 
 
 def _without_labels(root: object, loose: list[str], num_images: int) -> BadDataError:

@@ -25,6 +25,7 @@ class TinyImageNet(Format):
     """Tiny ImageNet as distributed: 200 synsets, 64 px JPEG; its validation images serve as test."""
 
     path: str
+    paths: ClassVar[tuple[str, ...]] = ("path",)
     priority: ClassVar[int] = 10
 
     @staticmethod

@@ -12,6 +12,11 @@ from seedbed.tasks.task import Task
 class TaskKind(ABC):
     """How a store becomes a task; a frozen dataclass of its settings."""
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the task is drawn anew with each seed."""
+        return False
+
     @abstractmethod
     def load(self, store: Store, seed: int) -> Task:
         """Train, validation and test rows, disjoint; the same at the same seed."""

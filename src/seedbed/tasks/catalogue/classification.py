@@ -26,6 +26,10 @@ class Classification(TaskKind):
         if self.train_per_class is not None and self.train_per_class < 2:
             raise ValueError(f"train_per_class = {self.train_per_class}: give at least 2, one to learn from and one to validate")
 
+    @property
+    def is_drawn(self) -> bool:
+        return self.train_per_class is not None
+
     def load(self, store: Store, seed: int) -> Task:
         pool = np.flatnonzero(store.splits == TRAIN)
         validation = np.flatnonzero(store.splits == VAL)

@@ -33,6 +33,10 @@ class Method(ABC):
     def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
         """Measure; the same seed gives the same measurement; test labels are touched in `task.score` alone."""
 
+    def check(self, backbone: Backbone) -> None:
+        """Raise UsageError when the method cannot work on such a backbone; asked before anything is trained."""
+        return
+
     def num_images_trained(self) -> int:
         """Images that the method trains on, for the cost estimate."""
         return 0

@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
+from seedbed.base.errors import TrainingError
 from seedbed.base.randomness import stream
 from seedbed.data.loader import Resident, Stream
 from seedbed.metrics.accuracy import rank
@@ -37,15 +38,23 @@ class Finetune(Method):
     def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
         validation_labels = task.labels(task.validation)
         best: tuple[float, float, Backbone] | None = None
-        chosen = {}
+        chosen: dict[str, float | None] = {}  # None: the training diverged
         for rate in sorted(self.learning_rates):
-            tuned = self._train(backbone, task, rate, context)
+            try:
+                tuned = self._train(backbone, task, rate, context)
+            except TrainingError:
+                chosen[f"{rate:g}"] = None
+                continue
             scores = logits(tuned, Resident(task.store.pixels, task.validation, None, context.device)).numpy()
             right = 100.0 * float((scores.argmax(1) == validation_labels).mean())
             chosen[f"{rate:g}"] = right
             if best is None or right > best[0]:
                 best = (right, rate, tuned)
-        assert best is not None
+        if best is None:
+            raise TrainingError(
+                f"fine-tuning diverged at every learning rate of {list(self.learning_rates)}",
+                "Give smaller ones: learning_rates=[0.003].",
+            )
         scores = logits(best[2], Resident(task.store.pixels, task.test, None, context.device)).numpy()
         facts = {"learning_rate": best[1], "validation_top1": chosen, "num_train": len(task.train), "layers": "all"}
         return task.score(rank(scores), facts)

@@ -37,6 +37,9 @@ class Probe(Method):
         if not self.c or min(self.c) <= 0:
             raise ValueError(f"c = {list(self.c)} must be positive values")
 
+    def check(self, backbone: Backbone) -> None:
+        backbone.layer(self.layer)
+
     def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
         rows = np.concatenate([task.train, task.validation, task.test])
         all_codes = normalise_rows(codes(backbone, Resident(task.store.pixels, rows, None, context.device), self.layer))

@@ -1,0 +1,117 @@
+"""The data of a study: what it names, packed into the workspace.
+
+In: a study and a workspace. Out: a store for the source and for each target, and what is worth knowing of them. Paths are relative to
+the study's folder. Knows nothing of arms.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from seedbed.base.artifacts import Workspace
+from seedbed.base.errors import BadDataError, SeedbedError, UsageError
+from seedbed.base.spec import fingerprint
+from seedbed.data import decode
+from seedbed.data.formats import open_source
+from seedbed.data.pack import Progress, UnreadableError, pack
+from seedbed.data.source import Source
+from seedbed.data.store import Store
+from seedbed.trials.study import Data, Study
+
+DEFAULT_SIZE_PX = 32
+OnPack = Callable[[str], Progress | None]
+
+
+def pack_study(study: Study, workspace: Workspace, on_pack: OnPack | None = None) -> dict[str, Store]:
+    """Stores of "source" and of each target, packed where they are not; targets at the source's size unless they say otherwise."""
+    source = _located("[source]", lambda: _store(study, study.source, "source", None, workspace, on_pack))
+    stores = {"source": source}
+    for name, data in study.targets.items():
+        stores[name] = _located(f"[targets] {name}", lambda n=name, d=data: _store(study, d, n, source, workspace, on_pack))
+    return stores
+
+
+def store_folder(source: Source, size_px: int, workspace: Workspace) -> Path:
+    """Where the workspace keeps the store of a source as listed now."""
+    return workspace.folder("stores", fingerprint({"listing": source.listing, "size_px": size_px, "decoder": decode.REVISION}))
+
+
+def pack_into(source: Source, size_px: int, workspace: Workspace, progress: Progress | None = None) -> Store:
+    """The store of a source in the workspace; one with too many unreadable images says how to allow them."""
+    try:
+        return pack(source, store_folder(source, size_px, workspace), size_px=size_px, progress=progress).store
+    except UnreadableError as error:
+        raise BadDataError(
+            error.message,
+            f"All are listed in {error.listed}. Repair or remove them; or allow them, and name the store instead of the images: "
+            f"seedbed pack {source.name} STORE --size-px {size_px} --allow-unreadable {error.share:g}.",
+        ) from None
+
+
+def data_notes(stores: Mapping[str, Store]) -> list[str]:
+    """What a reader of the results must know of the data: images left out, and splits that were derived."""
+    notes = []
+    for name, store in stores.items():
+        if num := store.card["num_unreadable"]:
+            notes.append(f"{name}: {num:,} unreadable image{'s' if num > 1 else ''} left out, listed in {store.unreadable}")
+        notes += [f"{name}: {split} images are {how}" for split, how in store.card["derived_splits"].items()]
+    return notes
+
+
+def record_of(study: Study, stores: Mapping[str, Store]) -> dict[str, Any]:
+    """Which store stood for what, so that results can be read again without the images; data given as objects have none."""
+    asked = _asked(study)
+    folder = study.folder.resolve()
+    return {n: {"asked": asked[n], "store": os.path.relpath(stores[n].path.resolve(), folder)} for n in stores if asked[n]}
+
+
+def recorded(study: Study, record: Mapping[str, Any]) -> dict[str, Store] | None:
+    """The stores of the last run, where all of them are still there and were asked for in the same words."""
+    asked = _asked(study)
+    same = all(words and record.get(name, {}).get("asked") == words for name, words in asked.items())
+    paths = {name: study.folder / record[name]["store"] for name in asked} if same else {}
+    return {n: Store.open(p) for n, p in paths.items()} if same and all(map(Store.is_at, paths.values())) else None
+
+
+def _asked(study: Study) -> dict[str, str]:
+    data = {"source": study.source, **study.targets}
+    size = study.source.size_px
+    return {
+        name: json.dumps([d.data, d.size_px or size, d.hierarchy, decode.REVISION]) if isinstance(d.data, str) else ""
+        for name, d in data.items()
+    }
+
+
+def _located(where: str, make: Callable[[], Store]) -> Store:
+    try:
+        return make()
+    except SeedbedError as error:
+        raise type(error)(f"{where}: {error.message}", error.hint) from None
+
+
+def _store(study: Study, data: Data, name: str, source: Store | None, workspace: Workspace, on_pack: OnPack | None) -> Store:
+    opened = _open(data, study.folder)
+    size_px = data.size_px or (source.size_px if source else DEFAULT_SIZE_PX)
+    if isinstance(opened, Source):
+        return pack_into(opened, size_px, workspace, on_pack(name) if on_pack else None)
+    if opened.size_px != size_px and (data.size_px or source):
+        beside = "size_px says" if data.size_px else "the source is packed at"
+        raise UsageError(
+            f"{opened.path} is packed at {opened.size_px} px, and {beside} {size_px} px",
+            f"Pack it at {size_px} px (seedbed pack SOURCE STORE --size-px {size_px}), or name the images instead of the store.",
+        )
+    return opened
+
+
+def _open(data: Data, folder: Path) -> Source | Store:
+    """What a study's data names, paths relative to the study's folder."""
+    if isinstance(data.data, Source | Store):
+        return data.data
+    path = folder / Path(data.data).expanduser()
+    if Store.is_at(path):
+        return Store.open(path)
+    return open_source(data.data, hierarchy=data.hierarchy, folder=folder)
