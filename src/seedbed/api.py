@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +87,12 @@ def pretrain(
     Returns:
         Pretrained: `.backbone`, `.metrics` on the source's held-out images in percent, `.fitted`.
     """
-    from seedbed.models.checkpoint import CARD, save_backbone
+    from seedbed.models.checkpoint import CARD
     from seedbed.models.fit import Schedule
     from seedbed.models.zoo import BACKBONES
     from seedbed.pretraining.objectives import OBJECTIVES
-    from seedbed.pretraining.pretrain import Seeds, pretrain_view, view_facts
+    from seedbed.pretraining.pretrain import Seeds, pretrain_view
+    from seedbed.trials.steps import save_pretrained
 
     if images_seen < 0:
         raise UsageError(
@@ -101,24 +102,27 @@ def pretrain(
     if folder and folder.exists() and not (folder / CARD).is_file():
         raise UsageError(f"{folder} exists and is not a backbone", "Name a new folder; nothing there was touched.")
     view = make_view(Store.open(store) if not isinstance(store, Store) else store, recipe, seed)
+    schedule, seeds = Schedule(images_seen=images_seen), Seeds(sample=seed, init=seed)
     with flushed_denormals():
         done = pretrain_view(
             view,
             BACKBONES.make(backbone),
-            Schedule(images_seen=images_seen),
+            schedule,
             objective=OBJECTIVES.make(objective),
-            seeds=Seeds(sample=seed, init=seed),
+            seeds=seeds,
             device=choose_device(device),
             on_progress=on_progress,
         )
-    facts = {"recipe": recipe, "seeds": {"sample": seed, "init": seed}, "images_seen": images_seen, "source_metrics": done.metrics}
-    done.backbone.card = {**facts, **view_facts(view)}
+    settings = {
+        "recipe": recipe,
+        "seeds": asdict(seeds),
+        "backbone": backbone,
+        "objective": objective,
+        "schedule": asdict(schedule),
+    }
     if folder:
-        from seedbed.trials.steps import save_arrays
-
         with written_aside(folder) as aside:
-            save_backbone(done.backbone, aside)
-            save_arrays(aside / "codes.safetensors", {"codes": done.card_codes})
+            save_pretrained(done, view, settings, aside)
     return done
 
 

@@ -67,6 +67,7 @@ def load_backbone(path: str | Path) -> Backbone:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    path = Path(path).parent if Path(path).name == WEIGHTS else Path(path)  # a weights file stands beside its card
     card = read_card(path)
     if missing := {"architecture", "classes", "size_px"} - card.keys():
         raise BadDataError(f"{Path(path) / CARD} lacks {sorted(missing)}", "Name a folder that seedbed pretrain wrote.")

@@ -18,12 +18,12 @@ import numpy as np
 from seedbed.base.artifacts import Workspace
 from seedbed.base.device import describe_hardware
 from seedbed.data.store import Store
-from seedbed.data.view import make_view
+from seedbed.data.view import View, make_view
 from seedbed.models.checkpoint import load_backbone, save_backbone
 from seedbed.models.fit import Progress, Schedule
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives import OBJECTIVES
-from seedbed.pretraining.pretrain import Seeds, pretrain_view, view_facts
+from seedbed.pretraining.pretrain import Pretrained, Seeds, pretrain_view, view_facts
 from seedbed.tasks.catalogue import TASKS
 from seedbed.transfers.methods import METHODS, Context
 from seedbed.trials.provenance import versions
@@ -111,21 +111,9 @@ class PretrainStep(Step):
             "epochs": self.schedule.images_seen / len(view.rows),
             **view_facts(view),
         }
-        done.backbone.card = {
-            "recipe": self.recipe,
-            "seeds": {"sample": self.seeds.sample, "init": self.seeds.init},
-            "images_seen": self.schedule.images_seen,
-            "batch_norm": "statistics of 1,024 source images"
-            if not self.schedule.images_seen
-            else "running statistics of training",
-            "source_metrics": done.metrics,
-            "versions": versions(),
-            **view_facts(view),
-        }
         manifest = self.manifest(device, started, **facts)
         with workspace.adding(self.kind, self.key, manifest) as folder:
-            save_backbone(done.backbone, folder)
-            save_arrays(folder / "codes.safetensors", {"codes": done.card_codes})
+            save_pretrained(done, view, self.settings(), folder)
             if done.predictions:
                 save_arrays(folder / PREDICTIONS, done.predictions)
 
@@ -167,6 +155,21 @@ class MeasureStep(Step):
         )
         with workspace.adding(self.kind, self.key, manifest) as folder:
             save_arrays(folder / PREDICTIONS, dict(measured.predictions))
+
+
+def save_pretrained(done: Pretrained, view: View, settings: dict[str, Any], folder: Path) -> None:
+    """Weights, card and card codes of a pre-training into an existing folder."""
+    seen = settings["schedule"]["images_seen"]
+    done.backbone.card = {
+        **settings,
+        "images_seen": seen,
+        "batch_norm": "running statistics of training" if seen else "statistics of 1,024 source images",
+        "source_metrics": done.metrics,
+        "versions": versions(),
+        **view_facts(view),
+    }
+    save_backbone(done.backbone, folder)
+    save_arrays(folder / "codes.safetensors", {"codes": done.card_codes})
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -103,7 +103,7 @@ def study_plan(options: Namespace) -> Result:
 def study_run(options: Namespace) -> Result:
     study = _load(options)
     results = study.run(workspace=options.workspace, executor=options.executor, workers=options.workers, device=options.device)
-    document, status = _status(results, options)
+    document, status = _status(results, options, save=True)
     say(options, "", f"Results: {study.results_folder}", f"Report:  seedbed report {options.file}")
     return document, status
 
@@ -140,19 +140,26 @@ def _load(options: Namespace) -> Study:
     return study
 
 
-def _status(results: Results, options: Namespace) -> Result:
-    """The document of `study run` and `study status`: 4 when cells failed."""
+def _status(results: Results, options: Namespace, save: bool = False) -> Result:
+    """The document of `study run` and `study status`: 4 when cells failed; a run saves the answers beside the table."""
+    from seedbed.trials.datasets import data_notes
     from seedbed.verdicts.questions import answer
+    from seedbed.writeup import save_answers
 
     answers = answer(results)
+    if save:
+        save_answers(results, answers)
+    notes = data_notes(results.plan.stores)
     if not options.json:
         _print_summary(results, answers)
+    say(options, *notes)
     document = {
         "study": results.study.name,
         "cells": {"done": results.num_done, "failed": results.num_failed, "left": results.num_left},
         "rows": [o.to_dict() for o in results.outcomes],
         "answers": [a.to_dict() for a in answers],
         "failures": [asdict(f) for f in results.failures],
+        "notes": notes,
     }
     return document, 4 if results.num_failed else 0
 

@@ -5,16 +5,29 @@ In: results. Out: one HTML page, and the same tables for the terminal. Nothing i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from seedbed.trials.results import Results
+    from seedbed.verdicts.answer import Answer
 
 
 def report(results: Results, path: str | Path) -> Path:
-    """Answer the study's own question and write the page to `path`; returns the path."""
+    """Answer the study's own question and write the page to `path`; returns the path. The answers go to the study's results, too."""
     from seedbed.verdicts.questions import answer
     from seedbed.writeup.html import write_report
 
-    return write_report(results, answer(results), Path(path))
+    answers = answer(results)
+    save_answers(results, answers)
+    return write_report(results, answers, Path(path))
+
+
+def save_answers(results: Results, answers: Sequence[Answer]) -> Path:
+    """`NAME.study/answers.json`: the answers as `seedbed study run --json` prints them."""
+    from seedbed.base.artifacts import write_json
+
+    path = results.study.results_folder / "answers.json"
+    write_json(path, [a.to_dict() for a in answers])
+    return path

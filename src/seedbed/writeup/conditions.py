@@ -11,6 +11,7 @@ from typing import Any
 
 from seedbed.data.source import Source
 from seedbed.data.store import Store
+from seedbed.trials.datasets import data_notes
 from seedbed.trials.plan import Plan
 from seedbed.trials.results import Results
 from seedbed.trials.study import Data
@@ -81,6 +82,7 @@ def study_facts(results: Results) -> tuple[tuple[str, str], ...]:
     facts += [(f"Target {name}", _data_words(data, results.plan, name)) for name, data in study.targets.items()]
     facts += [(f"Method {name}", call) for name, call in study.methods.items()]
     facts += [
+        *(("Note", note) for note in data_notes(results.plan.stores)),
         ("Seeds", ", ".join(map(str, study.seeds))),
         ("Margin", f"{study.margin:g} {'point' if study.margin == 1 else 'points'}"),
         ("Threads", f"{study.threads} per worker"),

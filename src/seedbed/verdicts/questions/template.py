@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from seedbed.base.errors import UsageError
+from seedbed.data.store import Store
 from seedbed.trials.study import RESERVED
 
 _EMBEDDED_SOURCE, _EMBEDDED_TARGET = "toy()", "digits()"
@@ -30,7 +31,7 @@ def study_file(name: str, words: str, reference: str, arms: Sequence[str], sourc
         "",
         "[source]                   # what is pre-trained on: a folder of images by class, a store, or a call",
         f"data    = {json.dumps(source)}",
-        "size_px = 32               # images are packed once at this size",
+        *([] if Store.is_at(source) else ["size_px = 32               # images are packed once at this size"]),
         "",
         "[pretraining]",
         'backbone    = "small(width=16)"',
