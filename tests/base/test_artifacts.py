@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -102,8 +103,8 @@ def test_a_refusal_of_the_disk_becomes_a_storage_error(tmp_path: Path, number: i
 
 
 def test_another_system_error_passes_unchanged(tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError), written_aside(tmp_path / "result"):
-        raise IsADirectoryError(errno.EISDIR, "is a directory")
+    with pytest.raises(TimeoutError), written_aside(tmp_path / "result"):
+        raise TimeoutError(errno.ETIMEDOUT, "timed out")
 
 
 def test_a_full_disk_while_writing_json_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,3 +155,43 @@ def test_keys_lists_finished_steps_alone(tmp_path: Path) -> None:
             pass
     space.folder("backbones", "unfinished").mkdir()
     assert space.keys("backbones") == ["a", "b"]
+
+
+def test_the_first_of_two_writers_of_one_key_wins(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    with place.adding("kind", "key", {"by": "second"}) as ours, place.adding("kind", "key", {"by": "first"}) as theirs:
+        (ours / "data").write_text("second")
+        (theirs / "data").write_text("first")
+    assert place.manifest("kind", "key") == {"by": "first"}
+    assert (place.folder("kind", "key") / "data").read_text() == "first"
+    assert [p.name for p in (tmp_path / "kind").iterdir()] == ["key"]
+
+
+def test_many_writers_of_one_key_leave_one_finished_folder(tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    absent = []
+
+    def write(number: int) -> None:
+        for _ in range(50):
+            with place.adding("kind", "key", {"by": number}) as folder:
+                (folder / "data").write_text(str(number))
+            absent.append(not place.has("kind", "key"))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert not any(absent)
+    assert [p.name for p in (tmp_path / "kind").iterdir()] == ["key"]
+
+
+def test_a_device_is_written_and_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_json(tmp_path / "pipe", {"a": 1})
+    assert json.loads(os.read(reader, 100)) == {"a": 1}
+    assert (tmp_path / "pipe").is_fifo()
+    os.close(reader)
+
+
+def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot write .*directory"):
+        write_json(tmp_path, {})

@@ -194,3 +194,18 @@ def test_decoding_in_threads_does_not_change_the_callers_warnings(monkeypatch: p
             threads[name].join(10)
         after = list(warnings.filters)
     assert after == before
+
+
+@pytest.mark.parametrize(
+    ("pixels", "reason"),
+    [
+        (np.full((9, 9), 0.5, np.float32), "floating-point pixels"),
+        (np.full((9, 9), 70_000, np.int32), "pixels from 70000 to 70000"),
+        (np.full((9, 9), -1, np.int32), "pixels from -1"),
+    ],
+)
+def test_pixels_without_a_known_range_are_refused(pixels: np.ndarray, reason: str) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "TIFF")
+    with pytest.raises(ValueError, match=reason):
+        decode(buffer.getvalue(), 8)

@@ -217,3 +217,10 @@ def test_real_folders_open(real_data: Path, part: str) -> None:
     assert len(source.classes) == {"hymenoptera": 2, "cifar10": 10}[part]
     assert _by_split(source)["train"] > 0
     assert source.ids.tolist() == sorted(set(source.ids))
+
+
+def test_a_folder_beside_the_splits_is_no_class(make_tree) -> None:
+    root = make_tree({"train/a": 2, "train/b": 2, "test/a": 1, "unlabeled": 3})
+    with pytest.raises(BadDataError, match="'unlabeled'") as caught:
+        Source.open(str(root))
+    assert "train/" in caught.value.hint

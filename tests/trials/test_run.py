@@ -161,3 +161,27 @@ def test_wrong_executors_and_workers_are_refused(make_study, workspace) -> None:
             run_study(study, workspace=workspace.root, device="cpu", **options)
     with pytest.raises(UsageError, match="unknown device 'gpu'"):
         run_study(study, workspace=workspace.root, device="gpu", executor="inline")
+
+
+def test_a_layer_that_is_not_there_is_refused_before_anything_is_trained(run, workspace) -> None:
+    with pytest.raises(UsageError, match=r"\[methods\] probe: .*stage9"):
+        run(("probe(c=[1.0])", "probe(layer='stage9')"))
+    assert not (workspace.root / "backbones").exists()
+
+
+def test_an_arm_whose_classes_have_no_test_images_has_no_accuracy_on_the_source(run, make_tree) -> None:
+    make_tree({"train/a": 6, "train/b": 6, "train/c": 6, "test/b": 2, "test/c": 2}, root="other")
+    results, _ = run(('"photos"', '"other"'), ("images(fraction=0.5)", "classes(names=['a', 'b']) | classes(names=['a', 'b'])"))
+    assert results.num_left == results.num_failed == 0
+    results, _ = run(('"photos"', '"other"'), ('all = ""', "all = \"classes(names=['b', 'c'])\""))
+    assert {o.target for o in results.outcomes if o.arm == "all"} == {"source", "cells"}
+
+
+def test_a_log_that_cannot_be_written_is_a_storage_error(run, make_study) -> None:
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("no /dev/full")
+    folder = make_study().results_folder
+    folder.mkdir()
+    (folder / "run.log").symlink_to("/dev/full")
+    with pytest.raises(StorageError, match="no room left"):
+        run()

@@ -79,6 +79,35 @@ MISTAKES = {
         "trains on nothing",
         "Valid",
     ),
+    "arm with a batch of one": (
+        ('half = "images(fraction=0.5)"', "half = { batch_size = 1 }"),
+        "half",
+        "[arms] half: batch_size = 1",
+        "Valid",
+    ),
+    "arm without images": (
+        ('half = "images(fraction=0.5)"', "half = { images_seen = 0 }"),
+        "half",
+        "[arms] half: images_seen = [0]",
+        "",
+    ),
+    "budget twice": (("images_seen = 64", "images_seen = [64, 64]"), "images_seen", "holds a budget twice", ""),
+    "random with a budget": (
+        ('{ init = "random" }', '{ init = "random", images_seen = 5 }'),
+        "random",
+        "'images_seen' would say nothing",
+        "",
+    ),
+    "method of a number": (('probe = "probe(c=[1.0])"', "probe = 3"), "probe", "[methods] probe = 3 is not a call", "list methods"),
+    "question of a number": (("seeds = 2", "seeds = 2\nquestion = 3"), "question", "question = 3 is not a name", "list questions"),
+    "reference of a list": (
+        ('reference = "all"', 'reference = ["all"]'),
+        "reference",
+        "is not the name of an arm",
+        "all, half, random",
+    ),
+    "margin without end": (("seeds = 2", "seeds = 2\nmargin = inf"), "margin", "margin = inf", "one point"),
+    "seeds of yes": (("seeds = 2", "seeds = true"), "seeds", "seeds = True", "seeds = 3 means"),
     "source of text": (('[source]\ndata = "photos"\nsize_px = 8', 'source = "photos"'), "source", "source", ""),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,42 @@ def test_budgets_that_pair_with_none_are_refused(tmp_path: Path) -> None:
         _study(tmp_path, longer=[128, 256], images_seen=[64, 128, 256])
     assert "[arms] longer: 2 training budgets" in str(caught.value)
     assert "rank by rank" in str(caught.value)
+
+
+def _drawn(folder: Path, seeds: list[int]) -> Study:
+    """Arms whose two classes are drawn anew with each seed: each seed has test images of its own."""
+    return Study(
+        name="drawn",
+        source="toy(per_class=3, test_per_class=2)",
+        arms={"all": "classes(num=2)", "half": "classes(num=2) | images(fraction=0.5)"},
+        reference="all",
+        targets={"other": "toy(per_class=2, test_per_class=1, seed=1)"},
+        methods={"probe": "probe(c=[1.0])"},
+        backbone="small(width=2)",
+        images_seen=64,
+        seeds=seeds,
+        folder=folder,
+    )
+
+
+def test_classes_drawn_anew_are_compared_seed_by_seed(tmp_path: Path) -> None:
+    results = run_study(_drawn(tmp_path, [0, 1, 2]), executor="inline", device="cpu")
+    by_target = {a.target: a for a in answer_families(results, "contrasts")}
+    assert set(by_target) == {"source", "other"}
+    assert "new test images" not in by_target["source"].sentence
+    assert "new test images" in by_target["other"].sentence
+
+
+def test_a_missing_seed_changes_nothing_in_what_is_comparable(tmp_path: Path) -> None:
+    results = run_study(_drawn(tmp_path, [0, 1, 2]), executor="inline", device="cpu")
+    without = replace(results, outcomes=tuple(o for o in results.outcomes if (o.arm, o.seed) != ("half", 0)))
+    assert {(a.target, a.arm, a.num_seeds) for a in answer_families(without, "contrasts")} == {
+        ("source", "half", 2),
+        ("other", "half", 2),
+    }
+
+
+def test_arms_with_other_labels_are_not_compared(tmp_path: Path) -> None:
+    study = replace(_drawn(tmp_path, [0, 1]), arms={"all": "", "families": "bottom_up(depth=1)"})
+    results = run_study(study, executor="inline", device="cpu")
+    assert {a.target for a in answer_families(results, "contrasts")} == {"other"}

@@ -44,6 +44,9 @@ def write_json(path: Path, value: Any) -> None:
 def file_aside(final: Path) -> Iterator[Path]:
     """A file to write that becomes `final` when the block ends well, and vanishes when it does not; folders are made."""
     with disk_errors(final):
+        if final.exists() and not final.is_file():  # a device or a pipe: nothing may take its place
+            yield final
+            return
         final.parent.mkdir(parents=True, exist_ok=True)
         aside = _aside(final)
         try:
@@ -70,6 +73,8 @@ def disk_errors(path: Path) -> Iterator[None]:
                 f"no room left on the disk while writing {path}",
                 "Free some space, or point --workspace (or the output path) at a larger disk; nothing half-written was kept.",
             ) from error
+        if number in (errno.EISDIR, errno.ENOTDIR):
+            raise StorageError(f"cannot write {path}: {os.strerror(number).lower()}", "Name another file.") from error
         if number in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise StorageError(f"not allowed to write {path}", "Choose a folder that you may write to.") from error
         raise

@@ -24,7 +24,7 @@ class Finetune(Method):
     """Fine-tune all layers with a new head; the learning rate of a small grid is chosen on validation."""
 
     images_seen: int = 100_000
-    learning_rates: tuple[float, ...] = (0.03, 0.1, 0.3)
+    learning_rates: tuple[float, ...] = (0.1, 0.3, 1.0)
     batch_size: int = 128
     weight_decay: float = 5e-4
     revision: ClassVar[int] = 1
@@ -56,7 +56,15 @@ class Finetune(Method):
                 "Give smaller ones: learning_rates=[0.003].",
             )
         scores = logits(best[2], Resident(task.store.pixels, task.test, None, context.device)).numpy()
-        facts = {"learning_rate": best[1], "validation_top1": chosen, "num_train": len(task.train), "layers": "all"}
+        facts = {
+            "learning_rate": best[1],
+            # A wider grid might do better.
+            "learning_rate_at_edge": len(self.learning_rates) > 1
+            and best[1] in (min(self.learning_rates), max(self.learning_rates)),
+            "validation_top1": chosen,
+            "num_train": len(task.train),
+            "layers": "all",
+        }
         return task.score(rank(scores), facts)
 
     def _train(self, backbone: Backbone, task: Task, rate: float, context: Context) -> Backbone:

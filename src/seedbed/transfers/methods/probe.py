@@ -28,7 +28,7 @@ class Probe(Method):
 
     layer: str = "penultimate"
     readout: str = "svm"
-    c: tuple[float, ...] = (0.1, 1.0, 10.0)
+    c: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0, 1000.0)
     revision: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
@@ -52,6 +52,7 @@ class Probe(Method):
             "pooling": pooling(backbone, self.layer),
             "dim": all_codes.shape[1],
             "c": c,
+            "c_at_edge": len(self.c) > 1 and c in (min(self.c), max(self.c)),  # a wider grid might do better
             "validation_top1": validation_top1,
             "solver_converged": final.converged,
             "num_train": num_known,
