@@ -169,7 +169,12 @@ def parse() -> Namespace:
     parser.add_argument("--width", type=int, default=16, help="channels of the first layer")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=1, help="how often both sides are run, the order alternating")
-    parser.add_argument("--plain-net", choices=("conventional", "pool-first"), default="conventional", help="net of the plain side")
+    parser.add_argument(
+        "--plain-net",
+        choices=("conventional", "pool-first"),
+        default="pool-first",
+        help="net of the plain side: ours, or with norm and ReLU before pooling",
+    )
     parser.add_argument("--plain-channels-last", action="store_true", help="give the plain side this memory format too")
     parser.add_argument("--images-per-class", type=int, help="use only so many images of each class (to try the script out)")
     return parser.parse_args()
