@@ -205,7 +205,10 @@ def test_the_terminal_summary_fits_80_columns_without_colour(results: Results, a
     assert all(len(line) <= 80 for line in text.splitlines())
     flat = " ".join(text.split())
     assert all(" ".join(a.finding.split()) in flat for a in answers)
-    assert all(a.sentence.endswith(a.finding) and not a.finding.startswith("On ") for a in answers)
+    assert all(a.finding in a.sentence and not a.finding.startswith("On ") for a in answers)
+    late = "The reference was still improving with longer training"
+    assert flat.count(late) == len({(a.target, a.images_seen) for a in answers if a.converged is False})
+    assert sum(late in a.sentence for a in answers) == sum(a.converged is False for a in answers)
     assert "…" not in text and "not compared" in text
 
 

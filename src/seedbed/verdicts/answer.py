@@ -12,7 +12,9 @@ from typing import Any
 from seedbed.verdicts.contrasts import Contrast, Interval, Verdict
 
 _MAX_DECIMALS = 4
-_TRAINING_TIME = " The reference was still improving with longer training, so this may be an effect of training time."
+TRAINING_TIME = (
+    " The reference was still improving with longer training, so this may be an effect of training time."  # ends a sentence
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +45,9 @@ class Answer:
 
     @property
     def finding(self) -> str:
-        """The sentence without its place ("On digits (...), "), for where the place is a heading already."""
-        return self.sentence.removeprefix(f"{_place(self.target, self.method, self.metric, self.images_seen)}, ")
+        """The sentence without what it shares with its family (the place, and the remark on training time), for under a heading."""
+        place = _place(self.target, self.method, self.metric, self.images_seen)
+        return self.sentence.removeprefix(f"{place}, ").removesuffix(TRAINING_TIME)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields in order, pairs as lists: what `json` writes and reads back unchanged."""
@@ -81,7 +84,7 @@ def answer_from_contrast(
         unit=unit,
     )
     place = _place(target, method, metric, images_seen)
-    sentence = f"{place}, {words.verdict()}{_TRAINING_TIME if converged is False else ''}"
+    sentence = f"{place}, {words.verdict()}{TRAINING_TIME if converged is False else ''}"
     return Answer(
         question=question,
         target=target,

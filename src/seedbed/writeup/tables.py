@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seedbed.trials.results import Results
-from seedbed.verdicts.answer import Answer
+from seedbed.verdicts.answer import TRAINING_TIME, Answer
 from seedbed.verdicts.families import Family, families
 from seedbed.writeup import numbers
 
@@ -159,7 +159,10 @@ def terminal_summary(results: Results, answers: Sequence[Answer]) -> Group:
     parts: list[RenderableType] = []
     for table in family_tables(results, answers):
         parts.append(_terminal_table(table))
-        parts += [Padding(_sentence(row.answer), (0, 0, 0, 2)) for row in table.rows if row.answer]
+        answered = [row.answer for row in table.rows if row.answer]
+        parts += [Padding(_sentence(found), (0, 0, 0, 2)) for found in answered]
+        if any(found.converged is False for found in answered):
+            parts.append(Padding(Text(TRAINING_TIME.strip()), (0, 0, 0, 2)))
         parts.append(Text())
     if results.num_left or results.num_failed:
         parts.append(Text(state_words(results), style="bold"))
