@@ -7,6 +7,7 @@ CORES  := $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
 .PHONY: setup demo test slow lint types docs bench golden check clean
 
 $(VENV)/installed: pyproject.toml
+	@echo "Installing into $(VENV). PyTorch and what it needs are several GB: some minutes, by your network."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e .

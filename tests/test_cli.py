@@ -278,7 +278,7 @@ def test_demo_is_a_study_of_the_embedded_default(tmp_path: Path) -> None:
     assert (options.out, options.seed, options.verb) == ("seedbed-demo", 0, "studies:demo")
     study = write_demo(tmp_path / "demo", seed=5)
     assert study.seeds == (5, 6, 7)
-    assert list(study.targets) == ["digits", "fine"]
+    assert list(study.targets) == ["fine", "digits"]
     assert study.source.data == "toy()"
     assert write_demo(tmp_path / "demo", seed=5) == study
     from seedbed.base.errors import UsageError
@@ -385,6 +385,27 @@ def test_a_store_of_another_size_is_refused(verb: str, pretrained, place: Path) 
     assert status == 2
     assert "packed at 16 px, and the backbone takes" in document["error"]["message"]
     assert "--size-px" in document["error"]["hint"]
+
+
+def test_what_is_there_is_not_overwritten(pretrained, place: Path) -> None:
+    before = (place / "net" / "card.json").read_bytes()
+    status, document, _ = cli("pretrain", place / "photos.store", "--out", place / "net", "--images-seen", 8, "--device", "cpu")
+    assert (status, document["error"]["message"].endswith("holds a backbone already")) == (2, True)
+    assert (place / "net" / "card.json").read_bytes() == before
+    (place / "notes.txt").write_text("mine")
+    status, document, _ = cli("codes", place / "net", place / "photos.store", "--out", place / "notes.txt", "--device", "cpu")
+    assert status == 2
+    assert (place / "notes.txt").read_text() == "mine"
+
+
+def test_transfer_takes_a_target_as_a_study_does(pretrained, place: Path, tmp_path: Path) -> None:
+    task = f"folder('{place}/cells', train_per_class=3)"
+    call = ["transfer", place / "net", task, "probe(c=[1.0])", "--device", "cpu", "--workspace", tmp_path]
+    assert cli(*call)[1]["facts"]["num_train"] == 6
+    call[2] = task.replace("train_per_class", "train_per_clas")
+    status, document, _ = cli(*call)
+    assert status == 2
+    assert "Did you mean 'train_per_class'?" in document["error"]["hint"]
 
 
 def test_codes_into_a_folder_that_is_not_there_is_no_internal_error(pretrained, place: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seedbed.api import codes, pack, pretrain, report, transfer
+    from seedbed.base.errors import BadDataError, SeedbedError, UsageError
     from seedbed.data.hierarchy import Hierarchy
     from seedbed.data.recipes import Recipe
     from seedbed.data.source import Source
@@ -22,12 +23,15 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "Backbone": "seedbed.models.backbone",
+    "BadDataError": "seedbed.base.errors",
     "Hierarchy": "seedbed.data.hierarchy",
     "Recipe": "seedbed.data.recipes",
+    "SeedbedError": "seedbed.base.errors",
     "Source": "seedbed.data.source",
     "Store": "seedbed.data.store",
     "Study": "seedbed.trials.study",
     "Task": "seedbed.tasks.task",
+    "UsageError": "seedbed.base.errors",
     "codes": "seedbed.api",
     "pack": "seedbed.api",
     "pretrain": "seedbed.api",
@@ -37,12 +41,15 @@ _PLACES = {
 
 __all__ = [
     "Backbone",
+    "BadDataError",
     "Hierarchy",
     "Recipe",
+    "SeedbedError",
     "Source",
     "Store",
     "Study",
     "Task",
+    "UsageError",
     "codes",
     "pack",
     "pretrain",

@@ -78,7 +78,7 @@ def pretrain(
     Args:
         store: a store, or the path of one.
         backbone: a call string such as `small(width=16)`.
-        out: a folder to save it in; it must not exist, or hold a backbone.
+        out: a folder to save it in; it must not exist.
         recipe: which images and labels (see docs/recipes.md).
         images_seen: the training budget in images; 0 leaves the weights random.
         seed: of the sample, the initial weights, the order and the augmentation.
@@ -99,8 +99,9 @@ def pretrain(
             f"images_seen = {images_seen} is negative", "300_000 is usual for small nets; 0 leaves the weights random."
         )
     folder = Path(out) if out is not None else None
-    if folder and folder.exists() and not (folder / CARD).is_file():
-        raise UsageError(f"{folder} exists and is not a backbone", "Name a new folder; nothing there was touched.")
+    if folder and folder.exists():
+        what = "holds a backbone already" if (folder / CARD).is_file() else "exists and is not a backbone"
+        raise UsageError(f"{folder} {what}", "Name a new folder, or remove that one; nothing there was touched.")
     view = make_view(Store.open(store) if not isinstance(store, Store) else store, recipe, seed)
     schedule, seeds = Schedule(images_seen=images_seen), Seeds(sample=seed, init=seed)
     with flushed_denormals():
@@ -126,7 +127,7 @@ def pretrain(
     return done
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Codes:
     """Codes of n images at one layer, with their labels and ids."""
 
@@ -138,6 +139,10 @@ class Codes:
     pooling: str
     images_per_s: float
 
+    def __repr__(self) -> str:
+        n, d = self.codes.shape
+        return f"Codes: {n:,} images x {d} dimensions of {self.layer} ({self.pooling}), {len(self.classes)} classes"
+
     def save(self, path: str | Path) -> Path:
         """Write codes and labels as safetensors; ids and class names in its metadata, as JSON."""
         import json
@@ -145,6 +150,8 @@ class Codes:
         from safetensors.numpy import save_file
 
         path = Path(path)
+        if path.suffix != ".safetensors":
+            raise UsageError(f"{path} is not named as a safetensors file", "Name it like codes.safetensors.")
         metadata = {
             "ids": json.dumps(list(self.ids)),
             "classes": json.dumps(self.classes),
@@ -238,9 +245,13 @@ def transfer(
     """
     from seedbed.tasks.catalogue.classification import Classification
     from seedbed.transfers.methods import METHODS, Context
+    from seedbed.trials.study import read_target
 
     net, made = _backbone(backbone), METHODS.make(method)
     chosen = choose_device(device)
+    if isinstance(task, str):
+        asked = read_target(task, "task", Path())
+        task, train_per_class = str(asked.data), train_per_class or asked.train_per_class
     net.module.to(chosen)
     store = _fitting(open_store(task, net.size_px, workspace, on_pack), net)
     target = Classification(train_per_class=train_per_class).load(store, seed)
@@ -249,8 +260,14 @@ def transfer(
 
 
 def report(results: Results, path: str | Path) -> Path:
-    """Write the report of a study as one HTML page."""
+    """Write the report of a study's results as one HTML page; raises UsageError for another name or object."""
     from seedbed import writeup
+    from seedbed.trials.results import Results as ResultsOfStudy
+
+    if not isinstance(results, ResultsOfStudy):
+        raise UsageError(f"{results!r} are no results of a study", "Give what study.run() returns: sb.Study.load(FILE).run().")
+    if Path(path).suffix not in (".html", ".htm"):
+        raise UsageError(f"{path} is not named as an HTML file", "Name it like report.html.")
 
     return writeup.report(results, Path(path))
 

@@ -137,7 +137,7 @@ def _inspect(p: argparse.ArgumentParser) -> None:
 
 def _pretrain(p: argparse.ArgumentParser) -> None:
     p.add_argument("store", metavar="STORE")
-    p.add_argument("--backbone", required=True, help="for example 'small(width=16)'")
+    p.add_argument("--backbone", default="small()", help="for example 'small(width=16)', the default")
     p.add_argument("--out", required=True, metavar="DIR", help="folder for the backbone")
     p.add_argument("--recipe", default="", help="for example 'images(fraction=0.5)'")
     p.add_argument("--objective", default="supervised()")
@@ -178,7 +178,7 @@ def _list(p: argparse.ArgumentParser) -> None:
 
 
 def _disk(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--clean", action="store_true", help="remove what no study refers to, after saying how much")
+    p.add_argument("--clean", action="store_true", help="remove what no study refers to; without it, this is only shown")
     _workspace(p)
 
 
@@ -226,7 +226,7 @@ _VERBS: tuple[tuple[str, str, str, Add], ...] = (
 )
 _STUDY_VERBS: tuple[tuple[str, str, str, Add], ...] = (
     ("new", "print a commented study file that asks a question", "studies:study_new", _new),
-    ("plan", "what a study will do and cost; nothing is run", "studies:study_plan", _file),
+    ("plan", "what a study will do and cost; packs what is not packed, trains nothing", "studies:study_plan", _file),
     ("run", "run what is not done of a study", "studies:study_run", _run),
     ("status", "the results so far", "studies:study_status", _file),
 )

@@ -35,8 +35,8 @@ families  = "bottom_up(depth=1)"       # the same images, labelled with the five
 random    = {{ init = "random" }}        # no pre-training
 
 [targets]
-digits = "digits()"                    # real scans of handwritten digits
 fine   = "toy(per_class=40, test_per_class=40, seed=1)"
+digits = "digits()"                    # real scans of handwritten digits
 
 [methods]
 probe = "probe()"

@@ -95,12 +95,22 @@ def test_a_changed_source_is_packed_again(make_tree, tmp_path: Path, encode) -> 
     assert packed.store.num_images == len(packed.store.pixels) == 10
 
 
-def test_another_size_replaces_the_store(make_tree, tmp_path: Path) -> None:
-    root = make_tree({"a": 5, "b": 5})
+def test_a_store_of_another_size_or_of_other_data_is_not_replaced(make_tree, tmp_path: Path) -> None:
+    root, other = make_tree({"a": 5, "b": 5}), make_tree({"a": 6, "b": 5}, root="other")
     small = pack(str(root), tmp_path / "s.store", size_px=8).store.digest
-    large = pack(str(root), tmp_path / "s.store", size_px=16)
-    assert large.store.pixels.shape[1:] == (16, 16, 3)
-    assert large.store.digest != small
+    for source, size_px in ((root, 16), (other, 8)):
+        with pytest.raises(UsageError, match="is a store of .* at 8 px, and not of") as caught:
+            pack(str(source), tmp_path / "s.store", size_px=size_px)
+        assert "Name another folder" in caught.value.hint
+    assert Store.open(tmp_path / "s.store").digest == small
+    assert pack(f"{root}/.", tmp_path / "s.store", size_px=8).store.digest == small
+
+
+def test_a_damaged_store_is_bad_data(make_tree, tmp_path: Path) -> None:
+    pack(str(make_tree({"a": 5, "b": 5})), tmp_path / "s.store", size_px=8)
+    (tmp_path / "s.store" / "rows.parquet").write_text("<html>")
+    with pytest.raises(BadDataError, match="is damaged: rows.parquet"):
+        _ = Store.open(tmp_path / "s.store").leaves
 
 
 def test_the_digest_says_content_not_place(make_tree, tmp_path: Path) -> None:
@@ -205,12 +215,13 @@ def test_an_interrupted_second_pack_keeps_the_first_store(make_tree, tmp_path: P
     root = make_tree({"a": 5, "b": 5})
     pack(str(root), tmp_path / "s.store", size_px=8)
     before = _bytes(tmp_path / "s.store")
+    (root / "a" / "000.png").unlink()
 
     def interrupt(done: int, total: int) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        pack(str(root), tmp_path / "s.store", size_px=16, progress=interrupt)
+        pack(str(root), tmp_path / "s.store", size_px=8, progress=interrupt)
     assert _bytes(tmp_path / "s.store") == before
 
 

@@ -121,3 +121,11 @@ def test_a_store_is_packed_once(plan_of, workspace) -> None:
     assert len(times) == 2
     plan_of()
     assert {p: p.stat().st_mtime_ns for p in (workspace.root / "stores").glob("*/store.json")} == times
+
+
+def test_arms_that_are_one_training_are_told(plan_of) -> None:
+    plan = plan_of(("images(fraction=0.5)", "images(per_class=5000)"))
+    same, few = plan.notes[-1], plan.notes[0]
+    assert same == "all and half are one and the same training: comparing them says nothing"
+    assert few.startswith("half: 3 of 3 classes have fewer than 5000 images")
+    assert plan_of().notes == []

@@ -185,3 +185,10 @@ def test_a_log_that_cannot_be_written_is_a_storage_error(run, make_study) -> Non
     (folder / "run.log").symlink_to("/dev/full")
     with pytest.raises(StorageError, match="no room left"):
         run()
+
+
+def test_results_are_printed_as_means(run) -> None:
+    results, _ = run()
+    text = repr(results)
+    assert text.startswith("small: 10 of 10 cells done, 0 failed")
+    assert len(text.splitlines()) < 15

@@ -77,7 +77,7 @@ def test_fields_are_the_contract_in_order_and_unrounded() -> None:
 
 def test_worse() -> None:
     assert answer().sentence == (
-        "On cifar10 (probe, top1, 300,000 images seen), quarter is worse than all by 1.4 points (95 % interval "
+        "On cifar10 (probe, top1, 300,000 images seen), 'quarter' is worse than 'all' by 1.4 points (95 % interval "
         "0.9 to 1.9, over new seeds and new test images; 3 seeds). Part of the interval lies within the margin of "
         "1 point."
     )
@@ -86,7 +86,7 @@ def test_worse() -> None:
 def test_better_beyond_the_margin() -> None:
     contrast = changed(verdict="better", difference=2.0, interval=(1.5, 2.5), beyond_margin=True, margin=0.5, covers_images=False)
     assert answer(contrast).sentence == (
-        "On cifar10 (probe, top1, 300,000 images seen), quarter is better than all by 2.0 points (95 % interval "
+        "On cifar10 (probe, top1, 300,000 images seen), 'quarter' is better than 'all' by 2.0 points (95 % interval "
         "1.5 to 2.5, over new seeds; 3 seeds). All of the interval lies beyond the margin of 0.5 points."
     )
 
@@ -94,14 +94,14 @@ def test_better_beyond_the_margin() -> None:
 def test_equivalent() -> None:
     contrast = changed(verdict="equivalent", difference=-0.01, interval=(-0.6, 0.58), interval_90=(-0.5, 0.5), significant=False)
     assert (
-        "quarter is equivalent to all within +-1 point (difference -0.01 points, 90 % interval -0.50 to 0.50, 95 % "
+        "'quarter' is equivalent to 'all' within +-1 point (difference -0.01 points, 90 % interval -0.50 to 0.50, 95 % "
         "interval -0.60 to 0.58, over new seeds and new test images; 3 seeds)."
     ) in answer(contrast).sentence
 
 
 def test_equivalent_tells_a_small_but_real_difference() -> None:
     contrast = changed(verdict="equivalent", difference=-0.5, interval=(-0.9, -0.1), interval_90=(-0.8, -0.2), significant=True)
-    assert answer(contrast).sentence.endswith("The 95 % interval excludes 0: quarter is worse by a small but real difference.")
+    assert answer(contrast).sentence.endswith("The 95 % interval excludes 0: 'quarter' is worse by a small but real difference.")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_equivalent_tells_a_small_but_real_difference() -> None:
 def test_undecided(seeds_needed: tuple[int, int] | None, end: str) -> None:
     contrast = changed(verdict="undecided", difference=-0.8, interval=(-2, 0.4), significant=False, seeds_needed=seeds_needed)
     sentence = answer(contrast).sentence
-    assert "it is undecided whether quarter differs from all (difference -0.8 points, 95 %" in sentence
+    assert "it is undecided whether 'quarter' differs from 'all' (difference -0.8 points, 95 %" in sentence
     assert sentence.endswith(end)
 
 
@@ -133,20 +133,20 @@ def test_training_time_is_named_where_the_reference_still_improves() -> None:
 
 def test_the_source_itself() -> None:
     sentence = answer(target="source", method="pretraining", images_seen=1).sentence
-    assert sentence.startswith("On the source itself (top1, 1 image seen), quarter is worse")
+    assert sentence.startswith("On the source itself (top1, 1 image seen), 'quarter' is worse")
 
 
 def test_checkpoints_and_descriptions() -> None:
-    assert "this checkpoint (quarter) is worse than all" in answer(checkpoint=True).sentence
-    assert "this checkpoint (quarter) is worse" in answer(changed(arm_is_checkpoint=True)).sentence
+    assert "this checkpoint ('quarter') is worse than 'all'" in answer(checkpoint=True).sentence
+    assert "this checkpoint ('quarter') is worse" in answer(changed(arm_is_checkpoint=True)).sentence
     described = answer(describe_arm="a quarter of the images")
-    assert "a quarter of the images is worse than all" in described.sentence
+    assert "a quarter of the images is worse than 'all'" in described.sentence
     assert described.arm == "quarter"
-    assert "than this checkpoint (all)" in answer(changed(reference_is_checkpoint=True)).sentence
+    assert "than this checkpoint ('all')" in answer(changed(reference_is_checkpoint=True)).sentence
 
 
 def test_scores_have_no_points_and_no_budget_is_left_out() -> None:
     contrast = changed(difference=-0.1, interval=(-0.15, -0.05), margin=0.04)
     sentence = answer(contrast, unit="score", metric="ns_score", images_seen=None).sentence
-    assert "On cifar10 (probe, ns_score), quarter is worse than all by 0.10 (95 % interval 0.05 to 0.15" in sentence
+    assert "On cifar10 (probe, ns_score), 'quarter' is worse than 'all' by 0.10 (95 % interval 0.05 to 0.15" in sentence
     assert sentence.endswith("within the margin of 0.04.")

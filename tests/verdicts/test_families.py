@@ -43,7 +43,7 @@ def test_an_arm_with_budgets_of_its_own_is_compared_rank_by_rank(tmp_path: Path,
     assert found == seen
     answers = [a for a in answer_families(results, "contrasts") if a.target == "other"]
     assert [(a.images_seen, a.arm) for a in answers] == [(128, "longer"), (128, "random"), (256, "longer"), (256, "random")]
-    told = ["longer, which saw" in a.sentence for a in answers]
+    told = ["'longer', which saw" in a.sentence for a in answers]
     assert told == [True, False, True, False]
 
 

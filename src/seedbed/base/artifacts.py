@@ -47,13 +47,20 @@ def file_aside(final: Path) -> Iterator[Path]:
         if final.exists() and not final.is_file():  # a device or a pipe: nothing may take its place
             yield final
             return
-        final.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(final)
         aside = _aside(final)
         try:
             yield aside
             os.replace(aside, final)
         finally:
             aside.unlink(missing_ok=True)
+
+
+def _make_parent(final: Path) -> None:
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise StorageError(f"cannot make the folder {final.parent}: {error.strerror}", "Name another place.") from None
 
 
 def _aside(final: Path) -> Path:
@@ -94,7 +101,7 @@ def written_aside(final: Path, finished: str | None = None) -> Iterator[Path]:
     wrote it was first with the same content.
     """
     with disk_errors(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(final)
         sweep(final.parent)
         aside = _aside(final)
         aside.mkdir()

@@ -63,7 +63,7 @@ def pack(
 
     Args:
         source: a Source, a path or a call string.
-        store: the folder to make; it is replaced if it is a store of a changed source or another size.
+        store: the folder to make; a store there is replaced if the same source has changed.
         size_px: side of the square images, 8 to 1024 px (default 64): shorter side resized, centre crop.
         workers: threads that decode (default: one per core).
         allow_unreadable: largest share of unreadable images, 0 to 1, before BadDataError is raised.
@@ -72,7 +72,7 @@ def pack(
     Raises:
         BadDataError: no images, one class, a class with one image, too many unreadable images; the list of these is kept beside
             the store, as `STORE.unreadable.csv`.
-        UsageError: a size out of range, or a folder at `store` that is not a store.
+        UsageError: a size out of range, or a folder at `store` that is not a store, or a store of other data or another size.
 
     Example:
         >>> import tempfile
@@ -90,6 +90,7 @@ def pack(
     if _is_fresh(path, source, size_px):
         found = Store.open(path)
         return _within(_packed(found, None), allow_unreadable)
+    _same_data(path, source, size_px)
     started = time.perf_counter()
     with written_aside(path) as aside, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata; pixels decide here. Set once: filters are not per thread
@@ -120,6 +121,19 @@ def _is_fresh(path: Path, source: Source, size_px: int) -> bool:
     card = Store(path).card
     wanted = {"version": VERSION, "listing": source.listing, "size_px": size_px, "decoder_revision": decode.REVISION}
     return all(card.get(key) == value for key, value in wanted.items())
+
+
+def _same_data(path: Path, source: Source, size_px: int) -> None:
+    """A store is replaced where its source has changed, and not by other data or another size: studies may name it."""
+    if not Store.is_at(path):
+        return
+    card = Store(path).card
+    same_source = os.path.realpath(str(card.get("source"))) == os.path.realpath(source.name)  # photos, photos/, ./photos
+    if not same_source or card.get("size_px") != size_px:
+        raise UsageError(
+            f"{path} is a store of {card.get('source')} at {card.get('size_px')} px, and not of {source.name} at {size_px} px",
+            "Name another folder for the store, or remove that one; nothing there was touched.",
+        )
 
 
 def _packed(store: Store, rate: float | None) -> Packed:

@@ -39,6 +39,8 @@ class Store:
     def open(path: str | Path) -> Store:
         """The store at `path`; raises BadDataError when there is none, or one of another version."""
         store = Store(Path(path))
+        if not os.path.exists(path):  # unlike Path.exists, false for a text too long to be a path
+            raise BadDataError(f"there is no {path}", "Check the path, or make a store: seedbed pack SOURCE STORE.")
         if not Store.is_at(store.path):
             raise BadDataError(f"{path} is not a store", "Make one: seedbed pack SOURCE STORE.")
         if store.card.get("version") != VERSION:
@@ -100,9 +102,15 @@ class Store:
         return self.path / UNREADABLE if self.card["num_unreadable"] else None
 
     def _column(self, name: str) -> Any:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        return pq.read_table(self.path / ROWS, columns=[name])[name]
+        try:
+            return pq.read_table(self.path / ROWS, columns=[name])[name]
+        except (OSError, pa.ArrowException) as error:
+            raise BadDataError(
+                f"the store {self.path} is damaged: {ROWS}: {str(error).splitlines()[0]}", "Remove it, and pack its source again."
+            ) from None
 
     @cached_property
     def leaves(self) -> np.ndarray:

@@ -19,7 +19,7 @@ from seedbed.metrics.accuracy import accuracies
 REVISION = 1  # raised by hand when splits or scoring change
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Measurement:
     """Metrics in percent, the primary one, and the prediction behind each: per-image, so that test-set uncertainty needs no rerun."""
 
@@ -28,6 +28,10 @@ class Measurement:
     predictions: Mapping[str, np.ndarray]  # ids uint64 [n], labels int32 [n], ranked int32 [n, <=5]
     task: str  # fingerprint of the task
     facts: Mapping[str, object] = field(default_factory=dict)  # what the method chose
+
+    def __repr__(self) -> str:
+        metrics = ", ".join(f"{name} {value:.2f} %" for name, value in self.metrics.items())
+        return f"{metrics} on {len(self.predictions['labels']):,} test images"
 
 
 @dataclass(frozen=True, kw_only=True)

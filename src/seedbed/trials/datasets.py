@@ -90,7 +90,8 @@ def _located(where: str, make: Callable[[], Store]) -> Store:
     try:
         return make()
     except SeedbedError as error:
-        raise type(error)(f"{where}: {error.message}", error.hint) from None
+        beside = " Paths in a study are relative to its file." if error.message.startswith("there is no ") else ""
+        raise type(error)(f"{where}: {error.message}", error.hint + beside) from None
 
 
 def _store(study: Study, data: Data, name: str, source: Store | None, workspace: Workspace, on_pack: OnPack | None) -> Store:

@@ -54,6 +54,21 @@ class Plan:
     def by_key(self) -> dict[str, Step]:
         return {step.key: step for step in self.steps}
 
+    @cached_property
+    def notes(self) -> list[str]:
+        """What the recipes remarked at the first seed, and arms that are one and the same training."""
+        seed = self.study.seeds[0]
+        notes = [f"{arm}: {note}" for arm in self.study.arms for note in self._notes(arm, seed)]
+        trainings: dict[tuple[str, ...], list[str]] = {}
+        for arm in self.study.arms:
+            trainings.setdefault(tuple(dict.fromkeys(c.backbone_key for c in self.cells if c.arm == arm)), []).append(arm)
+        same = [arms for arms in trainings.values() if len(arms) > 1]
+        return notes + [f"{' and '.join(arms)} are one and the same training: comparing them says nothing" for arms in same]
+
+    def _notes(self, arm: str, seed: int) -> tuple[str, ...]:
+        trains = self.study.arms[arm].init != "random" and (arm, seed) in self.views
+        return self.views[arm, seed].notes if trains else ()
+
     def left(self) -> list[Step]:
         """Steps that are not done."""
         return [step for step in self.steps if not self.workspace.has(step.kind, step.key)]

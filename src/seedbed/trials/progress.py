@@ -39,6 +39,7 @@ class StudyProgress:
         self._done = self._total = 0.0
         self._running: dict[str, tuple[float, float]] = {}  # key -> (images done, images/s)
         self._started = time.monotonic()
+        self._steps = self._steps_left = 0
 
     def __enter__(self) -> StudyProgress:
         self._bars.start()
@@ -48,12 +49,14 @@ class StudyProgress:
         self._bars.stop()
 
     def packing(self, name: str):  # noqa: ANN201  a callback of (images done, images in all)
-        row = self._bars.add_task(f"packing {name}", total=None, facts="")
+        rows: list[TaskID] = []  # made when there is something to pack
 
         def tell(done: int, total: int) -> None:
-            self._bars.update(row, completed=done, total=total, facts=f"{done:,} of {total:,} images")
+            if not rows:
+                rows.append(self._bars.add_task(f"packing {name}", total=total, facts=""))
+            self._bars.update(rows[0], completed=done, total=total, facts=f"{done:,} of {total:,} images")
             if done == total:
-                self._bars.remove_task(row)
+                self._bars.remove_task(rows.pop())
 
         return tell
 
@@ -61,8 +64,12 @@ class StudyProgress:
         left = plan.left()
         self._total = sum(_cost(s.num_images) for s in left)
         self._started = time.monotonic()
+        self._steps, self._steps_left = len(plan.steps), len(left)
         if left:
-            self._all = self._bars.add_task(f"{len(left)} of {len(plan.steps)} steps to do", total=self._total, facts="")
+            self._all = self._bars.add_task(self._words(), total=self._total, facts="")
+
+    def _words(self) -> str:
+        return f"{self._steps_left} of {self._steps} steps left"
 
     def hear(self, event: Event) -> None:
         key = event.step.key
@@ -80,6 +87,7 @@ class StudyProgress:
 
     def _end(self, event: Event) -> None:
         self._done += _cost(event.step.num_images)
+        self._steps_left -= 1
         self._running.pop(event.step.key, None)
         if (row := self._rows.pop(event.step.key, None)) is not None:
             self._bars.remove_task(row)
@@ -93,8 +101,9 @@ class StudyProgress:
         elapsed = time.monotonic() - self._started
         left = (self._total - done) * elapsed / done if done > 0 and elapsed > 5 else None
         rate = sum(rate for _, rate in self._running.values())
-        facts = f"{rate:,.0f} images/s in all" + (f", {clock(left)} left" if left is not None else "")
-        self._bars.update(self._all, completed=done, facts=facts)
+        facts = [f"{rate:,.0f} images/s"] if rate else []
+        facts += [f"{clock(left)} left"] if left is not None else []
+        self._bars.update(self._all, completed=done, facts=", ".join(facts), description=self._words())
 
 
 def _cost(num_images: int) -> float:

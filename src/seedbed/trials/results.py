@@ -65,9 +65,9 @@ class Failure:
     error: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Results:
-    """What a study found so far."""
+    """What a study found so far; printed as means over seeds."""
 
     study: Study
     outcomes: tuple[Outcome, ...]
@@ -116,6 +116,14 @@ class Results:
         for name, write in (("results.csv", lambda p: table.to_csv(p, index=False)), ("results.parquet", table.to_parquet)):
             with file_aside(folder / name) as aside:
                 write(aside)
+
+    def __repr__(self) -> str:
+        head = f"{self.study.name}: {self.num_done} of {self.num_cells} cells done, {self.num_failed} failed"
+        table = self.to_pandas()
+        if not len(table):
+            return head
+        places = table[table["primary"]].groupby(["target", "method", "images_seen", "arm"], sort=False)["value"]
+        return f"{head}\n{places.agg(['mean', 'std', 'count']).round(2).to_string()}"
 
     def _repr_html_(self) -> str:
         shown = self.to_pandas()

@@ -28,6 +28,7 @@ from seedbed.trials.arms import Arm, Pretraining, listed, read_arm
 if TYPE_CHECKING:
     from seedbed.trials.results import Results
 
+_OF_TARGET = ("size_px", "train_per_class")  # what a target may say beside its format's own settings
 _NAME = re.compile(r"\w[\w .()+,-]*")
 RESERVED = ("source", "source_fine")  # as targets they mean accuracy on the source itself
 
@@ -96,11 +97,14 @@ class Study:
         put = lambda key, value: object.__setattr__(self, key, value)  # noqa: E731  a frozen dataclass normalises itself once
         if not _NAME.fullmatch(self.name):
             raise UsageError(f"study name {self.name!r} is not a file name", "Begin with a letter or a digit; no '/'.")
+        for what in ("arms", "targets"):
+            if not isinstance(getattr(self, what), Mapping):
+                raise UsageError(f"{what} = {getattr(self, what)!r} is not a mapping of names", f'Write {what}={{"name": ...}}.')
         put("pretraining", self._common())
         put("seeds", _seeds(self.seeds))
         put("source", _data(self.source, "source", size_px=self.size_px, hierarchy=self.hierarchy))
         put("arms", {name: read_arm(arm, f"[arms] {name}") for name, arm in self.arms.items()})
-        put("targets", {n: _target(t, n, Path(self.folder)) for n, t in self.targets.items()})
+        put("targets", {n: read_target(t, n, Path(self.folder)) for n, t in self.targets.items()})
         put("methods", _methods(self.methods))
         put("folder", Path(self.folder))
         self._check()
@@ -184,7 +188,7 @@ def load_study(path: Path) -> Study:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not valid TOML: {error}") from None
+        raise UsageError(f"{path} is not valid TOML: {error}", 'Texts need quotes: half = "images(fraction=0.5)".') from None
     try:
         return _from_table(table, path)
     except UsageError as error:
@@ -228,6 +232,10 @@ def _from_table(table: dict[str, Any], path: Path) -> Study:
 def _located(error: SeedbedError, text: str, path: Path) -> UsageError:
     """The same error with the line of the first quoted name that stands in the file."""
     lines = list(enumerate(text.splitlines(), 1))
+    entry = re.match(r"\[\w+\] ([^:]+):", error.message)  # "[arms] half: ...": that line, whatever is quoted later
+    for number, line in lines if entry else ():
+        if re.match(rf"\s*[\"']?{re.escape(entry[1])}[\"']?\s*=", line):  # pyright: ignore[reportOptionalSubscript]
+            return UsageError(f"{path}, line {number}: {error.message}", error.hint)
     for quoted in re.findall(r"'([^']+)'", error.message):
         name = re.escape(quoted)
         for pattern in (rf"^\s*[\"']?{name}[\"']?\s*=", rf"(?<![\w-]){name}(?![\w-])"):  # a key of that name first
@@ -256,20 +264,22 @@ def _data(value: Any, where: str, **defaults: Any) -> Data:
     raise UsageError(f"{where} = {value!r} is not a data set", "Give a path, a call string, a Source or a Store.")
 
 
-def _target(value: Any, name: str, folder: Path) -> Data:
+def read_target(value: Any, name: str, folder: Path) -> Data:
     """A target's own settings are taken out of its call string: folder('cells/', size_px=32, train_per_class=5)."""
     data = _data(value, f"[targets] {name}")
     if not isinstance(data.data, str) or "(" not in data.data or os.path.exists(folder / data.data):
         return data
-    from seedbed.data.formats import parse_data
+    from seedbed.data.formats import FORMATS, parse_data
 
     call = parse_data(data.data)
-    own = {key: call.kwargs[key] for key in ("size_px", "train_per_class") if key in call.kwargs}
-    if not own:
-        return data
+    of_format = [f.name for f in fields(FORMATS.get(call.name))]  # pyright: ignore[reportArgumentType]
+    for key in call.kwargs:
+        if key not in (*of_format, *_OF_TARGET):
+            raise unknown("key", key, (*of_format, *_OF_TARGET), f"[targets] {name}: {data.data}")
+    own = {key: call.kwargs[key] for key in _OF_TARGET if key in call.kwargs}
     rest = Call(name=call.name, args=call.args, kwargs={key: value for key, value in call.kwargs.items() if key not in own})
     try:
-        return Data(data=str(rest), **own)
+        return Data(data=str(rest), **own) if own else data
     except UsageError as error:
         raise UsageError(f"[targets] {name}: {error.message}", error.hint) from None
 

@@ -19,8 +19,18 @@ def say(options: Namespace, *lines: str) -> None:
 
 
 def show_facts(options: Namespace, document: dict[str, Any]) -> None:
+    """One line a fact; what there is none of is left out."""
     for key, value in document.items():
-        say(options, f"{key}: {value:,.4g}" if isinstance(value, float) else f"{key}: {value}")
+        if value is not None:
+            say(options, f"{key}: {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_shown(v)}" for k, v in value.items())
+    if isinstance(value, float):
+        return f"{value:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def show_rows(options: Namespace, title: str, rows: Any) -> None:

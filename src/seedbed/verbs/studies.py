@@ -32,7 +32,8 @@ def demo(options: Namespace) -> Result:
     document, status = _status(results, options)
     page = _write_report(results, None)
     seconds = time.monotonic() - started
-    say(options, "", f"Report: {page}", f"Study file: {study.folder / 'demo.toml'} (change it, and run it: seedbed study run FILE)")
+    path = study.folder / "demo.toml"
+    say(options, "", f"Report: {page}", f"Study file: {path}. Change it, and run it: {_command()} study run {path}")
     say(options, f"{seconds:.0f} s in all.")
     return {
         "study": str(study.results_folder),
@@ -41,6 +42,13 @@ def demo(options: Namespace) -> Result:
         "answers": document["answers"],
         "seconds": seconds,
     }, status
+
+
+def _command() -> str:
+    """How this very program is called from here: its environment need not be active."""
+    import shutil
+
+    return "seedbed" if shutil.which("seedbed") else sys.argv[0]
 
 
 def _introduce(study: Study, out: str) -> None:
@@ -90,6 +98,7 @@ def study_plan(options: Namespace) -> Result:
             options,
             f"  {arm}: " + (f"{len(view.rows):,} images, {len(view.classes)} classes" if trained and view else "random weights"),
         )
+    say(options, *plan.notes)
     say(options, f"about {clock(cost.seconds)} with {cost.workers} workers, {cost.disk_bytes / 1e6:,.0f} MB of disk")
     return {
         "steps": len(plan.steps),
@@ -149,7 +158,7 @@ def _status(results: Results, options: Namespace, save: bool = False) -> Result:
     answers = answer(results)
     if save:
         save_answers(results, answers)
-    notes = data_notes(results.plan.stores)
+    notes = [*data_notes(results.plan.stores), *results.plan.notes]
     if not options.json:
         _print_summary(results, answers)
     say(options, *notes)
@@ -177,4 +186,6 @@ def _print_summary(results: Results, answers: list[Any]) -> None:
 def _write_report(results: Results, out: str | None) -> Path:
     from seedbed import writeup
 
+    if out and Path(out).suffix not in (".html", ".htm"):
+        raise UsageError(f"{out} is not named as an HTML file", "Name it like report.html.")
     return writeup.report(results, Path(out) if out else results.study.results_folder / "report.html")

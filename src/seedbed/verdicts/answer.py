@@ -79,8 +79,8 @@ def answer_from_contrast(
     """
     words = _Words(
         contrast=contrast,
-        arm=_called(describe_arm or contrast.arm, checkpoint or contrast.arm_is_checkpoint),
-        reference=_called(contrast.reference, contrast.reference_is_checkpoint),
+        arm=_called(describe_arm or quoted(contrast.arm), checkpoint or contrast.arm_is_checkpoint),
+        reference=_called(quoted(contrast.reference), contrast.reference_is_checkpoint),
         unit=unit,
     )
     place = _place(target, method, metric, images_seen)
@@ -110,8 +110,13 @@ def answer_from_contrast(
     )
 
 
-def _called(name: str, checkpoint: bool) -> str:
-    return f"this checkpoint ({name})" if checkpoint else name
+def quoted(arm: str) -> str:
+    """An arm's name in a sentence: with quotes, as "worse than all" would read otherwise."""
+    return f"'{arm}'"
+
+
+def _called(words: str, checkpoint: bool) -> str:
+    return f"this checkpoint ({words})" if checkpoint else words
 
 
 def _place(target: str, method: str, metric: str, images_seen: int | None) -> str:

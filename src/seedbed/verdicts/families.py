@@ -14,7 +14,7 @@ import numpy as np
 from seedbed.metrics import HIGHER_IS_BETTER
 from seedbed.trials.results import Outcome, Results
 from seedbed.trials.study import Study
-from seedbed.verdicts.answer import Answer, answer_from_contrast
+from seedbed.verdicts.answer import Answer, answer_from_contrast, quoted
 from seedbed.verdicts.contrasts import contrast_family
 from seedbed.verdicts.scores import ArmScores
 
@@ -85,7 +85,7 @@ def _described(study: Study, arm: str, budget: int, describe_arm: DescribeArm) -
     """What the sentence calls an arm: with what it saw, where that is not what the reference saw."""
     seen = study.images_seen_of(arm, budget)
     words = describe_arm(arm)
-    return words if seen in (0, budget) else f"{words or arm}, which saw {seen:,} images,"
+    return words if seen in (0, budget) else f"{words or quoted(arm)}, which saw {seen:,} images,"
 
 
 def _scores(results: Results, family: Family, reference: str) -> tuple[ArmScores, list[ArmScores]]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seedbed.trials.results import Results
-from seedbed.verdicts.answer import Answer
+from seedbed.verdicts.answer import Answer, quoted
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.template import study_file
@@ -39,9 +39,9 @@ class ImagesPerClass(Question):
 
 
 def _describe(results: Results, arm: str) -> str | None:
-    """ "half (250 images per class)" where the arm trains on anything, for the sentence."""
+    """ "'half' (250 images per class)" where the arm trains on anything, for the sentence."""
     rows = [o for o in results.outcomes if o.arm == arm and o.num_train_images]
     if not rows:
-        return f"{arm} (no pre-training)"
+        return f"{quoted(arm)} (no pre-training)"
     per_class = rows[0].num_train_images / rows[0].num_train_classes
-    return f"{arm} ({per_class:,.4g} images per class)"
+    return f"{quoted(arm)} ({per_class:,.4g} images per class)"
