@@ -87,7 +87,6 @@ def pretrain(
     Returns:
         Pretrained: `.backbone`, `.metrics` on the source's held-out images in percent, `.fitted`.
     """
-    from seedbed.models.checkpoint import CARD
     from seedbed.models.fit import Schedule
     from seedbed.models.zoo import BACKBONES
     from seedbed.pretraining.objectives import OBJECTIVES
@@ -98,10 +97,7 @@ def pretrain(
         raise UsageError(
             f"images_seen = {images_seen} is negative", "300_000 is usual for small nets; 0 leaves the weights random."
         )
-    folder = Path(out) if out is not None else None
-    if folder and folder.exists():
-        what = "holds a backbone already" if (folder / CARD).is_file() else "exists and is not a backbone"
-        raise UsageError(f"{folder} {what}", "Name a new folder, or remove that one; nothing there was touched.")
+    folder = None if out is None else _new_folder(Path(out))
     view = make_view(Store.open(store) if not isinstance(store, Store) else store, recipe, seed)
     schedule, seeds = Schedule(images_seen=images_seen), Seeds(sample=seed, init=seed)
     with flushed_denormals():
@@ -125,6 +121,15 @@ def pretrain(
         with written_aside(folder) as aside:
             save_pretrained(done, view, settings, aside)
     return done
+
+
+def _new_folder(folder: Path) -> Path:
+    from seedbed.models.checkpoint import CARD
+
+    if folder.exists():
+        what = "holds a backbone already" if (folder / CARD).is_file() else "exists and is not a backbone"
+        raise UsageError(f"{folder} {what}", "Name a new folder, or remove that one; nothing there was touched.")
+    return folder
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
