@@ -87,7 +87,7 @@ class _Page(HTMLParser):
 def test_the_answers_come_before_the_figure_and_targets_before_the_source(page: str, answers: list[Answer]) -> None:
     text = unescape(page)
     figure = page.index('id="figure"')
-    at = [text.index(a.sentence) for a in answers]
+    at = [text.index(a.finding) for a in answers]
     assert answers and all(0 < i < text.index('id="figure"') for i in at) and figure
     of_source = [i for i, a in zip(at, answers, strict=True) if a.target == "source"]
     of_targets = [i for i, a in zip(at, answers, strict=True) if a.target != "source"]

@@ -92,6 +92,15 @@ class FamilyTable:
         return next(row for row in self.rows if row.is_reference)
 
     @property
+    def answers(self) -> list[Answer]:
+        return [row.answer for row in self.rows if row.answer]
+
+    @property
+    def remark(self) -> str:
+        """What all its answers share, if there is anything."""
+        return TRAINING_TIME.strip() if any(a.converged is False for a in self.answers) else ""
+
+    @property
     def decimals(self) -> int:
         """Of all its numbers."""
         answers = [row.answer for row in self.rows if row.answer]
@@ -159,10 +168,9 @@ def terminal_summary(results: Results, answers: Sequence[Answer]) -> Group:
     parts: list[RenderableType] = []
     for table in family_tables(results, answers):
         parts.append(_terminal_table(table))
-        answered = [row.answer for row in table.rows if row.answer]
-        parts += [Padding(_sentence(found), (0, 0, 0, 2)) for found in answered]
-        if any(found.converged is False for found in answered):
-            parts.append(Padding(Text(TRAINING_TIME.strip()), (0, 0, 0, 2)))
+        parts += [Padding(_sentence(found), (0, 0, 0, 2)) for found in table.answers]
+        if table.remark:
+            parts.append(Padding(Text(table.remark), (0, 0, 0, 2)))
         parts.append(Text())
     if results.num_left or results.num_failed:
         parts.append(Text(state_words(results), style="bold"))
