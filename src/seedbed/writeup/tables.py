@@ -103,8 +103,7 @@ class FamilyTable:
     @property
     def decimals(self) -> int:
         """Of all its numbers."""
-        answers = [row.answer for row in self.rows if row.answer]
-        return numbers.decimals([v for a in answers for v in (a.difference, *(a.interval or ()))], self.unit)
+        return numbers.decimals([v for a in self.answers for v in (a.difference, *(a.interval or ()))], self.unit)
 
 
 def family_tables(results: Results, answers: Sequence[Answer]) -> tuple[FamilyTable, ...]:
