@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from seedbed.base.artifacts import Workspace, file_aside, written_aside
 from seedbed.base.device import choose_device, flushed_denormals
 from seedbed.base.errors import UsageError
 from seedbed.data.formats import open_source
+from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.pack import pack as pack_source
 from seedbed.data.source import SPLITS, Source
 from seedbed.data.store import Store
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from seedbed.trials.results import Results
 
 OnProgress = Callable[["Progress"], None]
-OnPack = Callable[[int, int], None]
 
 
 def pack(source: Source | str | os.PathLike[str], store: str | Path, **options: Any) -> Store:
@@ -46,7 +46,7 @@ def pack(source: Source | str | os.PathLike[str], store: str | Path, **options: 
 
 
 def open_store(
-    data: Store | Source | str | Path, size_px: int, workspace: str | Path | None = None, progress: OnPack | None = None
+    data: Store | Source | str | Path, size_px: int, workspace: str | Path | None = None, progress: PackProgress | None = None
 ) -> Store:
     """The store that data stands for: itself, or a source packed into the workspace at `size_px`."""
     from seedbed.trials.datasets import pack_into
@@ -91,7 +91,7 @@ def pretrain(
     from seedbed.models.zoo import BACKBONES
     from seedbed.pretraining.objectives import OBJECTIVES
     from seedbed.pretraining.pretrain import Seeds, pretrain_view
-    from seedbed.trials.steps import save_pretrained
+    from seedbed.trials.steps import save_pretrained, training_settings
 
     if images_seen < 0:
         raise UsageError(
@@ -110,13 +110,7 @@ def pretrain(
             device=choose_device(device),
             on_progress=on_progress,
         )
-    settings = {
-        "recipe": recipe,
-        "seeds": asdict(seeds),
-        "backbone": backbone,
-        "objective": objective,
-        "schedule": asdict(schedule),
-    }
+    settings = training_settings(recipe, seeds, backbone, objective, schedule)
     if folder:
         with written_aside(folder) as aside:
             save_pretrained(done, view, settings, aside)
@@ -154,9 +148,7 @@ class Codes:
 
         from safetensors.numpy import save_file
 
-        path = Path(path)
-        if path.suffix != ".safetensors":
-            raise UsageError(f"{path} is not named as a safetensors file", "Name it like codes.safetensors.")
+        path = codes_path(path)
         metadata = {
             "ids": json.dumps(list(self.ids)),
             "classes": json.dumps(self.classes),
@@ -166,6 +158,14 @@ class Codes:
         with file_aside(path) as aside:
             save_file({"codes": self.codes, "labels": self.labels}, aside, metadata=metadata)
         return path
+
+
+def codes_path(path: str | Path) -> Path:
+    """Where codes may be written; raises UsageError for another kind of file, before anything is computed."""
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise UsageError(f"{path} is not named as a safetensors file", "Name it like codes.safetensors.")
+    return path
 
 
 def codes(
@@ -178,7 +178,7 @@ def codes(
     seed: int = 0,
     device: str = "auto",
     workspace: str | Path | None = None,
-    on_pack: OnPack | None = None,
+    on_pack: PackProgress | None = None,
 ) -> Codes:
     """Codes of a layer for the images of a data set: float32 [n, d], pooled, as they are (not normalised).
 
@@ -234,7 +234,7 @@ def transfer(
     seed: int = 0,
     device: str = "auto",
     workspace: str | Path | None = None,
-    on_pack: OnPack | None = None,
+    on_pack: PackProgress | None = None,
     on_progress: OnProgress | None = None,
 ) -> Measurement:
     """Measure a backbone on a task by a method.
@@ -271,9 +271,6 @@ def report(results: Results, path: str | Path) -> Path:
 
     if not isinstance(results, ResultsOfStudy):
         raise UsageError(f"{results!r} are no results of a study", "Give what study.run() returns: sb.Study.load(FILE).run().")
-    if Path(path).suffix not in (".html", ".htm"):
-        raise UsageError(f"{path} is not named as an HTML file", "Name it like report.html.")
-
     return writeup.report(results, Path(path))
 
 

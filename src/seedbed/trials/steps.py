@@ -84,13 +84,7 @@ class PretrainStep(Step):
     kind: str = BACKBONES_KIND
 
     def settings(self) -> dict[str, Any]:
-        return {
-            "recipe": self.recipe,
-            "seeds": asdict(self.seeds),
-            "backbone": self.backbone,
-            "objective": self.objective,
-            "schedule": asdict(self.schedule),
-        }
+        return training_settings(self.recipe, self.seeds, self.backbone, self.objective, self.schedule)
 
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
         started = time.perf_counter()
@@ -155,6 +149,17 @@ class MeasureStep(Step):
         )
         with workspace.adding(self.kind, self.key, manifest) as folder:
             save_arrays(folder / PREDICTIONS, dict(measured.predictions))
+
+
+def training_settings(recipe: str, seeds: Seeds, backbone: str, objective: str, schedule: Schedule) -> dict[str, Any]:
+    """What was asked of a pre-training, for manifests and cards."""
+    return {
+        "recipe": recipe,
+        "seeds": asdict(seeds),
+        "backbone": backbone,
+        "objective": objective,
+        "schedule": asdict(schedule),
+    }
 
 
 def save_pretrained(done: Pretrained, view: View, settings: dict[str, Any], folder: Path) -> None:

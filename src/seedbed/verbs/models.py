@@ -44,6 +44,7 @@ def pretrain(options: Namespace) -> Result:
 def codes(options: Namespace) -> Result:
     from seedbed import api
 
+    out = api.codes_path(options.out)
     with Bar("packing") as bar:
         found = api.codes(
             options.backbone,
@@ -57,7 +58,7 @@ def codes(options: Namespace) -> Result:
             on_pack=bar,
         )
     document = {
-        "codes": str(found.save(options.out)),
+        "codes": str(found.save(out)),
         "num_images": len(found.labels),
         "dim": found.codes.shape[1],
         "layer": found.layer,

@@ -186,6 +186,4 @@ def _print_summary(results: Results, answers: list[Any]) -> None:
 def _write_report(results: Results, out: str | None) -> Path:
     from seedbed import writeup
 
-    if out and Path(out).suffix not in (".html", ".htm"):
-        raise UsageError(f"{out} is not named as an HTML file", "Name it like report.html.")
     return writeup.report(results, Path(out) if out else results.study.results_folder / "report.html")

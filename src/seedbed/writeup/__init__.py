@@ -9,13 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seedbed.base.errors import UsageError
+
 if TYPE_CHECKING:
     from seedbed.trials.results import Results
     from seedbed.verdicts.answer import Answer
 
 
 def report(results: Results, path: str | Path) -> Path:
-    """Answer the study's own question and write the page to `path`; returns the path. The answers go to the study's results, too."""
+    """Answer the study's own question and write the page to `path`; returns the path. The answers go to the study's results, too.
+
+    Raises UsageError when the path is not named as an HTML file: nothing else may be overwritten.
+    """
+    if Path(path).suffix not in (".html", ".htm"):
+        raise UsageError(f"{path} is not named as an HTML file", "Name it like report.html.")
     from seedbed.verdicts.questions import answer
     from seedbed.writeup.html import write_report
 

@@ -31,7 +31,6 @@ class _Place:
 
     title: str
     tables: list[FamilyTable]
-    answers: list[Answer]
     drawing: Markup
     drawing_words: str
 
@@ -66,7 +65,7 @@ def render(results: Results, answers: Sequence[Answer]) -> str:
         results=results,
         question=_question_words(results),
         tally=_tally(answers),
-        places=[_place(i, of_place, answers) for i, of_place in enumerate(tables.places(found).values())],
+        places=[_place(i, of_place) for i, of_place in enumerate(tables.places(found).values())],
         samples=_samples(results),
         arms=arm_conditions(results),
         facts=study_facts(results),
@@ -86,11 +85,10 @@ def _tally(answers: Sequence[Answer]) -> list[tuple[str, int]]:
     return [(word, verdicts.count(word)) for word in ("better", "equivalent", "worse", "undecided") if word in verdicts]
 
 
-def _place(number: int, of_place: list[FamilyTable], answers: Sequence[Answer]) -> _Place:
+def _place(number: int, of_place: list[FamilyTable]) -> _Place:
     return _Place(
         title=of_place[0].title,
         tables=of_place,
-        answers=[a for a in answers if (a.target, a.method) == of_place[0].place],
         drawing=Markup(place_svg(of_place, f"f{number}")),  # our own SVG; its texts are escaped there
         drawing_words=_drawing_words(of_place),
     )
