@@ -24,8 +24,8 @@ from seedbed.data.drawing import TREE
 from seedbed.data.loader import Resident, Stream
 from seedbed.data.pack import pack
 from seedbed.data.view import View, make_view
-from seedbed.models.backbone import initialise
-from seedbed.models.fit import Schedule, fit
+from seedbed.models.fit import fit
+from seedbed.models.schedule import Schedule
 from seedbed.models.zoo.small import Small
 from seedbed.pretraining.objectives.supervised import Supervised
 
@@ -33,9 +33,7 @@ SIZE_PX, TARGET, NUM_RESIDENT = 32, 0.9, 4096
 
 
 def net(width: int) -> nn.Module:
-    made = Small(width=width).build([leaf.name for leaf in TREE], SIZE_PX).module
-    initialise(made, 0)
-    return made
+    return Small(width=width).build([leaf.name for leaf in TREE], SIZE_PX).module
 
 
 def seedbed_loop(view: View, width: int, schedule: Schedule) -> Callable[[], object]:

@@ -27,16 +27,15 @@ from measuring import Clock
 from plain_arm import Settings
 
 from seedbed.base.device import num_cores
-from seedbed.data.loader import Resident
 from seedbed.data.pack import pack
 from seedbed.data.store import Store
 from seedbed.data.view import make_view
 from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
 from seedbed.models.codes import codes
-from seedbed.models.fit import Schedule
+from seedbed.models.schedule import Schedule
 from seedbed.models.zoo.small import Small
-from seedbed.pretraining.pretrain import Seeds, pretrain_view
+from seedbed.pretraining.pretrain import Seeds, Training, pretrain_view
 from seedbed.readout.linear import fit_svm, normalise_rows
 from seedbed.tasks.catalogue.classification import Classification
 from seedbed.tasks.task import Task
@@ -68,12 +67,14 @@ def _train(store: Store, settings: Settings) -> tuple[Backbone, float]:
     schedule = Schedule(
         images_seen=settings.num_images_seen, batch_size=settings.batch_size, peak_learning_rate=settings.peak_learning_rate
     )
-    made = pretrain_view(make_view(store), Small(width=settings.width), schedule, seeds=Seeds(init=settings.seed))
+    made = pretrain_view(
+        make_view(store), Small(width=settings.width), Training(schedule=schedule), seeds=Seeds(init=settings.seed)
+    )
     return made.backbone, made.metrics["top1"]
 
 
 def _codes(backbone: Backbone, task: Task) -> torch.Tensor:
-    return normalise_rows(codes(backbone, Resident(task.store.pixels, _rows(task), None)))
+    return normalise_rows(codes(backbone, backbone.images(task.store, _rows(task))))
 
 
 def _rows(task: Task) -> np.ndarray:

@@ -330,7 +330,7 @@ ERRORS = {
     "no number": (["pack", "a", "b", "--size-px", "big"], 2, "big", "--help"),
     "unknown option": (["list", "--colour"], 2, "--colour", "--help"),
     "missing source": (["pack", "nowhere/at/all", "x.store"], 3, "nowhere/at/all", "Check the path"),
-    "no store": (["pretrain", "nowhere.store", "--backbone", "small", "--out", "x"], 3, "nowhere.store", "seedbed pack"),
+    "no store": (["pretrain", "nowhere.store", "--backbone", "small", "--out", "x"], 3, "nowhere.store", "Check the path"),
     "no backbone": (["codes", "nowhere", "digits()", "--out", "x.safetensors"], 3, "nowhere", "seedbed pretrain"),
     "no study": (["study", "run", "nowhere.toml"], 3, "nowhere.toml", "seedbed study new"),
     "not a study": (["study", "run", "nowhere.csv"], 2, "nowhere.csv", ".toml"),
@@ -383,7 +383,7 @@ def test_a_store_of_another_size_is_refused(verb: str, pretrained, place: Path) 
     rest = ["probe()"] if verb == "transfer" else ["--out", place / "x.safetensors"]
     status, document, _ = cli(verb, place / "net", place / "larger.store", *rest, "--device", "cpu")
     assert status == 2
-    assert "packed at 16 px, and the backbone takes" in document["error"]["message"]
+    assert "packed at 16 px, and the network takes" in document["error"]["message"]
     assert "--size-px" in document["error"]["hint"]
 
 

@@ -18,10 +18,10 @@ from seedbed.cli import main
 from seedbed.data.pack import pack
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
-from seedbed.models.backbone import Backbone, initialise
-from seedbed.models.fit import Schedule
+from seedbed.models.backbone import Backbone
+from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES
-from seedbed.pretraining.pretrain import Pretrained, Seeds, pretrain_view
+from seedbed.pretraining.pretrain import Pretrained, Seeds, Training, pretrain_view
 
 # One thread: bit-equal runs, and no spinning beside other work.
 torch.set_num_threads(1)
@@ -49,14 +49,12 @@ def digits_view(size_px: int = 8) -> View:
 @functools.cache
 def trained() -> Pretrained:
     """small(width=4) after 60 steps on digits; treat as read-only."""
-    schedule = Schedule(images_seen=1920, batch_size=32, peak_learning_rate=0.1)
-    return pretrain_view(digits_view(), BACKBONES.make("small(width=4)"), schedule, seeds=Seeds(sample=0, init=0))
+    training = Training(schedule=Schedule(images_seen=1920, batch_size=32, peak_learning_rate=0.1))
+    return pretrain_view(digits_view(), BACKBONES.make("small(width=4)"), training, seeds=Seeds(sample=0, init=0))
 
 
 def built(call: str = "small(width=4)", num_classes: int = 10, size_px: int = 8, seed: int = 0) -> Backbone:
-    backbone = BACKBONES.make(call).build([f"c{i}" for i in range(num_classes)], size_px)
-    initialise(backbone.module, seed)
-    return backbone
+    return BACKBONES.make(call).build([f"c{i}" for i in range(num_classes)], size_px, seed)
 
 
 def random_pixels(num: int, size_px: int = 8, seed: int = 0) -> np.ndarray:

@@ -17,7 +17,6 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.preprocessing import normalize
 
 from seedbed.base.artifacts import Workspace
-from seedbed.data.loader import Resident
 from seedbed.models.checkpoint import load_backbone
 from seedbed.models.codes import codes
 from seedbed.tasks.catalogue.classification import Classification
@@ -53,7 +52,7 @@ def main() -> None:
 def ridge_top1(place: Workspace, key: str, task) -> float:
     net = load_backbone(place.folder("backbones", key))
     rows = np.concatenate([task.train, task.validation, task.test])
-    found = normalize(codes(net, Resident(task.store.pixels, rows, None, "cpu")).numpy())
+    found = normalize(codes(net, net.images(task.store, rows)).numpy())
     num_train, num_known = len(task.train), len(task.train) + len(task.validation)
     labels = task.labels(rows[:num_known])
 

@@ -6,16 +6,16 @@ In: what a user has. Out: what the verb makes. The command line is a thin layer 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedbed.base.artifacts import Workspace, file_aside, written_aside
+from seedbed.base.artifacts import Workspace, written_aside
 from seedbed.base.device import choose_device, flushed_denormals
 from seedbed.base.errors import UsageError
+from seedbed.base.spec import fingerprint
 from seedbed.data.formats import open_source
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.pack import pack as pack_source
@@ -25,12 +25,14 @@ from seedbed.data.view import View, make_view
 
 if TYPE_CHECKING:
     from seedbed.models.backbone import Backbone
+    from seedbed.models.extract import Codes
     from seedbed.models.fit import Progress
     from seedbed.pretraining.pretrain import Pretrained
     from seedbed.tasks.task import Measurement
     from seedbed.trials.results import Results
 
 OnProgress = Callable[["Progress"], None]
+_DEFAULT_PX = 64
 
 
 def pack(source: Source | str | os.PathLike[str], store: str | Path, **options: Any) -> Store:
@@ -62,35 +64,45 @@ def open_store(
 
 
 def pretrain(
-    store: Store | str | Path,
+    store: Store | Source | str | Path,
     backbone: str = "small()",
     out: str | Path | None = None,
     *,
     recipe: str = "",
-    objective: str = "supervised()",
     images_seen: int = 300_000,
     seed: int = 0,
     device: str = "auto",
+    size_px: int | None = None,
+    workspace: str | Path | None = None,
+    on_pack: PackProgress | None = None,
     on_progress: OnProgress | None = None,
+    checkpoint_every_s: float = 180.0,
+    **training: Any,
 ) -> Pretrained:
-    """Train a backbone from scratch on the images that a recipe keeps.
+    """Train a backbone on the images that a recipe keeps, from scratch or from the weights that its call names.
+
+    Cut off, the same call with the same `out` goes on from its last checkpoint, and gives the same weights on a CPU.
 
     Args:
-        store: a store, or the path of one.
-        backbone: a call string such as `small(width=16)`.
+        store: a store, the path of one, or a source, which is packed into the workspace.
+        backbone: a call string such as `small(width=16)` or `resnet18(stem='small')`.
         out: a folder to save it in; it must not exist.
         recipe: which images and labels (see docs/recipes.md).
-        images_seen: the training budget in images; 0 leaves the weights random.
+        images_seen: the training budget in images; 0 leaves the weights as they begin.
         seed: of the sample, the initial weights, the order and the augmentation.
         device: "auto", "cpu" or "cuda".
+        size_px: at which a source is packed, px (default: what the backbone takes, else 64).
+        checkpoint_every_s: seconds between two checkpoints, beside `out`.
+        training: objective, batch_size, learning_rate, weight_decay, optimiser, decay, warmup, augmentation, early_stopping, as in
+            a study's [pretraining] (docs/study-files.md).
 
     Returns:
         Pretrained: `.backbone`, `.metrics` on the source's held-out images in percent, `.fitted`.
     """
-    from seedbed.models.fit import Schedule
-    from seedbed.models.zoo import BACKBONES
-    from seedbed.pretraining.objectives import OBJECTIVES
+    from seedbed.base.spec import build
+    from seedbed.models.resume import Checkpoint
     from seedbed.pretraining.pretrain import Seeds, pretrain_view
+    from seedbed.trials.arms import Pretraining
     from seedbed.trials.steps import save_pretrained, training_settings
 
     if images_seen < 0:
@@ -98,22 +110,25 @@ def pretrain(
             f"images_seen = {images_seen} is negative", "300_000 is usual for small nets; 0 leaves the weights random."
         )
     folder = None if out is None else _new_folder(Path(out))
-    view = make_view(Store.open(store) if not isinstance(store, Store) else store, recipe, seed)
-    schedule, seeds = Schedule(images_seen=images_seen), Seeds(sample=seed, init=seed)
+    how = build(Pretraining, {**training, "backbone": backbone, "images_seen": (max(1, images_seen),)}, "pretrain")
+    architecture, settings = how.architecture(), how.training(images_seen)
+    packed = open_store(store, size_px or architecture.size_px or _DEFAULT_PX, workspace, on_pack)
+    view, seeds = make_view(packed, recipe, seed), Seeds(sample=seed, init=seed)
+    asked = training_settings(recipe, seeds, backbone, settings)
+    unfinished = folder and folder.with_name(f"{folder.name}.{fingerprint([asked, view.fingerprint])[:8]}.unfinished")
     with flushed_denormals():
         done = pretrain_view(
             view,
-            BACKBONES.make(backbone),
-            schedule,
-            objective=OBJECTIVES.make(objective),
+            architecture,
+            settings,
             seeds=seeds,
             device=choose_device(device),
             on_progress=on_progress,
+            checkpoint=Checkpoint(path=unfinished, every_s=checkpoint_every_s) if unfinished else None,
         )
-    settings = training_settings(recipe, seeds, backbone, objective, schedule)
     if folder:
         with written_aside(folder) as aside:
-            save_pretrained(done, view, settings, aside)
+            save_pretrained(done, view, asked, aside)
     return done
 
 
@@ -126,94 +141,48 @@ def _new_folder(folder: Path) -> Path:
     return folder
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Codes:
-    """Codes of n images at one layer, with their labels and ids."""
-
-    codes: np.ndarray  # float32 [n, d]
-    labels: np.ndarray  # int64 [n], index into classes
-    ids: np.ndarray  # str objects [n]
-    classes: tuple[str, ...]
-    layer: str
-    pooling: str
-    images_per_s: float
-
-    def __repr__(self) -> str:
-        n, d = self.codes.shape
-        return f"Codes: {n:,} images x {d} dimensions of {self.layer} ({self.pooling}), {len(self.classes)} classes"
-
-    def save(self, path: str | Path) -> Path:
-        """Write codes and labels as safetensors; ids and class names in its metadata, as JSON."""
-        import json
-
-        from safetensors.numpy import save_file
-
-        path = codes_path(path)
-        metadata = {
-            "ids": json.dumps(list(self.ids)),
-            "classes": json.dumps(self.classes),
-            "layer": self.layer,
-            "pooling": self.pooling,
-        }
-        with file_aside(path) as aside:
-            save_file({"codes": self.codes, "labels": self.labels}, aside, metadata=metadata)
-        return path
-
-
-def codes_path(path: str | Path) -> Path:
-    """Where codes may be written; raises UsageError for another kind of file, before anything is computed."""
-    path = Path(path)
-    if path.suffix != ".safetensors":
-        raise UsageError(f"{path} is not named as a safetensors file", "Name it like codes.safetensors.")
-    return path
-
-
 def codes(
     backbone: Backbone | str | Path,
     data: Store | Source | str | Path,
     *,
-    layer: str = "penultimate",
+    layer: str | Sequence[str] = "penultimate",
+    flatten: bool = False,
+    dtype: str = "float32",
+    out: str | Path | None = None,
     split: str | None = None,
     recipe: str = "",
     seed: int = 0,
     device: str = "auto",
     workspace: str | Path | None = None,
     on_pack: PackProgress | None = None,
+    on_codes: PackProgress | None = None,
 ) -> Codes:
-    """Codes of a layer for the images of a data set: float32 [n, d], pooled, as they are (not normalised).
+    """Codes of one or several layers for the images of a data set, in one pass, as they are (not normalised).
 
     Args:
-        backbone: a Backbone, or the folder of one.
+        backbone: a Backbone, the folder of one, or a call such as `vgg16` with published weights on this machine.
         data: a store, or a source, which is packed into the workspace at the backbone's size.
-        layer: a name of the layer table, or "penultimate".
+        layer: names of the layer table or of any submodule, "penultimate", or "all" for the whole table.
+        flatten: the whole map as one vector, instead of its mean over space.
+        dtype: "float32" or "float16".
+        out: a safetensors file to fill while it is mapped into memory: codes may then be larger than memory.
         split: "train", "val" or "test"; all of them by default.
         recipe: thins the training images and drops or merges classes.
     """
-    import time
+    from seedbed.models.extract import extract
 
-    from seedbed.data.loader import Resident
-    from seedbed.models import codes as layer_codes
-
-    net = _backbone(backbone)
-    chosen = choose_device(device)
-    net.module.to(chosen)
-    net.layer(layer)  # an unknown layer is refused before anything is packed
+    net = _on_device(backbone, device)
+    names = [la.name for la in net.layers] if layer == "all" else [layer] if isinstance(layer, str) else list(layer)
+    chosen = list(dict.fromkeys(net.layer(name).name for name in names))  # an unknown one is refused before anything is packed
     if split is not None and split not in SPLITS:
         raise UsageError(f"unknown split {split!r}", f"Valid: {', '.join(SPLITS)}.")
-    store = _fitting(open_store(data, net.size_px, workspace, on_pack), net)
+    store = open_store(data, net.preprocessing.store_px, workspace, on_pack)
     rows, labels, classes = rows_of(make_view(store, recipe, seed), split)
     if not len(rows):
         raise UsageError(f"{store.name} has no images in split {split!r}", f"It has: {store.card['splits']}.")
-    started = time.perf_counter()
-    found = layer_codes.codes(net, Resident(store.pixels, rows, None, chosen), layer).numpy()
-    return Codes(
-        codes=found,
-        labels=labels.astype(np.int64),
-        ids=store.ids[rows],
-        classes=classes,
-        layer=net.layer(layer).name,
-        pooling=layer_codes.pooling(net, layer),
-        images_per_s=len(rows) / (time.perf_counter() - started),
+    images = net.images(store, rows)
+    return extract(
+        net, images, chosen, store.ids[rows], labels, classes, flatten=flatten, dtype=dtype, out=out, on_progress=on_codes
     )
 
 
@@ -240,7 +209,7 @@ def transfer(
     """Measure a backbone on a task by a method.
 
     Args:
-        backbone: a Backbone, or the folder of one.
+        backbone: a Backbone, the folder of one, or a call such as `vgg16` with published weights on this machine.
         task: a store or a source; validation and test splits are derived where it has none (docs/concepts.md).
         method: a call string such as `probe()` or `finetune(images_seen=50_000)`.
         train_per_class: use so many labelled images of each class only, drawn with the seed.
@@ -252,16 +221,16 @@ def transfer(
     from seedbed.transfers.methods import METHODS, Context
     from seedbed.trials.study import read_target
 
-    net, made = _backbone(backbone), METHODS.make(method)
-    chosen = choose_device(device)
+    made = METHODS.make(method)
+    net = _on_device(backbone, device)
+    made.check(net)
     if isinstance(task, str):
         asked = read_target(task, "task", Path())
         task, train_per_class = str(asked.data), train_per_class or asked.train_per_class
-    net.module.to(chosen)
-    store = _fitting(open_store(task, net.size_px, workspace, on_pack), net)
+    store = open_store(task, net.preprocessing.store_px, workspace, on_pack)
     target = Classification(train_per_class=train_per_class).load(store, seed)
     with flushed_denormals():
-        return made.run(net, target, Context(seed=seed, device=chosen, on_progress=on_progress))
+        return made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
 
 
 def report(results: Results, path: str | Path) -> Path:
@@ -274,16 +243,9 @@ def report(results: Results, path: str | Path) -> Path:
     return writeup.report(results, Path(path))
 
 
-def _fitting(store: Store, net: Backbone) -> Store:
-    if store.size_px != net.size_px:
-        raise UsageError(
-            f"{store.name} is packed at {store.size_px} px, and the backbone takes {net.size_px} px",
-            f"Name the images instead of the store, or pack them again with --size-px {net.size_px}.",
-        )
-    return store
+def _on_device(backbone: Backbone | str | Path, device: str) -> Backbone:
+    from seedbed.models.opening import open_backbone
 
-
-def _backbone(backbone: Backbone | str | Path) -> Backbone:
-    from seedbed.models.checkpoint import load_backbone
-
-    return load_backbone(backbone) if isinstance(backbone, str | Path) else backbone
+    net = open_backbone(backbone)
+    net.module.to(choose_device(device))
+    return net

@@ -9,8 +9,8 @@ import pytest
 from tiny import digits_view
 
 from seedbed.data.loader import Resident, Stream
-from seedbed.models.backbone import initialise
-from seedbed.models.fit import Progress, Schedule, fit
+from seedbed.models.fit import Progress, fit
+from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives.supervised import Supervised
 
@@ -20,7 +20,6 @@ GOLDEN = Path(__file__).with_name("loss_curve.json")
 def test_the_loss_curve_is_the_stored_one(request: pytest.FixtureRequest) -> None:
     view = digits_view(16)
     backbone = BACKBONES.make("small(width=4)").build(view.classes, 16)
-    initialise(backbone.module, 0)
     batches = Stream(Resident(view.store.pixels, view.rows, view.labels), 32, 0)
     seen: list[Progress] = []
     schedule = Schedule(images_seen=12 * 32, batch_size=32)

@@ -10,6 +10,7 @@ from tiny import digits_store, same_weights, trained, weights_of
 from seedbed.base.errors import UsageError
 from seedbed.data.augment import normalise
 from seedbed.data.loader import Resident
+from seedbed.data.preprocessing import Preprocessing
 from seedbed.models.codes import codes, logits, pooling
 
 
@@ -21,7 +22,7 @@ def images() -> Resident:
 def _manual(stages: int) -> torch.Tensor:
     """The output of the first stages, operation by operation, with the running statistics."""
     module = trained().backbone.module
-    x = normalise(torch.from_numpy(digits_store().pixels[0:120:2]))
+    x = normalise(torch.from_numpy(digits_store().pixels[0:120:2]), Preprocessing(size_px=8))
     with torch.no_grad():
         for i in range(1, stages + 1):
             stage = module.get_submodule(f"stage{i}")
@@ -46,7 +47,7 @@ def test_penultimate_codes_equal_the_manual_computation(images: Resident) -> Non
 @pytest.mark.parametrize("stage", [1, 2, 3])
 def test_a_map_is_averaged_over_space(images: Resident, stage: int) -> None:
     assert torch.allclose(codes(trained().backbone, images, f"stage{stage}"), _manual(stage), atol=1e-4)
-    assert pooling(trained().backbone, f"stage{stage}") == "mean over space"
+    assert pooling(trained().backbone.layer(f"stage{stage}")) == "mean over space"
 
 
 def test_codes_leave_the_network_as_it_was(images: Resident) -> None:
@@ -66,7 +67,8 @@ def test_the_company_in_a_batch_does_not_change_a_code(images: Resident) -> None
 
 def test_the_order_of_the_rows_is_kept_across_batches(monkeypatch: pytest.MonkeyPatch, images: Resident) -> None:
     whole = codes(trained().backbone, images)
-    monkeypatch.setattr("seedbed.models.codes._BATCH", 7)
+    monkeypatch.setattr("seedbed.models.codes._MAX_BATCH", 7)
+    monkeypatch.setattr("seedbed.models.codes._MIN_BATCH", 7)
     assert torch.allclose(codes(trained().backbone, images), whole, atol=1e-5)
 
 

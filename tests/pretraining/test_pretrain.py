@@ -9,17 +9,18 @@ from tiny import built, digits_view, same_weights, trained, weights_of
 
 from seedbed.base.randomness import Draw
 from seedbed.data.augment import normalise
+from seedbed.data.preprocessing import Preprocessing
 from seedbed.data.view import make_view
-from seedbed.models.fit import Schedule
+from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES
-from seedbed.pretraining.pretrain import Pretrained, Seeds, pretrain_view, view_facts
+from seedbed.pretraining.pretrain import Pretrained, Seeds, Training, pretrain_view, view_facts
 
 SHORT = Schedule(images_seen=128, batch_size=32, peak_learning_rate=0.1)
 
 
 def _pretrain(schedule: Schedule = SHORT, sample: int = 0, init: int = 0) -> Pretrained:
     view = digits_view() if not sample else make_view(digits_view().store, "images(total=400)", sample)
-    return pretrain_view(view, BACKBONES.make("small(width=4)"), schedule, seeds=Seeds(sample=sample, init=init))
+    return pretrain_view(view, BACKBONES.make("small(width=4)"), Training(schedule=schedule), seeds=Seeds(sample=sample, init=init))
 
 
 def test_no_images_seen_leaves_the_weights_random() -> None:
@@ -33,7 +34,7 @@ def test_no_images_seen_leaves_the_weights_random() -> None:
 def test_random_weights_come_with_the_statistics_of_the_data() -> None:
     done, view = _pretrain(Schedule(images_seen=0)), digits_view()
     stage = done.backbone.module.get_submodule("stage1")
-    images = normalise(torch.from_numpy(view.store.pixels[view.rows]))  # fewer than 1,024: all of them
+    images = normalise(torch.from_numpy(view.store.pixels[view.rows]), Preprocessing(size_px=8))  # fewer than 1,024: all of them
     with torch.no_grad():
         maps = torch.nn.functional.max_pool2d(torch.nn.functional.conv2d(images, stage.conv.weight, padding=1), 2)
     assert torch.allclose(stage.norm.running_mean, maps.mean(dim=(0, 2, 3)), atol=1e-4)

@@ -7,6 +7,7 @@ In: a kind, a key and a function that fills a folder. Out: `<workspace>/<kind>/<
       stores/<key>/        pixels.npy rows.parquet store.json
       backbones/<key>/     weights.safetensors card.json predictions.safetensors manifest.json
       measurements/<key>/  predictions.safetensors manifest.json
+      unfinished/<key>.safetensors   a pre-training that was cut off, to be gone on with
 """
 
 from __future__ import annotations
@@ -169,6 +170,10 @@ class Workspace:
 
     def folder(self, kind: str, key: str) -> Path:
         return self.root / kind / key
+
+    def unfinished(self, key: str) -> Path:
+        """Where a step that takes long leaves its state while it runs."""
+        return self.root / "unfinished" / f"{key}.safetensors"
 
     def has(self, kind: str, key: str) -> bool:
         """Whether that step is finished: its manifest is written last."""

@@ -1,44 +1,117 @@
-"""Batched augmentation on device: padded crop and flip, as one gather.
+"""Batched augmentation on device: crops, flips and resized crops, each as one gather.
 
-In: uint8 pixels resident on a device, rows, and a key. Out: a float batch, channels-last. Each image's crop and flip are a
-function of (key, its place in the stream of images seen), so that no generator has a state. Suffixes: B batch, H height, W width.
+In: uint8 pixels on a device, rows, and a key. Out: a batch. Each image's crop and flip are a function of (key, its place in the stream of
+images seen), so that no generator has a state. Suffixes: B batch, H height, W width.
 """
 
 from __future__ import annotations
+
+import functools
+import math
 
 import numpy as np
 import torch
 
 from seedbed.base.randomness import mix
+from seedbed.data.preprocessing import Preprocessing
 
-# Pixels 0..255 become about -2..2. Constants, so that no network depends on the statistics of one arm's images.
-MEAN, STD = 127.5, 64.0
-
-
-def normalise(pixels: torch.Tensor) -> torch.Tensor:
-    """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] in channels-last memory order."""
-    return ((pixels.float() - MEAN) * (1 / STD)).permute(0, 3, 1, 2)
+MIN_AREA = 0.25  # of a resized crop, share of the image: ImageNet's usual 0.08 hides small images' objects
+MAX_ASPECT = 4 / 3
 
 
-def crop_and_flip(pixels: torch.Tensor, rows: torch.Tensor, places: np.ndarray, key: int, pad_px: int) -> torch.Tensor:
-    """Crops of the image size from images reflected by `pad_px` at each side, half of them mirrored: uint8 [B, H, W, 3].
+def normalise(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+    """uint8 or float [B, H, W, 3] -> float32 [B, 3, H, W] in channels-last memory order."""
+    if preprocessing.is_grey:
+        values = (pixels.float() - preprocessing.mean[0]) * (1 / preprocessing.std[0])
+    else:
+        # Whole images of means and scales: broadcasting over a last axis of three is slow on a CPU.
+        mean, scale = _planes(preprocessing, *pixels.shape[1:3], str(pixels.device))
+        values = pixels.float().sub_(mean).mul_(scale) if pixels.dtype == torch.uint8 else (pixels - mean) * scale
+    return values.permute(0, 3, 1, 2)
 
-    `places` are the positions of these images in the stream of images seen, uint64 [B].
+
+@functools.lru_cache(maxsize=8)
+def _planes(preprocessing: Preprocessing, height: int, width: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """float32 [H, W, 3] twice."""
+    mean = torch.tensor(preprocessing.mean, device=device).expand(height, width, 3).contiguous()
+    scale = (1 / torch.tensor(preprocessing.std, device=device)).expand(height, width, 3).contiguous()
+    return mean, scale
+
+
+def centre_crop(pixels: torch.Tensor, size_px: int) -> torch.Tensor:
+    """The middle [B, size_px, size_px, 3] of [B, H, W, 3]; a view."""
+    top, left = (pixels.shape[1] - size_px) // 2, (pixels.shape[2] - size_px) // 2
+    return pixels[:, top : top + size_px, left : left + size_px]
+
+
+def crop_and_flip(pixels: torch.Tensor, rows: torch.Tensor, places: np.ndarray, key: int, size_px: int) -> torch.Tensor:
+    """Random crops of size_px, half of them mirrored: uint8 [B, size_px, size_px, 3].
+
+    Images of that very size are first reflected by an eighth of it at each side. `places` are the positions of these images in the
+    stream of images seen, uint64 [B].
     """
     height, width = pixels.shape[1:3]
     bits = mix(places, key)
-    num = np.uint64(2 * pad_px + 1)
-    dy, dx = (bits % num).astype(np.int64) - pad_px, ((bits >> np.uint64(20)) % num).astype(np.int64) - pad_px
+    pad_y, pad_x = (size_px // 8 if side == size_px else 0 for side in (height, width))
+    dy = (bits % np.uint64(height - size_px + 2 * pad_y + 1)).astype(np.int64) - pad_y
+    dx = ((bits >> np.uint64(20)) % np.uint64(width - size_px + 2 * pad_x + 1)).astype(np.int64) - pad_x
     flip = (bits >> np.uint64(63)).astype(bool)
-    ys = _reflect(dy[:, None] + np.arange(height), height)
-    xs = _reflect(dx[:, None] + np.arange(width), width)
+    ys = _reflect(dy[:, None] + np.arange(size_px), height)
+    xs = _reflect(dx[:, None] + np.arange(size_px), width)
     xs[flip] = xs[flip, ::-1]
     ys_BH, xs_BW = (torch.from_numpy(a).to(pixels.device, non_blocking=True) for a in (ys, xs))
     index = ((rows[:, None] * height + ys_BH)[:, :, None] * width + xs_BW[:, None, :]).reshape(-1)
-    return pixels.view(-1, 3).index_select(0, index).view(len(rows), height, width, 3)
+    return pixels.view(-1, 3).index_select(0, index).view(len(rows), size_px, size_px, 3)
 
 
 def _reflect(index: np.ndarray, size: int) -> np.ndarray:
     """Indices beyond the border, mirrored at it."""
     index = np.abs(index)
     return np.where(index >= size, 2 * (size - 1) - index, index)
+
+
+def crop_boxes(places: np.ndarray, key: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes of random resized crops (Szegedy et al. 2015), and which are mirrored: float64 [B, 4] as (top, left, height, width), bool [B].
+
+    Area uniform in MIN_AREA..1 of the image, aspect log-uniform in 3/4..4/3, clipped to the image; position uniform.
+    """
+    area, aspect, y, x = (_uniform(places, key, i) for i in range(4))
+    share, ratio = MIN_AREA + (1 - MIN_AREA) * area, np.exp((2 * aspect - 1) * math.log(MAX_ASPECT))
+    tall = np.minimum(np.sqrt(share * height * width / ratio), height)
+    wide = np.minimum(np.sqrt(share * height * width * ratio), width)
+    boxes = np.stack([y * (height - tall), x * (width - wide), tall, wide], axis=1)
+    return boxes, (mix(places, key) >> np.uint64(63)).astype(bool)
+
+
+def _uniform(places: np.ndarray, key: int, which: int) -> np.ndarray:
+    """float64 [B] in [0, 1)."""
+    return (mix(mix(places, key), which + 1) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def resized_crop(pixels: torch.Tensor, rows: torch.Tensor, places: np.ndarray, key: int, size_px: int) -> torch.Tensor:
+    """Random resized crops, antialiased bilinear, half of them mirrored: float32 [B, size_px, size_px, 3], in units of pixels."""
+    height, width = pixels.shape[1:3]
+    boxes, flip = crop_boxes(places, key, height, width)
+    down_BSH = _filters(boxes[:, 0], boxes[:, 2], height, size_px, pixels.device)
+    across_BSW = _filters(boxes[:, 1], boxes[:, 3], width, size_px, pixels.device)
+    mirrored = torch.from_numpy(flip).to(pixels.device)
+    across_BSW = torch.where(mirrored[:, None, None], across_BSW.flip(1), across_BSW)
+    images = pixels.index_select(0, rows).float()
+    # Two products of small matrices instead of gathers: an axis at a time, the other two lying together.
+    num = len(rows)
+    rows_BSWC = torch.bmm(down_BSH, images.view(num, height, width * 3)).view(num, size_px, width, 3)
+    columns = rows_BSWC.permute(0, 2, 1, 3).reshape(num, width, size_px * 3)
+    return torch.bmm(across_BSW, columns).view(num, size_px, size_px, 3).permute(0, 2, 1, 3).contiguous()
+
+
+def _filters(starts: np.ndarray, lengths: np.ndarray, size: int, size_px: int, device: torch.device) -> torch.Tensor:
+    """What each of size_px outputs takes of `size` inputs, for a span of them: float32 [B, size_px, size], rows sum to 1.
+
+    Triangles as wide as an output's step, and never narrower than an input's: Pillow's antialiased bilinear filter.
+    """
+    step = lengths / size_px
+    centres = starts[:, None] + (np.arange(size_px) + 0.5) * step[:, None]
+    support = np.maximum(1.0, step)[:, None, None]
+    distance = np.abs(np.arange(size) + 0.5 - centres[:, :, None]) / support
+    weights = np.clip(1 - distance, 0, None).astype(np.float32)
+    return torch.from_numpy(weights / weights.sum(axis=2, keepdims=True)).to(device)

@@ -3,8 +3,10 @@
 In: a folder that `pack` wrote. Out: pixels and columns as arrays. Knows nothing of recipes.
 
     <store>/                    layout version 1, little-endian
-      pixels.npy                uint8 [n, size_px, size_px, 3]
-      rows.parquet              id, id_hash, leaf, split, width_px, height_px, checksum: one row per image, sorted by id
+      pixels.npy                uint8 [n, size_px, size_px, 3]; or, in an encoded store,
+      encoded.bin               the files' own bytes, one after another
+      rows.parquet              id, id_hash, leaf, split, width_px, height_px, checksum: one row per image, sorted by id;
+                                in an encoded store offset, num_bytes too
       unreadable.csv            id, reason (only if there are any)
       store.json                written last: version, decoder, resize rule, classes, names, parents, counts, digest
 """
@@ -27,6 +29,7 @@ from seedbed.data.source import SPLITS
 
 VERSION = 1
 STORE_JSON, PIXELS, ROWS, UNREADABLE = "store.json", "pixels.npy", "rows.parquet", "unreadable.csv"
+ENCODED = "encoded.bin"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,28 @@ class Store:
     def pixels(self) -> np.ndarray:
         """uint8 [n, size_px, size_px, 3], memory-mapped copy-on-write: nothing done to it reaches the disk."""
         return np.load(self.path / PIXELS, mmap_mode="c")
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the images lie there as files do, to be decoded when they are needed."""
+        return self.card["kind"] == "encoded"
+
+    def encoded(self, row: int) -> bytes:
+        """The bytes of an image of an encoded store."""
+        start = int(self._offsets[row])
+        return self._bytes[start : start + int(self._num_bytes[row])].tobytes()
+
+    @cached_property
+    def _bytes(self) -> np.ndarray:
+        return np.memmap(self.path / ENCODED, np.uint8, "r")
+
+    @cached_property
+    def _offsets(self) -> np.ndarray:
+        return self._column("offset").to_numpy()
+
+    @cached_property
+    def _num_bytes(self) -> np.ndarray:
+        return self._column("num_bytes").to_numpy()
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

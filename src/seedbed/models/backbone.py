@@ -1,56 +1,189 @@
 """A backbone: a network, its table of layers, its input, its classes, its card.
 
-In: a module and how it was made. Out: one object that trains, saves, and gives codes of a named layer. Knows nothing of data.
+In: a module and how it was made. Out: one object that trains, saves, and gives codes of a named layer. Knows nothing of files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from seedbed.base.errors import unknown
+from seedbed.base.errors import UsageError
 from seedbed.base.randomness import stream
+from seedbed.data.loader import Images, open_images
+from seedbed.data.preprocessing import Preprocessing
+from seedbed.models.layers import Layer, Trace
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from seedbed.data.store import Store
 
 PENULTIMATE = "penultimate"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layer:
-    """One row of the layer table, read off a real forward pass."""
-
-    name: str
-    shape: tuple[int, ...]  # (channels, height, width), or (dim,)
-    stride: int | None  # input px per step of the map; None for a vector
-    after_relu: bool
+OWN_MODULE = "module()"  # the architecture of a module that no call string builds
 
 
 @dataclass(kw_only=True)
 class Backbone:
-    """A network by its call string. `penultimate` names the layer whose pooled output the head reads."""
+    """A network by its call string. `penultimate` names the layer that the head reads; `heads` are its last layers' submodules."""
 
     architecture: str
     module: nn.Module
-    size_px: int
+    preprocessing: Preprocessing
     classes: tuple[str, ...]
     layers: tuple[Layer, ...]
     penultimate: str
+    heads: tuple[str, ...]
     card: dict[str, Any] = field(default_factory=dict)
 
+    @staticmethod
+    def wrap(
+        module: nn.Module,
+        *,
+        size_px: int,
+        classes: Sequence[str] | None = None,
+        mean: Sequence[float] = (0.5, 0.5, 0.5),
+        std: Sequence[float] = (64 / 255,) * 3,
+        crop: float = 1.0,
+        name: str = "",
+    ) -> Backbone:
+        """A backbone of a module of your own, with the weights that it has.
+
+        Args:
+            module: maps float32 [b, 3, h, w] to class scores [b, k]; its last layer is a Linear or a Conv2d.
+            size_px: side of the square input, px.
+            classes: k names, in the order of the scores (default: "0", "1", ...).
+            mean, std: of each channel, for pixels in 0..1: the input is (pixel - mean) / std.
+            crop: share of an image's shorter side that the input shows, in (0, 1].
+            name: a name for its card.
+
+        Raises:
+            UsageError: the module does not take this size, puts out no [b, k] scores, or has no last layer that can be replaced.
+
+        Example:
+            >>> from torch import nn
+            >>> from seedbed.models.backbone import Backbone
+            >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+            >>> backbone = Backbone.wrap(net, size_px=32, classes=["cat", "dog"])
+            >>> [(layer.name, layer.shape, layer.after_relu) for layer in backbone.layers]
+            [('0', (8, 15, 15), True), ('2', (8, 1, 1), True), ('3', (8,), True)]
+            >>> backbone.penultimate
+            '3'
+        """
+        trace = Trace.run(module, size_px)
+        names = tuple(classes) if classes is not None else tuple(map(str, range(trace.num_outputs)))
+        if len(names) != trace.num_outputs:
+            raise UsageError(f"{len(names)} classes were named, and the module puts out {trace.num_outputs} scores")
+        (m0, m1, m2), (s0, s1, s2) = mean, std
+        preprocessing = Preprocessing.of_unit(size_px, crop, (m0, m1, m2), (s0, s1, s2))
+        made = assemble(trace, OWN_MODULE, names, preprocessing)
+        made.card = {"name": name or type(module).__name__}
+        return made
+
     def layer(self, name: str = PENULTIMATE) -> Layer:
-        """The row of a layer; raises UsageError for a name that is not in the table."""
+        """The row of a layer, or of any submodule by its dotted name; raises UsageError for a name that is neither."""
         wanted = self.penultimate if name == PENULTIMATE else name
-        for layer in self.layers:
-            if layer.name == wanted:
-                return layer
-        raise unknown("layer", name, [PENULTIMATE, *(la.name for la in self.layers)], f"backbone {self.architecture}")
+        table = {layer.name: layer for layer in self.layers}
+        if wanted in table:
+            return table[wanted]
+        return self._trace.any_layer(wanted, {PENULTIMATE: self.layer(), **table}, f"backbone {self.architecture}")
+
+    @cached_property
+    def _trace(self) -> Trace:
+        return Trace.run(self.module, self.size_px, self.architecture)
+
+    @property
+    def size_px(self) -> int:
+        """Side of the input, px."""
+        return self.preprocessing.size_px
+
+    @property
+    def device(self) -> str:
+        return str(next(self.module.parameters()).device)
 
     @property
     def num_parameters(self) -> int:
         return sum(p.numel() for p in self.module.parameters())
+
+    def images(self, store: Store, rows: np.ndarray, labels: np.ndarray | None = None) -> Images:
+        """Images of a store as this network takes them, on its device."""
+        return open_images(store, rows, labels, self.preprocessing, self.device)
+
+    def with_new_head(self, classes: Sequence[str], seed: int) -> Backbone:
+        """A copy with a head for other classes: the body's weights are kept, the head starts from its named stream."""
+        module = copy.deepcopy(self.module)
+        replace_heads(module, self.heads, len(classes), seed)
+        return replace(self, module=module, classes=tuple(classes), card={})
+
+
+def assemble(
+    trace: Trace,
+    architecture: str,
+    classes: Sequence[str],
+    preprocessing: Preprocessing,
+    names: Iterable[str] | None = None,
+) -> Backbone:
+    """The backbone of a traced network; `names` are the rows of its layer table where the blocks are not."""
+    heads = trace.heads()
+    if not heads:
+        raise UsageError(
+            "this network has no last Linear or Conv2d layer that its scores come from",
+            "Give a module that ends in one: torch.nn.Sequential(body, torch.nn.Linear(dim, num_classes)).",
+        )
+    layers, penultimate = trace.table(heads, names)
+    return Backbone(
+        architecture=architecture,
+        module=trace.module,
+        preprocessing=preprocessing,
+        classes=tuple(classes),
+        layers=layers,
+        penultimate=penultimate,
+        heads=heads,
+    )
+
+
+def draw_foreign(
+    make: Callable[[], nn.Module], architecture: str, classes: Sequence[str], preprocessing: Preprocessing, seed: int
+) -> Backbone:
+    """A library's network with its own initialisation, drawn from named streams: the body does not depend on the number of classes.
+
+    `make` builds it at one fixed number of classes; the head is then replaced. torch's global generator is lent and given back.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(seed, "init/body"))
+        module = make()
+    module = module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    made = assemble(Trace.run(module, preprocessing.size_px, architecture), architecture, classes, preprocessing)
+    replace_heads(module, made.heads, len(classes), seed)
+    return made
+
+
+def replace_heads(module: nn.Module, heads: Iterable[str], num_classes: int, seed: int) -> None:
+    """New last layers of `num_classes` outputs in place of `heads`, drawn as `initialise` draws them."""
+    for path in heads:
+        parent_path, _, name = path.rpartition(".")
+        old = module.get_submodule(path)
+        weight = old.weight
+        if isinstance(old, nn.Linear):
+            new: nn.Module = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
+        else:
+            assert isinstance(old, nn.Conv2d)
+            shape: dict[str, Any] = {k: getattr(old, k) for k in ("in_channels", "kernel_size", "stride", "padding", "dilation")}
+            new = nn.Conv2d(out_channels=num_classes, bias=old.bias is not None, **shape)
+        with torch.no_grad():
+            _draw_head(new, seed, path)
+        setattr(module.get_submodule(parent_path), name, new.to(weight))  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def _draw_head(head: nn.Module, seed: int, path: str) -> None:
+    for name, parameter in head.named_parameters():
+        _draw(parameter, seed, f"{path}.{name}", is_head=True)
 
 
 def initialise(module: nn.Module, seed: int, head: str = "head") -> None:
@@ -60,36 +193,14 @@ def initialise(module: nn.Module, seed: int, head: str = "head") -> None:
     """
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            is_head = name.split(".")[0] == head
-            if parameter.ndim < 2:
-                is_scale = name.endswith("weight")
-                parameter.fill_(1.0 if is_scale else 0.0)
-                continue
-            generator = torch.Generator().manual_seed(stream(seed, "init/head" if is_head else "init/body", name))
-            fan_in = parameter[0].numel()
-            values = torch.randn(tuple(parameter.shape), generator=generator) * ((1.0 if is_head else 2.0) / fan_in) ** 0.5
-            parameter.copy_(values)
+            _draw(parameter, seed, name, is_head=name.startswith(f"{head}."))
 
 
-def tabulate_layers(module: nn.Module, names: dict[str, bool], size_px: int) -> tuple[Layer, ...]:
-    """The layer table of named submodules (name -> after ReLU or not), made by running one image through."""
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def note(name: str) -> Callable[..., None]:
-        def hook(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-            shapes[name] = tuple(output.shape[1:])
-
-        return hook
-
-    handles = [module.get_submodule(name).register_forward_hook(note(name)) for name in names]
-    was_training = module.training
-    module.eval()
-    with torch.inference_mode():
-        module(torch.zeros(1, 3, size_px, size_px))
-    module.train(was_training)
-    for handle in handles:
-        handle.remove()
-    return tuple(
-        Layer(name=n, shape=shapes[n], stride=size_px // shapes[n][1] if len(shapes[n]) == 3 else None, after_relu=relu)
-        for n, relu in names.items()
-    )
+def _draw(parameter: torch.Tensor, seed: int, name: str, *, is_head: bool) -> None:
+    if parameter.ndim < 2:
+        parameter.fill_(1.0 if name.endswith("weight") else 0.0)
+        return
+    generator = torch.Generator().manual_seed(stream(seed, "init/head" if is_head else "init/body", name))
+    fan_in = parameter[0].numel()
+    values = torch.randn(tuple(parameter.shape), generator=generator) * ((1.0 if is_head else 2.0) / fan_in) ** 0.5
+    parameter.copy_(values)

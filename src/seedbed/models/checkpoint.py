@@ -12,9 +12,12 @@ import hashlib
 import json
 from pathlib import Path
 
+from torch import nn
+
 from seedbed.base.artifacts import write_json
 from seedbed.base.errors import BadDataError
-from seedbed.models.backbone import Backbone
+from seedbed.data.preprocessing import Preprocessing
+from seedbed.models.backbone import OWN_MODULE, Backbone
 from seedbed.models.zoo import BACKBONES
 
 WEIGHTS, CARD = "weights.safetensors", "card.json"
@@ -31,6 +34,7 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
         {
             "architecture": backbone.architecture,
             "size_px": backbone.size_px,
+            "preprocessing": dataclasses.asdict(backbone.preprocessing),
             "num_parameters": backbone.num_parameters,
             "classes": list(backbone.classes),
             "layers": [dataclasses.asdict(layer) for layer in backbone.layers],
@@ -59,8 +63,8 @@ def weights_fingerprint(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:20]
 
 
-def load_backbone(path: str | Path) -> Backbone:
-    """The backbone that was saved in a folder, in evaluation mode.
+def load_backbone(path: str | Path, module: nn.Module | None = None) -> Backbone:
+    """The backbone that was saved in a folder, in evaluation mode; one of your own module needs a `module` of the same kind.
 
     Raises BadDataError when the folder holds no backbone, or weights that do not fit its card.
     """
@@ -72,7 +76,7 @@ def load_backbone(path: str | Path) -> Backbone:
     if missing := {"architecture", "classes", "size_px"} - card.keys():
         raise BadDataError(f"{Path(path) / CARD} lacks {sorted(missing)}", "Name a folder that seedbed pretrain wrote.")
     classes, size_px = [str(c) for c in card["classes"]], int(str(card["size_px"]))  # pyright: ignore[reportGeneralTypeIssues]
-    backbone = BACKBONES.make(str(card["architecture"]), str(path)).build(classes, size_px)
+    backbone = _unweighted(card, classes, size_px, Path(path), module)
     try:
         backbone.module.load_state_dict(load_file(Path(path) / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
@@ -80,3 +84,20 @@ def load_backbone(path: str | Path) -> Backbone:
     backbone.module.eval()
     backbone.card = card
     return backbone
+
+
+def _unweighted(card: dict[str, object], classes: list[str], size_px: int, path: Path, module: nn.Module | None) -> Backbone:
+    """The network of a card before its weights are read."""
+    settings = card.get("preprocessing")
+    preprocessing = Preprocessing.read(settings) if isinstance(settings, dict) else Preprocessing(size_px=size_px)
+    if card["architecture"] != OWN_MODULE:
+        made = BACKBONES.make(str(card["architecture"]), str(path)).build(classes, size_px)
+    elif module is not None:
+        made = Backbone.wrap(module, size_px=size_px).with_new_head(classes, 0)
+    else:
+        raise BadDataError(
+            f"{path} holds a module of your own ({card.get('name')}), which no name builds again",
+            "Give it one of the same kind: load_backbone(path, module=MyNet()).",
+        )
+    made.preprocessing = preprocessing
+    return made

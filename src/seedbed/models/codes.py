@@ -1,46 +1,102 @@
-"""Codes: the activations of a named layer for images.
+"""Codes: the activations of named layers for images.
 
-In: a backbone, images on a device, a layer name. Out: float32 [n, d]. Maps are averaged over space (stated in `pooling`); the
-network is in evaluation mode, so batch norm uses its running statistics. Knows nothing of labels.
+In: a backbone, images on its device, layer names. Out: [n, d] for each layer, in one pass, into memory or into a file that is mapped into
+memory. A layer is read after its ReLU where there is one; maps are averaged over space and tokens over the sequence, or flattened
+where that is asked for (stated). The network is in evaluation mode, always: batch norm uses its running statistics, dropout does
+nothing. Knows nothing of labels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 import torch
 
-from seedbed.data.loader import Resident
+from seedbed.data.loader import Images
 from seedbed.models.backbone import PENULTIMATE, Backbone
+from seedbed.models.layers import Layer
 
-_BATCH = 500
-
-
-def pooling(backbone: Backbone, layer: str = PENULTIMATE) -> str:
-    """How the layer's output becomes a vector."""
-    return "mean over space" if len(backbone.layer(layer).shape) == 3 or backbone.layer(layer).name == "pool" else "as it is"
+_MAX_BATCH, _MIN_BATCH = 500, 16
+_FULL_BATCH_PX = 64  # up to this side the largest batch is taken; above, as many images as have that many pixels
 
 
-@torch.inference_mode()
-def codes(backbone: Backbone, images: Resident, layer: str = PENULTIMATE) -> torch.Tensor:
-    """Codes of all the images in order, in one pass: float32 [n, d], on the CPU."""
-    caught: list[torch.Tensor] = []
-    place = backbone.module.get_submodule(backbone.layer(layer).name)
-    # A clone: a later in-place ReLU would overwrite what the hook saw.
-    handle = place.register_forward_hook(lambda _m, _i, out: caught.append(_vector(out).clone()))
-    backbone.module.eval()
+def pooling(layer: Layer, flatten: bool = False) -> str:
+    """How a layer's output becomes a vector, in words."""
+    if layer.kind == "vector" or not flatten:
+        return layer.pooling
+    return f"flattened from {' x '.join(map(str, layer.shape))}"
+
+
+def dim_of(layer: Layer, flatten: bool = False) -> int:
+    """Length of a code."""
+    return layer.flat_dim if flatten else layer.dim
+
+
+def codes(backbone: Backbone, images: Images, layer: str = PENULTIMATE) -> torch.Tensor:
+    """Pooled codes of all the images in order: float32 [n, d], on the CPU."""
+    chosen = backbone.layer(layer)
+    found = np.empty((len(images), chosen.dim), np.float32)
+    fill_codes(backbone, images, {chosen.name: found})
+    return torch.from_numpy(found)
+
+
+def fill_codes(
+    backbone: Backbone,
+    images: Images,
+    into: Mapping[str, np.ndarray],
+    *,
+    flatten: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write the codes of several layers, one pass for all: each array float16 or float32 [n, d], in memory or mapped."""
+    layers = {name: backbone.layer(name) for name in into}
+    caught: dict[str, torch.Tensor] = {}
+
+    def catcher(name: str, layer: Layer) -> Callable[[torch.Tensor], None]:
+        def use(output: torch.Tensor) -> None:
+            values = layer.read(output).flatten(1) if flatten else layer.pooled(output)
+            caught[name] = values
+
+        return use
+
+    handles = [layer.hook(backbone.module, catcher(name, layer)) for name, layer in layers.items()]
+    start = 0
     try:
-        for batch in images.plain(_BATCH):
-            backbone.module(batch)
+        for _, num in _forward(backbone, images):
+            for name, values in caught.items():
+                into[name][start : start + num] = values.float().cpu().numpy()
+            start += num
+            if on_progress:
+                on_progress(start, len(images))
     finally:
-        handle.remove()
-    return torch.cat(caught).float().cpu()
+        for handle in handles:
+            handle.remove()
 
 
-@torch.inference_mode()
-def logits(backbone: Backbone, images: Resident) -> torch.Tensor:
+def logits(backbone: Backbone, images: Images) -> torch.Tensor:
     """The head's output for all the images in order: float32 [n, num_classes], on the CPU."""
+    return torch.cat([scores.float().cpu() for scores, _ in _forward(backbone, images)])
+
+
+def _forward(backbone: Backbone, images: Images) -> Iterator[tuple[torch.Tensor, int]]:
+    """Class scores of one batch after another, and how many images it holds."""
     backbone.module.eval()
-    return torch.cat([backbone.module(batch).float().cpu() for batch in images.plain(_BATCH)])
+    with torch.inference_mode():
+        for batch in images.plain(batch_size_for(backbone.size_px)):
+            yield backbone.module(batch), len(batch)
 
 
-def _vector(output: torch.Tensor) -> torch.Tensor:
-    return output.mean(dim=(2, 3)) if output.ndim == 4 else output
+def batch_size_for(size_px: int) -> int:
+    """Images in a batch of a forward pass: few where they are large."""
+    return int(max(_MIN_BATCH, min(_MAX_BATCH, _MAX_BATCH * (_FULL_BATCH_PX / size_px) ** 2)))
+
+
+def layer_facts(backbone: Backbone, names: Sequence[str], flatten: bool) -> list[dict[str, Any]]:
+    """What a file or a document says of each layer's codes."""
+    layers = [backbone.layer(name) for name in names]
+    return [
+        {"layer": la.name, "dim": dim_of(la, flatten), "pooling": pooling(la, flatten), "after_relu": la.after_relu}
+        for la in layers
+    ]

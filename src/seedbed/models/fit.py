@@ -1,7 +1,8 @@
 """The only training loop.
 
-In: a module, a stream of batches, a loss, a schedule. Out: the module trained in place, and a report. Each step's batch and learning
-rate are functions of (seed, step), so that no state but the weights and momenta carries over. Knows nothing of what is trained.
+In: a module, a stream of batches, a loss, a schedule. Out: the module trained in place, and a report. Each step's batch, learning rate
+and noise (dropout) are functions of (seed, step), so that weights and momenta are the whole state: a training that was cut off goes on
+from its checkpoint exactly. Knows nothing of what is trained.
 """
 
 from __future__ import annotations
@@ -9,46 +10,31 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 from seedbed.base.errors import TrainingError
+from seedbed.base.randomness import stream
+from seedbed.models.resume import Checkpoint, Stopping, optimiser_tensors, restore_optimiser
+from seedbed.models.schedule import Schedule
 
-Loss = Callable[[nn.Module, tuple[torch.Tensor, torch.Tensor]], tuple[torch.Tensor, torch.Tensor]]
+Batch = tuple[torch.Tensor, torch.Tensor]
+Loss = Callable[[nn.Module, Batch], tuple[torch.Tensor, torch.Tensor]]
+_STEPS_WORTH_COMPILING = 5_000  # compiling takes tens of seconds
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class Batches(Protocol):
     """What the loop asks of its data."""
 
     batch_size: int
+    seed: int
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """SGD with Nesterov momentum, one cycle: linear warm-up to the peak, linear decay to zero (Smith 2018)."""
-
-    images_seen: int
-    batch_size: int = 128
-    peak_learning_rate: float = 0.2
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    warmup_share: float = 0.2
-
-    @property
-    def num_steps(self) -> int:
-        """Steps that show at least `images_seen` images."""
-        return max(1, math.ceil(self.images_seen / self.batch_size))
-
-    def learning_rate(self, step: int) -> float:
-        """At `step` 0..num_steps-1."""
-        progress = (step + 0.5) / self.num_steps
-        rise, fall = progress / self.warmup_share, (1 - progress) / (1 - self.warmup_share)
-        return self.peak_learning_rate * min(rise, fall)
+    def batch(self, step: int) -> Batch: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +61,21 @@ class Fitted:
     images_per_s: float
     seconds: float
     loss: float  # mean over the last report interval
+    precision: str  # "float32", or "bfloat16 autocast"
+    compiled: bool
+    micro_batch_size: int  # below the batch size where memory ran out: gradients are summed, batch norm sees so many images
+    resumed_at: tuple[int, ...]  # steps at which it went on after having been cut off
+    early_stopping: dict[str, Any] | None  # looks and the best, where that was asked for
+
+    def facts(self) -> dict[str, Any]:
+        """What a card says of how it was trained, beside its settings."""
+        return {
+            "precision": self.precision,
+            "compiled": self.compiled,
+            "micro_batch_size": self.micro_batch_size,
+            "resumed_at": list(self.resumed_at),
+            "early_stopping": self.early_stopping,
+        }
 
 
 def fit(
@@ -85,28 +86,151 @@ def fit(
     *,
     on_progress: Callable[[Progress], None] | None = None,
     report_every: int = 50,
+    checkpoint: Checkpoint | None = None,
+    stopping: Stopping | None = None,
 ) -> Fitted:
-    """Train `module` in place on `schedule.num_steps` batches; it is left in evaluation mode.
+    """Train `module` in place on `schedule.num_steps` batches, or on what is left of them; it is left in evaluation mode.
 
-    Raises TrainingError when the loss is not finite, naming the step and the learning rate.
+    Raises TrainingError when the loss is not finite, naming the step and the learning rate, or when memory does not hold two images.
     """
-    optimiser = torch.optim.SGD(
-        module.parameters(), lr=0.1, momentum=schedule.momentum, nesterov=schedule.momentum > 0, weight_decay=schedule.weight_decay
-    )
-    module.train()
-    meter = _Meter(schedule, on_progress)
-    for step in range(schedule.num_steps):
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.learning_rate(step)
-        value, num_right = loss(module, batches.batch(step))
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        optimiser.step()
-        meter.add(value.detach(), num_right)
-        if (step + 1) % report_every == 0 or step + 1 == schedule.num_steps:
-            meter.report(step)
+    device = next(module.parameters()).device
+    training = _Training(module, batches, loss, schedule, checkpoint, stopping, _Meter(schedule, on_progress), device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        training.run(report_every)
     module.eval()
-    return meter.fitted()
+    if checkpoint:
+        checkpoint.remove()
+    return training.fitted()
+
+
+class _Training:
+    """The state of one training."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        batches: Batches,
+        loss: Loss,
+        schedule: Schedule,
+        checkpoint: Checkpoint | None,
+        stopping: Stopping | None,
+        meter: _Meter,
+        device: torch.device,
+    ) -> None:
+        self.module, self.batches, self.loss, self.schedule = module, batches, loss, schedule
+        self.checkpoint, self.stopping, self.meter, self.device = checkpoint, stopping, meter, device
+        self.optimiser = schedule.optimiser_of(module)
+        self.num_parts = 1  # into which a batch is cut because memory ran out
+        self.step = 0
+        self.resumed_at: tuple[int, ...] = ()
+        on_gpu = device.type == "cuda"
+        self.half = on_gpu and torch.cuda.is_bf16_supported()
+        # With autocast, a GPU and enough steps, compiling pays; CPUs gained nothing when it was measured (docs/log.md).
+        self.compiled = on_gpu and schedule.num_steps >= _STEPS_WORTH_COMPILING
+        self.called: Any = torch.compile(module) if self.compiled else module
+
+    def run(self, report_every: int) -> None:
+        self._resume()
+        self.module.train()
+        while self.step < self.schedule.num_steps:
+            self._one_step()
+            self.step += 1
+            last = self.step == self.schedule.num_steps
+            if self.step % report_every == 0 or last:
+                self.meter.report(self.step)
+            if self.stopping and self.stopping.is_over(self.module, self.step):
+                break
+            if self.checkpoint and not last and self.checkpoint.is_due():
+                self._save(self.checkpoint)
+        if self.stopping and self.stopping.best:
+            self.module.load_state_dict(self.stopping.best)
+
+    def _one_step(self) -> None:
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.schedule.learning_rate(self.step)
+        batch = self.batches.batch(self.step)
+        while True:
+            try:
+                self._backward(batch)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+            self._cut(len(batch[0]))
+        self.optimiser.step()
+
+    def _backward(self, batch: Batch) -> None:
+        """Gradients of the batch's mean loss, summed over its parts."""
+        torch.manual_seed(stream(self.batches.seed, "noise", self.step))
+        self.optimiser.zero_grad(set_to_none=True)
+        total: torch.Tensor | float = 0.0
+        right: torch.Tensor | float = 0.0
+        num = len(batch[0])
+        for images, labels in zip(batch[0].chunk(self.num_parts), batch[1].chunk(self.num_parts), strict=True):
+            with self._precision():
+                value, num_right = self.loss(self.called, (images, labels))
+            share = value if len(images) == num else value * (len(images) / num)
+            share.backward()
+            total, right = total + share.detach(), right + num_right
+        self.meter.add(total, right)
+
+    def _cut(self, batch_size: int) -> None:
+        """Twice as many parts from now on: memory ran out."""
+        self.optimiser.zero_grad(set_to_none=True)
+        if batch_size // (2 * self.num_parts) < 2:
+            raise TrainingError(
+                f"not enough memory on {self.device} to train on two images at a time",
+                "Take smaller images (size_px) or a smaller network, or free memory.",
+            )
+        self.num_parts *= 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        return torch.autocast("cuda", torch.bfloat16) if self.half else nullcontext()
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        tensors = {f"module.{name}": t for name, t in self.module.state_dict().items()} | optimiser_tensors(self.optimiser)
+        looks: list[tuple[int, float]] = []
+        if self.stopping:
+            tensors |= {f"best.{name}": t for name, t in self.stopping.best.items()}
+            looks = self.stopping.looks
+        facts = {"step": self.step, "num_parts": self.num_parts, "resumed_at": self.resumed_at, "looks": looks}
+        checkpoint.write(tensors, facts | self.meter.state())
+
+    def _resume(self) -> None:
+        found = self.checkpoint.read() if self.checkpoint else None
+        if found is None:
+            return
+        tensors, facts = found
+        self.module.load_state_dict({n.removeprefix("module."): t for n, t in tensors.items() if n.startswith("module.")})
+        restore_optimiser(self.optimiser, tensors)
+        self.step, self.num_parts = facts["step"], facts["num_parts"]
+        self.resumed_at = (*facts["resumed_at"], self.step)
+        self.meter.restore(facts)
+        if self.stopping:
+            self.stopping.looks = [(steps, score) for steps, score in facts["looks"]]
+            self.stopping.best = {n.removeprefix("best."): t.to(self.device) for n, t in tensors.items() if n.startswith("best.")}
+
+    def fitted(self) -> Fitted:
+        images_seen = self.step * self.schedule.batch_size
+        seconds = self.meter.seconds
+        return Fitted(
+            num_steps=self.step,
+            images_seen=images_seen,
+            images_per_s=images_seen / seconds,
+            seconds=seconds,
+            loss=self.meter.last_loss,
+            precision="bfloat16 autocast" if self.half else "float32",
+            compiled=self.compiled,
+            micro_batch_size=math.ceil(self.schedule.batch_size / self.num_parts),
+            resumed_at=self.resumed_at,
+            early_stopping=self.stopping.facts() if self.stopping else None,
+        )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 class _Meter:
@@ -118,40 +242,44 @@ class _Meter:
         self._loss: torch.Tensor | float = 0.0
         self._right: torch.Tensor | float = 0.0
         self._count = 0
-        self._last_loss = math.nan
-        self._images_done = 0
+        self.last_loss = math.nan
 
-    def add(self, loss: torch.Tensor, num_right: torch.Tensor) -> None:
+    @property
+    def seconds(self) -> float:
+        """Of training, before it was cut off and since."""
+        return max(time.perf_counter() - self._started, 1e-9)
+
+    def add(self, loss: torch.Tensor | float, num_right: torch.Tensor | float) -> None:
         self._loss, self._right, self._count = self._loss + loss, self._right + num_right, self._count + 1
 
-    def report(self, step: int) -> None:
-        self._last_loss = float(self._loss) / self._count
-        if not math.isfinite(self._last_loss):
+    def state(self) -> dict[str, float | int | None]:
+        """What a checkpoint keeps: no number that JSON has not."""
+        last = self.last_loss if math.isfinite(self.last_loss) else None
+        sums = {"loss": float(self._loss), "right": float(self._right), "count": self._count}
+        return {"seconds": self.seconds, "last_loss": last, **sums}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._started -= state["seconds"]
+        self._loss, self._right, self._count = state["loss"], state["right"], state["count"]
+        self.last_loss = math.nan if state["last_loss"] is None else state["last_loss"]
+
+    def report(self, steps_done: int) -> None:
+        self.last_loss = float(self._loss) / self._count
+        if not math.isfinite(self.last_loss):
             raise TrainingError(
-                f"the loss is not finite by step {step + 1} of {self._schedule.num_steps} "
-                f"(learning rate {self._schedule.learning_rate(step):.4g})",
+                f"the loss is not finite by step {steps_done} of {self._schedule.num_steps} "
+                f"(learning rate {self._schedule.learning_rate(steps_done - 1):.4g})",
                 "Lower the peak learning rate (learning_rate = 0.02, say), or look at the images of this arm.",
             )
-        self._images_done = (step + 1) * self._schedule.batch_size
         if self._on_progress:
-            self._on_progress(self._progress())
+            self._on_progress(self._progress(steps_done * self._schedule.batch_size))
         self._loss, self._right, self._count = 0.0, 0.0, 0
 
-    def _progress(self) -> Progress:
+    def _progress(self, images_done: int) -> Progress:
         return Progress(
-            images_done=self._images_done,
+            images_done=images_done,
             images_total=self._schedule.num_steps * self._schedule.batch_size,
-            images_per_s=self._images_done / max(time.perf_counter() - self._started, 1e-9),
-            loss=self._last_loss,
+            images_per_s=images_done / self.seconds,
+            loss=self.last_loss,
             accuracy=100.0 * float(self._right) / (self._count * self._schedule.batch_size),
-        )
-
-    def fitted(self) -> Fitted:
-        seconds = time.perf_counter() - self._started
-        return Fitted(
-            num_steps=self._schedule.num_steps,
-            images_seen=self._images_done,
-            images_per_s=self._images_done / seconds,
-            seconds=seconds,
-            loss=self._last_loss,
         )

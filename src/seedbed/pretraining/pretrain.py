@@ -8,25 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
+from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw, stream
-from seedbed.data.loader import Resident, Stream
+from seedbed.data.loader import Augmentation, Stream
+from seedbed.data.splits import held_out
 from seedbed.data.view import View
 from seedbed.metrics.accuracy import accuracies, rank
-from seedbed.models.backbone import Backbone, initialise
-from seedbed.models.codes import codes, logits
-from seedbed.models.fit import Fitted, Progress, Schedule, fit
+from seedbed.models.backbone import Backbone
+from seedbed.models.codes import batch_size_for, codes, logits
+from seedbed.models.fit import Fitted, Progress, fit
+from seedbed.models.resume import Checkpoint, Stopping
+from seedbed.models.schedule import Schedule
+from seedbed.models.weights import put_weights, read_weights, resolve
 from seedbed.models.zoo import Architecture
-from seedbed.pretraining.objectives import Objective
-from seedbed.pretraining.objectives.supervised import Supervised
+from seedbed.pretraining.objectives import OBJECTIVES
 
 REVISION = 1  # raised by hand when the meaning of a pre-training changes
 _NUM_CARD_CODES = 2048
 _NUM_NORM_IMAGES = 1024
+_NUM_LOOKS = 20  # of early stopping, over the whole budget
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,69 +53,134 @@ class Pretrained:
     predictions: dict[str, np.ndarray] = field(default_factory=dict)
     card_codes: np.ndarray  # float16 [<=2048, d], penultimate codes of held-out images
     fitted: Fitted | None = None
+    loading: str = ""  # how the images reached the device
+
+    def facts(self) -> dict[str, Any]:
+        """How it was trained, beside what was asked for."""
+        return {"loading": self.loading, **self.fitted.facts()} if self.fitted else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a backbone is trained: objective, schedule, augmentation, and whether it may end early.
+
+    `early_stopping` is how many looks at held-out training images without a better accuracy end it; 0: it never ends early. A look
+    comes after each twentieth of the budget, at a fifth of the training images, which then are not trained on.
+    """
+
+    schedule: Schedule
+    objective: str = "supervised()"
+    augmentation: Augmentation = "crop"
+    early_stopping: int = 0
+
+    @property
+    def images_seen(self) -> int:
+        return self.schedule.images_seen
+
+    def key(self) -> list[Any]:
+        """What makes its weights what they are; random weights depend on none of it."""
+        objective = OBJECTIVES.make(self.objective)
+        return [objective.revision, objective, self.schedule, self.augmentation, self.early_stopping]
 
 
 def pretrain_view(
     view: View,
     architecture: Architecture,
-    schedule: Schedule,
+    training: Training,
     *,
-    objective: Objective | None = None,
     seeds: Seeds | None = None,
     device: str = "cpu",
     on_progress: Callable[[Progress], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Pretrained:
-    """Train from scratch on the view's training rows; `schedule.images_seen` 0 leaves the weights random.
+    """Train on the view's training rows, from scratch or from the weights that the architecture names; a budget of 0 leaves them.
 
     With random weights the statistics of batch norm are those of 1,024 training images, seen once, without labels: with the
     initial statistics (mean 0, variance 1) a probe can differ by two points, so this is part of what "random" means here.
     """
-    seeds, objective = seeds or Seeds(), objective or Supervised()
-    backbone = architecture.build(view.classes, view.store.size_px)
-    initialise(backbone.module, seeds.init)
+    seeds = seeds or Seeds()
+    backbone = architecture.build(view.classes, architecture.size_px or view.store.size_px, seeds.init)
+    begun_with = initial_weights(architecture)
+    if begun_with:
+        put_weights(backbone, read_weights(begun_with), str(begun_with), keep_head=False)
     backbone.module.to(device)
-    fitted = None
-    if schedule.images_seen == 0:
-        _set_norm_statistics(backbone, view, device)
-    else:
-        images = Resident(view.store.pixels, view.rows, view.labels, device)
-        batches = Stream(images, schedule.batch_size, stream(seeds.init, "pretraining"))
-        fitted = fit(backbone.module, batches, objective.loss, schedule, on_progress=on_progress)
-    return _measured(backbone, view, fitted, device)
+    if training.images_seen == 0:
+        if not begun_with:
+            _set_norm_statistics(backbone, view)
+        return _measured(backbone, view, None, "")
+    rows, labels, stopping = _split_for_stopping(backbone, view, training)
+    images = backbone.images(view.store, rows, labels)
+    batches = Stream(images, training.schedule.batch_size, stream(seeds.init, "pretraining"), training.augmentation)
+    objective = OBJECTIVES.make(training.objective)
+    fitted = fit(
+        backbone.module,
+        batches,
+        objective.loss,
+        training.schedule,
+        on_progress=on_progress,
+        checkpoint=checkpoint,
+        stopping=stopping,
+    )
+    return _measured(backbone, view, fitted, images.loading)
 
 
-def _measured(backbone: Backbone, view: View, fitted: Fitted | None, device: str) -> Pretrained:
+def initial_weights(architecture: Architecture) -> Path | None:
+    """The file of weights that a training begins with, where the architecture names one; published ones only when asked for."""
+    if architecture.weights is None:
+        return None
+    return resolve(architecture.weights, architecture.published(), type(architecture).__name__)
+
+
+def _split_for_stopping(backbone: Backbone, view: View, training: Training) -> tuple[np.ndarray, np.ndarray, Stopping | None]:
+    """Rows and labels to train on, and what early stopping looks at."""
+    if not training.early_stopping:
+        return view.rows, view.labels, None
+    aside = held_out(view.labels, view.store.checksums[view.rows], len(view.classes), "early stopping")
+    if not aside.any():
+        raise UsageError("early_stopping needs two images in some class of every arm", "Leave it out, or keep more images.")
+    looked_at = backbone.images(view.store, view.rows[aside])
+    labels = torch.from_numpy(view.labels[aside].astype(np.int64))
+
+    def score(_module: nn.Module) -> float:
+        return 100.0 * (logits(backbone, looked_at).argmax(1) == labels).double().mean().item()
+
+    every = max(1, training.schedule.num_steps // _NUM_LOOKS)
+    return view.rows[~aside], view.labels[~aside], Stopping(score=score, every=every, patience=training.early_stopping)
+
+
+def _measured(backbone: Backbone, view: View, fitted: Fitted | None, loading: str) -> Pretrained:
     rows, labels = view.held_out()
     if not len(rows):  # the source's test split has none of these classes
-        return Pretrained(
-            backbone=backbone, metrics={}, card_codes=np.zeros((0, backbone.layer().shape[0]), np.float16), fitted=fitted
-        )
+        return Pretrained(backbone=backbone, metrics={}, card_codes=np.zeros((0, backbone.layer().dim), np.float16), fitted=fitted)
     few = rows[np.argsort(Draw(seed=0, purpose="card").ranks(view.store.hashes[rows]))[:_NUM_CARD_CODES]]
-    card_codes = codes(backbone, Resident(view.store.pixels, few, None, device)).numpy().astype(np.float16)
+    card_codes = codes(backbone, backbone.images(view.store, few)).numpy().astype(np.float16)
     if fitted is None:
         return Pretrained(backbone=backbone, metrics={}, card_codes=card_codes)
-    ranked = rank(logits(backbone, Resident(view.store.pixels, rows, None, device)).numpy())
+    ranked = rank(logits(backbone, backbone.images(view.store, rows)).numpy())
     return Pretrained(
         backbone=backbone,
         metrics=accuracies(labels, ranked, len(view.classes)),
         predictions={"ids": view.store.hashes[rows], "labels": labels, "ranked": ranked},
         card_codes=card_codes,
         fitted=fitted,
+        loading=loading,
     )
 
 
 @torch.no_grad()
-def _set_norm_statistics(backbone: Backbone, view: View, device: str) -> None:
+def _set_norm_statistics(backbone: Backbone, view: View) -> None:
     """One forward pass in training mode over the 1,024 lowest-ranked training images sets the running statistics."""
     order = np.argsort(Draw(seed=0, purpose="norm").ranks(view.store.hashes[view.rows]))
-    images = Resident(view.store.pixels, view.rows[np.sort(order[:_NUM_NORM_IMAGES])], None, device)
-    norms = [m for m in backbone.module.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    images = backbone.images(view.store, view.rows[np.sort(order[:_NUM_NORM_IMAGES])])
+    norms = [m for m in backbone.module.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
     momenta = [norm.momentum for norm in norms]
+    backbone.module.eval()  # dropout rests; norms alone learn
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = 1.0
-    backbone.module.train()
-    for batch in images.plain(_NUM_NORM_IMAGES):
+        norm.momentum = None  # the mean over all batches
+        norm.train()
+    batch_size = _NUM_NORM_IMAGES if backbone.size_px <= 64 else batch_size_for(backbone.size_px)
+    for batch in images.plain(batch_size) if norms else ():
         backbone.module(batch)
     backbone.module.eval()
     for norm, momentum in zip(norms, momenta, strict=True):

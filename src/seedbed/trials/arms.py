@@ -11,10 +11,12 @@ from typing import Any, Literal
 
 from seedbed.base.errors import UsageError
 from seedbed.base.spec import build
+from seedbed.data.loader import Augmentation
 from seedbed.data.recipes import Recipe
-from seedbed.models.fit import Schedule
+from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES, Architecture
-from seedbed.pretraining.objectives import OBJECTIVES, Objective
+from seedbed.pretraining.objectives import OBJECTIVES
+from seedbed.pretraining.pretrain import Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,11 @@ class Pretraining:
     batch_size: int = 128
     learning_rate: float = 0.2  # the peak of the one-cycle schedule
     weight_decay: float = 5e-4
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    decay: Literal["linear", "cosine"] = "linear"  # of the learning rate
+    warmup: float = 0.2  # share of the budget
+    augmentation: Augmentation = "crop"
+    early_stopping: int = 0  # looks without a better accuracy on held-out training images; 0: none
 
     def __post_init__(self) -> None:
         if not self.images_seen or min(self.images_seen) < 1:
@@ -39,23 +46,32 @@ class Pretraining:
             raise ValueError(
                 f"learning_rate = {self.learning_rate} must be positive, weight_decay = {self.weight_decay} not negative"
             )
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup = {self.warmup} is a share of the budget, in [0, 1)")
+        if self.early_stopping < 0:
+            raise ValueError(f"early_stopping = {self.early_stopping}: how many looks without progress end a training; 0 for none")
 
     def architecture(self) -> Architecture:
         return BACKBONES.make(self.backbone)
 
-    def objective_spec(self) -> Objective:
-        return OBJECTIVES.make(self.objective)
-
-    def schedule(self, images_seen: int) -> Schedule:
-        return Schedule(
+    def training(self, images_seen: int) -> Training:
+        """One training of this kind, at one budget."""
+        schedule = Schedule(
             images_seen=images_seen,
             batch_size=self.batch_size,
             peak_learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
+            optimiser=self.optimiser,
+            decay=self.decay,
+            warmup_share=self.warmup,
+        )
+        return Training(
+            schedule=schedule, objective=self.objective, augmentation=self.augmentation, early_stopping=self.early_stopping
         )
 
 
-_OF_TRAINING = ("objective", "images_seen", "batch_size", "learning_rate", "weight_decay")
+# What a training that is none has no use for.
+_OF_TRAINING = tuple(f.name for f in fields(Pretraining) if f.name != "backbone")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +86,11 @@ class Arm:
     batch_size: int | None = None
     learning_rate: float | None = None
     weight_decay: float | None = None
+    optimiser: Literal["sgd", "adamw"] | None = None
+    decay: Literal["linear", "cosine"] | None = None
+    warmup: float | None = None
+    augmentation: Augmentation | None = None
+    early_stopping: int | None = None
 
     def __post_init__(self) -> None:
         if self.init == "random" and self.recipe:

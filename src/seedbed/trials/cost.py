@@ -6,6 +6,7 @@ In: a study (packed or not) and a workspace. Out: seconds and bytes, from rates 
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ import torch
 from seedbed.base.artifacts import Workspace, write_json
 from seedbed.base.device import describe_hardware, num_cores
 from seedbed.base.spec import fingerprint
-from seedbed.models.backbone import initialise
 from seedbed.models.zoo import BACKBONES
 from seedbed.trials.executors import torch_threads
 from seedbed.trials.plan import Plan
@@ -77,8 +77,16 @@ def _disk(plan: Plan, step: Step) -> int:
     predictions = store.card["splits"]["test"] * (8 + 4 + 5 * 4)
     if isinstance(step, MeasureStep):
         return predictions + 2_000
-    backbone = BACKBONES.make(step.backbone).build(store.classes, store.size_px)  # pyright: ignore[reportAttributeAccessIssue]
-    return predictions + 4 * backbone.num_parameters + 2 * 2048 * backbone.layer().shape[0] + 50_000
+    num_parameters, dim = _weight(step.backbone, len(store.classes), store.size_px)  # pyright: ignore[reportAttributeAccessIssue]
+    return predictions + 4 * num_parameters + 2 * 2048 * dim + 50_000
+
+
+@functools.cache
+def _weight(backbone: str, num_classes: int, size_px: int) -> tuple[int, int]:
+    """Parameters, and dimensions of a code."""
+    architecture = BACKBONES.make(backbone)
+    built = architecture.build([str(i) for i in range(num_classes)], architecture.size_px or size_px)
+    return built.num_parameters, built.layer().dim
 
 
 def _rates(plan: Plan, backbones: list[str]) -> dict[str, Rates]:
@@ -104,8 +112,9 @@ def _rate(workspace: Workspace, backbone: str, size_px: int, threads: int) -> Ra
 
 def measure_rates(backbone: str, size_px: int) -> Rates:
     """Training and forward images per second on random images, with torch's current threads."""
-    module = BACKBONES.make(backbone).build([str(i) for i in range(100)], size_px).module
-    initialise(module, 0)
+    architecture = BACKBONES.make(backbone)
+    size_px = architecture.size_px or size_px
+    module = architecture.build([str(i) for i in range(100)], size_px).module
     optimiser = torch.optim.SGD(module.parameters(), lr=0.01, momentum=0.9, nesterov=True)
     images = torch.randn(_BATCH, 3, size_px, size_px).to(memory_format=torch.channels_last)
     labels = torch.arange(_BATCH) % 100

@@ -7,7 +7,7 @@ A key is the hash of the step's spec and inputs and a revision: never of a name,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from seedbed.base.artifacts import Workspace
@@ -15,7 +15,8 @@ from seedbed.base.errors import SeedbedError
 from seedbed.base.spec import fingerprint
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
-from seedbed.models.zoo import BACKBONES
+from seedbed.models.opening import file_fingerprint
+from seedbed.models.zoo import BACKBONES, Architecture
 from seedbed.pretraining import pretrain
 from seedbed.tasks.catalogue import TASKS
 from seedbed.transfers.methods import METHODS
@@ -110,7 +111,8 @@ class _Planner:
             return
         self._checked.add(step.backbone)
         source = self._stores["source"]
-        built = BACKBONES.make(step.backbone).build(source.classes, source.size_px)
+        architecture = BACKBONES.make(step.backbone)
+        built = architecture.build(source.classes, architecture.size_px or source.size_px)
         for name, method in self._study.methods.items():
             try:
                 METHODS.make(method).check(built)
@@ -134,15 +136,15 @@ class _Planner:
         spec = self._study.arms[arm]
         how = spec.pretraining(self._study.pretraining)
         view = self._view(arm, seed)
-        architecture, objective, schedule = how.architecture(), how.objective_spec(), how.schedule(images_seen)
+        architecture, training = how.architecture(), how.training(images_seen)
         key = fingerprint(
             {
                 "step": "pretraining",
-                "revision": [pretrain.REVISION, architecture.revision, objective.revision],
+                "revision": [pretrain.REVISION, architecture.revision],
                 "view": view.fingerprint,
-                "architecture": architecture,
+                "architecture": self._identity(architecture),
                 # Random weights depend neither on the objective nor on the schedule.
-                "training": [objective, schedule] if images_seen else None,
+                "training": training.key() if images_seen else None,
                 "seed": seed,
                 "threads": self._study.threads,
             }
@@ -157,9 +159,13 @@ class _Planner:
             recipe=spec.recipe,
             seeds=pretrain.Seeds(sample=seed, init=seed),
             backbone=how.backbone,
-            objective=how.objective,
-            schedule=schedule,
+            training=training,
         )
+
+    def _identity(self, architecture: Architecture) -> object:
+        """An architecture for a key: weights count by their content, not by where they lie."""
+        path = pretrain.initial_weights(architecture)
+        return [replace(architecture, weights=None), file_fingerprint(path)] if path else architecture  # pyright: ignore[reportArgumentType]
 
     def _view(self, arm: str, seed: int) -> View:
         if (arm, seed) not in self._views:

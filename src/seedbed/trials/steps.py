@@ -20,10 +20,10 @@ from seedbed.base.device import describe_hardware
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
 from seedbed.models.checkpoint import load_backbone, save_backbone
-from seedbed.models.fit import Progress, Schedule
+from seedbed.models.fit import Progress
+from seedbed.models.resume import Checkpoint
 from seedbed.models.zoo import BACKBONES
-from seedbed.pretraining.objectives import OBJECTIVES
-from seedbed.pretraining.pretrain import Pretrained, Seeds, pretrain_view, view_facts
+from seedbed.pretraining.pretrain import Pretrained, Seeds, Training, pretrain_view, view_facts
 from seedbed.tasks.catalogue import TASKS
 from seedbed.transfers.methods import METHODS, Context
 from seedbed.trials.provenance import versions
@@ -79,12 +79,11 @@ class PretrainStep(Step):
     recipe: str
     seeds: Seeds
     backbone: str
-    objective: str
-    schedule: Schedule
+    training: Training
     kind: str = BACKBONES_KIND
 
     def settings(self) -> dict[str, Any]:
-        return training_settings(self.recipe, self.seeds, self.backbone, self.objective, self.schedule)
+        return training_settings(self.recipe, self.seeds, self.backbone, self.training)
 
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
         started = time.perf_counter()
@@ -92,17 +91,18 @@ class PretrainStep(Step):
         done = pretrain_view(
             view,
             BACKBONES.make(self.backbone),
-            self.schedule,
-            objective=OBJECTIVES.make(self.objective),
+            self.training,
             seeds=self.seeds,
             device=device,
             on_progress=on_progress,
+            checkpoint=Checkpoint(path=workspace.unfinished(self.key)),
         )
         rate = done.fitted.images_per_s if done.fitted else None
         facts = {
             "metrics": done.metrics,
             "images_per_s": rate,
-            "epochs": self.schedule.images_seen / len(view.rows),
+            "epochs": self.training.images_seen / len(view.rows),
+            "training": done.facts(),
             **view_facts(view),
         }
         manifest = self.manifest(device, started, **facts)
@@ -151,15 +151,9 @@ class MeasureStep(Step):
             save_arrays(folder / PREDICTIONS, dict(measured.predictions))
 
 
-def training_settings(recipe: str, seeds: Seeds, backbone: str, objective: str, schedule: Schedule) -> dict[str, Any]:
+def training_settings(recipe: str, seeds: Seeds, backbone: str, training: Training) -> dict[str, Any]:
     """What was asked of a pre-training, for manifests and cards."""
-    return {
-        "recipe": recipe,
-        "seeds": asdict(seeds),
-        "backbone": backbone,
-        "objective": objective,
-        "schedule": asdict(schedule),
-    }
+    return {"recipe": recipe, "seeds": asdict(seeds), "backbone": backbone, **asdict(training)}
 
 
 def save_pretrained(done: Pretrained, view: View, settings: dict[str, Any], folder: Path) -> None:
@@ -170,6 +164,7 @@ def save_pretrained(done: Pretrained, view: View, settings: dict[str, Any], fold
         "images_seen": seen,
         "batch_norm": "running statistics of training" if seen else "statistics of 1,024 source images",
         "source_metrics": done.metrics,
+        "training": done.facts(),
         "versions": versions(),
         **view_facts(view),
     }

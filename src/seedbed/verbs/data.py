@@ -5,10 +5,12 @@ In: parsed options. Out: (document, exit status).
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seedbed.base.errors import SeedbedError
 from seedbed.verbs.speech import Bar, Result, say, show_rows
 
 if TYPE_CHECKING:
@@ -68,7 +70,50 @@ def inspect(options: Namespace) -> Result:
         return {"kind": "backbone", **card}, 0
     if Store.is_at(path):
         return _inspect_data(options, Store.open(path), "store"), 0
+    if not os.path.exists(path) and _names_backbone(options.path):
+        return _inspect_architecture(options), 0
     return _inspect_source(options), 0
+
+
+def _names_backbone(text: str) -> bool:
+    """Whether a text is the call of a backbone."""
+    from seedbed.base.call import parse_call
+    from seedbed.models.zoo import BACKBONES
+
+    try:
+        return parse_call(text).name in BACKBONES.names()
+    except SeedbedError:
+        return False
+
+
+def _inspect_architecture(options: Namespace) -> dict[str, Any]:
+    """The layer table of a network by name, at its own input size, without its weights."""
+    import dataclasses
+
+    from seedbed.models.opening import DEFAULT_PX
+    from seedbed.models.zoo import BACKBONES
+
+    architecture = BACKBONES.make(options.path)
+    published = architecture.published()
+    built = architecture.build(("0", "1"), architecture.own_size_px() or DEFAULT_PX)
+    rows = [dataclasses.asdict(la) | {"dim": la.dim, "pooling": la.pooling} for la in built.layers]
+    shown = ("name", "shape", "stride", "after_relu", "dim", "pooling")
+    show_rows(options, f"{built.architecture} at {built.size_px} px", [{k: row[k] for k in shown} for row in rows])
+    say(
+        options,
+        f"penultimate: {built.penultimate}",
+        f"licence of its weights: {published.licence if published else 'none published'}",
+    )
+    return {
+        "kind": "architecture",
+        "architecture": built.architecture,
+        "size_px": built.size_px,
+        "preprocessing": dataclasses.asdict(built.preprocessing),
+        "num_parameters": built.num_parameters,
+        "penultimate": built.penultimate,
+        "layers": rows,
+        "weights": dataclasses.asdict(published) | {"classes": len(published.classes)} if published else None,
+    }
 
 
 def _inspect_source(options: Namespace) -> dict[str, Any]:

@@ -14,7 +14,9 @@ import torch
 from torch import nn
 
 from seedbed.base.call import Call
-from seedbed.models.backbone import Backbone, tabulate_layers
+from seedbed.data.preprocessing import Preprocessing
+from seedbed.models.backbone import Backbone, assemble, initialise
+from seedbed.models.layers import Trace
 from seedbed.models.zoo import Architecture
 
 
@@ -41,7 +43,7 @@ class Small(Architecture):
         if not 1 <= self.width <= 1024:
             raise ValueError(f"width = {self.width} is outside 1..1024")
 
-    def build(self, classes: Sequence[str], size_px: int) -> Backbone:
+    def build(self, classes: Sequence[str], size_px: int, seed: int = 0) -> Backbone:
         widths = [3, self.width, 2 * self.width, 4 * self.width, 8 * self.width]
         stages = [(f"stage{i + 1}", Stage(widths[i], widths[i + 1], pool=i < 3)) for i in range(4)]
         rest = [
@@ -49,12 +51,7 @@ class Small(Architecture):
             ("head", nn.Linear(widths[-1], len(classes))),
         ]
         module = nn.Sequential(OrderedDict([*stages, *rest])).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        names = {name: True for name, _ in stages} | {"pool": True}
-        return Backbone(
-            architecture=str(Call(name="small", kwargs={"width": self.width})),
-            module=module,
-            size_px=size_px,
-            classes=tuple(classes),
-            layers=tabulate_layers(module, names, size_px),
-            penultimate="pool",
-        )
+        initialise(module, seed)
+        names = [*(name for name, _ in stages), "pool"]
+        architecture = str(Call(name="small", kwargs={"width": self.width}))
+        return assemble(Trace.run(module, size_px), architecture, classes, Preprocessing(size_px=size_px), names)

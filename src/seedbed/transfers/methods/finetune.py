@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
 from seedbed.base.errors import TrainingError
 from seedbed.base.randomness import stream
-from seedbed.data.loader import Resident, Stream
+from seedbed.data.loader import Stream
 from seedbed.metrics.accuracy import rank
-from seedbed.models.backbone import Backbone, initialise
+from seedbed.models.backbone import Backbone
 from seedbed.models.codes import logits
-from seedbed.models.fit import Schedule, fit
-from seedbed.models.zoo import BACKBONES
+from seedbed.models.fit import fit
+from seedbed.models.schedule import Schedule
 from seedbed.pretraining.objectives.supervised import Supervised
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
@@ -45,7 +44,7 @@ class Finetune(Method):
             except TrainingError:
                 chosen[f"{rate:g}"] = None
                 continue
-            scores = logits(tuned, Resident(task.store.pixels, task.validation, None, context.device)).numpy()
+            scores = logits(tuned, tuned.images(task.store, task.validation)).numpy()
             right = 100.0 * float((scores.argmax(1) == validation_labels).mean())
             chosen[f"{rate:g}"] = right
             if best is None or right > best[0]:
@@ -55,7 +54,7 @@ class Finetune(Method):
                 f"fine-tuning diverged at every learning rate of {list(self.learning_rates)}",
                 "Give smaller ones: learning_rates=[0.003].",
             )
-        scores = logits(best[2], Resident(task.store.pixels, task.test, None, context.device)).numpy()
+        scores = logits(best[2], best[2].images(task.store, task.test)).numpy()
         facts = {
             "learning_rate": best[1],
             # A wider grid might do better.
@@ -69,9 +68,9 @@ class Finetune(Method):
 
     def _train(self, backbone: Backbone, task: Task, rate: float, context: Context) -> Backbone:
         """A copy of the backbone with a new head, trained at this peak learning rate; batch norm keeps learning."""
-        tuned = with_new_head(backbone, task.store.classes, context.seed)
+        tuned = backbone.with_new_head(task.store.classes, context.seed)
         tuned.module.to(context.device)
-        images = Resident(task.store.pixels, task.train, task.labels(task.train), context.device)
+        images = tuned.images(task.store, task.train, task.labels(task.train))
         schedule = Schedule(
             images_seen=self.images_seen, batch_size=self.batch_size, peak_learning_rate=rate, weight_decay=self.weight_decay
         )
@@ -81,12 +80,3 @@ class Finetune(Method):
 
     def num_images_trained(self) -> int:
         return self.images_seen * len(self.learning_rates)
-
-
-def with_new_head(backbone: Backbone, classes: tuple[str, ...], seed: int) -> Backbone:
-    """A copy with a head for other classes: the body's weights are kept, the head starts from its named stream."""
-    fresh = BACKBONES.make(backbone.architecture).build(classes, backbone.size_px)
-    initialise(fresh.module, seed)
-    body = {k: v for k, v in backbone.module.state_dict().items() if not k.startswith("head.")}
-    fresh.module.load_state_dict(copy.deepcopy(body), strict=False)
-    return fresh

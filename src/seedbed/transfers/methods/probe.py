@@ -13,7 +13,6 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from seedbed.data.loader import Resident
 from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
 from seedbed.models.codes import codes, pooling
@@ -42,14 +41,14 @@ class Probe(Method):
 
     def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
         rows = np.concatenate([task.train, task.validation, task.test])
-        all_codes = normalise_rows(codes(backbone, Resident(task.store.pixels, rows, None, context.device), self.layer))
+        all_codes = normalise_rows(codes(backbone, backbone.images(task.store, rows), self.layer))
         num_train, num_known = len(task.train), len(task.train) + len(task.validation)
         labels = torch.from_numpy(task.labels(rows[:num_known]))
         c, validation_top1 = self._choose(all_codes[:num_known], labels, num_train, task.num_classes)
         final = fit_svm(all_codes[:num_known], labels, task.num_classes, [c])[0]
         facts = {
             "layer": backbone.layer(self.layer).name,
-            "pooling": pooling(backbone, self.layer),
+            "pooling": pooling(backbone.layer(self.layer)),
             "dim": all_codes.shape[1],
             "c": c,
             "c_at_edge": len(self.c) > 1 and c in (min(self.c), max(self.c)),  # a wider grid might do better

@@ -1,0 +1,62 @@
+"""A file of codes that is filled while it is mapped into memory: safetensors, laid out before the first code is there.
+
+In: names, types, shapes, metadata. Out: writable arrays over the file. Any reader of safetensors opens it.
+
+    <file>.safetensors   8 bytes, little-endian: length of the header; the header, JSON, padded by blanks to 8 bytes:
+                         {"__metadata__": {name: text}, name: {"dtype", "shape", "data_offsets"}}; the tensors, one after another
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from seedbed.base.artifacts import file_aside
+
+_NAMES = {np.dtype(np.float16): "F16", np.dtype(np.float32): "F32", np.dtype(np.int64): "I64"}
+Shapes = Mapping[str, tuple[type[np.generic], tuple[int, ...]]]
+
+
+@contextmanager
+def filling(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> Iterator[dict[str, np.ndarray]]:
+    """Arrays to fill, which become the file when the block ends well, and vanish when it does not."""
+    header, places, start = {"__metadata__": dict(metadata)}, {}, 0
+    for name, (kind, shape) in shapes.items():
+        num_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
+        header[name] = {"dtype": _NAMES[np.dtype(kind)], "shape": list(shape), "data_offsets": [start, start + num_bytes]}  # pyright: ignore[reportArgumentType]
+        places[name] = start
+        start += num_bytes
+    text = json.dumps(header, ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with file_aside(path) as aside:
+        with aside.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            file.truncate(8 + len(text) + start)
+            if start and hasattr(os, "posix_fallocate"):  # a full disk is an error now, not a bus error later
+                os.posix_fallocate(file.fileno(), 0, 8 + len(text) + start)
+        maps = {
+            name: np.memmap(aside, kind, "r+", 8 + len(text) + places[name], shape) if np.prod(shape) else np.empty(shape, kind)
+            for name, (kind, shape) in shapes.items()
+        }
+        yield dict(maps)
+        for array in maps.values():
+            if isinstance(array, np.memmap):
+                array.flush()
+
+
+def mapped(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of such a file, mapped into memory, read-only."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    kinds = {name: kind for kind, name in _NAMES.items()}
+    return {
+        name: np.memmap(path, kinds[row["dtype"]], "r", 8 + length + row["data_offsets"][0], tuple(row["shape"]))
+        for name, row in header.items()
+        if name != "__metadata__" and row["data_offsets"][1] > row["data_offsets"][0]
+    }

@@ -1,0 +1,84 @@
+"""What a user calls a backbone -> a Backbone: the folder of one, a weights file beside its card, or a call string.
+
+In: text, or a Backbone. Out: a Backbone in evaluation mode, whose card says where its weights come from. Knows nothing of data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from seedbed.base.errors import BadDataError, UsageError, nearest
+from seedbed.models import weights as files
+from seedbed.models.backbone import Backbone
+from seedbed.models.checkpoint import CARD, WEIGHTS, load_backbone, weights_fingerprint
+from seedbed.models.zoo import BACKBONES, Architecture
+
+DEFAULT_PX = 32  # at which a network of no size of its own is shown
+
+
+def open_backbone(backbone: Backbone | str | os.PathLike[str]) -> Backbone:
+    """The backbone that a path or a call string names; published weights are looked for on this machine.
+
+    Raises UsageError for an unknown name, BadDataError for weights that are not there or do not fit.
+    """
+    if isinstance(backbone, Backbone):
+        return backbone
+    text = os.fspath(backbone)
+    path = Path(text).expanduser()
+    if os.path.exists(path):  # unlike Path.exists, false for a text too long to be a path
+        if path.name == WEIGHTS or path.is_dir() or (path.parent / CARD).is_file():
+            return load_backbone(path)
+        raise UsageError(
+            f"{text} is a file of weights without a card, so which network it is of is not known",
+            f"Name the network: vgg16(weights={text!r}), or timm('NAME', weights={text!r}).",
+        )
+    if "(" not in text and text not in BACKBONES.names():
+        near = nearest(text, BACKBONES.names())
+        raise BadDataError(
+            f"there is no backbone {text}, neither as a folder nor by name",
+            (f"Did you mean {near!r}? " if near else "")
+            + f"Make one: seedbed pretrain STORE --backbone small --out DIR. By name: {', '.join(BACKBONES.names())}.",
+        )
+    return build_weighted(BACKBONES.make(text), text)
+
+
+def build_weighted(architecture: Architecture, text: str) -> Backbone:
+    """The network of a call with the weights that it names, published ones where it names none, and the head in their file."""
+    published = architecture.published()
+    path = files.resolve(architecture.weights, published, text)
+    size_px = architecture.own_size_px()
+    if size_px is None:
+        raise UsageError(f"{text} does not say its input size", "Give the folder of a trained backbone.")
+    known = published.classes if published else ()
+    if path is None:
+        classes = known or tuple(map(str, range(1000)))
+        made = architecture.build(classes, size_px)
+        made.card = {"weights": "random", "images_seen": 0}
+    else:
+        made = architecture.build(("0", "1"), size_px)
+        tensors = files.read_weights(path)
+        files.put_weights(made, tensors, str(path), keep_head=True)
+        num = len(made.module.get_parameter(f"{made.heads[0]}.weight"))
+        made.classes = known if num == len(known) else tuple(map(str, range(num)))
+        licence = published.licence if published and architecture.weights in (None, "cached", "download") else "your file"
+        made.card = {"weights": str(path), "weights_sha256": file_fingerprint(path), "licence": licence, "images_seen": None}
+    made.module.eval()
+    return made
+
+
+def file_fingerprint(path: Path) -> str:
+    """SHA-256 of a file, shortened to 20 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:20]
+
+
+def fingerprint_of(backbone: str | os.PathLike[str]) -> str:
+    """What identifies the weights that a path or a call string names, for keys."""
+    path = Path(os.fspath(backbone)).expanduser()
+    if os.path.exists(path):
+        return weights_fingerprint(path.parent if path.is_file() else path)
+    architecture = BACKBONES.make(os.fspath(backbone))
+    found = files.resolve(architecture.weights, architecture.published(), os.fspath(backbone))
+    return file_fingerprint(found) if found else f"random {os.fspath(backbone)}"

@@ -1,0 +1,211 @@
+"""The bridges to timm and torchvision: any classification network of theirs, by their name.
+
+In: a name of the library. Out: its network with its own initialisation, its own mean, std, size and crop, and where its weights are
+published. The libraries are imported when a network is built.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from seedbed.base.call import Call
+from seedbed.base.errors import unknown
+from seedbed.data.preprocessing import Preprocessing
+from seedbed.models.zoo import Architecture
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from seedbed.models.backbone import Backbone
+    from seedbed.models.weights import Published
+
+_NUM_CLASSES = 1000  # at which a network is drawn, so that its body does not depend on the classes
+
+
+class Bridge(ABC):
+    """A library of networks."""
+
+    @abstractmethod
+    def network(self, name: str, size_px: int) -> nn.Module:
+        """The network of this name for 1,000 classes, with the library's own random initialisation."""
+
+    @abstractmethod
+    def input_of(self, name: str) -> Preprocessing:
+        """Size, crop, mean and std of its published weights."""
+
+    @abstractmethod
+    def published(self, name: str) -> Published:
+        """Where its weights lie, under which licence, for which classes."""
+
+
+class TimmBridge(Bridge):
+    """timm; unknown names are a UsageError."""
+
+    def network(self, name: str, size_px: int) -> nn.Module:
+        import timm
+
+        config = self._config(name)
+        resized: dict[str, Any] = (
+            {"img_size": size_px} if config.get("fixed_input_size") and config["input_size"][1] != size_px else {}
+        )
+        return timm.create_model(name, num_classes=_NUM_CLASSES, **resized)
+
+    def input_of(self, name: str) -> Preprocessing:
+        config = self._config(name)
+        mean, std = config.get("mean", (0.485, 0.456, 0.406)), config.get("std", (0.229, 0.224, 0.225))
+        size_px = config.get("input_size", (3, 224, 224))[1]
+        return Preprocessing.of_unit(size_px, float(config.get("crop_pct") or 0.875), tuple(mean), tuple(std))
+
+    def published(self, name: str) -> Published:
+        from seedbed.models.weights import Published
+
+        config = self._config(name)
+        return Published(
+            name=f"timm('{name}')",
+            url=config.get("url") or None,
+            hub=config.get("hf_hub_id") or None,
+            licence=config.get("license") or "not stated by timm",
+            classes=_imagenet_classes() if config.get("num_classes", _NUM_CLASSES) == _NUM_CLASSES else (),
+        )
+
+    def _config(self, name: str) -> dict[str, Any]:
+        import timm
+
+        if not timm.is_model(name):
+            names = timm.list_models()
+            near = difflib.get_close_matches(name, names, n=8, cutoff=0.4) or [n for n in names if n[:3] == name[:3]][:8]
+            raise unknown("timm network", name, near, f"timm(...), which has {len(names):,}")
+        config = timm.get_pretrained_cfg(name)
+        return config.to_dict() if config else {}
+
+
+class TorchvisionBridge(Bridge):
+    """torchvision's classification networks, without auxiliary classifiers; unknown names are a UsageError."""
+
+    def network(self, name: str, size_px: int) -> nn.Module:
+        from torchvision import models
+
+        self._weights(name)
+        builder = models.get_model_builder(name)
+        own = inspect.signature(getattr(models, _CLASSES_WITH_AUXILIARY.get(name, ""), builder)).parameters
+        settings = {"aux_logits": False, "init_weights": True} if "aux_logits" in own else {}
+        return builder(weights=None, num_classes=_NUM_CLASSES, **settings)
+
+    def input_of(self, name: str) -> Preprocessing:
+        transform = self._weights(name).transforms()
+        size_px = transform.crop_size[0]
+        return Preprocessing.of_unit(size_px, size_px / transform.resize_size[0], tuple(transform.mean), tuple(transform.std))
+
+    def published(self, name: str) -> Published:
+        from seedbed.models.weights import Published
+
+        weights = self._weights(name)
+        return Published(
+            name=f"torchvision('{name}')",
+            url=weights.url,
+            licence=weights.meta.get("license") or "BSD-3-Clause (torchvision); trained on ImageNet-1k, whose terms are its own",
+            classes=_imagenet_classes() if len(weights.meta["categories"]) == _NUM_CLASSES else (),
+        )
+
+    def _weights(self, name: str) -> Any:
+        import torchvision
+        from torchvision import models
+
+        names = models.list_models(module=torchvision.models)
+        if name not in names:
+            raise unknown("torchvision network", name, names, "torchvision(...)")
+        return models.get_model_weights(name).DEFAULT  # pyright: ignore[reportAttributeAccessIssue]
+
+
+_CLASSES_WITH_AUXILIARY = {"googlenet": "GoogLeNet", "inception_v3": "Inception3"}
+
+
+def _imagenet_classes() -> tuple[str, ...]:
+    """The 1,000 synsets of ILSVRC-2012, in the order in which networks score them."""
+    from timm.data.imagenet_info import ImageNetInfo
+
+    return tuple(ImageNetInfo("imagenet-1k").label_names())
+
+
+TIMM, TORCHVISION = TimmBridge(), TorchvisionBridge()
+
+
+@dataclass(frozen=True)
+class Foreign(Architecture):
+    """A library's network: a subclass says which, and how it is called here."""
+
+    bridge: ClassVar[Bridge]
+
+    @property
+    @abstractmethod
+    def library_name(self) -> str:
+        """Its name in the library, whose published weights are its own."""
+
+    @abstractmethod
+    def call(self) -> Call:
+        """The call string that builds it again: the settings that make another network."""
+
+    @abstractmethod
+    def make(self, size_px: int) -> nn.Module:
+        """The network for 1,000 classes, with random weights of the library's own initialisation."""
+
+    def build(self, classes: Sequence[str], size_px: int, seed: int = 0) -> Backbone:
+        from seedbed.models.backbone import draw_foreign
+
+        return draw_foreign(lambda: self.make(size_px), str(self.call()), classes, self.input_at(size_px), seed)
+
+    def input_at(self, size_px: int) -> Preprocessing:
+        """Its own mean and std, and at the size of its published weights its own crop; other sizes are taken whole."""
+        own = self.bridge.input_of(self.library_name)
+        return own if size_px == own.size_px else replace(own, size_px=size_px, crop=1.0)
+
+    def own_size_px(self) -> int:
+        return self.size_px or self.bridge.input_of(self.library_name).size_px
+
+    def published(self) -> Published:
+        return self.bridge.published(self.library_name)
+
+
+@dataclass(frozen=True)
+class Timm(Foreign):
+    """Any network of timm by its name, such as timm('convnext_tiny.fb_in22k'); a tag after the dot chooses its weights."""
+
+    name: str
+    weights: str | None = None
+    size_px: int | None = None
+    bridge: ClassVar[Bridge] = TIMM
+
+    @property
+    def library_name(self) -> str:
+        return self.name
+
+    def call(self) -> Call:
+        return Call(name="timm", args=(self.name,))
+
+    def make(self, size_px: int) -> nn.Module:
+        return TIMM.network(self.name, size_px)
+
+
+@dataclass(frozen=True)
+class Torchvision(Foreign):
+    """Any classification network of torchvision by its name, such as torchvision('efficientnet_b0')."""
+
+    name: str
+    weights: str | None = None
+    size_px: int | None = None
+    bridge: ClassVar[Bridge] = TORCHVISION
+
+    @property
+    def library_name(self) -> str:
+        return self.name
+
+    def call(self) -> Call:
+        return Call(name="torchvision", args=(self.name,))
+
+    def make(self, size_px: int) -> nn.Module:
+        return TORCHVISION.network(self.name, size_px)

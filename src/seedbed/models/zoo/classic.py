@@ -1,0 +1,89 @@
+"""Classic networks by their plain names, each from the library whose published weights most people have.
+
+In: a name. Out: that network through its bridge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from seedbed.base.call import Call
+from seedbed.models.zoo.bridges import TIMM, TORCHVISION, Bridge, Foreign
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Classic(Foreign):
+    """A classic network: a subclass says its plain name and its library's."""
+
+    weights: str | None = None
+    size_px: int | None = None
+    plain_name: ClassVar[str]
+    named: ClassVar[str]  # in the library
+
+    @property
+    def library_name(self) -> str:
+        return self.named
+
+    def call(self) -> Call:
+        return Call(name=self.plain_name)
+
+    def make(self, size_px: int) -> nn.Module:
+        return self.bridge.network(self.named, size_px)
+
+
+@dataclass(frozen=True)
+class VGG16(Classic):
+    """VGG-16 without batch norm (Simonyan and Zisserman 2015), 4096-d codes; torchvision's weights."""
+
+    bridge: ClassVar[Bridge] = TORCHVISION
+    plain_name: ClassVar[str] = "vgg16"
+    named: ClassVar[str] = "vgg16"
+
+
+@dataclass(frozen=True)
+class InceptionV3(Classic):
+    """Inception-v3 (Szegedy et al. 2016), 299 px, 2048-d codes; timm's weights."""
+
+    bridge: ClassVar[Bridge] = TIMM
+    plain_name: ClassVar[str] = "inception_v3"
+    named: ClassVar[str] = "inception_v3"
+
+
+@dataclass(frozen=True)
+class MobileNetV2(Classic):
+    """MobileNetV2 (Sandler et al. 2018), 1280-d codes; torchvision's weights."""
+
+    bridge: ClassVar[Bridge] = TORCHVISION
+    plain_name: ClassVar[str] = "mobilenet_v2"
+    named: ClassVar[str] = "mobilenet_v2"
+
+
+@dataclass(frozen=True)
+class MobileNetV3Small(Classic):
+    """MobileNetV3-Small (Howard et al. 2019), 1024-d codes, the quickest on a CPU at 224 px; torchvision's weights."""
+
+    bridge: ClassVar[Bridge] = TORCHVISION
+    plain_name: ClassVar[str] = "mobilenet_v3_small"
+    named: ClassVar[str] = "mobilenet_v3_small"
+
+
+@dataclass(frozen=True)
+class Xception(Classic):
+    """Xception (Chollet 2017), 299 px, 2048-d codes; timm's weights."""
+
+    bridge: ClassVar[Bridge] = TIMM
+    plain_name: ClassVar[str] = "xception"
+    named: ClassVar[str] = "legacy_xception"
+
+
+@dataclass(frozen=True)
+class InceptionResNetV2(Classic):
+    """Inception-ResNet-v2 (Szegedy et al. 2017), 299 px, 1536-d codes; timm's weights."""
+
+    bridge: ClassVar[Bridge] = TIMM
+    plain_name: ClassVar[str] = "inception_resnet_v2"
+    named: ClassVar[str] = "inception_resnet_v2"

@@ -1,0 +1,60 @@
+"""ResNets (He et al. 2016) of timm, with a stem for small images where it is asked for.
+
+In: a depth and a stem. Out: the network. The small stem, a 3 x 3 convolution of stride 1 and no max pool, keeps a 32 px image at
+32 x 32 through the first stage; its published weights do not fit it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from seedbed.base.call import Call
+from seedbed.models.zoo.bridges import TIMM, Bridge, Foreign
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Stem = Literal["imagenet", "small"]
+
+
+@dataclass(frozen=True)
+class ResNet(Foreign):
+    """A ResNet: a subclass says its depth."""
+
+    stem: Stem = "imagenet"
+    weights: str | None = None
+    size_px: int | None = None
+    bridge: ClassVar[Bridge] = TIMM
+    named: ClassVar[str]
+
+    @property
+    def library_name(self) -> str:
+        return self.named
+
+    def call(self) -> Call:
+        return Call(name=self.named, kwargs={} if self.stem == "imagenet" else {"stem": self.stem})
+
+    def make(self, size_px: int) -> nn.Module:
+        network: Any = TIMM.network(self.named, size_px)
+        if self.stem == "small":
+            from torch import nn
+
+            network.conv1 = nn.Conv2d(3, network.conv1.out_channels, 3, padding=1, bias=False)
+            nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")  # as the rest of the network
+            network.maxpool = nn.Identity()
+        return network
+
+
+@dataclass(frozen=True)
+class ResNet18(ResNet):
+    """ResNet-18, 512-d codes; stem='small' for images of 32 or 64 px; timm's weights."""
+
+    named: ClassVar[str] = "resnet18"
+
+
+@dataclass(frozen=True)
+class ResNet50(ResNet):
+    """ResNet-50, 2048-d codes; stem='small' for images of 32 or 64 px; timm's weights."""
+
+    named: ClassVar[str] = "resnet50"
