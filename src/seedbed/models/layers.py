@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from seedbed.base.errors import UsageError, unknown
 
@@ -83,7 +84,7 @@ class Layer:
                 return values.mean(dim=1)
         return values.flatten(1)
 
-    def hook(self, module: nn.Module, use: Callable[[torch.Tensor], None]) -> torch.utils.hooks.RemovableHandle:
+    def hook(self, module: nn.Module, use: Callable[[torch.Tensor], None]) -> RemovableHandle:
         """Call `use` with what passes at this layer in every forward pass, until the handle is removed."""
         place = module.get_submodule(self.tap)
         if self.takes == "input":
