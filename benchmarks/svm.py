@@ -15,7 +15,7 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.svm import LinearSVC
 
-from seedbed.readout.linear import LinearClassifier, fit_svm, normalise_rows, svm_objective
+from seedbed.readout.linear import LinearClassifier, fit_linear, normalise_rows, objective
 
 GRID = (0.1, 1.0, 10.0)
 
@@ -37,7 +37,9 @@ def fit_sklearn(codes: np.ndarray, labels: np.ndarray, num_jobs: int) -> list[Li
 
 def as_ours(svc: LinearSVC) -> LinearClassifier:
     weights, intercept = torch.from_numpy(np.ascontiguousarray(svc.coef_.T)), torch.from_numpy(np.atleast_1d(svc.intercept_))
-    return LinearClassifier(weights=weights, intercept=intercept, c=svc.C, num_steps=int(np.max(svc.n_iter_)), converged=True)
+    return LinearClassifier(
+        weights=weights, intercept=intercept, c=svc.C, num_steps=int(np.max(svc.n_iter_)), suboptimality=0.0, converged=True
+    )
 
 
 def compare(codes: torch.Tensor, labels: torch.Tensor, num_threads: int, num_rounds: int) -> dict[str, list[float]]:
@@ -45,16 +47,16 @@ def compare(codes: torch.Tensor, labels: torch.Tensor, num_threads: int, num_rou
     torch.set_num_threads(num_threads)
     num_classes = int(labels.max()) + 1
     codes_ND, labels_N = codes.numpy(), labels.numpy()
-    ours, theirs = fit_svm(codes, labels, num_classes, GRID), fit_sklearn(codes_ND, labels_N, num_threads)
+    ours, theirs = fit_linear(codes, labels, num_classes, GRID), fit_sklearn(codes_ND, labels_N, num_threads)
     sides = {
-        "seedbed": lambda: fit_svm(codes, labels, num_classes, GRID),
+        "seedbed": lambda: fit_linear(codes, labels, num_classes, GRID),
         "sklearn": lambda: fit_sklearn(codes_ND, labels_N, num_threads),
     }
     found: dict[str, list[float]] = {name: [] for name in sides}
     for i in range(num_rounds):
         for name in list(sides) if i % 2 == 0 else list(sides)[::-1]:
             found[name].append(measuring.seconds_of(sides[name]))
-    pairs = [(svm_objective(codes, labels, a), svm_objective(codes, labels, as_ours(b))) for a, b in zip(ours, theirs, strict=True)]
+    pairs = [(objective(codes, labels, a), objective(codes, labels, as_ours(b))) for a, b in zip(ours, theirs, strict=True)]
     return found | {
         "ratio": [t / o for o, t in zip(found["seedbed"], found["sklearn"], strict=True)],
         "relative_difference": torch.cat([(b - a) / a for a, b in pairs]).tolist(),

@@ -36,7 +36,7 @@ from seedbed.models.codes import codes
 from seedbed.models.schedule import Schedule
 from seedbed.models.zoo.small import Small
 from seedbed.pretraining.pretrain import Seeds, Training, pretrain_view
-from seedbed.readout.linear import fit_svm, normalise_rows
+from seedbed.readout.linear import fit_linear, normalise_rows
 from seedbed.tasks.catalogue.classification import Classification
 from seedbed.tasks.task import Task
 
@@ -84,10 +84,10 @@ def _rows(task: Task) -> np.ndarray:
 def _svm(all_codes: torch.Tensor, task: Task, grid: tuple[float, ...]) -> float:
     num_train, num_known = len(task.train), len(task.train) + len(task.validation)
     labels = torch.from_numpy(task.labels(_rows(task)[:num_known]))
-    found = fit_svm(all_codes[:num_train], labels[:num_train], task.num_classes, grid)
+    found = fit_linear(all_codes[:num_train], labels[:num_train], task.num_classes, grid)
     right = [float((f.scores(all_codes[num_train:num_known]).argmax(1) == labels[num_train:]).sum()) for f in found]
     best = grid[right.index(max(right))]
-    final = fit_svm(all_codes[:num_known], labels, task.num_classes, [best])[0]
+    final = fit_linear(all_codes[:num_known], labels, task.num_classes, [best])[0]
     return task.score(rank(final.scores(all_codes[num_known:]).numpy()), {}).metrics["top1"]
 
 

@@ -34,7 +34,7 @@ MISTAKES = {
     "half a recipe": (("(fraction=0.5)", "(fraction=0.5"), "half =", "cannot read the recipe", "images(per_class=250)"),
     "unknown backbone": (("small(width", "smal(width"), "smal(", "unknown backbone 'smal'", "Did you mean 'small'?"),
     "unknown method": (('"probe(c', '"prob(c'), '"prob(', "unknown method 'prob'", "Did you mean 'probe'?"),
-    "key of a method": (("probe(c=", "probe(cc="), "cc=", "unknown key 'cc'", "Valid: c, layer, readout"),
+    "key of a method": (("probe(c=", "probe(cc="), "cc=", "unknown key 'cc'", "Valid: c, flatten, k, layer"),
     "reference is no arm": (
         ('reference = "all"', 'reference = "al"'),
         'reference = "al"',

@@ -89,7 +89,7 @@ class Layer:
         place = module.get_submodule(self.tap)
         if self.takes == "input":
             return place.register_forward_pre_hook(lambda _m, inputs: use(inputs[0]))  # pyright: ignore[reportArgumentType]
-        return place.register_forward_hook(lambda _m, _i, output: use(output))
+        return place.register_forward_hook(lambda _m, _i, output: use(output))  # pyright: ignore[reportArgumentType]
 
 
 @dataclass

@@ -1,67 +1,125 @@
-"""probe(): CNN codes and a linear SVM (Razavian et al. 2014, section 3).
+"""probe(): CNN codes and a readout that is cheap to train (Razavian et al. 2014, section 3).
 
-The codes are the penultimate layer's, after its ReLU, pooled (mean over space), L2-normalised. C is chosen on the validation split, then
-the classifier is fitted again on training and validation images together. We differ from the paper in choosing C per task, and in
-one-against-the-rest voting throughout.
+The codes are a layer's, after its ReLU, pooled (mean over space), L2-normalised. C, or the number of neighbours, is chosen on the
+validation split; the readout is then fitted again on training and validation images together. We differ from the paper in choosing C
+per task, and in one-against-the-rest voting throughout.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 
 from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
-from seedbed.models.codes import codes, pooling
-from seedbed.readout.linear import fit_svm, normalise_rows
+from seedbed.models.codes import dim_of, fill_codes, pooling
+from seedbed.readout.linear import LinearClassifier, fit_linear, normalise_rows
+from seedbed.readout.neighbours import nearest, vote
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
+
+Scorer = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Probe(Method):
-    """Linear SVM on L2-normalised codes of a layer; C chosen on validation, then refitted on training + validation."""
+    """SVM, softmax, ridge or nearest neighbours on codes of a layer; C or k chosen on validation, then refitted with it."""
 
     layer: str = "penultimate"
-    readout: str = "svm"
+    readout: Literal["svm", "softmax", "ridge", "knn"] = "svm"
     c: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0, 1000.0)
-    revision: ClassVar[int] = 1
+    k: tuple[int, ...] = (1, 5, 20)
+    normalise: bool = True
+    flatten: bool = False
+    revision: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        if self.readout != "svm":
-            raise ValueError(f"readout = {self.readout!r} is not there yet; valid: 'svm'")
         if not self.c or min(self.c) <= 0:
             raise ValueError(f"c = {list(self.c)} must be positive values")
+        if not self.k or min(self.k) < 1:
+            raise ValueError(f"k = {list(self.k)} must be numbers of neighbours")
 
     def check(self, backbone: Backbone) -> None:
         backbone.layer(self.layer)
 
     def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
         rows = np.concatenate([task.train, task.validation, task.test])
-        all_codes = normalise_rows(codes(backbone, backbone.images(task.store, rows), self.layer))
+        codes = self._codes(backbone, task, rows).to(context.device)
         num_train, num_known = len(task.train), len(task.train) + len(task.validation)
-        labels = torch.from_numpy(task.labels(rows[:num_known]))
-        c, validation_top1 = self._choose(all_codes[:num_known], labels, num_train, task.num_classes)
-        final = fit_svm(all_codes[:num_known], labels, task.num_classes, [c])[0]
+        labels = torch.from_numpy(task.labels(rows[:num_known])).to(context.device)
+        readout = _Neighbours(self.k) if self.readout == "knn" else _Linear(self.c, self.readout)
+        best, tried = readout.choose(codes[:num_known], labels, num_train, task.num_classes)
+        final, facts = readout.fit(codes[:num_known], labels, task.num_classes, best)
+        layer = backbone.layer(self.layer)
         facts = {
-            "layer": backbone.layer(self.layer).name,
-            "pooling": pooling(backbone.layer(self.layer)),
-            "dim": all_codes.shape[1],
-            "c": c,
-            "c_at_edge": len(self.c) > 1 and c in (min(self.c), max(self.c)),  # a wider grid might do better
-            "validation_top1": validation_top1,
-            "solver_converged": final.converged,
+            "layer": layer.name,
+            "pooling": pooling(layer, self.flatten),
+            "dim": codes.shape[1],
+            **facts,
+            "validation_top1": tried,
             "num_train": num_known,
         }
-        return task.score(rank(final.scores(all_codes[num_known:]).numpy()), facts)
+        return task.score(rank(final(codes[num_known:]).cpu().numpy()), facts)
 
-    def _choose(
-        self, known: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int
-    ) -> tuple[float, dict[str, float]]:
-        """The C with the best validation top-1, ties to the smaller, and the accuracy of each, percent."""
-        found = fit_svm(known[:num_train], labels[:num_train], num_classes, sorted(self.c))
-        right = {f.c: (f.scores(known[num_train:]).argmax(1) == labels[num_train:]).double().mean().item() * 100 for f in found}
-        return max(right, key=lambda c: (right[c], -c)), {f"{c:g}": value for c, value in right.items()}
+    def _codes(self, backbone: Backbone, task: Task, rows: np.ndarray) -> torch.Tensor:
+        layer = backbone.layer(self.layer)
+        found = np.empty((len(rows), dim_of(layer, self.flatten)), np.float32)
+        fill_codes(backbone, backbone.images(task.store, rows), {layer.name: found}, flatten=self.flatten)
+        codes = torch.from_numpy(found)
+        return normalise_rows(codes) if self.normalise else codes
+
+
+class _Readout(ABC):
+    """Something with one setting, chosen on validation."""
+
+    @abstractmethod
+    def validated(self, codes: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int) -> dict[float, torch.Tensor]:
+        """Scores of the validation images for each value of the setting, ascending."""
+
+    @abstractmethod
+    def fit(self, codes: torch.Tensor, labels: torch.Tensor, num_classes: int, value: float) -> tuple[Scorer, dict[str, Any]]:
+        """Fitted on all that is known, at one value: what scores codes, and facts."""
+
+    def choose(self, codes: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int) -> tuple[float, dict[str, float]]:
+        """The value with the best validation top-1, ties to the smaller, and the accuracy of each, percent."""
+        truth = labels[num_train:]
+        scored = self.validated(codes, labels, num_train, num_classes)
+        right = {value: (scores.argmax(1) == truth).double().mean().item() * 100 for value, scores in scored.items()}
+        return max(right, key=lambda v: (right[v], -v)), {f"{v:g}": accuracy for v, accuracy in right.items()}
+
+
+@dataclass(frozen=True)
+class _Linear(_Readout):
+    grid: tuple[float, ...]
+    loss: str
+
+    def validated(self, codes: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int) -> dict[float, torch.Tensor]:
+        found = fit_linear(codes[:num_train], labels[:num_train], num_classes, sorted(self.grid), self.loss)
+        return {f.c: f.scores(codes[num_train:]) for f in found}
+
+    def fit(self, codes: torch.Tensor, labels: torch.Tensor, num_classes: int, value: float) -> tuple[Scorer, dict[str, Any]]:
+        final: LinearClassifier = fit_linear(codes, labels, num_classes, [value], self.loss)[0]
+        edge = len(self.grid) > 1 and value in (min(self.grid), max(self.grid))  # a wider grid might do better
+        return final.scores, {"c": value, "c_at_edge": edge, "solver_converged": final.converged}
+
+
+@dataclass(frozen=True)
+class _Neighbours(_Readout):
+    numbers: tuple[int, ...]
+
+    def validated(self, codes: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int) -> dict[float, torch.Tensor]:
+        numbers = sorted({min(k, num_train) for k in self.numbers})
+        similarities, rows = nearest(codes[:num_train], codes[num_train:], numbers[-1])
+        return {k: vote(similarities, labels[rows], num_classes, k) for k in numbers}
+
+    def fit(self, codes: torch.Tensor, labels: torch.Tensor, num_classes: int, value: float) -> tuple[Scorer, dict[str, Any]]:
+        def score(queries: torch.Tensor) -> torch.Tensor:
+            similarities, rows = nearest(codes, queries, int(value))
+            return vote(similarities, labels[rows], num_classes, int(value))
+
+        return score, {"k": int(value)}

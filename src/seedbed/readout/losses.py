@@ -1,0 +1,147 @@
+"""Losses of linear readouts: squared hinge one against the rest, softmax, squared error.
+
+In: scores and labels. Out: values, residuals, how curved the loss is, and where along a direction it is lowest. The first and the third are
+one problem per class; softmax couples all classes. Suffixes: N images, K classes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+
+_LINE_STEPS = 4  # along a direction: each costs some sums over all scores, a tenth of a pass over the codes
+_CHUNK = 1024  # rows
+
+
+class Loss(ABC):
+    """A loss of scores [N, K] against labels; objectives are 1/2 |w|^2 + C loss."""
+
+    couples: ClassVar[bool] = False  # classes have to be solved together
+    penalises_intercept: ClassVar[bool] = False
+
+    def __init__(self, labels: torch.Tensor, num_classes: int, dtype: torch.dtype) -> None:
+        self.labels, self.num_classes = labels, num_classes
+        self.signs_NK = torch.full((len(labels), num_classes), -1.0, dtype=dtype, device=labels.device)
+        self.signs_NK.scatter_(1, labels[:, None], 1.0)
+
+    @abstractmethod
+    def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Of some classes: loss [K'], minus its derivative by the scores [N, K'], and mean second derivative [K'] in units of the bound."""
+
+    @abstractmethod
+    def step(
+        self, scores: torch.Tensor, along: torch.Tensor, linear: torch.Tensor, square: torch.Tensor, c: float, classes: torch.Tensor
+    ) -> torch.Tensor:
+        """The step [K'] to the minimum of linear t + 1/2 square t^2 + C loss(scores + t along), for each class or for all alike."""
+
+    @property
+    @abstractmethod
+    def bound(self) -> float:
+        """The largest second derivative of the loss by a score."""
+
+
+class SquaredHinge(Loss):
+    """sum_i max(0, 1 - y_i s_i)^2 with y = +-1: scikit-learn's LinearSVC, one against the rest, the intercept penalised too."""
+
+    penalises_intercept = True
+    bound = 2.0
+
+    def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        signs = self.of(classes)
+        slack = (1 - signs * scores_NK).clamp_min_(0)
+        return slack.square().sum(0), 2 * signs * slack, (slack > 0).to(slack.dtype).mean(0)
+
+    def of(self, classes: torch.Tensor) -> torch.Tensor:
+        """Signs of some classes: [N, K']."""
+        return self.signs_NK if len(classes) == self.num_classes else self.signs_NK[:, classes]
+
+    def step(
+        self, scores: torch.Tensor, along: torch.Tensor, linear: torch.Tensor, square: torch.Tensor, c: float, classes: torch.Tensor
+    ) -> torch.Tensor:
+        def slope(t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            first, curve = torch.zeros_like(t), torch.zeros_like(t)
+            for rows in _chunks(len(scores)):  # what a chunk needs stays in the cache
+                signs = self.signs_NK[rows] if all_classes else self.signs_NK[rows][:, classes]
+                moves = signs * along[rows]
+                slack = torch.addcmul(signs * scores[rows], t, moves).neg_().add_(1).clamp_min_(0)
+                first += (slack * moves).sum(0)
+                curve += moves.square_().mul_(slack > 0).sum(0)
+            return linear + t * square - 2 * c * first, square + 2 * c * curve
+
+        all_classes = len(classes) == self.num_classes
+        return _root(slope, torch.ones_like(linear))
+
+
+def _chunks(num: int) -> Iterator[slice]:
+    """Rows, few at a time."""
+    for start in range(0, num, _CHUNK):
+        yield slice(start, start + _CHUNK)
+
+
+class SquaredError(Loss):
+    """sum_i (y_i - s_i)^2 with y = +-1: ridge regression on the signs, scikit-learn's RidgeClassifier at alpha = 1 / (2 C)."""
+
+    bound = 2.0
+
+    def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        rest = self.signs_NK[:, classes] - scores_NK
+        return rest.square().sum(0), 2 * rest, torch.ones(len(classes), dtype=rest.dtype, device=rest.device)
+
+    def step(
+        self, scores: torch.Tensor, along: torch.Tensor, linear: torch.Tensor, square: torch.Tensor, c: float, classes: torch.Tensor
+    ) -> torch.Tensor:
+        rest = self.signs_NK[:, classes] - scores
+        return (2 * c * (rest * along).sum(0) - linear) / (square + 2 * c * along.square().sum(0))
+
+
+class Softmax(Loss):
+    """sum_i log sum_k exp(s_ik) - s_i,label: multinomial logistic regression, scikit-learn's LogisticRegression."""
+
+    couples = True
+    bound = 1.0
+
+    def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        log_sum = torch.logsumexp(scores_NK, 1)
+        chosen = scores_NK.gather(1, self.labels[:, None])[:, 0]
+        shares = torch.exp(scores_NK - log_sum[:, None])
+        curvature = (shares * (1 - shares)).mean(0)
+        residual = -shares
+        residual.scatter_add_(1, self.labels[:, None], torch.ones_like(chosen)[:, None])
+        # The whole loss stands in the first place: it does not fall apart into classes.
+        loss = torch.zeros(self.num_classes, dtype=shares.dtype, device=shares.device)
+        loss[0] = (log_sum - chosen).sum()
+        return loss, residual, curvature
+
+    def step(
+        self, scores: torch.Tensor, along: torch.Tensor, linear: torch.Tensor, square: torch.Tensor, c: float, classes: torch.Tensor
+    ) -> torch.Tensor:
+        chosen = along.gather(1, self.labels[:, None]).sum()
+        first, second = linear.sum(), square.sum()
+
+        def slope(t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            shares = torch.softmax(scores + t * along, 1)
+            mean = (shares * along).sum(1)
+            curve = (shares * along.square()).sum(1) - mean.square()
+            return first + t * second + c * (mean.sum() - chosen), second + c * curve.sum()
+
+        return _root(slope, torch.ones_like(first)).expand(len(linear))
+
+
+def _root(slope, start: torch.Tensor) -> torch.Tensor:  # noqa: ANN001  t -> (derivative, second derivative)
+    """Where a convex function's derivative vanishes, by safeguarded Newton steps from `start`; elementwise."""
+    t, low, high = start, torch.zeros_like(start), torch.full_like(start, 1e6)
+    for _ in range(_LINE_STEPS):
+        value, curve = slope(t)
+        low, high = torch.where(value < 0, t, low), torch.where(value < 0, high, t)
+        new = t - value / curve
+        new = torch.where((new > low) & (new < high), new, torch.where(high < 1e6, (low + high) / 2, 2 * low + 1e-3))
+        if bool(((new - t).abs() <= 0.05 * new).all()):
+            return new
+        t = new
+    return t
+
+
+LOSSES: dict[str, type[Loss]] = {"svm": SquaredHinge, "softmax": Softmax, "ridge": SquaredError}
