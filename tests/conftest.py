@@ -119,7 +119,9 @@ def write_store(
     card = {
         "version": VERSION,
         "source": folder.name,
+        "kind": "pixels",
         "size_px": 8,
+        "fit": "crop",
         "classes": list(classes),
         "names": {},
         "num_images": len(leaves),

@@ -124,7 +124,9 @@ def _pack(p: argparse.ArgumentParser) -> None:
     p.add_argument("store", metavar="STORE", help="the folder to make")
     p.add_argument("--format", help="the source's format where the path alone does not tell (see: seedbed list formats)")
     p.add_argument("--size-px", type=int, default=64, metavar="N", help="side of the square images (default: %(default)s)")
-    p.add_argument("--workers", type=int, metavar="N", help="threads that decode (default: one per core)")
+    p.add_argument("--fit", default="crop", help="of images that are no squares: crop (default), squash or pad")
+    p.add_argument("--encoded", action="store_true", help="keep the files' own bytes, and decode them when they are needed")
+    p.add_argument("--workers", type=int, metavar="N", help="processes that decode (default: one per core)")
     p.add_argument("--allow-unreadable", type=float, default=0.01, metavar="SHARE", help="0..1 (default: %(default)s)")
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
+import pickle
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from seedbed.data.formats import FORMATS, Format
+from seedbed.data.files import EncodedPixels
+from seedbed.data.formats import FORMATS, Format, parse_data
 from seedbed.data.source import SPLITS, Source, from_records
 
 
@@ -33,11 +38,84 @@ def _folder(root: Path, encode: Callable[..., bytes]) -> str:
     return f"folder({str(root)!r})"
 
 
+def _tar(path: Path, files: dict[str, bytes]) -> bytes:
+    with tarfile.open(path, "w") as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path.read_bytes()
+
+
+def _ilsvrc(root: Path, encode: Callable[..., bytes]) -> str:
+    root.mkdir()
+    inner = {}
+    for k, synset in enumerate(("n01440764", "n01443537")):
+        files = {f"{synset}_{i}.JPEG": encode(10 * k + i, (16, 16), "JPEG") for i in range(3)}
+        inner[f"{synset}.tar"] = _tar(root / "inner.tar", files)
+    (root / "inner.tar").unlink()
+    _tar(root / "ILSVRC2012_img_train.tar", inner)
+    _tar(root / "ILSVRC2012_img_val.tar", {f"ILSVRC2012_val_{i:08d}.JPEG": encode(90 + i, (16, 16), "JPEG") for i in (1, 2)})
+    (root / "LOC_val_solution.csv").write_text(
+        "ImageId,PredictionString\nILSVRC2012_val_00000001,n01440764 1 2 3 4 \nILSVRC2012_val_00000002,n01443537 1 2 3 4 \n"
+    )
+    (root / "LOC_synset_mapping.txt").write_text("n01440764 tench, Tinca tinca\nn01443537 goldfish, Carassius auratus\n")
+    return f"ilsvrc({str(root)!r})"
+
+
+def _manifest(root: Path, encode: Callable[..., bytes]) -> str:
+    _folder(root, encode)
+    rows = [f"{label}/{i}.png,{label},{'test' if i == 2 else 'train'}" for label in ("a/x", "a/y", "b") for i in range(3)]
+    (root / "all.csv").write_text("\n".join(["path,label,split", *rows]) + "\n")
+    return f"manifest({str(root / 'all.csv')!r})"
+
+
+def _webdataset(root: Path, encode: Callable[..., bytes]) -> str:
+    root.mkdir()
+    for shard, first in (("train-000", 0), ("train-001", 3), ("val-000", 6)):
+        files = {}
+        for i in range(first, first + 3):
+            files |= {f"{i:04d}.jpg": encode(i, (16, 16), "JPEG"), f"{i:04d}.cls": str(i % 2).encode()}
+        _tar(root / f"{shard}.tar", files)
+    (root / "classes.txt").write_text("cat\ndog\n")
+    return f"webdataset({str(root)!r})"
+
+
+def _huggingface(root: Path, encode: Callable[..., bytes]) -> str:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    root.mkdir()
+    features = {"image": {"_type": "Image"}, "label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}
+    schema = pa.schema(
+        [("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])), ("label", pa.int64())],
+        metadata={"huggingface": json.dumps({"info": {"features": features}})},
+    )
+    for split, first in (("train", 0), ("test", 6)):
+        images = [{"bytes": encode(i), "path": f"{i}.png"} for i in range(first, first + 6)]
+        table = pa.Table.from_pydict({"image": images, "label": [0, 1] * 3}, schema=schema)
+        pq.write_table(table, root / f"{split}-00000-of-00001.parquet", row_group_size=2)
+    return f"huggingface({str(root)!r})"
+
+
+def _torchvision(root: Path, encode: Callable[..., bytes]) -> str:
+    for k, label in enumerate(("Forest", "River")):
+        (root / "eurosat" / "2750" / label).mkdir(parents=True)
+        for i in range(3):
+            (root / "eurosat" / "2750" / label / f"{label}_{i}.jpg").write_bytes(encode(10 * k + i, (16, 16), "JPEG"))
+    return f"torchvision('EuroSAT', {str(root)!r})"
+
+
 EXAMPLES: dict[str, Callable[[Path, Callable[..., bytes]], str]] = {
     "digits": lambda root, encode: "digits()",
     "folder": _folder,
+    "huggingface": _huggingface,
+    "ilsvrc": _ilsvrc,
+    "manifest": _manifest,
     "tiny_imagenet": _tiny_imagenet,
+    "torchvision": _torchvision,
     "toy": lambda root, encode: "toy(per_class=2, test_per_class=1)",
+    "webdataset": _webdataset,
 }
 
 
@@ -101,3 +179,21 @@ def test_records_in_another_order_are_the_same_source(call: str) -> None:
     again = from_records(source.name, records[::-1], pixels=source.pixels, listing=source.listing)
     assert again.ids.tolist() == source.ids.tolist()
     assert again.leaves.tolist() == source.leaves.tolist()
+
+
+def test_a_part_of_its_reader_reads_the_same_bytes(call: str) -> None:
+    """What a worker process is given: pickled, and of some rows alone."""
+    pixels = _read(call).pixels
+    if not isinstance(pixels, EncodedPixels):
+        pytest.skip("not of encoded images")
+    rows = np.array([4, 0, 2])
+    part = pickle.loads(pickle.dumps(pixels.part(rows)))
+    assert [part.read(i) for i in range(3)] == [pixels.read(row) for row in rows]
+
+
+def test_a_plain_path_goes_to_the_format_that_reads_it(call: str) -> None:
+    name, arguments = call.split("(")[0], FORMATS.make(call)
+    path = next((getattr(arguments, field) for field in FORMATS.get(name).paths), None)
+    if path is None or name == "torchvision":  # a set of torchvision's is asked for by its name
+        pytest.skip("has no path of its own")
+    assert parse_data(path).name == name

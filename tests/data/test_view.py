@@ -99,7 +99,7 @@ def test_a_source_listed_in_another_order_gives_the_same_store(tmp_path: Path) -
     class Drawn(Pixels):
         light = True
 
-        def load(self, rows, size_px):
+        def load(self, rows, size_px, fit="crop"):
             return loaded_from_pixels(np.repeat(rows, 192).astype(np.uint8).reshape(-1, 8, 8, 3), 8, 8)
 
     records = [(f"{i:02d}", "ab"[i % 2], TRAIN) for i in range(20)]

@@ -25,7 +25,7 @@ def test_processes_equal_inline_though_a_worker_is_killed(make_study, tmp_path, 
 
     def add(pool, threads):
         real(pool, threads)
-        spawned.append(pool[-1].process)
+        spawned.append(pool[-1].worker.process)
 
     def hear(event: Event) -> None:
         events.append((event.what, event.step.key))
@@ -64,7 +64,7 @@ def test_workers_do_not_import_from_the_current_folder(make_study, tmp_path, mon
 
 
 def test_workers_that_cannot_begin_end_the_run(make_study, workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors.sys, "executable", "/bin/false")
+    monkeypatch.setattr("seedbed.base.workers.sys.executable", "/bin/false")
     plan = make_plan(make_study(), workspace)
     with pytest.raises(executors.SeedbedError, match="ended before it began"):
         Processes(workers=2).run(list(plan.steps), workspace, lambda event: None)

@@ -1,11 +1,13 @@
 """Reading image files: the pixel reader that every format on disk shares, and how files are listed.
 
-In: a folder. Out: sorted relative paths with size and time, and a picklable reader of their pixels. Knows nothing of labels.
+In: a folder, or places in larger files. Out: sorted relative paths with size and time, and picklable readers of their pixels. Knows nothing
+of labels.
 """
 
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,26 +92,70 @@ def _found(entry: os.DirEntry[str], path: str) -> Found:
     return Found(path, status.st_size, status.st_mtime_ns)
 
 
-@dataclass(frozen=True)
-class FilePixels(Pixels):
-    """Reads the images of rows from files; `paths` are relative to `root`, in the order of the source's rows."""
+class EncodedPixels(Pixels):
+    """Images that lie somewhere as encoded files do; a subclass says where."""
 
-    root: str
-    paths: np.ndarray  # str objects [n]
+    @abstractmethod
+    def read(self, row: int) -> bytes:
+        """The bytes of one image as found; raises OSError or ValueError with the reason when they cannot be had."""
 
-    def load(self, rows: np.ndarray, size_px: int) -> Loaded:
+    @abstractmethod
+    def part(self, rows: np.ndarray) -> EncodedPixels:
+        """A reader of these rows alone, small enough to be sent to a worker."""
+
+    def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
         k = len(rows)
         pixels = np.zeros((k, size_px, size_px, 3), np.uint8)
         widths, heights = np.zeros(k, np.int32), np.zeros(k, np.int32)
         checksums, failures = np.zeros(k, np.uint64), {}
         for i, row in enumerate(rows):
             try:
-                with open(os.path.join(self.root, str(self.paths[row])), "rb") as file:
-                    data = file.read()
+                data = self.read(int(row))
                 checksums[i] = content_hash(data)
-                pixels[i], widths[i], heights[i] = decode(data, size_px)
-            except OSError as error:
-                failures[i] = error.strerror or str(error)
-            except ValueError as error:
-                failures[i] = str(error)
+                pixels[i], widths[i], heights[i] = decode(data, size_px, fit)  # pyright: ignore[reportArgumentType]
+            except (OSError, ValueError) as error:
+                failures[i] = reason_of(error)
         return Loaded(pixels=pixels, widths=widths, heights=heights, checksums=checksums, failures=failures)
+
+
+def reason_of(error: Exception) -> str:
+    """Why an image cannot be read, in words."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+@dataclass(frozen=True)
+class FilePixels(EncodedPixels):
+    """Reads the images of rows from files; `paths` are relative to `root`, in the order of the source's rows."""
+
+    root: str
+    paths: np.ndarray  # str objects [n]
+
+    def read(self, row: int) -> bytes:
+        with open(os.path.join(self.root, str(self.paths[row])), "rb") as file:
+            return file.read()
+
+    def part(self, rows: np.ndarray) -> FilePixels:
+        return FilePixels(self.root, self.paths[rows])
+
+
+@dataclass(frozen=True)
+class RangePixels(EncodedPixels):
+    """Reads the images of rows as ranges of bytes of larger files, such as tar archives that are not unpacked."""
+
+    files: tuple[str, ...]
+    which: np.ndarray  # int32 [n], index into files
+    offsets: np.ndarray  # int64 [n]
+    sizes: np.ndarray  # int64 [n], bytes
+
+    def read(self, row: int) -> bytes:
+        with open(self.files[self.which[row]], "rb", buffering=0) as file:
+            size = int(self.sizes[row])
+            data = os.pread(file.fileno(), size, int(self.offsets[row]))
+        if len(data) < size:
+            raise ValueError(f"the archive ends after {len(data)} of {size} bytes")
+        return data
+
+    def part(self, rows: np.ndarray) -> RangePixels:
+        names, which = np.unique(self.which[rows], return_inverse=True)
+        files = tuple(self.files[i] for i in names)
+        return RangePixels(files, which.astype(np.int32), self.offsets[rows], self.sizes[rows])

@@ -21,13 +21,18 @@ import numpy as np
 
 from seedbed.base.artifacts import write_json, written_aside
 from seedbed.base.device import num_cores
-from seedbed.base.errors import BadDataError, UsageError
+from seedbed.base.errors import BadDataError, UsageError, unknown
 from seedbed.base.randomness import item_hashes
+from seedbed.base.workers import do_jobs
 from seedbed.data import decode, splits
+from seedbed.data.files import EncodedPixels
+from seedbed.data.packing_job import Form, Job, loader_of
+from seedbed.data.sinks import Bytes, PixelRows, Sink
 from seedbed.data.source import SPLITS, Loaded, Pixels, Source
-from seedbed.data.store import PIXELS, ROWS, STORE_JSON, UNREADABLE, VERSION, Store, digest_of
+from seedbed.data.store import ENCODED, PIXELS, ROWS, STORE_JSON, UNREADABLE, VERSION, Store, digest_of
 
 _BATCH, _SLOW_BATCH = 256, 64  # images; a reader of files is asked for few at a time, so that an interruption waits for few
+_WORTH_PROCESSES = 2000  # images; fewer are decoded by threads, before a process has begun
 Progress = Callable[[int, int], None]
 Failures = dict[int, tuple[str, str]]  # row -> id, reason
 
@@ -55,6 +60,8 @@ def pack(
     store: str | Path,
     *,
     size_px: int | None = None,
+    fit: str = "crop",
+    encoded: bool = False,
     workers: int | None = None,
     allow_unreadable: float = 0.01,
     progress: Progress | None = None,
@@ -64,8 +71,10 @@ def pack(
     Args:
         source: a Source, a path or a call string.
         store: the folder to make; a store there is replaced if the same source has changed.
-        size_px: side of the square images, 8 to 1024 px (default 64): shorter side resized, centre crop.
-        workers: threads that decode (default: one per core).
+        size_px: side of the square images, 8 to 1024 px (default 64).
+        fit: what is done with an image that is no square: "crop" (shorter side resized, centre crop), "squash" or "pad".
+        encoded: keep the files' own bytes, to be decoded whenever they are needed: for large images that would not fit on the disk.
+        workers: processes that decode (default: one per core; threads where there are few images).
         allow_unreadable: largest share of unreadable images, 0 to 1, before BadDataError is raised.
         progress: called with (images done, images in all).
 
@@ -82,22 +91,24 @@ def pack(
         (1797, 16, 16, 3)
     """
     source = source if isinstance(source, Source) else Source.open(source)
-    size_px = 64 if size_px is None else size_px
+    form = Form(size_px=64 if size_px is None else size_px, fit=fit, encoded=encoded)
     path = Path(store)
-    _check(path, size_px, allow_unreadable)
+    _check(path, form, allow_unreadable)
     if workers is not None and workers < 1:
         raise UsageError(f"workers = {workers} must be at least 1", "Leave it out for one per core.")
-    if _is_fresh(path, source, size_px):
+    if form.encoded and not isinstance(source.pixels, EncodedPixels):
+        raise UsageError(f"{source.name} has no encoded images to keep", "Leave --encoded out: its images are packed as pixels.")
+    if _is_fresh(path, source, form):
         found = Store.open(path)
         return _within(_packed(found, None), allow_unreadable)
-    _same_data(path, source, size_px)
+    _same_data(path, source, form)
     started = time.perf_counter()
     with written_aside(path) as aside, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata; pixels decide here. Set once: filters are not per thread
         _write(
             source,
             aside,
-            size_px,
+            form,
             workers or num_cores(),
             progress,
             lambda failures: _allow(path, source, failures, allow_unreadable),
@@ -106,32 +117,35 @@ def pack(
     return _packed(Store.open(path), source.num_images / (time.perf_counter() - started))
 
 
-def _check(path: Path, size_px: int, allow_unreadable: float) -> None:
-    if not 8 <= size_px <= 1024:
-        raise UsageError(f"size_px = {size_px} is outside 8..1024")
+def _check(path: Path, form: Form, allow_unreadable: float) -> None:
+    if not 8 <= form.size_px <= 1024:
+        raise UsageError(f"size_px = {form.size_px} is outside 8..1024")
+    if form.fit not in decode.FITS:
+        raise unknown("fit", form.fit, decode.FITS)
     if not 0 <= allow_unreadable <= 1:
         raise UsageError(f"allow_unreadable = {allow_unreadable} is not a share between 0 and 1", "0.02 allows 2 %.")
     if path.exists() and not Store.is_at(path):
         raise UsageError(f"{path} exists and is not a store", "Name a new folder for the store; nothing there was touched.")
 
 
-def _is_fresh(path: Path, source: Source, size_px: int) -> bool:
+def _is_fresh(path: Path, source: Source, form: Form) -> bool:
     if not Store.is_at(path):
         return False
     card = Store(path).card
-    wanted = {"version": VERSION, "listing": source.listing, "size_px": size_px, "decoder_revision": decode.REVISION}
+    wanted = {"version": VERSION, "listing": source.listing, "decoder_revision": decode.REVISION, **form.to_card()}
     return all(card.get(key) == value for key, value in wanted.items())
 
 
-def _same_data(path: Path, source: Source, size_px: int) -> None:
+def _same_data(path: Path, source: Source, form: Form) -> None:
     """A store is replaced where its source has changed, and not by other data or another size: studies may name it."""
     if not Store.is_at(path):
         return
     card = Store(path).card
     same_source = os.path.realpath(str(card.get("source"))) == os.path.realpath(source.name)  # photos, photos/, ./photos
-    if not same_source or card.get("size_px") != size_px:
+    theirs = Form(size_px=card.get("size_px", 0), fit=card.get("fit", "crop"), encoded=card.get("kind") == "encoded")
+    if not same_source or theirs != form:
         raise UsageError(
-            f"{path} is a store of {card.get('source')} at {card.get('size_px')} px, and not of {source.name} at {size_px} px",
+            f"{path} is a store of {card.get('source')} {theirs}, and not of {source.name} {form}",
             "Name another folder for the store, or remove that one; nothing there was touched.",
         )
 
@@ -179,51 +193,48 @@ def _allow(path: Path, source: Source, failures: Failures, allowed: float) -> No
 
 
 def _write(
-    source: Source, folder: Path, size_px: int, workers: int, progress: Progress | None, allow: Callable[[Failures], None]
+    source: Source, folder: Path, form: Form, workers: int, progress: Progress | None, allow: Callable[[Failures], None]
 ) -> None:
     n = source.num_images
-    pixels = _allocate(folder / PIXELS, (n, size_px, size_px, 3))
+    sink = Bytes(folder / ENCODED, n) if form.encoded else PixelRows(folder / PIXELS, n, form.size_px)
     columns = {k: np.zeros(n, t) for k, t in (("widths", np.int32), ("heights", np.int32), ("checksums", np.uint64))}
     failures: Failures = {}
-    with closing(_load_all(source.pixels, n, size_px, workers)) as batches:
+    with closing(_load_all(source.pixels, n, form, workers, sink)) as batches:
         for rows, loaded in batches:
-            pixels[rows[0] : rows[-1] + 1] = loaded.pixels
+            sink.put(rows, loaded)
             for name, column in columns.items():
                 column[rows] = getattr(loaded, name)
             failures |= {int(rows[i]): (str(source.ids[rows[i]]), reason) for i, reason in loaded.failures.items()}
             if progress:
                 progress(int(rows[-1]) + 1, n)
-    pixels.flush()
     kept = np.setdiff1d(np.arange(n), np.fromiter(failures, np.int64, len(failures)))
     allow(failures)
     _check_classes(source, kept)
+    columns |= sink.close(kept)
     if failures:
-        _keep_rows(folder / PIXELS, pixels, kept)
         _write_unreadable(folder / UNREADABLE, failures)
-    _write_rows(source, folder, size_px, kept, columns, len(failures))
+    _write_rows(source, folder, form, kept, columns, len(failures))
 
 
-def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """A memory-mapped array on disk blocks that are there: a full disk is an error now, not a bus error later."""
-    array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return array
-
-
-def _load_all(pixels: Pixels, n: int, size_px: int, workers: int) -> Generator[tuple[np.ndarray, Loaded], None, None]:
-    size = _BATCH if pixels.light else max(1, min(_SLOW_BATCH, n // (8 * workers)))
+def _load_all(pixels: Pixels, n: int, form: Form, workers: int, sink: Sink) -> Generator[tuple[np.ndarray, Loaded], None, None]:
+    in_processes = isinstance(pixels, EncodedPixels) and workers > 1 and n >= _WORTH_PROCESSES
+    most = _BATCH if pixels.light or in_processes else _SLOW_BATCH
+    size = most if pixels.light else max(1, min(most, n // (8 * workers)))
     batches = [np.arange(i, min(i + size, n)) for i in range(0, n, size)]
-    if pixels.light or workers == 1:
-        yield from ((rows, pixels.load(rows, size_px)) for rows in batches)
+    if in_processes:
+        jobs = (Job(pixels.part(rows), rows, form, sink.place) for rows in batches)
+        yield from zip(batches, do_jobs("seedbed.data.packing_job:run", jobs, workers), strict=True)
         return
-    # Threads: Pillow decodes and resizes without the interpreter's lock, and a script that packs needs no __main__ guard.
+    load = loader_of(pixels, form)
+    if pixels.light or workers == 1:
+        yield from ((rows, load(rows)) for rows in batches)
+        return
+    # Threads: decoders work without the interpreter's lock, and few images are not worth a process.
     pool = ThreadPoolExecutor(workers)
     try:
         pending: deque[tuple[np.ndarray, Future[Loaded]]] = deque()
         for rows in batches:
-            pending.append((rows, pool.submit(pixels.load, rows, size_px)))
+            pending.append((rows, pool.submit(load, rows)))
             if len(pending) > 2 * workers:
                 yield _result(pending)
         while pending:
@@ -249,16 +260,6 @@ def _check_classes(source: Source, kept: np.ndarray) -> None:
         )
 
 
-def _keep_rows(path: Path, pixels: np.ndarray, kept: np.ndarray) -> None:
-    """Rewrite the pixel file without the unreadable rows."""
-    aside = path.with_suffix(".tmp")
-    target = _allocate(aside, (len(kept), *pixels.shape[1:]))
-    for i in range(0, len(kept), 4096):
-        target[i : i + 4096] = pixels[kept[i : i + 4096]]
-    target.flush()
-    aside.replace(path)
-
-
 def _write_unreadable(path: Path, failures: Failures) -> None:
     with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
@@ -267,7 +268,7 @@ def _write_unreadable(path: Path, failures: Failures) -> None:
 
 
 def _write_rows(
-    source: Source, folder: Path, size_px: int, kept: np.ndarray, columns: dict[str, np.ndarray], num_unreadable: int
+    source: Source, folder: Path, form: Form, kept: np.ndarray, columns: dict[str, np.ndarray], num_unreadable: int
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -282,15 +283,16 @@ def _write_rows(
         "width_px": columns["widths"][kept],
         "height_px": columns["heights"][kept],
         "checksum": checksums,
+        **{name: columns[name] for name in ("offset", "num_bytes") if name in columns},
     }
     pq.write_table(pa.table(table), folder / ROWS)
-    meaning = {"size_px": size_px, "decoder_revision": decode.REVISION, "classes": list(source.classes)}
+    meaning = {"size_px": form.size_px, "fit": form.fit, "decoder_revision": decode.REVISION, "classes": list(source.classes)}
     card = {
         "version": VERSION,
-        "kind": "pixels",
+        "kind": form.to_card()["kind"],
         "source": source.name,
-        "decoder": "Pillow",
-        "resize": decode.RESIZE_RULE,
+        "decoder": "libjpeg-turbo, Pillow",
+        "resize": f"{decode.RULES[form.fit]}; antialiased bilinear",
         **meaning,
         "names": dict(source.names),
         "parents": {k: list(v) for k, v in source.hierarchy.parents.items()} if source.hierarchy else None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,8 +41,8 @@ class Pixels(ABC):
     light: bool = False
 
     @abstractmethod
-    def load(self, rows: np.ndarray, size_px: int) -> Loaded:
-        """The images of these rows, shorter side resized to `size_px`, centre crop; never raises for one bad image."""
+    def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
+        """The images of these rows as squares of `size_px`, fitted as `decode.RULES` says; never raises for one bad image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,21 @@ class Source:
     def named(self, label: str) -> str:
         """The words for a class id, or the id itself."""
         return self.names.get(label, label)
+
+
+SPLIT_NAMES = {"train": TRAIN, "training": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST, "testing": TEST}
+
+
+def split_named(name: str, where: str) -> int:
+    """The split that a word means; raises BadDataError for another word."""
+    if name.strip().lower() not in SPLIT_NAMES:
+        raise BadDataError(f"{where}: {name!r} is no split", f"Valid: {', '.join(SPLIT_NAMES)}.")
+    return SPLIT_NAMES[name.strip().lower()]
+
+
+def find_split(name: str) -> int | None:
+    """The split that a file's name begins with, as a whole word: `train-00000-of-00002`, `val_3`; None where it names none."""
+    return SPLIT_NAMES.get(re.split(r"[^A-Za-z]", name, maxsplit=1)[0].lower())
 
 
 def listing_fingerprint(parts: list[str]) -> str:

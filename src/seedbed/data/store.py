@@ -2,7 +2,7 @@
 
 In: a folder that `pack` wrote. Out: pixels and columns as arrays. Knows nothing of recipes.
 
-    <store>/                    layout version 1, little-endian
+    <store>/                    layout version 2, little-endian
       pixels.npy                uint8 [n, size_px, size_px, 3]; or, in an encoded store,
       encoded.bin               the files' own bytes, one after another
       rows.parquet              id, id_hash, leaf, split, width_px, height_px, checksum: one row per image, sorted by id;
@@ -27,7 +27,7 @@ from seedbed.base.errors import BadDataError
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.source import SPLITS
 
-VERSION = 1
+VERSION = 2
 STORE_JSON, PIXELS, ROWS, UNREADABLE = "store.json", "pixels.npy", "rows.parquet", "unreadable.csv"
 ENCODED = "encoded.bin"
 
@@ -111,6 +111,11 @@ class Store:
     @property
     def size_px(self) -> int:
         return self.card["size_px"]
+
+    @property
+    def fit(self) -> Any:
+        """How images that are no squares were fitted: crop, squash or pad."""
+        return self.card["fit"]
 
     @property
     def num_images(self) -> int:

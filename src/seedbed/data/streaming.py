@@ -116,7 +116,7 @@ class Decoded(_Ahead):
     def _fill(self, rows: np.ndarray, into: np.ndarray) -> None:
         for i, row in enumerate(rows):
             try:
-                into[i] = decode(self._store.encoded(row), self._stored_px)[0]
+                into[i] = decode(self._store.encoded(row), self._stored_px, self._store.fit)[0]
             except ValueError as error:
                 raise BadDataError(
                     f"{self._store.ids[row]} in {self._store.path} cannot be decoded any more: {error}", "Pack the source again."

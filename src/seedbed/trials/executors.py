@@ -7,22 +7,18 @@ that a script needs no `__main__` guard. A worker that dies costs its step one r
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from multiprocessing.connection import wait
 from typing import Literal
 
 from seedbed.base.artifacts import Workspace
 from seedbed.base.device import flushed_denormals
 from seedbed.base.errors import SeedbedError, StorageError
+from seedbed.base.workers import Worker, end_workers, start_worker
 from seedbed.models.fit import Progress
 from seedbed.trials.steps import Step
 
@@ -127,8 +123,7 @@ def describe(error: BaseException) -> str:
 
 @dataclass
 class _Worker:
-    process: subprocess.Popen[bytes]
-    connection: Connection
+    worker: Worker
     step: Step | None = None
     ready: bool = False  # it has said so
 
@@ -152,7 +147,7 @@ class Processes(Executor):
             while self._feed(pool, queue, workspace, on_event):
                 self._listen(pool, queue, threads, on_event)
         finally:
-            _end(pool)
+            end_workers(w.worker for w in pool)
 
     def _feed(self, pool: list[_Worker], queue: Queue, workspace: Workspace, on_event: OnEvent) -> bool:
         """Give idle workers what is ready; False when nothing runs and nothing is left."""
@@ -161,14 +156,14 @@ class Processes(Executor):
                 worker.step = step
                 on_event(Event(what="began", step=step))
                 with suppress(OSError):  # it died while idle: `_listen` hears the end of its connection and buries it
-                    worker.connection.send((step, workspace, self.device))
+                    worker.worker.connection.send((step, workspace, self.device))
         return any(w.step for w in pool)
 
     def _listen(self, pool: list[_Worker], queue: Queue, threads: int, on_event: OnEvent) -> None:
-        for ready in wait([w.connection for w in pool], timeout=1.0):
-            worker = next(w for w in pool if w.connection is ready)
+        for ready in wait([w.worker.connection for w in pool], timeout=1.0):
+            worker = next(w for w in pool if w.worker.connection is ready)
             try:
-                what, value, details = worker.connection.recv()
+                what, value, details = worker.worker.connection.recv()
             except (EOFError, OSError):
                 self._bury(worker, pool, queue, threads)
                 continue
@@ -193,8 +188,8 @@ class Processes(Executor):
 
     def _bury(self, worker: _Worker, pool: list[_Worker], queue: Queue, threads: int) -> None:
         """A worker died: its step gets one retry, and another worker takes its place."""
-        status = worker.process.wait()
-        worker.connection.close()
+        status = worker.worker.process.wait()
+        worker.worker.connection.close()
         pool.remove(worker)
         self._stillborn += not worker.ready
         if self._stillborn > self.workers:  # not one that was killed: none can begin
@@ -209,27 +204,4 @@ class Processes(Executor):
 
 
 def _add_worker(pool: list[_Worker], threads: int) -> None:
-    """A fresh interpreter at the other end of a socket pair, which it inherits: no address, no secret, nothing for others to reach."""
-    ours, theirs = Pipe()
-    source = str(Path(__file__).resolve().parents[2])
-    environment = os.environ | {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH", "")]))
-    with theirs:
-        process = subprocess.Popen(
-            # -P: files of the user's current folder must not stand in for modules.
-            [sys.executable, "-P", "-m", "seedbed.trials.worker", str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # stdout carries data only; warnings go to stderr
-            env=environment,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,  # the terminal's Ctrl-C reaches this process alone, which then ends the workers
-        )
-    pool.append(_Worker(process, ours))
-
-
-def _end(pool: list[_Worker]) -> None:
-    for worker in pool:
-        worker.process.kill()
-    for worker in pool:
-        worker.process.wait()
-        worker.connection.close()
+    pool.append(_Worker(start_worker("seedbed.trials.worker", threads)))

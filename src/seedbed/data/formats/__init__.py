@@ -39,8 +39,13 @@ class Format(ABC):
 FORMATS: Registry[Format] = Registry("format", "seedbed.formats")
 FORMATS.add("digits", "seedbed.data.formats.digits:Digits")
 FORMATS.add("folder", "seedbed.data.formats.folder:Folder")
+FORMATS.add("huggingface", "seedbed.data.formats.huggingface:HuggingFace")
+FORMATS.add("ilsvrc", "seedbed.data.formats.ilsvrc:Ilsvrc")
+FORMATS.add("manifest", "seedbed.data.formats.manifest:Manifest")
 FORMATS.add("tiny_imagenet", "seedbed.data.formats.tiny_imagenet:TinyImageNet")
+FORMATS.add("torchvision", "seedbed.data.formats.torchvision_sets:TorchvisionSet")
 FORMATS.add("toy", "seedbed.data.formats.toy:Toy")
+FORMATS.add("webdataset", "seedbed.data.formats.webdataset:WebDataset")
 
 
 def parse_data(text: str, folder: Path | None = None) -> Call:

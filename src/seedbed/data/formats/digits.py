@@ -22,7 +22,7 @@ class DigitPixels(Pixels):
 
     light: ClassVar[bool] = True
 
-    def load(self, rows: np.ndarray, size_px: int) -> Loaded:
+    def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
         grey = (_scans()[0][rows] * (255 / 16)).astype(np.uint8)
         enlarged = [Image.fromarray(g).resize((size_px, size_px), Image.Resampling.BILINEAR) for g in grey]
         pixels = np.repeat(np.stack([np.asarray(e) for e in enlarged])[..., None], 3, axis=3)

@@ -15,9 +15,7 @@ from seedbed.base.errors import BadDataError
 from seedbed.data.files import FilePixels, Found, list_images, must_exist
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import from_paths
-from seedbed.data.source import TEST, TRAIN, VAL, Source, from_records, listing_fingerprint
-
-_SPLIT_FOLDERS = {"train": TRAIN, "training": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST, "testing": TEST}
+from seedbed.data.source import SPLIT_NAMES, TRAIN, Source, from_records, listing_fingerprint
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def _record(found: Found, has_splits: bool) -> tuple[str, str, int]:
 
 def _split_of(found: Found) -> int | None:
     top, _, rest = found.path.partition("/")
-    return _SPLIT_FOLDERS.get(top.lower()) if rest else None
+    return SPLIT_NAMES.get(top.lower()) if rest else None
 
 
 def _without_labels(root: object, loose: list[str], num_images: int) -> BadDataError:

@@ -29,7 +29,7 @@ class ToyPixels(Pixels):
     seeds: np.ndarray  # uint64 [n]
     light: ClassVar[bool] = True
 
-    def load(self, rows: np.ndarray, size_px: int) -> Loaded:
+    def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
         return loaded_from_pixels(drawing.render(self.classes[rows], self.seeds[rows], size_px), size_px, size_px)
 
 

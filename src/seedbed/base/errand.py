@@ -1,0 +1,36 @@
+"""A worker of a crew: `python -m seedbed.base.errand FD`, started by `seedbed.base.workers` and by nobody else.
+
+In: the number of an inherited socket, as the argument; then (function, job) over it. Out: (value, None) or (None, error) of each, in order.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from multiprocessing.connection import Connection
+
+from seedbed.base.errors import SeedbedError
+from seedbed.base.workers import find_function
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = Connection(int(sys.argv[1]))
+    while True:
+        try:
+            function, job = connection.recv()
+        except (EOFError, OSError):
+            return  # whoever sent the jobs is gone
+        try:
+            answer = find_function(function)(job), None
+        except SeedbedError as error:
+            answer = None, error
+        except OSError as error:
+            answer = None, OSError(error.errno, error.strerror)
+        except Exception as error:  # not every exception survives a pickle
+            answer = None, RuntimeError(f"{type(error).__name__}: {error}")
+        connection.send(answer)
+
+
+if __name__ == "__main__":
+    main()

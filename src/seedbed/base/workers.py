@@ -1,0 +1,110 @@
+"""Worker processes: fresh interpreters at the other end of a socket pair, and a crew of them that does jobs in order.
+
+In: a module to run, or a function by its name and jobs for it. Out: connections, or results. Fresh interpreters, not forks, so that a
+script needs no `__main__` guard and no thread of this process is copied. Knows nothing of what is done.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Generator, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from seedbed.base.errors import SeedbedError
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_AHEAD = 2  # jobs that a worker holds, so that it need not wait for the next
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process and the line to it."""
+
+    process: subprocess.Popen[bytes]
+    connection: Connection
+
+
+class WorkerDiedError(SeedbedError):
+    """A worker ended in the middle of a job: killed, out of memory, or brought down by a library."""
+
+    kind = "internal"
+
+    def __init__(self, message: str, hint: str, job: Any = None) -> None:
+        super().__init__(message, hint)
+        self.job = job
+
+
+def start_worker(module: str, threads: int) -> Worker:
+    """A fresh interpreter that runs `module` with the number of its socket as the argument: nothing for others to reach."""
+    ours, theirs = Pipe()
+    source = str(Path(__file__).resolve().parents[2])
+    environment = os.environ | {name: str(threads) for name in _THREAD_VARIABLES}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH", "")]))
+    with theirs:
+        process = subprocess.Popen(
+            # -P: files of the user's current folder must not stand in for modules.
+            [sys.executable, "-P", "-m", module, str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # stdout carries data only; warnings go to stderr
+            env=environment,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,  # the terminal's Ctrl-C reaches this process alone, which then ends the workers
+        )
+    return Worker(process, ours)
+
+
+def end_workers(workers: Iterable[Worker]) -> None:
+    """Kill them and wait until they are gone."""
+    workers = list(workers)
+    for worker in workers:
+        worker.process.kill()
+    for worker in workers:
+        worker.process.wait()
+        worker.connection.close()
+
+
+def do_jobs(function: str, jobs: Iterable[Any], num_workers: int) -> Generator[Any, None, None]:
+    """Results of `function` ("package.module:name") for each job, in the order of the jobs, by some worker processes.
+
+    Jobs and results are pickled. An exception of the function's is raised here; WorkerDiedError names the job of a worker that ended.
+    """
+    workers = [start_worker("seedbed.base.errand", 1) for _ in range(num_workers)]
+    pending: deque[tuple[Worker, Any]] = deque()
+    try:
+        for i, job in enumerate(jobs):
+            worker = workers[i % num_workers]  # in turn: results come back in the order of the jobs
+            if len(pending) >= _AHEAD * num_workers:
+                yield _result(*pending.popleft())
+            with suppress(OSError):  # it died: its next result says so
+                worker.connection.send((function, job))
+            pending.append((worker, job))
+        while pending:
+            yield _result(*pending.popleft())
+    finally:
+        end_workers(workers)
+
+
+def _result(worker: Worker, job: Any) -> Any:
+    try:
+        value, error = worker.connection.recv()
+    except (EOFError, OSError):
+        status = worker.process.wait()
+        raise WorkerDiedError(f"a worker ended in the middle of a job (exit status {status})", "Out of memory?", job) from None
+    if error is not None:
+        raise error
+    return value
+
+
+def find_function(name: str) -> Any:
+    """The function of a "package.module:name"."""
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,139 @@
+"""torchvision's classification data sets by name: what it reads, and downloads when that is asked for.
+
+In: a name such as CIFAR10, and the folder that torchvision calls root. Out: a Source. All splits that the set has are read. Sets of arrays
+come as their pixels, sets of files as their files' pixels.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from seedbed.base.errors import BadDataError, unknown
+from seedbed.base.randomness import content_hash
+from seedbed.data.decode import fit_square
+from seedbed.data.files import must_exist, reason_of
+from seedbed.data.formats import Format
+from seedbed.data.source import TEST, TRAIN, VAL, Loaded, Pixels, Source, from_records, listing_fingerprint
+
+# name -> (split, the arguments that choose it); sets of one split come without arguments.
+_TRAIN_TEST = ((TRAIN, {"train": True}), (TEST, {"train": False}))
+_BY_NAME = ((TRAIN, {"split": "train"}), (TEST, {"split": "test"}))
+_THREE = ((TRAIN, {"split": "train"}), (VAL, {"split": "val"}), (TEST, {"split": "test"}))
+_WHOLE = ((TRAIN, {}),)
+_SETS: dict[str, tuple[tuple[int, dict[str, Any]], ...]] = {
+    "CIFAR10": _TRAIN_TEST,
+    "CIFAR100": _TRAIN_TEST,
+    "Caltech101": _WHOLE,
+    "Caltech256": _WHOLE,
+    "Country211": ((TRAIN, {"split": "train"}), (VAL, {"split": "valid"}), (TEST, {"split": "test"})),
+    "DTD": _THREE,
+    "EuroSAT": _WHOLE,
+    "FGVCAircraft": _THREE,
+    "FashionMNIST": _TRAIN_TEST,
+    "Flowers102": _THREE,
+    "Food101": _BY_NAME,
+    "GTSRB": _BY_NAME,
+    "Imagenette": ((TRAIN, {"split": "train"}), (VAL, {"split": "val"})),
+    "KMNIST": _TRAIN_TEST,
+    "MNIST": _TRAIN_TEST,
+    "OxfordIIITPet": ((TRAIN, {"split": "trainval"}), (TEST, {"split": "test"})),
+    "PCAM": _THREE,
+    "SEMEION": _WHOLE,
+    "STL10": _BY_NAME,
+    "SUN397": _WHOLE,
+    "SVHN": _BY_NAME,
+    "StanfordCars": _BY_NAME,
+    "USPS": _TRAIN_TEST,
+}
+
+
+@dataclass(frozen=True)
+class TorchvisionSet(Format):
+    """A classification set of torchvision by its name, such as torchvision('CIFAR10', 'data/'); download=True fetches it."""
+
+    name: str
+    root: str = "."
+    download: bool = False
+    paths: ClassVar[tuple[str, ...]] = ("root",)
+
+    def __post_init__(self) -> None:
+        if self.name not in _SETS:
+            raise unknown("torchvision data set", self.name, _SETS)
+
+    def read(self) -> Source:
+        parts = [self._open(arguments) for _, arguments in _SETS[self.name]]
+        records: list[tuple[str, str, int]] = []
+        for (split, _), part in zip(_SETS[self.name], parts, strict=True):
+            names = _class_names(part)
+            labels = _labels(part)
+            records += [(f"{_PREFIX[split]}/{i:07d}", names.get(label, str(label)), split) for i, label in enumerate(labels)]
+        order = np.array([_PREFIX[split] for split, _ in _SETS[self.name]])
+        by_id = np.argsort(order, kind="stable")
+        sizes = [len(parts[i]) for i in by_id]
+        pixels = SetPixels(tuple(parts[i] for i in by_id), tuple(np.concatenate([[0], np.cumsum(sizes)]).tolist()))
+        text = f"torchvision({self.name!r}, {self.root!r})"
+        labels = [label for _, label, _ in sorted(records)]
+        return from_records(
+            text, records, pixels=pixels, listing=listing_fingerprint(["torchvision", self.name, *map(str, sizes), *labels])
+        )
+
+    def _open(self, arguments: dict[str, Any]) -> Any:
+        from torchvision import datasets
+
+        cls = getattr(datasets, self.name)
+        if not self.download:
+            must_exist(self.root)
+        can_download = "download" in inspect.signature(cls).parameters
+        try:
+            return cls(root=self.root, **arguments, **({"download": self.download} if can_download else {}))
+        except (RuntimeError, OSError, ValueError) as error:
+            raise BadDataError(
+                f"torchvision does not find {self.name} in {self.root}: {str(error).splitlines()[0]}",
+                f"Put it there as torchvision has it, or let it be fetched: torchvision('{self.name}', '{self.root}', download=True).",
+            ) from None
+
+
+_PREFIX = {TRAIN: "train", VAL: "val", TEST: "test"}
+
+
+def _class_names(part: Any) -> dict[int, str]:
+    """Class number -> name, where the set has names; a '/' would make a hierarchy of a name."""
+    classes = getattr(part, "classes", None) or getattr(part, "categories", None) or []
+    return {i: str(c if isinstance(c, str) else c[0]).replace("/", " or ") for i, c in enumerate(classes)}
+
+
+def _labels(part: Any) -> list[int]:
+    """The class numbers, from the columns that torchvision's sets keep, or by reading the whole set."""
+    for name in ("targets", "labels", "_labels", "y"):
+        found = getattr(part, name, None)
+        if found is not None and len(found) == len(part):
+            return [int(label) for label in found]
+    return [int(part[i][1]) for i in range(len(part))]
+
+
+@dataclass(frozen=True)
+class SetPixels(Pixels):
+    """Images as torchvision gives them; `starts` are the first rows of each part, and the number of rows."""
+
+    parts: tuple[Any, ...]
+    starts: tuple[int, ...]
+
+    def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
+        k = len(rows)
+        pixels = np.zeros((k, size_px, size_px, 3), np.uint8)
+        widths, heights = np.zeros(k, np.int32), np.zeros(k, np.int32)
+        checksums, failures = np.zeros(k, np.uint64), {}
+        for i, row in enumerate(rows):
+            part = int(np.searchsorted(self.starts, row, side="right")) - 1
+            try:
+                image = self.parts[part][int(row) - self.starts[part]][0]
+                checksums[i] = content_hash(image.tobytes())
+                widths[i], heights[i] = image.size
+                pixels[i] = fit_square(image, size_px, fit)  # pyright: ignore[reportArgumentType]
+            except (OSError, ValueError) as error:
+                failures[i] = reason_of(error)
+        return Loaded(pixels=pixels, widths=widths, heights=heights, checksums=checksums, failures=failures)
