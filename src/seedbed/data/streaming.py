@@ -44,6 +44,8 @@ class _Ahead(Images):
 
     def prepare(self, which: np.ndarray) -> None:
         if self._ready is None or self._ready[0] != which.tobytes():
+            if self._ready is not None:  # what was foretold is not what is asked for: its buffer is in use until it has been read
+                self._ready[1].result()
             self._ready = which.tobytes(), self._pool.submit(self._read, which)
 
     def take(self, which: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

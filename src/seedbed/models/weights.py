@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,13 +127,15 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the pickle's protocol: what cannot be read is an error below
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise BadDataError(
             f"{path} holds more than tensors, and reading it would execute what it holds",
             "Save the tensors alone: torch.save(model.state_dict(), FILE), or as safetensors.",
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, IndexError) as error:
         raise _damaged(path, error) from None
     while isinstance(found, Mapping) and (inner := next((k for k in _WRAPPERS if isinstance(found.get(k), Mapping)), None)):
         found = found[inner]
@@ -153,7 +156,8 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _damaged(path: Path, error: Exception) -> BadDataError:
-    return BadDataError(f"the weights in {path} cannot be read: {str(error).splitlines()[0]}", "Get or save the file again.")
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return BadDataError(f"the weights in {path} cannot be read: {reason}", "Get or save the file again.")
 
 
 def _unprefixed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
