@@ -114,6 +114,7 @@ def write_store(
         "leaf": pa.DictionaryArray.from_arrays(leaves.astype(np.int32), pa.array(classes)),
         "split": pa.DictionaryArray.from_arrays(splits.astype(np.int8), pa.array(SPLITS)),
         "checksum": hashes,
+        "group": hashes,
     }
     pq.write_table(pa.table(table), folder / ROWS)
     card = {

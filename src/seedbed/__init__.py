@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seedbed.api import codes, pack, pretrain, report, transfer
+    from seedbed.api import audit, codes, pack, pretrain, report, transfer
     from seedbed.base.errors import BadDataError, SeedbedError, UsageError
     from seedbed.data.hierarchy import Hierarchy
     from seedbed.data.recipes import Recipe
@@ -32,6 +32,7 @@ _PLACES = {
     "Study": "seedbed.trials.study",
     "Task": "seedbed.tasks.task",
     "UsageError": "seedbed.base.errors",
+    "audit": "seedbed.api",
     "codes": "seedbed.api",
     "pack": "seedbed.api",
     "pretrain": "seedbed.api",
@@ -50,6 +51,7 @@ __all__ = [
     "Study",
     "Task",
     "UsageError",
+    "audit",
     "codes",
     "pack",
     "pretrain",

@@ -24,6 +24,7 @@ from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
 
 if TYPE_CHECKING:
+    from seedbed.data.audit import Audit
     from seedbed.models.backbone import Backbone
     from seedbed.models.extract import Codes
     from seedbed.models.fit import Progress
@@ -48,7 +49,12 @@ def pack(source: Source | str | os.PathLike[str], store: str | Path, **options: 
 
 
 def open_store(
-    data: Store | Source | str | Path, size_px: int, workspace: str | Path | None = None, progress: PackProgress | None = None
+    data: Store | Source | str | Path,
+    size_px: int,
+    workspace: str | Path | None = None,
+    progress: PackProgress | None = None,
+    *,
+    allow_unreadable: float | None = None,
 ) -> Store:
     """The store that data stands for: itself, or a source packed into the workspace at `size_px`."""
     from seedbed.trials.datasets import pack_into
@@ -60,7 +66,28 @@ def open_store(
             return Store.open(data)
         data = open_source(data)
     place = Workspace(Path(workspace or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work").expanduser())
-    return pack_into(data, size_px, place, progress)
+    return pack_into(data, size_px, place, progress, allow_unreadable)
+
+
+def audit(
+    data: Store | Source | str | Path,
+    against: Store | Source | str | Path | None = None,
+    *,
+    workspace: str | Path | None = None,
+    on_pack: PackProgress | None = None,
+) -> Audit:
+    """Unreadable files, tiny classes, near duplicates within a data set and against another; sources are packed at 64 px.
+
+    Example:
+        >>> import seedbed as sb, tempfile
+        >>> found = sb.audit(sb.pack("digits()", tempfile.mkdtemp() + "/digits.store", size_px=16))
+        >>> found.num_images, found.tiny_classes
+        (1797, [])
+    """
+    from seedbed.data.audit import audit_store
+
+    stores = [open_store(d, _DEFAULT_PX, workspace, on_pack, allow_unreadable=1.0) for d in (data, against) if d is not None]
+    return audit_store(*stores)
 
 
 def pretrain(

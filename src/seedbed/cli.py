@@ -137,6 +137,12 @@ def _inspect(p: argparse.ArgumentParser) -> None:
     _workspace(p)
 
 
+def _audit(p: argparse.ArgumentParser) -> None:
+    p.add_argument("data", metavar="DATA", help="a store, a folder of images, or a call")
+    p.add_argument("--against", metavar="DATA2", help="another data set, to find images that both hold")
+    _workspace(p)
+
+
 def _pretrain(p: argparse.ArgumentParser) -> None:
     p.add_argument("store", metavar="STORE", help="a store, or images, which are packed into the workspace")
     p.add_argument(
@@ -234,6 +240,7 @@ _VERBS: tuple[tuple[str, str, str, Add], ...] = (
     ("demo", "run a real study on the embedded default: no data, no network, a few minutes", "studies:demo", _demo),
     ("pack", "decode a source once into a store", "data:pack", _pack),
     ("inspect", "what a store, a source, a backbone or a study holds", "data:inspect", _inspect),
+    ("audit", "look for unreadable files, tiny classes and near duplicates, before anything is trained", "data:audit", _audit),
     ("pretrain", "train a backbone on a store, or on what a recipe keeps of it", "models:pretrain", _pretrain),
     ("codes", "the codes of images at a layer of a backbone", "models:codes", _codes),
     ("transfer", "measure a backbone on a task by a method", "models:transfer", _transfer),

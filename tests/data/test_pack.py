@@ -47,7 +47,7 @@ def test_the_layout_opens_with_plain_tools(make_tree, tmp_path: Path) -> None:
     rows = pd.read_parquet(tmp_path / "s.store" / "rows.parquet")
     card = json.loads((tmp_path / "s.store" / "store.json").read_text(encoding="utf-8"))
     assert (pixels.shape, pixels.dtype) == ((10, 8, 8, 3), np.uint8)
-    assert list(rows.columns) == ["id", "id_hash", "leaf", "split", "width_px", "height_px", "checksum"]
+    assert list(rows.columns) == ["id", "id_hash", "leaf", "split", "width_px", "height_px", "checksum", "group"]
     assert pq.read_table(tmp_path / "s.store" / "rows.parquet").num_rows == card["num_images"] == 10
     assert rows["id"].tolist() == sorted(rows["id"])
     assert rows["leaf"].astype(str).tolist() == ["a/x"] * 6 + ["b"] * 4

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import simplejpeg
@@ -69,7 +69,8 @@ def _resized(rgb: Image.Image, size: tuple[int, int], box: tuple[float, float, f
 def _decode_jpeg(data: bytes, size_px: int, fit: Fit) -> tuple[np.ndarray, int, int] | None:
     """By libjpeg-turbo at a reduced scale; None for what is odd or damaged, which Pillow is then asked about."""
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        header: tuple[Any, ...] = simplejpeg.decode_jpeg_header(data)
+        height, width, colours = int(header[0]), int(header[1]), header[2]
         if colours not in ("YCbCr", "RGB", "Gray", "GRAY"):
             return None
         # Of the side that will be size_px: the shorter one, or the longer one when the image is padded.
@@ -167,7 +168,7 @@ def _reason(data: bytes, error: Exception) -> str:
 def _register_heif() -> None:
     """HEIC photographs, where the extra is installed."""
     try:
-        from pillow_heif import register_heif_opener
+        from pillow_heif import register_heif_opener  # pyright: ignore[reportMissingImports]
     except ImportError:
         return
     register_heif_opener()

@@ -25,10 +25,12 @@ from seedbed.base.errors import BadDataError, UsageError, unknown
 from seedbed.base.randomness import item_hashes
 from seedbed.base.workers import do_jobs
 from seedbed.data import decode, splits
+from seedbed.data.duplicates import COARSE_PX, burst_hashes
 from seedbed.data.files import EncodedPixels
 from seedbed.data.packing_job import Form, Job, loader_of
+from seedbed.data.packing_job import Packed as Packing
 from seedbed.data.sinks import Bytes, PixelRows, Sink
-from seedbed.data.source import SPLITS, Loaded, Pixels, Source
+from seedbed.data.source import SPLITS, Pixels, Source
 from seedbed.data.store import ENCODED, PIXELS, ROWS, STORE_JSON, UNREADABLE, VERSION, Store, digest_of
 
 _BATCH, _SLOW_BATCH = 256, 64  # images; a reader of files is asked for few at a time, so that an interruption waits for few
@@ -196,32 +198,46 @@ def _write(
     source: Source, folder: Path, form: Form, workers: int, progress: Progress | None, allow: Callable[[Failures], None]
 ) -> None:
     n = source.num_images
-    sink = Bytes(folder / ENCODED, n) if form.encoded else PixelRows(folder / PIXELS, n, form.size_px)
+    sink = Bytes(folder / ENCODED, n, form) if form.encoded else PixelRows(folder / PIXELS, n, form.size_px)
     columns = {k: np.zeros(n, t) for k, t in (("widths", np.int32), ("heights", np.int32), ("checksums", np.uint64))}
+    described = np.zeros((0 if source.pixels.light else n, 3 * COARSE_PX**2), np.uint8)
     failures: Failures = {}
     with closing(_load_all(source.pixels, n, form, workers, sink)) as batches:
         for rows, loaded in batches:
             sink.put(rows, loaded)
             for name, column in columns.items():
                 column[rows] = getattr(loaded, name)
+            if len(described):
+                described[rows] = loaded.descriptors
             failures |= {int(rows[i]): (str(source.ids[rows[i]]), reason) for i, reason in loaded.failures.items()}
             if progress:
                 progress(int(rows[-1]) + 1, n)
     kept = np.setdiff1d(np.arange(n), np.fromiter(failures, np.int64, len(failures)))
     allow(failures)
     _check_classes(source, kept)
+    columns["groups"] = _groups(source, kept, columns["checksums"], described, sink)
     columns |= sink.close(kept)
     if failures:
         _write_unreadable(folder / UNREADABLE, failures)
     _write_rows(source, folder, form, kept, columns, len(failures))
 
 
-def _load_all(pixels: Pixels, n: int, form: Form, workers: int, sink: Sink) -> Generator[tuple[np.ndarray, Loaded], None, None]:
+def _groups(source: Source, kept: np.ndarray, checksums: np.ndarray, described: np.ndarray, sink: Sink) -> np.ndarray:
+    """One hash for the near duplicates of a class, of the rows that are kept; images that are drawn have none."""
+    if not len(described):
+        return checksums[kept]
+    return burst_hashes(
+        described[kept], checksums[kept], source.leaves[kept], len(source.classes), lambda rows: sink.pixels(kept[rows])
+    )
+
+
+def _load_all(pixels: Pixels, n: int, form: Form, workers: int, sink: Sink) -> Generator[tuple[np.ndarray, Packing], None, None]:
     in_processes = isinstance(pixels, EncodedPixels) and workers > 1 and n >= _WORTH_PROCESSES
     most = _BATCH if pixels.light or in_processes else _SLOW_BATCH
     size = most if pixels.light else max(1, min(most, n // (8 * workers)))
     batches = [np.arange(i, min(i + size, n)) for i in range(0, n, size)]
     if in_processes:
+        assert isinstance(pixels, EncodedPixels)
         jobs = (Job(pixels.part(rows), rows, form, sink.place) for rows in batches)
         yield from zip(batches, do_jobs("seedbed.data.packing_job:run", jobs, workers), strict=True)
         return
@@ -232,7 +248,7 @@ def _load_all(pixels: Pixels, n: int, form: Form, workers: int, sink: Sink) -> G
     # Threads: decoders work without the interpreter's lock, and few images are not worth a process.
     pool = ThreadPoolExecutor(workers)
     try:
-        pending: deque[tuple[np.ndarray, Future[Loaded]]] = deque()
+        pending: deque[tuple[np.ndarray, Future[Packing]]] = deque()
         for rows in batches:
             pending.append((rows, pool.submit(load, rows)))
             if len(pending) > 2 * workers:
@@ -243,7 +259,7 @@ def _load_all(pixels: Pixels, n: int, form: Form, workers: int, sink: Sink) -> G
         pool.shutdown(cancel_futures=True)
 
 
-def _result(pending: deque[tuple[np.ndarray, Future[Loaded]]]) -> tuple[np.ndarray, Loaded]:
+def _result(pending: deque[tuple[np.ndarray, Future[Packing]]]) -> tuple[np.ndarray, Packing]:
     rows, future = pending.popleft()
     return rows, future.result()
 
@@ -274,7 +290,8 @@ def _write_rows(
     import pyarrow.parquet as pq
 
     ids, leaves, checksums = source.ids[kept], source.leaves[kept], columns["checksums"][kept]
-    used, derived = splits.resolve(source.splits[kept], leaves, checksums, len(source.classes))
+    groups = columns["groups"]
+    used, derived = splits.resolve(source.splits[kept], leaves, groups, len(source.classes))
     table = {
         "id": pa.array(ids, pa.string()),
         "id_hash": item_hashes(ids),
@@ -283,6 +300,7 @@ def _write_rows(
         "width_px": columns["widths"][kept],
         "height_px": columns["heights"][kept],
         "checksum": checksums,
+        "group": groups,
         **{name: columns[name] for name in ("offset", "num_bytes") if name in columns},
     }
     pq.write_table(pa.table(table), folder / ROWS)

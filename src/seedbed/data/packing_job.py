@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
 from seedbed.base.randomness import content_hash
 from seedbed.data.decode import decode
+from seedbed.data.duplicates import describe
 from seedbed.data.files import EncodedPixels, reason_of
 from seedbed.data.source import Loaded, Pixels
 
 _NO_PIXELS = np.zeros((0, 0, 0, 3), np.uint8)
+_NOT_DESCRIBED = np.zeros((0, 0), np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +39,10 @@ class Form:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadedBytes(Loaded):
-    """A batch whose images stay as files have them; those that failed have none."""
+class Packed(Loaded):
+    """A batch as packing takes it: files' own bytes where these are kept, and what near duplicates are told by."""
 
+    descriptors: np.ndarray  # uint8 [k, 192], or nothing of sources that are drawn
     encoded: list[bytes] = field(default_factory=list)
 
 
@@ -53,7 +56,7 @@ class Job:
     place: str | None
 
 
-def run(job: Job) -> Loaded:
+def run(job: Job) -> Packed:
     """Do a job in a worker process: pixels go straight into the store's file, and columns come back."""
     warnings.simplefilter("ignore")  # Pillow warns of odd metadata; pixels decide here
     loaded = loader_of(job.pixels, job.form)(np.arange(len(job.rows)))
@@ -64,25 +67,34 @@ def run(job: Job) -> Loaded:
     return replace(loaded, pixels=_NO_PIXELS)
 
 
-def loader_of(pixels: Pixels, form: Form) -> Callable[[np.ndarray], Loaded]:
+def loader_of(pixels: Pixels, form: Form) -> Callable[[np.ndarray], Packed]:
     """What loads rows in the form that a store holds."""
     if form.encoded:
         assert isinstance(pixels, EncodedPixels)
         return lambda rows: _load_bytes(pixels, rows, form)
-    return lambda rows: pixels.load(rows, form.size_px, form.fit)
+    return lambda rows: _load_pixels(pixels, rows, form)
 
 
-def _load_bytes(pixels: EncodedPixels, rows: np.ndarray, form: Form) -> LoadedBytes:
+def _load_pixels(pixels: Pixels, rows: np.ndarray, form: Form) -> Packed:
+    loaded = pixels.load(rows, form.size_px, form.fit)
+    described = _NOT_DESCRIBED if pixels.light else describe(loaded.pixels)
+    columns = {f.name: getattr(loaded, f.name) for f in fields(Loaded)}
+    return Packed(**columns, descriptors=described)
+
+
+def _load_bytes(pixels: EncodedPixels, rows: np.ndarray, form: Form) -> Packed:
     """Bytes as found; each image is decoded once, so that a damaged one is found now and not in a training."""
     k = len(rows)
     widths, heights, checksums = np.zeros(k, np.int32), np.zeros(k, np.int32), np.zeros(k, np.uint64)
     kept, failures = [b""] * k, {}
+    small = np.zeros((k, form.size_px, form.size_px, 3), np.uint8)
     for i, row in enumerate(rows):
         try:
             data = pixels.read(int(row))
             checksums[i] = content_hash(data)
-            _, widths[i], heights[i] = decode(data, form.size_px, form.fit)  # pyright: ignore[reportArgumentType]
+            small[i], widths[i], heights[i] = decode(data, form.size_px, form.fit)  # pyright: ignore[reportArgumentType]
             kept[i] = data
         except (OSError, ValueError) as error:
             failures[i] = reason_of(error)
-    return LoadedBytes(pixels=_NO_PIXELS, widths=widths, heights=heights, checksums=checksums, failures=failures, encoded=kept)
+    columns = {"widths": widths, "heights": heights, "checksums": checksums, "failures": failures}
+    return Packed(**columns, pixels=_NO_PIXELS, descriptors=describe(small), encoded=kept)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from seedbed.data.source import Loaded
+from seedbed.data.decode import decode
+from seedbed.data.packing_job import Form, Packed
 
 _BLOCK = 4096  # rows moved at a time
 
@@ -23,8 +24,12 @@ class Sink(ABC):
     place: str | None = None  # a pixel file that workers write into themselves
 
     @abstractmethod
-    def put(self, rows: np.ndarray, loaded: Loaded) -> None:
+    def put(self, rows: np.ndarray, loaded: Packed) -> None:
         """Keep a batch; batches come in the order of their rows."""
+
+    @abstractmethod
+    def pixels(self, rows: np.ndarray) -> np.ndarray:
+        """What was put of these rows, as it will be seen: uint8 [k, size_px, size_px, 3]."""
 
     @abstractmethod
     def close(self, kept: np.ndarray) -> dict[str, np.ndarray]:
@@ -41,9 +46,12 @@ class PixelRows(Sink):
             with path.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
-    def put(self, rows: np.ndarray, loaded: Loaded) -> None:
+    def put(self, rows: np.ndarray, loaded: Packed) -> None:
         if len(loaded.pixels):  # a worker process has written its own
             self._pixels[rows[0] : rows[-1] + 1] = loaded.pixels
+
+    def pixels(self, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(self._pixels[rows])
 
     def close(self, kept: np.ndarray) -> dict[str, np.ndarray]:
         """Rows move down over those that failed, in place: no second copy of the file."""
@@ -79,13 +87,20 @@ def _first_gap(kept: np.ndarray) -> int:
 class Bytes(Sink):
     """Files as they are, one after another; `offset` and `num_bytes` find each."""
 
-    def __init__(self, path: Path, num: int) -> None:
+    def __init__(self, path: Path, num: int, form: Form) -> None:
+        self._path, self._form = path, form
         self._file, self._sizes = path.open("wb"), np.zeros(num, np.int64)
 
-    def put(self, rows: np.ndarray, loaded: Loaded) -> None:
-        encoded: list[bytes] = loaded.encoded  # pyright: ignore[reportAttributeAccessIssue]
-        self._sizes[rows] = [len(data) for data in encoded]
-        self._file.write(b"".join(encoded))
+    def put(self, rows: np.ndarray, loaded: Packed) -> None:
+        self._sizes[rows] = [len(data) for data in loaded.encoded]
+        self._file.write(b"".join(loaded.encoded))
+
+    def pixels(self, rows: np.ndarray) -> np.ndarray:
+        self._file.flush()
+        ends = np.cumsum(self._sizes)
+        data = np.memmap(self._path, np.uint8, "r")
+        places = [(int(ends[row] - self._sizes[row]), int(ends[row])) for row in rows]
+        return np.stack([decode(data[a:b].tobytes(), self._form.size_px, self._form.fit)[0] for a, b in places])  # pyright: ignore[reportArgumentType]
 
     def close(self, kept: np.ndarray) -> dict[str, np.ndarray]:
         self._file.close()

@@ -5,7 +5,7 @@ In: a folder that `pack` wrote. Out: pixels and columns as arrays. Knows nothing
     <store>/                    layout version 2, little-endian
       pixels.npy                uint8 [n, size_px, size_px, 3]; or, in an encoded store,
       encoded.bin               the files' own bytes, one after another
-      rows.parquet              id, id_hash, leaf, split, width_px, height_px, checksum: one row per image, sorted by id;
+      rows.parquet              id, id_hash, leaf, split, width_px, height_px, checksum, group: one row per image, sorted by id;
                                 in an encoded store offset, num_bytes too
       unreadable.csv            id, reason (only if there are any)
       store.json                written last: version, decoder, resize rule, classes, names, parents, counts, digest
@@ -161,6 +161,11 @@ class Store:
     def checksums(self) -> np.ndarray:
         """uint64 [n], of the bytes as found."""
         return self._column("checksum").to_numpy()
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """uint64 [n]: one hash for all near duplicates of a class, which splits keep on one side."""
+        return self._column("group").to_numpy()
 
     @cached_property
     def ids(self) -> np.ndarray:

@@ -135,7 +135,7 @@ def _split_for_stopping(backbone: Backbone, view: View, training: Training) -> t
     """Rows and labels to train on, and what early stopping looks at."""
     if not training.early_stopping:
         return view.rows, view.labels, None
-    aside = held_out(view.labels, view.store.checksums[view.rows], len(view.classes), "early stopping")
+    aside = held_out(view.labels, view.store.groups[view.rows], len(view.classes), "early stopping")
     if not aside.any():
         raise UsageError("early_stopping needs two images in some class of every arm", "Leave it out, or keep more images.")
     looked_at = backbone.images(view.store, view.rows[aside])

@@ -21,6 +21,7 @@ class Loss(ABC):
 
     couples: ClassVar[bool] = False  # classes have to be solved together
     penalises_intercept: ClassVar[bool] = False
+    bound: ClassVar[float]  # the largest second derivative of the loss by a score
 
     def __init__(self, labels: torch.Tensor, num_classes: int, dtype: torch.dtype) -> None:
         self.labels, self.num_classes = labels, num_classes
@@ -37,17 +38,12 @@ class Loss(ABC):
     ) -> torch.Tensor:
         """The step [K'] to the minimum of linear t + 1/2 square t^2 + C loss(scores + t along), for each class or for all alike."""
 
-    @property
-    @abstractmethod
-    def bound(self) -> float:
-        """The largest second derivative of the loss by a score."""
-
 
 class SquaredHinge(Loss):
     """sum_i max(0, 1 - y_i s_i)^2 with y = +-1: scikit-learn's LinearSVC, one against the rest, the intercept penalised too."""
 
     penalises_intercept = True
-    bound = 2.0
+    bound: ClassVar[float] = 2.0
 
     def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         signs = self.of(classes)
@@ -84,7 +80,7 @@ def _chunks(num: int) -> Iterator[slice]:
 class SquaredError(Loss):
     """sum_i (y_i - s_i)^2 with y = +-1: ridge regression on the signs, scikit-learn's RidgeClassifier at alpha = 1 / (2 C)."""
 
-    bound = 2.0
+    bound: ClassVar[float] = 2.0
 
     def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         rest = self.signs_NK[:, classes] - scores_NK
@@ -101,7 +97,7 @@ class Softmax(Loss):
     """sum_i log sum_k exp(s_ik) - s_i,label: multinomial logistic regression, scikit-learn's LogisticRegression."""
 
     couples = True
-    bound = 1.0
+    bound: ClassVar[float] = 1.0
 
     def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         log_sum = torch.logsumexp(scores_NK, 1)

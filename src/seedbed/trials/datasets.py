@@ -40,10 +40,13 @@ def store_folder(source: Source, size_px: int, workspace: Workspace) -> Path:
     return workspace.folder("stores", fingerprint({"listing": source.listing, "size_px": size_px, "decoder": decode.REVISION}))
 
 
-def pack_into(source: Source, size_px: int, workspace: Workspace, progress: Progress | None = None) -> Store:
+def pack_into(
+    source: Source, size_px: int, workspace: Workspace, progress: Progress | None = None, allow_unreadable: float | None = None
+) -> Store:
     """The store of a source in the workspace; one with too many unreadable images says how to allow them."""
+    allowed: dict[str, Any] = {} if allow_unreadable is None else {"allow_unreadable": allow_unreadable}
     try:
-        return pack(source, store_folder(source, size_px, workspace), size_px=size_px, progress=progress).store
+        return pack(source, store_folder(source, size_px, workspace), size_px=size_px, progress=progress, **allowed).store
     except UnreadableError as error:
         raise BadDataError(
             error.message,

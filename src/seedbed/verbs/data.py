@@ -58,6 +58,31 @@ def pack(options: Namespace) -> Result:
     }, 0
 
 
+def audit(options: Namespace) -> Result:
+    from seedbed import api
+
+    with Bar("reading") as bar:
+        found = api.audit(options.data, options.against, workspace=options.workspace, on_pack=bar)
+    document = found.to_dict()
+    say(options, f"{options.data}: {found.num_images:,} images, {len(found.class_sizes)} classes")
+    say(options, f"class sizes: {document['smallest_class']:,} to {document['largest_class']:,}")
+    _show_found(options, "unreadable", [f"{row['id']}: {row['reason']}" for row in found.unreadable])
+    _show_found(options, "tiny classes", [f"{c}: {found.class_sizes[c]} images" for c in found.tiny_classes])
+    _show_found(options, "groups of near duplicates", [", ".join(group) for group in found.duplicate_groups])
+    _show_found(options, "of them across splits", [", ".join(group) for group in found.across_splits])
+    _show_found(options, "of them across classes", [", ".join(group) for group in found.across_classes])
+    if options.against:
+        shared = [f"{row['id']}: {', '.join(row['near'])}" for row in found.shared_with]
+        _show_found(options, f"images shared with {options.against}", shared)
+    return document, 0
+
+
+def _show_found(options: Namespace, what: str, lines: list[str]) -> None:
+    say(options, f"{what}: {len(lines)}", *(f"  {line}" for line in lines[:10]))
+    if len(lines) > 10:
+        say(options, f"  ... and {len(lines) - 10} more (--json lists all)")
+
+
 def inspect(options: Namespace) -> Result:
     from seedbed.data.store import Store
     from seedbed.models.checkpoint import CARD, read_card

@@ -123,7 +123,8 @@ class ParquetPixels(EncodedPixels):
         return {k: v for k, v in self.__dict__.items() if k != "_kept"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state | {"_kept": threading.local()})
+        for name, value in {**state, "_kept": threading.local()}.items():
+            object.__setattr__(self, name, value)
 
 
 def _group_starts(file: str) -> np.ndarray:

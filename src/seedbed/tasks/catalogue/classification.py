@@ -38,7 +38,7 @@ class Classification(TaskKind):
             pool, validation = self._few(store, np.union1d(pool, validation), seed), validation[:0]
         _check(store, pool)
         if not len(validation):
-            aside = held_out(store.leaves[pool], store.checksums[pool], len(store.classes), "validation")
+            aside = held_out(store.leaves[pool], store.groups[pool], len(store.classes), "validation")
             pool, validation = pool[~aside], pool[aside]
         if not len(validation):
             raise BadDataError(

@@ -1,0 +1,117 @@
+"""What to look at before anything is trained: unreadable files, tiny classes, near duplicates within a data set and against another.
+
+In: one store or two. Out: a record. Near duplicates: `seedbed.data.duplicates`. Knows nothing of networks.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seedbed.data import duplicates
+from seedbed.data.decode import decode
+from seedbed.data.store import Store
+
+TINY = 10  # images; with fewer, a class is hardly learned and hardly measured
+_BLOCK = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """What was found; ids throughout."""
+
+    num_images: int
+    class_sizes: dict[str, int]
+    unreadable: list[dict[str, str]]  # id, reason
+    tiny_classes: list[str]
+    duplicate_groups: list[list[str]]
+    across_splits: list[list[str]]  # those of the groups that lie in more than one split: leaks
+    across_classes: list[list[str]]  # those with more than one label: a wrong label, often
+    shared_with: list[dict[str, Any]]  # id, and the ids of its near duplicates in the other data set
+
+    def to_dict(self) -> dict[str, Any]:
+        sizes = np.array(list(self.class_sizes.values()), np.float64)
+        shares = sizes[sizes > 0] / sizes.sum()
+        return {
+            "num_images": self.num_images,
+            "num_classes": len(self.class_sizes),
+            "unreadable": self.unreadable,
+            "tiny_classes": self.tiny_classes,
+            "duplicate_groups": self.duplicate_groups,
+            "shared_with": self.shared_with,
+            "groups_across_splits": self.across_splits,
+            "groups_across_classes": self.across_classes,
+            "smallest_class": int(sizes.min()),
+            "largest_class": int(sizes.max()),
+            "entropy_bits": float(-(shares * np.log2(shares)).sum()),
+        }
+
+
+def audit_store(store: Store, against: Store | None = None) -> Audit:
+    """Look through a store, and for near duplicates of its images in another."""
+    described = _described(store)
+    pairs = duplicates.near_pairs(described, store.checksums, lambda rows: _pixels(store, rows))
+    groups = _groups(len(described), pairs)
+    ids, leaves, splits = store.ids, store.leaves, store.splits
+    name = lambda rows: [str(ids[row]) for row in rows]  # noqa: E731
+    sizes = np.bincount(leaves, minlength=len(store.classes))
+    return Audit(
+        num_images=store.num_images,
+        class_sizes={c: int(n) for c, n in zip(store.classes, sizes, strict=True)},
+        unreadable=_unreadable(store),
+        tiny_classes=[c for c, n in zip(store.classes, sizes, strict=True) if n < TINY],
+        duplicate_groups=[name(g) for g in groups],
+        across_splits=[name(g) for g in groups if len(set(splits[g].tolist())) > 1],
+        across_classes=[name(g) for g in groups if len(set(leaves[g].tolist())) > 1],
+        shared_with=_shared(store, described, against) if against else [],
+    )
+
+
+def _shared(store: Store, described: np.ndarray, against: Store) -> list[dict[str, Any]]:
+    others = _described(against)
+    pairs = duplicates.confirmed(
+        duplicates.candidates(described, others), lambda rows: _pixels(store, rows), lambda rows: _pixels(against, rows)
+    )
+    equal = {int(c): [] for c in np.intersect1d(store.checksums, against.checksums)}
+    for row, checksum in enumerate(against.checksums):
+        if int(checksum) in equal:
+            equal[int(checksum)].append(row)
+    found: dict[int, set[int]] = {}
+    for mine, theirs in pairs.tolist():
+        found.setdefault(mine, set()).add(theirs)
+    for row, checksum in enumerate(store.checksums):
+        if int(checksum) in equal:
+            found.setdefault(row, set()).update(equal[int(checksum)])
+    return [{"id": str(store.ids[mine]), "near": [str(against.ids[t]) for t in sorted(found[mine])]} for mine in sorted(found)]
+
+
+def _groups(num: int, pairs: np.ndarray) -> list[np.ndarray]:
+    """Rows of each group of two or more, ascending, the largest group first."""
+    if not len(pairs):
+        return []
+    which = duplicates.groups_of(num, pairs)
+    order = np.argsort(which, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(which[order])) + 1)
+    return sorted((p for p in parts if len(p) > 1), key=lambda p: (-len(p), int(p[0])))
+
+
+def _described(store: Store) -> np.ndarray:
+    """uint8 [n, 192]."""
+    blocks = [np.arange(i, min(i + _BLOCK, store.num_images)) for i in range(0, store.num_images, _BLOCK)]
+    return np.concatenate([duplicates.describe(_pixels(store, rows)) for rows in blocks])
+
+
+def _pixels(store: Store, rows: np.ndarray) -> np.ndarray:
+    if not store.is_encoded:
+        return np.asarray(store.pixels[rows])
+    return np.stack([decode(store.encoded(int(row)), store.size_px, store.fit)[0] for row in rows])
+
+
+def _unreadable(store: Store) -> list[dict[str, str]]:
+    if store.unreadable is None:
+        return []
+    with store.unreadable.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return [{"id": row["id"], "reason": row["reason"]} for row in csv.DictReader(file)]
