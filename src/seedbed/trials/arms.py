@@ -13,6 +13,7 @@ from seedbed.base.errors import UsageError
 from seedbed.base.spec import build
 from seedbed.data.loader import Augmentation
 from seedbed.data.recipes import Recipe
+from seedbed.models.backbone import Backbone
 from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES, Architecture
 from seedbed.pretraining.objectives import OBJECTIVES
@@ -76,9 +77,15 @@ _OF_TRAINING = tuple(f.name for f in fields(Pretraining) if f.name != "backbone"
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One arm: a recipe over the source, or random initialisation; other keys override the study's pre-training."""
+    """One arm: a recipe over the source, random initialisation, or an existing checkpoint; other keys override the pre-training.
+
+    A checkpoint is `weights`: a folder that pretrain wrote, or a file, "cached" or "download" with the network named as `backbone`.
+    From Python it may be `model`, a Backbone.
+    """
 
     recipe: str = ""
+    weights: str | None = None
+    model: Any = None
     init: Literal["pretrained", "random"] = "pretrained"
     backbone: str | None = None
     objective: str | None = None
@@ -93,10 +100,23 @@ class Arm:
     early_stopping: int | None = None
 
     def __post_init__(self) -> None:
-        if self.init == "random" and self.recipe:
-            raise ValueError(f"init = 'random' trains on nothing, so the recipe {self.recipe!r} would say nothing")
-        if self.init == "random" and (idle := [k for k in _OF_TRAINING if getattr(self, k) is not None]):
-            raise ValueError(f"init = 'random' trains on nothing, so {idle[0]!r} would say nothing")
+        if not self.trains:
+            what = "an existing checkpoint" if self.is_checkpoint else "init = 'random'"
+            if self.recipe:
+                raise ValueError(f"{what} trains on nothing, so the recipe {self.recipe!r} would say nothing")
+            if idle := [k for k in _OF_TRAINING if getattr(self, k) is not None]:
+                raise ValueError(f"{what} trains on nothing, so {idle[0]!r} would say nothing")
+        if self.is_checkpoint and self.init == "random":
+            raise ValueError("an arm is either random or an existing checkpoint: leave out 'init' or 'weights'")
+
+    @property
+    def is_checkpoint(self) -> bool:
+        """Whether it is one existing network, which has no seeds of pre-training."""
+        return self.weights is not None or self.model is not None
+
+    @property
+    def trains(self) -> bool:
+        return self.init != "random" and not self.is_checkpoint
 
     def pretraining(self, common: Pretraining) -> Pretraining:
         """The study's pre-training with this arm's own keys."""
@@ -109,7 +129,7 @@ class Arm:
 
     def budgets(self, common: Pretraining) -> tuple[int, ...]:
         """Images seen of each of its trainings; random initialisation sees none."""
-        return (0,) if self.init == "random" else self.pretraining(common).images_seen
+        return self.pretraining(common).images_seen if self.trains else (0,)
 
 
 def read_arm(value: str | Mapping[str, Any] | Arm, where: str) -> Arm:
@@ -118,6 +138,8 @@ def read_arm(value: str | Mapping[str, Any] | Arm, where: str) -> Arm:
         arm = Arm(recipe=value)
     elif isinstance(value, Mapping):
         arm = build(Arm, listed(value, "images_seen"), where)
+    elif isinstance(value, Backbone):
+        arm = Arm(model=value)
     elif isinstance(value, Arm):
         arm = value
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import time
 from dataclasses import dataclass
 
@@ -16,10 +17,12 @@ import torch
 from seedbed.base.artifacts import Workspace, write_json
 from seedbed.base.device import describe_hardware, num_cores
 from seedbed.base.spec import fingerprint
+from seedbed.models.backbone import OWN_MODULE
+from seedbed.models.opening import open_backbone
 from seedbed.models.zoo import BACKBONES
 from seedbed.trials.executors import torch_threads
 from seedbed.trials.plan import Plan
-from seedbed.trials.steps import MeasureStep, PretrainStep, Step
+from seedbed.trials.steps import BackboneStep, CheckpointStep, MeasureStep, Step
 
 _BATCH = 128
 _MEASURE_S = 3.0  # of each rate
@@ -51,7 +54,7 @@ def estimate(plan: Plan, workers: int | None = None) -> Estimate:
     """Seconds and bytes of the steps that are not done, on the CPU, with this many workers (default: one per core)."""
     workers = workers or num_cores()
     left = plan.left()
-    backbones = {s.key: s.backbone for s in plan.steps if isinstance(s, PretrainStep)}
+    backbones = {s.key: s.backbone for s in plan.steps if isinstance(s, BackboneStep)}
     rates = _rates(plan, sorted({_backbone_of(s, backbones) for s in left}))
     seconds = [_seconds(plan, s, rates[_backbone_of(s, backbones)]) for s in left]
     longest = max(seconds, default=0.0)
@@ -60,10 +63,12 @@ def estimate(plan: Plan, workers: int | None = None) -> Estimate:
 
 
 def _backbone_of(step: Step, backbones: dict[str, str]) -> str:
-    return step.backbone if isinstance(step, PretrainStep) else backbones[step.backbone_key]  # pyright: ignore[reportAttributeAccessIssue]
+    return step.backbone if isinstance(step, BackboneStep) else backbones[step.backbone_key]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _seconds(plan: Plan, step: Step, rates: Rates) -> float:
+    if isinstance(step, CheckpointStep):
+        return _STEP_S
     store = next(s for s in plan.stores.values() if s.path == step.store)  # pyright: ignore[reportAttributeAccessIssue]
     seconds = _STEP_S + step.num_images / rates.train
     if isinstance(step, MeasureStep):
@@ -73,6 +78,8 @@ def _seconds(plan: Plan, step: Step, rates: Rates) -> float:
 
 
 def _disk(plan: Plan, step: Step) -> int:
+    if isinstance(step, CheckpointStep):
+        return 4 * step.model.num_parameters if step.model else _weight(step.backbone, 1000, plan.stores["source"].size_px)[0] * 4
     store = next(s for s in plan.stores.values() if s.path == step.store)  # pyright: ignore[reportAttributeAccessIssue]
     predictions = store.card["splits"]["test"] * (8 + 4 + 5 * 4)
     if isinstance(step, MeasureStep):
@@ -84,6 +91,9 @@ def _disk(plan: Plan, step: Step) -> int:
 @functools.cache
 def _weight(backbone: str, num_classes: int, size_px: int) -> tuple[int, int]:
     """Parameters, and dimensions of a code."""
+    if not _is_call(backbone):
+        found = open_backbone(backbone)
+        return found.num_parameters, found.layer().dim
     architecture = BACKBONES.make(backbone)
     built = architecture.build([str(i) for i in range(num_classes)], architecture.size_px or size_px)
     return built.num_parameters, built.layer().dim
@@ -92,9 +102,15 @@ def _weight(backbone: str, num_classes: int, size_px: int) -> tuple[int, int]:
 def _rates(plan: Plan, backbones: list[str]) -> dict[str, Rates]:
     """Measured for the first few networks, scaled from the slowest of them for the rest."""
     size_px = plan.stores["source"].size_px
-    measured = {name: _rate(plan.workspace, name, size_px, plan.study.threads) for name in backbones[:_MAX_NETWORKS]}
+    named = [name for name in backbones if _is_call(name)]
+    measured = {name: _rate(plan.workspace, name, size_px, plan.study.threads) for name in named[:_MAX_NETWORKS]}
     slowest = min(measured.values(), key=lambda r: r.train, default=Rates(1.0, 1.0))
     return {name: measured.get(name, slowest) for name in backbones}
+
+
+def _is_call(backbone: str) -> bool:
+    """Whether it is a network that a call builds: not a folder, nor a module of the user's own."""
+    return backbone != OWN_MODULE and not os.path.exists(backbone)
 
 
 def _rate(workspace: Workspace, backbone: str, size_px: int, threads: int) -> Rates:

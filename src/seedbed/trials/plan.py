@@ -6,6 +6,7 @@ A key is the hash of the step's spec and inputs and a revision: never of a name,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,13 +16,14 @@ from seedbed.base.errors import SeedbedError
 from seedbed.base.spec import fingerprint
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
-from seedbed.models.opening import file_fingerprint
+from seedbed.models.opening import file_fingerprint, open_backbone
 from seedbed.models.zoo import BACKBONES, Architecture
 from seedbed.pretraining import pretrain
 from seedbed.tasks.catalogue import TASKS
 from seedbed.transfers.methods import METHODS
+from seedbed.trials.checkpoints import checkpoint_of
 from seedbed.trials.datasets import OnPack, pack_study
-from seedbed.trials.steps import BACKBONES_KIND, MEASUREMENTS_KIND, MeasureStep, PretrainStep, Step
+from seedbed.trials.steps import BACKBONES_KIND, MEASUREMENTS_KIND, BackboneStep, CheckpointStep, MeasureStep, PretrainStep, Step
 from seedbed.trials.study import Data, Study
 
 
@@ -67,8 +69,13 @@ class Plan:
         return notes + [f"{' and '.join(arms)} are one and the same training: comparing them says nothing" for arms in same]
 
     def _notes(self, arm: str, seed: int) -> tuple[str, ...]:
-        trains = self.study.arms[arm].init != "random" and (arm, seed) in self.views
+        trains = self.study.arms[arm].trains and (arm, seed) in self.views
         return self.views[arm, seed].notes if trains else ()
+
+    @property
+    def has_own_modules(self) -> bool:
+        """Whether some step holds a module of the user's own, which worker processes cannot build."""
+        return any(getattr(step, "model", None) is not None for step in self.steps)
 
     def left(self) -> list[Step]:
         """Steps that are not done."""
@@ -105,14 +112,18 @@ class _Planner:
             stores=self._stores,
         )
 
-    def _check_methods(self, step: PretrainStep) -> None:
+    def _check_methods(self, step: BackboneStep) -> None:
         """A method that cannot work on a network is refused before anything is trained."""
-        if step.backbone in self._checked:
+        if step.model is None and step.backbone in self._checked:
             return
         self._checked.add(step.backbone)
         source = self._stores["source"]
-        architecture = BACKBONES.make(step.backbone)
-        built = architecture.build(source.classes, architecture.size_px or source.size_px)
+        built = step.model
+        if built is None and os.path.exists(step.backbone):
+            built = open_backbone(step.backbone)
+        if built is None:
+            architecture = BACKBONES.make(step.backbone)
+            built = architecture.build(source.classes, architecture.size_px or source.size_px)
         for name, method in self._study.methods.items():
             try:
                 METHODS.make(method).check(built)
@@ -120,7 +131,8 @@ class _Planner:
                 raise type(error)(f"[methods] {name}: {error.message}", error.hint) from None
 
     def _add_arm(self, arm: str, images_seen: int, seed: int) -> None:
-        step = self._pretrain_step(arm, images_seen, seed)
+        is_checkpoint = self._study.arms[arm].is_checkpoint
+        step = self._checkpoint_step(arm) if is_checkpoint else self._pretrain_step(arm, images_seen, seed)
         self._check_methods(step)
         self._steps.setdefault(step.key, step)
         common = {"arm": arm, "seed": seed, "images_seen": images_seen, "backbone": step.backbone, "backbone_key": step.key}
@@ -162,6 +174,23 @@ class _Planner:
             training=training,
         )
 
+    def _checkpoint_step(self, arm: str) -> CheckpointStep:
+        """An existing checkpoint counts by its content: its network and its weights."""
+        spec = self._study.arms[arm]
+        try:
+            found = checkpoint_of(spec, self._study.pretraining.backbone, self._stores["source"].size_px)
+        except SeedbedError as error:
+            raise type(error)(f"[arms] {arm}: {error.message}", error.hint) from None
+        return CheckpointStep(
+            key=fingerprint({"step": "checkpoint", "content": found.content}),
+            label=f"{arm}, an existing checkpoint",
+            num_images=0,
+            threads=self._study.threads,
+            backbone=found.backbone,
+            model=found.model,
+            asked=found.asked,
+        )
+
     def _identity(self, architecture: Architecture) -> object:
         """An architecture for a key: weights count by their content, not by where they lie."""
         path = pretrain.initial_weights(architecture)
@@ -175,7 +204,7 @@ class _Planner:
                 raise type(error)(f"[arms] {arm}: {error.message}", error.hint) from None
         return self._views[arm, seed]
 
-    def _measure_step(self, backbone: PretrainStep, target: str, data: Data, name: str, method: str, seed: int) -> MeasureStep:
+    def _measure_step(self, backbone: BackboneStep, target: str, data: Data, name: str, method: str, seed: int) -> MeasureStep:
         made = METHODS.make(method)
         key = fingerprint(
             {
@@ -194,6 +223,7 @@ class _Planner:
             num_images=made.num_images_trained(),
             threads=self._study.threads,
             backbone_key=backbone.key,
+            model=backbone.model,
             store=self._stores[target].path,
             task=data.task,
             method=method,

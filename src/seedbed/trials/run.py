@@ -49,7 +49,7 @@ def run_study(
     Args:
         study: what to run.
         workspace: where steps live (default: see `open_workspace`).
-        executor: "processes" (default where there is more than one core) or "inline".
+        executor: "processes" (default where there is more than one core) or "inline" (always, with arms that are modules).
         device: "auto", "cpu" or "cuda".
         workers: processes (default: one per core on the CPU, one on a GPU).
         on_plan, on_event, on_pack: told of the plan, of each step, of packing.
@@ -60,6 +60,10 @@ def run_study(
     place = open_workspace(study, workspace)
     chosen = _executor(executor, choose_device(device), workers)
     plan = make_plan(study, place, on_pack)
+    if plan.has_own_modules and isinstance(chosen, Processes):
+        if executor is not None:
+            raise UsageError("a module of your own cannot be sent to worker processes", "Leave executor out, or say 'inline'.")
+        chosen = Inline(choose_device(device))
     folder = study.results_folder
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ Knows nothing of arms, studies or order.
 
 from __future__ import annotations
 
+import copy
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -19,8 +20,10 @@ from seedbed.base.artifacts import Workspace
 from seedbed.base.device import describe_hardware
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
+from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import load_backbone, save_backbone
 from seedbed.models.fit import Progress
+from seedbed.models.opening import open_backbone
 from seedbed.models.resume import Checkpoint
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.pretrain import Pretrained, Seeds, Training, pretrain_view, view_facts
@@ -72,15 +75,22 @@ class Step(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainStep(Step):
+class BackboneStep(Step):
+    """Leaves a backbone; `backbone` is the call of its network."""
+
+    backbone: str
+    model: Backbone | None = None  # of a module of one's own, which no call builds again
+    kind: str = BACKBONES_KIND
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainStep(BackboneStep):
     """Pre-train one backbone on one view, or leave it random."""
 
     store: Path
     recipe: str
     seeds: Seeds
-    backbone: str
     training: Training
-    kind: str = BACKBONES_KIND
 
     def settings(self) -> dict[str, Any]:
         return training_settings(self.recipe, self.seeds, self.backbone, self.training)
@@ -113,9 +123,28 @@ class PretrainStep(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckpointStep(BackboneStep):
+    """Take an existing checkpoint in, as it is."""
+
+    asked: str  # in the user's words
+
+    def settings(self) -> dict[str, Any]:
+        return {"backbone": self.backbone, "weights": self.asked}
+
+    def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
+        started = time.perf_counter()
+        backbone = self.model or open_backbone(self.backbone)
+        nothing = {"metrics": {}, "epochs": 0.0, "num_images": 0, "num_classes": len(backbone.classes), "entropy_bits": 0.0}
+        manifest = self.manifest("cpu", started, **nothing)
+        with workspace.adding(self.kind, self.key, manifest) as folder:
+            save_backbone(backbone, folder)
+
+
+@dataclass(frozen=True, kw_only=True)
 class MeasureStep(Step):
     """Transfer one backbone to one target by one method."""
 
+    model: Backbone | None = None  # where the backbone is a module of one's own
     backbone_key: str
     store: Path
     task: str
@@ -139,7 +168,8 @@ class MeasureStep(Step):
 
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
         started = time.perf_counter()
-        backbone = load_backbone(workspace.folder(BACKBONES_KIND, self.backbone_key))
+        folder = workspace.folder(BACKBONES_KIND, self.backbone_key)
+        backbone = load_backbone(folder, module=copy.deepcopy(self.model.module) if self.model else None)
         backbone.module.to(device)
         task = TASKS.make(self.task).load(Store.open(self.store), self.seed)
         context = Context(seed=self.seed, device=device, on_progress=on_progress)

@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +103,7 @@ class Study:
         put("pretraining", self._common())
         put("seeds", _seeds(self.seeds))
         put("source", _data(self.source, "source", size_px=self.size_px, hierarchy=self.hierarchy))
-        put("arms", {name: read_arm(arm, f"[arms] {name}") for name, arm in self.arms.items()})
+        put("arms", {name: _placed(read_arm(arm, f"[arms] {name}"), Path(self.folder)) for name, arm in self.arms.items()})
         put("targets", {n: read_target(t, n, Path(self.folder)) for n, t in self.targets.items()})
         put("methods", _methods(self.methods))
         put("folder", Path(self.folder))
@@ -243,6 +243,13 @@ def _located(error: SeedbedError, text: str, path: Path) -> UsageError:
                 if re.search(pattern, line.split("#")[0]):
                     return UsageError(f"{path}, line {number}: {error.message}", error.hint)
     return UsageError(f"{path}: {error.message}", error.hint)
+
+
+def _placed(arm: Arm, folder: Path) -> Arm:
+    """The arm with its weights taken from the study's folder, where they are a path."""
+    if arm.weights is None or arm.weights in ("cached", "download"):
+        return arm
+    return replace(arm, weights=str(folder / Path(arm.weights).expanduser()))
 
 
 def _is_number(value: Any, *types: type) -> bool:

@@ -93,7 +93,7 @@ def study_plan(options: Namespace) -> Result:
     say(options, f"{study.name}: {len(plan.steps)} steps ({done} done), {len(cells)} cells")
     for arm in study.arms:
         view = plan.views.get((arm, study.seeds[0]))
-        trained = study.arms[arm].init != "random" and view is not None
+        trained = study.arms[arm].trains and view is not None
         say(
             options,
             f"  {arm}: " + (f"{len(view.rows):,} images, {len(view.classes)} classes" if trained and view else "random weights"),

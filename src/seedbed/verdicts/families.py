@@ -100,6 +100,7 @@ def _scores(results: Results, family: Family, reference: str) -> tuple[ArmScores
             arm=arm,
             values=np.array([s.outcome.value for s in found]),
             per_image=np.stack([s.contributions for s in found]) if crossed else None,
+            checkpoint=results.study.arms[arm].is_checkpoint,
         )
         for arm, found in comparable.items()
     }

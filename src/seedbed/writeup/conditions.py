@@ -11,6 +11,7 @@ from typing import Any
 
 from seedbed.data.source import Source
 from seedbed.data.store import Store
+from seedbed.trials.arms import Arm
 from seedbed.trials.datasets import data_notes
 from seedbed.trials.plan import Plan
 from seedbed.trials.results import Results
@@ -51,11 +52,11 @@ def _arm(results: Results, arm: str) -> ArmConditions:
     return ArmConditions(
         arm=arm,
         is_reference=arm == study.reference,
-        recipe=spec.recipe or ("all images, all classes" if view else "random initialisation, no pre-training"),
+        recipe=spec.recipe or _without_recipe(spec, view is not None),
         num_images=len(view.rows) if view else None,
         num_classes=len(view.classes) if view else None,
         entropy_bits=view.entropy_bits if view else None,
-        backbone=how.backbone,
+        backbone=next((c.backbone for c in results.plan.cells if c.arm == arm), how.backbone),
         objective=how.objective if view else None,
         budgets=tuple((n, n / len(view.rows)) for n in budgets) if view else (),
         learning_rate=how.learning_rate if view else None,
@@ -63,6 +64,12 @@ def _arm(results: Results, arm: str) -> ArmConditions:
         weight_decay=how.weight_decay if view else None,
         notes=_notes(results.plan, arm) if view else (),
     )
+
+
+def _without_recipe(spec: Arm, trains: bool) -> str:
+    if spec.is_checkpoint:
+        return f"an existing checkpoint: {spec.weights or spec.model.card.get('name', 'a module')}"
+    return "all images, all classes" if trains else "random initialisation, no pre-training"
 
 
 def _notes(plan: Plan, arm: str) -> tuple[str, ...]:
