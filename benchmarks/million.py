@@ -1,0 +1,106 @@
+"""ImageNet's size on one machine: list, pack, view and order 1.28 million images, with times and peak memory.
+
+The source is synthetic: ILSVRC-2012's layout, a tar of 1,000 tars of 1,281 JPEGs each, which are a few small JPEGs repeated under different
+names. What is measured is everything that does not depend on what the images show. Nothing is compared: these are absolute numbers.
+
+Expected numbers: see docs/log.md. Command: python benchmarks/million.py --folder SCRATCH (about 8 GB are needed there)
+"""
+
+from __future__ import annotations
+
+import io
+import resource
+import tarfile
+from pathlib import Path
+
+import measuring
+import numpy as np
+from PIL import Image
+
+from seedbed.data.formats import open_source
+from seedbed.data.loader import Stream, open_images
+from seedbed.data.pack import pack
+from seedbed.data.preprocessing import Preprocessing
+from seedbed.data.view import make_view
+
+RECIPES = ("", "images(per_class=50)", "images(fraction=0.5)", "images(total=100000)", "classes(num=500)")
+
+
+def jpegs(num: int, side_px: int) -> list[bytes]:
+    """A few JPEGs of blurred noise."""
+    generator, made = np.random.default_rng(0), []
+    for _ in range(num):
+        small = Image.fromarray(generator.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+        buffer = io.BytesIO()
+        small.resize((side_px, side_px), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=80)
+        made.append(buffer.getvalue())
+    return made
+
+
+def write_source(folder: Path, num_classes: int, per_class: int, side_px: int) -> None:
+    """The training archive alone: a tar of tars."""
+    archive, images = folder / "ILSVRC2012_img_train.tar", jpegs(16, side_px)
+    with tarfile.open(archive, "w") as outer:
+        for c in range(num_classes):
+            synset = f"n{c:08d}"
+            inner = io.BytesIO()
+            with tarfile.open(fileobj=inner, mode="w") as tar:
+                for i in range(per_class):
+                    data = images[(7 * c + i) % len(images)]
+                    info = tarfile.TarInfo(f"{synset}_{i}.JPEG")
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+            info = tarfile.TarInfo(f"{synset}.tar")
+            info.size = inner.tell()
+            inner.seek(0)
+            outer.addfile(info, inner)
+
+
+def peak_mb() -> tuple[float, float]:
+    """Peak resident memory of this process, and of the largest that it started, MB."""
+    own, others = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own, others
+
+
+def main() -> None:
+    """Print a line per part."""
+    parser = measuring.parser(__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="an empty folder to work in")
+    parser.add_argument("--classes", type=int, default=1000)
+    parser.add_argument("--per-class", type=int, default=1281)
+    parser.add_argument("--side-px", type=int, default=64, help="of the JPEGs")
+    parser.add_argument("--size-px", type=int, default=32, help="at which they are packed")
+    arguments = parser.parse_args()
+    record, clock = measuring.identity(arguments), measuring.Clock()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    if not (arguments.folder / "ILSVRC2012_img_train.tar").exists():
+        write_source(arguments.folder, arguments.classes, arguments.per_class, arguments.side_px)
+
+    def said(name: str) -> None:
+        own, others = peak_mb()
+        print(f"{name}: {clock.seconds[name]:.2f} s; peak memory {own:,.0f} MB, a worker {others:,.0f} MB", flush=True)
+
+    with clock.part("list"):
+        source = open_source(str(arguments.folder), format_name="ilsvrc")
+    said("list")
+    with clock.part("pack"):
+        packed = pack(source, arguments.folder / "million.store", size_px=arguments.size_px, workers=arguments.threads)
+    said("pack")
+    print(f"  {packed.store.num_images:,} images, {packed.images_per_s or 0:,.0f} images/s")
+    del source
+    for recipe in RECIPES:
+        name = f"view {recipe or 'all'}"
+        with clock.part(name):
+            view = make_view(packed.store, recipe)
+            _ = view.fingerprint
+        said(name)
+    view = make_view(packed.store)
+    images = open_images(packed.store, view.rows, view.labels, Preprocessing(size_px=arguments.size_px))
+    with clock.part("an epoch's order"):
+        Stream(images, 256, 0).batch(0)
+    said("an epoch's order")
+    measuring.write(arguments.json, record | {"seconds": clock.seconds, "peak_mb": peak_mb()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Write docs/networks.md's tables: every named network, built and run at its own input size.
+
+Command: python docs/make_networks.py (about ten seconds). A test compares the file with what this gives.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seedbed.models.backbone import Backbone
+from seedbed.models.codes import pooling
+from seedbed.models.zoo import BACKBONES
+
+# Call -> input side, px, where the network has none of its own.
+NETWORKS = {
+    "small": 32,
+    "alexnet": None,
+    "alexnet(stem='small')": 32,
+    "vgg16": None,
+    "inception_v3": None,
+    "resnet18": None,
+    "resnet18(stem='small')": 32,
+    "resnet50": None,
+    "mobilenet_v2": None,
+    "mobilenet_v3_small": None,
+    "xception": None,
+    "inception_resnet_v2": None,
+}
+MARK = "<!-- made by docs/make_networks.py -->\n"
+FILE = Path(__file__).with_name("networks.md")
+
+
+def tables() -> str:
+    """All tables, as Markdown."""
+    built = {call: _built(call, size) for call, size in NETWORKS.items()}
+    rows = [_summary(call, net) for call, net in built.items()]
+    columns = ("network", "input", "packed at", "mean, std (0..255)", "parameters", "codes", "licence of its weights")
+    head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"
+    return head + "".join(rows) + "".join(_layers(call, net) for call, net in built.items())
+
+
+def _built(call: str, size: int | None) -> Backbone:
+    architecture = BACKBONES.make(call)
+    return architecture.build([str(i) for i in range(1000)], size or architecture.own_size_px() or 32)
+
+
+def _summary(call: str, net: Backbone) -> str:
+    architecture, taken = BACKBONES.make(call), net.preprocessing
+    published = architecture.published() if "stem" not in call else None
+    licence = published.licence if published else "none published"
+    scales = ["/".join(f"{v:.4g}" for v in (values[:1] if taken.is_grey else values)) for values in (taken.mean, taken.std)]
+    return (
+        f"| `{call}` | {net.size_px} px | {taken.store_px} px | {scales[0]}, {scales[1]} | {net.num_parameters / 1e6:.1f} M "
+        f"| {net.layer().dim} of `{net.penultimate}` | {licence} |\n"
+    )
+
+
+def _layers(call: str, net: Backbone) -> str:
+    rows = [
+        f"| `{la.name}` | {' x '.join(map(str, la.shape))} | {la.stride or ''} | {'yes' if la.after_relu else 'no'} "
+        f"| {la.dim}, {pooling(la)} |\n"
+        for la in net.layers
+    ]
+    return f"\n### {call}\n\n| layer | shape | stride | after ReLU | code |\n|---|---|---|---|---|\n{''.join(rows)}"
+
+
+def main() -> None:
+    """Replace what stands below the mark."""
+    text = FILE.read_text(encoding="utf-8")
+    FILE.write_text(text[: text.index(MARK) + len(MARK)] + "\n" + tables(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

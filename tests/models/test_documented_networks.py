@@ -1,0 +1,17 @@
+"""The architecture table in the docs is what the networks are."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_tables_in_the_docs_are_what_building_and_running_gives() -> None:
+    spec = importlib.util.spec_from_file_location("make_networks", DOCS / "make_networks.py")
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    _, _, found = (DOCS / "networks.md").read_text(encoding="utf-8").partition(script.MARK)
+    assert found.strip() == script.tables().strip(), "run: python docs/make_networks.py"

@@ -1,0 +1,107 @@
+"""Why "CNN code and SVM" often does not reproduce: each pitfall, with what it costs where it is not avoided.
+
+Handwritten digits at 16 px, 10 labels per class in training; differences are far beyond the noise of 360 test images (2 points).
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+import torch
+from tiny import digits_store
+
+from seedbed.models.backbone import Backbone
+from seedbed.models.codes import codes
+from seedbed.models.zoo import BACKBONES
+from seedbed.readout.linear import fit_linear, normalise_rows
+from seedbed.tasks.catalogue.classification import Classification
+from seedbed.tasks.task import Task
+from seedbed.transfers.methods import METHODS, Context
+
+
+@functools.cache
+def _task() -> Task:
+    return Classification(train_per_class=40).load(digits_store(16), 0)
+
+
+@functools.cache
+def _net() -> Backbone:
+    """Random weights serve: what goes wrong is in how the codes are used."""
+    net = BACKBONES.make("alexnet(stem='small')").build(["p", "q"], 16, 0)
+    net.module.eval()
+    return net
+
+
+def _top1(method: str, net: Backbone | None = None) -> float:
+    return METHODS.make(method).run(net or _net(), _task(), Context(seed=0)).metrics["top1"]
+
+
+def test_codes_before_the_relu_say_little() -> None:
+    """The mean over space of a convolution is a linear function of the image's mean; only the ReLU lets it tell textures."""
+    net, layer = _net(), _net().layer("features.0")
+    assert layer.after_relu
+    raw = replace(layer, tap="features.0", rectify="", after_relu=False)
+    without = replace(net, layers=tuple(raw if la.name == layer.name else la for la in net.layers))
+    assert _top1("probe(layer='features.0')") > _top1("probe(layer='features.0')", without) + 30
+
+
+def test_without_l2_normalisation_a_c_means_nothing() -> None:
+    """The same codes in other units: normalised, nothing changes; as they are, the same C leaves the SVM at its prior."""
+    task, net = _task(), _net()
+    rows = np.concatenate([task.train, task.test])
+    found = codes(net, net.images(task.store, rows), "features.10")
+    labels = torch.from_numpy(task.labels(task.train))
+    truth = torch.from_numpy(task.store.leaves[task.test].astype(np.int64))
+
+    def accuracy(values: torch.Tensor) -> float:
+        (svm,) = fit_linear(values[: len(labels)], labels, 10, [10.0])
+        return 100 * (svm.scores(values[len(labels) :]).argmax(1) == truth).double().mean().item()
+
+    small = found * (0.01 / found.norm(dim=1).mean())
+    assert abs(accuracy(normalise_rows(small)) - accuracy(normalise_rows(found))) < 0.5
+    assert accuracy(normalise_rows(small)) > accuracy(small) + 10
+    assert (
+        _top1("probe(layer='features.10', c=[10.0])")
+        > _top1("probe(layer='features.10', c=[10.0], normalise=False)", _faint()) + 10
+    )
+
+
+@functools.cache
+def _faint() -> Backbone:
+    """The same network whose fifth convolution puts out a ten-thousandth."""
+    net = BACKBONES.make("alexnet(stem='small')").build(["p", "q"], 16, 0)
+    with torch.no_grad():
+        net.module.get_submodule("features.10").weight.mul_(1e-4)
+        net.module.get_submodule("features.10").bias.mul_(1e-4)
+    net.module.eval()
+    return net
+
+
+def test_the_class_scores_are_the_wrong_layer() -> None:
+    """A head for two classes keeps two numbers of a code of 1,024."""
+    assert _net().penultimate == "classifier.4"
+    assert _top1("probe()") > _top1("probe(layer='classifier.6')") + 30
+
+
+def test_a_c_for_other_data_underfits() -> None:
+    assert _top1("probe()") > _top1("probe(c=[0.00001])") + 5
+    facts = METHODS.make("probe(c=[0.00001, 0.0001])").run(_net(), _task(), Context(seed=0)).facts
+    assert facts["c_at_edge"]
+
+
+def test_batch_norm_and_dropout_rest_while_codes_are_read() -> None:
+    """A network left in training mode gives the codes of evaluation mode, and keeps its statistics."""
+    net = BACKBONES.make("resnet18(stem='small')").build(["p", "q"], 16, 0)
+    images = net.images(digits_store(16), np.arange(20))
+    net.module.eval()
+    wanted = codes(net, images)
+    before = {k: v.clone() for k, v in net.module.state_dict().items()}
+    net.module.train()
+    assert torch.equal(codes(net, images), wanted)
+    assert all(torch.equal(before[k], v) for k, v in net.module.state_dict().items())
+    dropping = _net()
+    dropping.module.train()
+    images = dropping.images(digits_store(16), np.arange(20))
+    assert torch.equal(codes(dropping, images), codes(dropping, images))
