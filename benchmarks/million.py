@@ -56,10 +56,9 @@ def write_source(folder: Path, num_classes: int, per_class: int, side_px: int) -
             outer.addfile(info, inner)
 
 
-def peak_mb() -> tuple[float, float]:
-    """Peak resident memory of this process, and of the largest that it started, MB."""
-    own, others = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own, others
+def peak_mb() -> float:
+    """Peak resident memory of this process, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:
@@ -77,8 +76,7 @@ def main() -> None:
         write_source(arguments.folder, arguments.classes, arguments.per_class, arguments.side_px)
 
     def said(name: str) -> None:
-        own, others = peak_mb()
-        print(f"{name}: {clock.seconds[name]:.2f} s; peak memory {own:,.0f} MB, a worker {others:,.0f} MB", flush=True)
+        print(f"{name}: {clock.seconds[name]:.2f} s; peak memory so far {peak_mb():,.0f} MB", flush=True)
 
     with clock.part("list"):
         source = open_source(str(arguments.folder), format_name="ilsvrc")

@@ -1,4 +1,4 @@
-"""Batched augmentation on device: crops, flips and resized crops, each as one gather.
+"""Batched augmentation on device: crops, flips and resized crops.
 
 In: uint8 pixels on a device, rows, and a key. Out: a batch. Each image's crop and flip are a function of (key, its place in the stream of
 images seen), so that no generator has a state. Suffixes: B batch, H height, W width.
@@ -22,12 +22,17 @@ MAX_ASPECT = 4 / 3
 def normalise(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
     """uint8 or float [B, H, W, 3] -> float32 [B, 3, H, W] in channels-last memory order."""
     if preprocessing.is_grey:
-        values = (pixels.float() - preprocessing.mean[0]) * (1 / preprocessing.std[0])
+        values = _as_float(pixels).sub_(preprocessing.mean[0]).mul_(1 / preprocessing.std[0])
     else:
         # Whole images of means and scales: broadcasting over a last axis of three is slow on a CPU.
         mean, scale = _planes(preprocessing, *pixels.shape[1:3], str(pixels.device))
-        values = pixels.float().sub_(mean).mul_(scale) if pixels.dtype == torch.uint8 else (pixels - mean) * scale
+        values = _as_float(pixels).sub_(mean).mul_(scale)
     return values.permute(0, 3, 1, 2)
+
+
+def _as_float(pixels: torch.Tensor) -> torch.Tensor:
+    """float32, of memory that nothing else has."""
+    return pixels.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
 
 
 @functools.lru_cache(maxsize=8)
@@ -57,11 +62,40 @@ def crop_and_flip(pixels: torch.Tensor, rows: torch.Tensor, places: np.ndarray, 
     dx = ((bits >> np.uint64(20)) % np.uint64(width - size_px + 2 * pad_x + 1)).astype(np.int64) - pad_x
     flip = (bits >> np.uint64(63)).astype(bool)
     ys = _reflect(dy[:, None] + np.arange(size_px), height)
+    gather = _gather_pixels if pixels.is_cuda else _gather_rows
+    return gather(pixels, rows, ys, dx, flip, size_px, pad_x)
+
+
+def _gather_pixels(
+    pixels: torch.Tensor, rows: torch.Tensor, ys: np.ndarray, dx: np.ndarray, flip: np.ndarray, size_px: int, pad_x: int
+) -> torch.Tensor:
+    """Crops as one gather of pixels: what a GPU likes."""
+    height, width = pixels.shape[1:3]
     xs = _reflect(dx[:, None] + np.arange(size_px), width)
     xs[flip] = xs[flip, ::-1]
     ys_BH, xs_BW = (torch.from_numpy(a).to(pixels.device, non_blocking=True) for a in (ys, xs))
     index = ((rows[:, None] * height + ys_BH)[:, :, None] * width + xs_BW[:, None, :]).reshape(-1)
     return pixels.view(-1, 3).index_select(0, index).view(len(rows), size_px, size_px, 3)
+
+
+def _gather_rows(
+    pixels: torch.Tensor, rows: torch.Tensor, ys: np.ndarray, dx: np.ndarray, flip: np.ndarray, size_px: int, pad_x: int
+) -> torch.Tensor:
+    """The same crops by whole lines, then a slice for each shift: what a CPU likes, whose gathers of three bytes are slow."""
+    num, (height, width) = len(rows), pixels.shape[1:3]
+    lines = (rows[:, None] * height + torch.from_numpy(ys)).view(-1)
+    found = pixels.view(-1, width * 3).index_select(0, lines).view(num, size_px, width, 3)
+    if pad_x:
+        left, right = found[:, :, 1 : pad_x + 1].flip(2), found[:, :, -pad_x - 1 : -1].flip(2)
+        found = torch.cat([left, found, right], dim=2)
+    crops = torch.empty(num, size_px, size_px, 3, dtype=torch.uint8)
+    starts = dx + pad_x
+    for start in np.unique(starts):
+        which = torch.from_numpy(np.flatnonzero(starts == start))
+        crops[which] = found[which, :, start : start + size_px]
+    mirrored = torch.from_numpy(np.flatnonzero(flip))
+    crops[mirrored] = crops[mirrored].flip(2)
+    return crops
 
 
 def _reflect(index: np.ndarray, size: int) -> np.ndarray:

@@ -29,7 +29,7 @@ import torch
 
 from seedbed.readout.losses import Loss, SquaredHinge
 
-_EXACT_FLOPS = 4e9  # up to which a pass, and ten times that for the Gram matrix, are made in float64
+_EXACT_FLOPS = 5e8  # up to which a pass, and ten times that for the Gram matrix, are made in float64
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-5}  # of the objective
 _COUPLED = 0.1  # of these, for softmax: at small C its objective is all but flat where predictions still change
 _MAX_STEPS = 300
