@@ -1,8 +1,8 @@
 """Measure our linear readouts against scikit-learn's on the same codes: seconds, and whose objective is lower.
 
 Synthetic codes in overlapping clusters, rectified and L2-normalised as a net's are; C of 0.1, 1, 10. Ours begins each C where the one
-before ended; scikit-learn cannot, and fits the three C in parallel where there are threads for it. Both minimise the same objective: a positive
-difference says that scikit-learn's end is higher than ours. Target: 10 times as fast at equal objective.
+before ended; scikit-learn cannot, and fits the three C in parallel where there are threads for it. Both minimise the same objective: a
+positive difference says that scikit-learn's end is higher than ours. Target: 10 times as fast at equal objective.
 
 Expected numbers: see docs/log.md. Command: python benchmarks/readouts.py
 The large case (50,000 codes of 4,096 dimensions, 200 classes; half an hour): python benchmarks/readouts.py --large

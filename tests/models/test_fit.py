@@ -11,7 +11,6 @@ import torch
 from tiny import built, random_pixels, same_weights, weights_of
 
 from seedbed.base.errors import TrainingError
-from seedbed.data import augment
 from seedbed.data.augment import crop_and_flip
 from seedbed.data.loader import Resident, Stream
 from seedbed.models.fit import Progress, fit
@@ -125,15 +124,6 @@ def test_crop_and_flip_is_a_crop_of_the_reflected_image(size_px: int, pad_px: in
     found = [crops[int(row), image.tobytes()] for row, image in zip(rows, out, strict=True)]
     assert {dy for dy, _, _ in found} == {dx for _, dx, _ in found} == set(range(2 * pad_px + 1))
     assert 0.4 < np.mean([flipped for _, _, flipped in found]) < 0.6
-
-
-@pytest.mark.parametrize(("side", "size_px"), [(8, 8), (20, 16), (16, 16)])
-def test_both_ways_to_gather_crops_agree(side: int, size_px: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels, rows = torch.from_numpy(random_pixels(5, side)), torch.arange(200) % 5
-    places = np.arange(200, dtype=np.uint64)
-    by_lines = crop_and_flip(pixels, rows, places, 7, size_px)
-    monkeypatch.setattr("seedbed.data.augment._gather_rows", augment._gather_pixels)
-    assert torch.equal(crop_and_flip(pixels, rows, places, 7, size_px), by_lines)
 
 
 def test_an_augmentation_depends_on_its_place_alone() -> None:

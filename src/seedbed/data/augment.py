@@ -61,41 +61,15 @@ def crop_and_flip(pixels: torch.Tensor, rows: torch.Tensor, places: np.ndarray, 
     dy = (bits % np.uint64(height - size_px + 2 * pad_y + 1)).astype(np.int64) - pad_y
     dx = ((bits >> np.uint64(20)) % np.uint64(width - size_px + 2 * pad_x + 1)).astype(np.int64) - pad_x
     flip = (bits >> np.uint64(63)).astype(bool)
-    ys = _reflect(dy[:, None] + np.arange(size_px), height)
-    gather = _gather_pixels if pixels.is_cuda else _gather_rows
-    return gather(pixels, rows, ys, dx, flip, size_px, pad_x)
-
-
-def _gather_pixels(
-    pixels: torch.Tensor, rows: torch.Tensor, ys: np.ndarray, dx: np.ndarray, flip: np.ndarray, size_px: int, pad_x: int
-) -> torch.Tensor:
-    """Crops as one gather of pixels: what a GPU likes."""
-    height, width = pixels.shape[1:3]
-    xs = _reflect(dx[:, None] + np.arange(size_px), width)
+    ys, xs = _reflect(dy[:, None] + np.arange(size_px), height), _reflect(dx[:, None] + np.arange(size_px), width)
     xs[flip] = xs[flip, ::-1]
-    ys_BH, xs_BW = (torch.from_numpy(a).to(pixels.device, non_blocking=True) for a in (ys, xs))
-    index = ((rows[:, None] * height + ys_BH)[:, :, None] * width + xs_BW[:, None, :]).reshape(-1)
-    return pixels.view(-1, 3).index_select(0, index).view(len(rows), size_px, size_px, 3)
-
-
-def _gather_rows(
-    pixels: torch.Tensor, rows: torch.Tensor, ys: np.ndarray, dx: np.ndarray, flip: np.ndarray, size_px: int, pad_x: int
-) -> torch.Tensor:
-    """The same crops by whole lines, then a slice for each shift: what a CPU likes, whose gathers of three bytes are slow."""
-    num, (height, width) = len(rows), pixels.shape[1:3]
-    lines = (rows[:, None] * height + torch.from_numpy(ys)).view(-1)
-    found = pixels.view(-1, width * 3).index_select(0, lines).view(num, size_px, width, 3)
-    if pad_x:
-        left, right = found[:, :, 1 : pad_x + 1].flip(2), found[:, :, -pad_x - 1 : -1].flip(2)
-        found = torch.cat([left, found, right], dim=2)
-    crops = torch.empty(num, size_px, size_px, 3, dtype=torch.uint8)
-    starts = dx + pad_x
-    for start in np.unique(starts):
-        which = torch.from_numpy(np.flatnonzero(starts == start))
-        crops[which] = found[which, :, start : start + size_px]
-    mirrored = torch.from_numpy(np.flatnonzero(flip))
-    crops[mirrored] = crops[mirrored].flip(2)
-    return crops
+    # Whole lines first: what is then gathered by pixels lies together, and 32-bit indices reach it.
+    lines = rows[:, None] * height + torch.from_numpy(ys).to(pixels.device, non_blocking=True)
+    near = pixels.view(-1, width * 3).index_select(0, lines.view(-1)).view(-1, 3)
+    starts = torch.arange(0, lines.numel() * width, width, dtype=torch.int32, device=pixels.device).view(lines.shape)
+    across = torch.from_numpy(xs.astype(np.int32)).to(pixels.device, non_blocking=True)
+    index = starts[:, :, None] + across[:, None, :]
+    return near.index_select(0, index.view(-1)).view(len(rows), size_px, size_px, 3)
 
 
 def _reflect(index: np.ndarray, size: int) -> np.ndarray:
