@@ -11,6 +11,8 @@ from __future__ import annotations
 import io
 import resource
 import tarfile
+import tempfile
+from argparse import Namespace
 from pathlib import Path
 
 import measuring
@@ -61,28 +63,21 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main() -> None:
-    """Print a line per part."""
-    parser = measuring.parser(__doc__)
-    parser.add_argument("--folder", type=Path, required=True, help="an empty folder to work in")
-    parser.add_argument("--classes", type=int, default=1000)
-    parser.add_argument("--per-class", type=int, default=1281)
-    parser.add_argument("--side-px", type=int, default=64, help="of the JPEGs")
-    parser.add_argument("--size-px", type=int, default=32, help="at which they are packed")
-    arguments = parser.parse_args()
+def measure(arguments: Namespace, folder: Path) -> None:
+    """Print a line per part, and write the record where it is asked for."""
     record, clock = measuring.identity(arguments), measuring.Clock()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    if not (arguments.folder / "ILSVRC2012_img_train.tar").exists():
-        write_source(arguments.folder, arguments.classes, arguments.per_class, arguments.side_px)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "ILSVRC2012_img_train.tar").exists():
+        write_source(folder, arguments.classes, arguments.per_class, arguments.side_px)
 
     def said(name: str) -> None:
         print(f"{name}: {clock.seconds[name]:.2f} s; peak memory so far {peak_mb():,.0f} MB", flush=True)
 
     with clock.part("list"):
-        source = open_source(str(arguments.folder), format_name="ilsvrc")
+        source = open_source(str(folder), format_name="ilsvrc")
     said("list")
     with clock.part("pack"):
-        packed = pack(source, arguments.folder / "million.store", size_px=arguments.size_px, workers=arguments.threads)
+        packed = pack(source, folder / "million.store", size_px=arguments.size_px, workers=arguments.threads)
     said("pack")
     print(f"  {packed.store.num_images:,} images, {packed.images_per_s or 0:,.0f} images/s")
     del source
@@ -98,6 +93,19 @@ def main() -> None:
         Stream(images, 256, 0).batch(0)
     said("an epoch's order")
     measuring.write(arguments.json, record | {"seconds": clock.seconds, "peak_mb": peak_mb()})
+
+
+def main() -> None:
+    """Make the source, and measure."""
+    parser = measuring.parser(__doc__)
+    parser.add_argument("--folder", type=Path, help="an empty folder to work in, kept (default: a temporary one)")
+    parser.add_argument("--classes", type=int, default=1000)
+    parser.add_argument("--per-class", type=int, default=1281)
+    parser.add_argument("--side-px", type=int, default=64, help="of the JPEGs")
+    parser.add_argument("--size-px", type=int, default=32, help="at which they are packed")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        measure(arguments, arguments.folder or Path(scratch))
 
 
 if __name__ == "__main__":
