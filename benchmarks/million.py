@@ -25,7 +25,7 @@ from seedbed.data.pack import pack
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.data.view import make_view
 
-RECIPES = ("", "images(per_class=50)", "images(fraction=0.5)", "images(total=100000)", "classes(num=500)")
+RECIPES = ("", "images(per_class=50)", "images(fraction=0.5)", "images(total={tenth})", "classes(num=500)")
 
 
 def jpegs(num: int, side_px: int) -> list[bytes]:
@@ -81,7 +81,7 @@ def measure(arguments: Namespace, folder: Path) -> None:
     said("pack")
     print(f"  {packed.store.num_images:,} images, {packed.images_per_s or 0:,.0f} images/s")
     del source
-    for recipe in RECIPES:
+    for recipe in (r.format(tenth=packed.store.num_images // 10) for r in RECIPES):
         name = f"view {recipe or 'all'}"
         with clock.part(name):
             view = make_view(packed.store, recipe)

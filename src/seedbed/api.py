@@ -132,31 +132,28 @@ def pretrain(
     from seedbed.trials.arms import Pretraining
     from seedbed.trials.steps import save_pretrained, training_settings
 
-    if images_seen < 0:
-        raise UsageError(
-            f"images_seen = {images_seen} is negative", "300_000 is usual for small nets; 0 leaves the weights random."
-        )
     folder = None if out is None else _new_folder(Path(out))
+    if images_seen < 0:
+        raise UsageError(f"images_seen = {images_seen} is negative", "300_000 is usual for small nets; 0 trains nothing.")
     how = build(Pretraining, {**training, "backbone": backbone, "images_seen": (max(1, images_seen),)}, "pretrain")
     architecture, settings = how.architecture(), how.training(images_seen)
     packed = open_store(store, size_px or architecture.size_px or _DEFAULT_PX, workspace, on_pack)
     view, seeds = make_view(packed, recipe, seed), Seeds(sample=seed, init=seed)
     asked = training_settings(recipe, seeds, backbone, settings)
-    unfinished = folder and folder.with_name(f"{folder.name}.{fingerprint([asked, view.fingerprint])[:8]}.unfinished")
+    unfinished = folder and _unfinished(folder, [asked, view.fingerprint])
+    checkpoint = Checkpoint(path=unfinished, every_s=checkpoint_every_s) if unfinished else None
+    told = {"seeds": seeds, "device": choose_device(device), "on_progress": on_progress, "checkpoint": checkpoint}
     with flushed_denormals():
-        done = pretrain_view(
-            view,
-            architecture,
-            settings,
-            seeds=seeds,
-            device=choose_device(device),
-            on_progress=on_progress,
-            checkpoint=Checkpoint(path=unfinished, every_s=checkpoint_every_s) if unfinished else None,
-        )
+        done = pretrain_view(view, architecture, settings, **told)
     if folder:
         with written_aside(folder) as aside:
             save_pretrained(done, view, asked, aside)
     return done
+
+
+def _unfinished(folder: Path, asked: list[Any]) -> Path:
+    """Where a training leaves its state, beside its folder: another one of the same name finds another place."""
+    return folder.with_name(f"{folder.name}.{fingerprint(asked)[:8]}.unfinished")
 
 
 def _new_folder(folder: Path) -> Path:

@@ -29,7 +29,7 @@ class AlexNet(Foreign):
     bridge: ClassVar[Bridge] = TORCHVISION
 
     @property
-    def library_name(self) -> str:
+    def network_name(self) -> str:
         return "alexnet"
 
     def call(self) -> Call:

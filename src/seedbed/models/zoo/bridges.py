@@ -143,7 +143,7 @@ class Foreign(Architecture):
 
     @property
     @abstractmethod
-    def library_name(self) -> str:
+    def network_name(self) -> str:
         """Its name in the library, whose published weights are its own."""
 
     @abstractmethod
@@ -161,14 +161,14 @@ class Foreign(Architecture):
 
     def input_at(self, size_px: int) -> Preprocessing:
         """Its own mean and std, and at the size of its published weights its own crop; other sizes are taken whole."""
-        own = self.bridge.input_of(self.library_name)
+        own = self.bridge.input_of(self.network_name)
         return own if size_px == own.size_px else replace(own, size_px=size_px, crop=1.0)
 
     def own_size_px(self) -> int:
-        return self.size_px or self.bridge.input_of(self.library_name).size_px
+        return self.size_px or self.bridge.input_of(self.network_name).size_px
 
     def published(self) -> Published:
-        return self.bridge.published(self.library_name)
+        return self.bridge.published(self.network_name)
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Timm(Foreign):
     bridge: ClassVar[Bridge] = TIMM
 
     @property
-    def library_name(self) -> str:
+    def network_name(self) -> str:
         return self.name
 
     def call(self) -> Call:
@@ -201,7 +201,7 @@ class Torchvision(Foreign):
     bridge: ClassVar[Bridge] = TORCHVISION
 
     @property
-    def library_name(self) -> str:
+    def network_name(self) -> str:
         return self.name
 
     def call(self) -> Call:

@@ -25,7 +25,7 @@ class Classic(Foreign):
     named: ClassVar[str]  # in the library
 
     @property
-    def library_name(self) -> str:
+    def network_name(self) -> str:
         return self.named
 
     def call(self) -> Call:

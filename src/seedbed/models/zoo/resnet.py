@@ -29,7 +29,7 @@ class ResNet(Foreign):
     named: ClassVar[str]
 
     @property
-    def library_name(self) -> str:
+    def network_name(self) -> str:
         return self.named
 
     def call(self) -> Call:
