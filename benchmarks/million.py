@@ -25,7 +25,7 @@ from seedbed.data.pack import pack
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.data.view import make_view
 
-RECIPES = ("", "images(per_class=50)", "images(fraction=0.5)", "images(total={tenth})", "classes(num=500)")
+RECIPES = ("", "images(per_class=50)", "images(fraction=0.5)", "images(total={tenth})", "classes(fraction=0.5)")
 
 
 def jpegs(num: int, side_px: int) -> list[bytes]:
