@@ -278,9 +278,9 @@ class _AtC:
             inner = (rows @ gradient.double())[:, None]
             return (gradient.double() - rows.T @ _solved(kernel, inner)[:, 0]).to(gradient.dtype)
         few_active = 2 * num_active <= len(active)
-        rows = self._rows(active if few_active else ~active)
-        part = rows.T @ rows
-        hessian = (2 * self.c * (part if few_active else self.problem.gram_DD - part)).double()
+        rows = self._rows(active if few_active else ~active).float()  # in half the time: it only shapes the step
+        part = (rows.T @ rows).double()
+        hessian = 2 * self.c * (part if few_active else self.problem.gram_DD.double() - part)
         hessian.diagonal().add_(1.0)
         return _solved(hessian, gradient.double()[:, None])[:, 0].to(gradient.dtype)
 
