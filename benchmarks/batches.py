@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Subset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from seedbed.data.loader import Resident, Stream
+from seedbed.data.loader import Resident, Stream, shared_tensor
 from seedbed.data.pack import pack
 from seedbed.data.store import Store
 
@@ -34,7 +34,7 @@ def from_store(store: Store, num_batches: int) -> int:
 
 def gathered(store: Store, num_batches: int) -> int:
     """Images given by the gather alone, as uint8."""
-    pixels, order = torch.from_numpy(store.pixels), torch.randperm(store.num_images, generator=torch.Generator().manual_seed(0))
+    pixels, order = shared_tensor(store.pixels), torch.randperm(store.num_images, generator=torch.Generator().manual_seed(0))
     return sum(len(pixels.index_select(0, order[i * BATCH : (i + 1) * BATCH])) for i in range(num_batches))
 
 

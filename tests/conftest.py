@@ -123,6 +123,7 @@ def write_store(
         "kind": "pixels",
         "size_px": 8,
         "fit": "crop",
+        "decoder_revision": 0,
         "classes": list(classes),
         "names": {},
         "num_images": len(leaves),

@@ -148,6 +148,8 @@ def pretrain(
     if folder:
         with written_aside(folder) as aside:
             save_pretrained(done, view, asked, aside)
+        if checkpoint:
+            checkpoint.remove()
     return done
 
 

@@ -305,3 +305,27 @@ def test_a_set_that_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
     assert "download=True" in caught.value.hint
     with pytest.raises(UsageError, match="unknown torchvision data set 'CIFAR'"):
         open_source("torchvision('CIFAR')")
+
+
+def test_files_of_one_name_in_several_folders_are_several_files(tmp_path: Path, encode) -> None:
+    for k, split in enumerate(("train", "test")):
+        (tmp_path / "p" / split).mkdir(parents=True)
+        images = [{"bytes": encode(10 * k + i), "path": None} for i in range(4)]
+        _parquet(tmp_path / "p" / split / "0000.parquet", {"image": images, "label": ["a", "a", "b", "b"]})
+        (tmp_path / "w" / split).mkdir(parents=True)
+        files = {f"{i}.png": encode(10 * k + i) for i in range(4)} | {f"{i}.cls": b"ab"[i // 2 : i // 2 + 1] for i in range(4)}
+        _tar(tmp_path / "w" / split / "000000.tar", files)
+    for root in (tmp_path / "p", tmp_path / "w"):
+        source = open_source(str(root))
+        assert source.num_images == len(set(source.ids)) == 8
+        loaded = source.pixels.load(np.arange(8), 8).checksums
+        assert len(set(loaded.tolist())) == 8
+        assert sorted(set(_split_of(source).values())) == ["test", "train"]
+
+
+def test_an_image_has_an_id_of_its_own() -> None:
+    from seedbed.data.formats.digits import DigitPixels
+    from seedbed.data.source import from_records
+
+    with pytest.raises(BadDataError, match="two images of one id, 'x'"):
+        from_records("made", [("x", "a", 0), ("x", "b", 2), ("y", "b", 0)], pixels=DigitPixels(), listing="")

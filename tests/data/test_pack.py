@@ -272,7 +272,8 @@ def test_progress_ends_at_all_images(make_tree, tmp_path: Path, monkeypatch: pyt
 def test_nothing_done_to_the_pixels_reaches_the_disk(make_tree, tmp_path: Path) -> None:
     store = pack(str(make_tree({"a": 3, "b": 3})), tmp_path / "s.store", size_px=8).store
     before = (store.path / "pixels.npy").read_bytes()
-    store.pixels[:] = 0
+    with pytest.raises(ValueError, match="read-only"):
+        store.pixels[:] = 0
     assert (store.path / "pixels.npy").read_bytes() == before
 
 

@@ -80,7 +80,7 @@ def _decode_jpeg(data: bytes, size_px: int, fit: Fit) -> tuple[np.ndarray, int, 
         image = Image.fromarray(pixels)
         if (exif := _exif_of(data)) is not None:
             image = _upright(image, exif)
-    except (ValueError, MemoryError, OSError, SyntaxError):
+    except Exception:  # whatever is odd about it, Pillow is asked next
         return None
     return fit_square(image, size_px, fit), width, height
 

@@ -8,6 +8,7 @@ the rows do not fit), *decoded* (an encoded store, decoded on the fly). All give
 from __future__ import annotations
 
 import os
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Literal
@@ -78,7 +79,7 @@ class Resident(Images):
     ) -> None:
         super().__init__(len(rows), labels, preprocessing or Preprocessing(size_px=pixels.shape[1]), device)
         if device == "cpu":
-            self._pixels, self._rows = torch.from_numpy(pixels), torch.from_numpy(np.ascontiguousarray(rows, np.int64))
+            self._pixels, self._rows = shared_tensor(pixels), torch.from_numpy(np.ascontiguousarray(rows, np.int64))
         else:
             self._pixels = torch.from_numpy(pixels[rows]).to(device)
             self._rows = torch.arange(len(rows), device=device)
@@ -117,6 +118,13 @@ class Stream:
             self._epochs = {e: p for e, p in self._epochs.items() if e >= epoch - 1}
             self._epochs[epoch] = np.argsort(ranks, kind="stable")
         return self._epochs[epoch]
+
+
+def shared_tensor(pixels: np.ndarray) -> torch.Tensor:
+    """A tensor over the memory of an array that may be read-only; nothing here writes to it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of memory that may not be written
+        return torch.from_numpy(pixels)
 
 
 def open_images(

@@ -7,6 +7,7 @@ Knows nothing of stores, recipes or tasks. A target is a source too.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 from abc import ABC, abstractmethod
@@ -123,6 +124,8 @@ def from_records(name: str, records: list[tuple[str, str, int]], **others: objec
     if not records:
         raise BadDataError(f"no images in {name}", "Expected images in folders by class, for example cats/1.jpg.")
     records = sorted(records)
+    if twice := next((a[0] for a, b in itertools.pairwise(records) if a[0] == b[0]), None):
+        raise BadDataError(f"{name} has two images of one id, {twice!r}", "Rename one: an id stands for one image.")
     classes = tuple(sorted({label for _, label, _ in records}))
     index = {label: i for i, label in enumerate(classes)}
     return Source(

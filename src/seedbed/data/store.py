@@ -65,8 +65,8 @@ class Store:
 
     @cached_property
     def pixels(self) -> np.ndarray:
-        """uint8 [n, size_px, size_px, 3], memory-mapped copy-on-write: nothing done to it reaches the disk."""
-        return np.load(self.path / PIXELS, mmap_mode="c")
+        """uint8 [n, size_px, size_px, 3], memory-mapped and read-only: it may be larger than memory."""
+        return np.load(self.path / PIXELS, mmap_mode="r")
 
     @property
     def is_encoded(self) -> bool:
@@ -116,6 +116,11 @@ class Store:
     def fit(self) -> Any:
         """How images that are no squares were fitted: crop, squash or pad."""
         return self.card["fit"]
+
+    @property
+    def meaning(self) -> str:
+        """What its pixels are: side, fit, and the revision of the decoder that made them."""
+        return f"{self.size_px} {self.fit} {self.card['decoder_revision']}"
 
     @property
     def num_images(self) -> int:

@@ -15,7 +15,6 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.randomness import Draw
-from seedbed.data import decode
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.recipes import ClassRecipe, ImageRecipe, LabelRecipe, Recipe, TrainingRows
 from seedbed.data.source import SPLITS, TRAIN
@@ -58,7 +57,7 @@ class View:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of what a training sees: ids, contents and classes of its rows and of the held-out rows, and the pixels' meaning."""
-        digest = hashlib.sha256(f"{self.store.size_px} {self.store.fit} {decode.REVISION}\n{chr(10).join(self.classes)}".encode())
+        digest = hashlib.sha256(f"{self.store.meaning}\n{chr(10).join(self.classes)}".encode())
         for rows, labels in ((self.rows, self.labels), self.held_out()):
             for array, kind in ((self.store.hashes[rows], "<u8"), (self.store.checksums[rows], "<u8"), (labels, "<i4")):
                 digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())

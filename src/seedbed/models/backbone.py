@@ -80,6 +80,8 @@ class Backbone:
         names = tuple(classes) if classes is not None else tuple(map(str, range(trace.num_outputs)))
         if len(names) != trace.num_outputs:
             raise UsageError(f"{len(names)} classes were named, and the module puts out {trace.num_outputs} scores")
+        if max(*mean, *std) > 1:
+            raise UsageError(f"mean = {list(mean)}, std = {list(std)} are not of pixels in 0..1", "Divide them by 255.")
         (m0, m1, m2), (s0, s1, s2) = mean, std
         preprocessing = Preprocessing.of_unit(size_px, crop, (m0, m1, m2), (s0, s1, s2))
         made = assemble(trace, OWN_MODULE, names, preprocessing)

@@ -59,8 +59,11 @@ def read_card(path: str | Path) -> dict[str, object]:
 
 def weights_fingerprint(path: str | Path) -> str:
     """SHA-256 of the weights file in a backbone's folder, shortened to 20 hexadecimal digits."""
-    with (Path(path) / WEIGHTS).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:20]
+    try:
+        with (Path(path) / WEIGHTS).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:20]
+    except OSError as error:
+        raise BadDataError(f"{path} has no {WEIGHTS} that can be read: {error.strerror}", "Train it again.") from None
 
 
 def load_backbone(path: str | Path, module: nn.Module | None = None) -> Backbone:

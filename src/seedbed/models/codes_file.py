@@ -49,9 +49,9 @@ def filling(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> Iterator
                 array.flush()
 
 
-def mapped(path: Path) -> dict[str, np.ndarray]:
+def mapped(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of such a file, mapped into memory, read-only."""
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
     kinds = {name: kind for kind, name in _NAMES.items()}

@@ -91,6 +91,8 @@ def fit(
 ) -> Fitted:
     """Train `module` in place on `schedule.num_steps` batches, or on what is left of them; it is left in evaluation mode.
 
+    The checkpoint stays until its owner has put the weights away, and removes it.
+
     Raises TrainingError when the loss is not finite, naming the step and the learning rate, or when memory does not hold two images.
     """
     device = next(module.parameters()).device
@@ -98,8 +100,6 @@ def fit(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         training.run(report_every)
     module.eval()
-    if checkpoint:
-        checkpoint.remove()
     return training.fitted()
 
 
@@ -166,7 +166,7 @@ class _Training:
         total: torch.Tensor | float = 0.0
         right: torch.Tensor | float = 0.0
         num = len(batch[0])
-        for images, labels in zip(batch[0].chunk(self.num_parts), batch[1].chunk(self.num_parts), strict=True):
+        for images, labels in zip(batch[0].tensor_split(self.num_parts), batch[1].tensor_split(self.num_parts), strict=True):
             with self._precision():
                 value, num_right = self.loss(self.called, (images, labels))
             share = value if len(images) == num else value * (len(images) / num)

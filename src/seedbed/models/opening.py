@@ -10,9 +10,10 @@ import os
 from pathlib import Path
 
 from seedbed.base.errors import BadDataError, UsageError, nearest
+from seedbed.base.spec import fingerprint
 from seedbed.models import weights as files
 from seedbed.models.backbone import Backbone
-from seedbed.models.checkpoint import CARD, WEIGHTS, load_backbone, weights_fingerprint
+from seedbed.models.checkpoint import CARD, WEIGHTS, load_backbone, read_card, weights_fingerprint
 from seedbed.models.zoo import BACKBONES, Architecture
 
 DEFAULT_PX = 32  # at which a network of no size of its own is shown
@@ -50,7 +51,9 @@ def build_weighted(architecture: Architecture, text: str) -> Backbone:
     path = files.resolve(architecture.weights, published, text)
     size_px = architecture.own_size_px()
     if size_px is None:
-        raise UsageError(f"{text} does not say its input size", "Give the folder of a trained backbone.")
+        raise UsageError(
+            f"{text} does not say its input size", "Give the folder of a trained backbone, or size_px=32 beside weights='FILE'."
+        )
     known = published.classes if published else ()
     if path is None:
         classes = known or tuple(map(str, range(1000)))
@@ -78,7 +81,10 @@ def fingerprint_of(backbone: str | os.PathLike[str]) -> str:
     """What identifies the weights that a path or a call string names, for keys."""
     path = Path(os.fspath(backbone)).expanduser()
     if os.path.exists(path):
-        return weights_fingerprint(path.parent if path.is_file() else path)
+        folder = path.parent if path.is_file() else path
+        card = read_card(folder)
+        told = [card.get(key) for key in ("architecture", "size_px", "preprocessing", "classes")]
+        return fingerprint([weights_fingerprint(folder), told])
     architecture = BACKBONES.make(os.fspath(backbone))
     found = files.resolve(architecture.weights, architecture.published(), os.fspath(backbone))
     return file_fingerprint(found) if found else f"random {os.fspath(backbone)}"

@@ -23,7 +23,7 @@ EVERY_S = 180.0
 
 @dataclass(kw_only=True)
 class Checkpoint:
-    """Where a training leaves its state, and how often; the file is removed when the training is done."""
+    """Where a training leaves its state, and how often; whoever puts the weights away removes the file then."""
 
     path: Path
     every_s: float = EVERY_S

@@ -106,7 +106,7 @@ def resolve(weights: str | None, published: Published | None, what: str) -> Path
     if weights in (None, "cached", "download"):
         if published is None:
             raise UsageError(
-                f"{what} has no published weights", f"Train one, or give a file: {what.split('(')[0]}(weights='FILE')."
+                f"{what} has no published weights", "Train one: seedbed pretrain STORE --backbone CALL --out DIR; then name DIR."
             )
         if found := find_cached(published):
             return found

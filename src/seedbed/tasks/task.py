@@ -73,9 +73,7 @@ class Task:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of contents, labels and splits: what a measurement depends on."""
-        digest = hashlib.sha256(
-            f"{REVISION} {self.store.size_px} {self.store.fit} {self.primary} {len(self.store.classes)}".encode()
-        )
+        digest = hashlib.sha256(f"{REVISION} {self.store.meaning} {self.primary} {len(self.store.classes)}".encode())
         for rows in (self.train, self.validation, self.test):
             for array, kind in ((self.store.hashes, "<u8"), (self.store.checksums, "<u8"), (self.store.leaves, "<i4")):
                 digest.update(np.ascontiguousarray(array[rows], dtype=kind).tobytes())

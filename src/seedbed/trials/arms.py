@@ -19,6 +19,8 @@ from seedbed.models.zoo import BACKBONES, Architecture
 from seedbed.pretraining.objectives import OBJECTIVES
 from seedbed.pretraining.pretrain import Training
 
+_ADAMW_MOST = 0.05  # a learning rate that no network here trains with under AdamW
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining:
@@ -47,6 +49,8 @@ class Pretraining:
             raise ValueError(
                 f"learning_rate = {self.learning_rate} must be positive, weight_decay = {self.weight_decay} not negative"
             )
+        if self.optimiser == "adamw" and self.learning_rate > _ADAMW_MOST:
+            raise ValueError(f"learning_rate = {self.learning_rate} is one for SGD: with AdamW about 0.001 is usual")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup = {self.warmup} is a share of the budget, in [0, 1)")
         if self.early_stopping < 0:

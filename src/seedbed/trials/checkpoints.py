@@ -9,9 +9,12 @@ import hashlib
 import os
 from dataclasses import dataclass
 
+import torch
+
 from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError
 from seedbed.models.backbone import OWN_MODULE, Backbone
+from seedbed.models.checkpoint import read_card
 from seedbed.models.opening import fingerprint_of
 from seedbed.trials.arms import Arm
 
@@ -41,6 +44,7 @@ def checkpoint_of(arm: Arm, common: str, size_px: int) -> ExistingCheckpoint:
         )
     weights = arm.weights or ""
     if os.path.isdir(weights):  # noqa: PTH112  false, not an error, for a text too long to be a path
+        read_card(weights)  # says so where it is not the folder of a backbone
         return ExistingCheckpoint(backbone=weights, content=fingerprint_of(weights), asked=weights)
     if weights not in _KEYWORDS and not os.path.isfile(weights):  # noqa: PTH113
         raise UsageError(
@@ -56,9 +60,15 @@ def checkpoint_of(arm: Arm, common: str, size_px: int) -> ExistingCheckpoint:
 
 
 def _content_of(backbone: Backbone) -> str:
-    """Of a module: its class, its weights, what it takes."""
-    digest = hashlib.sha256(f"{type(backbone.module).__qualname__} {backbone.preprocessing} {backbone.classes}".encode())
-    for name, tensor in backbone.module.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    """Of a module: what it says of itself, what it takes, its weights, and what it makes of one image of noise."""
+    module, side = backbone.module, backbone.size_px
+    digest = hashlib.sha256(f"{module} {backbone.preprocessing} {backbone.classes}".encode())
+    image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(backbone.device)
+    was_training = module.training
+    with torch.inference_mode():
+        scores = module.eval()(image)
+    module.train(was_training)
+    for name, tensor in {**module.state_dict(), "scores": scores}.items():
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:20]

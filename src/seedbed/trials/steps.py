@@ -98,6 +98,7 @@ class PretrainStep(BackboneStep):
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
         started = time.perf_counter()
         view = make_view(Store.open(self.store), self.recipe, self.seeds.sample)
+        checkpoint = Checkpoint(path=workspace.unfinished(self.key))
         done = pretrain_view(
             view,
             BACKBONES.make(self.backbone),
@@ -105,7 +106,7 @@ class PretrainStep(BackboneStep):
             seeds=self.seeds,
             device=device,
             on_progress=on_progress,
-            checkpoint=Checkpoint(path=workspace.unfinished(self.key)),
+            checkpoint=checkpoint,
         )
         rate = done.fitted.images_per_s if done.fitted else None
         facts = {
@@ -120,6 +121,7 @@ class PretrainStep(BackboneStep):
             save_pretrained(done, view, self.settings(), folder)
             if done.predictions:
                 save_arrays(folder / PREDICTIONS, done.predictions)
+        checkpoint.remove()
 
 
 @dataclass(frozen=True, kw_only=True)

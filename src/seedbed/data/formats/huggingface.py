@@ -44,7 +44,8 @@ class HuggingFace(Format):
         return path.is_dir() and any(_image_columns(f) for f in _files(path)[:1])
 
     def read(self) -> Source:
-        files = _files(Path(self.path).expanduser())
+        root = Path(self.path).expanduser()
+        files = _files(root)
         if not files:
             raise BadDataError(f"there are no Parquet files at {self.path}", "Name a .parquet file, or a folder of them.")
         image, label = self._columns(files[0])
@@ -53,8 +54,9 @@ class HuggingFace(Format):
         places: dict[str, tuple[int, int]] = {}
         for i, file in enumerate(files):
             found = [split for split in (find_split(file.stem), find_split(file.parent.name), TRAIN) if split is not None]
+            stem = (file.relative_to(root) if root.is_dir() else Path(file.name)).with_suffix("").as_posix()
             for row, value in enumerate(_labels(file, label)):
-                id_ = f"{file.stem}/{row:08d}"
+                id_ = f"{stem}/{row:08d}"
                 records.append((id_, _named(value, names, file, row), found[0]))
                 places[id_] = (i, row)
         ordered = [places[r[0]] for r in sorted(records)]

@@ -17,7 +17,7 @@ from seedbed.base.errors import BadDataError, unknown
 from seedbed.data.files import FilePixels
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import from_paths
-from seedbed.data.source import TRAIN, Source, from_records, listing_fingerprint, split_named
+from seedbed.data.source import SPLIT_NAMES, TRAIN, Source, from_records, listing_fingerprint, split_named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +51,8 @@ class Manifest(Format):
         path_column = _column(table, self.path_column, _PATHS, "path", table_path)
         label_column = _column(table, self.label_column, _LABELS, "label", table_path)
         split_column = _column(table, self.split_column, _SPLITS, None, table_path)
+        if split_column and not self.split_column and split_column.lower() != "split" and not _are_splits(table[split_column]):
+            split_column = ""  # a fold's number, say, under a name that splits go by elsewhere
         columns = [c for c in (path_column, label_column, split_column) if c]
         _refuse_gaps(table[columns], table_path)
         root = Path(self.root).expanduser() if self.root else table_path.parent
@@ -102,6 +104,10 @@ def _column(table: pd.DataFrame, asked: str | None, usual: tuple[str, ...], need
             f"It has: {', '.join(names)}. Name the one: manifest('{path}', {needed}_column='{names[0] if names else 'NAME'}').",
         )
     return found
+
+
+def _are_splits(column: Any) -> bool:
+    return {str(value).strip().lower() for value in column.unique()} <= SPLIT_NAMES.keys()
 
 
 def _refuse_gaps(table: Any, path: Path) -> None:

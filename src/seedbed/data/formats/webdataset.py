@@ -49,16 +49,17 @@ class WebDataset(Format):
         return path.is_dir() and any(path.glob("*.tar")) and not any(path.glob("ILSVRC2012*.tar"))
 
     def read(self) -> Source:
-        shards = _shards(self.path)
+        root, shards = Path(self.path).expanduser(), _shards(self.path)
         names = _class_names(shards[0].parent)
         records: list[tuple[str, str, int]] = []
         places: dict[str, tuple[int, Member]] = {}
         for i, shard in enumerate(shards):
             found = [split for split in (find_split(shard.stem), find_split(shard.parent.name), TRAIN) if split is not None]
+            stem = (shard.relative_to(root) if root in shard.parents else Path(shard.name)).with_suffix("").as_posix()
             for key, sample in _samples(shard).items():
                 if sample.image is None:
                     continue
-                id_ = f"{shard.stem}/{sample.image.name}"
+                id_ = f"{stem}/{sample.image.name}"
                 records.append((id_, _label(sample, key, shard, names), found[0]))
                 places[id_] = (i, sample.image)
         ordered = [places[r[0]] for r in sorted(records)]
