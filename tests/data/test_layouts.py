@@ -315,8 +315,8 @@ def test_files_of_one_name_in_several_folders_are_several_files(tmp_path: Path, 
         (tmp_path / "w" / split).mkdir(parents=True)
         files = {f"{i}.png": encode(10 * k + i) for i in range(4)} | {f"{i}.cls": b"ab"[i // 2 : i // 2 + 1] for i in range(4)}
         _tar(tmp_path / "w" / split / "000000.tar", files)
-    for root in (tmp_path / "p", tmp_path / "w"):
-        source = open_source(str(root))
+    for root, name in ((tmp_path / "p", "huggingface"), (tmp_path / "w", "webdataset")):
+        source = open_source(str(root), format_name=name)
         assert source.num_images == len(set(source.ids)) == 8
         loaded = source.pixels.load(np.arange(8), 8).checksums
         assert len(set(loaded.tolist())) == 8
