@@ -63,11 +63,8 @@ def measure(folder: Path, store: Store, num_batches: int, num_workers: int, num_
         "loader": lambda: from_loader(folder, store.size_px, num_batches, num_workers),
     }
     counts = {name: run() for name, run in sides.items()}
-    found: dict[str, list[float]] = {name: [] for name in sides}
-    for i in range(num_rounds):
-        for name in list(sides) if i % 2 == 0 else list(sides)[::-1]:
-            found[name].append(counts[name] / measuring.seconds_of(sides[name]))
-    return found
+    taken = measuring.alternate(sides, num_rounds)
+    return {name: [counts[name] / seconds for seconds in taken[name]] for name in sides}
 
 
 def main() -> None:

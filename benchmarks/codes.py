@@ -64,11 +64,9 @@ def main() -> None:
                 "penultimate": lambda net=net, store=store, num=num: codes_of(net, store, num, [net.penultimate]),
                 "all layers": lambda net=net, store=store, num=num, every=every: codes_of(net, store, num, every),
             }
-            found: dict[str, list[float]] = {name: [] for name in sides}
             sides["bare"]()
-            for i in range(arguments.rounds):
-                for name in list(sides) if i % 2 == 0 else list(sides)[::-1]:
-                    found[name].append(num / measuring.seconds_of(sides[name]))
+            taken = measuring.alternate(sides, arguments.rounds)
+            found = {name: [num / seconds for seconds in taken[name]] for name in sides}
             cases.append({"network": call, **found})
             shares = [
                 f"{name} {measuring.spread([r / b for r, b in zip(found[name], found['bare'], strict=True)])}"

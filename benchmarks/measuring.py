@@ -10,7 +10,7 @@ import os
 import statistics
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,15 @@ def seconds_of(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+def alternate(sides: Mapping[str, Callable[[], object]], num_rounds: int) -> dict[str, list[float]]:
+    """Seconds of each side in each round; every second round goes the other way, so that no side always comes first."""
+    found: dict[str, list[float]] = {name: [] for name in sides}
+    for i in range(num_rounds):
+        for name in list(sides) if i % 2 == 0 else list(sides)[::-1]:
+            found[name].append(seconds_of(sides[name]))
+    return found
 
 
 def parser(description: str | None) -> ArgumentParser:

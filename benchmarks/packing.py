@@ -43,11 +43,9 @@ def measure(folder: Path, size_px: int, num_workers: int, num_rounds: int) -> di
     sides = {"pack": pack_once, "loader": load_once}
     counts = {name: run(folder, size_px, num_workers) for name, run in sides.items()}
     assert counts["pack"] == counts["loader"], f"the two sides see different images: {counts}"
-    found: dict[str, list[float]] = {name: [] for name in sides}
-    for i in range(num_rounds):
-        for name in list(sides) if i % 2 == 0 else list(sides)[::-1]:
-            seconds = measuring.seconds_of(lambda run=sides[name]: run(folder, size_px, num_workers))
-            found[name].append(counts[name] / seconds)
+    timed = {name: lambda run=run: run(folder, size_px, num_workers) for name, run in sides.items()}
+    taken = measuring.alternate(timed, num_rounds)
+    found = {name: [counts[name] / seconds for seconds in taken[name]] for name in sides}
     return found | {"ratio": [p / q for p, q in zip(found["pack"], found["loader"], strict=True)]}
 
 

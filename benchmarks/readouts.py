@@ -88,10 +88,7 @@ def compare(case: Case, num_threads: int, num_rounds: int) -> dict[str, list[flo
         "seedbed": lambda: ours.append(fit_linear(codes, labels, case.num_classes, case.grid, case.loss)),
         "sklearn": lambda: theirs.append(fit_sklearn(case, codes_ND, labels_N, num_threads)),
     }
-    found: dict[str, list[float]] = {name: [] for name in sides}
-    for i in range(num_rounds):
-        for name in list(sides) if i % 2 == 0 else list(sides)[::-1]:
-            found[name].append(measuring.seconds_of(sides[name]))
+    found = measuring.alternate(sides, num_rounds)
     pairs = [
         (objective(codes, labels, a, case.loss).sum(), objective(codes, labels, as_ours(b, a.c), case.loss).sum())
         for a, b in zip(ours[-1], theirs[-1], strict=True)

@@ -120,8 +120,7 @@ def pretrain(
         device: "auto", "cpu" or "cuda".
         size_px: at which a source is packed, px (default: what the backbone takes, else 64).
         checkpoint_every_s: seconds between two checkpoints, beside `out`.
-        training: objective, batch_size, learning_rate, weight_decay, optimiser, decay, warmup, augmentation, early_stopping, as in
-            a study's [pretraining] (docs/study-files.md).
+        training: other keys of a study's [pretraining] (docs/study-files.md), such as batch_size or optimiser.
 
     Returns:
         Pretrained: `.backbone`, `.metrics` on the source's held-out images in percent, `.fitted`.
@@ -148,8 +147,8 @@ def pretrain(
     if folder:
         with written_aside(folder) as aside:
             save_pretrained(done, view, asked, aside)
-        if checkpoint:
-            checkpoint.remove()
+        assert checkpoint
+        checkpoint.remove()
     return done
 
 
@@ -195,8 +194,10 @@ def codes(
         split: "train", "val" or "test"; all of them by default.
         recipe: thins the training images and drops or merges classes.
     """
-    from seedbed.models.extract import extract
+    from seedbed.models.extract import codes_path, extract
 
+    if out is not None:
+        codes_path(out)  # another kind of file is refused before anything is computed
     net = _on_device(backbone, device)
     names = [la.name for la in net.layers] if layer == "all" else [layer] if isinstance(layer, str) else list(layer)
     chosen = list(dict.fromkeys(net.layer(name).name for name in names))  # an unknown one is refused before anything is packed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,18 +104,27 @@ class EncodedPixels(Pixels):
         """A reader of these rows alone, small enough to be sent to a worker."""
 
     def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
-        k = len(rows)
-        pixels = np.zeros((k, size_px, size_px, 3), np.uint8)
-        widths, heights = np.zeros(k, np.int32), np.zeros(k, np.int32)
-        checksums, failures = np.zeros(k, np.uint64), {}
-        for i, row in enumerate(rows):
-            try:
-                data = self.read(int(row))
-                checksums[i] = content_hash(data)
-                pixels[i], widths[i], heights[i] = decode(data, size_px, fit)  # pyright: ignore[reportArgumentType]
-            except (OSError, ValueError) as error:
-                failures[i] = reason_of(error)
-        return Loaded(pixels=pixels, widths=widths, heights=heights, checksums=checksums, failures=failures)
+        def one(row: int) -> OneImage:
+            data = self.read(row)
+            return content_hash(data), *decode(data, size_px, fit)  # pyright: ignore[reportArgumentType]
+
+        return load_each(rows, size_px, one)
+
+
+OneImage = tuple[int, np.ndarray, int, int]  # checksum, pixels, width px, height px
+
+
+def load_each(rows: np.ndarray, size_px: int, one: Callable[[int], OneImage]) -> Loaded:
+    """A batch from a reader of one image; those that it cannot read have a reason instead of pixels."""
+    k = len(rows)
+    pixels, checksums = np.zeros((k, size_px, size_px, 3), np.uint8), np.zeros(k, np.uint64)
+    widths, heights, failures = np.zeros(k, np.int32), np.zeros(k, np.int32), {}
+    for i, row in enumerate(rows):
+        try:
+            checksums[i], pixels[i], widths[i], heights[i] = one(int(row))
+        except (OSError, ValueError) as error:
+            failures[i] = reason_of(error)
+    return Loaded(pixels=pixels, widths=widths, heights=heights, checksums=checksums, failures=failures)
 
 
 def reason_of(error: Exception) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from seedbed.base.randomness import content_hash
 from seedbed.data.decode import decode
 from seedbed.data.duplicates import describe
-from seedbed.data.files import EncodedPixels, reason_of
+from seedbed.data.files import EncodedPixels, OneImage, load_each
 from seedbed.data.source import Loaded, Pixels
 
 _NO_PIXELS = np.zeros((0, 0, 0, 3), np.uint8)
@@ -84,17 +84,14 @@ def _load_pixels(pixels: Pixels, rows: np.ndarray, form: Form) -> Packed:
 
 def _load_bytes(pixels: EncodedPixels, rows: np.ndarray, form: Form) -> Packed:
     """Bytes as found; each image is decoded once, so that a damaged one is found now and not in a training."""
-    k = len(rows)
-    widths, heights, checksums = np.zeros(k, np.int32), np.zeros(k, np.int32), np.zeros(k, np.uint64)
-    kept, failures = [b""] * k, {}
-    small = np.zeros((k, form.size_px, form.size_px, 3), np.uint8)
-    for i, row in enumerate(rows):
-        try:
-            data = pixels.read(int(row))
-            checksums[i] = content_hash(data)
-            small[i], widths[i], heights[i] = decode(data, form.size_px, form.fit)  # pyright: ignore[reportArgumentType]
-            kept[i] = data
-        except (OSError, ValueError) as error:
-            failures[i] = reason_of(error)
-    columns = {"widths": widths, "heights": heights, "checksums": checksums, "failures": failures}
-    return Packed(**columns, pixels=_NO_PIXELS, descriptors=describe(small), encoded=kept)
+    kept: dict[int, bytes] = {}
+
+    def one(row: int) -> OneImage:
+        data = pixels.read(row)
+        found = content_hash(data), *decode(data, form.size_px, form.fit)  # pyright: ignore[reportArgumentType]
+        kept[row] = data
+        return found
+
+    loaded = load_each(rows, form.size_px, one)
+    columns = {f.name: getattr(loaded, f.name) for f in fields(Loaded)} | {"pixels": _NO_PIXELS}
+    return Packed(**columns, descriptors=describe(loaded.pixels), encoded=[kept.get(int(row), b"") for row in rows])

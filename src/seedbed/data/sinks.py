@@ -6,12 +6,12 @@ Knows nothing of labels.
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
 
+from seedbed.base.artifacts import reserve
 from seedbed.data.decode import decode
 from seedbed.data.packing_job import Form, Packed
 
@@ -42,9 +42,7 @@ class PixelRows(Sink):
     def __init__(self, path: Path, num: int, size_px: int) -> None:
         self._path, self.place = path, str(path)
         self._pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (num, size_px, size_px, 3))
-        if hasattr(os, "posix_fallocate"):
-            with path.open("r+b") as file:
-                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+        reserve(path)
 
     def put(self, rows: np.ndarray, loaded: Packed) -> None:
         if len(loaded.pixels):  # a worker process has written its own

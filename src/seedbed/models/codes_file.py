@@ -9,14 +9,13 @@ In: names, types, shapes, metadata. Out: writable arrays over the file. Any read
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from seedbed.base.artifacts import file_aside
+from seedbed.base.artifacts import file_aside, reserve
 
 _NAMES = {np.dtype(np.float16): "F16", np.dtype(np.float32): "F32", np.dtype(np.int64): "I64"}
 Shapes = Mapping[str, tuple[type[np.generic], tuple[int, ...]]]
@@ -37,8 +36,7 @@ def filling(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> Iterator
         with aside.open("wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
             file.truncate(8 + len(text) + start)
-            if start and hasattr(os, "posix_fallocate"):  # a full disk is an error now, not a bus error later
-                os.posix_fallocate(file.fileno(), 0, 8 + len(text) + start)
+        reserve(aside)
         maps = {
             name: np.memmap(aside, kind, "r+", 8 + len(text) + places[name], shape) if np.prod(shape) else np.empty(shape, kind)
             for name, (kind, shape) in shapes.items()

@@ -43,7 +43,7 @@ def pretrain(options: Namespace) -> Result:
         "num_classes": card["num_classes"],
         "images_seen": options.images_seen,
         "images_trained": fitted.images_seen if fitted else 0,  # fewer than asked for where it ended early
-        "epochs": options.images_seen / card["num_images"],
+        "epochs": min(options.images_seen, fitted.images_seen if fitted else 0) / card["num_images"],
         "images_per_s": fitted.images_per_s if fitted else None,
         "seconds": fitted.seconds if fitted else 0.0,
         **done.facts(),

@@ -15,7 +15,7 @@ import numpy as np
 from seedbed.base.errors import BadDataError, unknown
 from seedbed.base.randomness import content_hash
 from seedbed.data.decode import fit_square
-from seedbed.data.files import must_exist, reason_of
+from seedbed.data.files import OneImage, load_each, must_exist
 from seedbed.data.formats import Format
 from seedbed.data.source import TEST, TRAIN, VAL, Loaded, Pixels, Source, from_records, listing_fingerprint
 
@@ -123,17 +123,10 @@ class SetPixels(Pixels):
     starts: tuple[int, ...]
 
     def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
-        k = len(rows)
-        pixels = np.zeros((k, size_px, size_px, 3), np.uint8)
-        widths, heights = np.zeros(k, np.int32), np.zeros(k, np.int32)
-        checksums, failures = np.zeros(k, np.uint64), {}
-        for i, row in enumerate(rows):
+        def one(row: int) -> OneImage:
             part = int(np.searchsorted(self.starts, row, side="right")) - 1
-            try:
-                image = self.parts[part][int(row) - self.starts[part]][0]
-                checksums[i] = content_hash(image.tobytes())
-                widths[i], heights[i] = image.size
-                pixels[i] = fit_square(image, size_px, fit)  # pyright: ignore[reportArgumentType]
-            except (OSError, ValueError) as error:
-                failures[i] = reason_of(error)
-        return Loaded(pixels=pixels, widths=widths, heights=heights, checksums=checksums, failures=failures)
+            image = self.parts[part][row - self.starts[part]][0]
+            pixels = fit_square(image, size_px, fit)  # pyright: ignore[reportArgumentType]
+            return content_hash(image.tobytes()), pixels, *image.size
+
+        return load_each(rows, size_px, one)

@@ -21,6 +21,9 @@ class Architecture(ABC):
     # Which weights it begins with, for the architectures that have such a setting: a file, "random", "cached" or "download".
     weights: str | None = None
 
+    # Which first layers it has: with other ones than "imagenet" no published weights fit it.
+    stem: str = "imagenet"
+
     # Its input side where the settings say so; else that of the images, or of its published weights.
     size_px: int | None = None
 

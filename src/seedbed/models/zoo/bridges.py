@@ -165,14 +165,10 @@ class Foreign(Architecture):
         return own if size_px == own.size_px else replace(own, size_px=size_px, crop=1.0)
 
     def own_size_px(self) -> int | None:
-        return self.size_px or (self.bridge.input_of(self.network_name).size_px if self.is_as_published() else None)
+        return self.size_px or (self.bridge.input_of(self.network_name).size_px if self.stem == "imagenet" else None)
 
     def published(self) -> Published | None:
-        return self.bridge.published(self.network_name) if self.is_as_published() else None
-
-    def is_as_published(self) -> bool:
-        """Whether its library publishes weights of this very network: not of one with another stem."""
-        return getattr(self, "stem", "imagenet") == "imagenet"
+        return self.bridge.published(self.network_name) if self.stem == "imagenet" else None
 
 
 @dataclass(frozen=True)
