@@ -77,6 +77,41 @@ def test_bad_data(case: str, as_: str, make_tree, tmp_path: Path, run) -> None:
     assert hint in error["hint"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        (
+            ["pretrain", "digits()", "--optimiser", "adam", "--out", "x"],
+            "optimiser = 'adam'",
+            "Did you mean 'adamw'? Valid for optimiser:",
+        ),
+        (
+            ["transfer", "resnet18(weights='random')", "digits()", "probe(readout='knnn')"],
+            "readout = 'knnn'",
+            "Did you mean 'knn'?",
+        ),
+        (
+            ["transfer", "resnet18(weights='random')", "digits()", "knn()"],
+            "unknown method 'knn'",
+            "It is probe(readout='knn') here.",
+        ),
+        (
+            ["codes", "alexnet(weights='random')", "digits()", "--layer", "features.99", "--out", "x.safetensors"],
+            "features.99",
+            "Submodules too: features.0",
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_is_right(
+    arguments: list[str], message: str, hint: str, monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, document, _ = cli(*arguments)
+    assert status == 2
+    assert message in document["error"]["message"]
+    assert hint in document["error"]["hint"]
+
+
 def test_damaged_files_are_listed_and_may_be_allowed(make_tree, tmp_path: Path) -> None:
     root = make_tree({"a": 50, "b": 50}, damaged=("a/007.png", "b/001.png"))
     _, document, _ = cli("pack", root, tmp_path / "s.store")

@@ -192,6 +192,19 @@ def test_transfer(pretrained, place: Path) -> None:
     assert (again["value"], again["key"]) == (document["value"], document["key"])
 
 
+def test_a_transfer_shows_the_number_first_with_its_interval(pretrained, place: Path, capsys) -> None:
+    call = ["transfer", place / "net", place / "cells", "probe(c=[0.001,1.0])", "--device", "cpu", "--workspace", place / "w"]
+    _, document, _ = cli(*call)
+    low, high = document["interval"]
+    assert low < document["value"] < high or document["value"] in (0.0, 100.0)
+    assert main([*map(str, call)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    expected = f"top1: {document['value']:.2f} % (95 % interval {low:.2f} to {high:.2f}) on {document['num_test']} test images"
+    assert lines[0] == expected
+    table = lines.index("c was chosen on validation images:")
+    assert [line.split()[0] for line in lines[table + 1 : table + 4]] == ["c", "0.001", "1"]
+
+
 def test_the_key_of_a_transfer_tells_two_backbones_apart(packed, place: Path) -> None:
     keys = set()
     for name, backbone, budget in (("n1", "small(width=2)", 64), ("n2", "small(width=3)", 64), ("n3", "small(width=2)", 256)):
@@ -387,10 +400,44 @@ def test_a_store_of_another_size_is_refused(verb: str, pretrained, place: Path) 
     assert "--size-px" in document["error"]["hint"]
 
 
+def test_the_same_training_again_does_nothing(packed, pretrained, place: Path) -> None:
+    """A script that is run twice does not fail."""
+    files = {p: p.stat().st_mtime_ns for p in (place / "net").iterdir()}
+    call = ["--backbone", "small(width=2)", "--out", place / "net", "--images-seen", 64, "--device", "cpu"]
+    status, again, _ = cli("pretrain", packed["store"], *call)
+    assert status == 0
+    assert again["images_per_s"] is None  # nothing was trained
+    timeless = {"images_per_s", "seconds"}
+    assert {k: v for k, v in again.items() if k not in timeless} == {k: v for k, v in pretrained.items() if k not in timeless}
+    assert {p: p.stat().st_mtime_ns for p in (place / "net").iterdir()} == files
+
+
+def test_early_stopping_says_when_it_ended_and_what_was_kept(packed, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["pretrain", packed["store"], "--backbone", "small(width=2)", "--images-seen", 2560, "--early-stopping", 1]
+    assert main([*map(str, call), "--batch-size", "16", "--out", str(place / "early"), "--device", "cpu"]) == 0
+    told = capsys.readouterr().out
+    card = json.loads((place / "early" / "card.json").read_text())
+    early, trained = card["training"]["early_stopping"], card["images_trained"]
+    assert trained < 2560
+    assert f"images_trained: {trained:,}\n" in told
+    assert f"early stopping: ended at step {trained // 16} of 160; the weights are those of step {early['best_at_step']}" in told
+    assert "of the 6 training images held out for it" in told
+    assert "looks" not in told
+
+
+def test_inspecting_a_trained_backbone_shows_its_table_and_its_facts(pretrained, place: Path, capsys) -> None:
+    assert main(["inspect", str(place / "net")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("small(width=2) at 8 px, ")
+    assert lines[1].split() == ["name", "shape", "stride", "after", "relu", "dim", "pooling"]
+    assert lines[2].split() == ["stage1", "2", "x", "4", "x", "4", "2", "yes", "2", "mean", "over", "space"]
+    assert {line.split(":")[0] for line in lines[7:]} >= {"penultimate", "source", "images_seen", "source_top1"}
+
+
 def test_what_is_there_is_not_overwritten(pretrained, place: Path) -> None:
     before = (place / "net" / "card.json").read_bytes()
     status, document, _ = cli("pretrain", place / "photos.store", "--out", place / "net", "--images-seen", 8, "--device", "cpu")
-    assert (status, document["error"]["message"].endswith("holds a backbone already")) == (2, True)
+    assert (status, document["error"]["message"].endswith("holds a backbone of another training")) == (2, True)
     assert (place / "net" / "card.json").read_bytes() == before
     (place / "notes.txt").write_text("mine")
     status, document, _ = cli("codes", place / "net", place / "photos.store", "--out", place / "notes.txt", "--device", "cpu")

@@ -75,6 +75,7 @@ def audit(
     *,
     workspace: str | Path | None = None,
     on_pack: PackProgress | None = None,
+    on_progress: PackProgress | None = None,
 ) -> Audit:
     """Unreadable files, tiny classes, near duplicates within a data set and against another; sources are packed at 64 px.
 
@@ -87,7 +88,7 @@ def audit(
     from seedbed.data.audit import audit_store
 
     stores = [open_store(d, _DEFAULT_PX, workspace, on_pack, allow_unreadable=1.0) for d in (data, against) if d is not None]
-    return audit_store(*stores)
+    return audit_store(*stores, on_progress=on_progress)
 
 
 def pretrain(
@@ -106,14 +107,12 @@ def pretrain(
     checkpoint_every_s: float = 180.0,
     **training: Any,
 ) -> Pretrained:
-    """Train a backbone on the images that a recipe keeps, from scratch or from the weights that its call names.
-
-    Cut off, the same call with the same `out` goes on from its last checkpoint, and gives the same weights on a CPU.
+    """Train a backbone on the images that a recipe keeps; cut off, the same call goes on from its last checkpoint beside `out`.
 
     Args:
         store: a store, the path of one, or a source, which is packed into the workspace.
-        backbone: a call string such as `small(width=16)` or `resnet18(stem='small')`.
-        out: a folder to save it in; it must not exist.
+        backbone: a call string such as `small(width=16)` or `resnet18(stem='small')`; it may name the weights to begin with.
+        out: a folder to save it in; where it holds what the same call made, that is returned and nothing is done.
         recipe: which images and labels (see docs/recipes.md).
         images_seen: the training budget in images; 0 leaves the weights as they begin.
         seed: of the sample, the initial weights, the order and the augmentation.
@@ -123,47 +122,74 @@ def pretrain(
         training: other keys of a study's [pretraining] (docs/study-files.md), such as batch_size or optimiser.
 
     Returns:
-        Pretrained: `.backbone`, `.metrics` on the source's held-out images in percent, `.fitted`.
+        Pretrained: `.backbone`, `.metrics` on the source's held-out images in percent, `.fitted` (None where nothing was trained).
     """
     from seedbed.base.spec import build
     from seedbed.models.resume import Checkpoint
-    from seedbed.pretraining.pretrain import Seeds, pretrain_view
+    from seedbed.pretraining.pretrain import Seeds, identity, pretrain_view
     from seedbed.trials.arms import Pretraining
     from seedbed.trials.steps import save_pretrained, training_settings
 
-    folder = None if out is None else _new_folder(Path(out))
     if images_seen < 0:
         raise UsageError(f"images_seen = {images_seen} is negative", "300_000 is usual for small nets; 0 trains nothing.")
+    folder = _backbone_folder(out)
     how = build(Pretraining, {**training, "backbone": backbone, "images_seen": (max(1, images_seen),)}, "pretrain")
     architecture, settings = how.architecture(), how.training(images_seen)
     packed = open_store(store, size_px or architecture.size_px or _DEFAULT_PX, workspace, on_pack)
-    view, seeds = make_view(packed, recipe, seed), Seeds(sample=seed, init=seed)
-    asked = training_settings(recipe, seeds, backbone, settings)
-    unfinished = folder and _unfinished(folder, [asked, view.fingerprint])
-    checkpoint = Checkpoint(path=unfinished, every_s=checkpoint_every_s) if unfinished else None
-    told = {"seeds": seeds, "device": choose_device(device), "on_progress": on_progress, "checkpoint": checkpoint}
+    view, seeds, on = make_view(packed, recipe, seed), Seeds(sample=seed, init=seed), choose_device(device)
+    what = identity(view, architecture, settings, seed)
+    if folder and (found := _trained_already(folder, fingerprint(what))):
+        return found
+    checkpoint = Checkpoint(path=_unfinished(folder, what, on), every_s=checkpoint_every_s) if folder else None
+    told = {"seeds": seeds, "device": on, "on_progress": on_progress, "checkpoint": checkpoint}
     with flushed_denormals():
         done = pretrain_view(view, architecture, settings, **told)
-    if folder:
+    if folder and checkpoint:
+        asked = training_settings(recipe, seeds, backbone, settings) | {"identity": fingerprint(what)}
         with written_aside(folder) as aside:
             save_pretrained(done, view, asked, aside)
-        assert checkpoint
         checkpoint.remove()
     return done
 
 
-def _unfinished(folder: Path, asked: list[Any]) -> Path:
-    """Where a training leaves its state, beside its folder: another one of the same name finds another place."""
-    return folder.with_name(f"{folder.name}.{fingerprint(asked)[:8]}.unfinished")
+def _unfinished(folder: Path, identity: dict[str, Any], device: str) -> Path:
+    """Where a training leaves its state, beside its folder: another one of the same name, or on other hardware, finds another place."""
+    import torch
+
+    here = {"device": device.partition(":")[0], "threads": torch.get_num_threads(), "torch": torch.__version__}
+    return folder.with_name(f"{folder.name}.{fingerprint({**identity, **here})[:8]}.unfinished")
 
 
-def _new_folder(folder: Path) -> Path:
+def _backbone_folder(out: str | Path | None) -> Path | None:
+    """Where a backbone is to be saved: nothing yet, or one that may be the same."""
     from seedbed.models.checkpoint import CARD
 
-    if folder.exists():
-        what = "holds a backbone already" if (folder / CARD).is_file() else "exists and is not a backbone"
-        raise UsageError(f"{folder} {what}", "Name a new folder, or remove that one; nothing there was touched.")
+    folder = None if out is None else Path(out)
+    if folder and folder.exists() and not (folder / CARD).is_file():
+        raise UsageError(
+            f"{folder} exists and is not a backbone", "Name a new folder, or remove that one; nothing there was touched."
+        )
     return folder
+
+
+def _trained_already(folder: Path, identity: str) -> Pretrained | None:
+    """The backbone in a folder if the same call made it; raises UsageError for another one's."""
+    from seedbed.models.checkpoint import load_backbone
+    from seedbed.pretraining.pretrain import Pretrained
+    from seedbed.trials.steps import CARD_CODES, load_arrays
+
+    if not folder.exists():
+        return None
+    backbone = load_backbone(folder)
+    if backbone.card.get("identity") != identity:
+        raise UsageError(
+            f"{folder} holds a backbone of another training", "Name a new folder, or remove that one; nothing there was touched."
+        )
+    return Pretrained(
+        backbone=backbone,
+        metrics=dict(backbone.card["source_metrics"]),
+        card_codes=load_arrays(folder / CARD_CODES)["codes"],
+    )
 
 
 def codes(

@@ -127,3 +127,34 @@ def test_equal_files_are_one_image_in_the_search() -> None:
     assert len(pairs) == 57
     groups = duplicates.groups_of(60, pairs)
     assert [set(np.flatnonzero(groups == g) % 3) for g in range(3)] == [{0}, {1}, {2}]
+
+
+def test_pairs_are_those_of_all_against_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "_BLOCK", 7)
+    monkeypatch.setattr(duplicates, "_TILE", 11)
+    rng = np.random.default_rng(0)
+    scenes = rng.integers(0, 256, (12, 192))
+    described = np.clip(scenes[rng.integers(0, 12, 60)] + rng.integers(-9, 10, (60, 192)), 0, 255).astype(np.uint8)
+    values = described - described.mean(axis=1, keepdims=True)
+    values /= np.linalg.norm(values, axis=1, keepdims=True)
+    expected = np.argwhere(np.triu(values @ values.T > duplicates.COARSE, 1))
+    assert len(expected) > 60
+    seen: list[tuple[int, int]] = []
+    found = duplicates.candidates(described, on_progress=lambda done, total: seen.append((done, total)))
+    assert sorted(found.tolist()) == expected.tolist()
+    assert seen[-1] == (60, 60)
+    across = duplicates.candidates(described[:20], described[20:])
+    assert sorted(across.tolist()) == np.argwhere(values[:20] @ values[20:].T > duplicates.COARSE).tolist()
+    assert len(duplicates.candidates(described[:20], described[20:21])) == int((values[:20] @ values[20] > duplicates.COARSE).sum())
+
+
+def test_of_too_many_the_nearest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "_MOST", 3)
+    monkeypatch.setattr(duplicates, "_TILE", 5)
+    rng = np.random.default_rng(1)
+    scene = rng.integers(60, 190, 192)
+    gallery = np.stack([np.clip(scene + rng.integers(-k, k + 1, 192), 0, 255) for k in range(1, 31)]).astype(np.uint8)
+    shuffled = rng.permutation(30)
+    found = duplicates.candidates(scene.astype(np.uint8)[None], gallery[shuffled])
+    assert set(shuffled[found[:, 1]]) >= {0, 1, 2}
+    assert len(found) <= 3 + 5

@@ -329,3 +329,40 @@ def test_an_image_has_an_id_of_its_own() -> None:
 
     with pytest.raises(BadDataError, match="two images of one id, 'x'"):
         from_records("made", [("x", "a", 0), ("x", "b", 2), ("y", "b", 0)], pixels=DigitPixels(), listing="")
+
+
+@pytest.mark.parametrize("cut_at", ["between members", "in a header", "before the mark of the end"])
+def test_an_archive_that_ends_too_early_is_not_a_shorter_one(tmp_path: Path, encode, cut_at: str) -> None:
+    """An interrupted download; Python's own reader takes each of these for a whole archive."""
+    _tar(
+        tmp_path / "train-0.tar", {f"{i}.jpg": encode(i, (16, 16), "JPEG") for i in range(9)} | {f"{i}.cls": b"0" for i in range(9)}
+    )
+    data = (tmp_path / "train-0.tar").read_bytes()
+    end = len(data.rstrip(b"\0"))
+    places = {"between members": 3 * 1024, "in a header": 3 * 1024 + 300, "before the mark of the end": -(-end // 512) * 512}
+    (tmp_path / "train-0.tar").write_bytes(data[: places[cut_at]])
+    with pytest.raises(BadDataError, match=r"train-0\.tar cannot be read .*: it ends after [\d,]+ bytes"):
+        open_source(f"webdataset({str(tmp_path)!r})")
+
+
+def test_a_part_of_a_parquet_folder_reads_its_own_files_alone(tmp_path: Path, encode) -> None:
+    images = [encode(i) for i in range(12)]
+    for k in range(3):
+        rows = [{"bytes": data, "path": None} for data in images[4 * k : 4 * k + 4]]
+        _parquet(tmp_path / f"train-{k}.parquet", {"image": rows, "label": [0, 0, 1, 1]})
+    pixels = open_source(str(tmp_path)).pixels
+    part = pickle.loads(pickle.dumps(pixels.part(np.arange(5, 8))))
+    assert [Path(f).name for f in part.files] == ["train-1.parquet"]
+    for k in (0, 2):
+        (tmp_path / f"train-{k}.parquet").unlink()
+    assert [part.read(i) for i in range(3)] == images[5:8]
+
+
+def test_a_parquet_of_plain_bytes_is_sent_to_where_it_can_be_read(tmp_path: Path, encode) -> None:
+    _parquet(tmp_path / "raw.parquet", {"photo": [encode(i) for i in range(4)], "species": ["a", "a", "b", "b"]})
+    with pytest.raises(BadDataError) as caught:
+        open_source(str(tmp_path / "raw.parquet"))
+    assert f"huggingface('{tmp_path}/raw.parquet', image_column='photo', label_column='species')" in caught.value.hint
+    source = open_source(caught.value.hint.partition("Its images are in it: ")[2].rstrip("."))
+    assert source.classes == ("a", "b")
+    assert pack(source, tmp_path / "s.store", size_px=8).num_unreadable == 0

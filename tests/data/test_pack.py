@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.randomness import content_hash, item_hashes
 from seedbed.data.decode import decode
+from seedbed.data.formats import open_source
 from seedbed.data.pack import pack
 from seedbed.data.store import Store
 
@@ -300,3 +302,51 @@ def test_a_store_that_may_not_be_written_is_a_storage_error(make_tree, tmp_path:
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(StorageError):
         pack(str(make_tree({"a": 3, "b": 3})), tmp_path / "locked" / "s.store", size_px=8)
+
+
+_DEADLY = """
+import os
+from dataclasses import dataclass
+from seedbed.data.files import FilePixels
+
+class Deadly(FilePixels):
+    def read(self, row):
+        data = super().read(row)
+        if b"deadly" in data:
+            os.kill(os.getpid(), 9)
+        return data
+
+    def part(self, rows):
+        return Deadly(self.root, self.paths[rows])
+"""
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_an_image_that_kills_its_decoder_is_told_and_left_out(
+    make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoded: bool
+) -> None:
+    """What a bug in a decoder, or an image larger than the memory, does to a worker."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "deadly.py").write_text(_DEADLY)
+    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
+    monkeypatch.setattr(pack_module, "_WORTH_PROCESSES", 10)
+    monkeypatch.setattr(pack_module, "_BATCH", 7)
+    root = make_tree({"a": 20, "b": 20})
+    plain = pack(str(root), tmp_path / "plain.store", size_px=8, workers=2, encoded=encoded).store
+    for name in ("a/003.png", "b/011.png"):
+        (root / name).write_bytes(b"deadly")
+    source = open_source(str(root))
+    deadly = replace(source, pixels=importlib.import_module("deadly").Deadly(**vars(source.pixels)))
+    found = pack(deadly, tmp_path / "s.store", size_px=8, workers=2, encoded=encoded, allow_unreadable=0.1)
+    assert found.num_unreadable == 2
+    assert found.unreadable is not None
+    listed = found.unreadable.read_text()
+    assert "a/003.png,it brings its decoder down (exit status -9)" in listed
+    assert "b/011.png" in listed
+    kept = ~np.isin(plain.ids, ["a/003.png", "b/011.png"])
+    assert np.array_equal(found.store.checksums, plain.checksums[kept])
+    if not encoded:
+        assert np.array_equal(found.store.pixels, plain.pixels[kept])
+    else:
+        assert found.store.encoded(5) == plain.encoded(int(np.flatnonzero(kept)[5]))

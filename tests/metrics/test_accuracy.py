@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seedbed.metrics import HIGHER_IS_BETTER, UNITS
-from seedbed.metrics.accuracy import accuracies, contributions, rank
+from seedbed.metrics.accuracy import accuracies, contributions, rank, share_interval
 
 METRICS = ("top1", "top5", "mean_class_accuracy")
 
@@ -76,3 +76,11 @@ def test_rank_gives_no_more_than_there_are_classes() -> None:
 
 def test_every_metric_has_a_unit_and_a_direction() -> None:
     assert set(UNITS) == set(HIGHER_IS_BETTER) == set(METRICS)
+
+
+@pytest.mark.parametrize(("num_right", "num"), [(0, 4), (2, 4), (4, 4), (37, 61), (999, 10_000)])
+def test_the_interval_of_a_share_is_scipys(num_right: int, num: int) -> None:
+    from scipy.stats import binomtest
+
+    expected = binomtest(num_right, num).proportion_ci(method="wilson")
+    assert share_interval(100 * num_right / num, num) == pytest.approx((100 * expected.low, 100 * expected.high), abs=1e-4)

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from tiny import built, digits_store, same_weights, trained, weights_of
+from torch import nn
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.loader import Resident
+from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import CARD, WEIGHTS, load_backbone, read_card, save_backbone
 from seedbed.models.codes import codes, logits
 
@@ -80,3 +82,19 @@ def test_a_card_that_lacks_what_loading_needs_is_bad_data(saved: Path) -> None:
     (saved / CARD).write_text(json.dumps(card))
     with pytest.raises(BadDataError, match="classes"):
         load_backbone(saved)
+
+
+def test_tied_weights_are_saved_and_come_back(tmp_path: Path) -> None:
+    class Tied(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.head = nn.Linear(192, 192), nn.Linear(192, 192), nn.Linear(192, 10)
+            self.b.weight = self.a.weight
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.head(self.b(torch.relu(self.a(images.flatten(1)))))
+
+    net = Backbone.wrap(Tied(), size_px=8)
+    save_backbone(net, tmp_path)
+    back = load_backbone(tmp_path, module=Tied())
+    assert same_weights(weights_of(back.module), weights_of(net.module))

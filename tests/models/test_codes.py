@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tiny import digits_store, same_weights, trained, weights_of
+from tiny import built, digits_store, same_weights, trained, weights_of
 
 from seedbed.base.errors import UsageError
 from seedbed.data.augment import normalise
 from seedbed.data.loader import Resident
 from seedbed.data.preprocessing import Preprocessing
-from seedbed.models.codes import codes, logits, pooling
+from seedbed.models.codes import codes, fill_codes, logits, pooling
 
 
 @pytest.fixture
@@ -75,3 +75,16 @@ def test_the_order_of_the_rows_is_kept_across_batches(monkeypatch: pytest.Monkey
 def test_an_unknown_layer_is_refused(images: Resident) -> None:
     with pytest.raises(UsageError, match="unknown layer 'stge1'"):
         codes(trained().backbone, images, "stge1")
+
+
+def test_float16_that_would_overflow_is_refused(images: Resident) -> None:
+    net = built()
+    with torch.no_grad():
+        for p in net.module.parameters():
+            p.mul_(1e4)
+    name = net.layers[0].name
+    whole = np.empty((len(images), net.layers[0].dim), np.float32)
+    fill_codes(net, images, {name: whole})
+    assert whole.max() > 65504
+    with pytest.raises(UsageError, match=rf"codes of layer '{name}' reach [\d.e+]+, more than float16 holds"):
+        fill_codes(net, images, {name: np.empty_like(whole, np.float16)})

@@ -11,6 +11,7 @@ import torch
 from tiny import built, random_pixels, same_weights, weights_of
 from torch import nn
 
+from seedbed.base.artifacts import _HOST
 from seedbed.base.errors import TrainingError
 from seedbed.data.loader import Resident, Stream
 from seedbed.models.fit import Fitted, fit
@@ -148,7 +149,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
 
 def _stopping(scores: list[float], patience: int = 2) -> Stopping:
     left = iter(scores)
-    return Stopping(score=lambda _module: next(left), every=2, patience=patience)
+    return Stopping(score=lambda _module: next(left), num_held_out=10, every=2, patience=patience)
 
 
 def test_early_stopping_ends_after_its_patience_and_keeps_the_best_weights() -> None:
@@ -200,3 +201,40 @@ def test_adamw_spares_biases_and_norms_from_decay() -> None:
     optimiser = SCHEDULES["adamw"].optimiser_of(_net("small(width=4)"))
     by_decay = {group["weight_decay"]: {p.ndim for p in group["params"]} for group in optimiser.param_groups}
     assert by_decay == {0.05: {2, 4}, 0.0: {1}}
+
+
+def test_an_attempt_for_which_memory_did_not_suffice_leaves_no_trace_in_batch_norm() -> None:
+    """It has run the network forward: only then there is no memory for what follows."""
+
+    def late(module: nn.Module, batch):
+        found = Supervised().loss(module, batch)
+        if len(batch[0]) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return found
+
+    def counts(loss: Callable) -> dict[str, torch.Tensor]:
+        net = _net("small(width=4)")
+        fit(net, _stream(), loss, SCHEDULES["sgd"])
+        return weights_of(net)
+
+    starved, early = counts(late), counts(_starved(8))
+    assert {int(t) for n, t in starved.items() if n.endswith("num_batches_tracked")} == {2 * 12}
+    assert same_weights(starved, early)
+
+
+def test_memory_that_runs_out_where_nothing_can_be_cut_is_an_error() -> None:
+    class Greedy(Stream):
+        def batch(self, step: int):
+            raise MemoryError
+
+    stream = _stream()
+    greedy = Greedy(stream.images, stream.batch_size, stream.seed)
+    with pytest.raises(TrainingError, match="not enough memory on cpu for a batch"):
+        fit(_net("dropout"), greedy, Supervised().loss, SCHEDULES["sgd"])
+
+
+def test_half_written_checkpoints_of_killed_processes_go(tmp_path: Path) -> None:
+    left = tmp_path / f"x.writing-{_HOST}-999999999-0f"
+    left.write_bytes(b"half")
+    Checkpoint(path=tmp_path / "y").write({"a": torch.zeros(1)}, {"step": 1})
+    assert [p.name for p in tmp_path.iterdir()] == ["y"]

@@ -173,3 +173,29 @@ def test_the_same_codes_give_the_same_weights() -> None:
     codes, labels = _blobs()
     first, again = (fit_linear(codes, labels, 4, GRID) for _ in range(2))
     assert all(torch.equal(a.weights, b.weights) for a, b in zip(first, again, strict=True))
+
+
+@pytest.mark.parametrize("precision", [torch.float64, torch.float32])
+def test_a_class_without_an_image_does_not_keep_the_others_waiting(precision: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The intercept of ridge is free, so that such a class comes down to an objective of 0."""
+    if precision == torch.float32:
+        monkeypatch.setattr("seedbed.readout.solver._EXACT_FLOPS", 0.0)
+    codes, labels = _blobs(n=500, d=20)
+    for found in fit_linear(codes, labels, 6, GRID, "ridge"):
+        assert found.converged
+        assert found.num_steps <= 5
+        assert torch.allclose(found.intercept[4:], -torch.ones(2, dtype=torch.float64), atol=1e-3)
+
+
+@pytest.mark.parametrize("loss", ["svm", "ridge"])
+def test_classes_are_solved_some_at_a_time_where_memory_is_short(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes, labels = _digits()
+    whole = fit_linear(codes, labels, 10, GRID, loss)
+    monkeypatch.setattr("seedbed.readout.solver.free_bytes", lambda _device: 3.5 * 7 * 500 * 8 / 0.7)
+    parts = fit_linear(codes, labels, 10, GRID, loss)
+    for a, b in zip(whole, parts, strict=True):
+        assert torch.allclose(objective(codes, labels, a, loss), objective(codes, labels, b, loss), rtol=1e-6)
+        assert torch.equal(a.scores(codes).argmax(1), b.scores(codes).argmax(1))
+        assert b.converged
+    with pytest.raises(UsageError, match="a readout of 10 classes on 500 codes needs"):
+        fit_linear(codes, labels, 10, GRID, "softmax")

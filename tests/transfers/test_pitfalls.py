@@ -87,7 +87,7 @@ def test_the_class_scores_are_the_wrong_layer() -> None:
 
 def test_a_c_for_other_data_underfits() -> None:
     assert _top1("probe()") > _top1("probe(c=[0.00001])") + 5
-    facts = METHODS.make("probe(c=[0.00001, 0.0001])").run(_net(), _task(), Context(seed=0)).facts
+    facts = METHODS.make("probe(c=[0.00001, 1000.0])").run(_net(), _task(), Context(seed=0)).facts
     assert facts["c_at_edge"]
 
 

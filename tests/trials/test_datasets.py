@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.pack import pack
+from seedbed.data.source import TEST, TRAIN
 from seedbed.trials.datasets import data_notes, pack_study
 from seedbed.trials.run import run_study, study_status
 from seedbed.trials.study import load_study
@@ -104,3 +107,19 @@ def test_a_measurement_whose_backbone_was_removed_counts_as_left(make_study, wor
         .to_pandas()["value"]
         .equals(results.to_pandas()["value"])
     )
+
+
+def test_test_images_that_the_source_trains_on_are_told(make_study, workspace, tmp_path: Path) -> None:
+    study = make_study()
+    stores = pack_study(study, workspace)
+    source, target = stores["source"], stores["cells"]
+    trained_on = source.ids[source.splits == TRAIN]
+    equal = np.isin(target.checksums[target.splits == TEST], source.checksums[source.splits == TRAIN]).sum()
+    for i, id_ in enumerate(trained_on[:3]):
+        shutil.copy(tmp_path / "photos" / id_, tmp_path / "cells/test/x" / f"copy{i}.png")
+    notes = data_notes(pack_study(study, workspace))
+    expected = f"cells: {equal + 3} of its 11 test images are training images of the source, byte for byte"
+    assert any(n.startswith(expected) for n in notes)
+    for i, path in enumerate((tmp_path / "cells/test").rglob("*.png")):
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(path)
+    assert not any("byte for byte" in note for note in data_notes(pack_study(study, workspace)))

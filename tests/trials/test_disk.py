@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 
 import pytest
+import torch
 
 from seedbed.base.artifacts import _HOST, folder_bytes
-from seedbed.trials.disk import clean, disk_usage, to_document
+from seedbed.models.resume import Checkpoint
+from seedbed.trials.disk import clean, disk_usage, record_study, to_document
+from seedbed.trials.plan import make_plan
 from seedbed.trials.run import run_study
 
 
@@ -66,3 +69,19 @@ def test_what_killed_processes_left_is_swept(ran, workspace) -> None:
 
 def test_an_empty_workspace_holds_nothing(workspace) -> None:
     assert disk_usage(workspace) == []
+
+
+def test_a_training_that_was_cut_off_is_listed_and_goes_with_its_study(ran, workspace, make_study) -> None:
+    plan = make_plan(make_study(("seeds = 2", "seeds = [0]"), ("batch_size = 16", "batch_size = 8")), workspace)
+    record_study(plan)
+    mine = next(s.key for s in plan.steps if s.kind == "backbones")
+    finished = next(s.key for s in ran.plan.steps if s.kind == "backbones")
+    for key in (mine, finished, "0" * 20):
+        Checkpoint(path=workspace.unfinished(key)).write({"a": torch.zeros(100)}, {"step": 1})
+    found = {i.key: i for i in disk_usage(workspace) if i.kind == "unfinished"}
+    assert {key: i.studies for key, i in found.items()} == {mine: ("small",), finished: (), "0" * 20: ()}
+    assert all(i.bytes > 400 for i in found.values())
+    clean(workspace, disk_usage(workspace))
+    assert workspace.unfinished(mine).is_file()
+    assert not workspace.unfinished(finished).exists()
+    assert not workspace.unfinished("0" * 20).exists()

@@ -129,3 +129,14 @@ def test_arms_that_are_one_training_are_told(plan_of) -> None:
     assert same == "all and half are one and the same training: comparing them says nothing"
     assert few.startswith("half: 3 of 3 classes have fewer than 5000 images")
     assert plan_of().notes == []
+
+
+def test_settings_that_mean_nothing_change_no_key(plan_of) -> None:
+    net = ("small(width=2)", "resnet18(stem='small')")
+    plain = _by_place(plan_of(net))[("all", 0, 64, "cells", "probe")]
+    for said in ("resnet18(stem='small', weights='random')", "resnet18(stem='small', size_px=8)"):
+        assert _by_place(plan_of(("small(width=2)", said)))[("all", 0, 64, "cells", "probe")] == plain, said
+    assert _by_place(plan_of(net, ("c=[1.0]", "c=[1.0], k=[7]")))[("all", 0, 64, "cells", "probe")] == plain
+    knn = _by_place(plan_of(("c=[1.0]", "readout='knn'")))
+    assert _by_place(plan_of(("c=[1.0]", "readout='knn', c=[2.0]"))) == knn
+    assert _by_place(plan_of(("c=[1.0]", "readout='knn', k=[3]"))) != knn

@@ -28,7 +28,7 @@ from typing import Any
 
 from seedbed.base.errors import StorageError
 
-MANIFEST = "manifest.json"
+MANIFEST, UNFINISHED = "manifest.json", "unfinished"
 _HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node()) or "here"
 _WRITING = re.compile(r"\.writing-([A-Za-z0-9]+)-(\d+)-[0-9a-f]+$")
 _ATTEMPTS = 100
@@ -180,7 +180,7 @@ class Workspace:
 
     def unfinished(self, key: str) -> Path:
         """Where a step that takes long leaves its state while it runs."""
-        return self.root / "unfinished" / f"{key}.safetensors"
+        return self.root / UNFINISHED / f"{key}.safetensors"
 
     def has(self, kind: str, key: str) -> bool:
         """Whether that step is finished: its manifest is written last."""

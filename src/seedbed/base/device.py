@@ -46,6 +46,20 @@ def num_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def free_bytes(device: str) -> int:
+    """Memory that is free: of the GPU, or of this machine, where the pages of memory maps are cache and count as free."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            available = next(line for line in file if line.startswith("MemAvailable"))
+        return int(available.split()[1]) * 1024
+    except (OSError, StopIteration, ValueError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
 def describe_hardware(device: str = "cpu") -> str:
     """One line that names the processor, or the GPU: part of every result's identity card, never of its key."""
     if device.startswith("cuda"):

@@ -26,6 +26,7 @@ class Registry(Generic[T]):
     what: str
     group: str
     _places: dict[str, str] = field(default_factory=dict)
+    _elsewhere: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, place: str) -> None:
         """Register `name` as the class at "module:Class"."""
@@ -36,6 +37,10 @@ class Registry(Generic[T]):
     @cached_property
     def _outside(self) -> dict[str, EntryPoint]:
         return {e.name: e for e in entry_points(group=self.group)}
+
+    def redirect(self, name: str, call: str) -> None:
+        """Say what is meant by a name that others use, in the error for it."""
+        self._elsewhere[name] = call
 
     def names(self) -> list[str]:
         """Every registered name, sorted; a built-in one wins over an outside package's."""
@@ -48,7 +53,8 @@ class Registry(Generic[T]):
             return getattr(importlib.import_module(module), attribute)
         if name in self._outside:
             return self._load(name)
-        raise unknown(self.what, name, self.names(), where)
+        error = unknown(self.what, name, self.names(), where)
+        raise UsageError(error.message, f"It is {self._elsewhere[name]} here. {error.hint}") if name in self._elsewhere else error
 
     def _load(self, name: str) -> type[T]:
         entry = self._outside[name]

@@ -10,11 +10,12 @@ import dataclasses
 import functools
 import hashlib
 import json
+import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from seedbed.base.call import Call
-from seedbed.base.errors import UsageError, unknown
+from seedbed.base.errors import UsageError, nearest, unknown
 
 T = TypeVar("T")
 
@@ -38,7 +39,8 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     else:
         if not faults:
             return made
-    raise UsageError(f"{where}: {'; '.join(faults.values())}", f"Valid keys: {', '.join(names)}.")
+    choices = next((_choices(cls, key, values.get(key)) for key in names if str((key,)) in faults), "")
+    raise UsageError(f"{where}: {'; '.join(faults.values())}", choices or f"Valid keys: {', '.join(names)}.")
 
 
 def build_call(cls: type[T], call: Call, what: str) -> T:
@@ -101,11 +103,20 @@ def _adapter(cls: type) -> Any:
     return TypeAdapter(cls)
 
 
+def _choices(cls: type, key: str, value: Any) -> str:
+    """What a key takes, where its values are words."""
+    words = [w for w in typing.get_args(typing.get_type_hints(cls)[key]) if isinstance(w, str)]
+    near = nearest(str(value), words)
+    return (f"Did you mean {near!r}? " if near else "") + f"Valid for {key}: {', '.join(map(repr, words))}." if words else ""
+
+
 def _fault(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"])
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "missing":
         return f"{key!r} is missing"
+    if error["type"] == "literal_error":
+        return f"{key} = {error['input']!r} is none of its values"
     if error["type"] in ("value_error",) or not key:
         return message
     return f"{key} = {error['input']!r}: {message}"

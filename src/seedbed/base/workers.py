@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -38,9 +38,9 @@ class WorkerDiedError(SeedbedError):
 
     kind = "internal"
 
-    def __init__(self, message: str, hint: str, job: Any = None) -> None:
-        super().__init__(message, hint)
-        self.job = job
+    def __init__(self, status: int | None) -> None:
+        super().__init__(f"a worker ended in the middle of a job (exit status {status})", "Out of memory?")
+        self.status = status
 
 
 def start_worker(module: str, threads: int) -> Worker:
@@ -72,36 +72,61 @@ def end_workers(workers: Iterable[Worker]) -> None:
         worker.connection.close()
 
 
-def do_jobs(function: str, jobs: Iterable[Any], num_workers: int) -> Generator[Any, None, None]:
+def do_jobs(
+    function: str, jobs: Iterable[Any], num_workers: int, on_death: Callable[[Any, WorkerDiedError], Any] | None = None
+) -> Generator[Any, None, None]:
     """Results of `function` ("package.module:name") for each job, in the order of the jobs, by some worker processes.
 
-    Jobs and results are pickled. An exception of the function's is raised here; WorkerDiedError names the job of a worker that ended.
+    Jobs and results are pickled. An exception of the function's is raised here. Of a job in whose middle a worker ended, `on_death` gives
+    the result, and another worker goes on with what that one had before it; without it WorkerDiedError is raised.
     """
-    workers = [start_worker("seedbed.base.errand", 1) for _ in range(num_workers)]
-    pending: deque[tuple[Worker, Any]] = deque()
+    crew = [_Member(function) for _ in range(num_workers)]
+    order: deque[_Member] = deque()
     try:
         for i, job in enumerate(jobs):
-            worker = workers[i % num_workers]  # in turn: results come back in the order of the jobs
-            if len(pending) >= _AHEAD * num_workers:
-                yield _result(*pending.popleft())
-            with suppress(OSError):  # it died: its next result says so
-                worker.connection.send((function, job))
-            pending.append((worker, job))
-        while pending:
-            yield _result(*pending.popleft())
+            if len(order) >= _AHEAD * num_workers:
+                yield order.popleft().result(on_death)
+            member = crew[i % num_workers]  # in turn: results come back in the order of the jobs
+            member.begin(job)
+            order.append(member)
+        while order:
+            yield order.popleft().result(on_death)
     finally:
-        end_workers(workers)
+        end_workers(member.worker for member in crew)
 
 
-def _result(worker: Worker, job: Any) -> Any:
-    try:
-        value, error = worker.connection.recv()
-    except (EOFError, OSError):
-        status = worker.process.wait()
-        raise WorkerDiedError(f"a worker ended in the middle of a job (exit status {status})", "Out of memory?", job) from None
-    if error is not None:
-        raise error
-    return value
+class _Member:
+    """A place in the crew: a worker, and the jobs that it holds, oldest first."""
+
+    def __init__(self, function: str) -> None:
+        self._function, self._held = function, deque[Any]()
+        self.worker = start_worker("seedbed.base.errand", 1)
+
+    def begin(self, job: Any) -> None:
+        self._held.append(job)
+        self._send(job)
+
+    def _send(self, job: Any) -> None:
+        with suppress(OSError):  # it died: its next result says so
+            self.worker.connection.send((self._function, job))
+
+    def result(self, on_death: Callable[[Any, WorkerDiedError], Any] | None) -> Any:
+        """Of the oldest job."""
+        job = self._held.popleft()
+        try:
+            value, error = self.worker.connection.recv()
+        except (EOFError, OSError):
+            end_workers([self.worker])
+            died = WorkerDiedError(self.worker.process.returncode)
+            if on_death is None:
+                raise died from None
+            self.worker = start_worker("seedbed.base.errand", 1)
+            for waiting in self._held:
+                self._send(waiting)
+            return on_death(job, died)
+        if error is not None:
+            raise error
+        return value
 
 
 def find_function(name: str) -> Any:

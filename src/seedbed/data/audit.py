@@ -6,17 +6,19 @@ In: one store or two. Out: a record. Near duplicates: `seedbed.data.duplicates`.
 from __future__ import annotations
 
 import csv
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from seedbed.base.device import num_cores
 from seedbed.data import duplicates
 from seedbed.data.decode import decode
 from seedbed.data.store import Store
 
 TINY = 10  # images; with fewer, a class is hardly learned and hardly measured
-_BLOCK = 1024
+_BLOCK_BYTES = 2**24  # of images described at a time by each core
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +52,10 @@ class Audit:
         }
 
 
-def audit_store(store: Store, against: Store | None = None) -> Audit:
-    """Look through a store, and for near duplicates of its images in another."""
+def audit_store(store: Store, against: Store | None = None, on_progress: duplicates.OnProgress | None = None) -> Audit:
+    """Look through a store, and for near duplicates of its images in another; `on_progress`: (images compared, images)."""
     described = _described(store)
-    pairs = duplicates.near_pairs(described, store.checksums, lambda rows: _pixels(store, rows))
+    pairs = duplicates.near_pairs(described, store.checksums, lambda rows: _pixels(store, rows), on_progress)
     groups = _groups(len(described), pairs)
     ids, leaves, splits = store.ids, store.leaves, store.splits
     name = lambda rows: [str(ids[row]) for row in rows]  # noqa: E731
@@ -100,8 +102,10 @@ def _groups(num: int, pairs: np.ndarray) -> list[np.ndarray]:
 
 def _described(store: Store) -> np.ndarray:
     """uint8 [n, 192]."""
-    blocks = [np.arange(i, min(i + _BLOCK, store.num_images)) for i in range(0, store.num_images, _BLOCK)]
-    return np.concatenate([duplicates.describe(_pixels(store, rows)) for rows in blocks])
+    num = max(1, _BLOCK_BYTES // (3 * store.size_px**2))
+    blocks = [np.arange(i, min(i + num, store.num_images)) for i in range(0, store.num_images, num)]
+    with ThreadPoolExecutor(num_cores()) as pool:  # decoders and resizing work without the interpreter's lock
+        return np.concatenate(list(pool.map(lambda rows: duplicates.describe(_pixels(store, rows)), blocks)))
 
 
 def _pixels(store: Store, rows: np.ndarray) -> np.ndarray:

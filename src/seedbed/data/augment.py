@@ -100,8 +100,8 @@ def resized_crop(pixels: torch.Tensor, rows: torch.Tensor, places: np.ndarray, k
     """Random resized crops, antialiased bilinear, half of them mirrored: float32 [B, size_px, size_px, 3], in units of pixels."""
     height, width = pixels.shape[1:3]
     boxes, flip = crop_boxes(places, key, height, width)
-    down_BSH = _filters(boxes[:, 0], boxes[:, 2], height, size_px, pixels.device)
-    across_BSW = _filters(boxes[:, 1], boxes[:, 3], width, size_px, pixels.device)
+    spans = torch.from_numpy(boxes.astype(np.float32)).to(pixels.device, non_blocking=True)
+    down_BSH, across_BSW = _filters(spans[:, 0], spans[:, 2], height, size_px), _filters(spans[:, 1], spans[:, 3], width, size_px)
     mirrored = torch.from_numpy(flip).to(pixels.device)
     across_BSW = torch.where(mirrored[:, None, None], across_BSW.flip(1), across_BSW)
     images = pixels.index_select(0, rows).float()
@@ -112,14 +112,14 @@ def resized_crop(pixels: torch.Tensor, rows: torch.Tensor, places: np.ndarray, k
     return torch.bmm(across_BSW, columns).view(num, size_px, size_px, 3).permute(0, 2, 1, 3).contiguous()
 
 
-def _filters(starts: np.ndarray, lengths: np.ndarray, size: int, size_px: int, device: torch.device) -> torch.Tensor:
+def _filters(starts: torch.Tensor, lengths: torch.Tensor, size: int, size_px: int) -> torch.Tensor:
     """What each of size_px outputs takes of `size` inputs, for a span of them: float32 [B, size_px, size], rows sum to 1.
 
     Triangles as wide as an output's step, and never narrower than an input's: Pillow's antialiased bilinear filter.
     """
-    step = lengths / size_px
-    centres = starts[:, None] + (np.arange(size_px) + 0.5) * step[:, None]
-    support = np.maximum(1.0, step)[:, None, None]
-    distance = np.abs(np.arange(size) + 0.5 - centres[:, :, None]) / support
-    weights = np.clip(1 - distance, 0, None).astype(np.float32)
-    return torch.from_numpy(weights / weights.sum(axis=2, keepdims=True)).to(device)
+    step = (lengths / size_px)[:, None]
+    centres = starts[:, None] + (torch.arange(size_px, device=starts.device) + 0.5) * step
+    support = step.clamp_min(1.0)[:, :, None]
+    weights = torch.arange(size, device=starts.device) + 0.5 - centres[:, :, None]
+    weights.abs_().div_(-support).add_(1).clamp_min_(0)
+    return weights.div_(weights.sum(dim=2, keepdim=True))

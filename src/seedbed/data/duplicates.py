@@ -17,10 +17,12 @@ from PIL import Image
 
 COARSE_PX, FINE_PX = 8, 32
 COARSE, FINE = 0.93, 0.65
-_BLOCK = 2048
+_BLOCK, _TILE = 1024, 16_384  # queries and gallery of a product
+_READ = 64  # images read at a time
 _LOCAL: Any = (1, 5, 5)  # over each image by itself
 _MOST = 64  # candidates of one image: more come from images that are all but flat
 PixelsOf = Callable[[np.ndarray], np.ndarray]
+OnProgress = Callable[[int, int], None]
 
 
 def describe(pixels: np.ndarray) -> np.ndarray:
@@ -37,23 +39,50 @@ def _centred(descriptors: np.ndarray) -> np.ndarray:
     return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-3)
 
 
-def candidates(queries: np.ndarray, gallery: np.ndarray | None = None) -> np.ndarray:
-    """Coarse pairs: int64 [p, 2], (query, gallery); within one set when there is no gallery, each pair once."""
+def candidates(queries: np.ndarray, gallery: np.ndarray | None = None, on_progress: OnProgress | None = None) -> np.ndarray:
+    """Coarse pairs: int64 [p, 2], (query, gallery), by query; within one set when there is no gallery, each pair once.
+
+    Work grows with the square of the number of images, memory does not: tiles of 1,024 x 16,384 similarities. `on_progress` is called
+    with (queries done, queries).
+    """
     left = _centred(queries)
     right = left if gallery is None else _centred(gallery)
     found = [np.zeros((0, 2), np.int64)]
     for start in range(0, len(left), _BLOCK):
-        first = start if gallery is None else 0  # of a set with itself, the upper triangle
-        near = left[start : start + _BLOCK] @ right[first:].T
-        rows, columns = np.divmod(np.flatnonzero(near.ravel() > COARSE), near.shape[1])
-        if len(rows) > _MOST * len(near):
-            best = np.argpartition(near, -_MOST, axis=1)[:, -_MOST:]
-            rows, columns = np.repeat(np.arange(len(near)), _MOST), best.ravel()
-            close = near[rows, columns] > COARSE
-            rows, columns = rows[close], columns[close]
-        pairs = np.stack([rows + start, columns + first], axis=1)
-        found.append(pairs[pairs[:, 0] < pairs[:, 1]] if gallery is None else pairs)
+        block = left[start : start + _BLOCK]
+        near = _Nearest(len(block))
+        # Of a set with itself, the upper triangle.
+        for first in range(start if gallery is None else 0, len(right), _TILE):
+            near.add(block @ right[first : first + _TILE].T, first, start if gallery is None else None)
+        found.append(np.stack([near.rows + start, near.columns], axis=1))
+        if on_progress:
+            on_progress(min(start + _BLOCK, len(left)), len(left))
     return np.concatenate(found)
+
+
+class _Nearest:
+    """The nearest of a growing gallery to each row of a block, at most _MOST of those that are near enough."""
+
+    def __init__(self, num: int) -> None:
+        self._num = num
+        self.rows, self.columns, self._scores = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
+
+    def add(self, scores: np.ndarray, first: int, above: int | None) -> None:
+        """Similarities [rows, some of the gallery from `first` on]; with `above`, where the rows begin, only what lies after each."""
+        if above is not None and first < above + len(scores):
+            scores[np.arange(above, above + len(scores))[:, None] >= np.arange(first, first + scores.shape[1])] = -1.0
+        rows, columns = np.divmod(np.flatnonzero(scores.ravel() > COARSE), scores.shape[1])
+        self.rows, self.columns = np.concatenate([self.rows, rows]), np.concatenate([self.columns, columns + first])
+        self._scores = np.concatenate([self._scores, scores[rows, columns]])
+        if len(self.rows) > _MOST * self._num:
+            self._prune()
+
+    def _prune(self) -> None:
+        order = np.lexsort((self.columns, -self._scores, self.rows))
+        sizes = np.bincount(self.rows, minlength=self._num)
+        ranks = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        kept = order[ranks < _MOST]
+        self.rows, self.columns, self._scores = self.rows[kept], self.columns[kept], self._scores[kept]
 
 
 def confirmed(pairs: np.ndarray, queries: PixelsOf, gallery: PixelsOf | None = None) -> np.ndarray:
@@ -61,9 +90,15 @@ def confirmed(pairs: np.ndarray, queries: PixelsOf, gallery: PixelsOf | None = N
     kept = [pairs[:0]]
     for start in range(0, len(pairs), _BLOCK):
         part = pairs[start : start + _BLOCK]
-        agree = (_fine(queries(part[:, 0])) * _fine((gallery or queries)(part[:, 1]))).sum(axis=1)
+        agree = (_fine_of(part[:, 0], queries) * _fine_of(part[:, 1], gallery or queries)).sum(axis=1)
         kept.append(part[agree > FINE])
     return np.concatenate(kept)
+
+
+def _fine_of(rows: np.ndarray, pixels: PixelsOf) -> np.ndarray:
+    """Fine descriptors of rows, each image read once and few at a time: they may be large."""
+    used, which = np.unique(rows, return_inverse=True)
+    return np.concatenate([_fine(pixels(used[i : i + _READ])) for i in range(0, len(used), _READ)])[which]
 
 
 def _fine(pixels: np.ndarray) -> np.ndarray:
@@ -77,11 +112,13 @@ def _fine(pixels: np.ndarray) -> np.ndarray:
     return detail / np.maximum(np.linalg.norm(detail, axis=1, keepdims=True), 1e-3)
 
 
-def near_pairs(descriptors: np.ndarray, checksums: np.ndarray, pixels: PixelsOf) -> np.ndarray:
+def near_pairs(
+    descriptors: np.ndarray, checksums: np.ndarray, pixels: PixelsOf, on_progress: OnProgress | None = None
+) -> np.ndarray:
     """Pairs of near duplicates within one set: int64 [p, 2]. Equal files are one image in the search, and paired with its first."""
     _, first, which = np.unique(checksums, return_index=True, return_inverse=True)
     equal = np.stack([first[which], np.arange(len(checksums))], axis=1)
-    found = candidates(descriptors[first])
+    found = candidates(descriptors[first], on_progress=on_progress)
     near = confirmed(first[found], pixels)
     return np.concatenate([np.sort(near, axis=1), equal[equal[:, 0] != equal[:, 1]]])
 

@@ -7,7 +7,6 @@ the rows do not fit), *decoded* (an encoded store, decoded on the fly). All give
 
 from __future__ import annotations
 
-import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from seedbed.base.device import free_bytes
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import mix, stream
 from seedbed.data.augment import centre_crop, crop_and_flip, normalise, resized_crop
@@ -24,6 +24,7 @@ from seedbed.data.store import Store
 
 Augmentation = Literal["crop", "resized_crop"]
 Batch = tuple[torch.Tensor, torch.Tensor]
+_BLOCK_BYTES = 2**27
 _SHARE_OF_MEMORY = 0.5  # of what is free, for images that stay
 
 
@@ -81,12 +82,21 @@ class Resident(Images):
         if device == "cpu":
             self._pixels, self._rows = shared_tensor(pixels), torch.from_numpy(np.ascontiguousarray(rows, np.int64))
         else:
-            self._pixels = torch.from_numpy(pixels[rows]).to(device)
+            self._pixels = _copied(pixels, rows, device)
             self._rows = torch.arange(len(rows), device=device)
         self.loading = "resident in memory" if device == "cpu" else f"resident on {device}"
 
     def take(self, which: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         return self._pixels, self._rows[torch.from_numpy(which).to(self.device)]
+
+
+def _copied(pixels: np.ndarray, rows: np.ndarray, device: str) -> torch.Tensor:
+    """Rows on another device; this machine's memory holds some of them at a time."""
+    found = torch.empty((len(rows), *pixels.shape[1:]), dtype=torch.uint8, device=device)
+    num = max(1, _BLOCK_BYTES // max(1, pixels[0].nbytes))
+    for start in range(0, len(rows), num):
+        found[start : start + num] = torch.from_numpy(pixels[rows[start : start + num]]).to(device)
+    return found
 
 
 class Stream:
@@ -137,8 +147,9 @@ def open_images(
     if store.size_px not in (preprocessing.size_px, preprocessing.store_px):
         sizes = " or ".join(str(s) for s in dict.fromkeys((preprocessing.store_px, preprocessing.size_px)))
         raise UsageError(
-            f"{store.name} is packed at {store.size_px} px, and the network takes images packed at {sizes} px",
-            f"Name the images instead of the store, or pack them again with --size-px {preprocessing.store_px}.",
+            f"the store {store.path} is packed at {store.size_px} px, and the network takes images packed at {sizes} px",
+            f"Name the images ({store.name}) instead of the store, or pack them again with --size-px {preprocessing.store_px}; a "
+            f"network that takes any size can be told this one: size_px={store.size_px}.",
         )
     from seedbed.data.streaming import Decoded, Streamed
 
@@ -148,15 +159,3 @@ def open_images(
     if num_bytes <= _SHARE_OF_MEMORY * free_bytes(device):
         return Resident(store.pixels, rows, labels, device, preprocessing)
     return Streamed(store.pixels, rows, labels, device, preprocessing)
-
-
-def free_bytes(device: str) -> int:
-    """Memory that is free for images: of the GPU, or of this machine, a memory map's pages being cache."""
-    if device.startswith("cuda"):
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            available = next(line for line in file if line.startswith("MemAvailable"))
-        return int(available.split()[1]) * 1024
-    except (OSError, StopIteration, ValueError):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2

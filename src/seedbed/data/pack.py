@@ -27,7 +27,7 @@ from seedbed.base.workers import do_jobs
 from seedbed.data import decode, splits
 from seedbed.data.duplicates import COARSE_PX, burst_hashes
 from seedbed.data.files import EncodedPixels
-from seedbed.data.packing_job import Form, Job, loader_of
+from seedbed.data.packing_job import Form, Job, loader_of, one_by_one
 from seedbed.data.packing_job import Packed as Packing
 from seedbed.data.sinks import Bytes, PixelRows, Sink
 from seedbed.data.source import SPLITS, Pixels, Source
@@ -239,7 +239,7 @@ def _load_all(pixels: Pixels, n: int, form: Form, workers: int, sink: Sink) -> G
     if in_processes:
         assert isinstance(pixels, EncodedPixels)
         jobs = (Job(pixels.part(rows), rows, form, sink.place) for rows in batches)
-        yield from zip(batches, do_jobs("seedbed.data.packing_job:run", jobs, workers), strict=True)
+        yield from zip(batches, do_jobs("seedbed.data.packing_job:run", jobs, workers, one_by_one), strict=True)
         return
     load = loader_of(pixels, form)
     if pixels.light or workers == 1:

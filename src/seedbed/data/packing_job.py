@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from seedbed.base.randomness import content_hash
+from seedbed.base.workers import WorkerDiedError, do_jobs
 from seedbed.data.decode import decode
-from seedbed.data.duplicates import describe
+from seedbed.data.duplicates import COARSE_PX, describe
 from seedbed.data.files import EncodedPixels, OneImage, load_each
 from seedbed.data.source import Loaded, Pixels
 
@@ -67,6 +68,40 @@ def run(job: Job) -> Packed:
     return replace(loaded, pixels=_NO_PIXELS)
 
 
+def one_by_one(job: Job, died: WorkerDiedError) -> Packed:
+    """A job in whose middle a worker ended, done again image by image: one that ends a worker by itself counts as unreadable.
+
+    Raises `died` when each of them does: then something else is wrong.
+    """
+    singles = (Job(job.pixels.part(np.array([i])), job.rows[i : i + 1], job.form, job.place) for i in range(len(job.rows)))
+    parts = list(do_jobs("seedbed.data.packing_job:run", singles, 1, _lost))
+    if len(parts) > 1 and all(part.failures for part in parts):
+        raise died
+    return Packed(
+        pixels=_NO_PIXELS,
+        widths=np.concatenate([p.widths for p in parts]),
+        heights=np.concatenate([p.heights for p in parts]),
+        checksums=np.concatenate([p.checksums for p in parts]),
+        failures={i: p.failures[0] for i, p in enumerate(parts) if p.failures},
+        descriptors=np.concatenate([p.descriptors for p in parts]),
+        encoded=[data for p in parts for data in p.encoded],
+    )
+
+
+def _lost(single: Job, died: WorkerDiedError) -> Packed:
+    """The image that brought its decoder down."""
+    none, zero = np.zeros(1, np.uint64), np.zeros(1, np.int32)
+    return Packed(
+        pixels=_NO_PIXELS,
+        widths=zero,
+        heights=zero,
+        checksums=none,
+        failures={0: f"it brings its decoder down (exit status {died.status})"},
+        descriptors=np.zeros((1, 3 * COARSE_PX**2), np.uint8),
+        encoded=[b""] if single.place is None else [],
+    )
+
+
 def loader_of(pixels: Pixels, form: Form) -> Callable[[np.ndarray], Packed]:
     """What loads rows in the form that a store holds."""
     if form.encoded:
@@ -93,5 +128,12 @@ def _load_bytes(pixels: EncodedPixels, rows: np.ndarray, form: Form) -> Packed:
         return found
 
     loaded = load_each(rows, form.size_px, one)
-    columns = {f.name: getattr(loaded, f.name) for f in fields(Loaded)} | {"pixels": _NO_PIXELS}
-    return Packed(**columns, descriptors=describe(loaded.pixels), encoded=[kept.get(int(row), b"") for row in rows])
+    return Packed(
+        pixels=_NO_PIXELS,
+        widths=loaded.widths,
+        heights=loaded.heights,
+        checksums=loaded.checksums,
+        failures=loaded.failures,
+        descriptors=describe(loaded.pixels),
+        encoded=[kept.get(int(row), b"") for row in rows],
+    )

@@ -25,7 +25,7 @@ class Member:
 def members(archive: Path, prefix: str = "") -> Iterator[Member]:
     """The files of an uncompressed archive in their order; those of archives inside it follow, below the inner archive's name.
 
-    Raises BadDataError for a damaged or a compressed archive.
+    Raises BadDataError for a damaged, a compressed or an incomplete archive, after the members that are whole.
     """
     try:
         with archive.open("rb") as file:
@@ -51,3 +51,7 @@ def _members(file, prefix: str, start: int) -> Iterator[Member]:  # noqa: ANN001
             else:
                 yield Member(name, start + info.offset_data, info.size)
             tar.members = []  # pyright: ignore[reportAttributeAccessIssue]  a million of them are not kept
+        # The library takes an archive that was cut off between two members, or in a header, for a shorter one.
+        file.seek(tar.offset)
+        if file.read(tarfile.BLOCKSIZE) != b"\0" * tarfile.BLOCKSIZE:
+            raise tarfile.ReadError(f"it ends after {tar.offset:,} bytes without the mark of an archive's end: cut off")

@@ -34,6 +34,14 @@ def accuracies(labels: np.ndarray, ranked: np.ndarray, num_classes: int) -> dict
     return {metric: float(contributions(metric, labels, ranked).mean()) for metric in metrics}
 
 
+def share_interval(percent: float, num: int, z: float = 1.959964) -> tuple[float, float]:
+    """Where the accuracy on more images of the kind lies, by `num` of them: Wilson's (1927) interval, 95 % by default; percent."""
+    share, spread = percent / 100, z * z / num
+    centre = (share + spread / 2) / (1 + spread)
+    half = (spread * share * (1 - share) + spread * spread / 4) ** 0.5 / (1 + spread)
+    return 100 * max(0.0, centre - half), 100 * min(1.0, centre + half)
+
+
 def rank(scores: np.ndarray, k: int = 5) -> np.ndarray:
     """The k best classes of each row, best first, ties to the lower class: int32 [n, min(k, num_classes)]."""
     return np.argsort(-scores, axis=1, kind="stable")[:, :k].astype(np.int32)

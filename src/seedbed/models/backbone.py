@@ -29,7 +29,7 @@ PENULTIMATE = "penultimate"
 OWN_MODULE = "module()"  # the architecture of a module that no call string builds
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class Backbone:
     """A network by its call string. `penultimate` names the layer that the head reads; `heads` are its last layers' submodules."""
 
@@ -41,6 +41,11 @@ class Backbone:
     penultimate: str
     heads: tuple[str, ...]
     card: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        name = f" ({self.card['name']})" if self.card.get("name") else ""
+        told = f"{self.num_parameters:,} parameters, {len(self.layers)} layers, {len(self.classes)} classes"
+        return f"Backbone {self.architecture}{name}: {self.size_px} px, {told}, on {self.device}"
 
     @staticmethod
     def wrap(

@@ -18,6 +18,7 @@ from seedbed.base.artifacts import write_json
 from seedbed.base.errors import BadDataError
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.models.backbone import OWN_MODULE, Backbone
+from seedbed.models.resume import write_tensors
 from seedbed.models.zoo import BACKBONES
 
 WEIGHTS, CARD = "weights.safetensors", "card.json"
@@ -25,10 +26,7 @@ WEIGHTS, CARD = "weights.safetensors", "card.json"
 
 def save_backbone(backbone: Backbone, folder: Path) -> None:
     """Write weights and card into an existing folder."""
-    from safetensors.torch import save_file
-
-    tensors = {name: t.detach().cpu().contiguous() for name, t in backbone.module.state_dict().items()}
-    save_file(tensors, folder / WEIGHTS)
+    write_tensors(folder / WEIGHTS, backbone.module.state_dict())
     write_json(
         folder / CARD,
         {
@@ -57,11 +55,16 @@ def read_card(path: str | Path) -> dict[str, object]:
         raise BadDataError(f"{card} is damaged: {error}", "Train the backbone again.") from None
 
 
+def file_fingerprint(path: Path) -> str:
+    """SHA-256 of a file, shortened to 20 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:20]
+
+
 def weights_fingerprint(path: str | Path) -> str:
     """SHA-256 of the weights file in a backbone's folder, shortened to 20 hexadecimal digits."""
     try:
-        with (Path(path) / WEIGHTS).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:20]
+        return file_fingerprint(Path(path) / WEIGHTS)
     except OSError as error:
         raise BadDataError(f"{path} has no {WEIGHTS} that can be read: {error.strerror}", "Train it again.") from None
 

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from seedbed.base.errors import UsageError
 from seedbed.data.loader import Images
 from seedbed.models.backbone import PENULTIMATE, Backbone
 from seedbed.models.layers import Layer
 
 _MAX_BATCH, _MIN_BATCH = 500, 16
+_LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
 _FULL_BATCH_PX = 64  # up to this side the largest batch is taken; above, as many images as have that many pixels
 
 
@@ -66,13 +68,22 @@ def fill_codes(
     try:
         for _, num in _forward(backbone, images):
             for name, values in caught.items():
-                into[name][start : start + num] = values.float().cpu().numpy()
+                _put(values, into[name][start : start + num], name)
             start += num
             if on_progress:
                 on_progress(start, len(images))
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _put(values: torch.Tensor, into: np.ndarray, layer: str) -> None:
+    if into.dtype == np.float16 and float(values.abs().max()) > _LARGEST_FLOAT16:
+        raise UsageError(
+            f"codes of layer {layer!r} reach {float(values.abs().max()):.4g}, more than float16 holds ({_LARGEST_FLOAT16:,.0f})",
+            "Keep them as float32: --dtype float32.",
+        )
+    into[...] = values.float().cpu().numpy()
 
 
 def logits(backbone: Backbone, images: Images) -> torch.Tensor:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -121,6 +121,8 @@ class _Training:
         self.checkpoint, self.stopping, self.meter, self.device = checkpoint, stopping, meter, device
         self.optimiser = schedule.optimiser_of(module)
         self.num_parts = 1  # into which a batch is cut because memory ran out
+        self.buffers = list(module.buffers())  # batch norm's statistics, which a forward pass changes
+        self.before = [b.clone() for b in self.buffers]
         self.step = 0
         self.resumed_at: tuple[int, ...] = ()
         on_gpu = device.type == "cuda"
@@ -148,7 +150,9 @@ class _Training:
     def _one_step(self) -> None:
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedule.learning_rate(self.step)
-        batch = self.batches.batch(self.step)
+        with self._enough_memory():
+            batch = self.batches.batch(self.step)
+        _copy(self.buffers, self.before)
         while True:
             try:
                 self._backward(batch)
@@ -157,7 +161,8 @@ class _Training:
                 if not _is_out_of_memory(error):
                     raise
             self._cut(len(batch[0]))
-        self.optimiser.step()
+        with self._enough_memory():
+            self.optimiser.step()
 
     def _backward(self, batch: Batch) -> None:
         """Gradients of the batch's mean loss, summed over its parts."""
@@ -175,16 +180,30 @@ class _Training:
         self.meter.add(total, right)
 
     def _cut(self, batch_size: int) -> None:
-        """Twice as many parts from now on: memory ran out."""
+        """Twice as many parts from now on: memory ran out, and the attempt leaves no trace."""
         self.optimiser.zero_grad(set_to_none=True)
+        _copy(self.before, self.buffers)
         if batch_size // (2 * self.num_parts) < 2:
-            raise TrainingError(
-                f"not enough memory on {self.device} to train on two images at a time",
-                "Take smaller images (size_px) or a smaller network, or free memory.",
-            )
+            raise self._too_little("to train on two images at a time")
         self.num_parts *= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    @contextmanager
+    def _enough_memory(self) -> Iterator[None]:
+        """Where nothing can be cut, memory that runs out ends the training."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if _is_out_of_memory(error):
+                raise self._too_little("for a batch of images and the optimiser's state") from None
+            raise
+
+    def _too_little(self, for_what: str) -> TrainingError:
+        return TrainingError(
+            f"not enough memory on {self.device} {for_what}",
+            "Take smaller images (size_px), smaller batches (batch_size) or a smaller network, or free memory.",
+        )
 
     def _precision(self) -> AbstractContextManager[Any]:
         return torch.autocast("cuda", torch.bfloat16) if self.half else nullcontext()
@@ -227,6 +246,12 @@ class _Training:
             resumed_at=self.resumed_at,
             early_stopping=self.stopping.facts() if self.stopping else None,
         )
+
+
+def _copy(tensors: list[torch.Tensor], into: list[torch.Tensor]) -> None:
+    with torch.no_grad():
+        for source, target in zip(tensors, into, strict=True):
+            target.copy_(source)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -92,6 +92,12 @@ class Layer:
         return place.register_forward_hook(lambda _m, _i, output: use(output))  # pyright: ignore[reportArgumentType]
 
 
+def layer_row(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the table as documents have it, from what a card keeps: its settings, and how it becomes a vector."""
+    layer = Layer(**{**settings, "shape": tuple(settings["shape"])})
+    return {**settings, "dim": layer.dim, "pooling": layer.pooling}
+
+
 @dataclass
 class Trace:
     """One forward pass: what each submodule put out, and the graph between."""
@@ -267,7 +273,9 @@ class Trace:
                 f"Name the layer before it. In the table: {', '.join(table)}.",
             )
         if not self.is_once(name):
-            raise unknown("layer", name, table, where)
+            known = unknown("layer", name, table, where)
+            inside = [n for n in self.calls if n.startswith(f"{name.split('.')[0]}.") and self.is_once(n)]
+            raise UsageError(known.message, f"{known.hint} Submodules too: {', '.join(inside[:8])}." if inside else known.hint)
         return self.row(name)[0]
 
 

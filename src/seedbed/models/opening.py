@@ -5,7 +5,6 @@ In: text, or a Backbone. Out: a Backbone in evaluation mode, whose card says whe
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from seedbed.base.errors import BadDataError, UsageError, nearest
 from seedbed.base.spec import fingerprint
 from seedbed.models import weights as files
 from seedbed.models.backbone import Backbone
-from seedbed.models.checkpoint import CARD, WEIGHTS, load_backbone, read_card, weights_fingerprint
+from seedbed.models.checkpoint import CARD, WEIGHTS, file_fingerprint, load_backbone, read_card, weights_fingerprint
 from seedbed.models.zoo import BACKBONES, Architecture
 
 DEFAULT_PX = 32  # at which a network of no size of its own is shown
@@ -69,12 +68,6 @@ def build_weighted(architecture: Architecture, text: str) -> Backbone:
         made.card = {"weights": str(path), "weights_sha256": file_fingerprint(path), "licence": licence, "images_seen": None}
     made.module.eval()
     return made
-
-
-def file_fingerprint(path: Path) -> str:
-    """SHA-256 of a file, shortened to 20 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:20]
 
 
 def fingerprint_of(backbone: str | os.PathLike[str]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from seedbed.base.artifacts import file_aside
+from seedbed.base.artifacts import file_aside, sweep
 
 EVERY_S = 180.0
 
@@ -33,12 +33,11 @@ class Checkpoint:
         return time.monotonic() - self._last >= self.every_s
 
     def write(self, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
-        """Leave the state; a reader sees the old one or the new one, never half of it."""
-        from safetensors.torch import save_file
-
-        held = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
+        """Leave the state; a reader sees the old one or the new one, never half of it, and what a killed process left half-written goes."""
+        if self.path.parent.is_dir():
+            sweep(self.path.parent)
         with file_aside(self.path) as aside:
-            save_file(held, aside, metadata={"facts": json.dumps(dict(facts))})
+            write_tensors(aside, tensors, {"facts": json.dumps(dict(facts))})
         self._last = time.monotonic()
 
     def read(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
@@ -56,6 +55,14 @@ class Checkpoint:
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """A safetensors file of tensors on any device; those that share their memory are written each for itself."""
+    from safetensors.torch import save_file
+
+    held = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
+    save_file(held, path, metadata=dict(metadata or {}))
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -83,6 +90,7 @@ class Stopping:
     """
 
     score: Callable[[nn.Module], float]
+    num_held_out: int  # images that the score is of
     every: int  # steps between two looks
     patience: int
     looks: list[tuple[int, float]] = field(default_factory=list)  # (steps done, score)
@@ -114,6 +122,7 @@ class Stopping:
         return {
             "patience": self.patience,
             "every_steps": self.every,
+            "num_held_out": self.num_held_out,
             "best_at_step": steps,
             "best_score": score,
             "looks": self.looks,

@@ -7,7 +7,7 @@ Knows nothing of targets or of studies.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from seedbed.data.splits import held_out
 from seedbed.data.view import View
 from seedbed.metrics.accuracy import accuracies, rank
 from seedbed.models.backbone import Backbone
+from seedbed.models.checkpoint import file_fingerprint
 from seedbed.models.codes import batch_size_for, codes, logits
 from seedbed.models.fit import Fitted, Progress, fit
 from seedbed.models.resume import Checkpoint, Stopping
@@ -57,7 +58,7 @@ class Pretrained:
 
     def facts(self) -> dict[str, Any]:
         """How it was trained, beside what was asked for."""
-        return {"loading": self.loading, **self.fitted.facts()} if self.fitted else {}
+        return {"loading": self.loading, **self.fitted.facts()} if self.fitted else dict(self.backbone.card.get("training") or {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +125,23 @@ def pretrain_view(
     return _measured(backbone, view, fitted, images.loading)
 
 
+def identity(view: View, architecture: Architecture, training: Training, init_seed: int) -> dict[str, Any]:
+    """What the weights of a pre-training depend on, for keys: data, network and settings by what they are, never by names or paths."""
+    begun_with = initial_weights(architecture)
+    own = {f.name for f in fields(architecture)} & {"weights", "size_px"}  # pyright: ignore[reportArgumentType]
+    return {
+        "step": "pretraining",
+        "revision": [REVISION, architecture.revision],
+        "view": view.fingerprint,
+        "architecture": replace(architecture, **dict.fromkeys(own)),  # pyright: ignore[reportArgumentType]
+        "size_px": architecture.size_px or view.store.size_px,
+        "weights": file_fingerprint(begun_with) if begun_with else None,
+        # Random weights depend neither on the objective nor on the schedule.
+        "training": training.key() if training.images_seen else None,
+        "seed": init_seed,
+    }
+
+
 def initial_weights(architecture: Architecture) -> Path | None:
     """The file of weights that a training begins with, where the architecture names one; published ones only when asked for."""
     if architecture.weights is None:
@@ -145,7 +163,11 @@ def _split_for_stopping(backbone: Backbone, view: View, training: Training) -> t
         return 100.0 * (logits(backbone, looked_at).argmax(1) == labels).double().mean().item()
 
     every = max(1, training.schedule.num_steps // _NUM_LOOKS)
-    return view.rows[~aside], view.labels[~aside], Stopping(score=score, every=every, patience=training.early_stopping)
+    return (
+        view.rows[~aside],
+        view.labels[~aside],
+        Stopping(score=score, num_held_out=int(aside.sum()), every=every, patience=training.early_stopping),
+    )
 
 
 def _measured(backbone: Backbone, view: View, fitted: Fitted | None, loading: str) -> Pretrained:

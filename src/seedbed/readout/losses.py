@@ -23,10 +23,15 @@ class Loss(ABC):
     penalises_intercept: ClassVar[bool] = False
     bound: ClassVar[float]  # the largest second derivative of the loss by a score
 
-    def __init__(self, labels: torch.Tensor, num_classes: int, dtype: torch.dtype) -> None:
-        self.labels, self.num_classes = labels, num_classes
-        self.signs_NK = torch.full((len(labels), num_classes), -1.0, dtype=dtype, device=labels.device)
-        self.signs_NK.scatter_(1, labels[:, None], 1.0)
+    def __init__(self, labels: torch.Tensor, num_classes: int, dtype: torch.dtype, first: int = 0) -> None:
+        """Of the classes first .. first + num_classes - 1."""
+        self.labels, self.num_classes, self.first = labels, num_classes, first
+        is_own = labels[:, None] == torch.arange(first, first + num_classes, device=labels.device)
+        self.signs_NK = is_own.to(dtype).mul_(2).sub_(1)
+
+    def of_rows(self, rows: slice, dtype: torch.dtype) -> Loss:
+        """The same loss of some rows."""
+        return type(self)(self.labels[rows], self.num_classes, dtype, self.first)
 
     @abstractmethod
     def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -90,7 +95,8 @@ class SquaredError(Loss):
         self, scores: torch.Tensor, along: torch.Tensor, linear: torch.Tensor, square: torch.Tensor, c: float, classes: torch.Tensor
     ) -> torch.Tensor:
         rest = self.signs_NK[:, classes] - scores
-        return (2 * c * (rest * along).sum(0) - linear) / (square + 2 * c * along.square().sum(0))
+        curve = square + 2 * c * along.square().sum(0)
+        return torch.where(curve > 0, (2 * c * (rest * along).sum(0) - linear) / curve, 0.0)  # no direction, no step
 
 
 class Softmax(Loss):

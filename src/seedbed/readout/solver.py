@@ -27,6 +27,8 @@ from dataclasses import dataclass
 
 import torch
 
+from seedbed.base.device import free_bytes
+from seedbed.base.errors import UsageError
 from seedbed.readout.losses import Loss, SquaredHinge
 
 _EXACT_FLOPS = 5e8  # up to which a pass, and ten times that for the Gram matrix, are made in float64
@@ -36,6 +38,8 @@ _MAX_STEPS = 300
 _HISTORY = 10
 _NEWTON_PASSES = 3  # passes that an exact Newton step of all classes may cost
 _NEWTON_FLOPS = 5e10  # and what it may cost in any case: it alone knows exactly how far the minimum is
+_VANISHING = 1e-7  # an objective below this share of C times the number of rows, its value at weights of 0, counts as that
+_ARRAYS, _SHARE_OF_MEMORY = 7, 0.7  # arrays of rows x classes that are held at once, and what of the free memory they may take
 _SPARSE_BELOW = 0.015  # density of the active pairs at which a sparse product is quicker on a CPU
 _CHUNK = 4096  # rows of a float64 check
 
@@ -62,13 +66,57 @@ def minimise(
         return [_turned(s, turn_DN) for s in solved]
     passes = 4.0 * num * dim * num_classes
     dtype = torch.float64 if passes <= _EXACT_FLOPS and num * dim**2 <= 10 * _EXACT_FLOPS else torch.float32
-    problem = _Problem(codes.to(dtype), loss(labels, num_classes, dtype))
+    codes = codes.to(dtype)
+    gram = gram_of(codes)
+    portions = _portions(codes, loss, num_classes)
+    parts = [_minimise(_Problem(codes, gram, loss(labels, len(p), dtype, p.start)), grid) for p in portions]
+    return [_joined(same_c) for same_c in zip(*parts, strict=True)]
+
+
+def gram_of(codes_ND: torch.Tensor) -> torch.Tensor:
+    """Products of all features, a constant among them, summed over the rows: [D, D]."""
+    num, dim = codes_ND.shape
+    gram_DD = codes_ND.new_empty(dim + 1, dim + 1)
+    gram_DD[:dim, :dim] = codes_ND.T @ codes_ND
+    gram_DD[dim, :dim] = gram_DD[:dim, dim] = codes_ND.sum(0)
+    gram_DD[dim, dim] = num
+    return gram_DD
+
+
+def _portions(codes: torch.Tensor, loss: type[Loss], num_classes: int) -> list[range]:
+    """Classes that are solved at a time: all, or as many as free memory holds; softmax cannot be divided."""
+    free = _SHARE_OF_MEMORY * free_bytes(str(codes.device))
+    needed = float(_ARRAYS * len(codes) * codes.element_size())  # of one class
+    if needed * num_classes <= free:
+        return [range(num_classes)]
+    if loss.couples or needed > free:
+        raise UsageError(
+            f"a readout of {num_classes:,} classes on {len(codes):,} codes needs {needed * num_classes / 2**30:,.0f} GiB on "
+            f"{codes.device} beside the codes, and {free / 2**30:,.0f} GiB may be taken",
+            "Take fewer images (train_per_class), or 'svm' or 'ridge', which are solved some classes at a time.",
+        )
+    most = int(free / needed)
+    return [range(i, min(i + most, num_classes)) for i in range(0, num_classes, most)]
+
+
+def _minimise(problem: _Problem, grid: Sequence[float]) -> list[Solution]:
     weights, found = None, []
     for c in grid:
         solution = _AtC(problem, c, weights).solve()
-        weights = solution.weights.to(dtype)
+        weights = solution.weights.to(problem.codes_ND.dtype)
         found.append(solution)
     return found
+
+
+def _joined(parts: tuple[Solution, ...]) -> Solution:
+    """The solution for all classes of those for some."""
+    return Solution(
+        c=parts[0].c,
+        weights=torch.cat([p.weights for p in parts], dim=1),
+        num_steps=max(p.num_steps for p in parts),
+        suboptimality=max(p.suboptimality for p in parts),
+        converged=all(p.converged for p in parts),
+    )
 
 
 def _turned(solution: Solution, turn_DN: torch.Tensor) -> Solution:
@@ -80,14 +128,9 @@ def _turned(solution: Solution, turn_DN: torch.Tensor) -> Solution:
 class _Problem:
     """Codes with a constant, the loss, and the Gram matrix that all classes and all C share."""
 
-    def __init__(self, codes_ND: torch.Tensor, loss: Loss) -> None:
-        self.codes_ND, self.loss = codes_ND, loss
+    def __init__(self, codes_ND: torch.Tensor, gram_DD: torch.Tensor, loss: Loss) -> None:
+        self.codes_ND, self.gram_DD, self.loss = codes_ND, gram_DD, loss
         num, dim = codes_ND.shape
-        sums = codes_ND.sum(0)
-        self.gram_DD = codes_ND.new_empty(dim + 1, dim + 1)
-        self.gram_DD[:dim, :dim] = codes_ND.T @ codes_ND
-        self.gram_DD[dim, :dim] = self.gram_DD[:dim, dim] = sums
-        self.gram_DD[dim, dim] = num
         self.penalty_D = codes_ND.new_ones(dim + 1)
         if not loss.penalises_intercept:
             self.penalty_D[dim] = 0.0
@@ -114,8 +157,7 @@ class _Problem:
         for start in range(0, len(self.codes_ND), _CHUNK):
             rows = slice(start, start + _CHUNK)
             part = self.codes_ND[rows].double()
-            losses = type(self.loss)(self.loss.labels[rows], self.loss.num_classes, torch.float64)
-            value, residual, _ = losses.at(torch.addmm(weights[-1], part, weights[:-1]), classes)
+            value, residual, _ = self.loss.of_rows(rows, torch.float64).at(torch.addmm(weights[-1], part, weights[:-1]), classes)
             gradient -= c * torch.cat([part.T @ residual, residual.sum(0, keepdim=True)])
             total += value
         return gradient, total
@@ -208,7 +250,8 @@ class _AtC:
     def _relative(self, decrement: torch.Tensor, objective: torch.Tensor) -> torch.Tensor:
         if self.loss.couples:
             return (decrement.sum() / objective.sum()).expand(len(decrement))
-        return decrement / objective
+        # The ridge of a class without images comes down to an objective of 0, of which nothing is a share.
+        return decrement / objective.clamp_min(_VANISHING * self.c * len(self.loss.labels))
 
     def _direction(self, gradient: torch.Tensor, curvature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """A descent direction [D, K'] and the decrement [K'] that it promises."""

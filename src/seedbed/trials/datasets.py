@@ -12,13 +12,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.base.spec import fingerprint
 from seedbed.data import decode
 from seedbed.data.formats import open_source
 from seedbed.data.pack import Progress, UnreadableError, pack
-from seedbed.data.source import Source
+from seedbed.data.source import TEST, TRAIN, Source
 from seedbed.data.store import Store
 from seedbed.trials.study import Data, Study
 
@@ -62,7 +64,18 @@ def data_notes(stores: Mapping[str, Store]) -> list[str]:
         if num := store.card["num_unreadable"]:
             notes.append(f"{name}: {num:,} unreadable image{'s' if num > 1 else ''} left out, listed in {store.unreadable}")
         notes += [f"{name}: {split} images are {how}" for split, how in store.card["derived_splits"].items()]
+        if name != "source" and (num := _num_shared(stores["source"], store)):
+            notes.append(
+                f"{name}: {num:,} of its {store.card['splits']['test']:,} test images are training images of the source, byte for byte; "
+                "seedbed audit --against finds near duplicates too"
+            )
     return notes
+
+
+def _num_shared(source: Store, target: Store) -> int:
+    """Test images of a target that a backbone may have been trained on."""
+    trained_on = source.checksums[source.splits == TRAIN]
+    return int(np.isin(target.checksums[target.splits == TEST], trained_on).sum())
 
 
 def record_of(study: Study, stores: Mapping[str, Store]) -> dict[str, Any]:

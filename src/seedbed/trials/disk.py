@@ -13,11 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from seedbed.base.artifacts import MANIFEST, Workspace, folder_bytes, sweep, write_json
+from seedbed.base.artifacts import MANIFEST, UNFINISHED, Workspace, folder_bytes, sweep, write_json
 from seedbed.base.spec import fingerprint
 from seedbed.data.store import STORE_JSON
 from seedbed.trials.datasets import record_of
 from seedbed.trials.plan import Plan
+from seedbed.trials.steps import BACKBONES_KIND
 from seedbed.trials.study import Study
 
 KINDS = ("stores", "backbones", "measurements")
@@ -25,7 +26,7 @@ KINDS = ("stores", "backbones", "measurements")
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One artifact folder."""
+    """One artifact folder, or the state of a training that was cut off."""
 
     kind: str
     key: str
@@ -64,11 +65,18 @@ def disk_usage(workspace: Workspace) -> list[Item]:
     items = [
         Item(kind=kind, key=path.name, bytes=folder_bytes(path), studies=tuple(sorted(users.get((kind, path.name), ()))))
         for kind in KINDS
-        if (workspace.root / kind).is_dir()
-        for path in sorted((workspace.root / kind).iterdir())
+        for path in _inside(workspace.root / kind)
         if (path / MANIFEST).is_file() or (path / STORE_JSON).is_file()
     ]
+    for path in _inside(workspace.unfinished("any").parent):
+        if path == workspace.unfinished(path.stem):  # and not one that is being written
+            needed = () if workspace.has(BACKBONES_KIND, path.stem) else sorted(users.get((BACKBONES_KIND, path.stem), ()))
+            items.append(Item(kind=UNFINISHED, key=path.stem, bytes=path.stat().st_size, studies=tuple(needed)))
     return sorted(items, key=lambda item: -item.bytes)
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def clean(workspace: Workspace, items: list[Item]) -> int:
@@ -76,9 +84,12 @@ def clean(workspace: Workspace, items: list[Item]) -> int:
     freed = 0
     for item in items:
         if not item.studies:
-            shutil.rmtree(workspace.folder(item.kind, item.key))
+            if item.kind == UNFINISHED:
+                workspace.unfinished(item.key).unlink(missing_ok=True)
+            else:
+                shutil.rmtree(workspace.folder(item.kind, item.key))
             freed += item.bytes
-    for kind in KINDS:
+    for kind in (*KINDS, UNFINISHED):
         if (workspace.root / kind).is_dir():
             sweep(workspace.root / kind)
     return freed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from seedbed.base.artifacts import Workspace
@@ -16,8 +16,8 @@ from seedbed.base.errors import SeedbedError
 from seedbed.base.spec import fingerprint
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
-from seedbed.models.opening import file_fingerprint, open_backbone
-from seedbed.models.zoo import BACKBONES, Architecture
+from seedbed.models.opening import open_backbone
+from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining import pretrain
 from seedbed.tasks.catalogue import TASKS
 from seedbed.transfers.methods import METHODS
@@ -149,18 +149,7 @@ class _Planner:
         how = spec.pretraining(self._study.pretraining)
         view = self._view(arm, seed)
         architecture, training = how.architecture(), how.training(images_seen)
-        key = fingerprint(
-            {
-                "step": "pretraining",
-                "revision": [pretrain.REVISION, architecture.revision],
-                "view": view.fingerprint,
-                "architecture": self._identity(architecture),
-                # Random weights depend neither on the objective nor on the schedule.
-                "training": training.key() if images_seen else None,
-                "seed": seed,
-                "threads": self._study.threads,
-            }
-        )
+        key = fingerprint({**pretrain.identity(view, architecture, training, seed), "threads": self._study.threads})
         label = f"{arm}, seed {seed}, " + (f"{images_seen:,} images" if images_seen else "random weights")
         return PretrainStep(
             key=key,
@@ -191,11 +180,6 @@ class _Planner:
             asked=found.asked,
         )
 
-    def _identity(self, architecture: Architecture) -> object:
-        """An architecture for a key: weights count by their content, not by where they lie."""
-        path = pretrain.initial_weights(architecture)
-        return [replace(architecture, weights=None), file_fingerprint(path)] if path else architecture  # pyright: ignore[reportArgumentType]
-
     def _view(self, arm: str, seed: int) -> View:
         if (arm, seed) not in self._views:
             try:
@@ -212,7 +196,7 @@ class _Planner:
                 "revision": made.revision,
                 "backbone": backbone.key,
                 "task": self._task(target, data, seed),
-                "method": made,
+                "method": made.identity(),
                 "seed": seed,
                 "threads": self._study.threads,
             }

@@ -32,7 +32,7 @@ from seedbed.transfers.methods import METHODS, Context
 from seedbed.trials.provenance import versions
 
 BACKBONES_KIND, MEASUREMENTS_KIND = "backbones", "measurements"
-PREDICTIONS = "predictions.safetensors"
+PREDICTIONS, CARD_CODES = "predictions.safetensors", "codes.safetensors"
 OnProgress = Callable[[Progress], None]
 
 
@@ -194,6 +194,7 @@ def save_pretrained(done: Pretrained, view: View, settings: dict[str, Any], fold
     done.backbone.card = {
         **settings,
         "images_seen": seen,
+        "images_trained": min(seen, done.fitted.images_seen) if done.fitted else 0,
         "batch_norm": "running statistics of training" if seen else "statistics of 1,024 source images",
         "source_metrics": done.metrics,
         "training": done.facts(),
@@ -201,7 +202,7 @@ def save_pretrained(done: Pretrained, view: View, settings: dict[str, Any], fold
         **view_facts(view),
     }
     save_backbone(done.backbone, folder)
-    save_arrays(folder / "codes.safetensors", {"codes": done.card_codes})
+    save_arrays(folder / CARD_CODES, {"codes": done.card_codes})
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

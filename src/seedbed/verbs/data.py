@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedbed.base.errors import SeedbedError
-from seedbed.verbs.speech import Bar, Result, say, show_rows
+from seedbed.verbs.speech import Bar, Result, say, show_facts, show_rows
 
 if TYPE_CHECKING:
     from seedbed.data.store import Store
@@ -62,7 +62,7 @@ def audit(options: Namespace) -> Result:
     from seedbed import api
 
     with Bar("reading") as bar:
-        found = api.audit(options.data, options.against, workspace=options.workspace, on_pack=bar)
+        found = api.audit(options.data, options.against, workspace=options.workspace, on_pack=bar, on_progress=bar)
     document = found.to_dict()
     say(options, f"{options.data}: {found.num_images:,} images, {len(found.class_sizes)} classes")
     say(options, f"class sizes: {document['smallest_class']:,} to {document['largest_class']:,}")
@@ -85,7 +85,7 @@ def _show_found(options: Namespace, what: str, lines: list[str]) -> None:
 
 def inspect(options: Namespace) -> Result:
     from seedbed.data.store import Store
-    from seedbed.models.checkpoint import CARD, read_card
+    from seedbed.models.checkpoint import CARD
 
     path = Path(options.path)
     if path.suffix == ".toml" and path.is_file():
@@ -94,9 +94,7 @@ def inspect(options: Namespace) -> Result:
         options.file = options.path
         return study_status(options)
     if (path / CARD).is_file():
-        card = read_card(path)
-        show_rows(options, str(card["architecture"]), card["layers"])
-        return {"kind": "backbone", **card}, 0
+        return _inspect_backbone(options), 0
     if Store.is_at(path):
         return _inspect_data(options, Store.open(path), "store"), 0
     if not os.path.exists(path) and _names_backbone(options.path):
@@ -115,22 +113,49 @@ def _names_backbone(text: str) -> bool:
         return False
 
 
+_LAYER_COLUMNS = ("name", "shape", "stride", "after_relu", "dim", "pooling")
+
+
+def _inspect_backbone(options: Namespace) -> dict[str, Any]:
+    """The card of a trained backbone."""
+    from seedbed.models.checkpoint import read_card
+    from seedbed.models.layers import layer_row
+
+    card = read_card(options.path)
+    layers = [layer_row(row) for row in card["layers"]]  # pyright: ignore[reportGeneralTypeIssues]
+    title = f"{card['architecture']} at {card['size_px']} px, {card['num_parameters']:,} parameters"
+    show_rows(options, title, [{k: row[k] for k in _LAYER_COLUMNS} for row in layers])
+    say(options, f"penultimate: {card['penultimate']}; any submodule may be named too: --layer stage1.conv, say")
+    metrics: Any = card.get("source_metrics") or {}
+    facts = {
+        "source": card.get("source"),
+        "recipe": card.get("recipe") or None,
+        "num_images": card.get("num_images"),
+        "num_classes": len(card["classes"]),  # pyright: ignore[reportArgumentType]
+        "images_seen": card.get("images_seen"),
+        **{f"source_{name}": value for name, value in metrics.items()},
+    }
+    show_facts(options, facts)
+    return {"kind": "backbone", **card, "layers": layers}
+
+
 def _inspect_architecture(options: Namespace) -> dict[str, Any]:
     """The layer table of a network by name, at its own input size, without its weights."""
     import dataclasses
 
+    from seedbed.models.layers import layer_row
     from seedbed.models.opening import DEFAULT_PX
     from seedbed.models.zoo import BACKBONES
 
     architecture = BACKBONES.make(options.path)
     published = architecture.published()
     built = architecture.build(("0", "1"), architecture.own_size_px() or DEFAULT_PX)
-    rows = [dataclasses.asdict(la) | {"dim": la.dim, "pooling": la.pooling} for la in built.layers]
-    shown = ("name", "shape", "stride", "after_relu", "dim", "pooling")
-    show_rows(options, f"{built.architecture} at {built.size_px} px", [{k: row[k] for k in shown} for row in rows])
+    rows = [layer_row(dataclasses.asdict(la)) for la in built.layers]
+    title = f"{built.architecture} at {built.size_px} px, {built.num_parameters:,} parameters with a head of two classes"
+    show_rows(options, title, [{k: row[k] for k in _LAYER_COLUMNS} for row in rows])
     say(
         options,
-        f"penultimate: {built.penultimate}",
+        f"penultimate: {built.penultimate}; any submodule may be named too (--layer), by its dotted path in the module",
         f"licence of its weights: {published.licence if published else 'none published'}",
     )
     return {

@@ -6,8 +6,10 @@ In: parsed options. Out: (document, exit status).
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
+from typing import Any
 
-from seedbed.verbs.speech import Bar, Result, show_facts, show_rows
+from seedbed.verbs.speech import Bar, Result, say, show_facts, show_rows
 
 
 def pretrain(options: Namespace) -> Result:
@@ -42,13 +44,24 @@ def pretrain(options: Namespace) -> Result:
         "num_images": card["num_images"],
         "num_classes": card["num_classes"],
         "images_seen": options.images_seen,
-        "images_trained": fitted.images_seen if fitted else 0,  # fewer than asked for where it ended early
-        "epochs": min(options.images_seen, fitted.images_seen if fitted else 0) / card["num_images"],
+        "images_trained": card["images_trained"],  # fewer than asked for where it ended early
+        "epochs": card["images_trained"] / card["num_images"],
         "images_per_s": fitted.images_per_s if fitted else None,
         "seconds": fitted.seconds if fitted else 0.0,
         **done.facts(),
     }
-    show_facts(options, document)
+    show_facts(options, {key: value for key, value in document.items() if key != "early_stopping"})
+    if fitted is None and options.images_seen:
+        say(options, "trained already by the same command: nothing was done")
+    if early := document.get("early_stopping"):
+        planned = -(-options.images_seen // card["schedule"]["batch_size"])
+        ended = (
+            f"ended at step {fitted.num_steps:,} of {planned:,}"
+            if fitted and fitted.num_steps < planned
+            else "did not end it early"
+        )
+        best = f"{early['best_score']:.2f} % of the {early['num_held_out']:,} training images held out for it"
+        say(options, f"early stopping: {ended}; the weights are those of step {early['best_at_step']:,}, right on {best}")
     return document, 0
 
 
@@ -72,18 +85,13 @@ def codes(options: Namespace) -> Result:
             on_codes=bar,
         )
     first = found.layers[0]
-    document = {
-        "codes": str(options.out),
-        "num_images": len(found.labels),
-        "dim": first["dim"],
-        "layer": first["layer"],
-        "pooling": first["pooling"],
-        "images_per_s": found.images_per_s,
-    }
-    show_facts(options, document)
+    about = {"codes": str(options.out), "num_images": len(found.labels)}
+    of_first = {"dim": first["dim"], "layer": first["layer"], "pooling": first["pooling"]}
+    size = {"dtype": options.dtype, "bytes": Path(options.out).stat().st_size, "images_per_s": found.images_per_s}
+    show_facts(options, about | (of_first if len(found.layers) == 1 else {}) | size)
     if len(found.layers) > 1:
-        show_rows(options, "all layers:", found.layers)
-    return document | {"layers": [dict(la) for la in found.layers]}, 0
+        show_rows(options, f"{len(found.layers)} layers:", found.layers)
+    return about | of_first | size | {"layers": [dict(la) for la in found.layers]}, 0
 
 
 def transfer(options: Namespace) -> Result:
@@ -92,6 +100,7 @@ def transfer(options: Namespace) -> Result:
     from seedbed import api
     from seedbed.base.spec import fingerprint
     from seedbed.metrics import HIGHER_IS_BETTER, UNITS
+    from seedbed.metrics.accuracy import share_interval
     from seedbed.models.opening import fingerprint_of, open_backbone
 
     net, started = open_backbone(options.backbone), time.monotonic()
@@ -106,7 +115,7 @@ def transfer(options: Namespace) -> Result:
             on_pack=bar,
             on_progress=bar.training,
         )
-    metric = measured.primary
+    metric, num_test = measured.primary, len(measured.predictions["labels"])
     document = {
         "study": None,
         "arm": str(options.backbone),
@@ -118,12 +127,31 @@ def transfer(options: Namespace) -> Result:
         "metric": metric,
         "unit": UNITS[metric],
         "value": measured.metrics[metric],
-        "num_test": len(measured.predictions["labels"]),
+        "interval": list(share_interval(measured.metrics[metric], num_test)) if metric == "top1" else None,
+        "num_test": num_test,
         "higher_is_better": HIGHER_IS_BETTER[metric],
         "seconds": time.monotonic() - started,
         "key": fingerprint([fingerprint_of(options.backbone), measured.task, options.method, options.seed]),
         "metrics": dict(measured.metrics),
         "facts": dict(measured.facts),
     }
-    show_facts(options, document)
+    _show_outcome(options, document)
     return document, 0
+
+
+def _show_outcome(options: Namespace, document: dict[str, Any]) -> None:
+    """The number first, and then what it rests on."""
+    low, high = document["interval"] or (None, None)
+    within = f" (95 % interval {low:.2f} to {high:.2f})" if low is not None else ""
+    say(options, f"{document['metric']}: {document['value']:.2f} %{within} on {document['num_test']:,} test images")
+    others = {name: value for name, value in document["metrics"].items() if name != document["metric"]}
+    facts = {key: document[key] for key in ("backbone", "method", "target", "seed", "seconds")} | others
+    chosen = dict(document["facts"])
+    tried = chosen.pop("validation_top1", {})
+    show_facts(options, facts | chosen)
+    if len(tried) > 1:
+        what = "k" if "k" in chosen else "c"
+        rows = [{what: name, "validation_top1": value} for name, value in tried.items()]
+        show_rows(options, f"{what} was chosen on validation images:", rows)
+    if chosen.get("c_at_edge"):
+        say(options, "c lies at an end of those tried: a wider grid may do better, probe(c=[...])")

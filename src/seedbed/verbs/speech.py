@@ -6,10 +6,13 @@ In: parsed options and facts. Out: text; nothing on stdout with --json. Knows no
 from __future__ import annotations
 
 import sys
+import time
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Result = tuple[Any, int]
+_LINE_EVERY_S = 60.0
 
 
 def say(options: Namespace, *lines: str) -> None:
@@ -33,14 +36,32 @@ def _shown(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def show_rows(options: Namespace, title: str, rows: Any) -> None:
+def show_rows(options: Namespace, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A table in columns: words to the left, numbers to the right; what there is none of is empty."""
     say(options, title)
-    for row in rows:
-        say(options, "  " + "  ".join(f"{key} {value}" for key, value in row.items()))
+    if not rows:
+        return
+    names = list(rows[0])
+    cells = [[_cell(row[name]) for name in names] for row in rows]
+    widths = [max(len(name), *(len(row[i]) for row in cells)) for i, name in enumerate(names)]
+    is_number = [
+        all(isinstance(row[name], int | float | None) and not isinstance(row[name], bool) for row in rows) for name in names
+    ]
+    for row in ([name.replace("_", " ") for name in names], *cells):
+        shown = (t.rjust(w) if right else t.ljust(w) for t, w, right in zip(row, widths, is_number, strict=True))
+        say(options, f"  {'  '.join(shown)}".rstrip())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " x ".join(map(str, value)) if isinstance(value, list | tuple) else _shown(value)
 
 
 class Bar:
-    """One progress bar on stderr; quiet when that is no terminal."""
+    """One progress bar on stderr; where that is no terminal, a line of a training a minute."""
 
     def __init__(self, what: str) -> None:
         from rich.console import Console
@@ -49,6 +70,7 @@ class Bar:
         console = Console(file=sys.stderr)
         self._bars = Progress(console=console, transient=True, disable=not console.is_terminal)
         self._row = self._bars.add_task(what, total=None)
+        self._is_terminal, self._next_line = console.is_terminal, time.monotonic() + _LINE_EVERY_S
 
     def __enter__(self) -> Bar:
         self._bars.start()
@@ -63,3 +85,7 @@ class Bar:
     def training(self, progress: Any) -> None:
         facts = f"{progress.images_per_s:,.0f} images/s, loss {progress.loss:.2f}, accuracy {progress.accuracy:.0f} %"
         self._bars.update(self._row, completed=progress.images_done, total=progress.images_total, description=facts)
+        if not self._is_terminal and time.monotonic() >= self._next_line:
+            self._next_line += _LINE_EVERY_S
+            done = f"{progress.images_done:,} of {progress.images_total:,} images"
+            print(f"{done}, {facts}, {progress.seconds_left / 60:.0f} min left", file=sys.stderr, flush=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+_IMAGES = ("image", "img", "jpg", "png", "bytes", "image_bytes")
 _LABELS = ("label", "labels", "fine_label", "class", "class_name", "target")
 
 
@@ -78,7 +79,10 @@ class HuggingFace(Format):
             if asked is not None and asked not in names:
                 raise unknown("column", asked, names, str(file))
         if not (self.image_column or images):
-            raise BadDataError(f"{file} has no image column of bytes and path", f"It has: {', '.join(names)}.")
+            raise BadDataError(
+                f"{file} has no image column: a struct with bytes, or bytes called {', '.join(_IMAGES)}",
+                f"It has: {', '.join(names)}. Name it: huggingface('{self.path}', image_column='NAME').",
+            )
         label = self.label_column or next((n for n in _LABELS if n in names), None)
         if label is None:
             raise BadDataError(
@@ -96,11 +100,12 @@ class ParquetPixels(EncodedPixels):
     column: str
     which: np.ndarray  # int32 [n], index into files
     rows: np.ndarray  # int64 [n], of that file
+    starts: tuple[np.ndarray, ...] | None = None  # the first row of each row group of each file, where they are known
     _kept: threading.local = field(default_factory=threading.local, compare=False, repr=False)
 
     def read(self, row: int) -> bytes:
         file, place = int(self.which[row]), int(self.rows[row])
-        starts = self._starts[file]
+        starts = self._group_starts[file]
         group = int(np.searchsorted(starts, place, side="right")) - 1
         if getattr(self._kept, "group", None) != (file, group):
             import pyarrow.parquet as pq
@@ -114,12 +119,14 @@ class ParquetPixels(EncodedPixels):
         return data
 
     def part(self, rows: np.ndarray) -> ParquetPixels:
-        return ParquetPixels(self.files, self.column, self.which[rows], self.rows[rows])
+        used, which = np.unique(self.which[rows], return_inverse=True)
+        files, starts = tuple(self.files[i] for i in used), tuple(self._group_starts[i] for i in used)
+        return ParquetPixels(files, self.column, which.astype(np.int32), self.rows[rows], starts)
 
     @cached_property
-    def _starts(self) -> list[np.ndarray]:
+    def _group_starts(self) -> tuple[np.ndarray, ...]:
         """The first row of each row group of each file."""
-        return [_group_starts(file) for file in self.files]
+        return self.starts or tuple(_group_starts(file) for file in self.files)
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "_kept"}
@@ -166,7 +173,7 @@ def _image_columns(file: Path) -> list[str]:
     except BadDataError:
         return []
     of_struct = [f.name for f in schema if pa.types.is_struct(f.type) and "bytes" in {inner.name for inner in f.type}]
-    return of_struct or [f.name for f in schema if pa.types.is_binary(f.type) and f.name in ("image", "img", "jpg", "png")]
+    return of_struct or [f.name for f in schema if pa.types.is_binary(f.type) and f.name in _IMAGES]
 
 
 def _class_names(file: Path, label: str) -> list[str]:

@@ -99,10 +99,12 @@ def _column(table: pd.DataFrame, asked: str | None, usual: tuple[str, ...], need
     lowered = {name.lower().strip(): name for name in names}
     found = next((lowered[u] for u in usual if u in lowered), "")
     if needed and not found:
-        raise BadDataError(
-            f"{path} has no {needed} column: none of {', '.join(usual)}",
-            f"It has: {', '.join(names)}. Name the one: manifest('{path}', {needed}_column='{names[0] if names else 'NAME'}').",
-        )
+        encoded = [name for name in names if len(table) and isinstance(table[name].iloc[0], bytes)]
+        example = next((name for name in names if name not in encoded), "NAME")
+        way = f"Name the one: manifest('{path}', {needed}_column='{example}')."
+        if encoded and needed == "path":  # the images themselves
+            way = f"Its images are in it: huggingface('{path}', image_column='{encoded[0]}', label_column='{example}')."
+        raise BadDataError(f"{path} has no {needed} column: none of {', '.join(usual)}", f"It has: {', '.join(names)}. {way}")
     return found
 
 

@@ -38,6 +38,8 @@ class Small(Architecture):
     """Four-stage convolutional net for CPU studies at 32 px; codes of 8 * width dimensions."""
 
     width: int = 16
+    weights: str | None = None
+    size_px: int | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.width <= 1024:

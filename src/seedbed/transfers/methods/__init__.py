@@ -37,6 +37,10 @@ class Method(ABC):
         """Raise UsageError when the method cannot work on such a backbone; asked before anything is trained."""
         return
 
+    def identity(self) -> object:
+        """What its numbers depend on, for keys."""
+        return self
+
     def num_images_trained(self) -> int:
         """Images that the method trains on, for the cost estimate."""
         return 0
@@ -45,3 +49,7 @@ class Method(ABC):
 METHODS: Registry[Method] = Registry("method", "seedbed.methods")
 METHODS.add("finetune", "seedbed.transfers.methods.finetune:Finetune")
 METHODS.add("probe", "seedbed.transfers.methods.probe:Probe")
+for name in ("svm", "softmax", "ridge", "knn"):
+    METHODS.redirect(name, f"probe(readout={name!r})")
+METHODS.redirect("linear", "probe()")
+METHODS.redirect("logistic", "probe(readout='softmax')")

@@ -8,8 +8,8 @@ per task, and in one-against-the-rest voting throughout.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -47,6 +47,10 @@ class Probe(Method):
     def check(self, backbone: Backbone) -> None:
         backbone.layer(self.layer)
 
+    def identity(self) -> object:
+        unused = "c" if self.readout == "knn" else "k"
+        return {"is": "Probe", **{name: value for name, value in asdict(self).items() if name != unused}}
+
     def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
         rows = np.concatenate([task.train, task.validation, task.test])
         codes = self._codes(backbone, task, rows).to(context.device)
@@ -54,7 +58,7 @@ class Probe(Method):
         labels = torch.from_numpy(task.labels(rows[:num_known])).to(context.device)
         readout = _Neighbours(self.k) if self.readout == "knn" else _Linear(self.c, self.readout)
         best, tried = readout.choose(codes[:num_known], labels, num_train, task.num_classes)
-        final, facts = readout.fit(codes[:num_known], labels, task.num_classes, best)
+        final, facts = readout.fit(codes[:num_known], labels, task.num_classes, best, tried)
         layer = backbone.layer(self.layer)
         facts = {
             "layer": layer.name,
@@ -82,8 +86,10 @@ class _Readout(ABC):
         """Scores of the validation images for each value of the setting, ascending."""
 
     @abstractmethod
-    def fit(self, codes: torch.Tensor, labels: torch.Tensor, num_classes: int, value: float) -> tuple[Scorer, dict[str, Any]]:
-        """Fitted on all that is known, at one value: what scores codes, and facts."""
+    def fit(
+        self, codes: torch.Tensor, labels: torch.Tensor, num_classes: int, value: float, tried: Mapping[str, float]
+    ) -> tuple[Scorer, dict[str, Any]]:
+        """Fitted on all that is known, at one value of those that were tried: what scores codes, and facts."""
 
     def choose(self, codes: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int) -> tuple[float, dict[str, float]]:
         """The value with the best validation top-1, ties to the smaller, and the accuracy of each, percent."""
@@ -102,10 +108,19 @@ class _Linear(_Readout):
         found = fit_linear(codes[:num_train], labels[:num_train], num_classes, sorted(self.grid), self.loss)
         return {f.c: f.scores(codes[num_train:]) for f in found}
 
-    def fit(self, codes: torch.Tensor, labels: torch.Tensor, num_classes: int, value: float) -> tuple[Scorer, dict[str, Any]]:
+    def fit(
+        self, codes: torch.Tensor, labels: torch.Tensor, num_classes: int, value: float, tried: Mapping[str, float]
+    ) -> tuple[Scorer, dict[str, Any]]:
         final: LinearClassifier = fit_linear(codes, labels, num_classes, [value], self.loss)[0]
-        edge = len(self.grid) > 1 and value in (min(self.grid), max(self.grid))  # a wider grid might do better
-        return final.scores, {"c": value, "c_at_edge": edge, "solver_converged": final.converged}
+        return final.scores, {"c": value, "c_at_edge": self._at_edge(value, tried), "solver_converged": final.converged}
+
+    def _at_edge(self, value: float, tried: Mapping[str, float]) -> bool:
+        """Whether a wider grid might do better: the best lies at an end, and above its neighbour."""
+        grid = sorted(set(self.grid))
+        if len(grid) == 1 or value not in (grid[0], grid[-1]):
+            return False
+        beside = grid[1] if value == grid[0] else grid[-2]
+        return tried[f"{value:g}"] > tried[f"{beside:g}"]
 
 
 @dataclass(frozen=True)
@@ -117,7 +132,9 @@ class _Neighbours(_Readout):
         similarities, rows = nearest(codes[:num_train], codes[num_train:], numbers[-1])
         return {k: vote(similarities, labels[rows], num_classes, k) for k in numbers}
 
-    def fit(self, codes: torch.Tensor, labels: torch.Tensor, num_classes: int, value: float) -> tuple[Scorer, dict[str, Any]]:
+    def fit(
+        self, codes: torch.Tensor, labels: torch.Tensor, num_classes: int, value: float, tried: Mapping[str, float]
+    ) -> tuple[Scorer, dict[str, Any]]:
         def score(queries: torch.Tensor) -> torch.Tensor:
             similarities, rows = nearest(codes, queries, int(value))
             return vote(similarities, labels[rows], num_classes, int(value))
