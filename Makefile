@@ -37,8 +37,10 @@ types: $(VENV)/installed-dev
 docs: $(VENV)/installed-dev
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build
 
-bench: $(VENV)/installed-dev          ## ratios, side by side; some want SEEDBED_DATA
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+BENCHMARKS := batches codes million packing readouts toy_rate training_loop views whole_arm
+
+bench: $(VENV)/installed-dev          ## ratios, side by side, into docs/benchmarks; some want SEEDBED_DATA
+	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --pages docs/benchmarks || exit 1; done
 
 golden: $(VENV)/installed-dev         ## write the golden files anew, after looking at the difference
 	$(BIN)/python -m pytest tests/golden --update-golden

@@ -23,6 +23,11 @@ from seedbed.data.loader import Resident, Stream, shared_tensor
 from seedbed.data.pack import pack
 from seedbed.data.store import Store
 
+SIDES = {
+    "store": "store: cropped, flipped, normalised",
+    "gather": "store: the gather alone, uint8",
+    "loader": "ImageFolder and DataLoader",
+}
 BATCH, MEAN, STD = 256, (0.5,) * 3, (0.25,) * 3
 
 
@@ -82,10 +87,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         store = pack(f"folder({str(folder)!r})", Path(made, "store"), size_px=arguments.size_px).store
         found = measure(folder, store, arguments.batches, arguments.threads, arguments.rounds)
+    rows = []
     for name, rates in found.items():
         ratios = [r / q for r, q in zip(rates, found["loader"], strict=True)]
-        print(f"{name}: {measuring.spread(rates, ',.0f')} images/s; {measuring.spread(ratios, '.1f')} times the loader", flush=True)
-    measuring.write(arguments.json, record | {"images_per_s": found})
+        rows.append(
+            {
+                "batches": SIDES[name],
+                "images/s": measuring.spread(rates, ",.0f"),
+                "of the DataLoader": measuring.spread(ratios, ".1f"),
+            }
+        )
+    measuring.publish(arguments, record, rows, images_per_s=found)
 
 
 if __name__ == "__main__":

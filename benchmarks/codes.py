@@ -46,11 +46,11 @@ def bare(net: Backbone, num: int) -> None:
 
 
 def main() -> None:
-    """Print a line per network: the penultimate layer, and all rows of its table at once."""
+    """A row for each network: the penultimate layer, and all rows of its table at once."""
     parser = measuring.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    record, cases = measuring.identity(arguments), []
+    record, cases, rows = measuring.identity(arguments), [], []
     measuring.confine(arguments.threads)
     with tempfile.TemporaryDirectory() as made:
         for call, size_px, num in CASES:
@@ -68,15 +68,13 @@ def main() -> None:
             taken = measuring.alternate(sides, arguments.rounds)
             found = {name: [num / seconds for seconds in taken[name]] for name in sides}
             cases.append({"network": call, **found})
-            shares = [
-                f"{name} {measuring.spread([r / b for r, b in zip(found[name], found['bare'], strict=True)])}"
+            shares = {
+                f"{name}, share of it": measuring.spread([r / b for r, b in zip(found[name], found["bare"], strict=True)])
                 for name in ("penultimate", "all layers")
-            ]
-            print(
-                f"{call} at {size_px} px: bare {measuring.spread(found['bare'], ',.0f')} images/s; of it {', '.join(shares)}",
-                flush=True,
-            )
-    measuring.write(arguments.json, record | {"cases": cases})
+            }
+            rows.append({"network": f"{call}, {size_px} px", "bare, images/s": measuring.spread(found["bare"], ",.0f"), **shares})
+            print(rows[-1], flush=True)
+    measuring.publish(arguments, record, rows, cases=cases)
 
 
 if __name__ == "__main__":

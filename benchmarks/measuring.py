@@ -1,6 +1,6 @@
 """What every benchmark here shares: threads, the data folder, clocks, the line that says what was measured on, JSON.
 
-In: command-line words. Out: numbers with their identity. Knows nothing of what is measured.
+In: command-line words. Out: numbers with their identity, as a table, a page and JSON. Knows nothing of what is measured.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ def parser(description: str | None) -> ArgumentParser:
     """Arguments that every script takes."""
     made = ArgumentParser(description=(description or "").splitlines()[0])
     made.add_argument("--threads", type=int, default=num_cores(), help="cores to use, for both sides (default: all)")
-    made.add_argument("--json", type=Path, help="write the numbers to this file too")
+    made.add_argument("--json", type=Path, help="write every round's numbers into this file")
+    made.add_argument("--pages", type=Path, help="write the table as a page into this folder (make bench: docs/benchmarks)")
     return made
 
 
@@ -84,8 +86,10 @@ def identity(arguments: Namespace) -> dict[str, Any]:
     found = {"hardware": describe_hardware(), **versions(), "settings": {k: str(v) for k, v in vars(arguments).items()}}
     busy = f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     commit = found["commit"] or "unknown"
-    print(f"{found['hardware']}, {arguments.threads} used; commit {commit}, torch {found['torch']}, Python {found['python']}{busy}")
-    return found
+    used = f"{found['hardware']}, {arguments.threads} used"
+    line = f"{used}; commit {commit}, torch {found['torch']}, Python {found['python']}{busy}"
+    print(line, flush=True)
+    return found | {"line": line}
 
 
 def spread(values: list[float], form: str = ".2f") -> str:
@@ -93,7 +97,35 @@ def spread(values: list[float], form: str = ".2f") -> str:
     return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}}, n={len(values)})"
 
 
-def write(path: Path | None, record: dict[str, Any]) -> None:
-    """Write the record where --json says, if it does."""
-    if path:
-        path.write_text(json.dumps(record, indent=2) + "\n")
+def publish(arguments: Namespace, record: Mapping[str, Any], rows: Sequence[Mapping[str, str]], **numbers: Any) -> None:
+    """Print the rows as a table; write it as a page into the folder of --pages, and every number into the file of --json."""
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+    lines = [
+        " | ".join(f"{text:{widths[name]}}" for name, text in row.items())
+        for row in (dict(zip(widths, widths, strict=True)), *rows)
+    ]
+    lines.insert(1, "-|-".join("-" * width for width in widths.values()))
+    table = [f"| {line} |" if i != 1 else f"|-{line}-|" for i, line in enumerate(lines)]
+    print("", *table, sep="\n", flush=True)
+    if arguments.pages:
+        arguments.pages.mkdir(parents=True, exist_ok=True)
+        script = Path(sys.argv[0])
+        what = (sys.modules["__main__"].__doc__ or "").split("\nExpected numbers")[0].strip()
+        (arguments.pages / f"{script.stem}.md").write_text(
+            f"# {script.stem}\n\n{what}\n\n{record['line']}; {time.strftime('%Y-%m-%d', time.gmtime())}. Medians of rounds, their range in "
+            f"brackets.\n\n" + "\n".join(table) + f"\n\nMeasured by `{_command(script)}`.\n"
+        )
+    if arguments.json:
+        arguments.json.write_text(json.dumps({**record, **numbers}, indent=2) + "\n")
+
+
+def _command(script: Path) -> str:
+    """As it could be given again, without places of this machine."""
+    words, kept = sys.argv[1:], []
+    while words:
+        word = words.pop(0)
+        if word.partition("=")[0] in ("--pages", "--json", "--data", "--folder"):
+            words = words if "=" in word else words[1:]
+        else:
+            kept.append(word)
+    return " ".join(["python", f"benchmarks/{script.name}", *kept])

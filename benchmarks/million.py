@@ -92,7 +92,9 @@ def measure(arguments: Namespace, folder: Path) -> None:
     with clock.part("an epoch's order"):
         Stream(images, 256, 0).batch(0)
     said("an epoch's order")
-    measuring.write(arguments.json, record | {"seconds": clock.seconds, "peak_mb": peak_mb()})
+    rows = [{"part": f"`{n}`" if "(" in n else n, "seconds": f"{s:.2f}"} for n, s in clock.seconds.items()]
+    rows.append({"part": "peak memory, MB", "seconds": f"{peak_mb():,.0f}"})
+    measuring.publish(arguments, record, rows, seconds=clock.seconds, peak_mb=peak_mb())
 
 
 def main() -> None:

@@ -104,24 +104,28 @@ def compare(case: Case, num_threads: int, num_rounds: int) -> dict[str, list[flo
 def main() -> None:
     """Print the comparison of each case."""
     parser = measuring.parser(__doc__)
-    parser.add_argument("--large", action="store_true", help="the large case alone, one round")
+    parser.add_argument("--large", action="store_true", help="the large case too, one round")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    record, cases = measuring.identity(arguments), []
+    record, cases, rows = measuring.identity(arguments), [], []
     measuring.confine(arguments.threads)
-    for case in (LARGE,) if arguments.large else CASES:
-        found = compare(case, arguments.threads, 1 if arguments.large else arguments.rounds)
+    for case in (*CASES, LARGE) if arguments.large else CASES:
+        found = compare(case, arguments.threads, 1 if case is LARGE else arguments.rounds)
         cases.append({"case": str(case), **found})
-        times = ", ".join(f"{side} {measuring.spread(found[side])} s" for side in ("seedbed", "sklearn"))
-        print(f"{case}: {times}; ratio {measuring.spread(found['ratio'], '.1f')}")
         low, high = min(found["relative_difference"]), max(found["relative_difference"])
-        fitted = ", ".join(f"{a:.1f} %" for a in found["accuracy"])
-        converged = "" if all(found["all_converged"]) else "; ours did not converge everywhere"
-        print(
-            f"  objective, sklearn's above ours by {low:.1e} to {high:.1e} of it; training accuracy by C {fitted}{converged}",
-            flush=True,
+        fitted = ", ".join(f"{a:.1f}" for a in found["accuracy"])
+        rows.append(
+            {
+                "problem": str(case),
+                "seedbed, s": measuring.spread(found["seedbed"]),
+                "scikit-learn, s": measuring.spread(found["sklearn"]),
+                "ratio": measuring.spread(found["ratio"], ".1f"),
+                "scikit-learn's objective above ours": f"{low:.0e} to {high:.0e} of it",
+                "training accuracy at C = 0.1, 1, 10, %": fitted + ("" if all(found["all_converged"]) else " (not converged)"),
+            }
         )
-    measuring.write(arguments.json, record | {"cases": cases})
+        print(rows[-1], flush=True)
+    measuring.publish(arguments, record, rows, cases=cases)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Print how many drawn images per second one core makes, at 16, 32 and 64 px: `python benchmarks/toy_rate.py`."""
+"""Measure how many images per second one core draws for toy(), at 16, 32 and 64 px.
+
+Expected numbers: see docs/log.md. Command: python benchmarks/toy_rate.py
+"""
 
 from __future__ import annotations
 
-import statistics
 import time
 
+import measuring
 import numpy as np
 
 from seedbed.data.drawing import TREE, render
@@ -26,11 +29,13 @@ def images_per_second(size_px: int) -> list[float]:
 
 
 def main() -> None:
-    """Print a line per size."""
-    for size_px in (16, 32, 64):
-        rates = images_per_second(size_px)
-        middle = statistics.median(rates)
-        print(f"{size_px} px: median {middle:,.0f} images/s ({min(rates):,.0f} to {max(rates):,.0f}, n={len(rates)})")
+    """A row for each size."""
+    arguments = measuring.parser(__doc__).parse_args()
+    record = measuring.identity(arguments)
+    measuring.confine(1)
+    found = {f"{size_px} px": images_per_second(size_px) for size_px in (16, 32, 64)}
+    rows = [{"side": side, "images/s of one core": measuring.spread(rates, ",.0f")} for side, rates in found.items()]
+    measuring.publish(arguments, record, rows, images_per_s=found)
 
 
 if __name__ == "__main__":

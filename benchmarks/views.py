@@ -16,6 +16,7 @@ import numpy as np
 
 from seedbed.base.artifacts import write_json
 from seedbed.base.randomness import item_hashes, mix
+from seedbed.data import decode
 from seedbed.data.source import SPLITS
 from seedbed.data.store import ROWS, STORE_JSON, VERSION, Store
 from seedbed.data.view import make_view
@@ -49,7 +50,8 @@ def write_store(folder: Path, num_rows: int, num_classes: int) -> None:
     pq.write_table(pa.table(table), folder / ROWS)
     write_json(
         folder / STORE_JSON,
-        {"version": VERSION, "source": "synthetic", "classes": classes, "parents": None, "names": {}, "size_px": 32},
+        {"version": VERSION, "source": "synthetic", "classes": classes, "parents": None, "names": {}, "size_px": 32}
+        | {"fit": "crop", "decoder_revision": decode.REVISION},
     )
 
 
@@ -72,25 +74,29 @@ def measure(folder: Path, recipe: str, num_repeats: int) -> dict[str, float | st
 
 
 def main() -> None:
-    """Print a line per recipe."""
+    """A row for each recipe."""
     parser = measuring.parser(__doc__)
     parser.add_argument("--rows", type=int, default=1_280_000, help="training rows")
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
-    record, found = measuring.identity(arguments), []
+    record = measuring.identity(arguments)
     measuring.confine(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
         write_store(Path(folder), arguments.rows, arguments.classes)
-        print(f"{'recipe':48}{'rows kept':>12}{'store open':>12}{'first':>9}{'fingerprint':>13}{'ids SHA-256':>13}")
-        for recipe in RECIPES:
-            row = measure(Path(folder), recipe, arguments.repeats)
-            found.append(row)
-            print(
-                f"{recipe:48}{row['num_rows']:12,}{row['best_s']:10.3f} s{row['first_s']:7.2f} s"
-                f"{row['fingerprint_s']:11.3f} s{row['ids_sha256_s']:11.2f} s"
-            )
-    measuring.write(arguments.json, record | {"views": found})
+        found = [measure(Path(folder), recipe, arguments.repeats) for recipe in RECIPES]
+    rows = [
+        {
+            "recipe": f"`{row['recipe']}`".replace("|", "then"),
+            "rows kept": f"{row['num_rows']:,}",
+            "store open, s": f"{row['best_s']:.3f}",
+            "first, s": f"{row['first_s']:.2f}",
+            "fingerprint, s": f"{row['fingerprint_s']:.3f}",
+            "ids' SHA-256, s": f"{row['ids_sha256_s']:.2f}",
+        }
+        for row in found
+    ]
+    measuring.publish(arguments, record, rows, views=found)
 
 
 if __name__ == "__main__":

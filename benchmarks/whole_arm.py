@@ -103,7 +103,7 @@ def measure(settings: Settings, num_rounds: int) -> dict[str, list[Outcome]]:
 
 
 def tabulate(found: dict[str, list[Outcome]]) -> dict[str, dict[str, float]]:
-    """Print the median seconds of each part and the median ratio of the rounds; return them by row."""
+    """The median seconds of each part and the median ratio of the rounds, by row."""
     rows: dict[str, dict[str, float]] = {}
     for row, parts in (*((p, (p,)) for p in PARTS), ("total", PARTS), ("total without packing", PARTS[1:])):
         ours, theirs = ([sum(seconds.get(p, 0.0) for p in parts) for seconds, _ in found[side]] for side in ("seedbed", "plain"))
@@ -115,15 +115,22 @@ def tabulate(found: dict[str, list[Outcome]]) -> dict[str, dict[str, float]]:
             "ratio_min": min(ratios),
             "ratio_max": max(ratios),
         }
-    print(f"\n{'':22}{'seedbed':>10}{'plain':>10}{'plain / seedbed':>17}")
-    for row, cells in rows.items():
-        ratio = "" if row == "pack" else f"{cells['ratio']:16.2f}x"
-        print(f"{row:22}{cells['seedbed_s']:8.1f} s{cells['plain_s']:8.1f} s{ratio}")
     for name in ("source_top1", "target_top1"):
         ours, theirs = (statistics.median(accuracy[name] for _, accuracy in found[side]) for side in ("seedbed", "plain"))
         rows[name] = {"seedbed": ours, "plain": theirs}
-        print(f"{name:22}{ours:8.2f} %{theirs:8.2f} %")
     return rows
+
+
+def shown(rows: dict[str, dict[str, float]]) -> list[dict[str, str]]:
+    """The table's cells as text."""
+    cells = []
+    for row, numbers in rows.items():
+        if "ratio" in numbers:
+            ratio = "" if row == "pack" else f"{numbers['ratio']:.2f}"
+            cells.append((row, f"{numbers['seedbed_s']:.1f} s", f"{numbers['plain_s']:.1f} s", ratio))
+        else:
+            cells.append((row.replace("_", " "), f"{numbers['seedbed']:.2f} %", f"{numbers['plain']:.2f} %", ""))
+    return [dict(zip(("part", "seedbed", "plain", "plain / seedbed"), row, strict=True)) for row in cells]
 
 
 def few_images(root: Path, folder: Path, per_class: int) -> Path:
@@ -204,7 +211,8 @@ def main() -> None:
         )
         warm_up(settings)
         found = measure(settings, arguments.rounds)
-    measuring.write(arguments.json, record | {"rows": tabulate(found), "rounds": found})
+    rows = tabulate(found)
+    measuring.publish(arguments, record, shown(rows), parts=rows, rounds=found)
 
 
 if __name__ == "__main__":

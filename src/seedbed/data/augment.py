@@ -24,9 +24,10 @@ def normalise(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tenso
     if preprocessing.is_grey:
         values = _as_float(pixels).sub_(preprocessing.mean[0]).mul_(1 / preprocessing.std[0])
     else:
-        # Whole images of means and scales: broadcasting over a last axis of three is slow on a CPU.
-        mean, scale = _planes(preprocessing, *pixels.shape[1:3], str(pixels.device))
-        values = _as_float(pixels).sub_(mean).mul_(scale)
+        # Whole images of scales and shifts: broadcasting over a last axis of three is slow on a CPU, and one pass is enough.
+        scale, shift = _planes(preprocessing, *pixels.shape[1:3], str(pixels.device))
+        values = _as_float(pixels)
+        torch.addcmul(shift, values, scale, out=values)
     return values.permute(0, 3, 1, 2)
 
 
@@ -38,9 +39,9 @@ def _as_float(pixels: torch.Tensor) -> torch.Tensor:
 @functools.lru_cache(maxsize=8)
 def _planes(preprocessing: Preprocessing, height: int, width: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
     """float32 [H, W, 3] twice."""
-    mean = torch.tensor(preprocessing.mean, device=device).expand(height, width, 3).contiguous()
-    scale = (1 / torch.tensor(preprocessing.std, device=device)).expand(height, width, 3).contiguous()
-    return mean, scale
+    scale = 1 / torch.tensor(preprocessing.std, device=device)
+    shift = -torch.tensor(preprocessing.mean, device=device) * scale
+    return scale.expand(height, width, 3).contiguous(), shift.expand(height, width, 3).contiguous()
 
 
 def centre_crop(pixels: torch.Tensor, size_px: int) -> torch.Tensor:
