@@ -82,10 +82,11 @@ def draw(found: dict[str, list[dict]], path: Path) -> None:
         for name, rows in found.items():
             places = np.linspace(0, 1, len(rows))
             (line,) = axes.plot(places, [r["top1"] for r in rows], "o-", markersize=4, label=name)
-            for end in (0, -1):
-                label, value, colour = rows[end]["layer"], rows[end]["top1"], line.get_color()
+            best = max(range(len(rows)), key=lambda i, rows=rows: rows[i]["top1"])
+            for place in sorted({0, best, len(rows) - 1}):
+                label, value, colour = rows[place]["layer"], rows[place]["top1"], line.get_color()
                 how = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "color": colour}
-                axes.annotate(label, (places[end], value), (0, -11), **how)
+                axes.annotate(label, (places[place], value), (0, 6 if 0 < place < len(rows) - 1 else -11), **how)
         axes.set(xlabel="layer, from the first to the one that the head reads", ylabel="top-1, %", xticks=[], xlim=(-0.06, 1.06))
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
