@@ -97,8 +97,17 @@ def spread(values: list[float], form: str = ".2f") -> str:
     return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}}, n={len(values)})"
 
 
-def publish(arguments: Namespace, record: Mapping[str, Any], rows: Sequence[Mapping[str, str]], **numbers: Any) -> None:
-    """Print the rows as a table; write it as a page into the folder of --pages, and every number into the file of --json."""
+def publish(
+    arguments: Namespace,
+    record: Mapping[str, Any],
+    rows: Sequence[Mapping[str, str]],
+    note: str = "Medians of n rounds, and their range.",
+    **numbers: Any,
+) -> None:
+    """Print the rows as a table; write it as a page into the folder of --pages, and every number into the file of --json.
+
+    `note` says what the cells are.
+    """
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
     lines = [
         " | ".join(f"{text:{widths[name]}}" for name, text in row.items())
@@ -112,8 +121,9 @@ def publish(arguments: Namespace, record: Mapping[str, Any], rows: Sequence[Mapp
         script = Path(sys.argv[0])
         what = (sys.modules["__main__"].__doc__ or "").split("\nExpected numbers")[0].strip()
         (arguments.pages / f"{script.stem}.md").write_text(
-            f"# {script.stem}\n\n{what}\n\n{record['line']}; {time.strftime('%Y-%m-%d', time.gmtime())}. Medians of rounds, their range in "
-            f"brackets.\n\n" + "\n".join(table) + f"\n\nMeasured by `{_command(script)}`.\n"
+            f"# {script.stem}\n\n{what}\n\n{record['line']}; {time.strftime('%Y-%m-%d', time.gmtime())}. {note}\n\n"
+            + "\n".join(table)
+            + f"\n\nMeasured by `{_command(script)}`.\n"
         )
     if arguments.json:
         arguments.json.write_text(json.dumps({**record, **numbers}, indent=2) + "\n")
@@ -124,8 +134,10 @@ def _command(script: Path) -> str:
     words, kept = sys.argv[1:], []
     while words:
         word = words.pop(0)
-        if word.partition("=")[0] in ("--pages", "--json", "--data", "--folder"):
+        if word.partition("=")[0] in ("--pages", "--json", "--data"):
             words = words if "=" in word else words[1:]
+        elif word == "--folder":
+            kept += [word, Path(words.pop(0)).name]
         else:
             kept.append(word)
     return " ".join(["python", f"benchmarks/{script.name}", *kept])

@@ -94,7 +94,7 @@ def measure(arguments: Namespace, folder: Path) -> None:
     said("an epoch's order")
     rows = [{"part": f"`{n}`" if "(" in n else n, "seconds": f"{s:.2f}"} for n, s in clock.seconds.items()]
     rows.append({"part": "peak memory, MB", "seconds": f"{peak_mb():,.0f}"})
-    measuring.publish(arguments, record, rows, seconds=clock.seconds, peak_mb=peak_mb())
+    measuring.publish(arguments, record, rows, "Each part once.", seconds=clock.seconds, peak_mb=peak_mb())
 
 
 def main() -> None:

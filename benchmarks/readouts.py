@@ -121,7 +121,7 @@ def main() -> None:
                 "scikit-learn, s": measuring.spread(found["sklearn"]),
                 "ratio": measuring.spread(found["ratio"], ".1f"),
                 "scikit-learn's objective above ours": f"{low:.0e} to {high:.0e} of it",
-                "training accuracy at C = 0.1, 1, 10, %": fitted + ("" if all(found["all_converged"]) else " (not converged)"),
+                "training accuracy by C, %": fitted + ("" if all(found["all_converged"]) else " (not converged)"),
             }
         )
         print(rows[-1], flush=True)

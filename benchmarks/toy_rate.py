@@ -31,6 +31,7 @@ def images_per_second(size_px: int) -> list[float]:
 def main() -> None:
     """A row for each size."""
     arguments = measuring.parser(__doc__).parse_args()
+    arguments.threads = 1
     record = measuring.identity(arguments)
     measuring.confine(1)
     found = {f"{size_px} px": images_per_second(size_px) for size_px in (16, 32, 64)}

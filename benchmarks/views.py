@@ -96,7 +96,8 @@ def main() -> None:
         }
         for row in found
     ]
-    measuring.publish(arguments, record, rows, views=found)
+    note = f"An open store: the least of {arguments.repeats}; the rest once."
+    measuring.publish(arguments, record, rows, note, views=found)
 
 
 if __name__ == "__main__":

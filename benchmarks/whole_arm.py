@@ -212,7 +212,8 @@ def main() -> None:
         warm_up(settings)
         found = measure(settings, arguments.rounds)
     rows = tabulate(found)
-    measuring.publish(arguments, record, shown(rows), parts=rows, rounds=found)
+    note = f"Medians of n = {arguments.rounds}."
+    measuring.publish(arguments, record, shown(rows), note, parts=rows, rounds=found)
 
 
 if __name__ == "__main__":

@@ -112,6 +112,15 @@ def test_a_wrong_value_is_told_with_what_is_right(
     assert hint in document["error"]["hint"]
 
 
+def test_a_wrong_value_of_an_arm_is_told_with_what_is_right() -> None:
+    from seedbed.base.errors import UsageError
+    from seedbed.trials.arms import read_arm
+
+    with pytest.raises(UsageError) as caught:
+        read_arm({"recipe": "", "optimiser": "adam"}, "[arms] half")
+    assert "Did you mean 'adamw'? Valid for optimiser: 'sgd', 'adamw'." in caught.value.hint
+
+
 def test_damaged_files_are_listed_and_may_be_allowed(make_tree, tmp_path: Path) -> None:
     root = make_tree({"a": 50, "b": 50}, damaged=("a/007.png", "b/001.png"))
     _, document, _ = cli("pack", root, tmp_path / "s.store")

@@ -423,6 +423,11 @@ def test_early_stopping_says_when_it_ended_and_what_was_kept(packed, place: Path
     assert f"early stopping: ended at step {trained // 16} of 160; the weights are those of step {early['best_at_step']}" in told
     assert "of the 6 training images held out for it" in told
     assert "looks" not in told
+    assert card["epochs"] == pytest.approx(trained / 18)  # of 24, those that were trained on
+    assert main([*map(str, call), "--batch-size", "16", "--out", str(place / "early"), "--device", "cpu"]) == 0
+    again = capsys.readouterr().out
+    assert f"early stopping: ended at step {trained // 16} of 160" in again
+    assert "trained already" in again
 
 
 def test_inspecting_a_trained_backbone_shows_its_table_and_its_facts(pretrained, place: Path, capsys) -> None:

@@ -138,7 +138,7 @@ def pretrain(
     packed = open_store(store, size_px or architecture.size_px or _DEFAULT_PX, workspace, on_pack)
     view, seeds, on = make_view(packed, recipe, seed), Seeds(sample=seed, init=seed), choose_device(device)
     what = identity(view, architecture, settings, seed)
-    if folder and (found := _trained_already(folder, fingerprint(what))):
+    if folder and (found := _trained_already(folder, fingerprint(what), on)):
         return found
     checkpoint = Checkpoint(path=_unfinished(folder, what, on), every_s=checkpoint_every_s) if folder else None
     told = {"seeds": seeds, "device": on, "on_progress": on_progress, "checkpoint": checkpoint}
@@ -161,18 +161,19 @@ def _unfinished(folder: Path, identity: dict[str, Any], device: str) -> Path:
 
 
 def _backbone_folder(out: str | Path | None) -> Path | None:
-    """Where a backbone is to be saved: nothing yet, or one that may be the same."""
-    from seedbed.models.checkpoint import CARD
+    """Where a backbone is to be saved: nothing yet, or one that `pretrain` made, perhaps by the same call."""
+    from seedbed.models.checkpoint import CARD, read_card
 
     folder = None if out is None else Path(out)
-    if folder and folder.exists() and not (folder / CARD).is_file():
+    if folder and folder.exists() and not ((folder / CARD).is_file() and "identity" in read_card(folder)):
         raise UsageError(
-            f"{folder} exists and is not a backbone", "Name a new folder, or remove that one; nothing there was touched."
+            f"{folder} exists and holds nothing that this command could have made",
+            "Name a new folder, or remove that one; nothing there was touched.",
         )
     return folder
 
 
-def _trained_already(folder: Path, identity: str) -> Pretrained | None:
+def _trained_already(folder: Path, identity: str, device: str) -> Pretrained | None:
     """The backbone in a folder if the same call made it; raises UsageError for another one's."""
     from seedbed.models.checkpoint import load_backbone
     from seedbed.pretraining.pretrain import Pretrained
@@ -181,15 +182,13 @@ def _trained_already(folder: Path, identity: str) -> Pretrained | None:
     if not folder.exists():
         return None
     backbone = load_backbone(folder)
-    if backbone.card.get("identity") != identity:
+    if backbone.card["identity"] != identity:
         raise UsageError(
             f"{folder} holds a backbone of another training", "Name a new folder, or remove that one; nothing there was touched."
         )
-    return Pretrained(
-        backbone=backbone,
-        metrics=dict(backbone.card["source_metrics"]),
-        card_codes=load_arrays(folder / CARD_CODES)["codes"],
-    )
+    backbone.module.to(device)
+    metrics = dict(backbone.card["source_metrics"])
+    return Pretrained(backbone=backbone, metrics=metrics, card_codes=load_arrays(folder / CARD_CODES)["codes"])
 
 
 def codes(

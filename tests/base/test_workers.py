@@ -28,3 +28,9 @@ def test_after_a_death_another_worker_does_the_other_jobs() -> None:
     jobs = [_DIE if i in (2, 4, 5) else str(i) for i in range(14)]
     found = list(do_jobs("builtins:eval", jobs, 2, lambda job, died: (job, died.status)))
     assert found == [(_DIE, 3) if i in (2, 4, 5) else i for i in range(14)]
+
+
+def test_the_status_is_the_workers_own() -> None:
+    """A death is heard before the process is gone."""
+    job = "(__import__('os').close(int(__import__('sys').argv[1])), __import__('time').sleep(0.5), __import__('os')._exit(7))"
+    assert list(do_jobs("builtins:eval", [job], 1, lambda _, died: died.status)) == [7]

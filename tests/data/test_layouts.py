@@ -359,6 +359,11 @@ def test_a_part_of_a_parquet_folder_reads_its_own_files_alone(tmp_path: Path, en
 
 
 def test_a_parquet_of_plain_bytes_is_sent_to_where_it_can_be_read(tmp_path: Path, encode) -> None:
+    columns = {"id": ["p", "q", "r", "s"], "photo": [encode(i) for i in range(4)]}
+    _parquet(tmp_path / "named.parquet", columns | {"category": ["a", "a", "b", "b"]})
+    with pytest.raises(BadDataError, match="has no path column") as caught:
+        open_source(str(tmp_path / "named.parquet"))
+    assert "label_column='category'" in caught.value.hint
     _parquet(tmp_path / "raw.parquet", {"photo": [encode(i) for i in range(4)], "species": ["a", "a", "b", "b"]})
     with pytest.raises(BadDataError) as caught:
         open_source(str(tmp_path / "raw.parquet"))
@@ -366,3 +371,21 @@ def test_a_parquet_of_plain_bytes_is_sent_to_where_it_can_be_read(tmp_path: Path
     source = open_source(caught.value.hint.partition("Its images are in it: ")[2].rstrip("."))
     assert source.classes == ("a", "b")
     assert pack(source, tmp_path / "s.store", size_px=8).num_unreadable == 0
+
+
+def test_a_split_column_of_a_parquet_is_honoured(tmp_path: Path, encode) -> None:
+    rows = {"image": [{"bytes": encode(i), "path": None} for i in range(8)], "label": [0, 1] * 4}
+    _parquet(tmp_path / "all.parquet", rows | {"split": ["train"] * 6 + ["test"] * 2})
+    assert [SPLITS[i] for i in open_source(str(tmp_path)).splits] == ["train"] * 6 + ["test"] * 2
+
+
+def test_a_manifest_stays_one_whatever_else_its_table_holds(make_tree, tmp_path: Path, encode) -> None:
+    import pandas as pd
+
+    root = make_tree({"a": 4, "b": 4})
+    paths = sorted(str(p.relative_to(root)) for p in root.rglob("*.png"))
+    table = pd.DataFrame({"path": paths, "image_bytes": [b"x"] * 8, "label": ["a"] * 4 + ["b"] * 4, "split": ["train", "test"] * 4})
+    table.to_parquet(root / "all.parquet")
+    source = open_source(str(root / "all.parquet"))
+    assert sorted(source.ids) == paths
+    assert sorted(SPLITS[i] for i in source.splits) == ["test"] * 4 + ["train"] * 4

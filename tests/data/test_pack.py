@@ -7,14 +7,16 @@ import importlib
 import json
 import os
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from seedbed.base.errors import BadDataError, UsageError
+from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.base.randomness import content_hash, item_hashes
+from seedbed.base.workers import WorkerDiedError
 from seedbed.data.decode import decode
 from seedbed.data.formats import open_source
 from seedbed.data.pack import pack
@@ -312,8 +314,10 @@ from seedbed.data.files import FilePixels
 class Deadly(FilePixels):
     def read(self, row):
         data = super().read(row)
-        if b"deadly" in data:
+        if b"deadly" in data and not (b"once" in data and os.path.exists(os.environ["DEADLY"])):
+            open(os.environ["DEADLY"], "w").close()
             os.kill(os.getpid(), 9)
+        data = data.removeprefix(b"deadly once")
         return data
 
     def part(self, rows):
@@ -330,13 +334,17 @@ def test_an_image_that_kills_its_decoder_is_told_and_left_out(
     (tmp_path / "modules" / "deadly.py").write_text(_DEADLY)
     monkeypatch.syspath_prepend(str(tmp_path / "modules"))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
+    monkeypatch.setenv("DEADLY", str(tmp_path / "died"))
     monkeypatch.setattr(pack_module, "_WORTH_PROCESSES", 10)
     monkeypatch.setattr(pack_module, "_BATCH", 7)
     root = make_tree({"a": 20, "b": 20})
     plain = pack(str(root), tmp_path / "plain.store", size_px=8, workers=2, encoded=encoded).store
     for name in ("a/003.png", "b/011.png"):
         (root / name).write_bytes(b"deadly")
+    unlucky = (root / "a/001.png").read_bytes()
+    (root / "a/001.png").write_bytes(b"deadly once" + unlucky)  # ended for what others had taken of the memory
     source = open_source(str(root))
+    monkeypatch.delitem(sys.modules, "deadly", raising=False)
     deadly = replace(source, pixels=importlib.import_module("deadly").Deadly(**vars(source.pixels)))
     found = pack(deadly, tmp_path / "s.store", size_px=8, workers=2, encoded=encoded, allow_unreadable=0.1)
     assert found.num_unreadable == 2
@@ -345,8 +353,37 @@ def test_an_image_that_kills_its_decoder_is_told_and_left_out(
     assert "a/003.png,it brings its decoder down (exit status -9)" in listed
     assert "b/011.png" in listed
     kept = ~np.isin(plain.ids, ["a/003.png", "b/011.png"])
+    assert list(found.store.ids) == list(plain.ids[kept])
     assert np.array_equal(found.store.checksums, plain.checksums[kept])
     if not encoded:
         assert np.array_equal(found.store.pixels, plain.pixels[kept])
     else:
         assert found.store.encoded(5) == plain.encoded(int(np.flatnonzero(kept)[5]))
+
+
+def test_a_format_that_no_worker_can_read_is_an_error_soon(make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "deadly.py").write_text(_DEADLY)
+    monkeypatch.syspath_prepend(str(tmp_path / "modules"))  # and not for workers: they cannot import it
+    monkeypatch.setattr(pack_module, "_WORTH_PROCESSES", 10)
+    source = open_source(str(make_tree({"a": 20, "b": 20})))
+    monkeypatch.delitem(sys.modules, "deadly", raising=False)
+    deadly = replace(source, pixels=importlib.import_module("deadly").Deadly(**vars(source.pixels)))
+    with pytest.raises(SeedbedError, match="cannot read its job: No module named 'deadly'"):
+        pack(deadly, tmp_path / "s.store", size_px=8, workers=2)
+    assert not (tmp_path / "s.store").exists()
+
+
+def test_workers_that_all_die_are_an_error_soon(make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "deadly.py").write_text(_DEADLY.replace('b"deadly" in data', "True"))
+    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
+    monkeypatch.setenv("DEADLY", str(tmp_path / "died"))
+    monkeypatch.setattr(pack_module, "_WORTH_PROCESSES", 10)
+    source = open_source(str(make_tree({"a": 40, "b": 40})))
+    monkeypatch.delitem(sys.modules, "deadly", raising=False)
+    deadly = replace(source, pixels=importlib.import_module("deadly").Deadly(**vars(source.pixels)))
+    with pytest.raises(WorkerDiedError, match="ended in the middle of a job"):
+        pack(deadly, tmp_path / "s.store", size_px=8, workers=2, allow_unreadable=1.0)
+    assert not (tmp_path / "s.store").exists()

@@ -33,7 +33,7 @@ def stores(make_tree, tmp_path: Path) -> tuple[Store, Store]:
 def _batches(images: Images, augmentation: str) -> list[torch.Tensor]:
     stream = Stream(images, 4, 5, augmentation)  # pyright: ignore[reportArgumentType]
     found = [stream.batch(step) for step in (0, 1, 2, 7, 3)]
-    return [t for batch in found for t in batch] + list(images.plain(3))
+    return [t for batch in found for t in batch] + [batch.clone() for batch in images.plain(3)]
 
 
 @pytest.mark.parametrize("augmentation", ["crop", "resized_crop"])

@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny import built, random_pixels
 
+from seedbed.base.device import free_bytes
 from seedbed.data import loader
 from seedbed.data.augment import resized_crop
 from seedbed.data.loader import Resident, Stream, open_images
@@ -24,16 +25,20 @@ from seedbed.readout.linear import fit_linear, normalise_rows, objective
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 
 
-def _images(device: str, num: int = 500) -> Resident:
-    return Resident(random_pixels(num, 32), np.arange(num), np.arange(num) % 10, device)
+IMAGENET = Preprocessing.of_unit(32, 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-def test_batches_are_those_of_the_cpu() -> None:
-    cpu, gpu = (Stream(_images(device), 64, 3) for device in ("cpu", "cuda"))
+def _images(device: str, num: int = 500, preprocessing: Preprocessing | None = None) -> Resident:
+    return Resident(random_pixels(num, 32), np.arange(num), np.arange(num) % 10, device, preprocessing)
+
+
+@pytest.mark.parametrize("preprocessing", [None, IMAGENET])
+def test_batches_are_those_of_the_cpu(preprocessing: Preprocessing | None) -> None:
+    cpu, gpu = (Stream(_images(device, 500, preprocessing), 64, 3) for device in ("cpu", "cuda"))
     for step in range(10):
         (a, labels), (b, others) = cpu.batch(step), gpu.batch(step)
         assert b.device.type == "cuda"
-        assert torch.equal(a, b.cpu())
+        assert torch.allclose(a, b.cpu(), atol=1e-5)
         assert torch.equal(labels, others.cpu())
 
 
@@ -109,3 +114,10 @@ def test_readouts_reach_the_same_objective(loss: str) -> None:
         ours, theirs = objective(x, labels, a, loss), objective(x.cuda(), labels.cuda(), b, loss).cpu()
         assert torch.allclose(ours, theirs, rtol=1e-4)
         assert b.converged
+
+
+def test_memory_that_torch_keeps_for_itself_counts_as_free() -> None:
+    before = free_bytes("cuda")
+    held = torch.empty(2**30, dtype=torch.uint8, device="cuda")
+    del held
+    assert free_bytes("cuda") == pytest.approx(before, abs=2**26)

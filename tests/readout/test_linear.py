@@ -197,5 +197,6 @@ def test_classes_are_solved_some_at_a_time_where_memory_is_short(loss: str, monk
         assert torch.allclose(objective(codes, labels, a, loss), objective(codes, labels, b, loss), rtol=1e-6)
         assert torch.equal(a.scores(codes).argmax(1), b.scores(codes).argmax(1))
         assert b.converged
+        assert (a.num_parts, b.num_parts) == (1, 4)
     with pytest.raises(UsageError, match="a readout of 10 classes on 500 codes needs"):
         fit_linear(codes, labels, 10, GRID, "softmax")

@@ -23,8 +23,8 @@ def test_processes_equal_inline_though_a_worker_is_killed(make_study, tmp_path, 
     spawned, events, killed = [], [], []
     real = executors._add_worker
 
-    def add(pool, threads):
-        real(pool, threads)
+    def add(pool, threads, sharers):
+        real(pool, threads, sharers)
         spawned.append(pool[-1].worker.process)
 
     def hear(event: Event) -> None:

@@ -142,7 +142,8 @@ def sweep(folder: Path) -> None:
     for path in folder.iterdir():
         found = _WRITING.search(path.name)
         if found and _is_dead(path, found.group(1), int(found.group(2))):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+            with suppress(OSError):  # another user's, perhaps
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _is_dead(path: Path, host: str, pid: int) -> bool:

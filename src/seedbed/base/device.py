@@ -13,6 +13,7 @@ from pathlib import Path
 
 from seedbed.base.errors import UsageError
 
+SHARERS = "SEEDBED_SHARERS"  # how many processes share this machine's memory
 _CHOICES = ("auto", "cpu", "cuda", "mps")
 
 
@@ -47,17 +48,21 @@ def num_cores() -> int:
 
 
 def free_bytes(device: str) -> int:
-    """Memory that is free: of the GPU, or of this machine, where the pages of memory maps are cache and count as free."""
+    """Memory that this process may take: of the GPU, or of this machine, where pages of memory maps are cache and count as free.
+
+    Worker processes of one machine share what it has (SHARERS, set where they are started).
+    """
     if device.startswith("cuda"):
         import torch
 
-        return torch.cuda.mem_get_info(device)[0]
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, to be used again
+        return torch.cuda.mem_get_info(device)[0] + kept
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
-            available = next(line for line in file if line.startswith("MemAvailable"))
-        return int(available.split()[1]) * 1024
+            available = int(next(line for line in file if line.startswith("MemAvailable")).split()[1]) * 1024
     except (OSError, StopIteration, ValueError):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    return available // int(os.environ.get(SHARERS) or 1)
 
 
 def describe_hardware(device: str = "cpu") -> str:

@@ -21,6 +21,9 @@ def main() -> None:
             function, job = connection.recv()
         except (EOFError, OSError):
             return  # whoever sent the jobs is gone
+        except Exception as error:  # a class that only the sender has
+            connection.send((None, _unread(error)))
+            continue
         try:
             answer = find_function(function)(job), None
         except SeedbedError as error:
@@ -30,6 +33,13 @@ def main() -> None:
         except Exception as error:  # not every exception survives a pickle
             answer = None, RuntimeError(f"{type(error).__name__}: {error}")
         connection.send(answer)
+
+
+def _unread(error: Exception) -> SeedbedError:
+    return SeedbedError(
+        f"a worker process cannot read its job: {error}",
+        "Classes that jobs need must be in a module that can be imported, not in a script or a notebook; or use one worker.",
+    )
 
 
 if __name__ == "__main__":

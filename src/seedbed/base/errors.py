@@ -51,6 +51,10 @@ class TrainingError(SeedbedError):
     kind = "training"
 
 
+class DivergedError(TrainingError):
+    """A training whose loss is no longer finite."""
+
+
 class StorageError(SeedbedError):
     """The disk refused: no room, no permission."""
 

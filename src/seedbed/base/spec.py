@@ -39,7 +39,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     else:
         if not faults:
             return made
-    choices = next((_choices(cls, key, values.get(key)) for key in names if str((key,)) in faults), "")
+    choices = next((found for key in names if str((key,)) in faults and (found := _choices(cls, key, values.get(key)))), "")
     raise UsageError(f"{where}: {'; '.join(faults.values())}", choices or f"Valid keys: {', '.join(names)}.")
 
 
@@ -103,9 +103,15 @@ def _adapter(cls: type) -> Any:
     return TypeAdapter(cls)
 
 
+def _words_of(hint: Any) -> list[Any]:
+    """The values of a Literal, alone or beside None."""
+    found = typing.get_args(hint)
+    return list(found) if typing.get_origin(hint) is typing.Literal else [w for inner in found for w in _words_of(inner)]
+
+
 def _choices(cls: type, key: str, value: Any) -> str:
     """What a key takes, where its values are words."""
-    words = [w for w in typing.get_args(typing.get_type_hints(cls)[key]) if isinstance(w, str)]
+    words = [w for w in _words_of(typing.get_type_hints(cls)[key]) if isinstance(w, str)]
     near = nearest(str(value), words)
     return (f"Did you mean {near!r}? " if near else "") + f"Valid for {key}: {', '.join(map(repr, words))}." if words else ""
 

@@ -19,9 +19,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from seedbed.base.device import SHARERS
 from seedbed.base.errors import SeedbedError
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_DYING_S = 5.0  # between the end of a connection and that of its process
 _AHEAD = 2  # jobs that a worker holds, so that it need not wait for the next
 
 
@@ -39,15 +41,19 @@ class WorkerDiedError(SeedbedError):
     kind = "internal"
 
     def __init__(self, status: int | None) -> None:
-        super().__init__(f"a worker ended in the middle of a job (exit status {status})", "Out of memory?")
+        hint = "Out of memory?" if status == -9 else "What it wrote on stderr says more."
+        super().__init__(f"a worker ended in the middle of a job (exit status {status})", hint)
         self.status = status
 
 
-def start_worker(module: str, threads: int) -> Worker:
-    """A fresh interpreter that runs `module` with the number of its socket as the argument: nothing for others to reach."""
+def start_worker(module: str, threads: int, sharers: int) -> Worker:
+    """A fresh interpreter that runs `module` with the number of its socket as the argument: nothing for others to reach.
+
+    `sharers` is how many such processes share the machine.
+    """
     ours, theirs = Pipe()
     source = str(Path(__file__).resolve().parents[2])
-    environment = os.environ | {name: str(threads) for name in _THREAD_VARIABLES}
+    environment = os.environ | {name: str(threads) for name in _THREAD_VARIABLES} | {SHARERS: str(sharers)}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH", "")]))
     with theirs:
         process = subprocess.Popen(
@@ -80,7 +86,7 @@ def do_jobs(
     Jobs and results are pickled. An exception of the function's is raised here. Of a job in whose middle a worker ended, `on_death` gives
     the result, and another worker goes on with what that one had before it; without it WorkerDiedError is raised.
     """
-    crew = [_Member(function) for _ in range(num_workers)]
+    crew = [_Member(function, num_workers) for _ in range(num_workers)]
     order: deque[_Member] = deque()
     try:
         for i, job in enumerate(jobs):
@@ -98,9 +104,9 @@ def do_jobs(
 class _Member:
     """A place in the crew: a worker, and the jobs that it holds, oldest first."""
 
-    def __init__(self, function: str) -> None:
-        self._function, self._held = function, deque[Any]()
-        self.worker = start_worker("seedbed.base.errand", 1)
+    def __init__(self, function: str, num_workers: int) -> None:
+        self._function, self._num_workers, self._held = function, num_workers, deque[Any]()
+        self.worker = start_worker("seedbed.base.errand", 1, num_workers)
 
     def begin(self, job: Any) -> None:
         self._held.append(job)
@@ -116,11 +122,13 @@ class _Member:
         try:
             value, error = self.worker.connection.recv()
         except (EOFError, OSError):
+            with suppress(subprocess.TimeoutExpired):
+                self.worker.process.wait(_DYING_S)  # its own status, not that of being killed
             end_workers([self.worker])
             died = WorkerDiedError(self.worker.process.returncode)
             if on_death is None:
                 raise died from None
-            self.worker = start_worker("seedbed.base.errand", 1)
+            self.worker = start_worker("seedbed.base.errand", 1, self._num_workers)
             for waiting in self._held:
                 self._send(waiting)
             return on_death(job, died)

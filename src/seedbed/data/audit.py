@@ -68,14 +68,16 @@ def audit_store(store: Store, against: Store | None = None, on_progress: duplica
         duplicate_groups=[name(g) for g in groups],
         across_splits=[name(g) for g in groups if len(set(splits[g].tolist())) > 1],
         across_classes=[name(g) for g in groups if len(set(leaves[g].tolist())) > 1],
-        shared_with=_shared(store, described, against) if against else [],
+        shared_with=_shared(store, described, against, on_progress) if against else [],
     )
 
 
-def _shared(store: Store, described: np.ndarray, against: Store) -> list[dict[str, Any]]:
+def _shared(store: Store, described: np.ndarray, against: Store, on_progress: duplicates.OnProgress | None) -> list[dict[str, Any]]:
     others = _described(against)
     pairs = duplicates.confirmed(
-        duplicates.candidates(described, others), lambda rows: _pixels(store, rows), lambda rows: _pixels(against, rows)
+        duplicates.candidates(described, others, on_progress),
+        lambda rows: _pixels(store, rows),
+        lambda rows: _pixels(against, rows),
     )
     equal = {int(c): [] for c in np.intersect1d(store.checksums, against.checksums)}
     for row, checksum in enumerate(against.checksums):

@@ -19,14 +19,14 @@ MIN_AREA = 0.25  # of a resized crop, share of the image: ImageNet's usual 0.08 
 MAX_ASPECT = 4 / 3
 
 
-def normalise(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
-    """uint8 or float [B, H, W, 3] -> float32 [B, 3, H, W] in channels-last memory order."""
+def normalise(pixels: torch.Tensor, preprocessing: Preprocessing, into: torch.Tensor | None = None) -> torch.Tensor:
+    """uint8 or float [B, H, W, 3] -> float32 [B, 3, H, W] in channels-last memory order; `into` is a float32 [B, H, W, 3] to use."""
+    values = _as_float(pixels) if into is None else into.copy_(pixels)
     if preprocessing.is_grey:
-        values = _as_float(pixels).sub_(preprocessing.mean[0]).mul_(1 / preprocessing.std[0])
+        values.sub_(preprocessing.mean[0]).mul_(1 / preprocessing.std[0])
     else:
         # Whole images of scales and shifts: broadcasting over a last axis of three is slow on a CPU, and one pass is enough.
         scale, shift = _planes(preprocessing, *pixels.shape[1:3], str(pixels.device))
-        values = _as_float(pixels)
         torch.addcmul(shift, values, scale, out=values)
     return values.permute(0, 3, 1, 2)
 

@@ -40,7 +40,7 @@ def _centred(descriptors: np.ndarray) -> np.ndarray:
 
 
 def candidates(queries: np.ndarray, gallery: np.ndarray | None = None, on_progress: OnProgress | None = None) -> np.ndarray:
-    """Coarse pairs: int64 [p, 2], (query, gallery), by query; within one set when there is no gallery, each pair once.
+    """Coarse pairs: int64 [p, 2], (query, gallery); within one set when there is no gallery, each pair once.
 
     Work grows with the square of the number of images, memory does not: tiles of 1,024 x 16,384 similarities. `on_progress` is called
     with (queries done, queries).

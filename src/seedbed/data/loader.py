@@ -48,14 +48,19 @@ class Images(ABC):
         """Told what will be asked for next; may begin to read it."""
 
     def plain(self, batch_size: int) -> Iterator[torch.Tensor]:
-        """All images in order, without augmentation: float32 [b, 3, size_px, size_px]."""
+        """All images in order, without augmentation: float32 [b, 3, size_px, size_px]; each batch takes the place of the one before.
+
+        New memory for every batch would cost more than its contents, where batches are large: the system clears each page.
+        """
         batches = [np.arange(i, min(i + batch_size, self._num)) for i in range(0, self._num, batch_size)]
+        side = self.preprocessing.size_px
+        buffer = torch.empty(min(batch_size, self._num), side, side, 3, device=self.device)
         for i, which in enumerate(batches):
             pixels, places = self.take(which)
             if i + 1 < len(batches):
                 self.prepare(batches[i + 1])
-            chosen = pixels.index_select(0, places)
-            yield normalise(centre_crop(chosen, self.preprocessing.size_px), self.preprocessing)
+            chosen = centre_crop(pixels.index_select(0, places), side)
+            yield normalise(chosen, self.preprocessing, buffer[: len(which)])
 
     def augmented(self, which: np.ndarray, places: np.ndarray, key: int, augmentation: Augmentation = "crop") -> Batch:
         """Augmented images and labels of the positions `which`: float32 [b, 3, size_px, size_px], int64 [b]."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from seedbed.data.files import EncodedPixels, OneImage, load_each
 from seedbed.data.source import Loaded, Pixels
 
 _NO_PIXELS = np.zeros((0, 0, 0, 3), np.uint8)
+_RUN, _HOPELESS = "seedbed.data.packing_job:run", 3
 _NOT_DESCRIBED = np.zeros((0, 0), np.uint8)
 
 
@@ -69,14 +71,17 @@ def run(job: Job) -> Packed:
 
 
 def one_by_one(job: Job, died: WorkerDiedError) -> Packed:
-    """A job in whose middle a worker ended, done again image by image: one that ends a worker by itself counts as unreadable.
+    """A job in whose middle a worker ended, done again image by image: one that ends a worker twice by itself counts as unreadable.
 
-    Raises `died` when each of them does: then something else is wrong.
+    Raises `died` when the first few all do: then something else is wrong.
     """
     singles = (Job(job.pixels.part(np.array([i])), job.rows[i : i + 1], job.form, job.place) for i in range(len(job.rows)))
-    parts = list(do_jobs("seedbed.data.packing_job:run", singles, 1, _lost))
-    if len(parts) > 1 and all(part.failures for part in parts):
-        raise died
+    parts: list[Packed] = []
+    with closing(do_jobs(_RUN, singles, 1, _once_more)) as done:
+        for part in done:
+            parts.append(part)
+            if len(parts) == _HOPELESS and all(p.failures for p in parts):
+                raise died
     return Packed(
         pixels=_NO_PIXELS,
         widths=np.concatenate([p.widths for p in parts]),
@@ -86,6 +91,11 @@ def one_by_one(job: Job, died: WorkerDiedError) -> Packed:
         descriptors=np.concatenate([p.descriptors for p in parts]),
         encoded=[data for p in parts for data in p.encoded],
     )
+
+
+def _once_more(single: Job, _died: WorkerDiedError) -> Packed:
+    """It may have been ended for what others had taken of the memory."""
+    return next(do_jobs(_RUN, [single], 1, _lost))
 
 
 def _lost(single: Job, died: WorkerDiedError) -> Packed:

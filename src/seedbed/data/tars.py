@@ -54,4 +54,5 @@ def _members(file, prefix: str, start: int) -> Iterator[Member]:  # noqa: ANN001
         # The library takes an archive that was cut off between two members, or in a header, for a shorter one.
         file.seek(tar.offset)
         if file.read(tarfile.BLOCKSIZE) != b"\0" * tarfile.BLOCKSIZE:
-            raise tarfile.ReadError(f"it ends after {tar.offset:,} bytes without the mark of an archive's end: cut off")
+            what = f"{prefix.rstrip('/')}.tar inside it" if prefix else "it"
+            raise tarfile.ReadError(f"{what} ends after {tar.offset:,} bytes without the mark of an archive's end: cut off")

@@ -8,6 +8,7 @@ nothing. Knows nothing of labels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -78,9 +79,10 @@ def fill_codes(
 
 
 def _put(values: torch.Tensor, into: np.ndarray, layer: str) -> None:
-    if into.dtype == np.float16 and float(values.abs().max()) > _LARGEST_FLOAT16:
+    largest = float(values.abs().max()) if into.dtype == np.float16 else 0.0
+    if math.isfinite(largest) and largest > _LARGEST_FLOAT16:
         raise UsageError(
-            f"codes of layer {layer!r} reach {float(values.abs().max()):.4g}, more than float16 holds ({_LARGEST_FLOAT16:,.0f})",
+            f"codes of layer {layer!r} reach {largest:.4g}, more than float16 holds ({_LARGEST_FLOAT16:,.0f})",
             "Keep them as float32: --dtype float32.",
         )
     into[...] = values.float().cpu().numpy()

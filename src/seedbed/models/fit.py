@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from seedbed.base.errors import TrainingError
+from seedbed.base.errors import DivergedError, TrainingError
 from seedbed.base.randomness import stream
 from seedbed.models.resume import Checkpoint, Stopping, optimiser_tensors, restore_optimiser
 from seedbed.models.schedule import Schedule
@@ -93,7 +93,7 @@ def fit(
 
     The checkpoint stays until its owner has put the weights away, and removes it.
 
-    Raises TrainingError when the loss is not finite, naming the step and the learning rate, or when memory does not hold two images.
+    Raises DivergedError when the loss is not finite, naming the step and the learning rate; TrainingError when memory is too small.
     """
     device = next(module.parameters()).device
     training = _Training(module, batches, loss, schedule, checkpoint, stopping, _Meter(schedule, on_progress), device)
@@ -291,7 +291,7 @@ class _Meter:
     def report(self, steps_done: int) -> None:
         self.last_loss = float(self._loss) / self._count
         if not math.isfinite(self.last_loss):
-            raise TrainingError(
+            raise DivergedError(
                 f"the loss is not finite by step {steps_done} of {self._schedule.num_steps} "
                 f"(learning rate {self._schedule.learning_rate(steps_done - 1):.4g})",
                 "Lower the peak learning rate (learning_rate = 0.02, say), or look at the images of this arm.",

@@ -28,14 +28,16 @@ class Checkpoint:
     path: Path
     every_s: float = EVERY_S
     _last: float = field(default_factory=time.monotonic)
+    _has_swept: bool = False
 
     def is_due(self) -> bool:
         return time.monotonic() - self._last >= self.every_s
 
     def write(self, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
-        """Leave the state; a reader sees the old one or the new one, never half of it, and what a killed process left half-written goes."""
-        if self.path.parent.is_dir():
+        """Leave the state; a reader sees the old one or the new one, never half of it. The first clears what killed processes left."""
+        if not self._has_swept and self.path.parent.is_dir():
             sweep(self.path.parent)
+            self._has_swept = True
         with file_aside(self.path) as aside:
             write_tensors(aside, tensors, {"facts": json.dumps(dict(facts))})
         self._last = time.monotonic()
@@ -62,7 +64,7 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Map
     from safetensors.torch import save_file
 
     held = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
-    save_file(held, path, metadata=dict(metadata or {}))
+    save_file(held, path, metadata=dict(metadata) if metadata else None)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

@@ -16,14 +16,14 @@ import torch
 from torch import nn
 
 from seedbed.base.errors import UsageError
-from seedbed.base.randomness import Draw, stream
+from seedbed.base.randomness import Draw, content_hash, stream
 from seedbed.data.loader import Augmentation, Stream
 from seedbed.data.splits import held_out
 from seedbed.data.view import View
 from seedbed.metrics.accuracy import accuracies, rank
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import file_fingerprint
-from seedbed.models.codes import batch_size_for, codes, logits
+from seedbed.models.codes import batch_size_for, codes, fill_codes, logits
 from seedbed.models.fit import Fitted, Progress, fit
 from seedbed.models.resume import Checkpoint, Stopping
 from seedbed.models.schedule import Schedule
@@ -52,9 +52,15 @@ class Pretrained:
     backbone: Backbone
     metrics: dict[str, float]  # percent; empty for random initialisation
     predictions: dict[str, np.ndarray] = field(default_factory=dict)
-    card_codes: np.ndarray  # float16 [<=2048, d], penultimate codes of held-out images
+    card_codes: np.ndarray  # float16 (float32 where that would overflow) [<=2048, d], penultimate codes of held-out images
     fitted: Fitted | None = None
     loading: str = ""  # how the images reached the device
+    num_trained_on: int = 0  # training images, without those that early stopping held out
+    images_trained: int = 0  # images seen, with repeats: what was asked for, or less where it ended early
+
+    @property
+    def epochs(self) -> float:
+        return self.images_trained / self.num_trained_on if self.num_trained_on else 0.0
 
     def facts(self) -> dict[str, Any]:
         """How it was trained, beside what was asked for."""
@@ -108,7 +114,7 @@ def pretrain_view(
     if training.images_seen == 0:
         if not begun_with:
             _set_norm_statistics(backbone, view)
-        return _measured(backbone, view, None, "")
+        return _measured(backbone, view, None)
     rows, labels, stopping = _split_for_stopping(backbone, view, training)
     images = backbone.images(view.store, rows, labels)
     batches = Stream(images, training.schedule.batch_size, stream(seeds.init, "pretraining"), training.augmentation)
@@ -122,7 +128,8 @@ def pretrain_view(
         checkpoint=checkpoint,
         stopping=stopping,
     )
-    return _measured(backbone, view, fitted, images.loading)
+    seen = min(training.images_seen, fitted.images_seen)  # whole batches may have been a little more
+    return replace(_measured(backbone, view, fitted), loading=images.loading, num_trained_on=len(rows), images_trained=seen)
 
 
 def identity(view: View, architecture: Architecture, training: Training, init_seed: int) -> dict[str, Any]:
@@ -138,6 +145,8 @@ def identity(view: View, architecture: Architecture, training: Training, init_se
         "weights": file_fingerprint(begun_with) if begun_with else None,
         # Random weights depend neither on the objective nor on the schedule.
         "training": training.key() if training.images_seen else None,
+        # Early stopping holds out whole groups of near duplicates.
+        "groups": content_hash(view.store.groups[view.rows].tobytes()) if training.early_stopping else None,
         "seed": init_seed,
     }
 
@@ -170,12 +179,16 @@ def _split_for_stopping(backbone: Backbone, view: View, training: Training) -> t
     )
 
 
-def _measured(backbone: Backbone, view: View, fitted: Fitted | None, loading: str) -> Pretrained:
+def _measured(backbone: Backbone, view: View, fitted: Fitted | None) -> Pretrained:
     rows, labels = view.held_out()
     if not len(rows):  # the source's test split has none of these classes
         return Pretrained(backbone=backbone, metrics={}, card_codes=np.zeros((0, backbone.layer().dim), np.float16), fitted=fitted)
     few = rows[np.argsort(Draw(seed=0, purpose="card").ranks(view.store.hashes[rows]))[:_NUM_CARD_CODES]]
-    card_codes = codes(backbone, backbone.images(view.store, few)).numpy().astype(np.float16)
+    card_codes = np.empty((len(few), backbone.layer().dim), np.float16)
+    try:
+        fill_codes(backbone, backbone.images(view.store, few), {backbone.penultimate: card_codes})
+    except UsageError:  # beyond what float16 holds
+        card_codes = codes(backbone, backbone.images(view.store, few)).numpy()
     if fitted is None:
         return Pretrained(backbone=backbone, metrics={}, card_codes=card_codes)
     ranked = rank(logits(backbone, backbone.images(view.store, rows)).numpy())
@@ -185,7 +198,6 @@ def _measured(backbone: Backbone, view: View, fitted: Fitted | None, loading: st
         predictions={"ids": view.store.hashes[rows], "labels": labels, "ranked": ranked},
         card_codes=card_codes,
         fitted=fitted,
-        loading=loading,
     )
 
 

@@ -31,6 +31,7 @@ class LinearClassifier:
     num_steps: int
     suboptimality: float  # how far the objective lies above its minimum, as a share of it; estimated, the largest over the classes
     converged: bool
+    num_parts: int = 1  # in which the classes were solved, where memory did not hold all at once
 
     def scores(self, codes: torch.Tensor) -> torch.Tensor:
         """[n, K] of codes [n, d], in their own precision."""
@@ -83,6 +84,7 @@ def _classifier(solution) -> LinearClassifier:  # noqa: ANN001  a Solution
         num_steps=solution.num_steps,
         suboptimality=solution.suboptimality,
         converged=solution.converged,
+        num_parts=solution.num_parts,
     )
 
 

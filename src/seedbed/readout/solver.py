@@ -53,6 +53,7 @@ class Solution:
     num_steps: int
     suboptimality: float  # estimated, relative to the objective; the largest over the classes
     converged: bool
+    num_parts: int = 1  # into which the classes were divided, as memory did not hold them at once
 
 
 def minimise(
@@ -116,6 +117,7 @@ def _joined(parts: tuple[Solution, ...]) -> Solution:
         num_steps=max(p.num_steps for p in parts),
         suboptimality=max(p.suboptimality for p in parts),
         converged=all(p.converged for p in parts),
+        num_parts=len(parts),
     )
 
 

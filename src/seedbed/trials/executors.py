@@ -143,7 +143,7 @@ class Processes(Executor):
         threads = max((s.threads for s in steps), default=1)
         try:
             for _ in range(min(self.workers, len(steps))):
-                _add_worker(pool, threads)
+                _add_worker(pool, threads, self.workers)
             while self._feed(pool, queue, workspace, on_event):
                 self._listen(pool, queue, threads, on_event)
         finally:
@@ -200,8 +200,8 @@ class Processes(Executor):
                 queue.again(step)
             else:
                 queue.fail(step, f"its worker died twice (exit status {status}); out of memory? Try --workers 1")
-        _add_worker(pool, threads)
+        _add_worker(pool, threads, self.workers)
 
 
-def _add_worker(pool: list[_Worker], threads: int) -> None:
-    pool.append(_Worker(start_worker("seedbed.trials.worker", threads)))
+def _add_worker(pool: list[_Worker], threads: int, sharers: int) -> None:
+    pool.append(_Worker(start_worker("seedbed.trials.worker", threads, sharers)))

@@ -112,7 +112,7 @@ class PretrainStep(BackboneStep):
         facts = {
             "metrics": done.metrics,
             "images_per_s": rate,
-            "epochs": self.training.images_seen / len(view.rows),
+            "epochs": done.epochs,
             "training": done.facts(),
             **view_facts(view),
         }
@@ -194,7 +194,8 @@ def save_pretrained(done: Pretrained, view: View, settings: dict[str, Any], fold
     done.backbone.card = {
         **settings,
         "images_seen": seen,
-        "images_trained": min(seen, done.fitted.images_seen) if done.fitted else 0,
+        "images_trained": done.images_trained,
+        "epochs": done.epochs,
         "batch_norm": "running statistics of training" if seen else "statistics of 1,024 source images",
         "source_metrics": done.metrics,
         "training": done.facts(),

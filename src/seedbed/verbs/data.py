@@ -125,7 +125,7 @@ def _inspect_backbone(options: Namespace) -> dict[str, Any]:
     layers = [layer_row(row) for row in card["layers"]]  # pyright: ignore[reportGeneralTypeIssues]
     title = f"{card['architecture']} at {card['size_px']} px, {card['num_parameters']:,} parameters"
     show_rows(options, title, [{k: row[k] for k in _LAYER_COLUMNS} for row in layers])
-    say(options, f"penultimate: {card['penultimate']}; any submodule may be named too: --layer stage1.conv, say")
+    say(options, f"penultimate: {card['penultimate']}; --layer takes any submodule too, by its dotted path")
     metrics: Any = card.get("source_metrics") or {}
     facts = {
         "source": card.get("source"),

@@ -45,7 +45,7 @@ def pretrain(options: Namespace) -> Result:
         "num_classes": card["num_classes"],
         "images_seen": options.images_seen,
         "images_trained": card["images_trained"],  # fewer than asked for where it ended early
-        "epochs": card["images_trained"] / card["num_images"],
+        "epochs": card["epochs"],
         "images_per_s": fitted.images_per_s if fitted else None,
         "seconds": fitted.seconds if fitted else 0.0,
         **done.facts(),
@@ -54,12 +54,9 @@ def pretrain(options: Namespace) -> Result:
     if fitted is None and options.images_seen:
         say(options, "trained already by the same command: nothing was done")
     if early := document.get("early_stopping"):
-        planned = -(-options.images_seen // card["schedule"]["batch_size"])
-        ended = (
-            f"ended at step {fitted.num_steps:,} of {planned:,}"
-            if fitted and fitted.num_steps < planned
-            else "did not end it early"
-        )
+        size = card["schedule"]["batch_size"]
+        steps, planned = -(-card["images_trained"] // size), -(-options.images_seen // size)
+        ended = f"ended at step {steps:,} of {planned:,}" if steps < planned else "did not end it early"
         best = f"{early['best_score']:.2f} % of the {early['num_held_out']:,} training images held out for it"
         say(options, f"early stopping: {ended}; the weights are those of step {early['best_at_step']:,}, right on {best}")
     return document, 0
@@ -139,19 +136,26 @@ def transfer(options: Namespace) -> Result:
     return document, 0
 
 
+_SIGNS = {"percent": "%", "score": "of 4"}
+
+
 def _show_outcome(options: Namespace, document: dict[str, Any]) -> None:
     """The number first, and then what it rests on."""
     low, high = document["interval"] or (None, None)
     within = f" (95 % interval {low:.2f} to {high:.2f})" if low is not None else ""
-    say(options, f"{document['metric']}: {document['value']:.2f} %{within} on {document['num_test']:,} test images")
+    say(
+        options,
+        f"{document['metric']}: {document['value']:.2f} {_SIGNS[document['unit']]}{within} on {document['num_test']:,} test images",
+    )
     others = {name: value for name, value in document["metrics"].items() if name != document["metric"]}
     facts = {key: document[key] for key in ("backbone", "method", "target", "seed", "seconds")} | others
     chosen = dict(document["facts"])
     tried = chosen.pop("validation_top1", {})
     show_facts(options, facts | chosen)
     if len(tried) > 1:
-        what = "k" if "k" in chosen else "c"
+        what = next(name for name in ("k", "c", "learning_rate") if name in chosen)
         rows = [{what: name, "validation_top1": value} for name, value in tried.items()]
         show_rows(options, f"{what} was chosen on validation images:", rows)
-    if chosen.get("c_at_edge"):
-        say(options, "c lies at an end of those tried: a wider grid may do better, probe(c=[...])")
+    for name, wider in (("c", "probe(c=[...])"), ("learning_rate", "finetune(learning_rates=[...])")):
+        if chosen.get(f"{name}_at_edge"):
+            say(options, f"{name} lies at an end of those tried: a wider grid may do better, {wider}")

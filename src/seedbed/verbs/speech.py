@@ -6,13 +6,11 @@ In: parsed options and facts. Out: text; nothing on stdout with --json. Knows no
 from __future__ import annotations
 
 import sys
-import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 Result = tuple[Any, int]
-_LINE_EVERY_S = 60.0
 
 
 def say(options: Namespace, *lines: str) -> None:
@@ -61,7 +59,7 @@ def _cell(value: Any) -> str:
 
 
 class Bar:
-    """One progress bar on stderr; where that is no terminal, a line of a training a minute."""
+    """One progress bar on stderr; quiet when that is no terminal."""
 
     def __init__(self, what: str) -> None:
         from rich.console import Console
@@ -70,7 +68,6 @@ class Bar:
         console = Console(file=sys.stderr)
         self._bars = Progress(console=console, transient=True, disable=not console.is_terminal)
         self._row = self._bars.add_task(what, total=None)
-        self._is_terminal, self._next_line = console.is_terminal, time.monotonic() + _LINE_EVERY_S
 
     def __enter__(self) -> Bar:
         self._bars.start()
@@ -85,7 +82,3 @@ class Bar:
     def training(self, progress: Any) -> None:
         facts = f"{progress.images_per_s:,.0f} images/s, loss {progress.loss:.2f}, accuracy {progress.accuracy:.0f} %"
         self._bars.update(self._row, completed=progress.images_done, total=progress.images_total, description=facts)
-        if not self._is_terminal and time.monotonic() >= self._next_line:
-            self._next_line += _LINE_EVERY_S
-            done = f"{progress.images_done:,} of {progress.images_total:,} images"
-            print(f"{done}, {facts}, {progress.seconds_left / 60:.0f} min left", file=sys.stderr, flush=True)

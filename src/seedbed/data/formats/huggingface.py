@@ -1,7 +1,7 @@
 """Hugging Face data sets as folders of Parquet files: an image column of bytes and path, a label column.
 
 In: a Parquet file, or a folder of them (`train.parquet`, `data/train-00000-of-00002.parquet`). Out: a Source whose images are read a
-row group at a time. Splits come from the files' names, class names from the features that the files carry.
+row group at a time. Splits come from a column `split` or the files' names, class names from the features that the files carry.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import numpy as np
 from seedbed.base.errors import BadDataError, unknown
 from seedbed.data.files import EncodedPixels
 from seedbed.data.formats import Format
-from seedbed.data.source import TRAIN, Source, find_split, from_records, listing_fingerprint
+from seedbed.data.source import TRAIN, Source, find_split, from_records, listing_fingerprint, split_named
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-_IMAGES = ("image", "img", "jpg", "png", "bytes", "image_bytes")
+_IMAGES = ("image", "img", "jpg", "png")
 _LABELS = ("label", "labels", "fine_label", "class", "class_name", "target")
 
 
@@ -56,9 +56,10 @@ class HuggingFace(Format):
         for i, file in enumerate(files):
             found = [split for split in (find_split(file.stem), find_split(file.parent.name), TRAIN) if split is not None]
             stem = (file.relative_to(root) if root.is_dir() else Path(file.name)).with_suffix("").as_posix()
+            splits = _splits(file)
             for row, value in enumerate(_labels(file, label)):
                 id_ = f"{stem}/{row:08d}"
-                records.append((id_, _named(value, names, file, row), found[0]))
+                records.append((id_, _named(value, names, file, row), splits[row] if splits else found[0]))
                 places[id_] = (i, row)
         ordered = [places[r[0]] for r in sorted(records)]
         pixels = ParquetPixels(
@@ -190,6 +191,14 @@ def _labels(file: Path, label: str) -> list[Any]:
         raise BadDataError(
             f"{file} has no column {label!r}, which the first file has", "All files of a set have one layout."
         ) from None
+
+
+def _splits(file: Path) -> list[int]:
+    """Of each row, where the file has a column that says it."""
+    if "split" not in _schema(file).names:
+        return []
+    told = _open(file).read(columns=["split"])["split"].to_pylist()
+    return [split_named(str(value), f"{file}, column 'split'") for value in told]
 
 
 def _named(value: Any, names: list[str], file: Path, row: int) -> str:

@@ -103,7 +103,8 @@ def _column(table: pd.DataFrame, asked: str | None, usual: tuple[str, ...], need
         example = next((name for name in names if name not in encoded), "NAME")
         way = f"Name the one: manifest('{path}', {needed}_column='{example}')."
         if encoded and needed == "path":  # the images themselves
-            way = f"Its images are in it: huggingface('{path}', image_column='{encoded[0]}', label_column='{example}')."
+            label = next((lowered[u] for u in _LABELS if u in lowered), example)
+            way = f"Its images are in it: huggingface('{path}', image_column='{encoded[0]}', label_column='{label}')."
         raise BadDataError(f"{path} has no {needed} column: none of {', '.join(usual)}", f"It has: {', '.join(names)}. {way}")
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from seedbed.base.errors import TrainingError
+from seedbed.base.errors import DivergedError
 from seedbed.base.randomness import stream
 from seedbed.data.loader import Stream
 from seedbed.metrics.accuracy import rank
@@ -41,7 +41,7 @@ class Finetune(Method):
         for rate in sorted(self.learning_rates):
             try:
                 tuned = self._train(backbone, task, rate, context)
-            except TrainingError:
+            except DivergedError:
                 chosen[f"{rate:g}"] = None
                 continue
             scores = logits(tuned, tuned.images(task.store, task.validation)).numpy()
@@ -50,7 +50,7 @@ class Finetune(Method):
             if best is None or right > best[0]:
                 best = (right, rate, tuned)
         if best is None:
-            raise TrainingError(
+            raise DivergedError(
                 f"fine-tuning diverged at every learning rate of {list(self.learning_rates)}",
                 "Give smaller ones: learning_rates=[0.003].",
             )

@@ -112,7 +112,8 @@ class _Linear(_Readout):
         self, codes: torch.Tensor, labels: torch.Tensor, num_classes: int, value: float, tried: Mapping[str, float]
     ) -> tuple[Scorer, dict[str, Any]]:
         final: LinearClassifier = fit_linear(codes, labels, num_classes, [value], self.loss)[0]
-        return final.scores, {"c": value, "c_at_edge": self._at_edge(value, tried), "solver_converged": final.converged}
+        facts = {"c": value, "c_at_edge": self._at_edge(value, tried), "solver_converged": final.converged}
+        return final.scores, facts | ({"solved_in_parts": final.num_parts} if final.num_parts > 1 else {})
 
     def _at_edge(self, value: float, tried: Mapping[str, float]) -> bool:
         """Whether a wider grid might do better: the best lies at an end, and above its neighbour."""
