@@ -34,7 +34,15 @@ def tables() -> str:
     """All tables, as Markdown."""
     built = {call: _built(call, size) for call, size in NETWORKS.items()}
     rows = [_summary(call, net) for call, net in built.items()]
-    columns = ("network", "input", "packed at", "mean, std (0..255)", "parameters", "codes", "licence of its weights")
+    columns = (
+        "network",
+        "input",
+        "packed at",
+        "mean, std (0..255)",
+        "parameters, with 1,000 classes",
+        "codes",
+        "licence of its weights",
+    )
     head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"
     return head + "".join(rows) + "".join(_layers(call, net) for call, net in built.items())
 

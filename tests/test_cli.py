@@ -205,6 +205,36 @@ def test_a_transfer_shows_the_number_first_with_its_interval(pretrained, place: 
     assert [line.split()[0] for line in lines[table + 1 : table + 4]] == ["c", "0.001", "1"]
 
 
+def test_random_weights_are_drawn_from_the_seed_and_said(packed, place: Path) -> None:
+    """Three seeds of a baseline are three networks; a network without a size takes that of the store."""
+    found = []
+    for seed in (0, 1, 0):
+        call = ["transfer", "small(width=2, weights='random')", packed["store"], "probe(c=[1.0])", "--seed", seed]
+        status, document, _ = cli(*call, "--device", "cpu", "--workspace", place / "w")
+        assert status == 0, document
+        assert document["weights"] == f"random, seed {seed}"
+        out = place / f"random-{seed}-{len(found)}.safetensors"
+        assert (
+            cli("codes", "small(width=2, weights='random')", packed["store"], "--out", out, "--seed", seed, "--device", "cpu")[0]
+            == 0
+        )
+        found.append(out.read_bytes())
+    assert found[0] == found[2] != found[1]
+
+
+def test_a_size_that_a_store_has_not_is_refused(packed, place: Path) -> None:
+    status, document, _ = cli("pretrain", packed["store"], "--size-px", 16, "--out", place / "sized", "--images-seen", 64)
+    assert status == 2
+    assert "is packed at 8 px, and size_px says 16 px" in document["error"]["message"]
+    assert not (place / "sized").exists()
+
+
+def test_a_network_that_is_misspelt_is_found(place: Path) -> None:
+    for name in ("resnet19", "resnet19()"):
+        status, document, _ = cli("inspect", name)
+        assert (status, document["error"]["hint"]) == (3, "Did you mean 'resnet18'?")
+
+
 def test_the_key_of_a_transfer_tells_two_backbones_apart(packed, place: Path) -> None:
     keys = set()
     for name, backbone, budget in (("n1", "small(width=2)", 64), ("n2", "small(width=3)", 64), ("n3", "small(width=2)", 256)):

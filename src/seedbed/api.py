@@ -115,7 +115,7 @@ def pretrain(
         out: a folder to save it in; where it holds what the same call made, that is returned and nothing is done.
         recipe: which images and labels (see docs/recipes.md).
         images_seen: the training budget in images; 0 leaves the weights as they begin.
-        seed: of the sample, the initial weights, the order and the augmentation.
+        seed: of all that is random.
         device: "auto", "cpu" or "cuda".
         size_px: at which a source is packed, px (default: what the backbone takes, else 64).
         checkpoint_every_s: seconds between two checkpoints, beside `out`.
@@ -136,6 +136,10 @@ def pretrain(
     how = build(Pretraining, {**training, "backbone": backbone, "images_seen": (max(1, images_seen),)}, "pretrain")
     architecture, settings = how.architecture(), how.training(images_seen)
     packed = open_store(store, size_px or architecture.size_px or _DEFAULT_PX, workspace, on_pack)
+    if size_px and packed.size_px != size_px:
+        raise UsageError(
+            f"{packed.path} is packed at {packed.size_px} px, and size_px says {size_px} px", "A store has its own size."
+        )
     view, seeds, on = make_view(packed, recipe, seed), Seeds(sample=seed, init=seed), choose_device(device)
     what = identity(view, architecture, settings, seed)
     if folder and (found := _trained_already(folder, fingerprint(what), on)):
@@ -223,7 +227,7 @@ def codes(
 
     if out is not None:
         codes_path(out)  # another kind of file is refused before anything is computed
-    net = _on_device(backbone, device)
+    net = _on_device(backbone, device, data, seed)
     names = [la.name for la in net.layers] if layer == "all" else [layer] if isinstance(layer, str) else list(layer)
     chosen = list(dict.fromkeys(net.layer(name).name for name in names))  # an unknown one is refused before anything is packed
     if split is not None and split not in SPLITS:
@@ -269,20 +273,46 @@ def transfer(
     Returns:
         Measurement: `.metrics` in percent, `.primary`, `.predictions`, `.facts`.
     """
+    return measure(
+        backbone,
+        task,
+        method,
+        train_per_class=train_per_class,
+        seed=seed,
+        device=device,
+        workspace=workspace,
+        on_pack=on_pack,
+        on_progress=on_progress,
+    )[1]
+
+
+def measure(
+    backbone: Backbone | str | Path,
+    task: Store | Source | str | Path,
+    method: str,
+    *,
+    train_per_class: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    workspace: str | Path | None = None,
+    on_pack: PackProgress | None = None,
+    on_progress: OnProgress | None = None,
+) -> tuple[Backbone, Measurement]:
+    """What `transfer` measures, and the backbone that it measured."""
     from seedbed.tasks.catalogue.classification import Classification
     from seedbed.transfers.methods import METHODS, Context
     from seedbed.trials.study import read_target
 
     made = METHODS.make(method)
-    net = _on_device(backbone, device)
-    made.check(net)
     if isinstance(task, str):
         asked = read_target(task, "task", Path())
         task, train_per_class = str(asked.data), train_per_class or asked.train_per_class
+    net = _on_device(backbone, device, task, seed)
+    made.check(net)
     store = open_store(task, net.preprocessing.store_px, workspace, on_pack)
     target = Classification(train_per_class=train_per_class).load(store, seed)
     with flushed_denormals():
-        return made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
+        return net, made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
 
 
 def report(results: Results, path: str | Path) -> Path:
@@ -295,9 +325,10 @@ def report(results: Results, path: str | Path) -> Path:
     return writeup.report(results, Path(path))
 
 
-def _on_device(backbone: Backbone | str | Path, device: str) -> Backbone:
+def _on_device(backbone: Backbone | str | Path, device: str, data: Store | Source | str | Path, seed: int) -> Backbone:
     from seedbed.models.opening import open_backbone
 
-    net = open_backbone(backbone)
+    store = data if isinstance(data, Store) else Store.open(data) if not isinstance(data, Source) and Store.is_at(data) else None
+    net = open_backbone(backbone, seed, store.size_px if store else None)
     net.module.to(choose_device(device))
     return net

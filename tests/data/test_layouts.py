@@ -389,3 +389,13 @@ def test_a_manifest_stays_one_whatever_else_its_table_holds(make_tree, tmp_path:
     source = open_source(str(root / "all.parquet"))
     assert sorted(source.ids) == paths
     assert sorted(SPLITS[i] for i in source.splits) == ["test"] * 4 + ["train"] * 4
+
+
+def test_a_manifest_whose_folder_is_wrong_says_so(make_tree, tmp_path: Path) -> None:
+    root = make_tree({"a": 2, "b": 2})
+    lines = [f"{p.relative_to(root)},{p.parent.name}" for p in sorted(root.rglob("*.png"))]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *lines]))
+    with pytest.raises(BadDataError, match=r"none of its first 4 images is there, 'a/000\.png' for instance, in") as caught:
+        open_source(str(tmp_path / "list.csv"))
+    assert "root='FOLDER'" in caught.value.hint
+    assert open_source(f"manifest({str(tmp_path / 'list.csv')!r}, root={str(root)!r})").num_images == 4

@@ -8,6 +8,9 @@ from tiny import built
 
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import stream
+from seedbed.models.backbone import Backbone
+from seedbed.models.opening import open_backbone
+from seedbed.trials.arms import read_arm
 
 
 @pytest.mark.parametrize(("size_px", "width"), [(8, 2), (16, 4), (32, 3)])
@@ -77,3 +80,23 @@ def test_num_parameters_counts_all() -> None:
     widths = [3, 4, 8, 16, 32]
     convolutions = sum(9 * a * b + 2 * b for a, b in zip(widths, widths[1:], strict=False))
     assert built(num_classes=10).num_parameters == convolutions + 32 * 10 + 10
+
+
+@pytest.mark.parametrize(
+    ("module", "settings", "message"),
+    [
+        (torch.nn.Linear, {"size_px": 8}, "is no nn.Module"),
+        (torch.nn.Flatten(), {"size_px": -2}, "size_px = -2"),
+        (torch.nn.Flatten(), {"size_px": 8, "mean": [0.5, 0.5]}, "three numbers"),
+    ],
+)
+def test_what_cannot_be_wrapped_is_told(module, settings: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Backbone.wrap(module, **settings)
+
+
+def test_a_module_where_a_backbone_is_wanted_is_sent_to_wrap() -> None:
+    for use in (lambda m: open_backbone(m), lambda m: read_arm(m, "[arms] mine")):
+        with pytest.raises(UsageError) as caught:
+            use(torch.nn.Flatten())
+        assert "sb.Backbone.wrap(module, size_px=32)" in caught.value.hint

@@ -84,6 +84,11 @@ def test_a_card_that_lacks_what_loading_needs_is_bad_data(saved: Path) -> None:
         load_backbone(saved)
 
 
+def test_weights_have_the_permissions_of_any_new_file(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").touch()
+    assert {p.stat().st_mode for p in saved.iterdir()} == {(tmp_path / "new").stat().st_mode}
+
+
 def test_tied_weights_are_saved_and_come_back(tmp_path: Path) -> None:
     class Tied(nn.Module):
         def __init__(self) -> None:

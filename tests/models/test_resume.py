@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tiny import built, random_pixels, same_weights, weights_of
 from torch import nn
 
 from seedbed.base.artifacts import _HOST
-from seedbed.base.errors import TrainingError
+from seedbed.base.errors import DivergedError, TrainingError
 from seedbed.data.loader import Resident, Stream
 from seedbed.models.fit import Fitted, fit
 from seedbed.models.resume import Checkpoint, Stopping
@@ -78,6 +79,43 @@ def test_checkpoints_change_nothing(tmp_path: Path) -> None:
     _train(one, SCHEDULES["sgd"])
     _train(two, SCHEDULES["sgd"], Checkpoint(path=tmp_path / "x", every_s=0.0))
     assert same_weights(weights_of(one), weights_of(two))
+
+
+def test_ctrl_c_ends_the_step_and_leaves_a_checkpoint(tmp_path: Path) -> None:
+    place, whole, resumed = tmp_path / "x", _net("small(width=4)"), _net("small(width=4)")
+    _train(whole, SCHEDULES["sgd"])
+    steps = 0
+
+    def loss(module: nn.Module, batch):
+        nonlocal steps
+        steps += 1
+        if steps == 5:
+            signal.raise_signal(signal.SIGINT)
+        return Supervised().loss(module, batch)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        fit(_net("small(width=4)"), _stream(), loss, SCHEDULES["sgd"], checkpoint=Checkpoint(path=place))
+    assert signal.getsignal(signal.SIGINT) is before
+    assert _train(resumed, SCHEDULES["sgd"], Checkpoint(path=place)).resumed_at == (5,)
+    assert same_weights(weights_of(whole), weights_of(resumed))
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
+    def loss(module: nn.Module, batch):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("it waited")
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(_net("small(width=4)"), _stream(), loss, SCHEDULES["sgd"], checkpoint=Checkpoint(path=tmp_path / "x"))
+
+
+def test_weights_that_end_beyond_all_numbers_are_an_error() -> None:
+    """The loss of the last step is of the weights before it."""
+    schedule = Schedule(images_seen=2 * 16, batch_size=16, peak_learning_rate=1e30, warmup_share=0.0)
+    with pytest.raises(DivergedError, match="not finite"):
+        _train(_net("small(width=4)"), schedule)
 
 
 def test_a_damaged_checkpoint_begins_anew(tmp_path: Path) -> None:

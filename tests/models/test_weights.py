@@ -125,7 +125,7 @@ def test_a_file_without_a_card_asks_for_its_network(tmp_path: Path, published) -
 
 def test_random_weights_are_asked_for_by_name() -> None:
     net = open_backbone("mobilenet_v3_small(weights='random', size_px=64)")
-    assert net.card["weights"] == "random"
+    assert net.card["weights"] == "random, seed 0"
     assert net.size_px == 64
     assert net.preprocessing.crop == 1.0
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from seedbed.base.artifacts import Workspace
+from seedbed.base.errors import UsageError
 from seedbed.trials.plan import Plan, make_plan
 from seedbed.trials.study import load_study
 
@@ -129,6 +133,22 @@ def test_arms_that_are_one_training_are_told(plan_of) -> None:
     assert same == "all and half are one and the same training: comparing them says nothing"
     assert few.startswith("half: 3 of 3 classes have fewer than 5000 images")
     assert plan_of().notes == []
+
+
+def test_networks_that_do_not_take_a_targets_images_are_refused_before_anything_is_trained(make_study, workspace) -> None:
+    from torch import nn
+
+    from seedbed.models.backbone import Backbone
+
+    study = make_study()
+    mine = Backbone.wrap(
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)), size_px=16
+    )
+    with pytest.raises(UsageError, match=r"\[targets\] cells: .*cells is packed at 8 px, and mine, .* takes 16 px") as caught:
+        make_plan(replace(study, arms={**study.arms, "mine": mine}), workspace)
+    assert "one input size" in caught.value.hint
+    with pytest.raises(UsageError, match=r"\[targets\] cells: .* is packed at 10 px"):
+        make_plan(make_study(('cells = "cells"', "cells = \"folder('cells', size_px=10)\"")), workspace)
 
 
 def test_settings_that_mean_nothing_change_no_key(plan_of) -> None:

@@ -57,6 +57,15 @@ def file_aside(final: Path) -> Iterator[Path]:
             aside.unlink(missing_ok=True)
 
 
+@contextmanager
+def usual_mode(path: Path) -> Iterator[None]:
+    """Whatever the block writes at `path` gets the permissions of any new file; safetensors would keep it to its owner."""
+    path.touch()
+    mode = path.stat().st_mode
+    yield
+    path.chmod(mode)
+
+
 def reserve(path: Path) -> None:
     """Give a file of holes its blocks, where the system can: a full disk is an error now, not a bus error later."""
     if hasattr(os, "posix_fallocate"):

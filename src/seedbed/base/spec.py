@@ -123,6 +123,8 @@ def _fault(error: Any) -> str:
         return f"{key!r} is missing"
     if error["type"] == "literal_error":
         return f"{key} = {error['input']!r} is none of its values"
+    if error["type"] == "tuple_type":
+        return f"{key} = {error['input']!r} is not a list: write {key}=[{error['input']!r}]"
     if error["type"] in ("value_error",) or not key:
         return message
     return f"{key} = {error['input']!r}: {message}"

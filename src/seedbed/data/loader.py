@@ -149,13 +149,7 @@ def open_images(
 
     Raises UsageError when the store is packed at another size than the network takes.
     """
-    if store.size_px not in (preprocessing.size_px, preprocessing.store_px):
-        sizes = " or ".join(str(s) for s in dict.fromkeys((preprocessing.store_px, preprocessing.size_px)))
-        raise UsageError(
-            f"the store {store.path} is packed at {store.size_px} px, and the network takes images packed at {sizes} px",
-            f"Name the images ({store.name}) instead of the store, or pack them again with --size-px {preprocessing.store_px}; a "
-            f"network that takes any size can be told this one: size_px={store.size_px}.",
-        )
+    check_size(store, preprocessing)
     from seedbed.data.streaming import Decoded, Streamed
 
     if store.is_encoded:
@@ -164,3 +158,14 @@ def open_images(
     if num_bytes <= _SHARE_OF_MEMORY * free_bytes(device):
         return Resident(store.pixels, rows, labels, device, preprocessing)
     return Streamed(store.pixels, rows, labels, device, preprocessing)
+
+
+def check_size(store: Store, preprocessing: Preprocessing) -> None:
+    """Raise UsageError unless the store is packed at a size that the network takes."""
+    if store.size_px not in (preprocessing.size_px, preprocessing.store_px):
+        sizes = " or ".join(str(s) for s in dict.fromkeys((preprocessing.store_px, preprocessing.size_px)))
+        raise UsageError(
+            f"the store {store.path} is packed at {store.size_px} px, and the network takes images packed at {sizes} px",
+            f"Name the images ({store.name}) instead of the store, or pack them again with --size-px {preprocessing.store_px}; a "
+            f"network that takes any size can be told this one: size_px={store.size_px}.",
+        )

@@ -81,6 +81,10 @@ class Backbone:
             >>> backbone.penultimate
             '3'
         """
+        if not isinstance(module, nn.Module):
+            raise UsageError(f"{module!r} is no nn.Module", "Give an instance of your network: Backbone.wrap(MyNet(), size_px=32).")
+        if size_px < 1 or len(mean) != 3 or len(std) != 3:
+            raise UsageError(f"size_px = {size_px}, mean = {list(mean)}, std = {list(std)}: give pixels, and three numbers twice")
         trace = Trace.run(module, size_px)
         names = tuple(classes) if classes is not None else tuple(map(str, range(trace.num_outputs)))
         if len(names) != trace.num_outputs:

@@ -19,12 +19,13 @@ from torch import nn
 
 from seedbed.base.errors import DivergedError, TrainingError
 from seedbed.base.randomness import stream
-from seedbed.models.resume import Checkpoint, Stopping, optimiser_tensors, restore_optimiser
+from seedbed.models.resume import Checkpoint, Stopping, interrupts, optimiser_tensors, restore_optimiser
 from seedbed.models.schedule import Schedule
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 Loss = Callable[[nn.Module, Batch], tuple[torch.Tensor, torch.Tensor]]
 _STEPS_WORTH_COMPILING = 5_000  # compiling takes tens of seconds
+_LOWER = "Lower the peak learning rate (learning_rate = 0.02, say), or look at the images of this arm."
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -134,18 +135,28 @@ class _Training:
     def run(self, report_every: int) -> None:
         self._resume()
         self.module.train()
-        while self.step < self.schedule.num_steps:
-            self._one_step()
-            self.step += 1
-            last = self.step == self.schedule.num_steps
-            if self.step % report_every == 0 or last:
-                self.meter.report(self.step)
-            if self.stopping and self.stopping.is_over(self.module, self.step):
-                break
-            if self.checkpoint and not last and self.checkpoint.is_due():
-                self._save(self.checkpoint)
+        with interrupts() if self.checkpoint else nullcontext(lambda: False) as interrupted:
+            while self.step < self.schedule.num_steps:
+                self._one_step()
+                self.step += 1
+                last = self.step == self.schedule.num_steps
+                if self.step % report_every == 0 or last:
+                    self.meter.report(self.step)
+                if self.stopping and self.stopping.is_over(self.module, self.step):
+                    break
+                if self.checkpoint and not last and (self.checkpoint.is_due() or interrupted()):
+                    self._save(self.checkpoint)
+                if interrupted():
+                    raise KeyboardInterrupt
         if self.stopping and self.stopping.best:
             self.module.load_state_dict(self.stopping.best)
+        self._check_finite()
+
+    def _check_finite(self) -> None:
+        """The last steps' damage shows in the weights before it would in a loss."""
+        if not all(bool(torch.isfinite(t).all()) for t in self.module.state_dict().values() if t.is_floating_point()):
+            rate = self.schedule.peak_learning_rate
+            raise DivergedError(f"the weights are not finite after {self.step} steps (peak learning rate {rate:.4g})", _LOWER)
 
     def _one_step(self) -> None:
         for group in self.optimiser.param_groups:
@@ -294,7 +305,7 @@ class _Meter:
             raise DivergedError(
                 f"the loss is not finite by step {steps_done} of {self._schedule.num_steps} "
                 f"(learning rate {self._schedule.learning_rate(steps_done - 1):.4g})",
-                "Lower the peak learning rate (learning_rate = 0.02, say), or look at the images of this arm.",
+                _LOWER,
             )
         if self._on_progress:
             self._on_progress(self._progress(steps_done * self._schedule.batch_size))

@@ -18,13 +18,19 @@ from seedbed.models.zoo import BACKBONES, Architecture
 DEFAULT_PX = 32  # at which a network of no size of its own is shown
 
 
-def open_backbone(backbone: Backbone | str | os.PathLike[str]) -> Backbone:
+def open_backbone(backbone: Backbone | str | os.PathLike[str], seed: int = 0, images_px: int | None = None) -> Backbone:
     """The backbone that a path or a call string names; published weights are looked for on this machine.
+
+    Random weights are drawn from `seed`; a network without an input size of its own takes `images_px`, that of the images at hand.
 
     Raises UsageError for an unknown name, BadDataError for weights that are not there or do not fit.
     """
     if isinstance(backbone, Backbone):
         return backbone
+    if not isinstance(backbone, str | os.PathLike):
+        raise UsageError(
+            f"{type(backbone).__name__} is no backbone", "Wrap a module of your own: sb.Backbone.wrap(module, size_px=32)."
+        )
     text = os.fspath(backbone)
     path = Path(text).expanduser()
     if os.path.exists(path):  # unlike Path.exists, false for a text too long to be a path
@@ -41,23 +47,21 @@ def open_backbone(backbone: Backbone | str | os.PathLike[str]) -> Backbone:
             (f"Did you mean {near!r}? " if near else "")
             + f"Make one: seedbed pretrain STORE --backbone small --out DIR. By name: {', '.join(BACKBONES.names())}.",
         )
-    return build_weighted(BACKBONES.make(text), text)
+    return _build_weighted(BACKBONES.make(text), text, seed, images_px)
 
 
-def build_weighted(architecture: Architecture, text: str) -> Backbone:
+def _build_weighted(architecture: Architecture, text: str, seed: int, images_px: int | None) -> Backbone:
     """The network of a call with the weights that it names, published ones where it names none, and the head in their file."""
     published = architecture.published()
     path = files.resolve(architecture.weights, published, text)
-    size_px = architecture.own_size_px()
+    size_px = architecture.own_size_px() or images_px
     if size_px is None:
-        raise UsageError(
-            f"{text} does not say its input size", "Give the folder of a trained backbone, or size_px=32 beside weights='FILE'."
-        )
+        raise UsageError(f"{text} does not say its input size", "Say it, size_px=32 for instance, or name a store of that size.")
     known = published.classes if published else ()
     if path is None:
         classes = known or tuple(map(str, range(1000)))
-        made = architecture.build(classes, size_px)
-        made.card = {"weights": "random", "images_seen": 0}
+        made = architecture.build(classes, size_px, seed)
+        made.card = {"weights": f"random, seed {seed}", "batch_norm": "initial statistics", "images_seen": 0}
     else:
         made = architecture.build(("0", "1"), size_px)
         tensors = files.read_weights(path)

@@ -7,16 +7,20 @@ Knows nothing of networks: tensors have names, and that is all.
 from __future__ import annotations
 
 import json
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import nn
 
-from seedbed.base.artifacts import file_aside, sweep
+from seedbed.base.artifacts import file_aside, sweep, usual_mode
 
 EVERY_S = 180.0
 
@@ -59,12 +63,37 @@ class Checkpoint:
         self.path.unlink(missing_ok=True)
 
 
+@contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed inside the block, so that a step can be ended first; a second one ends it at once.
+
+    Outside the main thread, or where somebody else listens, it never was.
+    """
+    pressed: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+        yield lambda: False
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if pressed:
+            signal.default_int_handler(number, frame)
+        pressed.append(number)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """A safetensors file of tensors on any device; those that share their memory are written each for itself."""
     from safetensors.torch import save_file
 
     held = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
-    save_file(held, path, metadata=dict(metadata) if metadata else None)
+    with usual_mode(path):
+        save_file(held, path, metadata=dict(metadata) if metadata else None)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

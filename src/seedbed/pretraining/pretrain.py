@@ -155,7 +155,8 @@ def initial_weights(architecture: Architecture) -> Path | None:
     """The file of weights that a training begins with, where the architecture names one; published ones only when asked for."""
     if architecture.weights is None:
         return None
-    return resolve(architecture.weights, architecture.published(), type(architecture).__name__)
+    what = type(architecture).__name__ + (f" with stem={architecture.stem!r}" if architecture.stem != "imagenet" else "")
+    return resolve(architecture.weights, architecture.published(), what)
 
 
 def _split_for_stopping(backbone: Backbone, view: View, training: Training) -> tuple[np.ndarray, np.ndarray, Stopping | None]:

@@ -147,7 +147,10 @@ def read_arm(value: str | Mapping[str, Any] | Arm, where: str) -> Arm:
     elif isinstance(value, Arm):
         arm = value
     else:
-        raise UsageError(f"{where}: {value!r} is neither a recipe nor a table", 'Write half = "images(fraction=0.5)".')
+        raise UsageError(
+            f"{where}: {type(value).__name__ if callable(value) else value!r} is neither a recipe nor a table, nor a Backbone",
+            'Write half = "images(fraction=0.5)"; a module of your own: sb.Backbone.wrap(module, size_px=32).',
+        )
     _ = Recipe(arm.recipe).steps
     build(Pretraining, arm.own(), where)
     if arm.backbone is not None:

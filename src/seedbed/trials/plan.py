@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from seedbed.base.artifacts import Workspace
-from seedbed.base.errors import SeedbedError
+from seedbed.base.errors import SeedbedError, UsageError
 from seedbed.base.spec import fingerprint
+from seedbed.data.loader import check_size
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
 from seedbed.models.opening import open_backbone
@@ -124,6 +125,16 @@ class _Planner:
         if built is None:
             architecture = BACKBONES.make(step.backbone)
             built = architecture.build(source.classes, architecture.size_px or source.size_px)
+        for name in self._study.targets:
+            try:
+                check_size(self._stores[name], built.preprocessing)
+            except UsageError:
+                store = self._stores[name]
+                raise UsageError(
+                    f"[targets] {name}: {store.name} is packed at {store.size_px} px, and {step.label} takes {built.size_px} px",
+                    "A study packs each target once, for all arms, so give all its networks one input size: "
+                    "wrap(..., size_px=32), resnet18(stem='small', size_px=32); or ask of them in a study of their own.",
+                ) from None
         for name, method in self._study.methods.items():
             try:
                 METHODS.make(method).check(built)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.base.artifacts import Workspace
+from seedbed.base.artifacts import Workspace, usual_mode
 from seedbed.base.device import describe_hardware
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
@@ -210,7 +210,8 @@ def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Named arrays as safetensors."""
     from safetensors.numpy import save_file
 
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+    with usual_mode(path):
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:

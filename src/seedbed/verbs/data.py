@@ -10,7 +10,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedbed.base.errors import SeedbedError
+from seedbed.base.errors import BadDataError, SeedbedError, nearest
 from seedbed.verbs.speech import Bar, Result, say, show_facts, show_rows
 
 if TYPE_CHECKING:
@@ -84,8 +84,10 @@ def _show_found(options: Namespace, what: str, lines: list[str]) -> None:
 
 
 def inspect(options: Namespace) -> Result:
+    from seedbed.data.formats import FORMATS
     from seedbed.data.store import Store
     from seedbed.models.checkpoint import CARD
+    from seedbed.models.zoo import BACKBONES
 
     path = Path(options.path)
     if path.suffix == ".toml" and path.is_file():
@@ -99,6 +101,10 @@ def inspect(options: Namespace) -> Result:
         return _inspect_data(options, Store.open(path), "store"), 0
     if not os.path.exists(path) and _names_backbone(options.path):
         return _inspect_architecture(options), 0
+    if not os.path.exists(path) and (near := nearest(options.path.partition("(")[0], BACKBONES.names())):
+        names = {*FORMATS.names(), *BACKBONES.names()}
+        if options.path.partition("(")[0] not in names:
+            raise BadDataError(f"there is no {options.path}, neither as a path nor as a network", f"Did you mean {near!r}?")
     return _inspect_source(options), 0
 
 
@@ -133,6 +139,8 @@ def _inspect_backbone(options: Namespace) -> dict[str, Any]:
         "num_images": card.get("num_images"),
         "num_classes": len(card["classes"]),  # pyright: ignore[reportArgumentType]
         "images_seen": card.get("images_seen"),
+        "images_trained": card.get("images_trained"),
+        "epochs": card.get("epochs"),
         **{f"source_{name}": value for name, value in metrics.items()},
     }
     show_facts(options, facts)

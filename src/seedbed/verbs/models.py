@@ -98,12 +98,12 @@ def transfer(options: Namespace) -> Result:
     from seedbed.base.spec import fingerprint
     from seedbed.metrics import HIGHER_IS_BETTER, UNITS
     from seedbed.metrics.accuracy import share_interval
-    from seedbed.models.opening import fingerprint_of, open_backbone
+    from seedbed.models.opening import fingerprint_of
 
-    net, started = open_backbone(options.backbone), time.monotonic()
+    started = time.monotonic()
     with Bar("transfer") as bar:
-        measured = api.transfer(
-            net,
+        net, measured = api.measure(
+            options.backbone,
             options.task,
             options.method,
             seed=options.seed,
@@ -121,6 +121,7 @@ def transfer(options: Namespace) -> Result:
         "target": options.task,
         "method": options.method,
         "backbone": net.architecture,
+        "weights": net.card.get("weights"),
         "metric": metric,
         "unit": UNITS[metric],
         "value": measured.metrics[metric],
@@ -148,7 +149,7 @@ def _show_outcome(options: Namespace, document: dict[str, Any]) -> None:
         f"{document['metric']}: {document['value']:.2f} {_SIGNS[document['unit']]}{within} on {document['num_test']:,} test images",
     )
     others = {name: value for name, value in document["metrics"].items() if name != document["metric"]}
-    facts = {key: document[key] for key in ("backbone", "method", "target", "seed", "seconds")} | others
+    facts = {key: document[key] for key in ("backbone", "weights", "method", "target", "seed", "seconds")} | others
     chosen = dict(document["facts"])
     tried = chosen.pop("validation_top1", {})
     show_facts(options, facts | chosen)

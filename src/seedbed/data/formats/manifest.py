@@ -26,6 +26,7 @@ _SUFFIXES = (".csv", ".tsv", ".parquet")
 # What people call these columns, in the order in which they are looked for.
 _PATHS = ("path", "filepath", "file_path", "filename", "file_name", "file", "image", "image_path")
 _LABELS = ("label", "class", "label_name", "class_name", "category", "target", "y")
+_FIRST = 20  # paths to look for before the folder is doubted
 _SPLITS = ("split", "subset", "set", "partition", "fold")
 
 
@@ -57,6 +58,7 @@ class Manifest(Format):
         _refuse_gaps(table[columns], table_path)
         root = Path(self.root).expanduser() if self.root else table_path.parent
         given, labels = table[path_column].astype(str), table[label_column].astype(str)
+        _refuse_wrong_root(given, root, self.file)
         ids = [_id(path, root) for path in given]
         _refuse_twice(ids, table_path)
         where = f"{table_path}, column {split_column!r}"
@@ -107,6 +109,16 @@ def _column(table: pd.DataFrame, asked: str | None, usual: tuple[str, ...], need
             way = f"Its images are in it: huggingface('{path}', image_column='{encoded[0]}', label_column='{label}')."
         raise BadDataError(f"{path} has no {needed} column: none of {', '.join(usual)}", f"It has: {', '.join(names)}. {way}")
     return found
+
+
+def _refuse_wrong_root(given: Any, root: Path, file: str) -> None:
+    """Where none of the first is there, the folder is wrong and not the files."""
+    first = [str(path) for path in given[:_FIRST]]
+    if first and not any((root / path).exists() for path in first):
+        raise BadDataError(
+            f"{file}: none of its first {len(first)} images is there, {first[0]!r} for instance, in {root}",
+            f"Paths are taken from the table's folder; from another one: manifest('{file}', root='FOLDER').",
+        )
 
 
 def _are_splits(column: Any) -> bool:
