@@ -81,6 +81,15 @@ def test_checkpoints_change_nothing(tmp_path: Path) -> None:
     assert same_weights(weights_of(one), weights_of(two))
 
 
+@pytest.fixture
+def listening():
+    """Python's own handler of Ctrl-C, also where the tests run in the background, which shells make deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listening")
 def test_ctrl_c_ends_the_step_and_leaves_a_checkpoint(tmp_path: Path) -> None:
     place, whole, resumed = tmp_path / "x", _net("small(width=4)"), _net("small(width=4)")
     _train(whole, SCHEDULES["sgd"])
@@ -101,6 +110,7 @@ def test_ctrl_c_ends_the_step_and_leaves_a_checkpoint(tmp_path: Path) -> None:
     assert same_weights(weights_of(whole), weights_of(resumed))
 
 
+@pytest.mark.usefixtures("listening")
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     def loss(module: nn.Module, batch):
         signal.raise_signal(signal.SIGINT)
