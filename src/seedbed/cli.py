@@ -125,6 +125,7 @@ def _pack(p: argparse.ArgumentParser) -> None:
     p.add_argument("--format", help="the source's format where the path alone does not tell (see: seedbed list formats)")
     p.add_argument("--size-px", type=int, default=64, metavar="N", help="side of the square images (default: %(default)s)")
     p.add_argument("--fit", default="crop", help="of images that are no squares: crop (default), squash or pad")
+    p.add_argument("--hierarchy", metavar="H", help="wordnet, or a file of child and parent, instead of the source's own")
     p.add_argument("--encoded", action="store_true", help="keep the files' own bytes, and decode them when they are needed")
     p.add_argument("--workers", type=int, metavar="N", help="processes that decode (default: one per core)")
     p.add_argument("--allow-unreadable", type=float, default=0.01, metavar="SHARE", help="0..1 (default: %(default)s)")
@@ -135,6 +136,15 @@ def _inspect(p: argparse.ArgumentParser) -> None:
     p.add_argument("--recipe", default="", help="what would be left after a recipe")
     _seed(p)
     _workspace(p)
+
+
+def _hierarchy(p: argparse.ArgumentParser) -> None:
+    p.add_argument("leaves", metavar="LEAVES", help="a text file, a class label a line; no images are needed")
+    p.add_argument("--recipe", default="", help="what becomes of them by a recipe")
+    p.add_argument(
+        "--hierarchy", default="wordnet", metavar="H", help="wordnet, or a file of child and parent (default: %(default)s)"
+    )
+    _seed(p)
 
 
 def _audit(p: argparse.ArgumentParser) -> None:
@@ -240,6 +250,7 @@ _VERBS: tuple[tuple[str, str, str, Add], ...] = (
     ("demo", "run a real study on the embedded default: no data, no network, a few minutes", "studies:demo", _demo),
     ("pack", "decode a source once into a store", "data:pack", _pack),
     ("inspect", "what a store, a source, a backbone or a study holds", "data:inspect", _inspect),
+    ("hierarchy", "what a recipe makes of class labels, without images", "data:hierarchy", _hierarchy),
     ("audit", "look for unreadable files, tiny classes and near duplicates, before anything is trained", "data:audit", _audit),
     ("pretrain", "train a backbone on a store, or on what a recipe keeps of it", "models:pretrain", _pretrain),
     ("codes", "the codes of images at a layer of a backbone", "models:codes", _codes),

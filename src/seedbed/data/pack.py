@@ -135,7 +135,11 @@ def _is_fresh(path: Path, source: Source, form: Form) -> bool:
         return False
     card = Store(path).card
     wanted = {"version": VERSION, "listing": source.listing, "decoder_revision": decode.REVISION, **form.to_card()}
-    return all(card.get(key) == value for key, value in wanted.items())
+    return all(card.get(key) == value for key, value in wanted.items()) and card.get("parents") == _parents(source)
+
+
+def _parents(source: Source) -> dict[str, list[str]] | None:
+    return {k: list(v) for k, v in source.hierarchy.parents.items()} if source.hierarchy else None
 
 
 def _same_data(path: Path, source: Source, form: Form) -> None:
@@ -313,7 +317,7 @@ def _write_rows(
         "resize": f"{decode.RULES[form.fit]}; antialiased bilinear",
         **meaning,
         "names": dict(source.names),
-        "parents": {k: list(v) for k, v in source.hierarchy.parents.items()} if source.hierarchy else None,
+        "parents": _parents(source),
         "num_images": len(kept),
         "num_unreadable": num_unreadable,
         "splits": {name: int((used == i).sum()) for i, name in enumerate(SPLITS)},

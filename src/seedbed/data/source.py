@@ -12,7 +12,7 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -77,10 +77,17 @@ class Source:
 
     @staticmethod
     def open(data: str | os.PathLike[str], hierarchy: str | None = None) -> Source:
-        """The source at a path or of a call string: `Source.open("photos/")`, `Source.open("toy(per_class=100)")`."""
+        """The source at a path or of a call string: `Source.open("photos/")`, `Source.open("toy(per_class=100)")`.
+
+        `hierarchy`: "wordnet", "wordnet(names='FILE')" or a file of child and parent, instead of the source's own.
+        """
         from seedbed.data.formats import open_source
 
         return open_source(data, hierarchy=hierarchy)
+
+    def with_hierarchy(self, hierarchy: Hierarchy) -> Source:
+        """The same images under another hierarchy, and its words for classes that have none."""
+        return replace(self, hierarchy=hierarchy, names={**hierarchy.names, **self.names})
 
     @property
     def num_images(self) -> int:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from seedbed.base.errors import BadDataError
+from seedbed.data.hierarchies import open_hierarchy, placed
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.source import SPLITS
 
@@ -37,6 +38,7 @@ class Store:
     """A packed data set; open one with `Store.open(path)`, make one with `pack`."""
 
     path: Path
+    hierarchy_text: str | None = None  # another hierarchy than the one that it was packed with, in words
 
     @staticmethod
     def open(path: str | Path) -> Store:
@@ -97,8 +99,19 @@ class Store:
 
     @cached_property
     def hierarchy(self) -> Hierarchy | None:
+        """The one that it was asked to have, else the one that it was packed with."""
+        if self.hierarchy_text:
+            return open_hierarchy(self.hierarchy_text, self.classes)
         parents = self.card["parents"]
-        return Hierarchy({k: tuple(v) for k, v in parents.items()}) if parents else None
+        return Hierarchy({k: tuple(v) for k, v in parents.items()}, names=self.names) if parents else None
+
+    def with_hierarchy(self, text: str | None, folder: Path | None = None) -> Store:
+        """The same store under another hierarchy: "wordnet", or a file, its path taken from `folder`."""
+        if text is None:
+            return self
+        found = Store(self.path, hierarchy_text=placed(text, folder))
+        _ = found.hierarchy  # a wrong one is an error now
+        return found
 
     @property
     def names(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,8 +17,19 @@ from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.randomness import Draw
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.recipes import ClassRecipe, ImageRecipe, LabelRecipe, Recipe, TrainingRows
+from seedbed.data.recipes.like import Like
 from seedbed.data.source import SPLITS, TRAIN
 from seedbed.data.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepReport:
+    """What a recipe left."""
+
+    recipe: str
+    num_images: int
+    num_classes: int
+    entropy_bits: float  # of the class sizes; log2(num_classes) when balanced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +42,7 @@ class View:
     rows: np.ndarray  # int64 [n], training rows of the store, ascending
     labels: np.ndarray  # int32 [n], index into classes
     notes: tuple[str, ...] = ()
+    steps: tuple[StepReport, ...] = ()
 
     @property
     def leaves(self) -> np.ndarray:
@@ -51,8 +63,7 @@ class View:
     @property
     def entropy_bits(self) -> float:
         """Entropy of the class sizes, in bits; log2(num_classes) when balanced."""
-        p = self.class_sizes / self.class_sizes.sum()
-        return float(-(p[p > 0] * np.log2(p[p > 0])).sum())
+        return entropy_bits(self.class_sizes)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -69,6 +80,12 @@ class View:
         return hashlib.sha256("\n".join(sorted(self.store.ids[self.rows])).encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def entropy_bits(sizes: np.ndarray) -> float:
+    """Entropy of shares, in bits."""
+    p = sizes[sizes > 0] / sizes.sum()
+    return float(-(p * np.log2(p)).sum())
+
+
 def make_view(store: Store, recipe: Recipe | str = "", seed: int = 0) -> View:
     """Apply a recipe to the training rows and the label set of a store; same store, recipe and seed, same view.
 
@@ -78,8 +95,11 @@ def make_view(store: Store, recipe: Recipe | str = "", seed: int = 0) -> View:
     rows = np.flatnonzero(store.splits == TRAIN)
     state = _State(store.classes, np.arange(len(store.classes), dtype=np.int32), rows, store.leaves[rows], store)
     state = state.without_empty_classes()
+    steps = []
     for name, step in recipe.steps:
-        state = state.apply(step, Draw(seed=seed, purpose=f"sample/{name}")).without_empty_classes()
+        before, state = state, state.apply(step, Draw(seed=seed, purpose=f"sample/{name}")).without_empty_classes()
+        state = state._noted(_imbalance(before, state, name))
+        steps.append(state.report(name))
     if len(state.classes) < 2:
         raise BadDataError(
             f"the recipe {recipe.text!r} leaves {len(state.classes)} class of {store.name}", "A classifier needs at least two."
@@ -91,6 +111,24 @@ def make_view(store: Store, recipe: Recipe | str = "", seed: int = 0) -> View:
         rows=state.rows,
         labels=state.labels,
         notes=state.notes,
+        steps=tuple(steps),
+    )
+
+
+_UNBALANCED = 0.9  # of the entropy that as many classes of one size would have; below, the label set counts as unbalanced
+
+
+def _imbalance(before: _State, after: _State, name: str) -> str:
+    """The confound of fewer classes: where classes were merged, their sizes differ more than before."""
+    merged = 2 <= len(after.classes) < len(before.classes) and not set(after.classes) <= set(before.classes)
+    found = after.report(name)
+    most = np.log2(max(2, len(after.classes)))
+    was = before.report(name).entropy_bits / np.log2(max(2, len(before.classes)))
+    if not merged or found.entropy_bits >= _UNBALANCED * most or found.entropy_bits / most >= was:
+        return ""
+    return (
+        f"{name} leaves {len(after.classes)} classes of unlike size (entropy {found.entropy_bits:.1f} of {most:.1f} bits): "
+        "fewer classes and imbalance are confounded; the control is like(recipe='...')"
     )
 
 
@@ -105,9 +143,15 @@ class _State:
     store: Store
     notes: tuple[str, ...] = ()
 
+    def report(self, recipe: str) -> StepReport:
+        sizes = np.bincount(self.labels, minlength=len(self.classes))
+        return StepReport(recipe=recipe, num_images=len(self.rows), num_classes=len(self.classes), entropy_bits=entropy_bits(sizes))
+
     def apply(self, step: object, draw: Draw) -> _State:
         if isinstance(step, ClassRecipe):
-            return self._relabelled(step.relabel(self.classes, self.store.hierarchy, draw))
+            made = self._noted(step.note(self.classes, self.store.hierarchy, draw))
+            made = made._relabelled(step.relabel(self.classes, self.store.hierarchy, draw))
+            return made._thinned_like(self, step, draw) if isinstance(step, Like) else made
         seen = TrainingRows(labels=self.labels, hashes=self.store.hashes[self.rows], classes=self.classes)
         if isinstance(step, ImageRecipe):
             kept, note = step.select(seen, draw), step.note(seen)
@@ -116,6 +160,22 @@ class _State:
         if isinstance(step, LabelRecipe):
             return _State(self.classes, self.class_of_leaf, self.rows, step.assign(seen, draw), self.store, self.notes)
         raise UsageError(f"{type(step).__name__} is neither a class, an image nor a label recipe")
+
+    def _noted(self, note: str) -> _State:
+        return replace(self, notes=(*self.notes, note)) if note else self
+
+    def _thinned_like(self, before: _State, control: Like, draw: Draw) -> _State:
+        """As many images dropped, at random, as the recipe drops that this is the control for."""
+        theirs, num_dropped = before, 0
+        for name, step in control.inner.steps:
+            after = theirs.apply(step, Draw(seed=draw.seed, purpose=f"sample/{name}")).without_empty_classes()
+            num_dropped += len(theirs.rows) - len(after.rows) if isinstance(step, ImageRecipe) else 0
+            theirs = after
+        if num_dropped == 0:
+            return self
+        order = np.argsort(draw.ranks(self.store.hashes[self.rows]), kind="stable")
+        kept = np.sort(order[: max(2, len(order) - num_dropped)])
+        return replace(self, rows=self.rows[kept], labels=self.labels[kept])
 
     def _relabelled(self, new: Mapping[str, str | None]) -> _State:
         classes, step = index_classes(self.classes, new)

@@ -90,7 +90,10 @@ def recorded(study: Study, record: Mapping[str, Any]) -> dict[str, Store] | None
     asked = _asked(study)
     same = all(words and record.get(name, {}).get("asked") == words for name, words in asked.items())
     paths = {name: study.folder / record[name]["store"] for name in asked} if same else {}
-    return {n: Store.open(p) for n, p in paths.items()} if same and all(map(Store.is_at, paths.values())) else None
+    if not same or not all(map(Store.is_at, paths.values())):
+        return None
+    data = {"source": study.source, **study.targets}
+    return {n: Store.open(p).with_hierarchy(data[n].hierarchy, study.folder) for n, p in paths.items()}
 
 
 def _asked(study: Study) -> dict[str, str]:
@@ -114,14 +117,15 @@ def _store(study: Study, data: Data, name: str, source: Store | None, workspace:
     opened = _open(data, study.folder)
     size_px = data.size_px or (source.size_px if source else DEFAULT_SIZE_PX)
     if isinstance(opened, Source):
-        return pack_into(opened, size_px, workspace, on_pack(name) if on_pack else None)
+        packed = pack_into(opened, size_px, workspace, on_pack(name) if on_pack else None)
+        return packed.with_hierarchy(data.hierarchy, study.folder)
     if opened.size_px != size_px and (data.size_px or source):
         beside = "size_px says" if data.size_px else "the source is packed at"
         raise UsageError(
             f"{opened.path} is packed at {opened.size_px} px, and {beside} {size_px} px",
             f"Pack it at {size_px} px (seedbed pack SOURCE STORE --size-px {size_px}), or name the images instead of the store.",
         )
-    return opened
+    return opened.with_hierarchy(data.hierarchy, study.folder)
 
 
 def _open(data: Data, folder: Path) -> Source | Store:
@@ -131,4 +135,4 @@ def _open(data: Data, folder: Path) -> Source | Store:
     path = folder / Path(data.data).expanduser()
     if Store.is_at(path):
         return Store.open(path)
-    return open_source(data.data, hierarchy=data.hierarchy, folder=folder)
+    return open_source(data.data, folder=folder)

@@ -168,6 +168,7 @@ class _Planner:
             num_images=images_seen,
             threads=self._study.threads,
             store=view.store.path,
+            hierarchy=view.store.hierarchy_text,
             recipe=spec.recipe,
             seeds=pretrain.Seeds(sample=seed, init=seed),
             backbone=how.backbone,

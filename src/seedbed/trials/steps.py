@@ -88,6 +88,7 @@ class PretrainStep(BackboneStep):
     """Pre-train one backbone on one view, or leave it random."""
 
     store: Path
+    hierarchy: str | None  # instead of the store's own
     recipe: str
     seeds: Seeds
     training: Training
@@ -97,7 +98,7 @@ class PretrainStep(BackboneStep):
 
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
         started = time.perf_counter()
-        view = make_view(Store.open(self.store), self.recipe, self.seeds.sample)
+        view = make_view(Store.open(self.store).with_hierarchy(self.hierarchy), self.recipe, self.seeds.sample)
         checkpoint = Checkpoint(path=workspace.unfinished(self.key))
         done = pretrain_view(
             view,

@@ -5,10 +5,14 @@ In: parsed options. Out: (document, exit status).
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from argparse import Namespace
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from seedbed.base.errors import BadDataError, SeedbedError, nearest
 from seedbed.verbs.speech import Bar, Result, say, show_facts, show_rows
@@ -22,7 +26,7 @@ def pack(options: Namespace) -> Result:
     from seedbed.data.formats import open_source
     from seedbed.data.pack import pack as pack_source
 
-    source = open_source(options.source, format_name=options.format)
+    source = open_source(options.source, format_name=options.format, hierarchy=options.hierarchy)
     with Bar("packing") as bar:
         packed = pack_source(
             source,
@@ -56,6 +60,42 @@ def pack(options: Namespace) -> Result:
         "unreadable": str(packed.unreadable) if packed.unreadable else None,
         "images_per_s": packed.images_per_s,
     }, 0
+
+
+def hierarchy(options: Namespace) -> Result:
+    from seedbed.data.hierarchies import open_hierarchy
+    from seedbed.data.recipes import Recipe
+    from seedbed.data.view import entropy_bits, relabelled_leaves
+
+    leaves = _read_leaves(options.leaves)
+    tree = open_hierarchy(options.hierarchy, leaves)
+    classes = relabelled_leaves(leaves, tree, Recipe(options.recipe), options.seed)
+    counts = Counter(c for c in classes.values() if c is not None)
+    document = {
+        "num_classes": len(counts),
+        "classes": classes,
+        "names": {c: tree.names[c] for c in sorted(counts) if c in tree.names},
+        "entropy_bits": entropy_bits(np.array(list(counts.values()))) if counts else 0.0,
+    }
+    dropped = sum(c is None for c in classes.values())
+    say(options, f"{len(leaves):,} leaves, {len(counts):,} classes" + (f", {dropped:,} leaves dropped" if dropped else ""))
+    if counts:
+        say(options, f"entropy {document['entropy_bits']:.2f} bits, counted in leaves; {np.log2(len(counts)):.2f} when balanced")
+    largest = [{"class": c, "name": tree.names.get(c, ""), "num_leaves": n} for c, n in counts.most_common(20)]
+    show_rows(options, "the largest:", largest)
+    return document, 0
+
+
+def _read_leaves(path: str) -> list[str]:
+    """The labels of a text file, a line each."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadDataError(f"cannot read {path}: {error}", "Give a text file with a class label a line.") from None
+    leaves = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+    if not leaves:
+        raise BadDataError(f"{path} holds no labels", "Give a text file with a class label a line.")
+    return leaves
 
 
 def audit(options: Namespace) -> Result:
@@ -149,8 +189,6 @@ def _inspect_backbone(options: Namespace) -> dict[str, Any]:
 
 def _inspect_architecture(options: Namespace) -> dict[str, Any]:
     """The layer table of a network by name, at its own input size, without its weights."""
-    import dataclasses
-
     from seedbed.models.layers import layer_row
     from seedbed.models.opening import DEFAULT_PX
     from seedbed.models.zoo import BACKBONES
@@ -198,6 +236,8 @@ def _inspect_data(options: Namespace, store: Store, kind: str) -> dict[str, Any]
     show_rows(options, f"{options.path}: {len(view.rows):,} training images, {len(view.classes)} classes", classes[:20])
     if len(classes) > 20:
         say(options, f"... and {len(classes) - 20} more classes")
+    if view.steps:
+        show_rows(options, "after each recipe:", [dataclasses.asdict(step) for step in view.steps])
     say(options, "splits: " + ", ".join(f"{k} {v:,}" for k, v in _split_sizes(view).items()) + derived(store.card), *view.notes)
     return {
         "kind": kind,
@@ -208,11 +248,13 @@ def _inspect_data(options: Namespace, store: Store, kind: str) -> dict[str, Any]
         "entropy_bits": view.entropy_bits,
         "ids_sha256": view.ids_sha256,
         "notes": list(view.notes),
+        "steps": [dataclasses.asdict(step) for step in view.steps],
     }
 
 
 def _class_rows(view: View) -> list[dict[str, Any]]:
-    names, sizes = view.store.names, view.class_sizes
+    tree = view.store.hierarchy
+    names, sizes = {**(tree.names if tree else {}), **view.store.names}, view.class_sizes
     return [{"label": c, "name": names.get(c, c), "num_images": int(n)} for c, n in zip(view.classes, sizes, strict=True)]
 
 

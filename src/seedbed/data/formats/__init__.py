@@ -14,6 +14,7 @@ from typing import ClassVar
 from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError
 from seedbed.base.registry import Registry
+from seedbed.data.hierarchies import open_hierarchy
 from seedbed.data.source import Source
 
 
@@ -98,11 +99,7 @@ def open_source(
 
     Raises UsageError for an unknown format, BadDataError for a path without labelled images.
     """
-    if hierarchy is not None:
-        raise UsageError(
-            f"hierarchy {hierarchy!r} is not available in this version",
-            "Nested folders and toy() bring their own tree; leave `hierarchy` out.",
-        )
     data = os.fspath(data)
     call = Call(name=format_name, args=(data,)) if format_name else parse_data(data, folder)
-    return FORMATS.make(call, f"data set {data!r}").read()
+    source = FORMATS.make(call, f"data set {data!r}").read()
+    return source if hierarchy is None else source.with_hierarchy(open_hierarchy(hierarchy, source.classes, folder))

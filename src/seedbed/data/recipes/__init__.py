@@ -39,6 +39,10 @@ class ClassRecipe(ABC):
     def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
         """{leaf: class id, or None where dropped}; needs no images; the order of the leaves does not matter."""
 
+    def note(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> str:
+        """What a reader must know of this label set, or nothing."""
+        return ""
+
 
 class ImageRecipe(ABC):
     """Thins the training rows; pixels, labels and the other splits stay."""
@@ -64,8 +68,17 @@ AnyRecipe = ClassRecipe | ImageRecipe | LabelRecipe
 
 RECIPES: Registry[AnyRecipe] = Registry("recipe", "seedbed.recipes")
 RECIPES.add("bottom_up", "seedbed.data.recipes.bottom_up:BottomUp")
+RECIPES.add("budget", "seedbed.data.recipes.budget:Budget")
 RECIPES.add("classes", "seedbed.data.recipes.classes:Classes")
+RECIPES.add("exclude", "seedbed.data.recipes.exclude:Exclude")
+RECIPES.add("imbalance", "seedbed.data.recipes.imbalance:Imbalance")
 RECIPES.add("images", "seedbed.data.recipes.images:Images")
+RECIPES.add("like", "seedbed.data.recipes.like:Like")
+RECIPES.add("only", "seedbed.data.recipes.only:Only")
+RECIPES.add("shuffle_labels", "seedbed.data.recipes.shuffle_labels:ShuffleLabels")
+RECIPES.add("split", "seedbed.data.recipes.split:Split")
+RECIPES.add("top_down", "seedbed.data.recipes.top_down:TopDown")
+RECIPES.add("under", "seedbed.data.recipes.under:Under")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw
-from seedbed.data.hierarchy import Hierarchy
+from seedbed.data.hierarchy import Hierarchy, needed
 from seedbed.data.recipes import ClassRecipe
 
 
@@ -22,9 +21,5 @@ class BottomUp(ClassRecipe):
             raise ValueError(f"depth = {self.depth} would leave one class, the root; give 1 or more")
 
     def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
-        if hierarchy is None:
-            raise UsageError(
-                f"bottom_up(depth={self.depth}) needs a class hierarchy, and this source has none",
-                "Nest the class folders (animals/dogs/husky/1.jpg), or use toy(), which has a tree.",
-            )
+        hierarchy = needed(hierarchy, f"bottom_up(depth={self.depth})")
         return {leaf: hierarchy.ancestor_at(leaf, self.depth) for leaf in leaves}

@@ -1,43 +1,69 @@
-"""`classes(num=N | fraction=F | names=[...])`: some of the classes, all of their images."""
+"""`classes(num=N | fraction=F | names=[...])`: some of the classes, all of their images.
+
+`pick` says which N: drawn at random; `siblings`, the lowest-ranked class and those nearest to it in the hierarchy; `spread`, one after
+another the class that is farthest from all before it. Distances are hops along primary parents; ties go to the lower rank.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from seedbed.base.errors import UsageError, unknown
 from seedbed.base.randomness import Draw, item_hashes
-from seedbed.data.hierarchy import Hierarchy
+from seedbed.data.hierarchy import Distances, Hierarchy, needed
 from seedbed.data.recipes import ClassRecipe
 from seedbed.data.recipes.images import exactly_one, share
 
 
 @dataclass(frozen=True)
 class Classes(ClassRecipe):
-    """Keep the N lowest-ranked classes (or a fraction, or named ones), redrawn with each seed."""
+    """Keep N classes (or a fraction, or named ones), drawn anew with each seed: at random, siblings, or spread over the hierarchy."""
 
     num: int | None = None
     fraction: float | None = None
     names: tuple[str, ...] | None = None
+    pick: Literal["random", "siblings", "spread"] = "random"
 
     def __post_init__(self) -> None:
         exactly_one(self, "num", "fraction", "names")
         if self.num is not None and self.num < 2:
             raise ValueError(f"num = {self.num}: a classifier needs at least 2 classes")
+        if self.names is not None and self.pick != "random":
+            raise ValueError(f"names are picked already, so pick = {self.pick!r} would say nothing")
 
     def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
-        kept = set(self.names) if self.names is not None else self._lowest(sorted(leaves), draw)
+        kept = set(self.names) if self.names is not None else self._picked(sorted(leaves), hierarchy, draw)
         for name in sorted(kept - set(leaves)):
             raise unknown("class", name, leaves, f"classes(names=...), of {len(leaves)} classes")
         return {leaf: leaf if leaf in kept else None for leaf in leaves}
 
-    def _lowest(self, leaves: list[str], draw: Draw) -> set[str]:
+    def _picked(self, leaves: list[str], hierarchy: Hierarchy | None, draw: Draw) -> set[str]:
         num = self.num if self.num is not None else max(2, int(share(np.array([len(leaves)]), self.fraction or 0)[0]))
         if num > len(leaves):
             raise UsageError(
                 f"classes(num={num}) asks for more classes than there are ({len(leaves)})", f"Give at most {len(leaves)}."
             )
         order = np.argsort(draw.ranks(item_hashes(leaves)), kind="stable")
+        if self.pick != "random":
+            ordered = [leaves[i] for i in order]
+            distances = Distances(ordered, needed(hierarchy, f"classes(pick={self.pick!r})"))
+            order = order[_nearest(distances, num) if self.pick == "siblings" else _farthest(distances, num)]
         return {leaves[i] for i in order[:num]}
+
+
+def _nearest(distances: Distances, num: int) -> np.ndarray:
+    """The first and those nearest to it, ties in order."""
+    return np.argsort(distances.of(0), kind="stable")[:num]
+
+
+def _farthest(distances: Distances, num: int) -> np.ndarray:
+    """The first, and then the one that is farthest from all that were taken, ties in order."""
+    chosen, nearest = [0], distances.of(0)
+    for _ in range(num - 1):
+        chosen.append(int(np.argmax(nearest)))
+        nearest = np.minimum(nearest, distances.of(chosen[-1]))
+    return np.array(chosen)

@@ -51,7 +51,7 @@ def exactly_one(recipe: object, *names: str) -> None:
     ((name, value),) = given.items()
     if name == "fraction" and not 0 < value <= 1:
         raise ValueError(f"fraction = {value} is outside (0, 1]")
-    if name != "names" and value <= 0:
+    if isinstance(value, int | float) and value <= 0:
         raise ValueError(f"{name} = {value} must be positive")
 
 

@@ -1,0 +1,42 @@
+"""`exclude(synsets=[...])`: without the classes in the closure of these nodes; `exclude(target=...)`: without a target's classes.
+
+A target's name becomes synsets before a recipe runs (`seedbed.trials.overlap`): data know nothing of tasks. `pascal` is built in, the 20
+classes of PASCAL VOC as Huh, Agrawal and Efros (2016) took them: 229 of ILSVRC's 1000 go. Television, motor scooter, pickup and ox stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from seedbed.base.errors import UsageError
+from seedbed.base.randomness import Draw
+from seedbed.data.hierarchy import Hierarchy, needed
+from seedbed.data.recipes import ClassRecipe
+from seedbed.data.recipes.images import exactly_one
+from seedbed.data.synsets import KNOWN_TARGETS, closure_of
+
+
+@dataclass(frozen=True)
+class Exclude(ClassRecipe):
+    """Drop the classes under these nodes of the hierarchy, or a target's classes and all that lies under them."""
+
+    synsets: tuple[str, ...] | None = None
+    target: str | None = None
+
+    def __post_init__(self) -> None:
+        exactly_one(self, "synsets", "target")
+
+    def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
+        closure = closure_of(self._synsets(), needed(hierarchy, "exclude(...)"))
+        return {leaf: None if leaf in closure else leaf for leaf in leaves}
+
+    def _synsets(self) -> tuple[str, ...]:
+        if self.synsets is not None:
+            return self.synsets
+        if self.target not in KNOWN_TARGETS:
+            raise UsageError(
+                f"the classes of target {self.target!r} are not known here",
+                f"Known: {', '.join(KNOWN_TARGETS)}. In a study, a target whose classes are synsets; else exclude(synsets=[...]).",
+            )
+        return KNOWN_TARGETS[self.target]
