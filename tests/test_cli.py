@@ -229,6 +229,29 @@ def test_a_size_that_a_store_has_not_is_refused(packed, place: Path) -> None:
     assert not (place / "sized").exists()
 
 
+def test_the_hierarchy_verb_needs_no_images(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "leaves.txt").write_text("n02084071\nn02121620\nn02958343\n\nn02084071\n")
+    status, document, _ = cli("hierarchy", place / "leaves.txt", "--recipe", "bottom_up(depth=4)")
+    assert status == 0
+    assert document["num_classes"] == len(set(document["classes"].values())) == 2
+    assert document["classes"]["n02084071"] == document["classes"]["n02121620"] != document["classes"]["n02958343"]
+    assert set(document["names"]) == set(document["classes"].values())
+    assert document["entropy_bits"] == pytest.approx(0.918, abs=1e-3)
+    assert main(["hierarchy", str(place / "leaves.txt"), "--recipe", "exclude(target='pascal')"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "3 leaves, 0 classes, 3 leaves dropped"
+    assert cli("hierarchy", place / "nowhere.txt")[0] == 3
+
+
+def test_packing_under_another_hierarchy(place: Path) -> None:
+    (place / "tree.csv").write_text("child,parent\na,vowel\nb,consonant\nc,consonant\n")
+    assert cli("pack", place / "photos", place / "treed.store", "--size-px", 8, "--hierarchy", place / "tree.csv")[0] == 0
+    status, document, _ = cli("inspect", place / "treed.store", "--recipe", "bottom_up(depth=1)")
+    assert (status, document["num_classes"]) == (0, 2)
+    assert [step["num_classes"] for step in document["steps"]] == [2]
+    status, document, _ = cli("pack", place / "photos", place / "treed.store", "--size-px", 8, "--hierarchy", "wordnt")
+    assert (status, document["error"]["message"][:25]) == (2, "unknown hierarchy 'wordnt")
+
+
 def test_a_network_that_is_misspelt_is_found(place: Path) -> None:
     for name in ("resnet19", "resnet19()"):
         status, document, _ = cli("inspect", name)

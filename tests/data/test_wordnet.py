@@ -176,3 +176,12 @@ def test_what_is_no_hierarchy_is_refused(tmp_path) -> None:
         open_hierarchy("wordnt", ["n02084071"])
     with pytest.raises(BadDataError, match="cannot read"):
         open_hierarchy("nowhere.csv", ["a"], tmp_path)
+
+
+def test_every_class_of_the_whole_of_imagenet_lies_under_entity() -> None:
+    """Some are instances, which have no hypernym proper: the sun lies under star."""
+    leaves = (files("timm") / "data/_info/imagenet22k_synsets.txt").read_text().split()
+    tree = of_wordnet(leaves, {})
+    assert len(leaves) == 21_841
+    assert {tree.ancestor_at(leaf, 0) for leaf in leaves} == {"n00001740"}
+    assert tree.names[tree.parent("n09450163")].partition(",")[0] == "star"

@@ -24,6 +24,7 @@ from seedbed.tasks.catalogue import TASKS
 from seedbed.transfers.methods import METHODS
 from seedbed.trials.checkpoints import checkpoint_of
 from seedbed.trials.datasets import OnPack, pack_study
+from seedbed.trials.overlap import resolved
 from seedbed.trials.steps import BACKBONES_KIND, MEASUREMENTS_KIND, BackboneStep, CheckpointStep, MeasureStep, PretrainStep, Step
 from seedbed.trials.study import Data, Study
 
@@ -169,7 +170,7 @@ class _Planner:
             threads=self._study.threads,
             store=view.store.path,
             hierarchy=view.store.hierarchy_text,
-            recipe=spec.recipe,
+            recipe=self._recipe(arm),
             seeds=pretrain.Seeds(sample=seed, init=seed),
             backbone=how.backbone,
             training=training,
@@ -192,10 +193,15 @@ class _Planner:
             asked=found.asked,
         )
 
+    def _recipe(self, arm: str) -> str:
+        """The arm's recipe, a target's name in it spelt out as the classes that it has."""
+        targets = {name: self._stores[name] for name in self._study.targets}
+        return resolved(self._study.arms[arm].recipe, self._stores["source"], targets)
+
     def _view(self, arm: str, seed: int) -> View:
         if (arm, seed) not in self._views:
             try:
-                self._views[arm, seed] = make_view(self._stores["source"], self._study.arms[arm].recipe, seed)
+                self._views[arm, seed] = make_view(self._stores["source"], self._recipe(arm), seed)
             except SeedbedError as error:
                 raise type(error)(f"[arms] {arm}: {error.message}", error.hint) from None
         return self._views[arm, seed]

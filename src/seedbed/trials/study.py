@@ -28,7 +28,7 @@ from seedbed.trials.arms import Arm, Pretraining, listed, read_arm
 if TYPE_CHECKING:
     from seedbed.trials.results import Results
 
-_OF_TARGET = ("size_px", "train_per_class")  # what a target may say beside its format's own settings
+_OF_TARGET = ("size_px", "train_per_class", "hierarchy")  # what a target may say beside its format's own settings
 _NAME = re.compile(r"\w[\w .()+,-]*")
 RESERVED = ("source", "source_fine")  # as targets they mean accuracy on the source itself
 

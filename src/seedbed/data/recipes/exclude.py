@@ -16,6 +16,8 @@ from seedbed.data.recipes import ClassRecipe
 from seedbed.data.recipes.images import exactly_one
 from seedbed.data.synsets import KNOWN_TARGETS, closure_of
 
+_SHOWN = 8
+
 
 @dataclass(frozen=True)
 class Exclude(ClassRecipe):
@@ -30,6 +32,14 @@ class Exclude(ClassRecipe):
     def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
         closure = closure_of(self._synsets(), needed(hierarchy, "exclude(...)"))
         return {leaf: None if leaf in closure else leaf for leaf in leaves}
+
+    def note(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> str:
+        gone = [leaf for leaf, c in self.relabel(leaves, hierarchy, draw).items() if c is None]
+        names = hierarchy.names if hierarchy else {}
+        shown = ", ".join(names.get(leaf, leaf).partition(",")[0] for leaf in sorted(gone)[:_SHOWN])
+        return f"exclude drops {len(gone)} of {len(leaves)} classes" + (
+            f": {shown}{', ...' if len(gone) > _SHOWN else ''}" if gone else ""
+        )
 
     def _synsets(self) -> tuple[str, ...]:
         if self.synsets is not None:

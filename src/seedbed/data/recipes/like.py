@@ -74,15 +74,17 @@ class Like(ClassRecipe):
                 f"like(recipe={self.recipe!r}) would drop {len(theirs)} of the {len(free)} classes that the recipe keeps",
                 "There is no control of this kind for a recipe that drops more than half.",
             )
+        if hierarchy is None or not theirs:
+            return set([leaf for leaf in _ranked(leaves, draw) if leaf in free][: len(theirs)]), 0
+        under, num_single, num_unlike = _under(leaves, hierarchy), 0, 0
         taken: set[str] = set()
-        num_single, num_unlike = 0, 0
-        for size in _subtree_sizes(theirs, leaves, hierarchy):
-            found = _like_subtree(size, free - taken, leaves, hierarchy, draw) if size > 1 else set()
+        for size in _subtree_sizes(theirs, under, hierarchy):
+            found = _like_subtree(size, free - taken, under, draw) if size > 1 else set()
             taken |= found
             num_single += size - len(found)
             num_unlike += size if size > 1 and not found else 0
-        taken |= set([leaf for leaf in _ranked(leaves, draw) if leaf in free - taken][:num_single])
-        return taken, num_unlike
+        left = free - taken
+        return taken | set([leaf for leaf in _ranked(leaves, draw) if leaf in left][:num_single]), num_unlike
 
 
 def _ranked(leaves: list[str], draw: Draw) -> list[str]:
@@ -98,18 +100,15 @@ def _under(leaves: list[str], hierarchy: Hierarchy) -> dict[str, set[str]]:
     return found
 
 
-def _subtree_sizes(dropped: list[str], leaves: list[str], hierarchy: Hierarchy | None) -> list[int]:
+def _subtree_sizes(dropped: list[str], under: Mapping[str, set[str]], hierarchy: Hierarchy) -> list[int]:
     """Sizes of the largest subtrees of which nothing is left, the largest first; 1 for a lone class."""
-    if hierarchy is None:
-        return [1] * len(dropped)
-    gone, under = set(dropped), _under(leaves, hierarchy)
-    tops = {next(node for node in hierarchy.chain(leaf) if under[node] <= gone) for leaf in dropped}
+    gone = set(dropped)
+    whole = {node for node, inside in under.items() if inside <= gone}
+    tops = {next(node for node in hierarchy.chain(leaf) if node in whole) for leaf in dropped}
     return sorted((len(under[top]) for top in tops), reverse=True)
 
 
-def _like_subtree(size: int, free: set[str], leaves: list[str], hierarchy: Hierarchy | None, draw: Draw) -> set[str]:
+def _like_subtree(size: int, free: set[str], under: Mapping[str, set[str]], draw: Draw) -> set[str]:
     """A subtree, all of it free, of nearly that size and no more; the one of lowest rank."""
-    assert hierarchy is not None
-    under = _under(leaves, hierarchy)
     fitting = sorted(node for node, inside in under.items() if _LIKE * size <= len(inside) <= size and inside <= free)
     return under[_ranked(fitting, draw)[0]] if fitting else set()

@@ -1,0 +1,58 @@
+"""Hierarchies in studies, and targets whose classes are taken out of the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seedbed.base.errors import BadDataError, UsageError
+from seedbed.trials.plan import make_plan
+from seedbed.trials.run import run_study
+from seedbed.trials.study import load_study
+
+TREE = "child,parent\na,vowel\nb,consonant\nc,consonant\n"
+
+
+@pytest.fixture
+def asked(write_study, tmp_path: Path):
+    """A study whose source has a tree from a file, and whose arms ask for parts of it."""
+    (tmp_path / "tree.csv").write_text(TREE)
+    (tmp_path / "what.csv").write_text("x,b\ny,c\n")
+
+    def go(recipe: str, target: str = '"cells"'):
+        return load_study(
+            write_study(
+                ("size_px = 8", 'size_px = 8\nhierarchy = "tree.csv"'),
+                ('half = "images(fraction=0.5)"', f"half = {recipe}"),
+                ('cells = "cells"', f"cells = {target}"),
+            )
+        )
+
+    return go
+
+
+def test_a_file_gives_the_source_its_hierarchy_in_every_process(asked, workspace) -> None:
+    results = run_study(asked('"bottom_up(depth=1)"'), workspace=workspace.root, executor="processes", workers=2, device="cpu")
+    assert not results.failures
+    merged = {o.num_train_classes for o in results.outcomes if o.arm == "half"}
+    assert merged == {2}
+
+
+def test_a_targets_classes_are_taken_out_of_the_source(asked, workspace) -> None:
+    target = "\"folder('cells', hierarchy='what.csv')\""
+    plan = make_plan(asked("\"exclude(synsets=['b'])\"", target), workspace)
+    assert plan.views["half", 0].classes == ("a", "c")
+    with pytest.raises(BadDataError, match=r"exclude\(synsets=\[.b., .c.\]\).* leaves 1 class"):
+        make_plan(asked("\"exclude(target='cells')\"", target), workspace)
+
+
+def test_a_target_of_unknown_classes_says_how_to_name_them(asked, workspace) -> None:
+    with pytest.raises(UsageError, match="the classes of target 'cells' are not known in the source's hierarchy: x, y") as caught:
+        make_plan(asked("\"exclude(target='cells')\""), workspace)
+    assert "names='FILE.csv'" in caught.value.hint
+
+
+def test_what_was_dropped_is_noted(asked, workspace) -> None:
+    plan = make_plan(asked("\"exclude(synsets=['vowel'])\""), workspace)
+    assert "half: exclude drops 1 of 3 classes: a" in plan.notes
