@@ -24,8 +24,10 @@ class Question(ABC):
 
 
 QUESTIONS: Registry[Question] = Registry("question", "seedbed.questions")
+QUESTIONS.add("compare-architectures", "seedbed.verdicts.questions.compare_architectures:CompareArchitectures")
 QUESTIONS.add("contrasts", "seedbed.verdicts.questions.contrasts:Contrasts")
 QUESTIONS.add("images-per-class", "seedbed.verdicts.questions.images_per_class:ImagesPerClass")
+QUESTIONS.add("label-noise", "seedbed.verdicts.questions.label_noise:LabelNoise")
 
 
 def question(name: str) -> Question:
