@@ -135,11 +135,7 @@ def pretrain(
     folder = _backbone_folder(out)
     how = build(Pretraining, {**training, "backbone": backbone, "images_seen": (max(1, images_seen),)}, "pretrain")
     architecture, settings = how.architecture(), how.training(images_seen)
-    packed = open_store(store, size_px or architecture.size_px or _DEFAULT_PX, workspace, on_pack)
-    if size_px and packed.size_px != size_px:
-        raise UsageError(
-            f"{packed.path} is packed at {packed.size_px} px, and size_px says {size_px} px", "A store has its own size."
-        )
+    packed = _of_size(open_store(store, size_px or architecture.size_px or _DEFAULT_PX, workspace, on_pack), size_px)
     view, seeds, on = make_view(packed, recipe, seed), Seeds(sample=seed, init=seed), choose_device(device)
     what = identity(view, architecture, settings, seed)
     if folder and (found := _trained_already(folder, fingerprint(what), on)):
@@ -154,6 +150,14 @@ def pretrain(
             save_pretrained(done, view, asked, aside)
         checkpoint.remove()
     return done
+
+
+def _of_size(store: Store, size_px: int | None) -> Store:
+    if size_px and store.size_px != size_px:
+        raise UsageError(
+            f"{store.path} is packed at {store.size_px} px, and size_px says {size_px} px", "A store has its own size."
+        )
+    return store
 
 
 def _unfinished(folder: Path, identity: dict[str, Any], device: str) -> Path:
@@ -227,7 +231,7 @@ def codes(
 
     if out is not None:
         codes_path(out)  # another kind of file is refused before anything is computed
-    net = _on_device(backbone, device, data, seed)
+    net = open_for(backbone, device, data, seed)
     names = [la.name for la in net.layers] if layer == "all" else [layer] if isinstance(layer, str) else list(layer)
     chosen = list(dict.fromkeys(net.layer(name).name for name in names))  # an unknown one is refused before anything is packed
     if split is not None and split not in SPLITS:
@@ -273,32 +277,6 @@ def transfer(
     Returns:
         Measurement: `.metrics` in percent, `.primary`, `.predictions`, `.facts`.
     """
-    return measure(
-        backbone,
-        task,
-        method,
-        train_per_class=train_per_class,
-        seed=seed,
-        device=device,
-        workspace=workspace,
-        on_pack=on_pack,
-        on_progress=on_progress,
-    )[1]
-
-
-def measure(
-    backbone: Backbone | str | Path,
-    task: Store | Source | str | Path,
-    method: str,
-    *,
-    train_per_class: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    workspace: str | Path | None = None,
-    on_pack: PackProgress | None = None,
-    on_progress: OnProgress | None = None,
-) -> tuple[Backbone, Measurement]:
-    """What `transfer` measures, and the backbone that it measured."""
     from seedbed.tasks.catalogue.classification import Classification
     from seedbed.transfers.methods import METHODS, Context
     from seedbed.trials.study import read_target
@@ -307,12 +285,12 @@ def measure(
     if isinstance(task, str):
         asked = read_target(task, "task", Path())
         task, train_per_class = str(asked.data), train_per_class or asked.train_per_class
-    net = _on_device(backbone, device, task, seed)
+    net = open_for(backbone, device, task, seed)
     made.check(net)
     store = open_store(task, net.preprocessing.store_px, workspace, on_pack)
     target = Classification(train_per_class=train_per_class).load(store, seed)
     with flushed_denormals():
-        return net, made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
+        return made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
 
 
 def report(results: Results, path: str | Path) -> Path:
@@ -325,7 +303,8 @@ def report(results: Results, path: str | Path) -> Path:
     return writeup.report(results, Path(path))
 
 
-def _on_device(backbone: Backbone | str | Path, device: str, data: Store | Source | str | Path, seed: int) -> Backbone:
+def open_for(backbone: Backbone | str | Path, device: str, data: Store | Source | str | Path, seed: int) -> Backbone:
+    """The backbone that `codes` and `transfer` take for these images; a store gives its size to a network that has none."""
     from seedbed.models.opening import open_backbone
 
     store = data if isinstance(data, Store) else Store.open(data) if not isinstance(data, Source) and Store.is_at(data) else None

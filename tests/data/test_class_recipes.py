@@ -10,9 +10,9 @@ import pytest
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw
 from seedbed.data.hierarchy import Distances, from_paths
-from seedbed.data.recipes import RECIPES, Recipe, TrainingRows
+from seedbed.data.recipes import RECIPES, Recipe, TrainingRows, relabelled_leaves
 from seedbed.data.recipes.budget import evenly
-from seedbed.data.view import make_view, relabelled_leaves
+from seedbed.data.view import make_view
 
 LEAVES = [f"{f}/{k}/{v}" for f in "pq" for k in "abc" for v in "xyz"] + ["r/a", "r/b"]
 TREE = from_paths(LEAVES)

@@ -13,9 +13,9 @@ import pytest
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.randomness import mix
-from seedbed.data.recipes import ClassRecipe, LabelRecipe, Recipe
+from seedbed.data.recipes import ClassRecipe, LabelRecipe, Recipe, relabelled_leaves
 from seedbed.data.source import TEST, TRAIN
-from seedbed.data.view import index_classes, make_view, relabelled_leaves
+from seedbed.data.view import index_classes, make_view
 
 LEAVES = [*["a/x"] * 10, *["a/y"] * 20, *["b/z"] * 30, *["c"] * 4]
 PARENTS = {"a/x": ["a"], "a/y": ["a"], "b/z": ["b"], "a": ["."], "b": ["."], "c": ["."]}

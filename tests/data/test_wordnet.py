@@ -9,8 +9,7 @@ import pytest
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.hierarchies import of_wordnet, open_hierarchy
 from seedbed.data.hierarchy import Hierarchy
-from seedbed.data.recipes import Recipe
-from seedbed.data.view import relabelled_leaves
+from seedbed.data.recipes import Recipe, relabelled_leaves
 from seedbed.data.wordnet import wordnet
 
 

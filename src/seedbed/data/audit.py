@@ -16,6 +16,7 @@ from seedbed.base.device import num_cores
 from seedbed.data import duplicates
 from seedbed.data.decode import decode
 from seedbed.data.store import Store
+from seedbed.data.view import entropy_bits
 
 TINY = 10  # images; with fewer, a class is hardly learned and hardly measured
 _BLOCK_BYTES = 2**24  # of images described at a time by each core
@@ -36,7 +37,6 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         sizes = np.array(list(self.class_sizes.values()), np.float64)
-        shares = sizes[sizes > 0] / sizes.sum()
         return {
             "num_images": self.num_images,
             "num_classes": len(self.class_sizes),
@@ -48,7 +48,7 @@ class Audit:
             "groups_across_classes": self.across_classes,
             "smallest_class": int(sizes.min()),
             "largest_class": int(sizes.max()),
-            "entropy_bits": float(-(shares * np.log2(shares)).sum()),
+            "entropy_bits": entropy_bits(sizes),
         }
 
 

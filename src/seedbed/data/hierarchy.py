@@ -100,25 +100,13 @@ class Hierarchy:
 
     def above(self, node: str) -> frozenset[str]:
         """Every ancestor of `node` over all parents, itself included."""
-        found, left = {node}, [node]
-        while left:
-            for parent in self.parents.get(left.pop(), ()):
-                if parent not in found:
-                    found.add(parent)
-                    left.append(parent)
-        return frozenset(found)
+        return _reached([node], self.parents)
 
     def closure(self, nodes: Iterable[str]) -> frozenset[str]:
         """All that lies under any of these nodes over all parents, themselves included; raises UsageError for an unknown one."""
-        left = list(nodes)
-        self.must_have(left)
-        found = set(left)
-        while left:
-            for child in self._children.get(left.pop(), ()):
-                if child not in found:
-                    found.add(child)
-                    left.append(child)
-        return frozenset(found)
+        known = list(nodes)
+        self.must_have(known)
+        return _reached(known, self._children)
 
     def under(self, node: str, leaves: Iterable[str]) -> list[str]:
         """Those of `leaves` that lie in the closure of `node`."""
@@ -133,6 +121,18 @@ class Hierarchy:
             more = f" (and {len(strangers) - 1} more)" if len(strangers) > 1 else ""
             hint = error.hint if error else "seedbed inspect and seedbed hierarchy show what there is."
             raise UsageError(f"unknown class {strangers[0]!r}{more} in {where}", hint)
+
+
+def _reached(start: Iterable[str], steps: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """All that can be reached from these nodes, themselves included."""
+    left = list(start)
+    found = set(left)
+    while left:
+        for node in steps.get(left.pop(), ()):
+            if node not in found:
+                found.add(node)
+                left.append(node)
+    return frozenset(found)
 
 
 class Distances:

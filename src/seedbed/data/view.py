@@ -15,7 +15,6 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.randomness import Draw
-from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.recipes import ClassRecipe, ImageRecipe, LabelRecipe, Recipe, TrainingRows
 from seedbed.data.recipes.like import Like
 from seedbed.data.source import SPLITS, TRAIN
@@ -95,11 +94,12 @@ def make_view(store: Store, recipe: Recipe | str = "", seed: int = 0) -> View:
     rows = np.flatnonzero(store.splits == TRAIN)
     state = _State(store.classes, np.arange(len(store.classes), dtype=np.int32), rows, store.leaves[rows], store)
     state = state.without_empty_classes()
-    steps = []
+    reports = [state.report("")]
     for name, step in recipe.steps:
         before, state = state, state.apply(step, Draw(seed=seed, purpose=f"sample/{name}")).without_empty_classes()
-        state = state._noted(_imbalance(before, state, name))
-        steps.append(state.report(name))
+        reports.append(state.report(name))
+        if not set(state.classes) <= set(before.classes):  # merged
+            state = state._noted(_imbalance(*reports[-2:]))
     if len(state.classes) < 2:
         raise BadDataError(
             f"the recipe {recipe.text!r} leaves {len(state.classes)} class of {store.name}", "A classifier needs at least two."
@@ -111,23 +111,21 @@ def make_view(store: Store, recipe: Recipe | str = "", seed: int = 0) -> View:
         rows=state.rows,
         labels=state.labels,
         notes=state.notes,
-        steps=tuple(steps),
+        steps=tuple(reports[1:]),
     )
 
 
 _UNBALANCED = 0.9  # of the entropy that as many classes of one size would have; below, the label set counts as unbalanced
 
 
-def _imbalance(before: _State, after: _State, name: str) -> str:
+def _imbalance(before: StepReport, after: StepReport) -> str:
     """The confound of fewer classes: where classes were merged, their sizes differ more than before."""
-    merged = 2 <= len(after.classes) < len(before.classes) and not set(after.classes) <= set(before.classes)
-    found = after.report(name)
-    most = np.log2(max(2, len(after.classes)))
-    was = before.report(name).entropy_bits / np.log2(max(2, len(before.classes)))
-    if not merged or found.entropy_bits >= _UNBALANCED * most or found.entropy_bits / most >= was:
+    most, was = (np.log2(max(2, report.num_classes)) for report in (after, before))
+    share = after.entropy_bits / most
+    if not 2 <= after.num_classes < before.num_classes or share >= min(_UNBALANCED, before.entropy_bits / was):
         return ""
     return (
-        f"{name} leaves {len(after.classes)} classes of unlike size (entropy {found.entropy_bits:.1f} of {most:.1f} bits): "
+        f"{after.recipe} leaves {after.num_classes} classes of unlike size (entropy {after.entropy_bits:.1f} of {most:.1f} bits): "
         "fewer classes and imbalance are confounded; the control is like(recipe='...')"
     )
 
@@ -201,14 +199,3 @@ def index_classes(old: Sequence[str], new: Mapping[str, str | None]) -> tuple[tu
     index = {c: i for i, c in enumerate(classes)}
     targets = (new[c] for c in old)
     return classes, np.array([-1 if target is None else index[target] for target in targets], dtype=np.int32)
-
-
-def relabelled_leaves(leaves: Sequence[str], hierarchy: Hierarchy | None, recipe: Recipe, seed: int) -> dict[str, str | None]:
-    """What the class recipes of `recipe` do to leaf labels alone, without images: {leaf: class id or None}."""
-    result: dict[str, str | None] = {leaf: leaf for leaf in leaves}
-    for name, step in recipe.steps:
-        if isinstance(step, ClassRecipe):
-            left = sorted({c for c in result.values() if c is not None})
-            new = step.relabel(left, hierarchy, Draw(seed=seed, purpose=f"sample/{name}"))
-            result = {leaf: None if c is None else new[c] for leaf, c in result.items()}
-    return result

@@ -64,8 +64,8 @@ def pack(options: Namespace) -> Result:
 
 def hierarchy(options: Namespace) -> Result:
     from seedbed.data.hierarchies import open_hierarchy
-    from seedbed.data.recipes import Recipe
-    from seedbed.data.view import entropy_bits, relabelled_leaves
+    from seedbed.data.recipes import Recipe, relabelled_leaves
+    from seedbed.data.view import entropy_bits
 
     leaves = _read_leaves(options.leaves)
     tree = open_hierarchy(options.hierarchy, leaves)

@@ -101,9 +101,10 @@ def transfer(options: Namespace) -> Result:
     from seedbed.models.opening import fingerprint_of
 
     started = time.monotonic()
+    net = api.open_for(options.backbone, options.device, options.task, options.seed)
     with Bar("transfer") as bar:
-        net, measured = api.measure(
-            options.backbone,
+        measured = api.transfer(
+            net,
             options.task,
             options.method,
             seed=options.seed,

@@ -92,3 +92,14 @@ class Recipe:
         """(name, plug-in) of each step; raises UsageError for what cannot be read, an unknown name or key."""
         where = f"the recipe {self.text!r}"
         return tuple((call.name, RECIPES.make(call, where)) for call in parse_calls(self.text, "recipe"))
+
+
+def relabelled_leaves(leaves: Sequence[str], hierarchy: Hierarchy | None, recipe: Recipe, seed: int) -> dict[str, str | None]:
+    """What the class recipes of `recipe` do to leaf labels alone, without images: {leaf: class id or None}."""
+    result: dict[str, str | None] = {leaf: leaf for leaf in leaves}
+    for name, step in recipe.steps:
+        if isinstance(step, ClassRecipe):
+            left = sorted({c for c in result.values() if c is not None})
+            new = step.relabel(left, hierarchy, Draw(seed=seed, purpose=f"sample/{name}"))
+            result = {leaf: None if c is None else new[c] for leaf, c in result.items()}
+    return result

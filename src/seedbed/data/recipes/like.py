@@ -16,7 +16,7 @@ import numpy as np
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw, item_hashes
 from seedbed.data.hierarchy import Hierarchy
-from seedbed.data.recipes import ClassRecipe, LabelRecipe, Recipe
+from seedbed.data.recipes import ClassRecipe, LabelRecipe, Recipe, relabelled_leaves
 
 _LIKE = 0.8  # of a subtree's size: what counts as like it
 
@@ -58,13 +58,7 @@ class Like(ClassRecipe):
 
     def _theirs(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> dict[str, str | None]:
         """What the recipe does to the classes."""
-        found: dict[str, str | None] = {leaf: leaf for leaf in leaves}
-        for name, step in self.inner.steps:
-            if isinstance(step, ClassRecipe):
-                left = sorted({c for c in found.values() if c is not None})
-                new = step.relabel(left, hierarchy, Draw(seed=draw.seed, purpose=f"sample/{name}"))
-                found = {leaf: None if c is None else new[c] for leaf, c in found.items()}
-        return found
+        return relabelled_leaves(leaves, hierarchy, self.inner, draw.seed)
 
     def _dropped(self, leaves: list[str], theirs: list[str], hierarchy: Hierarchy | None, draw: Draw) -> tuple[set[str], int]:
         """As many classes of those that the recipe keeps, and how many of them stand for subtrees that have no like."""
