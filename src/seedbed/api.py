@@ -260,6 +260,8 @@ def transfer(
     method: str = "probe()",
     *,
     train_per_class: int | None = None,
+    recipe: str | None = None,
+    metric: str | None = None,
     seed: int = 0,
     device: str = "auto",
     workspace: str | Path | None = None,
@@ -273,22 +275,26 @@ def transfer(
         task: a store or a source; validation and test splits are derived where it has none (docs/concepts.md).
         method: a call string such as `probe()` or `finetune(images_seen=50_000)`.
         train_per_class: use so many labelled images of each class only, drawn with the seed.
+        recipe: of the classes and images that it leaves (see docs/recipes.md).
+        metric: the primary one, "top1" (default) or "mean_class_accuracy".
 
     Returns:
         Measurement: `.metrics` in percent, `.primary`, `.predictions`, `.facts`.
     """
-    from seedbed.tasks.catalogue.classification import Classification
+    from seedbed.tasks.catalogue import TASKS
     from seedbed.transfers.methods import METHODS, Context
-    from seedbed.trials.study import read_target
+    from seedbed.trials.data import Data, read_target
 
     made = METHODS.make(method)
+    own = {"train_per_class": train_per_class, "recipe": recipe, "metric": metric}
     if isinstance(task, str):
         asked = read_target(task, "task", Path())
-        task, train_per_class = str(asked.data), train_per_class or asked.train_per_class
+        task, own = asked.data, {k: v if v is not None else getattr(asked, k) for k, v in own.items()}  # pyright: ignore[reportAssignmentType]
+    kind = TASKS.make(Data(data=task, **own).task)
     net = open_for(backbone, device, task, seed)
     made.check(net)
     store = open_store(task, net.preprocessing.store_px, workspace, on_pack)
-    target = Classification(train_per_class=train_per_class).load(store, seed)
+    target = kind.load(store, seed)
     with flushed_denormals():
         return made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
 

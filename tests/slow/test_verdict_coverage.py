@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from seedbed.verdicts.quantiles import dunnett_quantiles
+from seedbed.verdicts.quantiles import Joint
 from seedbed.verdicts.variances import (
     Floats,
     crossed,
@@ -78,7 +78,7 @@ def estimates(means: Floats, spreads: list[tuple[Floats, ...]]) -> Estimates:
     halves = {
         level: np.array(
             [
-                half_width(v, dunnett_quantiles(level, k, df), v_seed, dunnett_quantiles(level, k, df_seed))
+                half_width(v, Joint(k).quantiles(level, df), v_seed, Joint(k).quantiles(level, df_seed))
                 for v, df, v_seed, df_seed in spreads
             ]
         )
@@ -114,8 +114,8 @@ def simulate_images(num_arms: int, num_seeds: int, spread: str, image_part: floa
     values = per_image.mean(-1)
     spreads = []
     for i, (v_seed, df_seed) in enumerate(over_seeds(values), start=1):
-        v_image, v_both = image_variance(per_image[:, i], per_image[:, 0])
-        spreads.append((*crossed(v_seed, df_seed, v_image, v_both, N), v_seed, df_seed))
+        v_image, v_both = image_variance((per_image[:, i], per_image[:, 0]), (1, -1))
+        spreads.append((*crossed(v_seed, df_seed, (v_image, v_both, N)), v_seed, df_seed))
     return estimates(sample_mean(values), spreads)
 
 
@@ -141,7 +141,7 @@ def rival_half_widths(values: Floats, rival: str) -> Floats:
             v, df = own.mean(1) * 2 / num_seeds, np.array(num_arms * (num_seeds - 1))
         else:
             v, df = satterthwaite(own[:, [i, 0]] / num_seeds, np.full(2, num_seeds - 1))
-        halves.append(dunnett_quantiles(0.95, num_arms - 1, df) * np.sqrt(v))
+        halves.append(Joint(num_arms - 1).quantiles(0.95, df) * np.sqrt(v))
     return np.array(halves)
 
 

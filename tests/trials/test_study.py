@@ -8,7 +8,8 @@ import pytest
 
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.trials.plan import make_plan
-from seedbed.trials.study import Arm, Data, Pretraining, Study, load_study
+from seedbed.trials.data import Data
+from seedbed.trials.study import Arm, Pretraining, Study, load_study
 
 MISTAKES = {
     "unknown top key": (("seeds = 2", "sedes = 2"), "sedes", "unknown key 'sedes'", "Did you mean 'seeds'?"),

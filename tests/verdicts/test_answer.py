@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from seedbed.verdicts.answer import Answer, answer_from_contrast
+from seedbed.verdicts.answer import Answer, Wording, answer_from_contrast
 from seedbed.verdicts.contrasts import Contrast
 
 WORSE = Contrast(
@@ -69,6 +69,7 @@ def test_fields_are_the_contract_in_order_and_unrounded() -> None:
         "num_seeds",
         "seeds_needed",
         "sentence",
+        "source_difference",
     ]
     assert document["difference"] == -1.4123
     assert document["interval"] == [-1.91, -0.91]
@@ -131,6 +132,22 @@ def test_training_time_is_named_where_the_reference_still_improves() -> None:
     assert "training time" not in answer(converged=True).sentence
 
 
+def test_the_difference_on_the_source_stands_beside() -> None:
+    found = answer(wording=Wording(on_source=("source", -6.12)), converged=False)
+    assert found.sentence.endswith(
+        "margin of 1 point. On the source itself the difference was -6.1 points. The reference was still improving with longer "
+        "training, so this may be an effect of training time."
+    )
+    assert found.source_difference == -6.12
+    assert "On all fine labels of the source the difference was 0.0 points." in answer(
+        wording=Wording(on_source=("source_fine", 0.01))
+    ).sentence
+
+
+def test_each_arm_at_its_own_best_budget_is_said() -> None:
+    assert answer(images_seen=None).sentence.startswith("On cifar10 (probe, top1, each arm at its own best training budget), ")
+
+
 def test_the_source_itself() -> None:
     sentence = answer(target="source", method="pretraining", images_seen=1).sentence
     assert sentence.startswith("On the source itself (top1, 1 image seen), 'quarter' is worse")
@@ -139,7 +156,7 @@ def test_the_source_itself() -> None:
 def test_checkpoints_and_descriptions() -> None:
     assert "this checkpoint ('quarter') is worse than 'all'" in answer(checkpoint=True).sentence
     assert "this checkpoint ('quarter') is worse" in answer(changed(arm_is_checkpoint=True)).sentence
-    described = answer(describe_arm="a quarter of the images")
+    described = answer(wording=Wording(arm="a quarter of the images"))
     assert "a quarter of the images is worse than 'all'" in described.sentence
     assert described.arm == "quarter"
     assert "than this checkpoint ('all')" in answer(changed(reference_is_checkpoint=True)).sentence
@@ -147,6 +164,6 @@ def test_checkpoints_and_descriptions() -> None:
 
 def test_scores_have_no_points_and_no_budget_is_left_out() -> None:
     contrast = changed(difference=-0.1, interval=(-0.15, -0.05), margin=0.04)
-    sentence = answer(contrast, unit="score", metric="ns_score", images_seen=None).sentence
+    sentence = answer(contrast, unit="score", metric="ns_score", images_seen=0).sentence
     assert "On cifar10 (probe, ns_score), 'quarter' is worse than 'all' by 0.10 (95 % interval 0.05 to 0.15" in sentence
     assert sentence.endswith("within the margin of 0.04.")

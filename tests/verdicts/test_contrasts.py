@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seedbed.verdicts.contrasts import ArmScores, Contrast, contrast_family
-from seedbed.verdicts.quantiles import dunnett_quantile
+from seedbed.verdicts.quantiles import Joint
 
 
 def scored(arm: str, per_image: np.ndarray) -> ArmScores:
@@ -61,7 +61,7 @@ def slow_interval(family: list[ArmScores], which: int, level: float, over_images
     v_seed = (arm + reference) / S
     df_seed = v_seed**2 / ((arm / S) ** 2 / S + (reference / S) ** 2 / S)
     k = len(family) - 1
-    half = dunnett_quantile(level, k, df_seed) * math.sqrt(v_seed)
+    half = Joint(k).quantile(level, df_seed) * math.sqrt(v_seed)
     if over_images:
         a, r = family[which].per_image, family[0].per_image
         assert a is not None and r is not None
@@ -70,7 +70,7 @@ def slow_interval(family: list[ArmScores], which: int, level: float, over_images
         v_both = (slow_residual_variance(a) + slow_residual_variance(r)) / (n * S)
         v = max(v_seed + v_image - v_both, v_seed, v_image)
         df = v**2 / (v_seed**2 / df_seed + v_image**2 / (n - 1))
-        half = max(half, dunnett_quantile(level, k, df) * math.sqrt(v))
+        half = max(half, Joint(k).quantile(level, df) * math.sqrt(v))
     difference = family[which].values.mean() - family[0].values.mean()
     return difference - half, difference + half
 
@@ -89,7 +89,7 @@ def test_two_arms_by_hand() -> None:
     reference = ArmScores(arm="all", values=np.array([50.0, 51, 52]))
     arm = ArmScores(arm="half", values=np.array([40.0, 42, 44]))
     [contrast] = contrast_family(reference, [arm], margin=1.0)
-    half = dunnett_quantile(0.95, 1, 75 / 14.5) * math.sqrt(5 / 3)
+    half = Joint(1).quantile(0.95, 75 / 14.5) * math.sqrt(5 / 3)
     assert contrast.difference == -9
     assert contrast.interval == pytest.approx((-9 - half, -9 + half))
     assert contrast.interval == contrast.interval_seeds
@@ -206,7 +206,7 @@ def test_a_checkpoint_stays_out_of_the_mean_variance() -> None:
     shrunk = (pooled + 2 * plain[0].values.var(ddof=1)) / 3
     v = (own + shrunk) / 3
     df = v**2 / ((own / 3) ** 2 / 2 + (shrunk / 3) ** 2 / 3)
-    half = dunnett_quantile(0.95, 2, df) * math.sqrt(v)
+    half = Joint(2).quantile(0.95, df) * math.sqrt(v)
     assert mine.interval[1] - mine.interval[0] == pytest.approx(2 * half)
     assert mine.arm_is_checkpoint
 
@@ -216,7 +216,7 @@ def test_a_lone_arm_beside_checkpoints_borrows_nothing() -> None:
     arm = ArmScores(arm="b", values=np.array([50.0, 51, 52]))
     [contrast] = contrast_family(reference, [arm], margin=1.0)
     assert contrast.interval
-    assert contrast.interval[1] == pytest.approx(dunnett_quantile(0.95, 1, 4) * math.sqrt(2 / 3))
+    assert contrast.interval[1] == pytest.approx(Joint(1).quantile(0.95, 4) * math.sqrt(2 / 3))
 
 
 def test_bootstrap_finds_the_variance_of_a_mean() -> None:

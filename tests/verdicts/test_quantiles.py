@@ -11,20 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from seedbed.verdicts.quantiles import (
-    dunnett_p_value,
-    dunnett_quantile,
-    dunnett_quantiles,
-    two_sided_power,
-)
+from seedbed.verdicts.quantiles import Joint, two_sided_power
 
 
 @pytest.mark.parametrize("df", [0.8, 1, 2.5, 7.3, 100, 1e6, math.inf])
 @pytest.mark.parametrize("level", [0.9, 0.95])
 def test_one_contrast_is_student_t(level: float, df: float) -> None:
     quantile = float(stats.t.ppf((1 + level) / 2, df))
-    assert dunnett_quantile(level, 1, df) == pytest.approx(quantile, rel=1e-9)
-    assert dunnett_p_value(quantile, 1, df) == pytest.approx(1 - level, rel=1e-9)
+    assert Joint(1).quantile(level, df) == pytest.approx(quantile, rel=1e-9)
+    assert Joint(1).p_value(quantile, df) == pytest.approx(1 - level, rel=1e-9)
 
 
 @pytest.mark.parametrize("num_contrasts, df", [(3, 0.8), (2, 1.7), (5, 2.5), (3, 10), (8, math.inf)])
@@ -34,13 +29,13 @@ def test_simulated_statistics_exceed_the_quantile_as_often_as_they_should(num_co
     z = rng.standard_normal((num_draws, num_contrasts + 1))
     scale = 1.0 if math.isinf(df) else np.sqrt(rng.chisquare(df, num_draws) / df)
     largest = np.abs(z[:, 1:] - z[:, :1]).max(1) / math.sqrt(2) / scale
-    assert (largest > dunnett_quantile(0.95, num_contrasts, df)).mean() == pytest.approx(0.05, abs=0.0015)
+    assert (largest > Joint(num_contrasts).quantile(0.95, df)).mean() == pytest.approx(0.05, abs=0.0015)
 
 
 @pytest.mark.parametrize("level, num_contrasts, df", [(0.95, 3, 10), (0.95, 2, 3), (0.9, 5, 20), (0.95, 3, 1)])
 def test_agrees_with_scipy_multivariate_t(level: float, num_contrasts: int, df: int) -> None:
     shape: Any = np.full((num_contrasts, num_contrasts), 0.5) + 0.5 * np.eye(num_contrasts)
-    bound = np.full(num_contrasts, dunnett_quantile(level, num_contrasts, df))
+    bound = np.full(num_contrasts, Joint(num_contrasts).quantile(level, df))
     options: Any = {"lower_limit": -bound, "maxpts": 200_000, "random_state": np.random.default_rng(0)}
     inside = stats.multivariate_t(shape=shape, df=df).cdf(bound, **options)
     assert inside == pytest.approx(level, abs=5e-4)
@@ -51,7 +46,7 @@ def test_agrees_with_scipy_dunnett() -> None:
     control, *samples = (rng.normal(0.4 * i, 1, 6) for i in range(4))
     options: Any = {"random_state": np.random.default_rng(0)}
     result = stats.dunnett(*samples, control=control, **options)
-    p_values = [dunnett_p_value(abs(t), 3, 4 * 5) for t in result.statistic]
+    p_values = [Joint(3).p_value(abs(t), 4 * 5) for t in result.statistic]
     np.testing.assert_allclose(p_values, result.pvalue, atol=2e-3)
 
 
@@ -61,21 +56,21 @@ def test_agrees_with_scipy_dunnett() -> None:
     df=st.one_of(st.floats(0.5, 1e9), st.just(math.inf)),
 )
 def test_p_value_inverts_the_quantile(level: float, num_contrasts: int, df: float) -> None:
-    quantile = dunnett_quantile(level, num_contrasts, df)
-    assert dunnett_p_value(quantile, num_contrasts, df) == pytest.approx(1 - level, abs=1e-7)
+    quantile = Joint(num_contrasts).quantile(level, df)
+    assert Joint(num_contrasts).p_value(quantile, df) == pytest.approx(1 - level, abs=1e-7)
 
 
 @pytest.mark.parametrize("num_contrasts", [1, 2, 5])
 @pytest.mark.parametrize("level", [0.9, 0.95])
 def test_the_table_agrees_with_the_quantile(level: float, num_contrasts: int) -> None:
     dfs = [*np.geomspace(0.8, 1e6, 40), math.inf]
-    exact = [dunnett_quantile(level, num_contrasts, df) for df in dfs]
-    np.testing.assert_allclose(dunnett_quantiles(level, num_contrasts, dfs), exact, rtol=1e-5)
+    exact = [Joint(num_contrasts).quantile(level, df) for df in dfs]
+    np.testing.assert_allclose(Joint(num_contrasts).quantiles(level, dfs), exact, rtol=1e-5)
 
 
 def test_ends_of_the_p_value() -> None:
-    assert dunnett_p_value(0.0, 3, 4.0) == pytest.approx(1)
-    assert dunnett_p_value(math.inf, 3, 4.0) == 0
+    assert Joint(3).p_value(0.0, 4.0) == pytest.approx(1)
+    assert Joint(3).p_value(math.inf, 4.0) == 0
 
 
 def test_power_is_that_of_the_noncentral_t() -> None:
@@ -85,12 +80,12 @@ def test_power_is_that_of_the_noncentral_t() -> None:
 
 def test_arguments_out_of_range_are_named() -> None:
     with pytest.raises(ValueError, match="level is 95"):
-        dunnett_quantile(95, 3, 10)
-    with pytest.raises(ValueError, match="num_contrasts is 0"):
-        dunnett_quantile(0.95, 0, 10)
+        Joint(3).quantile(95, 10)
+    with pytest.raises(ValueError, match="num is 0"):
+        Joint(0).quantile(0.95, 10)
     with pytest.raises(ValueError, match="df is nan"):
-        dunnett_p_value(1.0, 2, math.nan)
+        Joint(2).p_value(1.0, math.nan)
     with pytest.raises(ValueError, match="abs_t is -1"):
-        dunnett_p_value(-1.0, 2, 3.0)
+        Joint(2).p_value(-1.0, 3.0)
     with pytest.raises(ValueError, match="the table starts at"):
-        dunnett_quantiles(0.95, 2, [0.1])
+        Joint(2).quantiles(0.95, [0.1])

@@ -63,11 +63,11 @@ def of_wordnet(labels: Sequence[str], told: Mapping[str, str]) -> Hierarchy:
     table = wordnet()
     synsets, doubts = {}, []
     for label in labels:
-        text = told.get(label, label)
+        text = told.get(label, label).rpartition("/")[2]
         if is_synset(text):
             synsets[label] = table.id(table.position(text))
             continue
-        meanings = table.meanings(text.rpartition("/")[2])
+        meanings = table.meanings(text)
         if len(meanings) == 1:
             synsets[label] = table.id(meanings[0])
         else:

@@ -31,7 +31,7 @@ class Hierarchy:
             self._refuse_cycles(node, finished)
         roots = sorted({p for ps in self.parents.values() for p in ps} - self.parents.keys())
         if len(roots) > 1:
-            object.__setattr__(self, "parents", {**self.parents, **dict.fromkeys(roots, (ROOT,))})
+            object.__setattr__(self, "parents", {**self.parents, **{r: (ROOT,) for r in roots if r != ROOT}})
 
     def _refuse_cycles(self, start: str, finished: set[str]) -> None:
         """Depth first over all parents, without recursion; `path` holds the nodes that are open."""

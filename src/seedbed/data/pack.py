@@ -295,7 +295,10 @@ def _write_rows(
 
     ids, leaves, checksums = source.ids[kept], source.leaves[kept], columns["checksums"][kept]
     groups = columns["groups"]
-    used, derived = splits.resolve(source.splits[kept], leaves, groups, len(source.classes))
+    found = (source.splits[kept], leaves, groups, len(source.classes))
+    used, derived = (
+        splits.resolve(*found) if source.parts is None else splits.resolve_parts(*found, source.parts[kept], source.part_names)
+    )
     table = {
         "id": pa.array(ids, pa.string()),
         "id_hash": item_hashes(ids),

@@ -64,6 +64,8 @@ class Source:
     listing: str
     names: Mapping[str, str] = field(default_factory=dict)
     hierarchy: Hierarchy | None = None
+    parts: np.ndarray | None = None  # int32 [n], of which of several sources each row is, whose splits are their own
+    part_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.ids) == 0:

@@ -8,6 +8,7 @@ what remains. Equal contents of one class fall on one side. Knows nothing of fil
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -29,6 +30,18 @@ def resolve(splits: np.ndarray, leaves: np.ndarray, contents: np.ndarray, num_cl
     resolved[:] = TRAIN
     resolved[held_out(leaves, contents, num_classes, "test")] = TEST
     return resolved, {"test": f"{HELD_OUT_SHARE:.0%} of the images, by content hash within each class"}
+
+
+def resolve_parts(
+    splits: np.ndarray, leaves: np.ndarray, contents: np.ndarray, num_classes: int, parts: np.ndarray, names: Sequence[str]
+) -> tuple[np.ndarray, dict[str, str]]:
+    """`resolve` for each of several sources by itself: parts int32 [n], index into names."""
+    resolved, derived = splits.copy(), []
+    for i, name in enumerate(names):
+        here = parts == i
+        resolved[here], how = resolve(splits[here], leaves[here], contents[here], num_classes)
+        derived += [f"of {name}, {words}" for words in how.values()]
+    return resolved, {"test": "; ".join(derived)} if derived else {}
 
 
 def held_out(labels: np.ndarray, contents: np.ndarray, num_classes: int, purpose: str) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Arrays -> numbers: one file per family of metrics, pure functions."""
 
 # Every metric's unit and direction: the closed list of the command line contract that this version measures.
-UNITS = {"top1": "percent", "top5": "percent", "mean_class_accuracy": "percent"}
-HIGHER_IS_BETTER = {"top1": True, "top5": True, "mean_class_accuracy": True}
+UNITS = dict.fromkeys(
+    ("top1", "top5", "mean_class_accuracy", "induction_top1", "induction_top5", "induction_within_top1"), "percent"
+)
+HIGHER_IS_BETTER = dict.fromkeys(UNITS, True)

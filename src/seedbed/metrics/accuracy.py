@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 
+_K = {"top1": 1, "top5": 5, "induction_top1": 1, "induction_top5": 5, "induction_within_top1": 1}
+
+
 def top_k_contributions(labels: np.ndarray, ranked: np.ndarray, k: int) -> np.ndarray:
     """100 where the label is among the first k of `ranked` (int [n, >=k], best first), else 0: float64 [n]."""
     return 100.0 * (ranked[:, :k] == labels[:, None]).any(axis=1)
@@ -25,7 +28,7 @@ def contributions(metric: str, labels: np.ndarray, ranked: np.ndarray) -> np.nda
     """Each image's contribution to `metric` in percent; their mean over images is the metric: float64 [n]."""
     if metric == "mean_class_accuracy":
         return mean_class_contributions(labels, ranked)
-    return top_k_contributions(labels, ranked, {"top1": 1, "top5": 5}[metric])
+    return top_k_contributions(labels, ranked, _K[metric])
 
 
 def accuracies(labels: np.ndarray, ranked: np.ndarray, num_classes: int) -> dict[str, float]:

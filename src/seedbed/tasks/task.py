@@ -36,13 +36,18 @@ class Measurement:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Classification of a target: train, validation and test rows of a store, disjoint and fixed."""
+    """Classification of a target: train, validation and test rows of a store, disjoint and fixed.
+
+    A recipe may have left some of the store's classes, or merged them: `classes` and `class_of_leaf` then say which.
+    """
 
     store: Store
     train: np.ndarray  # int64 [n]
     validation: np.ndarray  # int64 [m]
     test: np.ndarray  # int64 [t]
     primary: str = "top1"
+    chosen: tuple[str, ...] | None = None  # classes, where they are not the store's own
+    class_of_leaf: np.ndarray | None = None  # int32 [num_leaves], into `chosen`, -1 where dropped
 
     def __post_init__(self) -> None:
         parts = [set(rows.tolist()) for rows in (self.train, self.validation, self.test)]
@@ -51,17 +56,25 @@ class Task:
             raise BadDataError(f"{self.store.name} has no test images", "Add a test/ folder, or more images per class.")
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        return self.store.classes if self.chosen is None else self.chosen
+
+    @property
     def num_classes(self) -> int:
-        return len(self.store.classes)
+        return len(self.classes)
 
     def labels(self, rows: np.ndarray) -> np.ndarray:
         """Labels of training or validation rows: int64 [n]. Test labels are refused: they are read in `score` alone."""
         assert not np.isin(rows, self.test).any(), "test labels are read in scoring alone"
-        return self.store.leaves[rows].astype(np.int64)
+        return self._labels(rows).astype(np.int64)
+
+    def _labels(self, rows: np.ndarray) -> np.ndarray:
+        leaves = self.store.leaves[rows]
+        return leaves if self.class_of_leaf is None else self.class_of_leaf[leaves]
 
     def score(self, ranked: np.ndarray, facts: Mapping[str, object]) -> Measurement:
         """The measurement of predictions on the test rows, best class first: int [t, >=1]."""
-        labels = self.store.leaves[self.test]
+        labels = self._labels(self.test)
         return Measurement(
             metrics=accuracies(labels, ranked, self.num_classes),
             primary=self.primary,
@@ -73,8 +86,8 @@ class Task:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of contents, labels and splits: what a measurement depends on."""
-        digest = hashlib.sha256(f"{REVISION} {self.store.meaning} {self.primary} {len(self.store.classes)}".encode())
+        digest = hashlib.sha256(f"{REVISION} {self.store.meaning} {self.primary} {self.num_classes}".encode())
         for rows in (self.train, self.validation, self.test):
-            for array, kind in ((self.store.hashes, "<u8"), (self.store.checksums, "<u8"), (self.store.leaves, "<i4")):
-                digest.update(np.ascontiguousarray(array[rows], dtype=kind).tobytes())
+            for array, kind in ((self.store.hashes[rows], "<u8"), (self.store.checksums[rows], "<u8"), (self._labels(rows), "<i4")):
+                digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())
         return digest.hexdigest()[:20]

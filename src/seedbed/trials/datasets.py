@@ -19,10 +19,12 @@ from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.base.spec import fingerprint
 from seedbed.data import decode
 from seedbed.data.formats import open_source
+from seedbed.data.joined import join, source_of
 from seedbed.data.pack import Progress, UnreadableError, pack
 from seedbed.data.source import TEST, TRAIN, Source
 from seedbed.data.store import Store
-from seedbed.trials.study import Data, Study
+from seedbed.trials.data import Data
+from seedbed.trials.study import Study
 
 DEFAULT_SIZE_PX = 32
 OnPack = Callable[[str], Progress | None]
@@ -33,6 +35,9 @@ def pack_study(study: Study, workspace: Workspace, on_pack: OnPack | None = None
     source = _located("[source]", lambda: _store(study, study.source, "source", None, workspace, on_pack))
     stores = {"source": source}
     for name, data in study.targets.items():
+        if data.is_own_source:
+            stores[name] = source
+            continue
         stores[name] = _located(f"[targets] {name}", lambda n=name, d=data: _store(study, d, n, source, workspace, on_pack))
     return stores
 
@@ -61,10 +66,12 @@ def data_notes(stores: Mapping[str, Store]) -> list[str]:
     """What a reader of the results must know of the data: images left out, and splits that were derived."""
     notes = []
     for name, store in stores.items():
+        if name != "source" and store == stores["source"]:
+            continue
         if num := store.card["num_unreadable"]:
             notes.append(f"{name}: {num:,} unreadable image{'s' if num > 1 else ''} left out, listed in {store.unreadable}")
         notes += [f"{name}: {split} images are {how}" for split, how in store.card["derived_splits"].items()]
-        if name != "source" and (num := _num_shared(stores["source"], store)):
+        if name != "source" and store != stores["source"] and (num := _num_shared(stores["source"], store)):
             notes.append(
                 f"{name}: {num:,} of its {store.card['splits']['test']:,} test images are training images of the source, byte for byte; "
                 "seedbed audit --against finds near duplicates too"
@@ -93,16 +100,26 @@ def recorded(study: Study, record: Mapping[str, Any]) -> dict[str, Store] | None
     if not same or not all(map(Store.is_at, paths.values())):
         return None
     data = {"source": study.source, **study.targets}
-    return {n: Store.open(p).with_hierarchy(data[n].hierarchy, study.folder) for n, p in paths.items()}
+    return {n: Store.open(p).with_hierarchy(_hierarchy_of(data, n), study.folder) for n, p in paths.items()}
+
+
+def _hierarchy_of(data: Mapping[str, Data], name: str) -> str | None:
+    """The hierarchy that was asked for; that of the source for the source as a target."""
+    return _for_all(data["source" if data[name].is_own_source else name].hierarchy)
 
 
 def _asked(study: Study) -> dict[str, str]:
     data = {"source": study.source, **study.targets}
     size = study.source.size_px
     return {
-        name: json.dumps([d.data, d.size_px or size, d.hierarchy, decode.REVISION]) if isinstance(d.data, str) else ""
+        name: json.dumps([d.data, d.size_px or size, d.hierarchy, decode.REVISION]) if _is_text(d.data) else ""
         for name, d in data.items()
     }
+
+
+def _is_text(data: Any) -> bool:
+    """Whether it can be asked for again in the same words."""
+    return isinstance(data, str) or (isinstance(data, Mapping) and all(isinstance(part, str) for part in data.values()))
 
 
 def _located(where: str, make: Callable[[], Store]) -> Store:
@@ -114,25 +131,39 @@ def _located(where: str, make: Callable[[], Store]) -> Store:
 
 
 def _store(study: Study, data: Data, name: str, source: Store | None, workspace: Workspace, on_pack: OnPack | None) -> Store:
-    opened = _open(data, study.folder)
     size_px = data.size_px or (source.size_px if source else DEFAULT_SIZE_PX)
+    is_table = isinstance(data.data, Mapping)
+    opened = _join(data, study.folder, size_px) if is_table else _open(data.data, study.folder)
     if isinstance(opened, Source):
         packed = pack_into(opened, size_px, workspace, on_pack(name) if on_pack else None)
-        return packed.with_hierarchy(data.hierarchy, study.folder)
+        return packed.with_hierarchy(_for_all(data.hierarchy), study.folder)
     if opened.size_px != size_px and (data.size_px or source):
         beside = "size_px says" if data.size_px else "the source is packed at"
         raise UsageError(
             f"{opened.path} is packed at {opened.size_px} px, and {beside} {size_px} px",
             f"Pack it at {size_px} px (seedbed pack SOURCE STORE --size-px {size_px}), or name the images instead of the store.",
         )
-    return opened.with_hierarchy(data.hierarchy, study.folder)
+    return opened.with_hierarchy(_for_all(data.hierarchy), study.folder)
 
 
-def _open(data: Data, folder: Path) -> Source | Store:
+def _for_all(hierarchy: Any) -> str | None:
+    """A hierarchy for the whole of a data set; those of its parts have been looked at when they were joined."""
+    return hierarchy if isinstance(hierarchy, str) else None
+
+
+def _open(data: Any, folder: Path, hierarchy: str | None = None) -> Source | Store:
     """What a study's data names, paths relative to the study's folder."""
-    if isinstance(data.data, Source | Store):
-        return data.data
-    path = folder / Path(data.data).expanduser()
+    if isinstance(data, Source | Store):
+        return data
+    path = folder / Path(data).expanduser()
     if Store.is_at(path):
-        return Store.open(path)
-    return open_source(data.data, folder=folder)
+        return Store.open(path).with_hierarchy(hierarchy, folder)
+    return open_source(data, folder=folder, hierarchy=hierarchy)
+
+
+def _join(data: Data, folder: Path, size_px: int) -> Source:
+    """One source of a table of them; each may have a hierarchy of its own."""
+    assert isinstance(data.data, Mapping)
+    own = data.hierarchy if isinstance(data.hierarchy, Mapping) else {}
+    opened = {name: _open(part, folder, own.get(name)) for name, part in data.data.items()}
+    return join({name: source_of(part, size_px) if isinstance(part, Store) else part for name, part in opened.items()})

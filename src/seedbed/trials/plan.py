@@ -22,11 +22,12 @@ from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining import pretrain
 from seedbed.tasks.catalogue import TASKS
 from seedbed.transfers.methods import METHODS
+from seedbed.trials import fine_labels
 from seedbed.trials.checkpoints import checkpoint_of
 from seedbed.trials.datasets import OnPack, pack_study
 from seedbed.trials.overlap import resolved
-from seedbed.trials.steps import BACKBONES_KIND, MEASUREMENTS_KIND, BackboneStep, CheckpointStep, MeasureStep, PretrainStep, Step
-from seedbed.trials.study import Data, Study
+from seedbed.trials.steps import BackboneStep, CheckpointStep, MeasureStep, PretrainStep, Step
+from seedbed.trials.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,8 @@ class Cell:
     kind: str
     key: str
     backbone_key: str
+    init_seed: int  # the same as `seed`, but in a nested design
+    num_test: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +100,14 @@ class _Planner:
         self._cells: list[Cell] = []
         self._steps: dict[str, Step] = {}
         self._views: dict[tuple[str, int], View] = {}
-        self._tasks: dict[tuple[str, int], str] = {}
+        self._tasks: dict[tuple[str, int], tuple[str, int]] = {}  # (call, seed) -> fingerprint, number of test images
         self._checked: set[str] = set()
 
     def plan(self) -> Plan:
         for arm in self._study.arms:
             for images_seen in self._study.arms[arm].budgets(self._study.pretraining):
-                for seed in self._study.seeds:
-                    self._add_arm(arm, images_seen, seed)
+                for draw in self._study.draws:
+                    self._add_arm(arm, images_seen, *draw)
         return Plan(
             study=self._study,
             workspace=self._workspace,
@@ -142,27 +145,59 @@ class _Planner:
             except SeedbedError as error:
                 raise type(error)(f"[methods] {name}: {error.message}", error.hint) from None
 
-    def _add_arm(self, arm: str, images_seen: int, seed: int) -> None:
+    def _add_arm(self, arm: str, images_seen: int, seed: int, init_seed: int) -> None:
         is_checkpoint = self._study.arms[arm].is_checkpoint
-        step = self._checkpoint_step(arm) if is_checkpoint else self._pretrain_step(arm, images_seen, seed)
+        step = self._checkpoint_step(arm) if is_checkpoint else self._pretrain_step(arm, images_seen, seed, init_seed)
         self._check_methods(step)
         self._steps.setdefault(step.key, step)
-        common = {"arm": arm, "seed": seed, "images_seen": images_seen, "backbone": step.backbone, "backbone_key": step.key}
-        if images_seen and len(self._view(arm, seed).held_out()[0]):
-            self._cells.append(Cell(**common, target="source", method="pretraining", kind=BACKBONES_KIND, key=step.key))
+        common = {"arm": arm, "seed": seed, "init_seed": init_seed, "images_seen": images_seen}
+        common |= {"backbone": step.backbone, "backbone_key": step.key}
+
+        def add(target: str, method: str, measure: Step, num_test: int) -> None:
+            self._steps.setdefault(measure.key, measure)
+            self._cells.append(
+                Cell(**common, target=target, method=method, kind=measure.kind, key=measure.key, num_test=num_test)
+            )
+
+        if images_seen and (num_test := len(self._view(arm, seed).held_out()[0])):
+            add("source", "pretraining", step, num_test)
         for target, data in self._study.targets.items():
             for name, method in self._study.methods.items():
-                measure = self._measure_step(step, target, data, name, method, seed)
-                self._steps.setdefault(measure.key, measure)
-                self._cells.append(Cell(**common, target=target, method=name, kind=MEASUREMENTS_KIND, key=measure.key))
+                add(target, name, *self._measure_step(step, target, data.task, name, method, (seed, init_seed)))
+        if self._study.fine_labels:
+            task = fine_labels.probe_task(self._stores["source"])
+            add(fine_labels.TARGET, "probe", *self._measure_step(step, "source", task, "probe", "probe()", (seed, init_seed)))
+            for asked in self._asking(arm):
+                if fine_labels.asks_induction(view := self._view(asked, seed)):
+                    add(fine_labels.TARGET, *self._induction_step(step, asked, view, seed))
 
-    def _pretrain_step(self, arm: str, images_seen: int, seed: int) -> PretrainStep:
+    def _asking(self, arm: str) -> list[str]:
+        """The arms about whose label sets a net of `arm` is asked: its own; the reference and untrained nets, all."""
+        trained = [name for name, spec in self._study.arms.items() if spec.trains]
+        return trained if arm == self._study.reference or not self._study.arms[arm].trains else [arm]
+
+    def _induction_step(self, backbone: BackboneStep, asked: str, view: View, seed: int) -> tuple[str, Step, int]:
+        """What it is called, the step, and how many queries it has."""
+        step = fine_labels.InductionStep(
+            key=fine_labels.induction_key(backbone.key, view),
+            label=f"{backbone.label}: fine labels that {asked} merges",
+            num_images=0,
+            threads=self._study.threads,
+            backbone_key=backbone.key,
+            store=view.store.path,
+            hierarchy=view.store.hierarchy_text,
+            recipe=self._recipe(asked),
+            sample_seed=seed,
+        )
+        return fine_labels.induction_method(asked), step, fine_labels.num_queries(view)
+
+    def _pretrain_step(self, arm: str, images_seen: int, seed: int, init_seed: int) -> PretrainStep:
         spec = self._study.arms[arm]
         how = spec.pretraining(self._study.pretraining)
         view = self._view(arm, seed)
         architecture, training = how.architecture(), how.training(images_seen)
-        key = fingerprint({**pretrain.identity(view, architecture, training, seed), "threads": self._study.threads})
-        label = f"{arm}, seed {seed}, " + (f"{images_seen:,} images" if images_seen else "random weights")
+        key = fingerprint({**pretrain.identity(view, architecture, training, init_seed), "threads": self._study.threads})
+        label = f"{arm}, {_seed_words(seed, init_seed)}, " + (f"{images_seen:,} images" if images_seen else "random weights")
         return PretrainStep(
             key=key,
             label=label,
@@ -171,7 +206,7 @@ class _Planner:
             store=view.store.path,
             hierarchy=view.store.hierarchy_text,
             recipe=self._recipe(arm),
-            seeds=pretrain.Seeds(sample=seed, init=seed),
+            seeds=pretrain.Seeds(sample=seed, init=init_seed),
             backbone=how.backbone,
             training=training,
         )
@@ -206,20 +241,25 @@ class _Planner:
                 raise type(error)(f"[arms] {arm}: {error.message}", error.hint) from None
         return self._views[arm, seed]
 
-    def _measure_step(self, backbone: BackboneStep, target: str, data: Data, name: str, method: str, seed: int) -> MeasureStep:
+    def _measure_step(
+        self, backbone: BackboneStep, target: str, task: str, name: str, method: str, draw: tuple[int, int]
+    ) -> tuple[Step, int]:
+        """The step, and how many test images it has; the task is drawn with the sample's seed, the method with that of the training."""
         made = METHODS.make(method)
+        seed, init_seed = draw
+        identity, num_test = self._task(target, task, seed)
         key = fingerprint(
             {
                 "step": "measurement",
                 "revision": made.revision,
                 "backbone": backbone.key,
-                "task": self._task(target, data, seed),
+                "task": identity,
                 "method": made.identity(),
-                "seed": seed,
+                "seed": init_seed,
                 "threads": self._study.threads,
             }
         )
-        return MeasureStep(
+        step = MeasureStep(
             key=key,
             label=f"{backbone.label} on {target} by {name}",
             num_images=made.num_images_trained(),
@@ -227,18 +267,26 @@ class _Planner:
             backbone_key=backbone.key,
             model=backbone.model,
             store=self._stores[target].path,
-            task=data.task,
+            hierarchy=self._stores[target].hierarchy_text,
+            task=task,
             method=method,
-            seed=seed,
+            seed=init_seed,
+            task_seed=seed,
         )
+        return step, num_test
 
-    def _task(self, target: str, data: Data, seed: int) -> str:
-        kind = TASKS.make(data.task)
-        drawn = seed if kind.is_drawn else -1
-        if (target, drawn) not in self._tasks:
+    def _task(self, target: str, call: str, seed: int) -> tuple[str, int]:
+        """Fingerprint and number of test images."""
+        kind = TASKS.make(call)
+        place = (f"{target} {call}", seed if kind.is_drawn else -1)
+        if place not in self._tasks:
             try:
                 task = kind.load(self._stores[target], seed)
             except SeedbedError as error:
                 raise type(error)(f"[targets] {target}: {error.message}", error.hint) from None
-            self._tasks[target, drawn] = task.fingerprint
-        return self._tasks[target, drawn]
+            self._tasks[place] = task.fingerprint, len(task.test)
+        return self._tasks[place]
+
+
+def _seed_words(seed: int, init_seed: int) -> str:
+    return f"seed {seed}" if seed == init_seed else f"sample {seed}, initialisation {init_seed}"

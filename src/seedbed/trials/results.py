@@ -51,6 +51,8 @@ class Outcome:
     entropy_bits: float
     hardware: str
     facts: Mapping[str, Any]
+    init_seed: int  # the same as `seed`, which draws images and classes, but in a nested design
+    backbone_key: str
 
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -78,7 +80,7 @@ class Results:
 
     @property
     def num_done(self) -> int:
-        return len({(o.arm, o.seed, o.images_seen, o.target, o.method) for o in self.outcomes})
+        return len({(o.arm, o.seed, o.init_seed, o.images_seen, o.target, o.method) for o in self.outcomes})
 
     @property
     def num_left(self) -> int:
@@ -87,17 +89,17 @@ class Results:
     def contributions(self, outcome: Outcome) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of each test image: id hash uint64 [n], label int32 [n], contribution to the metric in percent float64 [n]."""
         kind = "backbones" if outcome.target == "source" else "measurements"
-        ids, labels, ranked = self._predictions(kind, outcome.key)
+        ids, labels, ranked = self._predictions(kind, outcome.key, "within" if "within" in outcome.metric else "ranked")
         return ids, labels, contributions(outcome.metric, labels, ranked)
 
     @cached_property
-    def _predictions(self) -> Callable[[str, str], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def _predictions(self) -> Callable[[str, str, str], tuple[np.ndarray, np.ndarray, np.ndarray]]:
         import functools
 
         @functools.lru_cache(maxsize=4096)
-        def read(kind: str, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        def read(kind: str, key: str, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             arrays = load_arrays(self.plan.workspace.folder(kind, key) / PREDICTIONS)
-            return arrays["ids"], arrays["labels"], arrays["ranked"]
+            return arrays["ids"], arrays["labels"], arrays[name]
 
         return read
 
@@ -166,19 +168,19 @@ class _Manifests:
 
 def _outcomes(plan: Plan, cell: Cell, manifests: _Manifests) -> list[Outcome]:
     manifest, training = manifests(cell.kind, cell.key), manifests("backbones", cell.backbone_key)
-    store = plan.stores[cell.target]
-    num_test = store.card["splits"]["test"] if cell.target != "source" else len(plan.views[cell.arm, cell.seed].held_out()[0])
     common = {
         "study": plan.study.name,
         "arm": cell.arm,
         "seed": cell.seed,
+        "init_seed": cell.init_seed,
         "images_seen": cell.images_seen,
         "target": cell.target,
         "method": cell.method,
         "backbone": cell.backbone,
-        "num_test": int(num_test),
+        "num_test": cell.num_test,
         "seconds": manifest["seconds"],
         "key": cell.key,
+        "backbone_key": cell.backbone_key,
         "epochs": training["epochs"],
         "num_train_images": training["num_images"] if cell.images_seen else 0,
         "num_train_classes": training["num_classes"] if cell.images_seen else 0,

@@ -150,9 +150,11 @@ class MeasureStep(Step):
     model: Backbone | None = None  # where the backbone is a module of one's own
     backbone_key: str
     store: Path
+    hierarchy: str | None = None  # instead of the store's own
     task: str
     method: str
     seed: int
+    task_seed: int  # of the draw of its images
     kind: str = MEASUREMENTS_KIND
 
     @property
@@ -167,6 +169,7 @@ class MeasureStep(Step):
             "method": self.method,
             "method_settings": asdict(METHODS.make(self.method)),  # pyright: ignore[reportArgumentType]
             "seed": self.seed,
+            "task_seed": self.task_seed,
         }
 
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
@@ -174,7 +177,7 @@ class MeasureStep(Step):
         folder = workspace.folder(BACKBONES_KIND, self.backbone_key)
         backbone = load_backbone(folder, module=copy.deepcopy(self.model.module) if self.model else None)
         backbone.module.to(device)
-        task = TASKS.make(self.task).load(Store.open(self.store), self.seed)
+        task = TASKS.make(self.task).load(Store.open(self.store).with_hierarchy(self.hierarchy), self.task_seed)
         context = Context(seed=self.seed, device=device, on_progress=on_progress)
         measured = METHODS.make(self.method).run(backbone, task, context)
         manifest = self.manifest(

@@ -5,54 +5,28 @@ In: a study file or keyword arguments. Out: one checked frozen record. Knows not
 
 from __future__ import annotations
 
+import itertools
 import math
-import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedbed.base.call import Call
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError, unknown
 from seedbed.base.spec import build
-from seedbed.data.source import Source
-from seedbed.data.store import Store
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives import OBJECTIVES
-from seedbed.tasks.catalogue import TASKS
 from seedbed.transfers.methods import METHODS
 from seedbed.trials.arms import Arm, Pretraining, listed, read_arm
+from seedbed.trials.data import Data, is_number, read_data, read_target
 
 if TYPE_CHECKING:
     from seedbed.trials.results import Results
 
-_OF_TARGET = ("size_px", "train_per_class", "hierarchy")  # what a target may say beside its format's own settings
 _NAME = re.compile(r"\w[\w .()+,-]*")
 RESERVED = ("source", "source_fine")  # as targets they mean accuracy on the source itself
-
-
-@dataclass(frozen=True, kw_only=True)
-class Data:
-    """A data set of a study: where it is, and at which size it is packed; a target may limit its training images."""
-
-    data: str | os.PathLike[str] | Source | Store
-    size_px: int | None = None
-    hierarchy: str | None = None
-    train_per_class: int | None = None
-
-    def __post_init__(self) -> None:
-        if isinstance(self.data, os.PathLike):
-            object.__setattr__(self, "data", os.fspath(self.data))
-        if self.size_px is not None and not (_is_number(self.size_px, int) and 8 <= self.size_px <= 1024):
-            raise UsageError(f"size_px = {self.size_px!r} is not a whole number in 8..1024")
-        TASKS.make(self.task)
-
-    @property
-    def task(self) -> str:
-        """The call of the task that it is as a target."""
-        return "classification()" if self.train_per_class is None else f"classification(train_per_class={self.train_per_class})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +41,11 @@ class Study:
         targets: name -> a path, a call string, a Source, a Store, or a Data.
         methods: call strings, or name -> call string.
         seeds: how many (3 means 0, 1, 2), or which; at least 2 for a verdict.
+        sample_seeds, init_seeds: instead of seeds, a nested design: each draw of images and classes is trained from each initialisation.
         margin: difference that is not worth having, in points.
         backbone, objective, images_seen, ...: the pre-training (see Pretraining).
         threads: per worker; part of what makes a result what it is.
+        fine_labels: measure each arm on all fine labels of the source too: a probe, and induction (docs/concepts.md).
         folder: paths are relative to it, and the results go there.
 
     Raises:
@@ -82,12 +58,15 @@ class Study:
     reference: str
     targets: Mapping[str, Any]
     methods: Any = ("probe()",)  # in the end a dict: name -> call string
-    seeds: Any = 3  # in the end a tuple
+    seeds: Any = None  # in the end a tuple; 3 where nothing is said
+    sample_seeds: Any = None
+    init_seeds: Any = None
     margin: float = 1.0
     question: str | None = None
     threads: int = 1
     size_px: int | None = None
     hierarchy: str | None = None
+    fine_labels: bool = False
     pretraining: Pretraining = field(default_factory=Pretraining)
     folder: Path = field(default_factory=Path.cwd, compare=False)
     backbone: str | None = None
@@ -101,13 +80,37 @@ class Study:
             if not isinstance(getattr(self, what), Mapping):
                 raise UsageError(f"{what} = {getattr(self, what)!r} is not a mapping of names", f'Write {what}={{"name": ...}}.')
         put("pretraining", self._common())
-        put("seeds", _seeds(self.seeds))
-        put("source", _data(self.source, "source", size_px=self.size_px, hierarchy=self.hierarchy))
+        self._put_seeds(put)
+        put("source", read_data(self.source, "source", size_px=self.size_px, hierarchy=self.hierarchy))
         put("arms", {name: _placed(read_arm(arm, f"[arms] {name}"), Path(self.folder)) for name, arm in self.arms.items()})
         put("targets", {n: read_target(t, n, Path(self.folder)) for n, t in self.targets.items()})
         put("methods", _methods(self.methods))
         put("folder", Path(self.folder))
         self._check()
+
+    def _put_seeds(self, put: Callable[[str, Any], None]) -> None:
+        if (self.sample_seeds is None) != (self.init_seeds is None):
+            raise UsageError("a nested design has both 'sample_seeds' and 'init_seeds'", "sample_seeds = 4 and init_seeds = 3, say.")
+        if self.sample_seeds is None:
+            put("seeds", _seeds(3 if self.seeds is None else self.seeds, "seeds"))
+            return
+        if self.seeds is not None:
+            raise UsageError("'seeds' stands beside 'sample_seeds' and 'init_seeds'", "Give seeds alone, or the other two.")
+        for name in ("sample_seeds", "init_seeds"):
+            put(name, _seeds(getattr(self, name), name))
+        put("seeds", self.sample_seeds)
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether each sample is trained from several initialisations."""
+        return self.init_seeds is not None
+
+    @property
+    def draws(self) -> tuple[tuple[int, int], ...]:
+        """(sample seed, init seed) of each training of an arm."""
+        if not self.is_nested:
+            return tuple((seed, seed) for seed in self.seeds)
+        return tuple(itertools.product(self.sample_seeds, self.init_seeds))
 
     def _common(self) -> Pretraining:
         own = {k: v for k, v in (("backbone", self.backbone), ("images_seen", self.images_seen)) if v is not None}
@@ -134,9 +137,11 @@ class Study:
         for name in self.targets:
             if name in RESERVED:
                 raise UsageError(f"a target may not be called {name!r}", "That name means accuracy on the source itself.")
-        if not _is_number(self.margin, int, float) or not 0 < self.margin < math.inf:
+        if not isinstance(self.fine_labels, bool):
+            raise UsageError(f"fine_labels = {self.fine_labels!r} must be true or false")
+        if not is_number(self.margin, int, float) or not 0 < self.margin < math.inf:
             raise UsageError(f"margin = {self.margin!r} must be a positive number", "1.0 is one point.")
-        if not _is_number(self.threads, int) or self.threads < 1:
+        if not is_number(self.threads, int) or self.threads < 1:
             raise UsageError(f"threads = {self.threads!r} must be a whole number, at least 1")
         BACKBONES.make(self.pretraining.backbone)
         OBJECTIVES.make(self.pretraining.objective)
@@ -171,7 +176,7 @@ class Study:
             return run_study(self, **(told | options))
 
 
-_TOP = ("question", "reference", "seeds", "margin", "threads")
+_TOP = ("question", "reference", "seeds", "sample_seeds", "init_seeds", "margin", "threads")
 _TABLES = ("source", "pretraining", "arms", "targets", "methods")
 
 
@@ -208,7 +213,7 @@ def _from_table(table: dict[str, Any], path: Path) -> Study:
                 f"{key!r} is {table[key]!r}, and it must be a table", f"Begin a line with [{key}]; see docs/study-files.md."
             )
     source = table["source"]
-    keys = ("data", "size_px", "hierarchy")
+    keys = ("data", "size_px", "hierarchy", "fine_labels")
     for key in source:
         if key not in keys:
             raise unknown("key", key, keys, "[source]")
@@ -221,6 +226,7 @@ def _from_table(table: dict[str, Any], path: Path) -> Study:
         source=source["data"],
         size_px=source.get("size_px"),
         hierarchy=source.get("hierarchy"),
+        fine_labels=source.get("fine_labels", False),
         pretraining=pretraining,
         arms=table["arms"],
         targets=table["targets"],
@@ -252,43 +258,11 @@ def _placed(arm: Arm, folder: Path) -> Arm:
     return replace(arm, weights=str(folder / Path(arm.weights).expanduser()))
 
 
-def _is_number(value: Any, *types: type) -> bool:
-    return isinstance(value, types) and not isinstance(value, bool)
-
-
-def _seeds(seeds: Any) -> tuple[int, ...]:
-    given = tuple(range(seeds)) if _is_number(seeds, int) else tuple(seeds) if isinstance(seeds, list | tuple | range) else ()
-    if not given or len(set(given)) != len(given) or any(not _is_number(s, int) or s < 0 for s in given):
-        raise UsageError(f"seeds = {seeds} must be a positive number or a list of distinct seeds >= 0", "seeds = 3 means 0, 1, 2.")
+def _seeds(seeds: Any, name: str) -> tuple[int, ...]:
+    given = tuple(range(seeds)) if is_number(seeds, int) else tuple(seeds) if isinstance(seeds, list | tuple | range) else ()
+    if not given or len(set(given)) != len(given) or any(not is_number(s, int) or s < 0 for s in given):
+        raise UsageError(f"{name} = {seeds} must be a positive number or a list of distinct seeds >= 0", f"{name} = 3 means 0, 1, 2.")
     return given
-
-
-def _data(value: Any, where: str, **defaults: Any) -> Data:
-    if isinstance(value, Data):
-        return value
-    if isinstance(value, str | os.PathLike | Source | Store):
-        return Data(data=value, **defaults)
-    raise UsageError(f"{where} = {value!r} is not a data set", "Give a path, a call string, a Source or a Store.")
-
-
-def read_target(value: Any, name: str, folder: Path) -> Data:
-    """A target's own settings are taken out of its call string: folder('cells/', size_px=32, train_per_class=5)."""
-    data = _data(value, f"[targets] {name}")
-    if not isinstance(data.data, str) or "(" not in data.data or os.path.exists(folder / data.data):
-        return data
-    from seedbed.data.formats import FORMATS, parse_data
-
-    call = parse_data(data.data)
-    of_format = [f.name for f in fields(FORMATS.get(call.name))]  # pyright: ignore[reportArgumentType]
-    for key in call.kwargs:
-        if key not in (*of_format, *_OF_TARGET):
-            raise unknown("key", key, (*of_format, *_OF_TARGET), f"[targets] {name}: {data.data}")
-    own = {key: call.kwargs[key] for key in _OF_TARGET if key in call.kwargs}
-    rest = Call(name=call.name, args=call.args, kwargs={key: value for key, value in call.kwargs.items() if key not in own})
-    try:
-        return Data(data=str(rest), **own) if own else data
-    except UsageError as error:
-        raise UsageError(f"[targets] {name}: {error.message}", error.hint) from None
 
 
 def _methods(methods: Sequence[str] | Mapping[str, str]) -> dict[str, str]:

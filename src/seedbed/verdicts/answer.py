@@ -42,6 +42,7 @@ class Answer:
     num_seeds: int
     seeds_needed: tuple[int, int] | None
     sentence: str
+    source_difference: float | None = None  # the same arms on the source itself, where they can be compared there
 
     @property
     def finding(self) -> str:
@@ -54,6 +55,15 @@ class Answer:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wording:
+    """What a sentence calls the arms (their names by default), and on which labels of the source the same arms differ by how much."""
+
+    arm: str | None = None
+    reference: str | None = None
+    on_source: tuple[str, float] | None = None
+
+
 def answer_from_contrast(
     contrast: Contrast,
     *,
@@ -64,27 +74,29 @@ def answer_from_contrast(
     metric: str,
     unit: str,
     converged: bool | None,
-    describe_arm: str | None = None,
+    wording: Wording | None = None,
     checkpoint: bool = False,
 ) -> Answer:
     """Puts a contrast into its place and into words.
 
     Args:
         target, method: names; "source" and "pretraining" for accuracy on the source itself.
-        images_seen: training budget, None if there is none to speak of.
+        images_seen: training budget; None where each arm stands at its own best.
         unit: "percent" or "score".
         converged: False if the reference still gained more than the margin from a longer training.
-        describe_arm: what the sentence calls the arm, its name by default.
+        wording: what the sentence says beside the contrast.
         checkpoint: whether the arm is one existing checkpoint; taken from the contrast as well.
     """
+    wording = wording or Wording()
     words = _Words(
         contrast=contrast,
-        arm=_called(describe_arm or quoted(contrast.arm), checkpoint or contrast.arm_is_checkpoint),
-        reference=_called(quoted(contrast.reference), contrast.reference_is_checkpoint),
+        arm=_called(wording.arm or quoted(contrast.arm), checkpoint or contrast.arm_is_checkpoint),
+        reference=_called(wording.reference or quoted(contrast.reference), contrast.reference_is_checkpoint),
         unit=unit,
     )
     place = _place(target, method, metric, images_seen)
-    sentence = f"{place}, {words.verdict()}{TRAINING_TIME if converged is False else ''}"
+    beside = "" if wording.on_source is None else _beside(*wording.on_source)
+    sentence = f"{place}, {words.verdict()}{beside}{TRAINING_TIME if converged is False else ''}"
     return Answer(
         question=question,
         target=target,
@@ -107,6 +119,7 @@ def answer_from_contrast(
         num_seeds=contrast.num_seeds,
         seeds_needed=contrast.seeds_needed,
         sentence=sentence,
+        source_difference=None if wording.on_source is None else wording.on_source[1],
     )
 
 
@@ -119,12 +132,19 @@ def _called(words: str, checkpoint: bool) -> str:
     return f"this checkpoint ({words})" if checkpoint else words
 
 
+_SOURCES = {"source": "the source itself", "source_fine": "all fine labels of the source"}
+
+
+def _beside(target: str, difference: float) -> str:
+    """What the same arms' difference was on the source."""
+    number = f"{difference:+.1f}" if round(difference, 1) else "0.0"
+    return f" On {_SOURCES[target]} the difference was {number} points."
+
+
 def _place(target: str, method: str, metric: str, images_seen: int | None) -> str:
-    names = {"source": "the source itself", "source_fine": "all fine labels of the source"}
     details = [metric] if method == "pretraining" else [method, metric]
-    if images_seen:
-        details.append(f"{_count(images_seen, 'image')} seen")
-    return f"On {names.get(target, target)} ({', '.join(details)})"
+    details.append(f"{_count(images_seen, 'image')} seen" if images_seen else "each arm at its own best training budget")
+    return f"On {_SOURCES.get(target, target)} ({', '.join(details)})"
 
 
 def _count(number: int, noun: str) -> str:

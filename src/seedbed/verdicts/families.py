@@ -1,12 +1,12 @@
 """From results to families of contrasts: the arms of one question on one target, method, primary metric and training budget.
 
-In: Results. Out: answers, each arm against the reference; an arm with a single training budget of its own (random initialisation: 0)
+In: Results. Out: answers, each arm against its reference; an arm with a single training budget of its own (random initialisation: 0)
 joins the family of every budget. Knows nothing of what the arms mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,100 +14,211 @@ import numpy as np
 from seedbed.metrics import HIGHER_IS_BETTER
 from seedbed.trials.results import Outcome, Results
 from seedbed.trials.study import Study
-from seedbed.verdicts.answer import Answer, answer_from_contrast, quoted
-from seedbed.verdicts.contrasts import contrast_family
+from seedbed.verdicts.answer import Answer, Wording, answer_from_contrast, quoted
+from seedbed.verdicts.contrasts import Contrast, contrast_pairs
+from seedbed.verdicts.pairs import Pair, Pairing, with_reference
 from seedbed.verdicts.scores import ArmScores
 
 DescribeArm = Callable[[str], str | None]
+SOURCES = ("source", "source_fine")  # as targets: accuracy on the source itself
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Rows by arm that one table compares; the reference's come first."""
+    """Rows by arm that one table compares. `images_seen` is None where each arm stands at its own best training budget."""
 
     target: str
     method: str
-    images_seen: int
+    images_seen: int | None
     metric: str
     unit: str
     rows: dict[str, list[Outcome]]  # arm -> its outcomes over seeds
 
+    @property
+    def sign(self) -> float:
+        return 1.0 if HIGHER_IS_BETTER[self.metric] else -1.0
+
 
 def families(results: Results) -> list[Family]:
-    """Every family that has an outcome of the reference, in the order of the study."""
+    """Every family that has an outcome of the reference, in the order of the study; then, where arms did best at unlike training budgets
+    by their validation images, each arm at its own best."""
     study = results.study
-    primary = [o for o in results.outcomes if o.primary]
-    places = dict.fromkeys((o.target, o.method, o.metric, o.unit) for o in primary)
-    found = []
-    for target, method, metric, unit in places:
-        for budget in study.budgets:
-            rows = _rows(primary, study, target, method, metric, budget)
-            if rows.get(study.reference):
-                found.append(Family(target=target, method=method, images_seen=budget, metric=metric, unit=unit, rows=rows))
-    return found
+    found = [family for place in _places(results) for family in _at_budgets(place, study)]
+    return found + [best for place in _places(results) if (best := _at_own_best(place, study)) is not None]
 
 
-def _rows(outcomes: list[Outcome], study: Study, target: str, method: str, metric: str, budget: int) -> dict[str, list[Outcome]]:
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Everything measured on one target by one method."""
+
+    target: str
+    method: str
+    metric: str
+    unit: str
+    outcomes: list[Outcome]
+
+    def family(self, images_seen: int | None, rows: dict[str, list[Outcome]]) -> Family:
+        return Family(
+            target=self.target, method=self.method, images_seen=images_seen, metric=self.metric, unit=self.unit, rows=rows
+        )
+
+
+def _places(results: Results) -> list[_Place]:
+    found: dict[tuple[str, str, str, str], list[Outcome]] = {}
+    for o in results.outcomes:
+        if o.primary:
+            found.setdefault((o.target, o.method, o.metric, o.unit), []).append(o)
+    return [
+        _Place(target=target, method=method, metric=metric, unit=unit, outcomes=outcomes)
+        for (target, method, metric, unit), outcomes in found.items()
+    ]
+
+
+def _at_budgets(place: _Place, study: Study) -> Iterable[Family]:
+    for budget in study.budgets:
+        rows = _rows(place, study, {arm: study.images_seen_of(arm, budget) for arm in study.arms})
+        if rows.get(study.reference):
+            yield place.family(budget, rows)
+
+
+def _rows(place: _Place, study: Study, seen: dict[str, int]) -> dict[str, list[Outcome]]:
     rows: dict[str, list[Outcome]] = {arm: [] for arm in study.arms}
-    for o in outcomes:
-        if (o.target, o.method, o.metric) == (target, method, metric) and o.images_seen == study.images_seen_of(o.arm, budget):
+    for o in place.outcomes:
+        if o.images_seen == seen[o.arm]:
             rows[o.arm].append(o)
-    return {arm: sorted(found, key=lambda o: o.seed) for arm, found in rows.items() if found}
+    return {arm: sorted(found, key=lambda o: (o.seed, o.init_seed)) for arm, found in rows.items() if found}
 
 
-def answer_families(results: Results, question: str, describe_arm: DescribeArm = lambda arm: None) -> list[Answer]:
-    """One answer per arm and family. Arms whose test images or labels differ from the reference's are left out: no like with like."""
+def _at_own_best(place: _Place, study: Study) -> Family | None:
+    """Each arm at the budget with the best validation score, mean over seeds; None where that says nothing new."""
+    if len(study.budgets) < 2:
+        return None
+    best: dict[str, int] = {}
+    for arm in study.arms:
+        scores: dict[int, list[float]] = {}
+        for o in place.outcomes:
+            if o.arm == arm and (score := validation_score(o)) is not None:
+                scores.setdefault(o.images_seen, []).append(score)
+        if scores:
+            best[arm] = max(scores, key=lambda seen: (np.mean(scores[seen]), -seen))
+    if study.reference not in best:
+        return None
+    ranks = {sorted(study.arms[arm].budgets(study.pretraining)).index(seen) for arm, seen in best.items() if _has_choice(study, arm)}
+    if len(ranks) < 2:
+        return None
+    rows = _rows(place, study, {arm: best.get(arm, -1) for arm in study.arms})
+    return place.family(None, rows)
+
+
+def _has_choice(study: Study, arm: str) -> bool:
+    return len(study.arms[arm].budgets(study.pretraining)) > 1
+
+
+def validation_score(outcome: Outcome) -> float | None:
+    """The validation accuracy of what the method chose; None where it looked at no validation images."""
+    tried = outcome.facts.get("validation_top1")
+    known = [value for value in tried.values() if value is not None] if isinstance(tried, dict) else []
+    return max(known, default=None)
+
+
+def answer_families(
+    results: Results, question: str, describe_arm: DescribeArm = lambda arm: None, pairing: Pairing = with_reference
+) -> list[Answer]:
+    """One answer per pair of arms and family. Arms whose test images or labels differ from their reference's are left out: no like
+    with like. Each answer on a target says what the difference was on the source itself."""
     study = results.study
-    answers = []
     gains = _reference_gains(results)
-    for family in families(results):
-        converged = gains.get((family.target, family.method))
-        reference, arms = _scores(results, family, study.reference)
-        place = {"target": family.target, "method": family.method, "images_seen": family.images_seen}
-        answers += [
-            answer_from_contrast(
-                contrast,
-                question=question,
-                **place,
-                metric=family.metric,
-                unit=family.unit,
-                converged=converged,
-                describe_arm=_described(study, contrast.arm, family.images_seen, describe_arm),
+    contrasts = [(family, contrast_pairs_of(results, family, pairing(study))) for family in families(results)]
+    on_source = _on_source(contrasts)
+    answers = []
+    for family, found in contrasts:
+        for contrast in found:
+            pair = (contrast.arm, contrast.reference)
+            wording = Wording(
+                arm=_described(study, contrast.arm, family.images_seen, describe_arm),
+                reference=None if contrast.reference == study.reference else describe_arm(contrast.reference),
+                on_source=None if family.target in SOURCES else on_source.get((family.images_seen, *pair)),
             )
-            for contrast in contrast_family(
-                reference, arms, margin=study.margin, higher_is_better=HIGHER_IS_BETTER[family.metric], unit=family.unit
+            answers.append(
+                answer_from_contrast(
+                    contrast,
+                    question=question,
+                    target=family.target,
+                    method=family.method,
+                    images_seen=family.images_seen,
+                    metric=family.metric,
+                    unit=family.unit,
+                    converged=None if family.images_seen is None else gains.get((family.target, family.method)),
+                    wording=wording,
+                )
             )
-        ]
     return answers
 
 
-def _described(study: Study, arm: str, budget: int, describe_arm: DescribeArm) -> str | None:
+def contrast_pairs_of(results: Results, family: Family, pairs: Sequence[Pair]) -> list[Contrast]:
+    """The contrasts of those pairs that were measured alike."""
+    scores, comparable = scores_of(results, family, pairs)
+    if not comparable:
+        return []
+    return contrast_pairs(
+        [(scores[p.arm], scores[p.reference]) for p in comparable],
+        margin=results.study.margin,
+        higher_is_better=HIGHER_IS_BETTER[family.metric],
+        unit=family.unit,
+    )
+
+
+def _on_source(contrasts: list[tuple[Family, list[Contrast]]]) -> dict[tuple[int | None, str, str], tuple[str, float]]:
+    """(budget, arm, reference) -> on which labels of the source, and the difference there; the arms' own labels before the fine ones."""
+    found: dict[tuple[int | None, str, str], tuple[str, float]] = {}
+    for family, of_family in sorted(contrasts, key=lambda pair: pair[0].target != "source"):
+        if family.target == "source" or (family.target == "source_fine" and family.method == "probe"):
+            for c in of_family:
+                found.setdefault((family.images_seen, c.arm, c.reference), (family.target, c.difference))
+    return found
+
+
+def _described(study: Study, arm: str, budget: int | None, describe_arm: DescribeArm) -> str | None:
     """What the sentence calls an arm: with what it saw, where that is not what the reference saw."""
-    seen = study.images_seen_of(arm, budget)
     words = describe_arm(arm)
+    seen = study.images_seen_of(arm, budget) if budget is not None else budget
     return words if seen in (0, budget) else f"{words or quoted(arm)}, which saw {seen:,} images,"
 
 
-def _scores(results: Results, family: Family, reference: str) -> tuple[ArmScores, list[ArmScores]]:
-    """The reference and the arms that can be compared with it. Test images are counted as crossed with seeds only where every
-    outcome was measured on the same ones: where classes are drawn anew with each seed, their share is in the spread over seeds."""
-    read = {arm: [_Scored(results, o) for o in rows] for arm, rows in family.rows.items()}
-    comparable = {arm: scored for arm, scored in read.items() if _comparable(read[reference], scored)}
-    first = read[reference][0]
-    crossed = all(scored.same_images(first) for found in comparable.values() for scored in found)
-    made = {
-        arm: ArmScores(
-            arm=arm,
-            values=np.array([s.outcome.value for s in found]),
-            per_image=np.stack([s.contributions for s in found]) if crossed else None,
-            checkpoint=results.study.arms[arm].is_checkpoint,
-        )
-        for arm, found in comparable.items()
-    }
-    return made[reference], [scores for arm, scores in made.items() if arm != reference]
+def scores_of(results: Results, family: Family, pairs: Sequence[Pair]) -> tuple[dict[str, ArmScores], list[Pair]]:
+    """Scores of the arms of those pairs that can be compared, and these pairs. Test images are counted as crossed with seeds only where
+    every outcome was measured on the same ones: where classes are drawn anew with each seed, their share is in the spread over seeds."""
+    wanted = [p for p in pairs if p.arm in family.rows and p.reference in family.rows]
+    read = {arm: [Scored(results, o) for o in family.rows[arm]] for p in wanted for arm in (p.reference, p.arm)}
+    comparable = [p for p in wanted if _comparable(read[p.reference], read[p.arm])]
+    used = dict.fromkeys(arm for p in comparable for arm in (p.reference, p.arm))
+    crossed = all(s.same_images(read[arm][0]) and s.same_images(read[next(iter(used))][0]) for arm in used for s in read[arm])
+    return {arm: _arm_scores(results, arm, read[arm], crossed=crossed) for arm in used}, comparable
 
 
-class _Scored:
+def _arm_scores(results: Results, arm: str, scored: list[Scored], *, crossed: bool) -> ArmScores:
+    units = _units(results.study, scored)
+    return ArmScores(
+        arm=arm,
+        values=np.array([np.mean([s.outcome.value for s in unit]) for unit in units]),
+        per_image=np.stack([np.mean([s.contributions for s in unit], axis=0) for unit in units]) if crossed else None,
+        checkpoint=results.study.arms[arm].is_checkpoint,
+    )
+
+
+def _units(study: Study, scored: list[Scored]) -> list[list[Scored]]:
+    """The outcomes of an arm in independent parts: in a nested design those of one sample; where the arm draws nothing, so that all
+    samples are the same training, those of one initialisation."""
+    if not study.is_nested:
+        return [[s] for s in scored]
+    is_drawn = len({s.outcome.backbone_key for s in scored}) == len(scored)
+    units: dict[int, list[Scored]] = {}
+    for s in scored:
+        units.setdefault(s.outcome.seed if is_drawn else s.outcome.init_seed, []).append(s)
+    return list(units.values())
+
+
+class Scored:
     """One outcome with its test images in the order of their ids."""
 
     def __init__(self, results: Results, outcome: Outcome) -> None:
@@ -116,15 +227,19 @@ class _Scored:
         self.outcome = outcome
         self.ids, self.labels, self.contributions = ids[order], labels[order], contributions[order]
 
-    def same_images(self, other: _Scored) -> bool:
+    @property
+    def draw(self) -> tuple[int, int]:
+        return self.outcome.seed, self.outcome.init_seed
+
+    def same_images(self, other: Scored) -> bool:
         return np.array_equal(self.ids, other.ids) and np.array_equal(self.labels, other.labels)
 
 
-def _comparable(reference: list[_Scored], arm: list[_Scored]) -> bool:
+def _comparable(reference: list[Scored], arm: list[Scored]) -> bool:
     """Whether an arm was measured on the reference's test images with its labels, seed by seed; where they share no seed, on
     images that some seed of the reference was measured on."""
-    by_seed = {scored.outcome.seed: scored for scored in reference}
-    shared = [(scored, by_seed[scored.outcome.seed]) for scored in arm if scored.outcome.seed in by_seed]
+    by_draw = {scored.draw: scored for scored in reference}
+    shared = [(scored, by_draw[scored.draw]) for scored in arm if scored.draw in by_draw]
     if shared:
         return all(a.same_images(b) for a, b in shared)
     return any(arm[0].same_images(scored) for scored in reference)
@@ -136,16 +251,16 @@ def _reference_gains(results: Results) -> dict[tuple[str, str], bool | None]:
     study = results.study
     small, large = study.budgets[0], study.budgets[-1]
     found: dict[tuple[str, str], bool | None] = {}
-    for family in families(results):
-        found.setdefault((family.target, family.method), None)
+    means: dict[tuple[str, str, int | None], float] = {}
+    for place in _places(results):
+        for family in _at_budgets(place, study):
+            found.setdefault((family.target, family.method), None)
+            mean = float(np.mean([o.value for o in family.rows[study.reference]]))
+            means[family.target, family.method, family.images_seen] = family.sign * mean
     if small == large:
         return found
-    means = {
-        (f.target, f.method, f.images_seen): float(np.mean([o.value for o in f.rows[study.reference]])) for f in families(results)
-    }
-    directions = {(f.target, f.method): 1 if HIGHER_IS_BETTER[f.metric] else -1 for f in families(results)}
-    for (target, method), sign in directions.items():
+    for target, method in found:
         before, after = means.get((target, method, small)), means.get((target, method, large))
         if before is not None and after is not None:
-            found[target, method] = sign * (after - before) <= study.margin
+            found[target, method] = after - before <= study.margin
     return found

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from seedbed.verdicts.quantiles import dunnett_quantiles, two_sided_power
+from seedbed.verdicts.quantiles import Joint, two_sided_power
 from seedbed.verdicts.variances import crossed, satterthwaite
 
 POWER = 0.8
@@ -25,21 +25,21 @@ class MeasuredSpread:
     """What a contrast's variance is made of.
 
     Args:
-        variances: of a single seed's value, arm and reference (shrunk where the family shrinks).
-        lost_dfs: seeds less degrees of freedom, arm and reference: 0 where shrunk, else 1.
+        variances: of a single seed's value, of each group, times its coefficient squared (shrunk where the family shrinks).
+        lost_dfs: seeds less degrees of freedom, of each group: 0 where shrunk, else 1.
         df: degrees of freedom of the variance over seeds, as measured.
         v_image: variance that the test images add and more seeds do not remove.
         num_images: test images behind it, 0 if none were looked at.
     """
 
-    variances: tuple[float, float]
-    lost_dfs: tuple[float, float]
+    variances: tuple[float, ...]
+    lost_dfs: tuple[float, ...]
     df: float
     v_image: float
     num_images: int
 
 
-def seeds_needed(difference: float, spread: MeasuredSpread, num_contrasts: int) -> tuple[int, int] | None:
+def seeds_needed(difference: float, spread: MeasuredSpread, joint: Joint) -> tuple[int, int] | None:
     """Fewest seeds per arm for 80 % power at `difference`, at both ends of the variance's 95 % interval.
 
     None if the difference is 0, or if 1,000 seeds would not do at the wider end (test images, say, limit it).
@@ -47,7 +47,7 @@ def seeds_needed(difference: float, spread: MeasuredSpread, num_contrasts: int) 
     ends = []
     for probability in (0.975, 0.025):
         ratio = _variance_ratio(spread.df, probability)
-        fewest = _fewest_seeds(abs(difference), spread, ratio, num_contrasts)
+        fewest = _fewest_seeds(abs(difference), spread, ratio, joint)
         if fewest is None:
             return None
         ends.append(fewest)
@@ -59,26 +59,26 @@ def _variance_ratio(df: float, probability: float) -> float:
     return 1.0 if math.isinf(df) else df / float(special.gammaincinv(df / 2, probability) * 2)
 
 
-def _fewest_seeds(distance: float, spread: MeasuredSpread, ratio: float, num_contrasts: int) -> int | None:
+def _fewest_seeds(distance: float, spread: MeasuredSpread, ratio: float, joint: Joint) -> int | None:
     low, high = 2, MAX_SEEDS
-    if _power(distance, spread, ratio, num_contrasts, high) < POWER:
+    if _power(distance, spread, ratio, joint, high) < POWER:
         return None
     while low < high:
         middle = (low + high) // 2
-        enough = _power(distance, spread, ratio, num_contrasts, middle) >= POWER
+        enough = _power(distance, spread, ratio, joint, middle) >= POWER
         low, high = (low, middle) if enough else (middle + 1, high)
     return low
 
 
-def _power(distance: float, spread: MeasuredSpread, ratio: float, num_contrasts: int, num_seeds: int) -> float:
+def _power(distance: float, spread: MeasuredSpread, ratio: float, joint: Joint, num_seeds: int) -> float:
     """Chance that the interval excludes 0 with this many seeds in both arms and the same test images."""
     parts = ratio * np.array(spread.variances) / num_seeds
     v_seed, df_seed = satterthwaite(parts, num_seeds - np.array(spread.lost_dfs))
     v, df = v_seed, df_seed
     if spread.num_images:
-        v, df = crossed(v_seed, df_seed, np.array(spread.v_image), 0.0, spread.num_images)
+        v, df = crossed(v_seed, df_seed, (np.array(spread.v_image), 0.0, spread.num_images))
     if v == 0:
         return float(distance > 0)
-    quantile, quantile_seed = dunnett_quantiles(LEVEL, num_contrasts, [float(df), float(df_seed)])
+    quantile, quantile_seed = joint.quantiles(LEVEL, [float(df), float(df_seed)])
     critical = max(quantile, quantile_seed * math.sqrt(v_seed / v))
     return two_sided_power(distance / math.sqrt(v), float(critical), float(df))

@@ -1,12 +1,18 @@
-"""Two-sided Dunnett quantiles, p-values and power, by quadrature.
+"""Two-sided simultaneous quantiles, p-values and power, by quadrature.
 
-In: a level or an absolute t statistic, the number of contrasts that share one reference, and degrees of
+In: a level or an absolute t statistic, the number of contrasts, whether they share one reference, and degrees of
 freedom, fractional or infinite. Out: plain floats. Knows nothing of arms, seeds or images.
 
 With z_0, ..., z_k standard normal and s^2 ~ chi^2_df / df, contrast i is t_i = (z_i - z_0) / (sqrt(2) s), so
 any two contrasts correlate at 1/2 (Dunnett 1955, JASA 50:1096) and, with x = sqrt(2) c s,
 
     P(max |t_i| <= c) = E_s  integral phi(z) [Phi(z + x) - Phi(z - x)]^k dz.
+
+Contrasts that do not all share a reference may correlate in any way. The maximum of independent |t_i| with one s,
+
+    P(max |t_i| <= c) = E_s  [Phi(c s) - Phi(-c s)]^k,
+
+the studentized maximum modulus, bounds them all (Sidak 1967, JASA 62:626).
 
 Both integrands are smooth and decay on both sides (that over s once it is written in log s, which also
 removes the singularity at s = 0 for df < 1), where the trapezoid rule converges exponentially.
@@ -16,6 +22,7 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.polynomial import Chebyshev
@@ -35,48 +42,61 @@ _Z = np.linspace(-8.5, 8.5, 41)
 _Z_WEIGHTS = np.exp(-(_Z**2) / 2) / np.exp(-(_Z**2) / 2).sum()
 
 
-def dunnett_quantile(level: float, num_contrasts: int, df: float) -> float:
-    """The c for which all of `num_contrasts` |t| statistics stay below c with probability `level`.
+@dataclass(frozen=True)
+class Joint:
+    """Contrasts that are judged together.
 
     Args:
-        level: simultaneous coverage, inside (0, 1).
-        num_contrasts: contrasts with one shared reference, at least 1 (1 gives Student's t).
-        df: degrees of freedom, at least 0.4, may be `math.inf`.
-
-    Raises:
-        ValueError: an argument lies outside its range.
-
-    >>> round(dunnett_quantile(0.95, 3, 10), 2)
-    2.76
+        num: how many, at least 1 (1 gives Student's t).
+        shared: whether all have one arm in common, their reference (Dunnett); otherwise any correlation is allowed for.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; it must lie between 0 and 1, for instance 0.95")
-    _check(num_contrasts, df)
-    return _quantile(float(level), int(num_contrasts), float(df))
 
+    num: int
+    shared: bool = True
 
-def dunnett_p_value(abs_t: float, num_contrasts: int, df: float) -> float:
-    """The probability that the largest of `num_contrasts` |t| statistics exceeds `abs_t` under the null.
+    def __post_init__(self) -> None:
+        if self.num < 1:
+            raise ValueError(f"num is {self.num}; a family has at least 1 contrast")
 
-    Args:
-        abs_t: absolute t statistic, at least 0, may be `math.inf`.
-        num_contrasts, df: as in `dunnett_quantile`.
+    def quantile(self, level: float, df: float) -> float:
+        """The c for which all |t| statistics stay below c with probability `level`.
 
-    >>> round(dunnett_p_value(2.76, 3, 10), 2)
-    0.05
-    """
-    if not abs_t >= 0:
-        raise ValueError(f"abs_t is {abs_t}; it must be an absolute value, 0 or more")
-    _check(num_contrasts, df)
-    return _p_value(float(abs_t), int(num_contrasts), float(df))
+        Args:
+            level: simultaneous coverage, inside (0, 1).
+            df: degrees of freedom, at least 0.4, may be `math.inf`.
 
+        Raises:
+            ValueError: an argument lies outside its range.
 
-def dunnett_quantiles(level: float, num_contrasts: int, df: ArrayLike) -> Floats:
-    """`dunnett_quantile` for an array of df, from a cached table that agrees with it to 1e-4."""
-    df = np.asarray(df, dtype=np.float64)
-    if df.size and not df.min() >= _MIN_DF:
-        raise ValueError(f"df goes down to {df.min()}; the table starts at {_MIN_DF}")
-    return np.exp(_log_quantile_table(float(level), int(num_contrasts))(1 / df))
+        >>> round(Joint(3).quantile(0.95, 10), 2)
+        2.76
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level is {level}; it must lie between 0 and 1, for instance 0.95")
+        _check(df)
+        return _quantile(float(level), self, float(df))
+
+    def p_value(self, abs_t: float, df: float) -> float:
+        """The probability that the largest |t| statistic exceeds `abs_t` under the null.
+
+        Args:
+            abs_t: absolute t statistic, at least 0, may be `math.inf`.
+            df: as in `quantile`.
+
+        >>> round(Joint(3).p_value(2.76, 10), 2)
+        0.05
+        """
+        if not abs_t >= 0:
+            raise ValueError(f"abs_t is {abs_t}; it must be an absolute value, 0 or more")
+        _check(df)
+        return _p_value(float(abs_t), self, float(df))
+
+    def quantiles(self, level: float, df: ArrayLike) -> Floats:
+        """`quantile` for an array of df, from a cached table that agrees with it to 1e-4."""
+        df = np.asarray(df, dtype=np.float64)
+        if df.size and not df.min() >= _MIN_DF:
+            raise ValueError(f"df goes down to {df.min()}; the table starts at {_MIN_DF}")
+        return np.exp(_log_quantile_table(float(level), self)(1 / df))
 
 
 def two_sided_power(noncentrality: float, critical: float, df: float) -> float:
@@ -87,35 +107,33 @@ def two_sided_power(noncentrality: float, critical: float, df: float) -> float:
     return float(weights @ (over + under))
 
 
-def _check(num_contrasts: int, df: float) -> None:
-    if num_contrasts < 1:
-        raise ValueError(f"num_contrasts is {num_contrasts}; a family has at least 1 contrast")
+def _check(df: float) -> None:
     if not df >= _MIN_DF:
         raise ValueError(f"df is {df}; degrees of freedom start at {_MIN_DF} (infinity is allowed)")
 
 
 @functools.cache
-def _quantile(level: float, num_contrasts: int, df: float) -> float:
+def _quantile(level: float, joint: Joint, df: float) -> float:
     low = _student_quantile(level, df)
-    if num_contrasts == 1:
+    if joint.num == 1:
         return low
     # One contrast alone bounds the quantile from below, Bonferroni from above.
-    high = _student_quantile(1 - (1 - level) / num_contrasts, df)
-    gap = functools.partial(_coverage_gap, level=level, num_contrasts=num_contrasts, df=df)
+    high = _student_quantile(1 - (1 - level) / joint.num, df)
+    gap = functools.partial(_coverage_gap, level=level, joint=joint, df=df)
     return float(brentq(gap, low * (1 - 1e-6), high * (1 + 1e-6), xtol=1e-10))  # pyright: ignore[reportArgumentType]
 
 
-def _coverage_gap(critical: float, *, level: float, num_contrasts: int, df: float) -> float:
-    return 1 - level - _tail(critical, num_contrasts, df)
+def _coverage_gap(critical: float, *, level: float, joint: Joint, df: float) -> float:
+    return 1 - level - _tail(critical, joint, df)
 
 
 @functools.cache
-def _p_value(abs_t: float, num_contrasts: int, df: float) -> float:
+def _p_value(abs_t: float, joint: Joint, df: float) -> float:
     if math.isinf(abs_t):
         return 0.0
-    if num_contrasts == 1:
+    if joint.num == 1:
         return 2 * float(special.ndtr(-abs_t) if math.isinf(df) else special.stdtr(df, -abs_t))
-    return min(1.0, max(0.0, _tail(abs_t, num_contrasts, df)))
+    return min(1.0, max(0.0, _tail(abs_t, joint, df)))
 
 
 def _student_quantile(level: float, df: float) -> float:
@@ -123,12 +141,15 @@ def _student_quantile(level: float, df: float) -> float:
     return float(special.ndtri(upper) if math.isinf(df) else special.stdtrit(df, upper))
 
 
-def _tail(critical: float, num_contrasts: int, df: float) -> float:
+def _tail(critical: float, joint: Joint, df: float) -> float:
     """P(max |t_i| > critical)."""
     scale, weights = _scale_nodes(df)
+    if not joint.shared:
+        outside = 2 * special.ndtr(-critical * scale)
+        return float(weights @ -np.expm1(joint.num * np.log1p(-outside)))
     x = math.sqrt(2) * critical * scale[:, None]
     inside = special.ndtr(_Z + x) - special.ndtr(_Z - x)
-    return float(weights @ ((1 - inside**num_contrasts) @ _Z_WEIGHTS))
+    return float(weights @ ((1 - inside**joint.num) @ _Z_WEIGHTS))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -146,11 +167,11 @@ def _scale_nodes(df: float) -> tuple[Floats, Floats]:
 
 
 @functools.cache
-def _log_quantile_table(level: float, num_contrasts: int) -> Chebyshev:
+def _log_quantile_table(level: float, joint: Joint) -> Chebyshev:
     """log c as a polynomial in 1/df: nearly linear there, because c grows like a power 1/df of the odds."""
 
     def log_quantile(inverse_df: Floats) -> Floats:
         df = [1 / x if x > 1e-9 else math.inf for x in inverse_df]
-        return np.log([_quantile(level, num_contrasts, value) for value in df])
+        return np.log([_quantile(level, joint, value) for value in df])
 
     return Chebyshev.interpolate(log_quantile, _TABLE_DEGREE, domain=[0, 1 / _MIN_DF])

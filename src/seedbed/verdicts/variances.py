@@ -20,6 +20,8 @@ r / (N S) over the two arms, is thus counted twice, and V_both estimates it from
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -73,12 +75,17 @@ def satterthwaite(variances: Floats, dfs: ArrayLike) -> tuple[Floats, Floats]:
     return total, _ratio(total**2, spread)
 
 
-def image_variance(per_image: Floats, per_image_reference: Floats) -> tuple[Floats, Floats]:
-    """V_image and V_both, from [..., S, N] of an arm and [..., S', N] of its reference, N >= 2, S, S' >= 2."""
-    num_images = per_image.shape[-1]
-    difference = per_image.mean(-2) - per_image_reference.mean(-2)
-    v_both = _residual_share(per_image) + _residual_share(per_image_reference)
-    return sample_variance(difference) / num_images, v_both
+def image_variance(per_image: Sequence[Floats], coefficients: Sequence[float]) -> tuple[Floats, Floats]:
+    """V_image and V_both of a sum of groups' means, each times its coefficient.
+
+    Args:
+        per_image: of each group [..., S_g, N], N >= 2, S_g >= 2, on the same images.
+        coefficients: 1 and -1 for a contrast.
+    """
+    num_images = per_image[0].shape[-1]
+    combined = sum(c * x.mean(-2) for c, x in zip(coefficients, per_image, strict=True))
+    v_both = sum(c**2 * _residual_share(x) for c, x in zip(coefficients, per_image, strict=True))
+    return sample_variance(np.asarray(combined)) / num_images, np.asarray(v_both)
 
 
 def _residual_share(per_image: Floats) -> Floats:
@@ -93,10 +100,15 @@ def _residual_share(per_image: Floats) -> Floats:
     return squares / ((num_seeds - 1) * (num_images - 1) * num_seeds * num_images)
 
 
-def crossed(v_seed: Floats, df_seed: Floats, v_image: Floats, v_both: ArrayLike, num_images: int) -> tuple[Floats, Floats]:
-    """V = max(V_seed + V_image - V_both, V_seed, V_image) and its degrees of freedom, elementwise."""
-    total = np.maximum(v_seed + v_image - np.asarray(v_both), np.maximum(v_seed, v_image))
-    return total, _ratio(total**2, v_seed**2 / df_seed + v_image**2 / (num_images - 1))
+def crossed(v_seed: Floats, df_seed: Floats, *parts: tuple[Floats, ArrayLike, int]) -> tuple[Floats, Floats]:
+    """V = max(V_seed + V_image - V_both, V_seed, V_image) and its degrees of freedom, elementwise.
+
+    `parts` holds (V_image, V_both, number of images) of each set of test images; several sets add up.
+    """
+    v_image = sum((part[0] for part in parts), np.zeros(()))
+    v_both = sum((np.asarray(part[1]) for part in parts), np.zeros(()))
+    total = np.maximum(v_seed + v_image - v_both, np.maximum(v_seed, v_image))
+    return total, _ratio(total**2, v_seed**2 / df_seed + sum(v**2 / (n - 1) for v, _, n in parts))
 
 
 def half_width(v: Floats, quantile: ArrayLike, v_seed: Floats, quantile_seed: ArrayLike) -> Floats:

@@ -15,7 +15,7 @@ from seedbed.trials.arms import Arm
 from seedbed.trials.datasets import data_notes
 from seedbed.trials.plan import Plan
 from seedbed.trials.results import Results
-from seedbed.trials.study import Data
+from seedbed.trials.data import Data
 from seedbed.writeup import numbers
 
 

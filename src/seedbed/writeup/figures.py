@@ -103,7 +103,7 @@ def _panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) ->
     mean = table.reference.mean
     assert mean is not None, "a family has an outcome of the reference"
     _frame(axes, limits, len(table.rows), is_last)
-    axes.set_title(f"{table.images_seen:,} images seen", loc="left", fontsize=8.5, pad=4, color=_INK, alpha=0.75)
+    axes.set_title(table.budget, loc="left", fontsize=8.5, pad=4, color=_INK, alpha=0.75)
     axes.axvspan(mean - table.margin, mean + table.margin, color="#808080", alpha=0.22, linewidth=0)
     axes.axvline(mean, color=_INK, linewidth=0.9)
     for y, row in enumerate(table.rows):

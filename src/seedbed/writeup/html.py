@@ -99,7 +99,7 @@ def _drawing_words(of_place: list[FamilyTable]) -> str:
     parts = []
     for table in of_place:
         rows = [f"{r.arm} {numbers.plain(r.mean, table.decimals)} ({r.verdict})" for r in table.rows if r.values]
-        parts.append(f"{table.images_seen:,} images seen: {', '.join(rows)}.")
+        parts.append(f"{table.budget}: {', '.join(rows)}.")
     return f"Means over seeds of {of_place[0].title}. {' '.join(parts)}"
 
 
@@ -119,7 +119,7 @@ def _data_url(strip: Strip) -> str:
 def _unplaced(results: Results, found: Sequence[FamilyTable]) -> list[str]:
     """Measured or planned, but in no table: cells whose place and budget have no outcome of the reference."""
     study = results.study
-    shown = {(*t.place, row.arm, study.images_seen_of(row.arm, t.images_seen)) for t in found for row in t.rows}
+    shown = {(*t.place, r.arm, study.images_seen_of(r.arm, t.images_seen)) for t in found if t.images_seen for r in t.rows}
     left = [c for c in results.plan.cells if (c.target, c.method, c.arm, c.images_seen) not in shown]
     words = [f"{numbers.target_words(c.target)}, {c.method}, {c.images_seen:,} images seen" for c in left if c.images_seen]
     return list(dict.fromkeys(words))

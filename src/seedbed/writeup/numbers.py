@@ -11,6 +11,11 @@ from collections.abc import Iterable
 MISSING = "–"
 _MAX_DECIMALS = 4
 _METRICS = {"top1": "top-1 accuracy", "top5": "top-5 accuracy", "top1_error": "top-1 error", "top5_error": "top-5 error"}
+_METRICS |= {
+    "induction_top1": "induction, top-1",
+    "induction_top5": "induction, top-5",
+    "induction_within_top1": "induction within the coarse class, top-1",
+}
 
 
 def decimals(values: Iterable[float | None], unit: str) -> int:
@@ -44,6 +49,11 @@ def interval(ends: tuple[float, float] | None, places: int) -> str:
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """1 seed, 3 seeds."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def budget_words(images_seen: int | None) -> str:
+    """A training budget as one says it."""
+    return "each arm at its own best training budget" if images_seen is None else f"{images_seen:,} images seen"
 
 
 def duration(seconds: float) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import TRAINING_TIME, Answer
-from seedbed.verdicts.families import Family, families
+from seedbed.verdicts.families import SOURCES, Family, families
 from seedbed.writeup import numbers
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Row:
 
     arm: str
     is_reference: bool
+    is_control: bool  # what another arm is compared with
     num_images: int | None  # None while nothing is measured, 0 without pre-training
     num_classes: int | None
     epochs: float | None
@@ -57,7 +58,9 @@ class Row:
             return "reference"
         if not self.values:
             return "not measured"
-        return self.answer.verdict if self.answer else "not compared"
+        if self.answer is None:
+            return "control" if self.is_control else "not compared"
+        return self.answer.verdict
 
     @property
     def symbol(self) -> str:
@@ -70,13 +73,19 @@ class FamilyTable:
 
     target: str
     method: str
-    images_seen: int
+    images_seen: int | None  # None: each arm at its own best
     metric: str
     unit: str
     higher_is_better: bool
     num_test: tuple[int, int]  # fewest and most over arms: where arms keep different classes of the source, they differ
     margin: float
     rows: tuple[Row, ...]
+    others: tuple[Answer, ...] = ()  # of arms that are compared with another than the study's reference, a control say
+
+    @property
+    def budget(self) -> str:
+        """The training budget in words."""
+        return numbers.budget_words(self.images_seen)
 
     @property
     def place(self) -> tuple[str, str]:
@@ -93,7 +102,7 @@ class FamilyTable:
 
     @property
     def answers(self) -> list[Answer]:
-        return [row.answer for row in self.rows if row.answer]
+        return [*(row.answer for row in self.rows if row.answer), *self.others]
 
     @property
     def remark(self) -> str:
@@ -109,7 +118,7 @@ class FamilyTable:
 def family_tables(results: Results, answers: Sequence[Answer]) -> tuple[FamilyTable, ...]:
     """A table per family that has an outcome of the reference; targets first, the source itself after them."""
     found = [_table(results, family, answers) for family in families(results)]
-    return tuple(sorted(found, key=lambda table: table.target in ("source", "source_fine")))
+    return tuple(sorted(found, key=lambda table: table.target in SOURCES))
 
 
 def places(tables: Iterable[FamilyTable]) -> dict[tuple[str, str], list[FamilyTable]]:
@@ -134,20 +143,26 @@ def _table(results: Results, family: Family, answers: Sequence[Answer]) -> Famil
         num_test=(min(sizes), max(sizes)),
         margin=results.study.margin,
         rows=tuple(row for row in rows if row.num_planned or row.values),
+        others=tuple(a for a in _answers(family, answers) if a.reference != results.study.reference),
     )
+
+
+def _answers(family: Family, answers: Sequence[Answer]) -> list[Answer]:
+    place = (family.target, family.method, family.images_seen, family.metric)
+    return [a for a in answers if (a.target, a.method, a.images_seen, a.metric) == place]
 
 
 def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) -> Row:
     outcomes = family.rows.get(arm, [])
     here = (family.target, family.method)
-    seen = results.study.images_seen_of(arm, family.images_seen)
-    planned = [c for c in results.plan.cells if (c.arm, c.target, c.method, c.images_seen) == (arm, *here, seen)]
-    place = (*here, family.images_seen, family.metric, arm)
-    found = [a for a in answers if (a.target, a.method, a.images_seen, a.metric, a.arm) == place]
     first = outcomes[0] if outcomes else None
+    seen = results.study.images_seen_of(arm, family.images_seen) if family.images_seen is not None else first and first.images_seen
+    planned = [c for c in results.plan.cells if (c.arm, c.target, c.method, c.images_seen) == (arm, *here, seen)]
+    found = [a for a in _answers(family, answers) if (a.arm, a.reference) == (arm, results.study.reference)]
     return Row(
         arm=arm,
         is_reference=arm == results.study.reference,
+        is_control=any(a.reference == arm for a in _answers(family, answers)),
         num_images=first.num_train_images if first else None,
         num_classes=first.num_train_classes if first else None,
         epochs=first.epochs if first else None,
@@ -193,7 +208,7 @@ def _terminal_table(table: FamilyTable) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    title = Text(f"{table.title}, {table.images_seen:,} images seen")
+    title = Text(f"{table.title}, {table.budget}")
     shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     shown.add_column("arm", overflow="fold", max_width=16)
     for name in ("images", "mean", "sd", "n", "difference", "95 % interval"):

@@ -68,7 +68,7 @@ class Finetune(Method):
 
     def _train(self, backbone: Backbone, task: Task, rate: float, context: Context) -> Backbone:
         """A copy of the backbone with a new head, trained at this peak learning rate; batch norm keeps learning."""
-        tuned = backbone.with_new_head(task.store.classes, context.seed)
+        tuned = backbone.with_new_head(task.classes, context.seed)
         tuned.module.to(context.device)
         images = tuned.images(task.store, task.train, task.labels(task.train))
         schedule = Schedule(

@@ -1,0 +1,80 @@
+"""Induction: does a net that was trained on coarse labels tell the fine ones apart? (Huh, Agrawal and Efros 2016, section 3.3.)
+
+In: codes and fine labels of a gallery and of queries, and which coarse class each fine label has in training. Out: for each query the fine
+labels whose nearest gallery image is nearest, best first: among all, and among those of the query's own coarse class. Learns nothing.
+
+Only fine labels that share their coarse class with another take part, in the gallery and as queries: the others were trained on as they
+are. Similarity is the cosine. `top1` is thus the label of the nearest image, and `top5` whether the label is among the five whose nearest
+images are nearest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from seedbed.readout.linear import normalise_rows
+
+_BLOCK = 2**26  # similarities held at once
+NUM_RANKED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """Fine labels for each of m queries, best first; -1 where there are fewer."""
+
+    among_all: np.ndarray  # int32 [m, 5]
+    within: np.ndarray  # int32 [m, 1], among the labels of the query's own coarse class
+
+
+def undistinguished(class_of_leaf: np.ndarray) -> np.ndarray:
+    """The fine labels that share their coarse class with another: int [k]; -1 in `class_of_leaf` means that a label is dropped."""
+    kept = np.flatnonzero(class_of_leaf >= 0)
+    sizes = np.bincount(class_of_leaf[kept], minlength=int(class_of_leaf.max(initial=-1)) + 1)
+    return kept[sizes[class_of_leaf[kept]] > 1]
+
+
+def baselines(class_of_leaf: np.ndarray) -> dict[str, float]:
+    """Percent: a uniform guess among the labels that take part, and the guess within the right coarse class, which is what perfect
+    coarse knowledge gives."""
+    leaves = undistinguished(class_of_leaf)
+    sizes = np.bincount(class_of_leaf[leaves])[class_of_leaf[leaves]]
+    return {
+        "chance_top1": 100.0 / len(leaves),
+        "chance_top5": 100.0 * min(1.0, NUM_RANKED / len(leaves)),
+        "coarse_guess_top1": 100.0 * float((1.0 / sizes).mean()),
+        "coarse_guess_top5": 100.0 * float(np.minimum(1.0, NUM_RANKED / sizes).mean()),
+    }
+
+
+def rank_fine(
+    gallery: torch.Tensor, gallery_leaves: np.ndarray, queries: torch.Tensor, query_leaves: np.ndarray, class_of_leaf: np.ndarray
+) -> Ranked:
+    """Rank the fine labels for each query.
+
+    Args:
+        gallery: float [n, d]; queries: float [m, d].
+        gallery_leaves, query_leaves: int [n], [m], fine labels that all take part (`undistinguished`), each with a gallery image.
+        class_of_leaf: int [num_leaves], the coarse class of each fine label, -1 where dropped.
+    """
+    leaves, which = np.unique(gallery_leaves, return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    starts = np.searchsorted(which[order], np.arange(len(leaves)))
+    bounds = [*starts.tolist(), len(order)]
+    sorted_gallery = normalise_rows(gallery)[torch.from_numpy(order).to(gallery.device)]
+    queries = normalise_rows(queries)
+    coarse = torch.from_numpy(class_of_leaf[leaves].astype(np.int64)).to(gallery.device)
+    of_query = torch.from_numpy(class_of_leaf[query_leaves].astype(np.int64)).to(gallery.device)
+    size = max(1, _BLOCK // max(1, len(order)))
+    best, within = [], []
+    for i in range(0, len(queries), size):
+        similarities = queries[i : i + size] @ sorted_gallery.T
+        nearest = torch.stack([similarities[:, a:b].amax(1) for a, b in zip(bounds[:-1], bounds[1:], strict=True)], dim=1)
+        best.append(torch.topk(nearest, min(NUM_RANKED, len(leaves))).indices.cpu())
+        inside = of_query[i : i + size, None] == coarse[None, :]
+        within.append(nearest.masked_fill(~inside, -2.0).argmax(1, keepdim=True).cpu())
+    return Ranked(
+        among_all=leaves[torch.cat(best).numpy()].astype(np.int32), within=leaves[torch.cat(within).numpy()].astype(np.int32)
+    )

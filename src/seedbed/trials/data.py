@@ -1,0 +1,117 @@
+"""What a study says of its data: the source and the targets, as they are declared.
+
+In: a path, a call string, a table of sources, a Source, a Store. Out: one checked frozen record, which knows the task that it is as a
+target. Opens nothing; `datasets` does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from seedbed.base.call import Call, parse_call
+from seedbed.base.errors import UsageError, unknown
+from seedbed.data.source import Source
+from seedbed.data.store import Store
+from seedbed.tasks.catalogue import TASKS
+
+OWN_SOURCE = "source"  # as a target: the study's own source, with a recipe of its own
+_OF_TASK = ("train_per_class", "recipe", "metric")
+_OF_TARGET = ("size_px", "hierarchy", *_OF_TASK)  # what a target may say beside its format's own settings
+_PART = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """A data set of a study: where it is, and at which size it is packed; a target may be a part of it.
+
+    `data` may be a mapping of names to data sets: one source made of several, whose labels become `name/label`.
+    """
+
+    data: str | os.PathLike[str] | Source | Store | Mapping[str, Any]
+    size_px: int | None = None
+    hierarchy: str | Mapping[str, str] | None = None  # or one for each of several sources
+    train_per_class: int | None = None
+    recipe: str | None = None
+    metric: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.data, os.PathLike):
+            object.__setattr__(self, "data", os.fspath(self.data))
+        if isinstance(self.data, Mapping):
+            _check_parts(self.data)
+        if isinstance(self.hierarchy, Mapping):
+            _check_hierarchies(self.hierarchy, self.data)
+        if self.size_px is not None and not (is_number(self.size_px, int) and 8 <= self.size_px <= 1024):
+            raise UsageError(f"size_px = {self.size_px!r} is not a whole number in 8..1024")
+        TASKS.make(self.task)
+
+    @property
+    def is_own_source(self) -> bool:
+        """Whether it is the study's own source, as a target."""
+        return self.data == OWN_SOURCE
+
+    @property
+    def task(self) -> str:
+        """The call of the task that it is as a target."""
+        given = {name: value for name in _OF_TASK if (value := getattr(self, name)) is not None}
+        return str(Call(name="classification", kwargs=given))
+
+
+def read_data(value: Any, where: str, **defaults: Any) -> Data:
+    """A data set from whatever may stand for one; raises UsageError for anything else."""
+    if isinstance(value, Data):
+        return value
+    if isinstance(value, str | os.PathLike | Source | Store | Mapping):
+        return Data(data=value, **defaults)
+    raise UsageError(f"{where} = {value!r} is not a data set", "Give a path, a call string, a Source or a Store.")
+
+
+def read_target(value: Any, name: str, folder: Path) -> Data:
+    """A target's own settings are taken out of its call string: folder('cells/', size_px=32, train_per_class=5)."""
+    data = read_data(value, f"[targets] {name}")
+    if isinstance(data.data, Mapping):
+        raise UsageError(f"[targets] {name} is a table of data sets", "A target is one data set; give each a name of its own.")
+    if not isinstance(data.data, str) or ("(" not in data.data and not data.is_own_source) or os.path.exists(folder / data.data):
+        return data
+    from seedbed.data.formats import FORMATS, parse_data
+
+    of_source = data.data.partition("(")[0].strip() == OWN_SOURCE
+    call = parse_call(data.data, "data set") if of_source else parse_data(data.data)
+    of_format = [] if of_source else [f.name for f in fields(FORMATS.get(call.name))]  # pyright: ignore[reportArgumentType]
+    of_target = _OF_TASK if of_source else _OF_TARGET
+    for key in call.kwargs:
+        if key not in (*of_format, *of_target):
+            raise unknown("key", key, (*of_format, *of_target), f"[targets] {name}: {data.data}")
+    own = {key: call.kwargs[key] for key in of_target if key in call.kwargs}
+    rest = Call(name=call.name, args=call.args, kwargs={key: value for key, value in call.kwargs.items() if key not in own})
+    try:
+        return Data(data=OWN_SOURCE if of_source else str(rest), **own) if own or of_source else data
+    except UsageError as error:
+        raise UsageError(f"[targets] {name}: {error.message}", error.hint) from None
+
+
+def is_number(value: Any, *types: type) -> bool:
+    return isinstance(value, types) and not isinstance(value, bool)
+
+
+def _check_hierarchies(hierarchies: Mapping[str, str], data: Any) -> None:
+    if not isinstance(data, Mapping):
+        raise UsageError("hierarchy is a table, and there is one source only", 'Write hierarchy = "wordnet", or a file.')
+    for name in hierarchies:
+        if name not in data:
+            raise unknown("source", name, list(data), "[source] hierarchy")
+
+
+def _check_parts(parts: Mapping[str, Any]) -> None:
+    if len(parts) < 2:
+        raise UsageError(f"a table of sources holds {len(parts)}", 'Give two or more: data = { first = "a/", second = "b/" }.')
+    for name, data in parts.items():
+        if not _PART.fullmatch(str(name)):
+            raise UsageError(f"source name {name!r} must be letters, digits, '_', '-' and '.'", "Its labels become name/label.")
+        if not isinstance(data, str | os.PathLike | Source | Store):
+            raise UsageError(f"source {name!r} = {data!r} is not a data set", "Give a path, a call string, a Source or a Store.")

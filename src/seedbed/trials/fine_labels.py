@@ -1,0 +1,121 @@
+"""Fine labels: what a backbone knows of the source's leaf labels that its own training did not tell apart.
+
+In: a finished backbone, the source's store, and the label set to ask about. Out: an artifact with the induction metrics and the prediction
+for each query. Gallery, queries, layer and similarity are the same for every arm; only the label set differs (`seedbed.readout.induction`).
+The linear probe on all fine labels is an ordinary measurement with the source as its target; here stands how many images it gets.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from seedbed.base.artifacts import Workspace
+from seedbed.base.errors import UsageError
+from seedbed.base.randomness import Draw
+from seedbed.base.spec import fingerprint
+from seedbed.data.recipes.images import lowest_ranked
+from seedbed.data.source import TEST, TRAIN
+from seedbed.data.store import Store
+from seedbed.data.view import View, make_view
+from seedbed.metrics.accuracy import top_k_contributions
+from seedbed.models.checkpoint import load_backbone
+from seedbed.models.codes import codes
+from seedbed.readout.induction import baselines, rank_fine, undistinguished
+from seedbed.trials.steps import BACKBONES_KIND, MEASUREMENTS_KIND, PREDICTIONS, OnProgress, Step, save_arrays
+
+REVISION = 1  # raised by hand when the meaning of the numbers changes
+TARGET = "source_fine"
+GALLERY_PER_LEAF = 100  # training images of each fine label
+PROBE_PER_LEAF = 100
+
+
+def induction_method(arm: str) -> str:
+    """What rows call the induction on the fine labels that an arm does not tell apart."""
+    return f"induction({arm})"
+
+
+def probe_task(store: Store) -> str:
+    """The call of the task of all fine labels: as many training images of each as the smallest has, at most PROBE_PER_LEAF."""
+    sizes = np.bincount(store.leaves[store.splits == TRAIN], minlength=len(store.classes))
+    if sizes.min() < 2:
+        raise UsageError(
+            f"fine_labels: class {store.classes[int(sizes.argmin())]!r} of {store.name} has {sizes.min()} training images",
+            "A probe on the fine labels needs two of each: leave fine_labels out, or remove the class.",
+        )
+    return f"classification(train_per_class={min(PROBE_PER_LEAF, int(sizes.min()))})"
+
+
+def asks_induction(view: View) -> bool:
+    """Whether a label set merges fine labels, of which held-out images are there."""
+    return num_queries(view) > 0
+
+
+def num_queries(view: View) -> int:
+    return len(_rows(view.store, undistinguished(view.class_of_leaf), TEST))
+
+
+def induction_key(backbone_key: str, view: View) -> str:
+    """The key of asking a backbone about a label set."""
+    question = [REVISION, view.store.digest, GALLERY_PER_LEAF, view.class_of_leaf.tolist()]
+    return fingerprint({"step": "induction", "backbone": backbone_key, "question": question})
+
+
+@dataclass(frozen=True, kw_only=True)
+class InductionStep(Step):
+    """Ask one backbone which fine labels it tells apart, of those that a recipe merges."""
+
+    backbone_key: str
+    store: Path
+    hierarchy: str | None
+    recipe: str
+    sample_seed: int
+    kind: str = MEASUREMENTS_KIND
+
+    @property
+    def needs(self) -> tuple[str, str] | None:
+        return BACKBONES_KIND, self.backbone_key
+
+    def settings(self) -> dict[str, Any]:
+        return {"backbone": self.backbone_key, "recipe": self.recipe, "sample_seed": self.sample_seed, "layer": "penultimate"}
+
+    def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
+        started = time.perf_counter()
+        view = make_view(Store.open(self.store).with_hierarchy(self.hierarchy), self.recipe, self.sample_seed)
+        store, leaves = view.store, undistinguished(view.class_of_leaf)
+        gallery, queries = gallery_rows(store, leaves), _rows(store, leaves, TEST)
+        backbone = load_backbone(workspace.folder(BACKBONES_KIND, self.backbone_key))
+        backbone.module.to(device)
+        found = codes(backbone, backbone.images(store, np.concatenate([gallery, queries]))).to(device)
+        labels = store.leaves[queries]
+        with torch.inference_mode():
+            ranked = rank_fine(
+                found[: len(gallery)], store.leaves[gallery], found[len(gallery) :], labels, view.class_of_leaf
+            )
+        metrics = {
+            "induction_top1": float(top_k_contributions(labels, ranked.among_all, 1).mean()),
+            "induction_top5": float(top_k_contributions(labels, ranked.among_all, 5).mean()),
+            "induction_within_top1": float(top_k_contributions(labels, ranked.within, 1).mean()),
+        }
+        facts = {"num_fine_labels": len(leaves), "num_gallery": len(gallery), **baselines(view.class_of_leaf)}
+        manifest = self.manifest(device, started, metrics=metrics, primary="induction_top1", facts=facts)
+        with workspace.adding(self.kind, self.key, manifest) as folder:
+            arrays = {"ids": store.hashes[queries], "labels": labels, "ranked": ranked.among_all, "within": ranked.within}
+            save_arrays(folder / PREDICTIONS, arrays)
+
+
+def _rows(store: Store, leaves: np.ndarray, split: int) -> np.ndarray:
+    return np.flatnonzero((store.splits == split) & np.isin(store.leaves, leaves))
+
+
+def gallery_rows(store: Store, leaves: np.ndarray) -> np.ndarray:
+    """The lowest-ranked training images of each of these leaves, the same for every arm and seed: int64 [n]."""
+    rows = _rows(store, leaves, TRAIN)
+    labels = store.leaves[rows]
+    most = np.full(len(store.classes), GALLERY_PER_LEAF)
+    return rows[lowest_ranked(labels, Draw(seed=0, purpose="gallery").ranks(store.hashes[rows]), most)]

@@ -1,0 +1,76 @@
+"""Which arms of a study are compared with which.
+
+In: a study. Out: pairs of arm and reference. An arm is compared with the study's reference; where it has a network, an objective or other
+settings of its own, with the arm that has the reference's recipe and the same settings, if there is one; and a recipe is compared with its
+random control, `like(recipe='...')`. Knows nothing of results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from seedbed.base.call import parse_calls
+from seedbed.trials.study import Study
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An arm and what it is compared with."""
+
+    arm: str
+    reference: str
+
+
+Pairing = Callable[[Study], list[Pair]]
+
+
+def with_reference(study: Study) -> list[Pair]:
+    """Every other arm with the study's reference."""
+    return [Pair(arm, study.reference) for arm in study.arms if arm != study.reference]
+
+
+def with_controls(study: Study) -> list[Pair]:
+    """Every arm with the reference of its own settings, and with its random control; controls themselves are compared with nothing else."""
+    found = []
+    controls = {arm for arm in study.arms if controlled(study, arm) is not None}
+    for arm in study.arms:
+        reference = reference_of(study, arm)
+        if arm != reference and arm not in controls:
+            found.append(Pair(arm, reference))
+    return found + [Pair(arm, control) for control in study.arms if (arm := _controlled_arm(study, control))]
+
+
+def settings_of(study: Study, arm: str) -> tuple[tuple[str, object], ...]:
+    """What an arm sets for itself of the pre-training, but its budgets."""
+    return tuple(sorted((k, v) for k, v in study.arms[arm].own().items() if k != "images_seen"))
+
+
+def reference_of(study: Study, arm: str) -> str:
+    """The arm with the reference's recipe and this arm's settings; the study's reference where there is none."""
+    return counterpart(study, arm, study.arms[study.reference].recipe) or study.reference
+
+
+def counterpart(study: Study, arm: str, recipe: str) -> str | None:
+    """The trained arm with this recipe and the settings of `arm`; one with the study's budgets first."""
+    same = [
+        other
+        for other, spec in study.arms.items()
+        if spec.trains and spec.recipe == recipe and settings_of(study, other) == settings_of(study, arm)
+    ]
+    return min(same, key=lambda other: (study.arms[other].images_seen is not None, other != study.reference), default=None)
+
+
+def controlled(study: Study, arm: str) -> str | None:
+    """The recipe that an arm is the random control for; None where it is no control."""
+    text = study.arms[arm].recipe
+    calls = parse_calls(text, "recipe") if text else ()
+    if len(calls) != 1 or calls[0].name != "like":
+        return None
+    recipe = calls[0].kwargs.get("recipe", *calls[0].args[:1])
+    return recipe if isinstance(recipe, str) else None
+
+
+def _controlled_arm(study: Study, control: str) -> str | None:
+    recipe = controlled(study, control)
+    return None if recipe is None else counterpart(study, control, recipe)
