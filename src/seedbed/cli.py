@@ -217,8 +217,17 @@ def _disk(p: argparse.ArgumentParser) -> None:
 
 def _new(p: argparse.ArgumentParser) -> None:
     p.add_argument("question", metavar="QUESTION", help="see: seedbed list questions")
-    p.add_argument("--source", action="append", default=[], metavar="P", help="a folder, a store or a call (default: toy())")
+    p.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="P",
+        help="a folder, a store or a call (default: toy()); some questions take two",
+    )
     p.add_argument("--target", action="append", default=[], metavar="P", help="may be given several times (default: digits())")
+    p.add_argument(
+        "--backbone", action="append", default=[], metavar="B", help="the network; given again, every arm once more with that one"
+    )
 
 
 def _file(p: argparse.ArgumentParser) -> None:

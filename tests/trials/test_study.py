@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
-from seedbed.trials.plan import make_plan
 from seedbed.trials.data import Data
+from seedbed.trials.plan import make_plan
 from seedbed.trials.study import Arm, Pretraining, Study, load_study
 
 MISTAKES = {

@@ -70,6 +70,8 @@ def test_fields_are_the_contract_in_order_and_unrounded() -> None:
         "seeds_needed",
         "sentence",
         "source_difference",
+        "chance_false_worse",
+        "chance_false_equivalent",
     ]
     assert document["difference"] == -1.4123
     assert document["interval"] == [-1.91, -0.91]
@@ -139,9 +141,10 @@ def test_the_difference_on_the_source_stands_beside() -> None:
         "training, so this may be an effect of training time."
     )
     assert found.source_difference == -6.12
-    assert "On all fine labels of the source the difference was 0.0 points." in answer(
-        wording=Wording(on_source=("source_fine", 0.01))
-    ).sentence
+    assert (
+        "On all fine labels of the source the difference was 0.0 points."
+        in answer(wording=Wording(on_source=("source_fine", 0.01))).sentence
+    )
 
 
 def test_each_arm_at_its_own_best_budget_is_said() -> None:

@@ -38,7 +38,9 @@ def _study(folder: Path, **budgets: object) -> Study:
 def test_an_arm_with_budgets_of_its_own_is_compared_rank_by_rank(tmp_path: Path, longer: object, seen: dict) -> None:
     results = run_study(_study(tmp_path, longer=longer, images_seen=[256, 128]), executor="inline", device="cpu")
     found = {
-        f.images_seen: {arm: rows[0].images_seen for arm, rows in f.rows.items()} for f in families(results) if f.target == "other" and f.images_seen
+        f.images_seen: {arm: rows[0].images_seen for arm, rows in f.rows.items()}
+        for f in families(results)
+        if f.target == "other" and f.images_seen
     }
     assert found == seen
     answers = [a for a in answer_families(results, "contrasts") if a.target == "other" and a.images_seen]

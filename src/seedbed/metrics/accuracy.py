@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-
 _K = {"top1": 1, "top5": 5, "induction_top1": 1, "induction_top5": 5, "induction_within_top1": 1}
 
 

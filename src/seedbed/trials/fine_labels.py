@@ -94,9 +94,7 @@ class InductionStep(Step):
         found = codes(backbone, backbone.images(store, np.concatenate([gallery, queries]))).to(device)
         labels = store.leaves[queries]
         with torch.inference_mode():
-            ranked = rank_fine(
-                found[: len(gallery)], store.leaves[gallery], found[len(gallery) :], labels, view.class_of_leaf
-            )
+            ranked = rank_fine(found[: len(gallery)], store.leaves[gallery], found[len(gallery) :], labels, view.class_of_leaf)
         metrics = {
             "induction_top1": float(top_k_contributions(labels, ranked.among_all, 1).mean()),
             "induction_top5": float(top_k_contributions(labels, ranked.among_all, 5).mean()),

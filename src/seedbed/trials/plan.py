@@ -155,9 +155,7 @@ class _Planner:
 
         def add(target: str, method: str, measure: Step, num_test: int) -> None:
             self._steps.setdefault(measure.key, measure)
-            self._cells.append(
-                Cell(**common, target=target, method=method, kind=measure.kind, key=measure.key, num_test=num_test)
-            )
+            self._cells.append(Cell(**common, target=target, method=method, kind=measure.kind, key=measure.key, num_test=num_test))
 
         if images_seen and (num_test := len(self._view(arm, seed).held_out()[0])):
             add("source", "pretraining", step, num_test)

@@ -90,7 +90,9 @@ class Study:
 
     def _put_seeds(self, put: Callable[[str, Any], None]) -> None:
         if (self.sample_seeds is None) != (self.init_seeds is None):
-            raise UsageError("a nested design has both 'sample_seeds' and 'init_seeds'", "sample_seeds = 4 and init_seeds = 3, say.")
+            raise UsageError(
+                "a nested design has both 'sample_seeds' and 'init_seeds'", "sample_seeds = 4 and init_seeds = 3, say."
+            )
         if self.sample_seeds is None:
             put("seeds", _seeds(3 if self.seeds is None else self.seeds, "seeds"))
             return
@@ -261,7 +263,9 @@ def _placed(arm: Arm, folder: Path) -> Arm:
 def _seeds(seeds: Any, name: str) -> tuple[int, ...]:
     given = tuple(range(seeds)) if is_number(seeds, int) else tuple(seeds) if isinstance(seeds, list | tuple | range) else ()
     if not given or len(set(given)) != len(given) or any(not is_number(s, int) or s < 0 for s in given):
-        raise UsageError(f"{name} = {seeds} must be a positive number or a list of distinct seeds >= 0", f"{name} = 3 means 0, 1, 2.")
+        raise UsageError(
+            f"{name} = {seeds} must be a positive number or a list of distinct seeds >= 0", f"{name} = 3 means 0, 1, 2."
+        )
     return given
 
 

@@ -68,7 +68,7 @@ def _introduce(study: Study, out: str) -> None:
 def study_new(options: Namespace) -> Result:
     from seedbed.verdicts.questions import question
 
-    text = question(options.question).study(options.source, options.target)
+    text = question(options.question).study(options.source, options.target, options.backbone)
     if not options.json:
         sys.stdout.write(text)
     return {"study": text}, 0
@@ -152,33 +152,36 @@ def _load(options: Namespace) -> Study:
 def _status(results: Results, options: Namespace, save: bool = False) -> Result:
     """The document of `study run` and `study status`: 4 when cells failed; a run saves the answers beside the table."""
     from seedbed.trials.datasets import data_notes
+    from seedbed.verdicts.findings import findings
     from seedbed.verdicts.questions import answer
     from seedbed.writeup import save_answers
 
     answers = answer(results)
+    found = findings(results, answers)
     if save:
-        save_answers(results, answers)
+        save_answers(results, answers, found)
     notes = [*data_notes(results.plan.stores), *results.plan.notes]
     if not options.json:
-        _print_summary(results, answers)
+        _print_summary(results, answers, found)
     say(options, *notes)
     document = {
         "study": results.study.name,
         "cells": {"done": results.num_done, "failed": results.num_failed, "left": results.num_left},
         "rows": [o.to_dict() for o in results.outcomes],
         "answers": [a.to_dict() for a in answers],
+        "findings": [f.to_dict() for f in found],
         "failures": [asdict(f) for f in results.failures],
         "notes": notes,
     }
     return document, 4 if results.num_failed else 0
 
 
-def _print_summary(results: Results, answers: list[Any]) -> None:
+def _print_summary(results: Results, answers: list[Any], found: list[Any]) -> None:
     from rich.console import Console
 
     from seedbed.writeup.tables import terminal_summary
 
-    Console(highlight=False).print(terminal_summary(results, answers))
+    Console(highlight=False).print(terminal_summary(results, answers, found))
     for failure in results.failures:
         print(f"failed: {failure.label}: {failure.error}")
 

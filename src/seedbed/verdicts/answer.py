@@ -43,6 +43,8 @@ class Answer:
     seeds_needed: tuple[int, int] | None
     sentence: str
     source_difference: float | None = None  # the same arms on the source itself, where they can be compared there
+    chance_false_worse: float | None = None
+    chance_false_equivalent: float | None = None
 
     @property
     def finding(self) -> str:
@@ -119,6 +121,8 @@ def answer_from_contrast(
         num_seeds=contrast.num_seeds,
         seeds_needed=contrast.seeds_needed,
         sentence=sentence,
+        chance_false_worse=contrast.chance_false_worse,
+        chance_false_equivalent=contrast.chance_false_equivalent,
         source_difference=None if wording.on_source is None else wording.on_source[1],
     )
 
@@ -143,7 +147,10 @@ def _beside(target: str, difference: float) -> str:
 
 def _place(target: str, method: str, metric: str, images_seen: int | None) -> str:
     details = [metric] if method == "pretraining" else [method, metric]
-    details.append(f"{_count(images_seen, 'image')} seen" if images_seen else "each arm at its own best training budget")
+    if images_seen is None:
+        details.append("each arm at its own best training budget")
+    elif images_seen:
+        details.append(f"{_count(images_seen, 'image')} seen")
     return f"On {_SOURCES.get(target, target)} ({', '.join(details)})"
 
 

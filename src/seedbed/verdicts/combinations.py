@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special
 
 from seedbed.verdicts.power import MeasuredSpread
 from seedbed.verdicts.quantiles import Joint
@@ -59,6 +60,10 @@ class Combination:
     def interval_seeds(self, level: float, joint: Joint) -> Interval:
         half = joint.quantile(level, self.df_seed) * math.sqrt(self.v_seed)
         return self.estimate - half, self.estimate + half
+
+    def chance_beyond(self, quantile: float) -> float:
+        """That a |t| statistic of mean 0 lies beyond a quantile on one given side."""
+        return float(special.stdtr(self.df, -quantile)) if math.isfinite(self.df) else float(special.ndtr(-quantile))
 
     def p_value(self, joint: Joint) -> float:
         """The larger of both p-values, as the interval is the wider of both intervals."""

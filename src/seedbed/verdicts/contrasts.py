@@ -47,6 +47,8 @@ class Contrast:
     num_seeds: int
     seeds_needed: tuple[int, int] | None
     covers_images: bool = False
+    chance_false_worse: float | None = None  # that "worse" is found where nothing differs
+    chance_false_equivalent: float | None = None  # at most, that "equivalent" is found where the difference is the margin
     arm_is_checkpoint: bool = False
     reference_is_checkpoint: bool = False
 
@@ -148,6 +150,8 @@ def _tested(contrast: Contrast, found: Combination, joint: Joint) -> Contrast:
         verdict=verdict_of(interval, interval_90, margin),
         beyond_margin=interval[0] > margin or interval[1] < -margin,
         seeds_needed=seeds_needed(contrast.difference, found.measured, joint),
+        chance_false_worse=found.chance_beyond(joint.quantile(0.95, found.df)),
+        chance_false_equivalent=found.chance_beyond(joint.quantile(0.90, found.df)),
     )
 
 

@@ -103,7 +103,9 @@ def _at_own_best(place: _Place, study: Study) -> Family | None:
             best[arm] = max(scores, key=lambda seen: (np.mean(scores[seen]), -seen))
     if study.reference not in best:
         return None
-    ranks = {sorted(study.arms[arm].budgets(study.pretraining)).index(seen) for arm, seen in best.items() if _has_choice(study, arm)}
+    ranks = {
+        sorted(study.arms[arm].budgets(study.pretraining)).index(seen) for arm, seen in best.items() if _has_choice(study, arm)
+    }
     if len(ranks) < 2:
         return None
     rows = _rows(place, study, {arm: best.get(arm, -1) for arm in study.arms})

@@ -22,15 +22,15 @@ class Pair:
     reference: str
 
 
-Pairing = Callable[[Study], list[Pair]]
+Pairing = Callable[[Study, str], list[Pair]]  # of a study, on a target
 
 
-def with_reference(study: Study) -> list[Pair]:
+def with_reference(study: Study, target: str = "") -> list[Pair]:
     """Every other arm with the study's reference."""
     return [Pair(arm, study.reference) for arm in study.arms if arm != study.reference]
 
 
-def with_controls(study: Study) -> list[Pair]:
+def with_controls(study: Study, target: str = "") -> list[Pair]:
     """Every arm with the reference of its own settings, and with its random control; controls themselves are compared with nothing else."""
     found = []
     controls = {arm for arm in study.arms if controlled(study, arm) is not None}
@@ -56,21 +56,26 @@ def counterpart(study: Study, arm: str, recipe: str) -> str | None:
     same = [
         other
         for other, spec in study.arms.items()
-        if spec.trains and spec.recipe == recipe and settings_of(study, other) == settings_of(study, arm)
+        if spec.trains and _canonical(spec.recipe) == _canonical(recipe) and settings_of(study, other) == settings_of(study, arm)
     ]
     return min(same, key=lambda other: (study.arms[other].images_seen is not None, other != study.reference), default=None)
 
 
 def controlled(study: Study, arm: str) -> str | None:
-    """The recipe that an arm is the random control for; None where it is no control."""
+    """The recipe that an arm is the random control for, `like(recipe='R') | rest` for `R | rest`; None where it is no control."""
     text = study.arms[arm].recipe
     calls = parse_calls(text, "recipe") if text else ()
-    if len(calls) != 1 or calls[0].name != "like":
+    if not calls or calls[0].name != "like":
         return None
     recipe = calls[0].kwargs.get("recipe", *calls[0].args[:1])
-    return recipe if isinstance(recipe, str) else None
+    return " | ".join([str(recipe), *map(str, calls[1:])]) if isinstance(recipe, str) else None
 
 
 def _controlled_arm(study: Study, control: str) -> str | None:
     recipe = controlled(study, control)
     return None if recipe is None else counterpart(study, control, recipe)
+
+
+def _canonical(recipe: str) -> str:
+    """The same recipe in one spelling."""
+    return " | ".join(map(str, parse_calls(recipe, "recipe"))) if recipe else ""

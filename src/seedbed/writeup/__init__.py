@@ -14,6 +14,7 @@ from seedbed.base.errors import UsageError
 if TYPE_CHECKING:
     from seedbed.trials.results import Results
     from seedbed.verdicts.answer import Answer
+    from seedbed.verdicts.findings import Finding
 
 
 def report(results: Results, path: str | Path) -> Path:
@@ -23,18 +24,21 @@ def report(results: Results, path: str | Path) -> Path:
     """
     if Path(path).suffix not in (".html", ".htm"):
         raise UsageError(f"{path} is not named as an HTML file", "Name it like report.html.")
+    from seedbed.verdicts.findings import findings
     from seedbed.verdicts.questions import answer
     from seedbed.writeup.html import write_report
 
     answers = answer(results)
-    save_answers(results, answers)
-    return write_report(results, answers, Path(path))
+    found = findings(results, answers)
+    save_answers(results, answers, found)
+    return write_report(results, answers, Path(path), found)
 
 
-def save_answers(results: Results, answers: Sequence[Answer]) -> Path:
-    """`NAME.study/answers.json`: the answers as `seedbed study run --json` prints them."""
+def save_answers(results: Results, answers: Sequence[Answer], found: Sequence[Finding] = ()) -> Path:
+    """`NAME.study/answers.json` and `findings.json`: as `seedbed study run --json` prints them."""
     from seedbed.base.artifacts import write_json
 
-    path = results.study.results_folder / "answers.json"
-    write_json(path, [a.to_dict() for a in answers])
-    return path
+    folder = results.study.results_folder
+    write_json(folder / "answers.json", [a.to_dict() for a in answers])
+    write_json(folder / "findings.json", [f.to_dict() for f in found])
+    return folder / "answers.json"

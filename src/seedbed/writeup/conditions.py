@@ -12,10 +12,10 @@ from typing import Any
 from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.trials.arms import Arm
+from seedbed.trials.data import Data
 from seedbed.trials.datasets import data_notes
 from seedbed.trials.plan import Plan
 from seedbed.trials.results import Results
-from seedbed.trials.data import Data
 from seedbed.writeup import numbers
 
 

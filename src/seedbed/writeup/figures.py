@@ -10,26 +10,23 @@ the verdict can be read off: thick line inside the band, equivalent; else thin l
 
 from __future__ import annotations
 
-import io
-import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seedbed.writeup import numbers
+from seedbed.writeup.svg import INK, RC, as_svg
 from seedbed.writeup.tables import FamilyTable, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_INK = "#010203"  # replaced by currentColor
-_COLOURS = {"worse": "#d9620d", "better": "#2b7fd4", "equivalent": "#12946b", "undecided": "#8a8a8a", "reference": _INK}
+_COLOURS = {"worse": "#d9620d", "better": "#2b7fd4", "equivalent": "#12946b", "undecided": "#8a8a8a", "reference": INK}
 _MARKERS = {"worse": "v", "better": "^", "equivalent": "s", "undecided": "o", "reference": "D"}
 _WIDTH_IN, _RIGHT_IN, _ROW_IN, _SMALL_PT = 5.3, 1.0, 0.42, 8
 _TOP_IN, _PANEL_TITLE_IN, _BOTTOM_IN = 0.34, 0.3, 0.5
-_RC: dict[Any, Any] = {"svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 10, "axes.unicode_minus": False}
 
 
 @dataclass(frozen=True)
@@ -53,13 +50,13 @@ def place_svg(tables: Sequence[FamilyTable], name: str) -> str:
     sizes = [len(table.rows) * _ROW_IN + _PANEL_TITLE_IN for table in tables]
     height = _TOP_IN + sum(sizes) + _BOTTOM_IN
     # These settings exist as global parameters only; the context puts them back.
-    with mpl.rc_context({**_RC, "svg.hashsalt": name}), warnings.catch_warnings():
+    with mpl.rc_context({**RC, "svg.hashsalt": name}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # names in any script: the text stays text, the reader's fonts show it
         figure = Figure(figsize=(_WIDTH_IN, height))
         title = numbers.shortened(tables[0].title, 58)
-        figure.text(0.01, 1 - 0.2 / height, title, weight="bold", va="center", parse_math=False, color=_INK)
+        figure.text(0.01, 1 - 0.2 / height, title, weight="bold", va="center", parse_math=False, color=INK)
         _panels(figure, tables, sizes)
-        return _clean(_svg(figure), name)
+        return as_svg(figure, name)
 
 
 def _panels(figure: Figure, tables: Sequence[FamilyTable], sizes: Sequence[float]) -> None:
@@ -103,15 +100,15 @@ def _panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) ->
     mean = table.reference.mean
     assert mean is not None, "a family has an outcome of the reference"
     _frame(axes, limits, len(table.rows), is_last)
-    axes.set_title(table.budget, loc="left", fontsize=8.5, pad=4, color=_INK, alpha=0.75)
+    axes.set_title(table.budget, loc="left", fontsize=8.5, pad=4, color=INK, alpha=0.75)
     axes.axvspan(mean - table.margin, mean + table.margin, color="#808080", alpha=0.22, linewidth=0)
-    axes.axvline(mean, color=_INK, linewidth=0.9)
+    axes.axvline(mean, color=INK, linewidth=0.9)
     for y, row in enumerate(table.rows):
         _labels(axes, table, row, y)
         _draw_row(axes, table, row, y, limits)
     if is_last:
         unit = "%" if table.unit == "percent" else "score"
-        axes.set_xlabel(f"{numbers.metric_words(table.metric)}, {unit}", color=_INK, fontsize=8.5, labelpad=3)
+        axes.set_xlabel(f"{numbers.metric_words(table.metric)}, {unit}", color=INK, fontsize=8.5, labelpad=3)
 
 
 def _frame(axes: Axes, limits: _Limits, num_rows: int, is_last: bool) -> None:
@@ -120,18 +117,18 @@ def _frame(axes: Axes, limits: _Limits, num_rows: int, is_last: bool) -> None:
     axes.set_yticks([])
     axes.set_facecolor("none")
     axes.locator_params(axis="x", nbins=6)
-    axes.tick_params(axis="x", colors=_INK, length=3 if is_last else 0, labelbottom=is_last, labelsize=8.5)
-    axes.grid(axis="x", color=_INK, alpha=0.13, linewidth=0.6)
+    axes.tick_params(axis="x", colors=INK, length=3 if is_last else 0, labelbottom=is_last, labelsize=8.5)
+    axes.grid(axis="x", color=INK, alpha=0.13, linewidth=0.6)
     axes.set_axisbelow(True)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
-        spine.set_color(_INK)
+        spine.set_color(INK)
         spine.set_alpha(0.4)
 
 
 def _labels(axes: Axes, table: FamilyTable, row: Row, y: int) -> None:
     """Left the arm and its images, right the difference and the verdict."""
-    common: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "color": _INK, "parse_math": False}
+    common: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "color": INK, "parse_math": False}
     left: dict[str, Any] = {**common, "ha": "right"}
     right: dict[str, Any] = {**common, "ha": "left"}
     axes.text(-0.04, y - 0.16, numbers.shortened(row.arm, 18), **left)
@@ -154,7 +151,7 @@ def _draw_row(axes: Axes, table: FamilyTable, row: Row, y: int, limits: _Limits)
     if row.answer:
         for ends, thickness in ((row.answer.interval, 1.2), (row.answer.interval_90, 3.4)):
             _draw_interval(axes, _ends(table, row, ends), y, colour, thickness, limits)
-    axes.plot(row.values, [y + 0.26] * len(row.values), "o", markersize=3, color=_INK, alpha=0.55, markeredgewidth=0, clip_on=False)
+    axes.plot(row.values, [y + 0.26] * len(row.values), "o", markersize=3, color=INK, alpha=0.55, markeredgewidth=0, clip_on=False)
     if row.mean is not None:
         face = "none" if row.verdict in ("undecided", "not compared") else colour
         marker = _MARKERS.get(row.verdict, "x")
@@ -170,20 +167,3 @@ def _draw_interval(axes: Axes, ends: tuple[float, float] | None, y: int, colour:
     for is_cut, at, marker in ((ends[0] < limits.low, limits.low, "<"), (ends[1] > limits.high, limits.high, ">")):
         if is_cut:
             axes.plot([at], [y], marker, markersize=4, color=colour, clip_on=False)
-
-
-def _svg(figure: Figure) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format="svg", facecolor="none", metadata={"Date": None})
-    return text.getvalue()
-
-
-def _clean(svg: str, name: str) -> str:
-    """Only the drawing: no prologue, no metadata, ids of its own, ink that follows the page, sizes that follow the column."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\sid="|url\(#|href="#)', lambda found: f"{found[1]}{name}-", svg)
-    svg = re.sub(r"'?DejaVu Sans'?", "system-ui, sans-serif", svg)
-    svg = re.sub(r'(<svg[^>]*?) width="([\d.]+)pt" height="[\d.]+pt"', r'\1 width="100%" style="max-width: \2pt"', svg, count=1)
-    return svg.replace(_INK, "currentColor").strip() + "\n"

@@ -17,8 +17,10 @@ from markupsafe import Markup
 from seedbed.base.artifacts import file_aside
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
+from seedbed.verdicts.findings import Finding
 from seedbed.verdicts.questions import question
 from seedbed.writeup import numbers, tables
+from seedbed.writeup.charts import finding_svg
 from seedbed.writeup.conditions import arm_conditions, study_facts
 from seedbed.writeup.figures import place_svg
 from seedbed.writeup.samples import Strip, strips
@@ -35,25 +37,26 @@ class _Place:
     drawing_words: str
 
 
-def write_report(results: Results, answers: Sequence[Answer], path: Path) -> Path:
+def write_report(results: Results, answers: Sequence[Answer], path: Path, found: Sequence[Finding] = ()) -> Path:
     """Write the page; an older one at `path` is replaced whole.
 
     Args:
         results: of a study, finished or not.
         answers: of the same results.
         path: of the HTML file.
+        found: the findings of the same results.
 
     Returns:
         The path.
     """
     path = Path(path)
-    page = render(results, answers)
+    page = render(results, answers, found)
     with file_aside(path) as aside:
         aside.write_text(page, encoding="utf-8")
     return path
 
 
-def render(results: Results, answers: Sequence[Answer]) -> str:
+def render(results: Results, answers: Sequence[Answer], findings: Sequence[Finding] = ()) -> str:
     """The page as text: same results, same text."""
     environment = Environment(
         loader=PackageLoader("seedbed.writeup"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -66,12 +69,36 @@ def render(results: Results, answers: Sequence[Answer]) -> str:
         question=_question_words(results),
         tally=_tally(answers),
         places=[_place(i, of_place) for i, of_place in enumerate(tables.places(found).values())],
+        findings=_findings(findings),
         samples=_samples(results),
         arms=arm_conditions(results),
         facts=study_facts(results),
         state=tables.state_words(results) if results.num_left or results.num_failed else "",
         unplaced=_unplaced(results, found),
     )
+
+
+_KINDS = {
+    "negative_transfer": "Negative transfer",
+    "retained_gain": "What is kept: target against source",
+    "interaction": "What the effects depend on",
+    "best_budgets": "Each arm at its own best training budget",
+    "scaling": "Scaling",
+    "influence": "Influence of classes",
+    "variances": "Where the spread comes from",
+    "overlap": "Overlap of source and target",
+    "false_verdicts": "How many verdicts may be false",
+}
+
+
+def _findings(found: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Findings by kind, each with its drawing where it has one."""
+    sections = []
+    for kind, title in _KINDS.items():
+        rows = [f for f in found if f.kind == kind]
+        drawn = [{"finding": f, "drawing": Markup(finding_svg(f, f"{kind}{i}"))} for i, f in enumerate(rows)]
+        sections += [{"title": title, "rows": drawn}] if rows else []
+    return sections
 
 
 def _question_words(results: Results) -> str:

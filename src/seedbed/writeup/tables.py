@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seedbed.trials.results import Results
+from seedbed.trials.results import Outcome, Results
 from seedbed.verdicts.answer import TRAINING_TIME, Answer
 from seedbed.verdicts.families import SOURCES, Family, families
+from seedbed.verdicts.findings import Finding
 from seedbed.writeup import numbers
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class FamilyTable:
     num_test: tuple[int, int]  # fewest and most over arms: where arms keep different classes of the source, they differ
     margin: float
     rows: tuple[Row, ...]
+    note: str = ""  # what its numbers are to be seen beside
     others: tuple[Answer, ...] = ()  # of arms that are compared with another than the study's reference, a control say
 
     @property
@@ -143,7 +145,19 @@ def _table(results: Results, family: Family, answers: Sequence[Answer]) -> Famil
         num_test=(min(sizes), max(sizes)),
         margin=results.study.margin,
         rows=tuple(row for row in rows if row.num_planned or row.values),
+        note=_baselines(outcomes),
         others=tuple(a for a in _answers(family, answers) if a.reference != results.study.reference),
+    )
+
+
+def _baselines(outcomes: Sequence[Outcome]) -> str:
+    """What a guess would give, of an induction."""
+    facts = outcomes[0].facts
+    if "coarse_guess_top1" not in facts:
+        return ""
+    return (
+        f"{numbers.count(facts['num_fine_labels'], 'fine label')}: a uniform guess gives {facts['chance_top1']:.1f} %, "
+        f"the guess within the right coarse class, which is what perfect coarse knowledge gives, {facts['coarse_guess_top1']:.1f} %."
     )
 
 
@@ -173,7 +187,7 @@ def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) 
     )
 
 
-def terminal_summary(results: Results, answers: Sequence[Answer]) -> Group:
+def terminal_summary(results: Results, answers: Sequence[Answer], findings: Sequence[Finding] = ()) -> Group:
     """A table of differences per family with its sentences under it, for a rich console; reads without colour and at 80 columns."""
     from rich.console import Group
     from rich.padding import Padding
@@ -186,6 +200,7 @@ def terminal_summary(results: Results, answers: Sequence[Answer]) -> Group:
         if table.remark:
             parts.append(Padding(Text(table.remark), (0, 0, 0, 2)))
         parts.append(Text())
+    parts += [Padding(Text(f"• {found.sentence}"), (0, 0, 0, 2)) for found in findings]
     if results.num_left or results.num_failed:
         parts.append(Text(state_words(results), style="bold"))
     return Group(*parts)

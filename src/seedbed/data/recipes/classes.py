@@ -1,4 +1,4 @@
-"""`classes(num=N | fraction=F | names=[...])`: some of the classes, all of their images.
+"""`classes(num=N | fraction=F | names=[...] | without=[...])`: some of the classes, all of their images.
 
 `pick` says which N: drawn at random; `siblings`, the lowest-ranked class and those nearest to it in the hierarchy; `spread`, one after
 another the class that is farthest from all before it. Distances are hops along primary parents; ties go to the lower rank.
@@ -21,24 +21,28 @@ from seedbed.data.recipes.images import exactly_one, share
 
 @dataclass(frozen=True)
 class Classes(ClassRecipe):
-    """Keep N classes (or a fraction, or named ones), drawn anew with each seed: at random, siblings, or spread over the hierarchy."""
+    """Keep N classes (or a fraction, or named ones, or all but these), drawn anew with each seed: at random, siblings, or spread over the hierarchy."""
 
     num: int | None = None
     fraction: float | None = None
     names: tuple[str, ...] | None = None
+    without: tuple[str, ...] | None = None
     pick: Literal["random", "siblings", "spread"] = "random"
 
     def __post_init__(self) -> None:
-        exactly_one(self, "num", "fraction", "names")
+        exactly_one(self, "num", "fraction", "names", "without")
         if self.num is not None and self.num < 2:
             raise ValueError(f"num = {self.num}: a classifier needs at least 2 classes")
-        if self.names is not None and self.pick != "random":
-            raise ValueError(f"names are picked already, so pick = {self.pick!r} would say nothing")
+        if (self.names or self.without) is not None and self.pick != "random":
+            raise ValueError(f"the classes are picked already, so pick = {self.pick!r} would say nothing")
 
     def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
-        kept = set(self.names) if self.names is not None else self._picked(sorted(leaves), hierarchy, draw)
-        for name in sorted(kept - set(leaves)):
+        for name in sorted(set(self.names or self.without or ()) - set(leaves)):
             raise unknown("class", name, leaves, f"classes(names=...), of {len(leaves)} classes")
+        if self.without is not None:
+            kept = set(leaves) - set(self.without)
+        else:
+            kept = set(self.names) if self.names is not None else self._picked(sorted(leaves), hierarchy, draw)
         return {leaf: leaf if leaf in kept else None for leaf in leaves}
 
     def _picked(self, leaves: list[str], hierarchy: Hierarchy | None, draw: Draw) -> set[str]:

@@ -99,9 +99,7 @@ def _known(store: Store, recipe: str, seed: int) -> _Known:
     if not recipe:
         train, validation, test = (np.flatnonzero(store.splits == split) for split in (TRAIN, VAL, TEST))
         classes, class_of_leaf = store.classes, np.arange(len(store.classes), dtype=np.int32)
-        return _Known(
-            store=store, classes=classes, class_of_leaf=class_of_leaf, train=train, validation=validation, test=test
-        )
+        return _Known(store=store, classes=classes, class_of_leaf=class_of_leaf, train=train, validation=validation, test=test)
     view = make_view(store, recipe, seed)
     validation, test = view.held_out("val")[0], view.held_out("test")[0]
     return _Known(

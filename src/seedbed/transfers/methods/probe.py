@@ -1,6 +1,7 @@
 """probe(): CNN codes and a readout that is cheap to train (Razavian et al. 2014, section 3).
 
-The codes are a layer's, after its ReLU, pooled (mean over space), L2-normalised. C, or the number of neighbours, is chosen on the
+The codes are a layer's, after its ReLU, pooled (mean over space), L2-normalised; `layer='best'` takes, of the rows of the backbone's layer table,
+the one that validation chooses. C, or the number of neighbours, is chosen on the
 validation split; the readout is then fitted again on training and validation images together. We differ from the paper in choosing C
 per task, and in one-against-the-rest voting throughout.
 """
@@ -8,7 +9,7 @@ per task, and in one-against-the-rest voting throughout.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
@@ -18,17 +19,19 @@ import torch
 from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
 from seedbed.models.codes import dim_of, fill_codes, pooling
+from seedbed.models.layers import Layer
 from seedbed.readout.linear import LinearClassifier, fit_linear, normalise_rows
 from seedbed.readout.neighbours import nearest, vote
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
 
 Scorer = Callable[[torch.Tensor], torch.Tensor]
+BEST = "best"
 
 
 @dataclass(frozen=True)
 class Probe(Method):
-    """SVM, softmax, ridge or nearest neighbours on codes of a layer; C or k chosen on validation, then refitted with it."""
+    """SVM, softmax, ridge or nearest neighbours on codes of a layer, or of the best one; C or k chosen on validation, then refitted with it."""
 
     layer: str = "penultimate"
     readout: Literal["svm", "softmax", "ridge", "knn"] = "svm"
@@ -45,7 +48,13 @@ class Probe(Method):
             raise ValueError(f"k = {list(self.k)} must be numbers of neighbours")
 
     def check(self, backbone: Backbone) -> None:
-        backbone.layer(self.layer)
+        self._layers(backbone)
+
+    def _layers(self, backbone: Backbone) -> list[Layer]:
+        """The layers to choose from."""
+        if self.layer == BEST and BEST not in {la.name for la in backbone.layers}:
+            return list(backbone.layers)
+        return [backbone.layer(self.layer)]
 
     def identity(self) -> object:
         unused = "c" if self.readout == "knn" else "k"
@@ -53,29 +62,34 @@ class Probe(Method):
 
     def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
         rows = np.concatenate([task.train, task.validation, task.test])
-        codes = self._codes(backbone, task, rows).to(context.device)
+        layers = self._layers(backbone)
         num_train, num_known = len(task.train), len(task.train) + len(task.validation)
         labels = torch.from_numpy(task.labels(rows[:num_known])).to(context.device)
         readout = _Neighbours(self.k) if self.readout == "knn" else _Linear(self.c, self.readout)
-        best, tried = readout.choose(codes[:num_known], labels, num_train, task.num_classes)
-        final, facts = readout.fit(codes[:num_known], labels, task.num_classes, best, tried)
-        layer = backbone.layer(self.layer)
+        found = self._codes(backbone, task, rows, layers)
+        codes = {la.name: found.pop(la.name).to(context.device) for la in layers}
+        chosen = {name: readout.choose(values[:num_known], labels, num_train, task.num_classes) for name, values in codes.items()}
+        scores = {name: tried[f"{best:g}"] for name, (best, tried) in chosen.items()}
+        layer = max(layers, key=lambda la: scores[la.name])
+        best, tried = chosen[layer.name]
+        final, facts = readout.fit(codes[layer.name][:num_known], labels, task.num_classes, best, tried)
         facts = {
             "layer": layer.name,
             "pooling": pooling(layer, self.flatten),
-            "dim": codes.shape[1],
+            "dim": codes[layer.name].shape[1],
             **facts,
             "validation_top1": tried,
             "num_train": num_known,
+            **({"validation_top1_by_layer": scores} if len(layers) > 1 else {}),
         }
-        return task.score(rank(final(codes[num_known:]).cpu().numpy()), facts)
+        return task.score(rank(final(codes[layer.name][num_known:]).cpu().numpy()), facts)
 
-    def _codes(self, backbone: Backbone, task: Task, rows: np.ndarray) -> torch.Tensor:
-        layer = backbone.layer(self.layer)
-        found = np.empty((len(rows), dim_of(layer, self.flatten)), np.float32)
-        fill_codes(backbone, backbone.images(task.store, rows), {layer.name: found}, flatten=self.flatten)
-        codes = torch.from_numpy(found)
-        return normalise_rows(codes) if self.normalise else codes
+    def _codes(self, backbone: Backbone, task: Task, rows: np.ndarray, layers: Sequence[Layer]) -> dict[str, torch.Tensor]:
+        """Codes of several layers in one pass."""
+        found = {la.name: np.empty((len(rows), dim_of(la, self.flatten)), np.float32) for la in layers}
+        fill_codes(backbone, backbone.images(task.store, rows), found, flatten=self.flatten)
+        codes = {name: torch.from_numpy(values) for name, values in found.items()}
+        return {name: normalise_rows(values) for name, values in codes.items()} if self.normalise else codes
 
 
 class _Readout(ABC):

@@ -15,8 +15,8 @@ class Question(ABC):
     """A question that a study can ask."""
 
     @abstractmethod
-    def study(self, sources: Sequence[str], targets: Sequence[str]) -> str:
-        """A commented study file (TOML) that asks it of these data sets and runs as printed."""
+    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+        """A commented study file (TOML) that asks it of these data sets, crossed with these networks, and runs as printed."""
 
     @abstractmethod
     def answer(self, results: Results) -> list[Answer]:
@@ -24,10 +24,20 @@ class Question(ABC):
 
 
 QUESTIONS: Registry[Question] = Registry("question", "seedbed.questions")
+QUESTIONS.add("blind-addition", "seedbed.verdicts.questions.blind_addition:BlindAddition")
+QUESTIONS.add("class-influence", "seedbed.verdicts.questions.class_influence:ClassInfluence")
+QUESTIONS.add("classes-or-examples", "seedbed.verdicts.questions.classes_or_examples:ClassesOrExamples")
 QUESTIONS.add("compare-architectures", "seedbed.verdicts.questions.compare_architectures:CompareArchitectures")
+QUESTIONS.add("compare-checkpoints", "seedbed.verdicts.questions.compare_checkpoints:CompareCheckpoints")
 QUESTIONS.add("contrasts", "seedbed.verdicts.questions.contrasts:Contrasts")
+QUESTIONS.add("exclude-target", "seedbed.verdicts.questions.exclude_target:ExcludeTarget")
+QUESTIONS.add("fine-or-coarse", "seedbed.verdicts.questions.fine_or_coarse:FineOrCoarse")
+QUESTIONS.add("granularity", "seedbed.verdicts.questions.granularity:Granularity")
 QUESTIONS.add("images-per-class", "seedbed.verdicts.questions.images_per_class:ImagesPerClass")
 QUESTIONS.add("label-noise", "seedbed.verdicts.questions.label_noise:LabelNoise")
+QUESTIONS.add("negative-transfer", "seedbed.verdicts.questions.negative_transfer:NegativeTransfer")
+QUESTIONS.add("num-classes", "seedbed.verdicts.questions.num_classes:NumClasses")
+QUESTIONS.add("unrelated-data", "seedbed.verdicts.questions.unrelated_data:UnrelatedData")
 
 
 def question(name: str) -> Question:

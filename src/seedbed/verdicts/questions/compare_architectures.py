@@ -13,25 +13,20 @@ from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer, quoted
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import study_file
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, study_file
 
-_ARMS = (
-    'small         = ""                                       # the network of [pretraining]',
-    'narrow        = { backbone = "small(width=8)" }',
-    "wide          = { backbone = \"small(width=32)\" }         # resnet18(stem='small') and others: hours without a GPU",
-    'random-small  = { init = "random" }                      # each network as it begins',
-    'random-narrow = { init = "random", backbone = "small(width=8)" }',
-    'random-wide   = { init = "random", backbone = "small(width=32)" }',
-)
+_NETWORKS = ("small(width=16)", "small(width=8)", "small(width=32)")
 
 
 @dataclass(frozen=True)
 class CompareArchitectures(Question):
     """Which network learns more from the same source, for a target?"""
 
-    def study(self, sources: Sequence[str], targets: Sequence[str]) -> str:
+    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
         words = "Which network learns more from the same source, for the target?"
-        return study_file("compare-architectures", words, "small", _ARMS, sources, targets)
+        arms = (ArmLine("plain", "", "the network of [pretraining]"), RANDOM)
+        networks = backbones if len(backbones) > 1 else (*backbones[:1], *_NETWORKS[len(backbones[:1]) :])
+        return study_file("compare-architectures", words, "plain", arms, sources, targets, backbones=networks)
 
     def answer(self, results: Results) -> list[Answer]:
         study = results.study

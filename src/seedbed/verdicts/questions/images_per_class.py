@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer, quoted
 from seedbed.verdicts.families import answer_families
+from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import study_file
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, study_file
 
 _ARMS = (
-    'all       = ""                         # every image of every class',
-    'half      = "images(fraction=0.5)"',
-    'quarter   = "images(fraction=0.25)"',
-    'tenth     = "images(fraction=0.1)"',
-    'twentieth = "images(fraction=0.05)"',
-    'random    = { init = "random" }        # no pre-training: the floor',
+    ArmLine("all", "", "every image of every class"),
+    ArmLine("half", "images(fraction=0.5)"),
+    ArmLine("quarter", "images(fraction=0.25)"),
+    ArmLine("tenth", "images(fraction=0.1)"),
+    ArmLine("twentieth", "images(fraction=0.05)"),
+    RANDOM,
 )
 
 
@@ -29,19 +30,17 @@ _ARMS = (
 class ImagesPerClass(Question):
     """What do fewer images of every class cost on the target?"""
 
-    def study(self, sources: Sequence[str], targets: Sequence[str]) -> str:
-        return study_file(
-            "images-per-class", "What do fewer images of every class cost on the target?", "all", _ARMS, sources, targets
-        )
+    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+        words = "What do fewer images of every class cost on the target?"
+        return study_file("images-per-class", words, "all", _ARMS, sources, targets, backbones=backbones)
 
     def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "images-per-class", lambda arm: _describe(results, arm))
+        return answer_families(results, "images-per-class", lambda arm: _describe(results, arm), with_controls)
 
 
 def _describe(results: Results, arm: str) -> str | None:
     """ "'half' (250 images per class)" where the arm trains on anything, for the sentence."""
-    rows = [o for o in results.outcomes if o.arm == arm and o.num_train_images]
-    if not rows:
+    if not results.study.arms[arm].trains:
         return f"{quoted(arm)} (no pre-training)"
-    per_class = rows[0].num_train_images / rows[0].num_train_classes
-    return f"{quoted(arm)} ({per_class:,.4g} images per class)"
+    rows = [o for o in results.outcomes if o.arm == arm and o.num_train_images]
+    return f"{quoted(arm)} ({rows[0].num_train_images / rows[0].num_train_classes:,.4g} images per class)" if rows else None

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
+from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import study_file
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, study_file
 
 _ARMS = (
-    'clean   = ""                              # every label as it is',
-    'noisy10 = "shuffle_labels(fraction=0.1)"',
-    'noisy30 = "shuffle_labels(fraction=0.3)"',
-    'noisy60 = "shuffle_labels(fraction=0.6)"',
-    'less30  = "images(fraction=0.7)"          # without the images that are mislabelled in noisy30: are they worse than none?',
-    'less60  = "images(fraction=0.4)"',
-    'random  = { init = "random" }             # no pre-training: the floor',
+    ArmLine("clean", "", "every label as it is"),
+    ArmLine("noisy10", "shuffle_labels(fraction=0.1)"),
+    ArmLine("noisy30", "shuffle_labels(fraction=0.3)"),
+    ArmLine("noisy60", "shuffle_labels(fraction=0.6)"),
+    ArmLine("less30", "images(fraction=0.7)", "as many clean images as noisy30 has: are wrong labels worse than none?"),
+    ArmLine("less60", "images(fraction=0.4)"),
+    RANDOM,
 )
 
 
@@ -30,9 +31,9 @@ _ARMS = (
 class LabelNoise(Question):
     """What do wrong labels in the source cost on the target?"""
 
-    def study(self, sources: Sequence[str], targets: Sequence[str]) -> str:
+    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
         words = "What do wrong labels in the source cost on the target?"
-        return study_file("label-noise", words, "clean", _ARMS, sources, targets)
+        return study_file("label-noise", words, "clean", _ARMS, sources, targets, backbones=backbones)
 
     def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "label-noise")
+        return answer_families(results, "label-noise", pairing=with_controls)

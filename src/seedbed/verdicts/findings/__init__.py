@@ -1,0 +1,38 @@
+"""Findings: what a study says beside its contrasts. One file per sort; each reads results and gives sentences with intervals.
+
+In: results and answers. Out: findings, in the order in which a report tells them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seedbed.trials.results import Results
+from seedbed.verdicts.answer import Answer
+from seedbed.verdicts.families import families
+from seedbed.verdicts.findings.errors import best_budgets, false_verdicts
+from seedbed.verdicts.findings.finding import Finding
+from seedbed.verdicts.findings.influences import influences
+from seedbed.verdicts.findings.interactions import interactions
+from seedbed.verdicts.findings.nested import variances
+from seedbed.verdicts.findings.retained import retained_gains
+from seedbed.verdicts.findings.scaling import scaling_laws
+from seedbed.verdicts.pairs import Pair
+
+
+def findings(results: Results, answers: Sequence[Answer]) -> list[Finding]:
+    """Everything that the results say beside their answers; the pairs of arms are those of the answers."""
+    found = families(results)
+    pairs = [Pair(*names) for names in dict.fromkeys((a.arm, a.reference) for a in answers)]
+    return [
+        *retained_gains(results, found, pairs),
+        *interactions(results, found, pairs),
+        *best_budgets(found),
+        *scaling_laws(results, found),
+        *influences(results, found),
+        *variances(results, found),
+        *false_verdicts(answers),
+    ]
+
+
+__all__ = ["Finding", "findings"]

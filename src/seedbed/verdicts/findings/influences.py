@@ -1,0 +1,113 @@
+"""Influence of classes from results: over nets that each saw a random part of the classes.
+
+In: results with an arm that draws classes at random, and many seeds. Out: one finding per target, method and training budget, with each class's
+influence, and what to run next: the most harmful and the most helpful classes dropped, against as many at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from seedbed.base.call import parse_calls
+from seedbed.trials.results import Outcome, Results
+from seedbed.trials.study import Study
+from seedbed.verdicts.families import SOURCES, Family
+from seedbed.verdicts.findings.finding import Finding, points
+from seedbed.verdicts.influence import LEAST_NETS, RELIABLE, Influence, influence
+
+_SHOWN = 5
+DROPPED = 0.1  # share of the classes that the counterfactual check drops
+
+
+def influences(results: Results, families: Sequence[Family]) -> list[Finding]:
+    """Influence on each target, where there are nets enough."""
+    arms = [arm for arm in results.study.arms if _draws_classes(results.study, arm)]
+    found = []
+    for family in families:
+        rows = [o for arm in arms for o in family.rows.get(arm, ())]
+        if family.target in SOURCES or family.images_seen is None or len(rows) < LEAST_NETS:
+            continue
+        found.append(_finding(results, family, rows))
+    return found
+
+
+def _draws_classes(study: Study, arm: str) -> bool:
+    """Whether an arm draws its classes at random, anew with each seed."""
+    recipe = study.arms[arm].recipe
+    calls = parse_calls(recipe, "recipe") if recipe else ()
+    return any(
+        c.name == "classes" and {"num", "fraction"} & set(c.kwargs) and c.kwargs.get("pick", "random") == "random" for c in calls
+    )
+
+
+def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Finding:
+    store = results.plan.stores["source"]
+    seen = np.stack([results.plan.views[o.arm, o.seed].class_of_leaf >= 0 for o in rows])
+    common: dict[str, Any] = {
+        "kind": "influence",
+        "target": family.target,
+        "method": family.method,
+        "images_seen": family.images_seen,
+    }
+    common |= {"metric": family.metric, "unit": family.unit}
+    place = f"On {family.target} ({family.method}, {family.images_seen:,} images seen)"
+    try:
+        found = influence(seen, family.sign * np.array([o.value for o in rows]))
+    except ValueError as reason:
+        return Finding(
+            **common, verdict="refused", sentence=f"{place} influence cannot be told: {reason}.", details={"reason": str(reason)}
+        )
+    order = np.argsort(found.values)
+    named = lambda i: store.names.get(store.classes[i], store.classes[i]).split(",")[0]  # noqa: E731
+    listed = lambda rows: ", ".join(f"{named(i)} {points(found.values[i], 2)}" for i in rows)  # noqa: E731
+    certain = int((np.abs(found.values) > found.half_widths_joint).sum())
+    sentence = (
+        f"{place} the classes of the source that help most are {listed(order[::-1][:_SHOWN])}; those that harm most, {listed(order[:_SHOWN])} "
+        f"(points, {found.num_nets} nets). {_trust(found, certain)}"
+    )
+    return Finding(
+        **common,
+        verdict="ranked" if found.reliability >= RELIABLE else "noisy",
+        sentence=sentence,
+        details=_details(results, found),
+    )
+
+
+def _trust(found: Influence, certain: int) -> str:
+    """What the ranking is worth."""
+    needed = f"about {found.nets_needed:,} nets would be needed" if found.nets_needed else "more nets may never do"
+    worth = (
+        "the ranking means something"
+        if found.reliability >= RELIABLE
+        else f"the ranking is mostly noise; for one that means something {needed}"
+    )
+    return (
+        f"{certain} of {len(found.values)} classes differ from 0 when all are judged together. Rankings from two halves of the nets correlate at "
+        f"{found.split_half:.2f}: {worth}."
+    )
+
+
+def _details(results: Results, found: Influence) -> dict[str, Any]:
+    store = results.plan.stores["source"]
+    order = np.argsort(-found.values)
+    return {
+        "num_nets": found.num_nets,
+        "by_regression": found.by_regression,
+        "split_half": found.split_half,
+        "reliability": found.reliability,
+        "nets_needed": found.nets_needed,
+        "split_half_curve": [list(point) for point in found.curve],
+        "classes": [
+            {
+                "label": store.classes[i],
+                "name": store.names.get(store.classes[i], store.classes[i]),
+                "influence": float(found.values[i]),
+                "interval": [float(found.values[i] - found.half_widths[i]), float(found.values[i] + found.half_widths[i])],
+                "differs": bool(abs(found.values[i]) > found.half_widths_joint[i]),
+            }
+            for i in order
+        ],
+    }

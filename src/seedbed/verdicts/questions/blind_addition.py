@@ -1,0 +1,72 @@
+"""blind-addition: a second, unrelated source is added to the first: can more data hurt a target?
+
+The first source alone, and both together at the same compute (images seen); then the first alone for its share of the compute, so that each of its
+images is seen as often as in the joint training (equal exposure). The second alone shows what it is worth by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seedbed.base.errors import UsageError
+from seedbed.trials.results import Results
+from seedbed.trials.study import Study
+from seedbed.verdicts.answer import Answer
+from seedbed.verdicts.families import answer_families
+from seedbed.verdicts.pairs import Pair, with_reference
+from seedbed.verdicts.questions import Question
+from seedbed.verdicts.questions.describe import with_classes
+from seedbed.verdicts.questions.template import BUDGETS, EMBEDDED_SOURCE, RANDOM, ArmLine, look, study_file
+
+_EMBEDDED_SECOND = "digits()"
+_EMBEDDED_TARGET = "toy(per_class=50, test_per_class=20, seed=1)"
+
+
+@dataclass(frozen=True)
+class BlindAddition(Question):
+    """Can adding a second, unrelated source hurt on the target?"""
+
+    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+        if len(sources) == 1 or len(sources) > 2:
+            raise UsageError(
+                f"the question 'blind-addition' takes two sources, not {len(sources)}",
+                "Give --source twice: the first, and what is added to it.",
+            )
+        named = sources or (EMBEDDED_SOURCE, _EMBEDDED_SECOND)
+        sizes = [look(source).num_images for source in named]
+        short = [max(1, round(budget * sizes[0] / sum(sizes))) for budget in BUDGETS]
+        arms = [
+            ArmLine("first", "only(source='first')", "the first source alone"),
+            ArmLine("both", "", "at the same compute; compared with both of the first's"),
+            ArmLine(
+                "first-short",
+                "only(source='first')",
+                "at the same exposure: each image as often as in both",
+                {"images_seen": short},
+            ),
+            ArmLine("second", "only(source='second')", "what is added, alone"),
+            RANDOM,
+        ]
+        words = "Can adding a second, unrelated source hurt on the target?"
+        return study_file(
+            "blind-addition",
+            words,
+            "first",
+            arms,
+            sources,
+            targets or ([] if sources else [_EMBEDDED_TARGET]),
+            backbones=backbones,
+            table=dict(zip(("first", "second"), named, strict=True)),
+        )
+
+    def answer(self, results: Results) -> list[Answer]:
+        return answer_families(results, "blind-addition", lambda arm: with_classes(results, arm), _pairs)
+
+
+def _pairs(study: Study, target: str) -> list[Pair]:
+    """Every arm against the first source alone; both, also against the first at equal exposure."""
+    recipe = study.arms[study.reference].recipe
+    short = [arm for arm, spec in study.arms.items() if spec.recipe == recipe and spec.trains and arm != study.reference]
+    both = [arm for arm, spec in study.arms.items() if spec.recipe == "" and spec.trains]
+    return [p for p in with_reference(study, target) if p.arm not in short] + [Pair(b, s) for b in both for s in short]

@@ -1,0 +1,34 @@
+"""class-influence: which classes of the source help a target, and which harm it? (Jain et al. 2022.)
+
+Many small nets, each pre-trained on a random half of the classes: what nets that saw a class do better than those that did not is its influence.
+The ranking means something only with nets enough; the report says how many. The check is another study, which the report prints: without the most
+harmful classes, without the most helpful, and without as many at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seedbed.trials.results import Results
+from seedbed.verdicts.answer import Answer
+from seedbed.verdicts.families import answer_families
+from seedbed.verdicts.questions import Question
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, study_file
+
+_SEEDS = "60             # as many nets, each with a half of the classes of its own; the report says how many are enough"
+
+
+@dataclass(frozen=True)
+class ClassInfluence(Question):
+    """Which classes of the source help the target, and which harm it?"""
+
+    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+        arms = (ArmLine("half", "classes(fraction=0.5)", "half of the classes, anew with each seed"), RANDOM)
+        words = "Which classes of the source help the target, and which harm it?"
+        return study_file(
+            "class-influence", words, "half", arms, sources, targets, backbones=backbones, budgets=(50_000,), seeds=_SEEDS
+        )
+
+    def answer(self, results: Results) -> list[Answer]:
+        return answer_families(results, "class-influence")

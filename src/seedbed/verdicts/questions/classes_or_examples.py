@@ -1,0 +1,56 @@
+"""classes-or-examples: for a budget of images, more classes or more examples of each? (Huh, Agrawal, Efros 2016, section 3.4.)
+
+Three budgets, each spent both ways: over all classes, and over the fewest classes that hold it. The two of one budget are compared with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seedbed.base.call import parse_calls
+from seedbed.trials.results import Results
+from seedbed.trials.study import Study
+from seedbed.verdicts.answer import Answer
+from seedbed.verdicts.families import answer_families
+from seedbed.verdicts.pairs import Pair, counterpart, with_reference
+from seedbed.verdicts.questions import Question
+from seedbed.verdicts.questions.describe import with_classes
+from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, RANDOM, ArmLine, look, study_file
+
+_SHARES = (2, 4, 8)  # the budgets are a half, a quarter and an eighth of the images
+
+
+@dataclass(frozen=True)
+class ClassesOrExamples(Question):
+    """For the same number of images, are more classes better or more examples of each?"""
+
+    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+        facts = look(sources[0] if sources else EMBEDDED_SOURCE)
+        arms = [ArmLine("all", "", "every image of every class")]
+        for share in _SHARES:
+            num = facts.num_images // share
+            arms.append(
+                ArmLine(f"classes{share}", f"budget(images={num}, favour='classes')", f"1/{share} of the images, all classes")
+            )
+            arms.append(ArmLine(f"examples{share}", f"budget(images={num}, favour='examples')", "as many, few classes"))
+        words = "For the same number of images, are more classes better, or more examples of each?"
+        return study_file("classes-or-examples", words, "all", [*arms, RANDOM], sources, targets, backbones=backbones, facts=facts)
+
+    def answer(self, results: Results) -> list[Answer]:
+        return answer_families(results, "classes-or-examples", lambda arm: with_classes(results, arm), _pairs)
+
+
+def _pairs(study: Study, target: str) -> list[Pair]:
+    """More examples against more classes at each budget; and more classes against everything."""
+    ways = [Pair(arm, other) for arm in study.arms if (other := _other_way(study, arm)) is not None]
+    few = {pair.arm for pair in ways}
+    return ways + [pair for pair in with_reference(study, target) if pair.arm not in few]
+
+
+def _other_way(study: Study, arm: str) -> str | None:
+    """The arm that spends the same budget on classes, of one that spends it on examples."""
+    calls = parse_calls(study.arms[arm].recipe, "recipe") if study.arms[arm].recipe else ()
+    if len(calls) != 1 or calls[0].name != "budget" or calls[0].kwargs.get("favour") != "examples":
+        return None
+    return counterpart(study, arm, f"budget(images={calls[0].kwargs['images']}, favour='classes')")

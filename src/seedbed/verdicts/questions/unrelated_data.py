@@ -1,0 +1,75 @@
+"""unrelated-data: does pre-training on B as well help or harm A? (Huh, Agrawal, Efros 2016, section 3.6.)
+
+The classes are split into two halves with as little in common as can be (minimal), or at random. The target is A itself: nets trained on A, and
+nets trained on A and B, whose last layer alone, or all of whose layers, are then tuned on A. A and B together are compared with A at equal compute
+(images seen) and, against A trained for its share of it, at equal exposure (each image of A seen as often). The same for B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seedbed.data.recipes.split import minimal_half
+from seedbed.trials.results import Results
+from seedbed.trials.study import Study
+from seedbed.verdicts.answer import Answer
+from seedbed.verdicts.families import answer_families
+from seedbed.verdicts.pairs import Pair
+from seedbed.verdicts.questions import Question
+from seedbed.verdicts.questions.describe import with_classes
+from seedbed.verdicts.questions.template import BUDGETS, EMBEDDED_SOURCE, RANDOM, ArmLine, Facts, look, study_file
+
+_HALVES = (("minimal", "a"), ("minimal", "b"), ("random", "a"))
+_METHODS = (
+    ("last-layer", "probe(readout='softmax', c=[0.1, 1.0, 10.0, 100.0])", "the last layer alone is tuned on the half's classes"),
+    ("all-layers", "finetune(images_seen=50_000)", "all layers are: both nets get the same steps"),
+)
+
+
+@dataclass(frozen=True)
+class UnrelatedData(Question):
+    """Does pre-training on unrelated classes as well help or harm a half of the source?"""
+
+    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+        facts = look(sources[0] if sources else EMBEDDED_SOURCE)
+        facts.need_hierarchy("unrelated-data")
+        share = _share_of_a(facts)
+        arms = [ArmLine("both", "", "A and B; each half is compared with it on its own classes")]
+        for kind, half in _HALVES:
+            recipe = f"split(kind='{kind}', half='{half}')"
+            short = [max(1, round(budget * (share if half == "a" else 1 - share))) for budget in BUDGETS]
+            arms.append(ArmLine(f"{kind}-{half}", recipe, "at equal compute"))
+            arms.append(ArmLine(f"{kind}-{half}-short", recipe, "at equal exposure", {"images_seen": short}))
+        own = {f"{kind}-{half}-classes": f"source(recipe=\"split(kind='{kind}', half='{half}')\")" for kind, half in _HALVES}
+        words = "Does pre-training on unrelated classes as well help or harm a half of the source?"
+        return study_file(
+            "unrelated-data",
+            words,
+            "both",
+            [*arms, RANDOM],
+            sources,
+            targets,
+            backbones=backbones,
+            facts=facts,
+            methods=_METHODS,
+            own_targets=own,
+        )
+
+    def answer(self, results: Results) -> list[Answer]:
+        return answer_families(results, "unrelated-data", lambda arm: with_classes(results, arm), _pairs)
+
+
+def _share_of_a(facts: Facts) -> float:
+    """Of the images, about."""
+    return 0.52 if facts.hierarchy is None else len(minimal_half(facts.leaves, facts.hierarchy)) / len(facts.leaves)
+
+
+def _pairs(study: Study, target: str) -> list[Pair]:
+    """On the classes of a half: both halves together against the nets of that half, at equal compute and equal exposure, and against no
+    pre-training. On any other target, every half's nets."""
+    recipe = study.targets[target].recipe if target in study.targets else None
+    both = study.reference
+    halves = [arm for arm, spec in study.arms.items() if spec.trains and arm != both and recipe in (None, spec.recipe)]
+    untrained = [arm for arm, spec in study.arms.items() if not spec.trains]
+    return [Pair(both, arm) for arm in halves] + [Pair(arm, both) for arm in untrained]
