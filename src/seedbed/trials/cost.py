@@ -21,8 +21,9 @@ from seedbed.models.backbone import OWN_MODULE
 from seedbed.models.opening import open_backbone
 from seedbed.models.zoo import BACKBONES
 from seedbed.trials.executors import torch_threads
+from seedbed.trials.fine_labels import GALLERY_PER_LEAF, InductionStep
 from seedbed.trials.plan import Plan
-from seedbed.trials.steps import BackboneStep, CheckpointStep, MeasureStep, Step
+from seedbed.trials.steps import BackboneStep, CheckpointStep, MeasureStep, PretrainStep, Step
 
 _BATCH = 128
 _MEASURE_S = 3.0  # of each rate
@@ -71,6 +72,8 @@ def _seconds(plan: Plan, step: Step, rates: Rates) -> float:
         return _STEP_S
     store = next(s for s in plan.stores.values() if s.path == step.store)  # pyright: ignore[reportAttributeAccessIssue]
     seconds = _STEP_S + step.num_images / rates.train
+    if isinstance(step, InductionStep):
+        return seconds + min(store.num_images, len(store.classes) * GALLERY_PER_LEAF + store.card["splits"]["test"]) / rates.forward
     if isinstance(step, MeasureStep):
         seconds += store.num_images / rates.forward
         return seconds if step.num_images else seconds + store.num_images * len(store.classes) * _SVM_S_PER_CODE
@@ -82,9 +85,9 @@ def _disk(plan: Plan, step: Step) -> int:
         return 4 * step.model.num_parameters if step.model else _weight(step.backbone, 1000, plan.stores["source"].size_px)[0] * 4
     store = next(s for s in plan.stores.values() if s.path == step.store)  # pyright: ignore[reportAttributeAccessIssue]
     predictions = store.card["splits"]["test"] * (8 + 4 + 5 * 4)
-    if isinstance(step, MeasureStep):
+    if not isinstance(step, PretrainStep):
         return predictions + 2_000
-    num_parameters, dim = _weight(step.backbone, len(store.classes), store.size_px)  # pyright: ignore[reportAttributeAccessIssue]
+    num_parameters, dim = _weight(step.backbone, len(store.classes), store.size_px)
     return predictions + 4 * num_parameters + 2 * 2048 * dim + 50_000
 
 
