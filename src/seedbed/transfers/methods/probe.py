@@ -70,7 +70,7 @@ class Probe(Method):
         codes = {la.name: found.pop(la.name).to(context.device) for la in layers}
         chosen = {name: readout.choose(values[:num_known], labels, num_train, task.num_classes) for name, values in codes.items()}
         scores = {name: tried[f"{best:g}"] for name, (best, tried) in chosen.items()}
-        layer = max(layers, key=lambda la: scores[la.name])
+        layer = max(reversed(layers), key=lambda la: scores[la.name])  # ties go to the later layer
         best, tried = chosen[layer.name]
         final, facts = readout.fit(codes[layer.name][:num_known], labels, task.num_classes, best, tried)
         facts = {
