@@ -98,7 +98,7 @@ def make_view(store: Store, recipe: Recipe | str = "", seed: int = 0) -> View:
     for name, step in recipe.steps:
         before, state = state, state.apply(step, Draw(seed=seed, purpose=f"sample/{name}")).without_empty_classes()
         reports.append(state.report(name))
-        if not set(state.classes) <= set(before.classes):  # merged
+        if not set(state.classes) <= set(before.classes) and not isinstance(step, Like):  # merged
             state = state._noted(_imbalance(*reports[-2:]))
     if len(state.classes) < 2:
         raise BadDataError(

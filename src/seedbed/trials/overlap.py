@@ -29,8 +29,15 @@ def _resolved(call: Call, source: Store, targets: Mapping[str, Store]) -> Call:
     name = call.kwargs.get("target")
     if call.name != "exclude" or name not in targets:
         return call
+    if name in KNOWN_TARGETS and not _are_known(targets[str(name)], source.hierarchy):
+        return call
     tree = needed(source.hierarchy, f"exclude(target={name!r})")
     return Call(name="exclude", kwargs={"synsets": nodes_of(targets[str(name)], tree, str(name))})
+
+
+def _are_known(target: Store, tree: Hierarchy | None) -> bool:
+    """Whether a target says what its classes are; the built-in list of its name stands for one that does not."""
+    return target.hierarchy is not None or (tree is not None and any(label in tree.nodes for label in target.classes))
 
 
 def nodes_of(target: Store, tree: Hierarchy, name: str) -> list[str]:
