@@ -73,11 +73,18 @@ def audit(
     data: Store | Source | str | Path,
     against: Store | Source | str | Path | None = None,
     *,
+    hierarchy: str | None = None,
+    backbone: Backbone | str | Path | None = None,
     workspace: str | Path | None = None,
     on_pack: PackProgress | None = None,
     on_progress: PackProgress | None = None,
 ) -> Audit:
     """Unreadable files, tiny classes, near duplicates within a data set and against another; sources are packed at 64 px.
+
+    Args:
+        data, against: stores, sources, or what opens as one.
+        hierarchy: "wordnet" or a file, for both: which classes of the other set lie above which classes here.
+        backbone: finds images of the two that are near by its codes too, such as mirrored ones, which the first look misses.
 
     Example:
         >>> import seedbed as sb, tempfile
@@ -85,10 +92,28 @@ def audit(
         >>> found.num_images, found.tiny_classes
         (1797, [])
     """
+    import dataclasses
+
     from seedbed.data.audit import audit_store
 
-    stores = [open_store(d, _DEFAULT_PX, workspace, on_pack, allow_unreadable=1.0) for d in (data, against) if d is not None]
-    return audit_store(*stores, on_progress=on_progress)
+    if backbone is not None and against is None:
+        raise UsageError("a backbone compares the images of two data sets, and there is one", "Name the other: --against DATA2.")
+    net = open_for(backbone, "auto", data, 0) if backbone is not None else None
+    size_px = net.preprocessing.store_px if net else _DEFAULT_PX
+    named = [d for d in (data, against) if d is not None]
+    stores = [open_store(d, size_px, workspace, on_pack, allow_unreadable=1.0).with_hierarchy(hierarchy) for d in named]
+    found = audit_store(*stores, on_progress=on_progress)
+    if net is None:
+        return found
+    from seedbed.readout.leaks import near_by_codes
+
+    store, other = stores
+    pairs = near_by_codes(net, store, np.arange(store.num_images), other, np.arange(other.num_images))
+    rows = [
+        {"id": str(store.ids[i]), "near": str(other.ids[j]), "similarity": float(s)}
+        for i, j, s in zip(pairs.rows, pairs.others, pairs.similarities, strict=True)
+    ]
+    return dataclasses.replace(found, near_by_codes=rows, codes_threshold=pairs.threshold)
 
 
 def pretrain(

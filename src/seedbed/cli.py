@@ -149,7 +149,11 @@ def _hierarchy(p: argparse.ArgumentParser) -> None:
 
 def _audit(p: argparse.ArgumentParser) -> None:
     p.add_argument("data", metavar="DATA", help="a store, a folder of images, or a call")
-    p.add_argument("--against", metavar="DATA2", help="another data set, to find images that both hold")
+    p.add_argument("--against", metavar="DATA2", help="another data set, to find images and classes that both hold")
+    p.add_argument("--hierarchy", metavar="H", help="wordnet, or a file of child and parent: finds shared classes by it")
+    p.add_argument(
+        "--backbone", metavar="B", help="compares the images of both by its codes too: finds mirrored and shifted copies"
+    )
     _workspace(p)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from seedbed.base.device import num_cores
 from seedbed.data import duplicates
 from seedbed.data.decode import decode
+from seedbed.data.overlap import shared_classes
 from seedbed.data.store import Store
 from seedbed.data.view import entropy_bits
 
@@ -34,6 +35,9 @@ class Audit:
     across_splits: list[list[str]]  # those of the groups that lie in more than one split: leaks
     across_classes: list[list[str]]  # those with more than one label: a wrong label, often
     shared_with: list[dict[str, Any]]  # id, and the ids of its near duplicates in the other data set
+    shared_classes: dict[str, list[str]] = field(default_factory=dict)  # class of the other data set -> classes here under it
+    near_by_codes: list[dict[str, Any]] = field(default_factory=list)  # id, id in the other data set, similarity of their codes
+    codes_threshold: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         sizes = np.array(list(self.class_sizes.values()), np.float64)
@@ -44,6 +48,9 @@ class Audit:
             "tiny_classes": self.tiny_classes,
             "duplicate_groups": self.duplicate_groups,
             "shared_with": self.shared_with,
+            "shared_classes": self.shared_classes,
+            "near_by_codes": self.near_by_codes,
+            "codes_threshold": self.codes_threshold,
             "groups_across_splits": self.across_splits,
             "groups_across_classes": self.across_classes,
             "smallest_class": int(sizes.min()),
@@ -69,6 +76,7 @@ def audit_store(store: Store, against: Store | None = None, on_progress: duplica
         across_splits=[name(g) for g in groups if len(set(splits[g].tolist())) > 1],
         across_classes=[name(g) for g in groups if len(set(leaves[g].tolist())) > 1],
         shared_with=_shared(store, described, against, on_progress) if against else [],
+        shared_classes=shared_classes(store.classes, store.hierarchy, against.classes, against.hierarchy) if against else {},
     )
 
 

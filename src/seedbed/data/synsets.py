@@ -11,40 +11,43 @@ from seedbed.base.errors import UsageError
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.wordnet import is_synset, wordnet
 
-KNOWN_TARGETS: dict[str, tuple[str, ...]] = {
-    # aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep sofa train tvmonitor
-    "pascal": (
-        *(
-            "n02691156",
-            "n02834778",
-            "n01503061",
-            "n02858304",
-            "n02876657",
-            "n02924116",
-            "n02958343",
-            "n02121620",
-            "n03001627",
-            "n01887787",
-        ),
-        *(
-            "n03201208",
-            "n02084071",
-            "n02374451",
-            "n03769722",
-            "n00007846",
-            "n00017222",
-            "n02411705",
-            "n04256520",
-            "n04468005",
-            "n03782006",
-        ),
-    ),
-    # airplane automobile bird cat deer dog frog horse ship truck
-    "cifar10": (
-        *("n02691156", "n02958343", "n01503061", "n02121620", "n02430045"),
-        *("n02084071", "n01639765", "n02374451", "n04194289", "n04490091"),
-    ),
+TARGET_CLASSES: dict[str, dict[str, str]] = {  # target -> its own word for a class -> the synset
+    "pascal": {
+        "aeroplane": "n02691156",
+        "bicycle": "n02834778",
+        "bird": "n01503061",
+        "boat": "n02858304",
+        "bottle": "n02876657",
+        "bus": "n02924116",
+        "car": "n02958343",
+        "cat": "n02121620",
+        "chair": "n03001627",
+        "cow": "n01887787",
+        "dining table": "n03201208",
+        "dog": "n02084071",
+        "horse": "n02374451",
+        "motorbike": "n03769722",
+        "person": "n00007846",
+        "potted plant": "n00017222",
+        "sheep": "n02411705",
+        "sofa": "n04256520",
+        "train": "n04468005",
+        "tv monitor": "n03782006",
+    },
+    "cifar10": {
+        "airplane": "n02691156",
+        "automobile": "n02958343",
+        "bird": "n01503061",
+        "cat": "n02121620",
+        "deer": "n02430045",
+        "dog": "n02084071",
+        "frog": "n01639765",
+        "horse": "n02374451",
+        "ship": "n04194289",
+        "truck": "n04490091",
+    },
 }
+KNOWN_TARGETS = {target: tuple(classes.values()) for target, classes in TARGET_CLASSES.items()}
 
 
 def closure_of(synsets: Iterable[str], hierarchy: Hierarchy) -> frozenset[str]:

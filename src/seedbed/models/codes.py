@@ -51,9 +51,13 @@ def fill_codes(
     into: Mapping[str, np.ndarray],
     *,
     flatten: bool = False,
+    change: Callable[[torch.Tensor], torch.Tensor] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write the codes of several layers, one pass for all: each array float16 or float32 [n, d], in memory or mapped."""
+    """Write the codes of several layers, one pass for all: each array float16 or float32 [n, d], in memory or mapped.
+
+    `change` is done to each batch of images [b, 3, h, w] before the network sees it: mirroring, say.
+    """
     layers = {name: backbone.layer(name) for name in into}
     caught: dict[str, torch.Tensor] = {}
 
@@ -67,7 +71,7 @@ def fill_codes(
     handles = [layer.hook(backbone.module, catcher(name, layer)) for name, layer in layers.items()]
     start = 0
     try:
-        for _, num in _forward(backbone, images):
+        for _, num in _forward(backbone, images, change):
             for name, values in caught.items():
                 _put(values, into[name][start : start + num], name)
             start += num
@@ -93,12 +97,14 @@ def logits(backbone: Backbone, images: Images) -> torch.Tensor:
     return torch.cat([scores.float().cpu() for scores, _ in _forward(backbone, images)])
 
 
-def _forward(backbone: Backbone, images: Images) -> Iterator[tuple[torch.Tensor, int]]:
+def _forward(
+    backbone: Backbone, images: Images, change: Callable[[torch.Tensor], torch.Tensor] | None = None
+) -> Iterator[tuple[torch.Tensor, int]]:
     """Class scores of one batch after another, and how many images it holds."""
     backbone.module.eval()
     with torch.inference_mode():
         for batch in images.plain(batch_size_for(backbone.size_px)):
-            yield backbone.module(batch), len(batch)
+            yield backbone.module(change(batch) if change else batch), len(batch)
 
 
 def batch_size_for(size_px: int) -> int:

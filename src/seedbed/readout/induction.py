@@ -10,6 +10,7 @@ images are nearest.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +72,7 @@ def rank_fine(
     best, within = [], []
     for i in range(0, len(queries), size):
         similarities = queries[i : i + size] @ sorted_gallery.T
-        nearest = torch.stack([similarities[:, a:b].amax(1) for a, b in zip(bounds[:-1], bounds[1:], strict=True)], dim=1)
+        nearest = torch.stack([similarities[:, a:b].amax(1) for a, b in itertools.pairwise(bounds)], dim=1)
         best.append(torch.topk(nearest, min(NUM_RANKED, len(leaves))).indices.cpu())
         inside = of_query[i : i + size, None] == coarse[None, :]
         within.append(nearest.masked_fill(~inside, -2.0).argmax(1, keepdim=True).cpu())

@@ -18,6 +18,7 @@ from seedbed.base.errors import BadDataError, SeedbedError, nearest
 from seedbed.verbs.speech import Bar, Result, say, show_facts, show_rows
 
 if TYPE_CHECKING:
+    from seedbed.data.hierarchy import Hierarchy
     from seedbed.data.store import Store
     from seedbed.data.view import View
 
@@ -81,9 +82,27 @@ def hierarchy(options: Namespace) -> Result:
     say(options, f"{len(leaves):,} leaves, {len(counts):,} classes" + (f", {dropped:,} leaves dropped" if dropped else ""))
     if counts:
         say(options, f"entropy {document['entropy_bits']:.2f} bits, counted in leaves; {np.log2(len(counts)):.2f} when balanced")
+    _show_excluded(options, document, leaves, tree)
     largest = [{"class": c, "name": tree.names.get(c, ""), "num_leaves": n} for c, n in counts.most_common(20)]
     show_rows(options, "the largest:", largest)
     return document, 0
+
+
+def _show_excluded(options: Namespace, document: dict[str, Any], leaves: list[str], tree: Hierarchy) -> None:
+    """What the recipe's exclusions took out, and what stays that a person might call the same."""
+    from seedbed.data.overlap import excluded
+    from seedbed.data.recipes import Recipe
+
+    found = excluded(leaves, tree, Recipe(options.recipe))
+    if found is None:
+        return
+    document["dropped"] = found.dropped
+    document["near"] = [dataclasses.asdict(near) for near in found.near]
+    say(
+        options, f"stay, though a person might call them the same: {len(found.near)}", *(f"  {n.sentence}" for n in found.near[:20])
+    )
+    if len(found.near) > 20:
+        say(options, f"  ... and {len(found.near) - 20} more (--json lists all)")
 
 
 def _read_leaves(path: str) -> list[str]:
@@ -102,7 +121,15 @@ def audit(options: Namespace) -> Result:
     from seedbed import api
 
     with Bar("reading") as bar:
-        found = api.audit(options.data, options.against, workspace=options.workspace, on_pack=bar, on_progress=bar)
+        found = api.audit(
+            options.data,
+            options.against,
+            hierarchy=options.hierarchy,
+            backbone=options.backbone,
+            workspace=options.workspace,
+            on_pack=bar,
+            on_progress=bar,
+        )
     document = found.to_dict()
     say(options, f"{options.data}: {found.num_images:,} images, {len(found.class_sizes)} classes")
     say(options, f"class sizes: {document['smallest_class']:,} to {document['largest_class']:,}")
@@ -114,6 +141,11 @@ def audit(options: Namespace) -> Result:
     if options.against:
         shared = [f"{row['id']}: {', '.join(row['near'])}" for row in found.shared_with]
         _show_found(options, f"images shared with {options.against}", shared)
+        classes = [f"{label}: {', '.join(same)}" for label, same in found.shared_classes.items()]
+        _show_found(options, f"classes shared with {options.against}", classes)
+    if found.codes_threshold is not None:
+        near = [f"{row['id']}: {row['near']} ({row['similarity']:.3f})" for row in found.near_by_codes]
+        _show_found(options, f"near by codes (cosine above {found.codes_threshold:.3f}; look at them)", near)
     return document, 0
 
 

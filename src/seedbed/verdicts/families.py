@@ -130,7 +130,7 @@ def answer_families(
     with like. Each answer on a target says what the difference was on the source itself."""
     study = results.study
     gains = _reference_gains(results)
-    contrasts = [(family, contrast_pairs_of(results, family, pairing(study))) for family in families(results)]
+    contrasts = [(family, contrast_pairs_of(results, family, pairing(study, family.target))) for family in families(results)]
     on_source = _on_source(contrasts)
     answers = []
     for family, found in contrasts:
@@ -202,7 +202,7 @@ def _arm_scores(results: Results, arm: str, scored: list[Scored], *, crossed: bo
     units = _units(results.study, scored)
     return ArmScores(
         arm=arm,
-        values=np.array([np.mean([s.outcome.value for s in unit]) for unit in units]),
+        values=np.array([np.mean([s.outcome.value for s in unit]) for unit in units], dtype=np.float64),
         per_image=np.stack([np.mean([s.contributions for s in unit], axis=0) for unit in units]) if crossed else None,
         checkpoint=results.study.arms[arm].is_checkpoint,
     )

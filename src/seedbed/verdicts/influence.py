@@ -1,8 +1,9 @@
 """Influence of source classes on a target: what nets that saw a class do better than nets that did not (Jain et al. 2022, section 2).
 
-In: for each of m nets which of K classes it saw, and its value on a target. Out: each class's influence with an interval, how reliable the
-ranking is, and how many nets would make it so. Influence of a class = mean value of the nets that saw it less that of the others; where
-there are more nets than classes, by a regression on all classes at once, which takes the other classes' share out. Knows nothing of results.
+In: for each of m nets which of K classes it saw, and its value on a target. Out: each class's influence with an interval, how reliable
+the ranking is, and how many nets would make it so. Influence of a class = mean value of the nets that saw it less that of the others;
+where there are more nets than classes, by a regression on all classes at once, which takes the other classes' share out. Knows nothing of
+results.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from seedbed.verdicts.quantiles import Joint
 from seedbed.verdicts.variances import Floats
@@ -36,7 +38,7 @@ class Influence:
     by_regression: bool
 
 
-def influence(seen: Floats, values: Floats) -> Influence:
+def influence(seen: ArrayLike, values: ArrayLike) -> Influence:
     """Influence of each class.
 
     Args:

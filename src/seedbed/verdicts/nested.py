@@ -1,9 +1,9 @@
 """Nested designs: how much of the spread over trainings is the sample of images and classes, and how much the initialisation.
 
-In: values [samples, initialisations] of one arm. Out: both variances with their 95 % intervals. The model is
-value = mean + sample[i] + training[i, j], balanced, normal. The variance of training has the chi-squared interval; that of the sample the
-modified large-sample interval of Ting et al. (1990, J. Stat. Comput. Simul. 35:135; Burdick and Graybill 1992, section 3.3), which is exact where
-either part vanishes. Several arms are pooled by their degrees of freedom. Knows nothing of results.
+In: values [samples, initialisations] of one arm. Out: both variances with their 95 % intervals. The model is value = mean + sample[i] +
+training[i, j], balanced, normal. The variance of training has the chi-squared interval; that of the sample the modified large-sample
+interval of Ting et al. (1990, J. Stat. Comput. Simul. 35:135; Burdick and Graybill 1992, section 3.3), which is exact where either part
+vanishes. Several arms are pooled by their degrees of freedom. Knows nothing of results.
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ def _tail(critical: float, joint: Joint, df: float) -> float:
     """P(max |t_i| > critical)."""
     scale, weights = _scale_nodes(df)
     if not joint.shared:
-        outside = 2 * special.ndtr(-critical * scale)
+        outside = np.minimum(2 * special.ndtr(-critical * scale), 1 - 1e-15)
         return float(weights @ -np.expm1(joint.num * np.log1p(-outside)))
     x = math.sqrt(2) * critical * scale[:, None]
     inside = special.ndtr(_Z + x) - special.ndtr(_Z - x)

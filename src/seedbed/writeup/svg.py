@@ -1,6 +1,7 @@
 """Drawings as text: what every drawing of a report shares.
 
-In: a matplotlib figure drawn in INK. Out: SVG that follows its page: no prologue, ids of its own, the page's ink and fonts, the column's width.
+In: a matplotlib figure drawn in INK. Out: SVG that follows its page: no prologue, ids of its own, the page's ink and fonts, the column's
+width.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from seedbed.data.recipes.images import exactly_one, share
 
 @dataclass(frozen=True)
 class Classes(ClassRecipe):
-    """Keep N classes (or a fraction, or named ones, or all but these), drawn anew with each seed: at random, siblings, or spread over the hierarchy."""
+    """Keep N classes, a fraction, those named or all but those; N of them at random anew with each seed, siblings, or spread out."""
 
     num: int | None = None
     fraction: float | None = None

@@ -14,7 +14,7 @@ from seedbed.base.randomness import Draw
 from seedbed.data.hierarchy import Hierarchy, needed
 from seedbed.data.recipes import ClassRecipe
 from seedbed.data.recipes.images import exactly_one
-from seedbed.data.synsets import KNOWN_TARGETS, closure_of
+from seedbed.data.synsets import KNOWN_TARGETS, TARGET_CLASSES, closure_of
 
 _SHOWN = 8
 
@@ -40,6 +40,11 @@ class Exclude(ClassRecipe):
         return f"exclude drops {len(gone)} of {len(leaves)} classes" + (
             f": {shown}{', ...' if len(gone) > _SHOWN else ''}" if gone else ""
         )
+
+    def nodes(self) -> dict[str, str]:
+        """Each node whose closure goes -> the target's own word for it, or nothing."""
+        words = {synset: word for word, synset in TARGET_CLASSES.get(self.target or "", {}).items()}
+        return {node: words.get(node, "") for node in self._synsets()}
 
     def _synsets(self) -> tuple[str, ...]:
         if self.synsets is not None:

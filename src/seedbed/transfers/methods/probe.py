@@ -1,9 +1,9 @@
 """probe(): CNN codes and a readout that is cheap to train (Razavian et al. 2014, section 3).
 
-The codes are a layer's, after its ReLU, pooled (mean over space), L2-normalised; `layer='best'` takes, of the rows of the backbone's layer table,
-the one that validation chooses. C, or the number of neighbours, is chosen on the
-validation split; the readout is then fitted again on training and validation images together. We differ from the paper in choosing C
-per task, and in one-against-the-rest voting throughout.
+The codes are a layer's, after its ReLU, pooled (mean over space), L2-normalised; `layer='best'` takes, of the rows of the backbone's
+layer table, the one that validation chooses. C, or the number of neighbours, is chosen on the validation split; the readout is then
+fitted again on training and validation images together. We differ from the paper in choosing C per task, and in one-against-the-rest
+voting throughout.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BEST = "best"
 
 @dataclass(frozen=True)
 class Probe(Method):
-    """SVM, softmax, ridge or nearest neighbours on codes of a layer, or of the best one; C or k chosen on validation, then refitted with it."""
+    """SVM, softmax, ridge or nearest neighbours on codes of one layer, or of the best; C or k chosen on validation, then refitted."""
 
     layer: str = "penultimate"
     readout: Literal["svm", "softmax", "ridge", "knn"] = "svm"

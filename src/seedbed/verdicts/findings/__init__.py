@@ -14,7 +14,9 @@ from seedbed.verdicts.findings.errors import best_budgets, false_verdicts
 from seedbed.verdicts.findings.finding import Finding
 from seedbed.verdicts.findings.influences import influences
 from seedbed.verdicts.findings.interactions import interactions
+from seedbed.verdicts.findings.negative import negative_transfers
 from seedbed.verdicts.findings.nested import variances
+from seedbed.verdicts.findings.overlap import overlaps
 from seedbed.verdicts.findings.retained import retained_gains
 from seedbed.verdicts.findings.scaling import scaling_laws
 from seedbed.verdicts.pairs import Pair
@@ -25,12 +27,14 @@ def findings(results: Results, answers: Sequence[Answer]) -> list[Finding]:
     found = families(results)
     pairs = [Pair(*names) for names in dict.fromkeys((a.arm, a.reference) for a in answers)]
     return [
+        *negative_transfers(results, answers),
         *retained_gains(results, found, pairs),
         *interactions(results, found, pairs),
         *best_budgets(found),
         *scaling_laws(results, found),
         *influences(results, found),
         *variances(results, found),
+        *overlaps(results),
         *false_verdicts(answers),
     ]
 

@@ -23,8 +23,8 @@ def false_verdicts(answers: Sequence[Answer]) -> list[Finding]:
     called = {word: sum(a.verdict == word for a in counted) for word in ("worse", "better", "equivalent")}
     sentence = (
         f"Of {len(counted)} comparisons on targets {called['worse']} are called worse, {called['better']} better and "
-        f"{called['equivalent']} equivalent. If no arm differed from what it is compared with, {worse:.2f} would be called worse by chance, and as "
-        f"many better; if each differed by just the margin, at most {equivalent:.2f} would be called equivalent."
+        f"{called['equivalent']} equivalent. If no arm differed from what it is compared with, {worse:.2f} would be called worse by "
+        f"chance, and as many better; if each differed by just the margin, at most {equivalent:.2f} would be called equivalent."
     )
     return [
         Finding(

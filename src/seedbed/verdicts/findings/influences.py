@@ -1,7 +1,7 @@
 """Influence of classes from results: over nets that each saw a random part of the classes.
 
-In: results with an arm that draws classes at random, and many seeds. Out: one finding per target, method and training budget, with each class's
-influence, and what to run next: the most harmful and the most helpful classes dropped, against as many at random.
+In: results with an arm that draws classes at random, and many seeds. Out: one finding per target, method and training budget, with each
+class's influence, and what to run next: the most harmful and the most helpful classes dropped, against as many at random.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Findi
             **common, verdict="refused", sentence=f"{place} influence cannot be told: {reason}.", details={"reason": str(reason)}
         )
     order = np.argsort(found.values)
-    named = lambda i: store.names.get(store.classes[i], store.classes[i]).split(",")[0]  # noqa: E731
-    listed = lambda rows: ", ".join(f"{named(i)} {points(found.values[i], 2)}" for i in rows)  # noqa: E731
+    named = lambda i: str(store.names.get(store.classes[i], store.classes[i])).split(",")[0]  # noqa: E731
+    listed = lambda rows: ", ".join(f"{named(i)} {points(float(found.values[i]), 2)}" for i in rows)  # noqa: E731
     certain = int((np.abs(found.values) > found.half_widths_joint).sum())
     sentence = (
-        f"{place} the classes of the source that help most are {listed(order[::-1][:_SHOWN])}; those that harm most, {listed(order[:_SHOWN])} "
-        f"(points, {found.num_nets} nets). {_trust(found, certain)}"
+        f"{place} the classes of the source that help most are {listed(order[::-1][:_SHOWN])}; those that harm most, "
+        f"{listed(order[:_SHOWN])} (points, {found.num_nets} nets). {_trust(found, certain)}"
     )
     return Finding(
         **common,
@@ -85,8 +85,8 @@ def _trust(found: Influence, certain: int) -> str:
         else f"the ranking is mostly noise; for one that means something {needed}"
     )
     return (
-        f"{certain} of {len(found.values)} classes differ from 0 when all are judged together. Rankings from two halves of the nets correlate at "
-        f"{found.split_half:.2f}: {worth}."
+        f"{certain} of {len(found.values)} classes differ from 0 when all are judged together. Rankings from two halves of the nets "
+        f"correlate at {found.split_half:.2f}: {worth}."
     )
 
 

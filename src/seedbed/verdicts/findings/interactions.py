@@ -2,8 +2,8 @@
 
 In: results and pairs of arms. Out: one finding per pair and place, the effect there less the effect here, with an interval. An effect is
 an arm's mean less its reference's. Trainings at two budgets, or of two networks, are independent; two targets are measured on the same
-nets, so that their difference is taken seed by seed. Intervals are simultaneous over the findings of one sort on one target and method (over
-targets: on one method), whatever their correlation.
+nets, so that their difference is taken seed by seed. Intervals are simultaneous over the findings of one sort on one target and method
+(over targets: on one method), whatever their correlation.
 """
 
 from __future__ import annotations

@@ -59,8 +59,10 @@ def _points(results: Results, family: Family, arms: list[str]) -> Points | None:
     singles = {arm: spreads.combine([s], (1.0,), image_parts=()) for arm, s in known.items()}
     rows = {arm: family.rows[arm] for arm in known}
     return Points(
-        per_class=np.array([np.mean([o.num_train_images / o.num_train_classes for o in r]) for r in rows.values()]),
-        classes=np.array([np.mean([float(o.num_train_classes) for o in r]) for r in rows.values()]),
+        per_class=np.array(
+            [np.mean([o.num_train_images / o.num_train_classes for o in r]) for r in rows.values()], dtype=np.float64
+        ),
+        classes=np.array([np.mean([o.num_train_classes for o in r]) for r in rows.values()], dtype=np.float64),
         values=np.array([family.sign * s.estimate for s in singles.values()]),
         variances=np.array([s.v_seed for s in singles.values()]),
         df=float(sum(s.df_seed for s in singles.values())),
@@ -123,8 +125,8 @@ def _split(law: Law, measured: Points, factor: float) -> dict[str, object]:
     at_edge = classes.value >= 0.99 * most
     marks = [w for w in ("an extrapolation" if is_far else "", "or more, as far as was looked" if at_edge else "") if w]
     words = (
-        f"{images:,.0f} images are best split into {classes.value:,.0f} classes of {per_class:,.0f} (95 % interval {classes.interval[0]:,.0f} to "
-        f"{classes.interval[1]:,.0f} classes{'; ' if marks else ''}{', '.join(marks)})"
+        f"{images:,.0f} images are best split into {classes.value:,.0f} classes of {per_class:,.0f} (95 % interval "
+        f"{classes.interval[0]:,.0f} to {classes.interval[1]:,.0f} classes{'; ' if marks else ''}{', '.join(marks)})"
     )
     document = {"classes": _document(classes), "per_class": per_class, "value": _document(value), "extrapolated": is_far}
     return {"images": images, "at_edge": at_edge, "words": words} | document

@@ -1,7 +1,7 @@
 """blind-addition: a second, unrelated source is added to the first: can more data hurt a target?
 
-The first source alone, and both together at the same compute (images seen); then the first alone for its share of the compute, so that each of its
-images is seen as often as in the joint training (equal exposure). The second alone shows what it is worth by itself.
+The first source alone, and both together at the same compute (images seen); then the first alone for its share of the compute, so that
+each of its images is seen as often as in the joint training (equal exposure). The second alone shows what it is worth by itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """classes-or-examples: for a budget of images, more classes or more examples of each? (Huh, Agrawal, Efros 2016, section 3.4.)
 
-Three budgets, each spent both ways: over all classes, and over the fewest classes that hold it. The two of one budget are compared with each other.
+Three budgets, each spent both ways: over all classes, and over the fewest classes that hold it. The two of one budget are compared with
+each other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """compare-checkpoints: which of several existing weights is best for a target?
 
-Each arm is one checkpoint, as it is; beside them stand a net that is trained here and one that is not trained at all. A checkpoint has no seeds of
-pre-training: sentences speak of this checkpoint, never of its data. All take one input size.
+Each arm is one checkpoint, as it is; beside them stand a net that is trained here and one that is not trained at all. A checkpoint has no
+seeds of pre-training: sentences speak of this checkpoint, never of its data. All take one input size.
 """
 
 from __future__ import annotations

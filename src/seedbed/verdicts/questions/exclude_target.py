@@ -1,7 +1,7 @@
 """exclude-target: what does it cost to pre-train without the target's own classes? (Huh, Agrawal, Efros 2016, section 3.5.)
 
-Without the target's classes and all under them, against as many classes dropped at random from those that stay: what remains is the cost of these
-classes being the target's, beyond there being fewer.
+Without the target's classes and all under them, against as many classes dropped at random from those that stay: what remains is the cost
+of these classes being the target's, beyond there being fewer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """fine-or-coarse: does a net that is trained on coarse labels learn features for fine ones? (Huh, Agrawal, Efros 2016, section 3.3.)
 
-The same images, coarser labels. On the target, and on the fine labels of the source that the coarse ones do not tell apart: induction, by nearest
-neighbours in the space of the codes, against the net that was trained on all fine labels, chance, and the guess within the coarse class.
+The same images, coarser labels. On the target, and on the fine labels of the source that the coarse ones do not tell apart: induction, by
+nearest neighbours in the space of the codes, against the net that was trained on all fine labels, chance, and the guess within the coarse
+class.
 """
 
 from __future__ import annotations

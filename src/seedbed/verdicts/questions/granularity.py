@@ -1,7 +1,7 @@
 """granularity: the same number of classes, coarse or fine, near or far.
 
-K coarse classes against K leaf classes, at equal totals of images; K leaves that are siblings against K that are spread over the hierarchy. The
-number of classes and of images is the same in all, so that only what the classes are differs.
+K coarse classes against K leaf classes, at equal totals of images; K leaves that are siblings against K that are spread over the
+hierarchy. The number of classes and of images is the same in all, so that only what the classes are differs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """negative-transfer: is there a source that is worse than none?
 
-Pre-trained arms against training from scratch on the target with equal tuning: the same fine-tuning, the same learning rates to choose from, from random
-weights; and once more with twice the budget, as from scratch one trains longer. An arm that is worse than scratch is negative transfer.
+Pre-trained arms against training from scratch on the target with equal tuning: the same fine-tuning, the same learning rates to choose
+from, from random weights; and once more with twice the budget, as from scratch one trains longer. An arm that is worse than scratch is
+negative transfer.
 """
 
 from __future__ import annotations

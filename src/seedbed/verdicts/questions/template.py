@@ -79,7 +79,7 @@ class Facts:
         if not self.unseen and not self.depths:
             raise UsageError(
                 f"the question {question!r} needs a class hierarchy with something to merge, and this source has none",
-                "Nest the class folders (animals/dogs/husky/1.jpg), or pack it with one: seedbed pack SOURCE STORE --hierarchy wordnet|FILE.",
+                "Nest the class folders (animals/dogs/1.jpg), or pack it with one: seedbed pack SOURCE STORE --hierarchy wordnet|FILE.",
             )
 
     def sizes(self, half: set[str]) -> float:

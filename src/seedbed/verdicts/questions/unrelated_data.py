@@ -1,8 +1,9 @@
 """unrelated-data: does pre-training on B as well help or harm A? (Huh, Agrawal, Efros 2016, section 3.6.)
 
-The classes are split into two halves with as little in common as can be (minimal), or at random. The target is A itself: nets trained on A, and
-nets trained on A and B, whose last layer alone, or all of whose layers, are then tuned on A. A and B together are compared with A at equal compute
-(images seen) and, against A trained for its share of it, at equal exposure (each image of A seen as often). The same for B.
+The classes are split into two halves with as little in common as can be (minimal), or at random. The target is A itself: nets trained on
+A, and nets trained on A and B, whose last layer alone, or all of whose layers, are then tuned on A. A and B together are compared with A
+at equal compute (images seen) and, against A trained for its share of it, at equal exposure (each image of A seen as often). The same for
+B.
 """
 
 from __future__ import annotations

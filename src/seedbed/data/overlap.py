@@ -1,0 +1,55 @@
+"""What `exclude(...)` took out of a label set and why, and what stays that a person might call the same.
+
+In: leaf labels, a hierarchy, a recipe. Out: a record. Knows nothing of images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seedbed.data.hierarchy import Hierarchy, needed
+from seedbed.data.near_classes import NearClass, near_classes
+from seedbed.data.recipes import Recipe
+from seedbed.data.recipes.exclude import Exclude
+from seedbed.data.synsets import closure_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excluded:
+    """Each class that went with the node that it lies under, and the classes that stay near to one."""
+
+    dropped: dict[str, str]  # leaf -> node
+    near: list[NearClass]
+
+
+def shared_classes(
+    leaves: Sequence[str], tree: Hierarchy | None, others: Sequence[str], other_tree: Hierarchy | None
+) -> dict[str, list[str]]:
+    """Class of the other set -> the leaves that are the same or lie under it; without a hierarchy, those of the same label.
+
+    A class of the other set is known where its label is a node of the hierarchy, or lies under one in its own.
+    """
+    known = set(leaves)
+    found: dict[str, list[str]] = {}
+    for label in others:
+        above = other_tree.parents.get(label, ()) if other_tree else ()
+        node = next((n for n in (label, *above) if tree is not None and n in tree.nodes), None)
+        same = tree.under(node, leaves) if tree is not None and node is not None else [label] if label in known else []
+        if same:
+            found[label] = sorted(same)
+    return found
+
+
+def excluded(leaves: Sequence[str], hierarchy: Hierarchy | None, recipe: Recipe) -> Excluded | None:
+    """What the recipe's exclusions do to these leaves; None where it excludes nothing."""
+    steps = [step for _, step in recipe.steps if isinstance(step, Exclude)]
+    if not steps:
+        return None
+    tree = needed(hierarchy, "exclude(...)")
+    nodes = {node: word for step in steps for node, word in step.nodes().items()}
+    dropped: dict[str, str] = {}
+    for node in nodes:
+        closure = closure_of([node], tree)
+        dropped |= {leaf: node for leaf in leaves if leaf in closure and leaf not in dropped}
+    return Excluded(dropped=dropped, near=near_classes([leaf for leaf in leaves if leaf not in dropped], nodes, tree))
