@@ -45,6 +45,8 @@ def _drawn(finding: Finding, name: str, width: float, height: float, draw: Any) 
 
 def _scaling(finding: Finding, figure: Any) -> None:
     """A panel per size: what was measured, the law, its band; dashed where it is an extrapolation."""
+    from matplotlib import ticker
+
     curves = finding.details["curves"]
     measured = np.array(finding.details["measured"])
     columns = {"per_class": 0, "classes": 1}
@@ -62,11 +64,14 @@ def _scaling(finding: Finding, figure: Any) -> None:
                 measured[here, columns[over]], measured[here, 2], "o", markersize=4.5, color=INK, alpha=alpha, markeredgewidth=0
             )
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:,.0f}"))
+        axes.xaxis.set_minor_formatter(ticker.NullFormatter())
         shown = measured[at_largest, columns[over]]
         axes.set_xlim(min(shown.min(), size[near].max()) / 1.5, size.max())
         spread = max(1.0, float(np.ptp(measured[:, 2])))
         axes.set_ylim(measured[:, 2].min() - 0.15 * spread, max(measured[:, 2].max() + 0.5 * spread, value.max() + 0.1 * spread))
-        _frame(axes, _WORDS[over])
+        _frame(axes, f"{_WORDS[over]} (dashed: extrapolation)")
     panels[0].set_ylabel(f"{numbers.metric_words(str(finding.metric))}, %", color=INK, fontsize=8.5)
 
 

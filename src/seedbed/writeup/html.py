@@ -22,6 +22,7 @@ from seedbed.verdicts.questions import question
 from seedbed.writeup import numbers, tables
 from seedbed.writeup.charts import finding_svg
 from seedbed.writeup.conditions import arm_conditions, study_facts
+from seedbed.writeup.digest import Entry, digest
 from seedbed.writeup.figures import place_svg
 from seedbed.writeup.samples import Strip, strips
 from seedbed.writeup.tables import FamilyTable
@@ -95,10 +96,14 @@ def _findings(found: Sequence[Finding]) -> list[dict[str, Any]]:
     """Findings by kind, each with its drawing where it has one."""
     sections = []
     for kind, title in _KINDS.items():
-        rows = [f for f in found if f.kind == kind]
-        drawn = [{"finding": f, "drawing": Markup(finding_svg(f, f"{kind}{i}"))} for i, f in enumerate(rows)]
+        rows = [e for e in digest(found) if e.kind == kind]
+        drawn = [{"sentence": e.sentence, "drawing": Markup(_drawing(e, f"{kind}{i}"))} for i, e in enumerate(rows)]
         sections += [{"title": title, "rows": drawn}] if rows else []
     return sections
+
+
+def _drawing(entry: Entry, name: str) -> str:
+    return finding_svg(entry.finding, name) if entry.finding else ""  # our own SVG; its texts are escaped there
 
 
 def _question_words(results: Results) -> str:

@@ -17,6 +17,7 @@ from seedbed.verdicts.answer import TRAINING_TIME, Answer
 from seedbed.verdicts.families import SOURCES, Family, families
 from seedbed.verdicts.findings import Finding
 from seedbed.writeup import numbers
+from seedbed.writeup.digest import digest
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -35,6 +36,7 @@ class Row:
     arm: str
     is_reference: bool
     is_control: bool  # what another arm is compared with
+    compared_with: str | None  # where that is not the study's reference
     num_images: int | None  # None while nothing is measured, 0 without pre-training
     num_classes: int | None
     epochs: float | None
@@ -60,7 +62,7 @@ class Row:
         if not self.values:
             return "not measured"
         if self.answer is None:
-            return "control" if self.is_control else "not compared"
+            return f"vs {self.compared_with}" if self.compared_with else "control" if self.is_control else "not compared"
         return self.answer.verdict
 
     @property
@@ -81,6 +83,7 @@ class FamilyTable:
     num_test: tuple[int, int]  # fewest and most over arms: where arms keep different classes of the source, they differ
     margin: float
     rows: tuple[Row, ...]
+    answers: tuple[Answer, ...] = ()  # in the order of the question
     note: str = ""  # what its numbers are to be seen beside
     others: tuple[Answer, ...] = ()  # of arms that are compared with another than the study's reference, a control say
 
@@ -101,10 +104,6 @@ class FamilyTable:
     @property
     def reference(self) -> Row:
         return next(row for row in self.rows if row.is_reference)
-
-    @property
-    def answers(self) -> list[Answer]:
-        return [*(row.answer for row in self.rows if row.answer), *self.others]
 
     @property
     def remark(self) -> str:
@@ -145,6 +144,7 @@ def _table(results: Results, family: Family, answers: Sequence[Answer]) -> Famil
         num_test=(min(sizes), max(sizes)),
         margin=results.study.margin,
         rows=tuple(row for row in rows if row.num_planned or row.values),
+        answers=tuple(_answers(family, answers)),
         note=_baselines(outcomes),
         others=tuple(a for a in _answers(family, answers) if a.reference != results.study.reference),
     )
@@ -176,6 +176,7 @@ def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) 
     return Row(
         arm=arm,
         is_reference=arm == results.study.reference,
+        compared_with=next((a.reference for a in _answers(family, answers) if a.arm == arm and a not in found), None),
         is_control=any(a.reference == arm for a in _answers(family, answers)),
         num_images=first.num_train_images if first else None,
         num_classes=first.num_train_classes if first else None,
@@ -200,7 +201,7 @@ def terminal_summary(results: Results, answers: Sequence[Answer], findings: Sequ
         if table.remark:
             parts.append(Padding(Text(table.remark), (0, 0, 0, 2)))
         parts.append(Text())
-    parts += [Padding(Text(f"• {found.sentence}"), (0, 0, 0, 2)) for found in findings]
+    parts += [Padding(Text(f"• {entry.sentence}"), (0, 0, 0, 2)) for entry in digest(findings)]
     if results.num_left or results.num_failed:
         parts.append(Text(state_words(results), style="bold"))
     return Group(*parts)
