@@ -135,9 +135,9 @@ def _labels(axes: Axes, table: FamilyTable, row: Row, y: int) -> None:
     axes.text(-0.04, y + 0.24, _images_words(row), **left, fontsize=_SMALL_PT, alpha=0.7)
     if row.answer:
         axes.text(1.04, y - 0.16, numbers.signed(row.answer.difference, table.decimals), **right)
-        axes.text(1.04, y + 0.24, row.verdict, **right, fontsize=_SMALL_PT, alpha=0.85)
+        axes.text(1.04, y + 0.24, numbers.shortened(row.verdict, 14), **right, fontsize=_SMALL_PT, alpha=0.85)
     else:
-        axes.text(1.04, y, row.verdict, **right, fontsize=_SMALL_PT, alpha=0.7)
+        axes.text(1.04, y, numbers.shortened(row.verdict, 14), **right, fontsize=_SMALL_PT, alpha=0.7)
 
 
 def _images_words(row: Row) -> str:

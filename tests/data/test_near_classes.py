@@ -1,0 +1,49 @@
+"""What `exclude(target='pascal')` leaves in that a person would call the same: the known leaks are listed."""
+
+from __future__ import annotations
+
+import importlib.resources
+
+from seedbed.data.hierarchies import open_hierarchy
+from seedbed.data.hierarchy import Hierarchy, from_paths
+from seedbed.data.overlap import excluded, shared_classes
+from seedbed.data.recipes import Recipe
+
+
+def _imagenet() -> list[str]:
+    return (importlib.resources.files("timm.data") / "_info" / "imagenet_synsets.txt").read_text().split()
+
+
+def test_the_known_leaks_of_pascal_are_listed_and_the_reason_for_each_that_went() -> None:
+    leaves = _imagenet()
+    tree = open_hierarchy("wordnet", leaves)
+    found = excluded(leaves, tree, Recipe("exclude(target='pascal')"))
+    assert found is not None
+    assert len(found.dropped) == 229
+    assert all(leaf in tree.closure([node]) for leaf, node in found.dropped.items())
+    near = {n.name.partition(",")[0]: n for n in found.near}
+    assert {"television", "motor scooter", "pickup", "warplane"} <= set(near)
+    assert near["television"].word == "television" and near["television"].node == "n03782006"
+    assert near["warplane"].hops == 2
+    assert "English springer" not in near and "goldfish" not in near
+
+
+def test_without_an_exclusion_there_is_nothing_to_say() -> None:
+    assert excluded(["a/x", "a/y"], from_paths(["a/x", "a/y"]), Recipe("bottom_up(depth=1)")) is None
+
+
+def test_near_in_a_hierarchy_of_ones_own() -> None:
+    leaves = ["animal/dog", "animal/cat", "plant/oak"]
+    found = excluded(leaves, from_paths(leaves), Recipe("exclude(synsets=['animal/dog'])"))
+    assert found is not None
+    assert found.dropped == {"animal/dog": "animal/dog"}
+    assert [(n.leaf, n.hops) for n in found.near] == [("animal/cat", 2)]
+
+
+def test_shared_classes_through_the_hierarchy_and_by_label() -> None:
+    leaves = ["n02084071", "n02085620", "n03930630"]  # dog, Chihuahua, pickup
+    tree = open_hierarchy("wordnet", leaves)
+    assert shared_classes(leaves, tree, ["n02084071"], None) == {"n02084071": ["n02084071", "n02085620"]}
+    theirs = Hierarchy({"Hund": ("n02084071",), "Schiff": ("n04194289",)})
+    assert shared_classes(leaves, tree, ["Hund", "Schiff"], theirs) == {"Hund": ["n02084071", "n02085620"]}
+    assert shared_classes(["cat", "dog"], None, ["dog", "ship"], None) == {"dog": ["dog"]}

@@ -1,0 +1,71 @@
+"""Induction against a slow twin that looks at one query at a time, and its baselines against published ones."""
+
+from __future__ import annotations
+
+import importlib.resources
+
+import numpy as np
+import pytest
+import torch
+
+from seedbed.data.hierarchies import open_hierarchy
+from seedbed.readout.induction import baselines, rank_fine, undistinguished
+
+COARSE = np.array([0, 0, 1, 1, 1, 2, -1, 0])  # leaf 5 is alone in its class, leaf 6 is dropped
+
+
+def slow(gallery: np.ndarray, leaves: np.ndarray, query: np.ndarray, query_leaf: int) -> tuple[list[int], int]:
+    def cosine(a: np.ndarray, b: np.ndarray) -> float:
+        return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+    nearest = {int(leaf): max(cosine(query, g) for g in gallery[leaves == leaf]) for leaf in set(leaves.tolist())}
+    ranked = sorted(nearest, key=lambda leaf: -nearest[leaf])
+    inside = [leaf for leaf in ranked if COARSE[leaf] == COARSE[query_leaf]]
+    return ranked[:5], inside[0]
+
+
+def test_those_that_share_their_class_take_part() -> None:
+    assert undistinguished(COARSE).tolist() == [0, 1, 2, 3, 4, 7]
+    assert undistinguished(np.arange(4)).tolist() == []
+
+
+def test_ranks_as_one_query_at_a_time() -> None:
+    rng = np.random.default_rng(0)
+    leaves = rng.permutation(np.repeat(undistinguished(COARSE), 5))
+    gallery, queries = rng.standard_normal((30, 6)), rng.standard_normal((40, 6))
+    query_leaves = rng.choice(undistinguished(COARSE), 40)
+    found = rank_fine(torch.tensor(gallery), leaves, torch.tensor(queries), query_leaves, COARSE)
+    for i in range(40):
+        ranked, inside = slow(gallery, leaves, queries[i], int(query_leaves[i]))
+        assert found.among_all[i].tolist() == ranked
+        assert found.within[i, 0] == inside
+        assert COARSE[inside] == COARSE[query_leaves[i]]
+
+
+def test_codes_that_hold_the_coarse_class_alone_reach_the_coarse_guess_only() -> None:
+    """Perfect coarse knowledge, and nothing beyond: the figure that `baselines` states."""
+    rng = np.random.default_rng(1)
+    parts = undistinguished(COARSE)
+    gallery_leaves, query_leaves = np.repeat(parts, 50), np.repeat(parts, 400)
+    codes = [
+        np.eye(3)[COARSE[leaves]] * 10 + rng.standard_normal((len(leaves), 3)) * 1e-3 for leaves in (gallery_leaves, query_leaves)
+    ]
+    found = rank_fine(torch.tensor(codes[0]), gallery_leaves, torch.tensor(codes[1]), query_leaves, COARSE)
+    right = 100 * (found.among_all[:, 0] == query_leaves).mean()
+    assert right == pytest.approx(baselines(COARSE)["coarse_guess_top1"], abs=4)
+
+
+@pytest.mark.parametrize(("depth", "num_leaves", "guess"), [(15, 92, 10.9), (14, None, None), (12, 279, 11.5)])
+def test_baselines_of_the_authors_label_sets(depth: int, num_leaves: int | None, guess: float | None) -> None:
+    names = importlib.resources.files("timm.data") / "_info" / "imagenet_synsets.txt"
+    leaves = names.read_text().split()
+    tree = open_hierarchy("wordnet", leaves)
+    by_size = {918: 92, 753: 279}
+    classes = [tree.ancestor_at(leaf, depth) for leaf in leaves]
+    place = {c: i for i, c in enumerate(sorted(set(classes)))}
+    class_of_leaf = np.array([place[c] for c in classes])
+    if len(place) in by_size:
+        assert len(undistinguished(class_of_leaf)) == by_size[len(place)] == num_leaves
+        assert baselines(class_of_leaf)["coarse_guess_top1"] == pytest.approx(guess, abs=0.05)
+    else:
+        assert guess is None
