@@ -155,15 +155,18 @@ def _status(results: Results, options: Namespace, save: bool = False) -> Result:
     from seedbed.verdicts.findings import findings
     from seedbed.verdicts.questions import answer
     from seedbed.writeup import save_answers
+    from seedbed.writeup.checks import save_checks
 
     answers = answer(results)
     found = findings(results, answers)
+    checks: list[Path] = []
     if save:
         save_answers(results, answers, found)
+        checks = save_checks(results, found)
     notes = [*data_notes(results.plan.stores), *results.plan.notes]
     if not options.json:
         _print_summary(results, answers, found)
-    say(options, *notes)
+    say(options, *notes, *(f"the check of the ranking: {_command()} study run {path}" for path in checks))
     document = {
         "study": results.study.name,
         "cells": {"done": results.num_done, "failed": results.num_failed, "left": results.num_left},

@@ -19,7 +19,6 @@ from seedbed.verdicts.findings.finding import Finding, points
 from seedbed.verdicts.influence import LEAST_NETS, RELIABLE, Influence, influence
 
 _SHOWN = 5
-DROPPED = 0.1  # share of the classes that the counterfactual check drops
 
 
 def influences(results: Results, families: Sequence[Family]) -> list[Finding]:

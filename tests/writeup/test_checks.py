@@ -1,0 +1,42 @@
+"""The check of an influence: its study file runs as written, and drops what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seedbed.trials.plan import make_plan
+from seedbed.trials.run import open_workspace, run_study
+from seedbed.trials.study import Study, load_study
+from seedbed.verdicts.findings import findings
+from seedbed.verdicts.questions import answer
+from seedbed.writeup.checks import save_checks
+
+
+def test_the_check_of_a_ranking_is_a_study(tmp_path: Path) -> None:
+    study = Study(
+        name="ranked",
+        source="toy(per_class=3, test_per_class=1)",
+        arms={"half": "classes(fraction=0.5)", "random": {"init": "random"}},
+        reference="half",
+        targets={"digits": "digits(train_per_class=3)"},
+        question="class-influence",
+        backbone="small(width=2)",
+        images_seen=16,
+        seeds=12,
+        folder=tmp_path,
+    )
+    results = run_study(study, workspace=tmp_path / "work", executor="inline", device="cpu")
+    found = findings(results, answer(results))
+    [influence] = [f for f in found if f.kind == "influence"]
+    assert len(influence.details["classes"]) == 60
+    [path] = save_checks(results, found)
+    assert path.name == "ranked-check-digits.toml"
+    assert save_checks(results, found) == []  # written once: it may have been changed by hand
+    check = load_study(path)
+    assert check.targets["digits"].train_per_class == 3
+    plan = make_plan(check, open_workspace(check, tmp_path / "work"))
+    ranked = [row["label"] for row in influence.details["classes"]]
+    kept = {arm: set(plan.views[arm, 0].classes) for arm in check.arms}
+    assert kept["without-helpful"] == set(ranked[6:])
+    assert kept["without-harmful"] == set(ranked[:-6])
+    assert len(kept["without-random"]) == 54 and set(ranked[-6:]) <= kept["without-random"]
