@@ -78,7 +78,7 @@ def test_nested_designs_recover_their_variances(samples: int, trainings: int, ar
     print(f"\nnested {samples} x {trainings}, {arms} arms, {variance}: coverage {coverage}, means {mean.round(2)}")
     assert np.all(coverage >= 93) and np.all(coverage <= 98.7)
     assert mean[1] == pytest.approx(1, abs=0.05)
-    if variance >= 1:  # below, cutting at 0 shows
+    if variance >= 4 or (variance >= 1 and samples * arms >= 8):  # else cutting at 0 shows
         assert mean[0] == pytest.approx(variance, rel=0.12)
 
 
