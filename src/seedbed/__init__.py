@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seedbed.api import audit, codes, pack, pretrain, report, transfer
+    from seedbed.api import answers, ask, audit, codes, findings, pack, pretrain, report, transfer
     from seedbed.base.errors import BadDataError, SeedbedError, UsageError
     from seedbed.data.hierarchy import Hierarchy
     from seedbed.data.recipes import Recipe
@@ -32,8 +32,11 @@ _PLACES = {
     "Study": "seedbed.trials.study",
     "Task": "seedbed.tasks.task",
     "UsageError": "seedbed.base.errors",
+    "answers": "seedbed.api",
+    "ask": "seedbed.api",
     "audit": "seedbed.api",
     "codes": "seedbed.api",
+    "findings": "seedbed.api",
     "pack": "seedbed.api",
     "pretrain": "seedbed.api",
     "report": "seedbed.api",
@@ -51,8 +54,11 @@ __all__ = [
     "Study",
     "Task",
     "UsageError",
+    "answers",
+    "ask",
     "audit",
     "codes",
+    "findings",
     "pack",
     "pretrain",
     "report",

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from seedbed.pretraining.pretrain import Pretrained
     from seedbed.tasks.task import Measurement
     from seedbed.trials.results import Results
+    from seedbed.trials.study import Study
+    from seedbed.verdicts.answer import Answer
+    from seedbed.verdicts.findings import Finding
 
 OnProgress = Callable[["Progress"], None]
 _DEFAULT_PX = 64
@@ -322,6 +325,56 @@ def transfer(
     target = kind.load(store, seed)
     with flushed_denormals():
         return made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
+
+
+def ask(
+    question: str,
+    sources: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    *,
+    backbones: Sequence[str] = (),
+    folder: str | Path = ".",
+) -> Study:
+    """The study that asks a question, as `seedbed study new` writes it; `study.run()` runs it, `answers` and `findings` read the results.
+
+    Args:
+        question: its name (docs/questions.md).
+        sources, targets: paths or call strings; the embedded data stand in where there are none.
+        backbones: networks; with several, every arm once with each.
+        folder: paths are relative to it, and results go there.
+
+    Example:
+        >>> import seedbed as sb
+        >>> study = sb.ask("fine-or-coarse")
+        >>> list(study.arms)
+        ['fine', 'coarse20', 'coarse5', 'random']
+    """
+    from seedbed.trials.study import parse_study
+    from seedbed.verdicts.questions import question as question_named
+
+    place = Path(folder).expanduser().resolve()
+    text = question_named(question).study(_from(place, sources), _from(place, targets), list(backbones))
+    return parse_study(text, place / f"{question}.toml")
+
+
+def _from(folder: Path, data: Sequence[str]) -> list[str]:
+    """Paths taken from a folder, calls as they are."""
+    return [str(folder / d) if (folder / d).exists() else d for d in map(str, data)]
+
+
+def answers(results: Results) -> list[Answer]:
+    """What the results say of the study's question: one answer per comparison, with its sentence."""
+    from seedbed.verdicts.questions import answer
+
+    return answer(results)
+
+
+def findings(results: Results) -> list[Finding]:
+    """What the results say besides: retained gain, interactions, scaling, influence, ... (docs/questions.md)."""
+    from seedbed.verdicts.findings import findings as found
+    from seedbed.verdicts.questions import answer
+
+    return found(results, answer(results))
 
 
 def report(results: Results, path: str | Path) -> Path:

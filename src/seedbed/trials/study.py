@@ -192,6 +192,11 @@ def load_study(path: Path) -> Study:
         ) from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}", "Save it as UTF-8.") from None
+    return parse_study(text, path)
+
+
+def parse_study(text: str, path: Path) -> Study:
+    """The study of a file's text; paths in it are relative to the file's folder, which need not hold it."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
