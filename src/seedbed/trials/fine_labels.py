@@ -7,6 +7,7 @@ The linear probe on all fine labels is an ordinary measurement with the source a
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from seedbed.data.source import TEST, TRAIN
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
 from seedbed.metrics.accuracy import top_k_contributions
+from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import load_backbone
 from seedbed.models.codes import codes
 from seedbed.readout.induction import baselines, rank_fine, undistinguished
@@ -70,6 +72,7 @@ def induction_key(backbone_key: str, view: View) -> str:
 class InductionStep(Step):
     """Ask one backbone which fine labels it tells apart, of those that a recipe merges."""
 
+    model: Backbone | None = None  # where the backbone is a module of one's own
     backbone_key: str
     store: Path
     hierarchy: str | None
@@ -89,7 +92,8 @@ class InductionStep(Step):
         view = make_view(Store.open(self.store).with_hierarchy(self.hierarchy), self.recipe, self.sample_seed)
         store, leaves = view.store, undistinguished(view.class_of_leaf)
         gallery, queries = gallery_rows(store, leaves), _rows(store, leaves, TEST)
-        backbone = load_backbone(workspace.folder(BACKBONES_KIND, self.backbone_key))
+        folder = workspace.folder(BACKBONES_KIND, self.backbone_key)
+        backbone = load_backbone(folder, module=copy.deepcopy(self.model.module) if self.model else None)
         backbone.module.to(device)
         found = codes(backbone, backbone.images(store, np.concatenate([gallery, queries]))).to(device)
         labels = store.leaves[queries]

@@ -171,8 +171,12 @@ class _Planner:
 
     def _asking(self, arm: str) -> list[str]:
         """The arms about whose label sets a net of `arm` is asked: its own; the reference and untrained nets, all."""
-        trained = [name for name, spec in self._study.arms.items() if spec.trains]
-        return trained if arm == self._study.reference or not self._study.arms[arm].trains else [arm]
+        arms = self._study.arms
+        trained = [name for name, spec in arms.items() if spec.trains]
+        is_plain = not arms[arm].trains or arms[arm].recipe == arms[self._study.reference].recipe
+        if not is_plain:
+            return [arm]
+        return trained if arm == self._study.reference else [name for name in trained if arms[name].backbone == arms[arm].backbone]
 
     def _induction_step(self, backbone: BackboneStep, asked: str, view: View, seed: int) -> tuple[str, Step, int]:
         """What it is called, the step, and how many queries it has."""
@@ -182,6 +186,7 @@ class _Planner:
             num_images=0,
             threads=self._study.threads,
             backbone_key=backbone.key,
+            model=backbone.model,
             store=view.store.path,
             hierarchy=view.store.hierarchy_text,
             recipe=self._recipe(asked),

@@ -138,7 +138,7 @@ def answer_families(
             pair = (contrast.arm, contrast.reference)
             wording = Wording(
                 arm=_described(study, contrast.arm, family.images_seen, describe_arm),
-                reference=None if contrast.reference == study.reference else describe_arm(contrast.reference),
+                reference=_described_reference(study, contrast.reference, family.images_seen, describe_arm),
                 on_source=None if family.target in SOURCES else on_source.get((family.images_seen, *pair)),
             )
             answers.append(
@@ -150,7 +150,7 @@ def answer_families(
                     images_seen=family.images_seen,
                     metric=family.metric,
                     unit=family.unit,
-                    converged=None if family.images_seen is None else gains.get((family.target, family.method)),
+                    converged=None if family.images_seen is None else gains.get((family.target, family.method, contrast.reference)),
                     wording=wording,
                 )
             )
@@ -185,6 +185,11 @@ def _described(study: Study, arm: str, budget: int | None, describe_arm: Describ
     words = describe_arm(arm)
     seen = study.images_seen_of(arm, budget) if budget is not None else budget
     return words if seen in (0, budget) else f"{words or quoted(arm)}, which saw {seen:,} images,"
+
+
+def _described_reference(study: Study, reference: str, budget: int | None, describe_arm: DescribeArm) -> str | None:
+    """The study's own reference goes by its name; another is described."""
+    return _described(study, reference, budget, describe_arm if reference != study.reference else lambda arm: None)
 
 
 def scores_of(results: Results, family: Family, pairs: Sequence[Pair]) -> tuple[dict[str, ArmScores], list[Pair]]:
@@ -247,22 +252,19 @@ def _comparable(reference: list[Scored], arm: list[Scored]) -> bool:
     return any(arm[0].same_images(scored) for scored in reference)
 
 
-def _reference_gains(results: Results) -> dict[tuple[str, str], bool | None]:
-    """(target, method) -> whether the reference had converged: its mean gained at most the margin from the smallest budget to the
-    largest; None with one budget."""
+def _reference_gains(results: Results) -> dict[tuple[str, str, str], bool]:
+    """(target, method, arm) -> whether the arm had converged: its mean gained at most the margin from the smallest training budget to the
+    largest; arms that were trained at one budget, or not at all, are not there."""
     study = results.study
     small, large = study.budgets[0], study.budgets[-1]
-    found: dict[tuple[str, str], bool | None] = {}
-    means: dict[tuple[str, str, int | None], float] = {}
-    for place in _places(results):
+    means: dict[tuple[str, str, str, int | None], float] = {}
+    for place in _places(results) if small != large else ():
         for family in _at_budgets(place, study):
-            found.setdefault((family.target, family.method), None)
-            mean = float(np.mean([o.value for o in family.rows[study.reference]]))
-            means[family.target, family.method, family.images_seen] = family.sign * mean
-    if small == large:
-        return found
-    for target, method in found:
-        before, after = means.get((target, method, small)), means.get((target, method, large))
-        if before is not None and after is not None:
-            found[target, method] = after - before <= study.margin
-    return found
+            for arm, rows in family.rows.items():
+                mean = float(np.mean([o.value for o in rows]))
+                means[family.target, family.method, arm, family.images_seen] = family.sign * mean
+    return {
+        (target, method, arm): means[target, method, arm, large] - before <= study.margin
+        for (target, method, arm, budget), before in means.items()
+        if budget == small and _has_choice(study, arm) and (target, method, arm, large) in means
+    }

@@ -30,15 +30,25 @@ def with_reference(study: Study, target: str = "") -> list[Pair]:
     return [Pair(arm, study.reference) for arm in study.arms if arm != study.reference]
 
 
+def with_own_reference(study: Study, target: str = "") -> list[Pair]:
+    """Every other arm with the reference of its own settings."""
+    found = [Pair(arm, reference_of(study, arm)) for arm in study.arms]
+    return [pair for pair in found if pair.arm != pair.reference]
+
+
 def with_controls(study: Study, target: str = "") -> list[Pair]:
     """Every arm with the reference of its own settings, and with its random control; controls themselves are compared with nothing else."""
-    found = []
-    controls = {arm for arm in study.arms if controlled(study, arm) is not None}
+    controls = {control: arm for control in study.arms if (arm := _controlled_arm(study, control)) is not None}
+    own = [pair for pair in with_own_reference(study, target) if pair.arm not in controls]
+    return list(dict.fromkeys([*own, *(Pair(arm, control) for control, arm in controls.items() if arm != control)]))
+
+
+def by_settings(study: Study) -> list[list[str]]:
+    """The arms in groups of equal settings: of one network, say."""
+    found: dict[tuple[tuple[str, object], ...], list[str]] = {}
     for arm in study.arms:
-        reference = reference_of(study, arm)
-        if arm != reference and arm not in controls:
-            found.append(Pair(arm, reference))
-    return found + [Pair(arm, control) for control in study.arms if (arm := _controlled_arm(study, control))]
+        found.setdefault(settings_of(study, arm), []).append(arm)
+    return list(found.values())
 
 
 def settings_of(study: Study, arm: str) -> tuple[tuple[str, object], ...]:
@@ -56,7 +66,7 @@ def counterpart(study: Study, arm: str, recipe: str) -> str | None:
     same = [
         other
         for other, spec in study.arms.items()
-        if spec.trains and _canonical(spec.recipe) == _canonical(recipe) and settings_of(study, other) == settings_of(study, arm)
+        if spec.trains and canonical(spec.recipe) == canonical(recipe) and settings_of(study, other) == settings_of(study, arm)
     ]
     return min(same, key=lambda other: (study.arms[other].images_seen is not None, other != study.reference), default=None)
 
@@ -76,6 +86,6 @@ def _controlled_arm(study: Study, control: str) -> str | None:
     return None if recipe is None else counterpart(study, control, recipe)
 
 
-def _canonical(recipe: str) -> str:
+def canonical(recipe: str) -> str:
     """The same recipe in one spelling."""
     return " | ".join(map(str, parse_calls(recipe, "recipe"))) if recipe else ""

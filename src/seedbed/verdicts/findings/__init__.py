@@ -25,7 +25,10 @@ from seedbed.verdicts.pairs import Pair
 def findings(results: Results, answers: Sequence[Answer]) -> list[Finding]:
     """Everything that the results say beside their answers; the pairs of arms are those of the answers."""
     found = families(results)
-    pairs = [Pair(*names) for names in dict.fromkeys((a.arm, a.reference) for a in answers)]
+    pairs: dict[str, list[Pair]] = {}
+    for a in answers:
+        if (pair := Pair(a.arm, a.reference)) not in pairs.setdefault(a.target, []):
+            pairs[a.target].append(pair)
     return [
         *negative_transfers(results, answers),
         *retained_gains(results, found, pairs),

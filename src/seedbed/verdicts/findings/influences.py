@@ -26,10 +26,10 @@ def influences(results: Results, families: Sequence[Family]) -> list[Finding]:
     arms = [arm for arm in results.study.arms if _draws_classes(results.study, arm)]
     found = []
     for family in families:
-        rows = [o for arm in arms for o in family.rows.get(arm, ())]
-        if family.target in SOURCES or family.images_seen is None or len(rows) < LEAST_NETS:
-            continue
-        found.append(_finding(results, family, rows))
+        for arm in arms:  # by itself: nets of other sizes or networks differ in more than the classes that they saw
+            rows = family.rows.get(arm, [])
+            if family.target not in SOURCES and family.images_seen is not None and len(rows) >= LEAST_NETS:
+                found.append(_finding(results, family, rows))
     return found
 
 
@@ -51,8 +51,8 @@ def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Findi
         "method": family.method,
         "images_seen": family.images_seen,
     }
-    common |= {"metric": family.metric, "unit": family.unit}
-    place = f"On {family.target} ({family.method}, {family.images_seen:,} images seen)"
+    common |= {"metric": family.metric, "unit": family.unit, "arm": rows[0].arm}
+    place = f"On {family.target} ('{rows[0].arm}', {family.method}, {family.images_seen:,} images seen)"
     try:
         found = influence(seen, family.sign * np.array([o.value for o in rows]))
     except ValueError as reason:

@@ -8,7 +8,7 @@ nets, so that their difference is taken seed by seed. Intervals are simultaneous
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from seedbed.verdicts.combinations import Combination, ImagePart, Spreads
 from seedbed.verdicts.contrasts import Verdict, verdict_of
 from seedbed.verdicts.families import SOURCES, Family, scores_of
 from seedbed.verdicts.findings.finding import Finding, between, points
-from seedbed.verdicts.pairs import Pair, counterpart, settings_of
+from seedbed.verdicts.pairs import Pair
 from seedbed.verdicts.quantiles import Joint
 from seedbed.verdicts.scores import ArmScores
 from seedbed.verdicts.variances import image_variance
@@ -38,21 +38,26 @@ class _Asked:
     sides: tuple[str, str]
 
 
-def interactions(results: Results, families: Sequence[Family], pairs: Sequence[Pair]) -> list[Finding]:
-    """Every interaction that the results hold: with the training budget, with the network, with the target."""
+def interactions(results: Results, families: Sequence[Family], pairs: Mapping[str, Sequence[Pair]]) -> list[Finding]:
+    """Every interaction that the results hold: with the training budget, with the network, with the target; of the pairs of each target."""
     targets = [f for f in families if f.target not in SOURCES and f.images_seen is not None]
     by_place: dict[tuple[str, str], list[Family]] = {}
     for family in targets:
         by_place.setdefault((family.target, family.method), []).append(family)
     found: list[Finding] = []
-    for of_place in by_place.values():
+    for (target, _), of_place in by_place.items():
+        asked_here = pairs.get(target, ())
         if len(of_place) > 1:
-            found += _findings(results, of_place[-1], "training budget", _over_budgets(results, of_place[0], of_place[-1], pairs))
-        found += _findings(results, of_place[-1], "network", _over_networks(results, of_place[-1], pairs))
+            found += _findings(
+                results, of_place[-1], "training budget", _over_budgets(results, of_place[0], of_place[-1], asked_here)
+            )
+        found += _findings(results, of_place[-1], "network", _over_networks(results, of_place[-1], asked_here))
     largest = {place: of_place[-1] for place, of_place in by_place.items()}
     for method in dict.fromkeys(method for _, method in largest):
         of_method = [f for (_, m), f in largest.items() if m == method]
-        asked = [a for other in of_method[1:] for a in _over_targets(results, of_method[0], other, pairs)]
+        asked = [
+            a for other in of_method[1:] for a in _over_targets(results, of_method[0], other, _on_both(pairs, of_method[0], other))
+        ]
         found += _findings(results, of_method[0], "target", asked) if of_method else []
     return found
 
@@ -100,18 +105,26 @@ def _over_budgets(results: Results, small: Family, large: Family, pairs: Sequenc
     return _of_four(results, (small, large), [(p, p) for p in own], lambda _: sides)
 
 
+def _on_both(pairs: Mapping[str, Sequence[Pair]], first: Family, other: Family) -> list[Pair]:
+    theirs = pairs.get(other.target, ())
+    return [pair for pair in pairs.get(first.target, ()) if pair in theirs]
+
+
 def _over_networks(results: Results, family: Family, pairs: Sequence[Pair]) -> Iterable[_Asked]:
-    """A pair of arms, and the pair of the same recipes with settings of their own."""
+    """A pair of arms of the study's network, and the same pair of another network: alike in recipes, budgets and all other settings."""
     study = results.study
-    plain = [p for p in pairs if study.arms[p.arm].trains and not (settings_of(study, p.arm) or settings_of(study, p.reference))]
-    crossed = []
-    for p in plain:
-        for other in study.arms:
-            mate = counterpart(study, other, study.arms[p.reference].recipe) if study.arms[other].trains else None
-            is_same = study.arms[other].recipe == study.arms[p.arm].recipe and settings_of(study, other) != ()
-            if is_same and mate is not None and mate != other and settings_of(study, mate) == settings_of(study, other):
-                crossed.append((p, Pair(other, mate)))
-    return _of_four(results, (family, family), crossed, lambda pairs: tuple(f"with {_network(study, p.arm)}" for p in pairs))  # pyright: ignore[reportArgumentType]
+    own = study.pretraining.backbone
+    plain = [p for p in pairs if all(_network(study, arm) == own for arm in (p.arm, p.reference))]
+    crossed = [(p, q) for p in plain for q in pairs if _network(study, q.arm) != own and _is_same_pair(study, p, q)]
+    return _of_four(results, (family, family), crossed, lambda two: tuple(f"with {_network(study, p.arm)}" for p in two))  # pyright: ignore[reportArgumentType]
+
+
+def _is_same_pair(study: Study, p: Pair, q: Pair) -> bool:
+    """Whether two pairs differ in the network alone, which is one in each."""
+    if _network(study, q.arm) != _network(study, q.reference):
+        return False
+    plain = lambda arm: replace(study.arms[arm], backbone=None)  # noqa: E731
+    return plain(p.arm) == plain(q.arm) and plain(p.reference) == plain(q.reference)
 
 
 def _network(study: Study, arm: str) -> str:

@@ -17,6 +17,7 @@ def negative_transfers(results: Results, answers: Sequence[Answer]) -> list[Find
     study = results.study
     if study.arms[study.reference].init != "random":
         return []
+    answers = [a for a in answers if study.arms[a.reference].init == "random" and study.arms[a.arm].init != "random"]
     places = dict.fromkeys((a.target, a.method, a.images_seen, a.metric) for a in answers if a.target not in SOURCES)
     found = []
     for target, method, images_seen, metric in places:
@@ -24,7 +25,11 @@ def negative_transfers(results: Results, answers: Sequence[Answer]) -> list[Find
         by_verdict = {word: [a.arm for a in here if _VERDICTS[a.verdict] == word] for word in ("yes", "no", "undecided")}
         said = {"yes": "negative transfer of", "no": "none of", "undecided": "undecided for"}
         parts = [f"{said[word]} {', '.join(map(repr, arms))}" for word, arms in by_verdict.items() if arms]
-        budget = f", {images_seen:,} images seen in pre-training" if images_seen else ""
+        budget = (
+            ", each arm at its own best training budget"
+            if images_seen is None
+            else f", {images_seen:,} images seen in pre-training"
+        )
         found.append(
             Finding(
                 kind="negative_transfer",

@@ -7,7 +7,7 @@ untrained arm). Knows nothing of how a ratio's interval comes about (`seedbed.ve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from seedbed.trials.results import Results
@@ -18,11 +18,12 @@ from seedbed.verdicts.ratios import Retained, difference_of_ratios, retained_gai
 from seedbed.verdicts.scores import ArmScores
 
 
-def retained_gains(results: Results, families: Sequence[Family], pairs: Sequence[Pair]) -> list[Finding]:
+def retained_gains(results: Results, families: Sequence[Family], by_target: Mapping[str, Sequence[Pair]]) -> list[Finding]:
     """One finding per arm, target, method and training budget, where there is a floor and the source was measured too."""
     floor = _floor_arm(results)
     if floor is None:
         return []
+    pairs = list(dict.fromkeys(pair for of_target in by_target.values() for pair in of_target))
     on_source = {f.images_seen: _on_source(results, f, pairs, floor) for f in families if f.target == "source"}
     on_fine = {
         f.images_seen: _on_source(results, f, pairs, floor) for f in families if f.target == "source_fine" and f.method == "probe"
@@ -31,7 +32,7 @@ def retained_gains(results: Results, families: Sequence[Family], pairs: Sequence
     for family in families:
         if family.target in SOURCES or family.images_seen is None:
             continue
-        for arm, kept in _of_family(results, family, pairs, floor).items():
+        for arm, kept in _of_family(results, family, by_target.get(family.target, ()), floor).items():
             for labels, kept_there in (("own labels", on_source), ("fine labels", on_fine)):
                 there = kept_there.get(family.images_seen, {}).get(arm)
                 if there is not None:

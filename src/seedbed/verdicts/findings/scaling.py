@@ -14,13 +14,14 @@ from seedbed.base.call import parse_calls
 from seedbed.metrics import UNITS
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
-from seedbed.verdicts.combinations import Spreads
 from seedbed.verdicts.families import SOURCES, Family, scores_of
 from seedbed.verdicts.findings.finding import Finding, between, points
 from seedbed.verdicts.pairs import Pair, settings_of
 from seedbed.verdicts.scaling import FAR, Estimate, Law, Points, UnfitError, fit_law
+from seedbed.verdicts.variances import sample_variance
 
 _BUDGETS = (1.0, 2.0)  # of images, times the most that an arm had
+_ALIKE = 1.2  # sizes within this factor count as one: classes are seldom quite balanced
 _LEAST_ARMS = 3  # with fewer, sizes are not the question
 
 
@@ -55,23 +56,24 @@ def _points(results: Results, family: Family, arms: list[str]) -> Points | None:
     known = {arm: s for arm, s in scores.items() if s.num_seeds >= 2}
     if len(known) < _LEAST_ARMS:
         return None
-    spreads = Spreads(list(known.values()))
-    singles = {arm: spreads.combine([s], (1.0,), image_parts=()) for arm, s in known.items()}
+    df = sum(s.num_seeds - 1 for s in known.values())
+    pooled = sum((s.num_seeds - 1) * float(sample_variance(s.values)) for s in known.values()) / df
     rows = {arm: family.rows[arm] for arm in known}
     return Points(
         per_class=np.array(
             [np.mean([o.num_train_images / o.num_train_classes for o in r]) for r in rows.values()], dtype=np.float64
         ),
         classes=np.array([np.mean([o.num_train_classes for o in r]) for r in rows.values()], dtype=np.float64),
-        values=np.array([family.sign * s.estimate for s in singles.values()]),
-        variances=np.array([s.v_seed for s in singles.values()]),
-        df=float(sum(s.df_seed for s in singles.values())),
+        values=np.array([family.sign * float(s.values.mean()) for s in known.values()]),
+        variances=np.array([pooled / s.num_seeds for s in known.values()]),
+        df=float(df),
         ceiling=100.0 if UNITS[family.metric] == "percent" and family.sign > 0 else np.inf,
     )
 
 
 def _differing(measured: Points) -> tuple[str, ...]:
-    return tuple(name for name in ("per_class", "classes") if len(np.unique(getattr(measured, name).round(2))) > 1)
+    sizes = {name: getattr(measured, name) for name in ("per_class", "classes")}
+    return tuple(name for name, found in sizes.items() if found.max() / found.min() > _ALIKE)
 
 
 def _finding(family: Family, arms: list[str], measured: Points, over: tuple[str, ...]) -> Finding:

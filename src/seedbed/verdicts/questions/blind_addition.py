@@ -14,7 +14,7 @@ from seedbed.trials.results import Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.pairs import Pair, with_reference
+from seedbed.verdicts.pairs import Pair, by_settings, with_own_reference
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.template import BUDGETS, EMBEDDED_SOURCE, RANDOM, ArmLine, look, study_file
@@ -65,8 +65,11 @@ class BlindAddition(Question):
 
 
 def _pairs(study: Study, target: str) -> list[Pair]:
-    """Every arm against the first source alone; both, also against the first at equal exposure."""
+    """Every arm against the first source alone, of the same network; both, also against the first at equal exposure."""
     recipe = study.arms[study.reference].recipe
-    short = [arm for arm, spec in study.arms.items() if spec.recipe == recipe and spec.trains and arm != study.reference]
-    both = [arm for arm, spec in study.arms.items() if spec.recipe == "" and spec.trains]
-    return [p for p in with_reference(study, target) if p.arm not in short] + [Pair(b, s) for b in both for s in short]
+    short = [arm for arm, spec in study.arms.items() if spec.recipe == recipe and spec.trains and spec.images_seen is not None]
+    found = [pair for pair in with_own_reference(study, target) if pair.arm not in short]
+    for arms in by_settings(study):
+        both = [arm for arm in arms if study.arms[arm].trains and study.arms[arm].recipe == ""]
+        found += [Pair(b, s) for b in both for s in arms if s in short]
+    return found

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seedbed.base.call import parse_calls
+from seedbed.data.recipes import Recipe
+from seedbed.data.recipes.budget import Budget
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.pairs import Pair, counterpart, with_reference
+from seedbed.verdicts.pairs import Pair, counterpart, with_own_reference
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, RANDOM, ArmLine, look, study_file
@@ -46,12 +47,12 @@ def _pairs(study: Study, target: str) -> list[Pair]:
     """More examples against more classes at each budget; and more classes against everything."""
     ways = [Pair(arm, other) for arm in study.arms if (other := _other_way(study, arm)) is not None]
     few = {pair.arm for pair in ways}
-    return ways + [pair for pair in with_reference(study, target) if pair.arm not in few]
+    return ways + [pair for pair in with_own_reference(study, target) if pair.arm not in few]
 
 
 def _other_way(study: Study, arm: str) -> str | None:
     """The arm that spends the same budget on classes, of one that spends it on examples."""
-    calls = parse_calls(study.arms[arm].recipe, "recipe") if study.arms[arm].recipe else ()
-    if len(calls) != 1 or calls[0].name != "budget" or calls[0].kwargs.get("favour") != "examples":
+    steps = Recipe(study.arms[arm].recipe).steps
+    if len(steps) != 1 or not isinstance(step := steps[0][1], Budget) or step.favour != "examples":
         return None
-    return counterpart(study, arm, f"budget(images={calls[0].kwargs['images']}, favour='classes')")
+    return counterpart(study, arm, f"budget(images={step.images}, favour='classes')")

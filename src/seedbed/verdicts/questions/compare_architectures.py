@@ -25,7 +25,7 @@ class CompareArchitectures(Question):
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
         words = "Which network learns more from the same source, for the target?"
         arms = (ArmLine("plain", "", "the network of [pretraining]"), RANDOM)
-        networks = backbones if len(backbones) > 1 else (*backbones[:1], *_NETWORKS[len(backbones[:1]) :])
+        networks = backbones if len(backbones) > 1 else tuple(dict.fromkeys([*backbones[:1], *_NETWORKS]))[: len(_NETWORKS)]
         return study_file("compare-architectures", words, "plain", arms, sources, targets, backbones=networks)
 
     def answer(self, results: Results) -> list[Answer]:

@@ -6,6 +6,7 @@ of these classes being the target's, beyond there being fewer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ class ExcludeTarget(Question):
 def _named(target: str) -> str:
     """A built-in list where the target's name is one of them, else the target of the study."""
     name = target_name(target)
-    known = next((k for k in KNOWN_TARGETS if k in name.lower()), None)
+    known = next((k for k in KNOWN_TARGETS if k in re.split(r"[^a-z0-9]+", name.lower())), None)
     return f"exclude(target={known or name!r})"
 
 

@@ -49,4 +49,5 @@ class Granularity(Question):
 def _pairs(study: Study, target: str) -> list[Pair]:
     """Each against random leaves, coarse against its control, and spread against siblings."""
     picked = {how: [arm for arm in study.arms if f"pick='{how}'" in study.arms[arm].recipe] for how in ("spread", "siblings")}
-    return with_controls(study, target) + [Pair(a, b) for a, b in zip(picked["spread"], picked["siblings"], strict=False)]
+    near = [Pair(a, b) for a, b in zip(picked["spread"], picked["siblings"], strict=False)]
+    return list(dict.fromkeys([*with_controls(study, target), *near]))

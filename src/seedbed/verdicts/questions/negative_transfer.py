@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seedbed.trials.results import Results
+from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.pairs import with_reference
+from seedbed.verdicts.pairs import Pair, by_settings
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.template import ArmLine, study_file
@@ -43,4 +44,13 @@ class NegativeTransfer(Question):
         return study_file("negative-transfer", words, "scratch", _ARMS, sources, targets, backbones=backbones, methods=_METHODS)
 
     def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "negative-transfer", lambda arm: with_classes(results, arm), with_reference)
+        return answer_families(results, "negative-transfer", lambda arm: with_classes(results, arm), _pairs)
+
+
+def _pairs(study: Study, target: str) -> list[Pair]:
+    """Every pre-trained arm with training from scratch of the same network."""
+    found = []
+    for arms in by_settings(study):
+        scratch = next((arm for arm in arms if study.arms[arm].init == "random"), study.reference)
+        found += [Pair(arm, scratch) for arm in arms if study.arms[arm].init != "random"]
+    return found

@@ -16,7 +16,7 @@ from seedbed.trials.results import Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.pairs import Pair
+from seedbed.verdicts.pairs import Pair, by_settings, canonical
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.template import BUDGETS, EMBEDDED_SOURCE, RANDOM, ArmLine, Facts, look, study_file
@@ -69,8 +69,11 @@ def _share_of_a(facts: Facts) -> float:
 def _pairs(study: Study, target: str) -> list[Pair]:
     """On the classes of a half: both halves together against the nets of that half, at equal compute and equal exposure, and against no
     pre-training. On any other target, every half's nets."""
-    recipe = study.targets[target].recipe if target in study.targets else None
-    both = study.reference
-    halves = [arm for arm, spec in study.arms.items() if spec.trains and arm != both and recipe in (None, spec.recipe)]
-    untrained = [arm for arm, spec in study.arms.items() if not spec.trains]
-    return [Pair(both, arm) for arm in halves] + [Pair(arm, both) for arm in untrained]
+    recipe = canonical((study.targets[target].recipe if target in study.targets else None) or "")
+    found = []
+    for arms in by_settings(study):
+        trained = [arm for arm in arms if study.arms[arm].trains]
+        both = next((arm for arm in trained if study.arms[arm].recipe == ""), study.reference)
+        halves = [arm for arm in trained if arm != both and recipe in ("", canonical(study.arms[arm].recipe))]
+        found += [Pair(both, arm) for arm in halves] + [Pair(arm, both) for arm in arms if arm not in trained]
+    return found
