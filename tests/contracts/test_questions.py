@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import tomllib
 from dataclasses import replace
@@ -14,6 +15,7 @@ from seedbed.trials.plan import make_plan
 from seedbed.trials.run import open_workspace, run_study
 from seedbed.trials.study import Study, load_study
 from seedbed.verdicts.findings import findings
+from seedbed.verdicts.pairs import Pair, with_controls
 from seedbed.verdicts.questions import QUESTIONS, Question, answer, question
 
 TWO_SOURCES = {"blind-addition"}  # questions about two sources
@@ -112,6 +114,21 @@ def test_it_can_be_crossed_with_networks(name: str, tmp_path: Path) -> None:
     assert set(networks.values()) == {"small(width=4)", "small(width=2)"}
     assert list(networks.values()).count("small(width=2)") == len(study.arms) // 2
     assert {cell.arm for cell in plan.cells} == set(study.arms)
+    if name not in (
+        "compare-architectures",
+        "compare-checkpoints",
+        "contrasts",
+        "class-influence",
+    ):  # those compare networks with each other
+        for target in study.targets:
+            for pair in _pairs_of(name, study, target):
+                assert networks[pair.arm] == networks[pair.reference], pair
+
+
+def _pairs_of(name: str, study: Study, target: str) -> list[Pair]:
+    """The pairs that a question asks for."""
+    module = importlib.import_module(f"seedbed.verdicts.questions.{name.replace('-', '_')}")
+    return getattr(module, "_pairs", with_controls)(study, target)
 
 
 @pytest.mark.parametrize("name", QUESTIONS.names())

@@ -96,7 +96,8 @@ def study_plan(options: Namespace) -> Result:
         trained = study.arms[arm].trains and view is not None
         say(
             options,
-            f"  {arm}: " + (f"{len(view.rows):,} images, {len(view.classes)} classes" if trained and view else "random weights"),
+            f"  {arm}: "
+            + (f"{len(view.rows):,} images, {len(view.classes)} classes" if trained and view else _untrained(study, arm)),
         )
     say(options, *plan.notes)
     say(options, f"about {clock(cost.seconds)} with {cost.workers} workers, {cost.disk_bytes / 1e6:,.0f} MB of disk")
@@ -107,6 +108,10 @@ def study_plan(options: Namespace) -> Result:
         "estimated_disk_bytes": cost.disk_bytes,
         "cells": cells,
     }, 0
+
+
+def _untrained(study: Study, arm: str) -> str:
+    return "an existing checkpoint" if study.arms[arm].is_checkpoint else "random weights"
 
 
 def study_run(options: Namespace) -> Result:

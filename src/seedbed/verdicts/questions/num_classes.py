@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seedbed.data.recipes import Recipe, relabelled_leaves
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, PROBE_BEST, RANDOM, ArmLine, look, study_file
+from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, PROBE_BEST, RANDOM, ArmLine, Facts, look, study_file
 
 _SHARES = (0.7, 0.35, 0.1)  # of the classes
 
@@ -30,7 +31,7 @@ class NumClasses(Question):
         depths = facts.depths_near(_SHARES)
         arms = [ArmLine("all", "", "every leaf class")]
         arms += [ArmLine(f"classes{num}", f"bottom_up(depth={depth})", f"{num} classes") for depth, num in depths.items()]
-        arms += [ArmLine("top-down", "top_down(rounds=1)")]
+        arms += _top_down(facts, set(depths.values()))
         arms += [
             ArmLine(f"like{num}", f"like(recipe='bottom_up(depth={depth})')", f"random merging, the control of classes{num}")
             for depth, num in depths.items()
@@ -51,3 +52,12 @@ class NumClasses(Question):
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "num-classes", lambda arm: with_classes(results, arm), with_controls)
+
+
+def _top_down(facts: Facts, others: set[int]) -> list[ArmLine]:
+    """One top-down round, where it leaves classes enough and another number of them than the bottom-up sets."""
+    left = relabelled_leaves(facts.leaves, facts.hierarchy, Recipe("top_down(rounds=1)"), 0) if facts.hierarchy else {}
+    num = len({c for c in left.values() if c is not None})
+    if facts.hierarchy is not None and (num < 2 or num in others):
+        return []
+    return [ArmLine("top-down", "top_down(rounds=1)", f"{num} classes" if num else "")]

@@ -35,6 +35,7 @@ PROBE_BEST = (
     "probe(layer='best')",
     "few-class training can collapse the last layer: validation chooses the layer, per arm",
 )
+_BUDGET_WORDS = ("small, as there are many nets", "training budgets: does the effect depend on how long one trains?")
 Method = tuple[str, str, str]  # name, call, comment
 
 
@@ -200,7 +201,7 @@ def study_file(
         "",
         "[pretraining]",
         f"backbone    = {_toml(backbones[0] if backbones else 'small(width=16)')}",
-        f"images_seen = {_toml(list(budgets))}   # training budgets: does the effect depend on how long one trains?",
+        f"images_seen = {_toml(list(budgets))}   # {_BUDGET_WORDS[len(budgets) > 1]}",
         "",
         "[arms]                     # name = recipe",
         *(f"{_key(arm.name):{width}} = {arm.value}" + (f"   # {arm.comment}" if arm.comment else "") for arm in every),
