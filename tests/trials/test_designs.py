@@ -208,3 +208,70 @@ def test_effects_are_compared_over_budgets_networks_and_targets(make_study, work
         if f.details["over"] == "target":
             assert f.value == pytest.approx(effect[f.arm, f.reference, "same", 128] - effect[f.arm, f.reference, "cells", 128])
         assert f.interval is not None and f.interval[0] <= f.value <= f.interval[1]
+
+
+def test_a_control_that_nothing_is_the_match_of_is_an_arm_like_others(make_study) -> None:
+    study = make_study(('half = "images(fraction=0.5)"', "like = \"like(recipe='images(fraction=0.5)')\""))
+    assert with_controls(study) == [Pair("like", "all"), Pair("random", "all")]
+
+
+def test_a_reference_that_is_a_control_is_compared_once(make_study) -> None:
+    study = make_study(
+        ('reference = "all"', 'reference = "like"'),
+        ('half = "images(fraction=0.5)"', 'half = "images(fraction=0.5)"\nlike = "like(recipe=\'images(fraction=0.5)\')"'),
+    )
+    pairs = with_controls(study)
+    assert len(set(pairs)) == len(pairs) and Pair("half", "like") in pairs
+
+
+def test_another_learning_rate_is_not_another_network(make_study, workspace) -> None:
+    study = make_study(
+        ("seeds = 2", "seeds = 3"),
+        (
+            'half = "images(fraction=0.5)"',
+            'half = "images(fraction=0.5)"\nall-slow = { learning_rate = 0.05 }\n'
+            'half-slow = { recipe = "images(fraction=0.5)", learning_rate = 0.05 }',
+        ),
+    )
+    results = _run(study, workspace)
+    found = findings(results, answer_families(results, "contrasts", pairing=with_controls))
+    assert not [f for f in found if f.kind == "interaction" and f.details["over"] == "network"]
+
+
+def test_whether_a_reference_had_converged_is_its_own_matter(make_study, workspace) -> None:
+    """Outcomes made by hand: 'all' still gains ten points with longer training, its mate of another network none."""
+    from dataclasses import replace
+
+    study = make_study(
+        ("images_seen = 64", "images_seen = [64, 128]"),
+        (
+            'half = "images(fraction=0.5)"',
+            'half = "images(fraction=0.5)"\nall-wide = { backbone = "small(width=3)" }\n'
+            'half-wide = { recipe = "images(fraction=0.5)", backbone = "small(width=3)" }',
+        ),
+    )
+    results = _run(study, workspace)
+    on_source = {(o.arm, o.seed, o.images_seen): o for o in results.outcomes if o.target == "source" and o.metric == "top1"}
+    value = {("all", 64): 50.0, ("all", 128): 60.0, ("all-wide", 64): 70.0, ("all-wide", 128): 70.0}
+    made = tuple(replace(o, value=value[arm, n]) for (arm, _, n), o in on_source.items() if (arm, n) in value)
+    assert len(made) == 8
+    from seedbed.verdicts.families import _reference_gains
+
+    assert _reference_gains(replace(results, outcomes=made)) == {
+        ("source", "pretraining", "all"): False,
+        ("source", "pretraining", "all-wide"): True,
+    }
+
+
+def test_a_module_of_ones_own_is_asked_about_fine_labels_too(fine, workspace) -> None:
+    from dataclasses import replace
+
+    from torch import nn
+
+    from seedbed.models.backbone import Backbone
+
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    mine = Backbone.wrap(net, size_px=8, classes=["a", "b", "c"])
+    results = _run(replace(fine, arms={**fine.arms, "mine": mine}), workspace)
+    assert not results.failures
+    assert {o.method for o in results.outcomes if (o.arm, o.target) == ("mine", "source_fine")} >= {"probe", "induction(coarse)"}

@@ -1,0 +1,29 @@
+"""Influence is told of one arm at a time: nets of another size or another network are no part of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seedbed.trials.run import run_study
+from seedbed.trials.study import Study
+from seedbed.verdicts.findings import findings
+from seedbed.verdicts.questions import answer
+
+
+def test_arms_that_draw_other_numbers_of_classes_are_not_pooled(tmp_path: Path) -> None:
+    study = Study(
+        name="two",
+        source="toy(per_class=2, test_per_class=1)",
+        arms={"half": "classes(fraction=0.5)", "few": "classes(num=20)"},
+        reference="half",
+        targets={"digits": "digits(train_per_class=2)"},
+        question="class-influence",
+        backbone="small(width=2)",
+        images_seen=16,
+        seeds=10,
+        folder=tmp_path,
+    )
+    results = run_study(study, workspace=tmp_path / "work", executor="inline", device="cpu")
+    told = [f for f in findings(results, answer(results)) if f.kind == "influence"]
+    assert [f.arm for f in told] == ["half", "few"]
+    assert all(f.details.get("num_nets", 10) == 10 for f in told)
