@@ -133,6 +133,7 @@ def test_a_target_says_its_metric(make_study, workspace) -> None:
         ("source(size_px=16)", "unknown key 'size_px'"),
         ("source(recipe='nothing()')", "nothing"),
         ("folder('cells', metric='auc')", "metric"),
+        ("source(recipe='shuffle_labels(fraction=0.5)')", "changes labels"),
     ],
 )
 def test_a_target_that_makes_no_sense_is_an_error_before_anything_runs(make_study, target: str, error: str) -> None:

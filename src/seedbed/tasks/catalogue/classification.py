@@ -9,7 +9,7 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.randomness import Draw
-from seedbed.data.recipes import Recipe
+from seedbed.data.recipes import LabelRecipe, Recipe
 from seedbed.data.recipes.images import lowest_ranked
 from seedbed.data.source import TEST, TRAIN, VAL
 from seedbed.data.splits import held_out
@@ -34,7 +34,9 @@ class Classification(TaskKind):
     def __post_init__(self) -> None:
         if self.train_per_class is not None and self.train_per_class < 2:
             raise ValueError(f"train_per_class = {self.train_per_class}: give at least 2, one to learn from and one to validate")
-        _ = Recipe(self.recipe).steps
+        for name, step in Recipe(self.recipe).steps:
+            if isinstance(step, LabelRecipe):
+                raise ValueError(f"recipe = {self.recipe!r}: {name} changes labels, and a target is measured by its own")
 
     @property
     def is_drawn(self) -> bool:

@@ -27,7 +27,7 @@ class Granularity(Question):
         facts = look(sources[0] if sources else EMBEDDED_SOURCE)
         facts.need_hierarchy("granularity")
         depth, num = next(iter(facts.depths_near((0.35,)).items()))
-        total = num * facts.per_class
+        total = num * max(1, min(facts.sizes))  # what any so many leaves hold
         images = f"images(total={total})"
         arms = [
             ArmLine("leaves", f"classes(num={num}) | {images}", f"{num} leaf classes at random, {total:,} images as in all others"),

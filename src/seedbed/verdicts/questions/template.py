@@ -22,6 +22,7 @@ from seedbed.data.formats import open_source
 from seedbed.data.hierarchies import open_hierarchy
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.source import TRAIN
+from seedbed.data.splits import HELD_OUT_SHARE
 from seedbed.data.store import Store
 from seedbed.data.wordnet import is_synset
 from seedbed.trials.study import RESERVED
@@ -44,14 +45,18 @@ class Facts:
     """What a source holds, as far as it can be told without reading an image."""
 
     leaves: tuple[str, ...]
-    num_images: int  # to train on
+    sizes: tuple[int, ...]  # images to train on, of each leaf
     hierarchy: Hierarchy | None
     hierarchy_text: str | None = None  # what the study file must say of it
     unseen: str = ""  # why it could not be looked at
 
     @property
-    def per_class(self) -> int:
-        return max(1, self.num_images // len(self.leaves))
+    def num_images(self) -> int:
+        return sum(self.sizes)
+
+    def share_of(self, leaves: set[str]) -> float:
+        """The share of the images that these leaves hold."""
+        return sum(n for leaf, n in zip(self.leaves, self.sizes, strict=True) if leaf in leaves) / max(1, self.num_images)
 
     @cached_property
     def depths(self) -> dict[int, int]:
@@ -83,34 +88,34 @@ class Facts:
                 "Nest the class folders (animals/dogs/1.jpg), or pack it with one: seedbed pack SOURCE STORE --hierarchy wordnet|FILE.",
             )
 
-    def sizes(self, half: set[str]) -> float:
-        """The share of the classes that a half of them holds."""
-        return len(half) / len(self.leaves)
-
 
 def look(source: str) -> Facts:
     """Facts of a source; where it cannot be opened, those of a usual one, with the reason."""
     try:
         return _facts_of_store(Store.open(source)) if Store.is_at(source) else _facts(source)
     except SeedbedError as error:
-        return Facts(leaves=tuple(map(str, range(200))), num_images=100_000, hierarchy=None, unseen=error.message.split("\n")[0])
+        return Facts(leaves=tuple(map(str, range(200))), sizes=(500,) * 200, hierarchy=None, unseen=error.message.split("\n")[0])
 
 
 def _facts(source: str) -> Facts:
     opened = open_source(source)
     rows = opened.splits == TRAIN
-    num = int(rows.sum()) if len(set(opened.splits.tolist())) > 1 else int(0.8 * len(rows))
+    share = (
+        1.0 if len(set(opened.splits.tolist())) > 1 else 1 - HELD_OUT_SHARE
+    )  # packing takes a test split off a source without one
+    sizes = np.floor(share * np.bincount(opened.leaves[rows], minlength=len(opened.classes))).astype(int)
     tree, text = opened.hierarchy, None
     if tree is None and all(is_synset(label) for label in opened.classes):
         tree, text = open_hierarchy("wordnet", opened.classes), "wordnet"
-    return Facts(leaves=opened.classes, num_images=num, hierarchy=tree, hierarchy_text=text)
+    return Facts(leaves=opened.classes, sizes=tuple(sizes.tolist()), hierarchy=tree, hierarchy_text=text)
 
 
 def _facts_of_store(store: Store) -> Facts:
     tree, text = store.hierarchy, None
     if tree is None and all(is_synset(label) for label in store.classes):
         tree, text = open_hierarchy("wordnet", store.classes), "wordnet"
-    return Facts(leaves=store.classes, num_images=store.card["splits"]["train"], hierarchy=tree, hierarchy_text=text)
+    sizes = np.bincount(store.leaves[store.splits == TRAIN], minlength=len(store.classes))
+    return Facts(leaves=store.classes, sizes=tuple(sizes.tolist()), hierarchy=tree, hierarchy_text=text)
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,10 @@ class UnrelatedData(Question):
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
         facts = look(sources[0] if sources else EMBEDDED_SOURCE)
         facts.need_hierarchy("unrelated-data")
-        share = _share_of_a(facts)
         arms = [ArmLine("both", "", "A and B; each half is compared with it on its own classes")]
         for kind, half in _HALVES:
             recipe = f"split(kind='{kind}', half='{half}')"
-            short = [max(1, round(budget * (share if half == "a" else 1 - share))) for budget in BUDGETS]
+            short = [max(1, round(budget * _share_of(facts, kind, half))) for budget in BUDGETS]
             arms.append(ArmLine(f"{kind}-{half}", recipe, "at equal compute"))
             arms.append(ArmLine(f"{kind}-{half}-short", recipe, "at equal exposure", {"images_seen": short}))
         own = {f"{kind}-{half}-classes": f"source(recipe=\"split(kind='{kind}', half='{half}')\")" for kind, half in _HALVES}
@@ -61,9 +60,14 @@ class UnrelatedData(Question):
         return answer_families(results, "unrelated-data", lambda arm: with_classes(results, arm), _pairs)
 
 
-def _share_of_a(facts: Facts) -> float:
-    """Of the images, about."""
-    return 0.52 if facts.hierarchy is None else len(minimal_half(facts.leaves, facts.hierarchy)) / len(facts.leaves)
+def _share_of(facts: Facts, kind: str, half: str) -> float:
+    """Of the images, what a half holds; a random half of the same number of classes holds about as many as its classes are."""
+    if facts.hierarchy is None:
+        share = 0.52
+    else:
+        a = minimal_half(facts.leaves, facts.hierarchy)
+        share = facts.share_of(a) if kind == "minimal" else len(a) / len(facts.leaves)
+    return share if half == "a" else 1 - share
 
 
 def _pairs(study: Study, target: str) -> list[Pair]:
