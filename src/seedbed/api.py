@@ -95,8 +95,6 @@ def audit(
         >>> found.num_images, found.tiny_classes
         (1797, [])
     """
-    import dataclasses
-
     from seedbed.data.audit import audit_store
 
     if backbone is not None and against is None:
@@ -108,15 +106,9 @@ def audit(
     found = audit_store(*stores, on_progress=on_progress)
     if net is None:
         return found
-    from seedbed.readout.leaks import near_by_codes
+    from seedbed.readout.leaks import with_code_pairs
 
-    store, other = stores
-    pairs = near_by_codes(net, store, np.arange(store.num_images), other, np.arange(other.num_images))
-    rows = [
-        {"id": str(store.ids[i]), "near": str(other.ids[j]), "similarity": float(s)}
-        for i, j, s in zip(pairs.rows, pairs.others, pairs.similarities, strict=True)
-    ]
-    return dataclasses.replace(found, near_by_codes=rows, codes_threshold=pairs.threshold)
+    return with_code_pairs(found, net, *stores)
 
 
 def pretrain(

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seedbed.base.errors import UsageError
+from seedbed.base.errors import BadDataError, UsageError
+from seedbed.data.hierarchies import open_hierarchy
 from seedbed.data.joined import join, source_of
 from seedbed.data.pack import pack
 from seedbed.data.source import Source
@@ -74,3 +75,13 @@ def test_another_hierarchy_is_another_listing(folders: tuple[Path, Path]) -> Non
     a, b = Source.open(str(folders[0])), Source.open(str(folders[1]))
     told = b.with_hierarchy(Hierarchy({"oak": ("tree",), "elm": ("tree",)}))
     assert join({"a": a, "b": b}).listing != join({"a": a, "b": told}).listing
+
+
+def test_hierarchies_that_disagree_on_a_node_are_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    parts = {}
+    for name, text in (("a", "cat,animal\ndog,animal\nanimal,being\n"), ("b", "elm,being\noak,being\nbeing,thing\n")):
+        (tmp_path / f"{name}.csv").write_text(f"child,parent\n{text}")
+        source = Source.open(str(folders[name == "b"]))
+        parts[name] = source.with_hierarchy(open_hierarchy(str(tmp_path / f"{name}.csv"), source.classes))
+    with pytest.raises(BadDataError, match="share the node 'being' under different parents: b has it under thing, another under"):
+        join(parts)

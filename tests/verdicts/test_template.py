@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from seedbed.base.errors import UsageError
 from seedbed.trials.plan import make_plan
 from seedbed.trials.run import open_workspace
 from seedbed.trials.study import load_study
@@ -33,3 +34,18 @@ def test_its_file_can_be_planned(name: str, unbalanced: str, tmp_path: Path) -> 
     study = load_study(path)
     plan = make_plan(study, open_workspace(study, tmp_path / "work"))
     assert {cell.arm for cell in plan.cells} == set(study.arms)
+
+
+def test_a_target_that_holds_the_whole_source_is_refused(unbalanced: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'odd' holds 7 of the source's 7 classes: nothing would be left"):
+        question("exclude-target").study([unbalanced], [unbalanced])
+    with pytest.raises(UsageError, match="no class of target 'digits' is in the source's hierarchy"):
+        question("exclude-target").study([unbalanced], ["digits()"])
+
+
+def test_budgets_too_small_for_all_classes_are_left_out(make_tree) -> None:
+    few = str(make_tree({f"c{i}": 12 for i in range(5)}, root="few"))  # 60 images, of which a fifth becomes the test split
+    arms = tomllib.loads(question("classes-or-examples").study([few], ["digits()"]))["arms"]
+    assert [arm for arm in arms if arm.startswith("classes")] == ["classes2", "classes4"]
+    with pytest.raises(UsageError, match="6 images of 3 classes are too few"):
+        question("classes-or-examples").study([str(make_tree({"a": 3, "b": 3, "c": 3}, root="three"))], ["digits()"])

@@ -38,6 +38,7 @@ class Audit:
     shared_classes: dict[str, list[str]] = field(default_factory=dict)  # class of the other data set -> classes here under it
     near_by_codes: list[dict[str, Any]] = field(default_factory=list)  # id, id in the other data set, similarity of their codes
     codes_threshold: float | None = None
+    codes_lookalikes: float | None = None  # share of the images as near, by codes, to another image of their own data set
 
     def to_dict(self) -> dict[str, Any]:
         sizes = np.array(list(self.class_sizes.values()), np.float64)
@@ -51,6 +52,7 @@ class Audit:
             "shared_classes": self.shared_classes,
             "near_by_codes": self.near_by_codes,
             "codes_threshold": self.codes_threshold,
+            "codes_lookalikes": self.codes_lookalikes,
             "groups_across_splits": self.across_splits,
             "groups_across_classes": self.across_classes,
             "smallest_class": int(sizes.min()),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seedbed.base.errors import UsageError
+from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.files import EncodedPixels
 from seedbed.data.hierarchy import ROOT, Hierarchy
 from seedbed.data.source import Loaded, Pixels, Source, listing_fingerprint
@@ -122,7 +122,13 @@ def _hierarchy(sources: Mapping[str, Source]) -> Hierarchy | None:
         tree = part.hierarchy
         parents |= {f"{name}/{label}": (label if tree else ROOT,) for label in part.classes}
         if tree:
-            parents |= dict(tree.parents)
+            for node, above in tree.parents.items():
+                if parents.setdefault(node, above) != above:
+                    raise BadDataError(
+                        f"sources share the node {node!r} under different parents: {name} has it under {' and '.join(above)}, "
+                        f"another under {' and '.join(parents[node])}",
+                        'Give all one hierarchy, such as "wordnet", or name the node differently in one of them.',
+                    )
             words |= dict(tree.names)
     return Hierarchy(parents, names=words)
 

@@ -23,19 +23,29 @@ class Excluded:
     near: list[NearClass]
 
 
+def nodes_of(others: Sequence[str], other_tree: Hierarchy | None, tree: Hierarchy) -> dict[str, str]:
+    """Class of the other set -> the node of the hierarchy that it is; classes that are none are left out.
+
+    A class is known where its label is a node of the hierarchy, or lies right under one in its own (a name that was mapped to a synset).
+    """
+    found = {}
+    for label in others:
+        above = other_tree.parents.get(label, ()) if other_tree else ()
+        node = next((n for n in (label, *above) if n in tree.nodes), None)
+        if node is not None:
+            found[label] = node
+    return found
+
+
 def shared_classes(
     leaves: Sequence[str], tree: Hierarchy | None, others: Sequence[str], other_tree: Hierarchy | None
 ) -> dict[str, list[str]]:
-    """Class of the other set -> the leaves that are the same or lie under it; without a hierarchy, those of the same label.
-
-    A class of the other set is known where its label is a node of the hierarchy, or lies under one in its own.
-    """
+    """Class of the other set -> the leaves that are the same or lie under it; without a hierarchy, those of the same label."""
     known = set(leaves)
+    nodes = nodes_of(others, other_tree, tree) if tree else {}
     found: dict[str, list[str]] = {}
     for label in others:
-        above = other_tree.parents.get(label, ()) if other_tree else ()
-        node = next((n for n in (label, *above) if tree is not None and n in tree.nodes), None)
-        same = tree.under(node, leaves) if tree is not None and node is not None else [label] if label in known else []
+        same = tree.under(nodes[label], leaves) if tree and label in nodes else [label] if label in known else []
         if same:
             found[label] = sorted(same)
     return found

@@ -2,18 +2,23 @@
 
 In: a recipe's text, and the stores of the targets. Out: the recipe with synsets in place of the target's name. A target's classes are known
 where its labels are nodes of the source's hierarchy, or where the target has a hierarchy of its own (`hierarchy = "wordnet(names='FILE')"`)
-that puts them under such nodes. Knows nothing of images.
+that puts them under such nodes. What the
+source has no class for is left in, and told. Knows nothing of images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from seedbed.base.call import Call, parse_calls
 from seedbed.base.errors import UsageError
 from seedbed.data.hierarchy import Hierarchy, needed
+from seedbed.data.overlap import nodes_of
+from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.data.synsets import KNOWN_TARGETS
+
+_SHOWN = 5
 
 
 def resolved(recipe: str, source: Store, targets: Mapping[str, Store]) -> str:
@@ -23,38 +28,57 @@ def resolved(recipe: str, source: Store, targets: Mapping[str, Store]) -> str:
     return " | ".join(str(_resolved(call, source, targets)) for call in parse_calls(recipe, "recipe"))
 
 
+def unmatched(recipe: str, source: Store, targets: Mapping[str, Store]) -> list[str]:
+    """What a reader must know of the targets that a recipe excludes: classes for which nothing could be dropped."""
+    notes = []
+    for call in parse_calls(recipe, "recipe"):
+        name = _of_study(call, source, targets)
+        if name is None:
+            continue
+        known = nodes_of(targets[name].classes, targets[name].hierarchy, needed(source.hierarchy, str(call)))
+        if left := [label for label in targets[name].classes if label not in known]:
+            notes.append(
+                f"{call}: {len(left)} of the target's {len(targets[name].classes)} classes are not in the source's hierarchy, and nothing "
+                f"is dropped for them: {_listed(left)}"
+            )
+    return notes
+
+
 def _resolved(call: Call, source: Store, targets: Mapping[str, Store]) -> Call:
     if call.name == "like" and isinstance(inner := call.kwargs.get("recipe", *call.args[:1]), str):
         return Call(name="like", kwargs={"recipe": resolved(inner, source, targets)})
-    name = call.kwargs.get("target")
-    if call.name != "exclude" or name not in targets:
-        return call
-    if name in KNOWN_TARGETS and not _are_known(targets[str(name)], source.hierarchy):
+    name = _of_study(call, source, targets)
+    if name is None:
         return call
     tree = needed(source.hierarchy, f"exclude(target={name!r})")
-    return Call(name="exclude", kwargs={"synsets": nodes_of(targets[str(name)], tree, str(name))})
+    found = nodes_of(targets[name].classes, targets[name].hierarchy, tree)
+    if not found:
+        raise nothing_known(name, targets[name].classes)
+    return Call(name="exclude", kwargs={"synsets": list(dict.fromkeys(found.values()))})
 
 
-def _are_known(target: Store, tree: Hierarchy | None) -> bool:
-    """Whether a target says what its classes are; the built-in list of its name stands for one that does not."""
+def _of_study(call: Call, source: Store, targets: Mapping[str, Store]) -> str | None:
+    """The target of the study that a call excludes; the built-in list of its name stands for one that does not say its classes."""
+    name = call.kwargs.get("target")
+    if call.name != "exclude" or name not in targets:
+        return None
+    is_silent = name in KNOWN_TARGETS and not says_its_classes(targets[name], source.hierarchy)
+    return None if is_silent else str(name)
+
+
+def says_its_classes(target: Store | Source, tree: Hierarchy | None) -> bool:
+    """Whether a target tells what its classes are in the terms of the source's hierarchy."""
     return target.hierarchy is not None or (tree is not None and any(label in tree.nodes for label in target.classes))
 
 
-def nodes_of(target: Store, tree: Hierarchy, name: str) -> list[str]:
-    """The nodes of the source's hierarchy that a target's classes are; classes that lie outside it are left out."""
-    own = target.hierarchy
-    found, unknown = [], []
-    for label in target.classes:
-        above = [label, *(own.parents.get(label, ()) if own and label in own.nodes else ())]
-        nodes = [node for node in above if node in tree.nodes]
-        if nodes:
-            found.append(nodes[0])
-        elif not own:
-            unknown.append(label)
-    if unknown and not found:
-        raise UsageError(
-            f"the classes of target {name!r} are not known in the source's hierarchy: {', '.join(unknown[:5])}, ...",
-            f"Say what they are: {name} = \"folder('...', hierarchy=\\\"wordnet(names='FILE.csv')\\\")\", a file of label and synset; "
-            f"or name a built-in list: {', '.join(KNOWN_TARGETS)}; or exclude(synsets=[...]).",
-        )
-    return list(dict.fromkeys(found))
+def nothing_known(name: str, classes: Sequence[str]) -> UsageError:
+    """The error of a target of which no class is known."""
+    return UsageError(
+        f"no class of target {name!r} is in the source's hierarchy: {_listed(classes)}",
+        f"Say what they are: {name} = \"folder('...', hierarchy=\\\"wordnet(names='FILE.csv')\\\")\", a file of label and synset; "
+        f"or name a built-in list: {', '.join(KNOWN_TARGETS)}; or exclude(synsets=[...]).",
+    )
+
+
+def _listed(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:_SHOWN]) + (", ..." if len(labels) > _SHOWN else "")

@@ -25,7 +25,7 @@ from seedbed.transfers.methods import METHODS
 from seedbed.trials import fine_labels
 from seedbed.trials.checkpoints import checkpoint_of
 from seedbed.trials.datasets import OnPack, pack_study
-from seedbed.trials.overlap import resolved
+from seedbed.trials.overlap import resolved, unmatched
 from seedbed.trials.steps import BackboneStep, CheckpointStep, MeasureStep, PretrainStep, Step
 from seedbed.trials.study import Study
 
@@ -75,7 +75,10 @@ class Plan:
 
     def _notes(self, arm: str, seed: int) -> tuple[str, ...]:
         trains = self.study.arms[arm].trains and (arm, seed) in self.views
-        return self.views[arm, seed].notes if trains else ()
+        if not trains:
+            return ()
+        targets = {name: store for name, store in self.stores.items() if name != "source"}
+        return (*self.views[arm, seed].notes, *unmatched(self.study.arms[arm].recipe, self.stores["source"], targets))
 
     @property
     def has_own_modules(self) -> bool:

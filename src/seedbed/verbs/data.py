@@ -98,11 +98,17 @@ def _show_excluded(options: Namespace, document: dict[str, Any], leaves: list[st
         return
     document["dropped"] = found.dropped
     document["near"] = [dataclasses.asdict(near) for near in found.near]
-    say(
-        options, f"stay, though a person might call them the same: {len(found.near)}", *(f"  {n.sentence}" for n in found.near[:20])
-    )
-    if len(found.near) > 20:
-        say(options, f"  ... and {len(found.near) - 20} more (--json lists all)")
+    under: dict[str, list[str]] = {}
+    for leaf, node in found.dropped.items():
+        under.setdefault(node, []).append(_called(tree, leaf))
+    gone = [f"under {_called(tree, node)} ({node}): {', '.join(sorted(names))}" for node, names in under.items()]
+    _show_found(options, "nodes whose classes were dropped", gone, 20)
+    _show_found(options, "stay, though a person might call them the same", [n.sentence for n in found.near], 20)
+
+
+def _called(tree: Hierarchy, node: str) -> str:
+    """The first of its names."""
+    return tree.names.get(node, node).partition(",")[0]
 
 
 def _read_leaves(path: str) -> list[str]:
@@ -140,19 +146,26 @@ def audit(options: Namespace) -> Result:
     _show_found(options, "of them across classes", [", ".join(group) for group in found.across_classes])
     if options.against:
         shared = [f"{row['id']}: {', '.join(row['near'])}" for row in found.shared_with]
-        _show_found(options, f"images shared with {options.against}", shared)
+        _show_found(options, f"images that are near duplicates of some in {options.against}", shared)
         classes = [f"{label}: {', '.join(same)}" for label, same in found.shared_classes.items()]
-        _show_found(options, f"classes shared with {options.against}", classes)
+        _show_found(options, f"classes of {options.against} that are classes here too (theirs: ours)", classes)
     if found.codes_threshold is not None:
         near = [f"{row['id']}: {row['near']} ({row['similarity']:.3f})" for row in found.near_by_codes]
-        _show_found(options, f"near by codes (cosine above {found.codes_threshold:.3f}; look at them)", near)
+        _show_found(
+            options, f"other images near to some in {options.against} by codes (cosine above {found.codes_threshold:.3f})", near
+        )
+        if near:
+            say(
+                options,
+                f"  look at them: {100 * (found.codes_lookalikes or 0):.0f} % of the images here are as near to another one here",
+            )
     return document, 0
 
 
-def _show_found(options: Namespace, what: str, lines: list[str]) -> None:
-    say(options, f"{what}: {len(lines)}", *(f"  {line}" for line in lines[:10]))
-    if len(lines) > 10:
-        say(options, f"  ... and {len(lines) - 10} more (--json lists all)")
+def _show_found(options: Namespace, what: str, lines: list[str], most: int = 10) -> None:
+    say(options, f"{what}: {len(lines)}", *(f"  {line}" for line in lines[:most]))
+    if len(lines) > most:
+        say(options, f"  ... and {len(lines) - most} more (--json lists all)")
 
 
 def inspect(options: Namespace) -> Result:

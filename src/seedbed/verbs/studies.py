@@ -5,13 +5,16 @@ In: parsed options. Out: (document, exit status); 4 when cells failed.
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedbed.base.errors import BadDataError, UsageError
+from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.verbs.speech import Result, say
 
 if TYPE_CHECKING:
@@ -69,6 +72,9 @@ def study_new(options: Namespace) -> Result:
     from seedbed.verdicts.questions import question
 
     text = question(options.question).study(options.source, options.target, options.backbone)
+    for data in (*options.source, *options.target):
+        if "(" not in data and not os.path.exists(data):
+            print(f"seedbed: there is no {data} (yet): the file is written as if there were", file=sys.stderr)
     if not options.json:
         sys.stdout.write(text)
     return {"study": text}, 0
@@ -81,7 +87,7 @@ def study_plan(options: Namespace) -> Result:
     from seedbed.trials.run import open_workspace
 
     study = _load(options)
-    with StudyProgress() as progress:
+    with StudyProgress() as progress, _told_of(options.file):
         plan = make_plan(study, open_workspace(study, options.workspace), progress.packing)
     cost = estimate(plan)
     done = len(plan.steps) - len(plan.left())
@@ -116,7 +122,8 @@ def _untrained(study: Study, arm: str) -> str:
 
 def study_run(options: Namespace) -> Result:
     study = _load(options)
-    results = study.run(workspace=options.workspace, executor=options.executor, workers=options.workers, device=options.device)
+    with _told_of(options.file):
+        results = study.run(workspace=options.workspace, executor=options.executor, workers=options.workers, device=options.device)
     document, status = _status(results, options, save=True)
     say(options, "", f"Results: {study.results_folder}", f"Report:  seedbed report {options.file}")
     return document, status
@@ -125,19 +132,32 @@ def study_run(options: Namespace) -> Result:
 def study_status(options: Namespace) -> Result:
     from seedbed.trials.run import study_status as status_of
 
-    document, _ = _status(status_of(_load(options), options.workspace), options)
-    return document, 0
+    with _told_of(options.file):
+        results = status_of(_load(options), options.workspace)
+    return _status(results, options)[0], 0
 
 
 def report(options: Namespace) -> Result:
     from seedbed.trials.run import study_status as status_of
 
-    results = status_of(_load(options), options.workspace)
+    with _told_of(options.file):
+        results = status_of(_load(options), options.workspace)
     if not results.outcomes:
         raise BadDataError(f"{options.file} has no results yet", f"Run it first: seedbed study run {options.file}.")
     page = _write_report(results, options.out)
     say(options, str(page))
     return {"report": str(page)}, 0
+
+
+@contextmanager
+def _told_of(file: str) -> Iterator[None]:
+    """What is wrong in a table of the study file is told with the file's name."""
+    try:
+        yield
+    except SeedbedError as error:
+        if error.message.startswith("["):
+            raise type(error)(f"{file}: {error.message}", error.hint) from None
+        raise
 
 
 def _load(options: Namespace) -> Study:

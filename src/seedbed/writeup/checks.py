@@ -7,13 +7,16 @@ the workspace, so that what both need is trained once.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from seedbed.base.artifacts import file_aside
+from seedbed.base.call import Call, parse_call
+from seedbed.base.toml import toml_key, toml_value
 from seedbed.trials.arms import Pretraining
+from seedbed.trials.data import Data
 from seedbed.trials.results import Results
 from seedbed.verdicts.findings import Finding
 
@@ -23,6 +26,8 @@ DROPPED = 0.1  # share of the classes
 def save_checks(results: Results, findings: Sequence[Finding]) -> list[Path]:
     """`NAME-check-TARGET.toml` for each target whose influences were told; those written now."""
     study, written = results.study, []
+    if results.num_left or results.num_failed:
+        return []  # the ranking is not what it will be
     if not isinstance(study.source.data, str) or not all(isinstance(t.data, str) for t in study.targets.values()):
         return []  # data given as objects have no words
     for finding in findings:
@@ -52,8 +57,9 @@ def check_text(results: Results, finding: Finding) -> str:
     usual = asdict(Pretraining())
     settings = {k: v for k, v in asdict(study.pretraining).items() if v != usual[k] or k in ("backbone", "images_seen")}
     source = {"data": study.source.data, "size_px": study.source.size_px, "hierarchy": study.source.hierarchy}
+    top = {"reference": "all", "seeds": max(3, min(5, len(study.seeds))), "margin": study.margin, "threads": study.threads}
     tables = {
-        "source": {k: v for k, v in source.items() if v is not None},
+        "source": source,
         "pretraining": settings,
         "arms": arms,
         "targets": {name: _call(target) for name, target in study.targets.items()},
@@ -62,31 +68,21 @@ def check_text(results: Results, finding: Finding) -> str:
     lines = [
         f"# Do the classes that harm {finding.target} most by {study.name} harm it, and do those that help it most help?",
         f"# A tenth of the classes ({num}) is dropped. They were ranked on {finding.target}'s test images: a fair check is on other ones.",
-        'reference = "all"',
-        f"seeds     = {max(3, min(5, len(study.seeds)))}",
-        f"margin    = {study.margin}",
+        *_lines(top),
     ]
     for name, table in tables.items():
-        lines += ["", f"[{name}]", *(f"{json.dumps(key)} = {_toml(value)}" for key, value in table.items())]
+        lines += ["", f"[{name}]", *_lines(table)]
     return "\n".join([*lines, ""])
 
 
-def _call(target: Any) -> str:
+def _lines(table: Mapping[str, Any]) -> list[str]:
+    return [f"{toml_key(key)} = {toml_value(value)}" for key, value in table.items() if value is not None]
+
+
+def _call(target: Data) -> str:
     """A target in the words of a study file."""
     own = {k: v for k, v in asdict(target).items() if k != "data" and v is not None}
-    if not own:
-        return target.data
-    if "(" not in target.data and target.data != "source":
-        inside, name = [repr(target.data)], "folder"
-    else:
-        name, _, rest = target.data.partition("(")
-        inside = [rest.removesuffix(")")] if rest.removesuffix(")") else []
-    return f"{name}({', '.join([*inside, *(f'{k}={v!r}' for k, v in own.items())])})"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False)
+    data = str(target.data)
+    is_path = "(" not in data and not target.is_own_source
+    call = Call(name="folder", args=(data,)) if is_path else parse_call(data, "data set")
+    return str(replace(call, kwargs=call.kwargs | own)) if own else data

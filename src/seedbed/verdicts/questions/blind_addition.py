@@ -17,7 +17,8 @@ from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, by_settings, with_own_reference
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.template import BUDGETS, EMBEDDED_SOURCE, RANDOM, ArmLine, look, study_file
+from seedbed.verdicts.questions.facts import look
+from seedbed.verdicts.questions.template import BUDGETS, EMBEDDED_SOURCE, RANDOM, ArmLine, StudyFile
 
 _EMBEDDED_SECOND = "digits()"
 _EMBEDDED_TARGET = "toy(per_class=50, test_per_class=20, seed=1)"
@@ -38,18 +39,18 @@ class BlindAddition(Question):
         short = [max(1, round(budget * sizes[0] / sum(sizes))) for budget in BUDGETS]
         arms = [
             ArmLine("first", "only(source='first')", "the first source alone"),
-            ArmLine("both", "", "at the same compute; compared with both of the first's"),
+            ArmLine("both", "", "both sources at the same compute; compared with first, and with first-short"),
             ArmLine(
                 "first-short",
                 "only(source='first')",
-                "at the same exposure: each image as often as in both",
+                f"the first alone, {100 * sizes[0] / sum(sizes):.0f} % of the budget: each of its images as often as in both",
                 {"images_seen": short},
             ),
             ArmLine("second", "only(source='second')", "what is added, alone"),
             RANDOM,
         ]
         words = "Can adding a second, unrelated source hurt on the target?"
-        return study_file(
+        return StudyFile(
             "blind-addition",
             words,
             "first",
@@ -58,7 +59,7 @@ class BlindAddition(Question):
             targets or ([] if sources else [_EMBEDDED_TARGET]),
             backbones=backbones,
             table=dict(zip(("first", "second"), named, strict=True)),
-        )
+        ).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "blind-addition", lambda arm: with_classes(results, arm), _pairs)

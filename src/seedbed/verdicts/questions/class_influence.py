@@ -14,7 +14,7 @@ from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, study_file
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
 
 _SEEDS = "60             # as many nets, each with a half of the classes of its own; the report says how many are enough"
 
@@ -26,9 +26,9 @@ class ClassInfluence(Question):
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
         arms = (ArmLine("half", "classes(fraction=0.5)", "half of the classes, anew with each seed"), RANDOM)
         words = "Which classes of the source help the target, and which harm it?"
-        return study_file(
+        return StudyFile(
             "class-influence", words, "half", arms, sources, targets, backbones=backbones, budgets=(50_000,), seeds=_SEEDS
-        )
+        ).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "class-influence")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seedbed.base.errors import UsageError
 from seedbed.data.recipes import Recipe
 from seedbed.data.recipes.budget import Budget
 from seedbed.trials.results import Results
@@ -18,9 +19,11 @@ from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, counterpart, with_own_reference
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, RANDOM, ArmLine, look, study_file
+from seedbed.verdicts.questions.facts import look
+from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, RANDOM, ArmLine, StudyFile
 
 _SHARES = (2, 4, 8)  # the budgets are a half, a quarter and an eighth of the images
+_LEAST = 2  # images of a class, where a budget is spread over all of them
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,22 @@ class ClassesOrExamples(Question):
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
         facts = look(sources[0] if sources else EMBEDDED_SOURCE)
         arms = [ArmLine("all", "", "every image of every class")]
-        for share in _SHARES:
-            num = facts.num_images // share
-            arms.append(
-                ArmLine(f"classes{share}", f"budget(images={num}, favour='classes')", f"1/{share} of the images, all classes")
+        fitting = [share for share in _SHARES if facts.num_images // share >= _LEAST * len(facts.leaves)]
+        if not fitting:
+            raise UsageError(
+                f"{facts.num_images:,} images of {len(facts.leaves)} classes are too few for the question 'classes-or-examples'",
+                f"Half of them must be {_LEAST} images a class at least.",
             )
-            arms.append(ArmLine(f"examples{share}", f"budget(images={num}, favour='examples')", "as many, few classes"))
+        for share in fitting:
+            budget = f"images={facts.num_images // share:_}"
+            arms += [
+                ArmLine(f"classes{share}", f"budget({budget}, favour='classes')", f"1/{share} of the images, all classes"),
+                ArmLine(f"examples{share}", f"budget({budget}, favour='examples')", "as many, few classes"),
+            ]
         words = "For the same number of images, are more classes better, or more examples of each?"
-        return study_file("classes-or-examples", words, "all", [*arms, RANDOM], sources, targets, backbones=backbones, facts=facts)
+        return StudyFile(
+            "classes-or-examples", words, "all", [*arms, RANDOM], sources, targets, backbones=backbones, facts=facts
+        ).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "classes-or-examples", lambda arm: with_classes(results, arm), _pairs)

@@ -13,7 +13,7 @@ from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer, quoted
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, study_file
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
 
 _NETWORKS = ("small(width=16)", "small(width=8)", "small(width=32)")
 
@@ -26,7 +26,7 @@ class CompareArchitectures(Question):
         words = "Which network learns more from the same source, for the target?"
         arms = (ArmLine("plain", "", "the network of [pretraining]"), RANDOM)
         networks = backbones if len(backbones) > 1 else tuple(dict.fromkeys([*backbones[:1], *_NETWORKS]))[: len(_NETWORKS)]
-        return study_file("compare-architectures", words, "plain", arms, sources, targets, backbones=networks)
+        return StudyFile("compare-architectures", words, "plain", arms, sources, targets, backbones=networks).text()
 
     def answer(self, results: Results) -> list[Answer]:
         study = results.study

@@ -13,11 +13,13 @@ from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, study_file
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
 
 _HOW = (
-    'existing weights are arms like these: mine = { weights = "runs/net" }, a folder that pretrain or transfer wrote; '
-    'timm = { weights = "net.safetensors", backbone = "timm(\'resnet18\')" }'
+    "Existing weights are arms like these; take out the # and say where yours are:",
+    '  mine   = { weights = "runs/net" }   # a folder that seedbed pretrain or transfer wrote',
+    '  resnet = { weights = "net.safetensors", backbone = "timm(\'resnet18\')" }',
+    "All are measured at the size_px of [source]: give the size that they were trained at (seedbed pack takes 64 px where none is said).",
 )
 
 
@@ -26,9 +28,13 @@ class CompareCheckpoints(Question):
     """Which of several existing weights is best for a target?"""
 
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
-        arms = (ArmLine("fresh", "", _HOW), ArmLine("few", "images(fraction=0.25)"), RANDOM)
+        arms = (
+            ArmLine("fresh", "", "a net trained here"),
+            ArmLine("few", "images(fraction=0.25)", "on a quarter of the images"),
+            RANDOM,
+        )
         words = "Which of several existing weights is best for the target? Add them under [arms]."
-        return study_file("compare-checkpoints", words, "fresh", arms, sources, targets, backbones=backbones)
+        return StudyFile("compare-checkpoints", words, "fresh", arms, sources, targets, backbones=backbones, remarks=_HOW).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "compare-checkpoints")

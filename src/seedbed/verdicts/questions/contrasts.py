@@ -9,7 +9,7 @@ from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, study_file
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
 
 _ARMS = (ArmLine("all", "", "every image, every class"), ArmLine("half", "images(fraction=0.5)"), RANDOM)
 
@@ -19,7 +19,9 @@ class Contrasts(Question):
     """Every arm against the reference: is it worse, better or equivalent, and by how much?"""
 
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
-        return study_file("contrasts", "Which arms differ from the reference?", "all", _ARMS, sources, targets, backbones=backbones)
+        return StudyFile(
+            "contrasts", "Which arms differ from the reference?", "all", _ARMS, sources, targets, backbones=backbones
+        ).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "contrasts")

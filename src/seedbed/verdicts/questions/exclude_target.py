@@ -7,27 +7,22 @@ of these classes being the target's, beyond there being fewer.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from seedbed.base.errors import UsageError
 from seedbed.data.hierarchy import Hierarchy
+from seedbed.data.overlap import nodes_of
 from seedbed.data.synsets import KNOWN_TARGETS
+from seedbed.trials.overlap import nothing_known, says_its_classes
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.template import (
-    EMBEDDED_SOURCE,
-    EMBEDDED_TARGET,
-    RANDOM,
-    ArmLine,
-    Facts,
-    look,
-    study_file,
-    target_name,
-)
+from seedbed.verdicts.questions.facts import Facts, look, open_target
+from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, RANDOM, ArmLine, StudyFile, target_name
 
 
 @dataclass(frozen=True)
@@ -38,39 +33,49 @@ class ExcludeTarget(Question):
         facts = look(sources[0] if sources else EMBEDDED_SOURCE)
         if not facts.unseen and facts.hierarchy is None:
             facts.need_hierarchy("exclude-target")
-        dropped, own = _of_embedded(facts) if not targets else ({target_name(t): _named(t) for t in targets}, {})
+        node = _branch(facts.hierarchy, facts.leaves) if facts.hierarchy and not targets else None
+        dropped = {node: f"exclude(synsets=[{node!r}])"} if node else {target_name(t): _named(t, facts) for t in targets}
+        own = {f"{node}-classes": f'source(recipe="under(synsets=[{node!r}])")'} if node else {}
         arms = [ArmLine("all", "", "every class")]
         for name, recipe in dropped.items():
-            arms.append(
-                ArmLine(f"without-{name}", recipe, f"without what {name} holds; its classes must be known to the hierarchy")
-            )
-            arms.append(ArmLine(f"like-{name}", _control(recipe), "as many classes dropped, of those that stay"))
+            what = f"the classes under {name!r}, which are a target" if node else f"all classes of the source that {name} holds"
+            arms.append(ArmLine(f"without-{name}", recipe, f"without {what}"))
+            arms.append(ArmLine(f"like-{name}", _control(recipe), "as many classes dropped, of those that stay: its control"))
         words = "What does it cost to pre-train without the target's own classes?"
-        return study_file(
+        return StudyFile(
             "exclude-target", words, "all", [*arms, RANDOM], sources, targets, backbones=backbones, facts=facts, own_targets=own
-        )
+        ).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "exclude-target", lambda arm: with_classes(results, arm), with_controls)
 
 
-def _named(target: str) -> str:
-    """A built-in list where the target's name is one of them, else the target of the study."""
+def _named(target: str, facts: Facts) -> str:
+    """A built-in list where the target's name is one of them, else the target of the study; raises UsageError where nothing is known."""
     name = target_name(target)
+    opened = open_target(target, name) if facts.hierarchy else None
     known = next((k for k in KNOWN_TARGETS if k in re.split(r"[^a-z0-9]+", name.lower())), None)
+    if facts.hierarchy and opened and (known is None or says_its_classes(opened, facts.hierarchy)):
+        _check(name, nodes_of(opened.classes, opened.hierarchy, facts.hierarchy), opened.classes, facts)
+        return f"exclude(target={name!r})"
     return f"exclude(target={known or name!r})"
+
+
+def _check(name: str, nodes: Mapping[str, str], classes: Sequence[str], facts: Facts) -> None:
+    if not nodes:
+        raise nothing_known(name, classes)
+    gone = facts.hierarchy.closure(nodes.values()) if facts.hierarchy else frozenset()
+    stay = [leaf for leaf in facts.leaves if leaf not in gone]
+    if len(stay) < 2:
+        raise UsageError(
+            f"target {name!r} holds {len(facts.leaves) - len(stay)} of the source's {len(facts.leaves)} classes: nothing would be left "
+            "to pre-train on",
+            "Take a target that shares only a part of its classes with the source.",
+        )
 
 
 def _control(recipe: str) -> str:
     return f'like(recipe="{recipe}")'
-
-
-def _of_embedded(facts: Facts) -> tuple[dict[str, str], dict[str, str]]:
-    """Without a target: a branch of the source's own hierarchy is one."""
-    node = _branch(facts.hierarchy, facts.leaves) if facts.hierarchy else None
-    if node is None:
-        return {target_name(EMBEDDED_TARGET): f"exclude(target={target_name(EMBEDDED_TARGET)!r})"}, {}
-    return {"branch": f"exclude(synsets=[{node!r}])"}, {"branch": f'source(recipe="under(synsets=[{node!r}])")'}
 
 
 def _branch(tree: Hierarchy, leaves: Sequence[str]) -> str | None:

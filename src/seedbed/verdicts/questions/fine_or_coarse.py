@@ -16,7 +16,8 @@ from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, PROBE_BEST, RANDOM, ArmLine, look, study_file
+from seedbed.verdicts.questions.facts import look
+from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, PROBE_BEST, RANDOM, ArmLine, StudyFile
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class FineOrCoarse(Question):
         coarse = [ArmLine(f"coarse{num}", f"bottom_up(depth={depth})", f"{num} classes") for depth, num in depths.items()]
         arms = [ArmLine("fine", "", "every leaf class"), *coarse, RANDOM]
         words = "Do coarse labels on the same images teach features for fine classes?"
-        return study_file(
+        return StudyFile(
             "fine-or-coarse",
             words,
             "fine",
@@ -41,7 +42,7 @@ class FineOrCoarse(Question):
             facts=facts,
             methods=(PROBE_BEST,),
             fine_labels=True,
-        )
+        ).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "fine-or-coarse", lambda arm: with_classes(results, arm), with_controls)

@@ -16,7 +16,8 @@ from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, PROBE_BEST, RANDOM, ArmLine, look, study_file
+from seedbed.verdicts.questions.facts import look
+from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, PROBE_BEST, RANDOM, ArmLine, StudyFile
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Granularity(Question):
             RANDOM,
         ]
         words = "For the same number of classes and images, are coarse or fine, near or far classes better?"
-        return study_file(
+        return StudyFile(
             "granularity", words, "leaves", arms, sources, targets, backbones=backbones, facts=facts, methods=(PROBE_BEST,)
-        )
+        ).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "granularity", lambda arm: with_classes(results, arm), _pairs)

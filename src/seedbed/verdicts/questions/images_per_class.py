@@ -14,7 +14,7 @@ from seedbed.verdicts.answer import Answer, quoted
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, study_file
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
 
 _ARMS = (
     ArmLine("all", "", "every image of every class"),
@@ -32,7 +32,7 @@ class ImagesPerClass(Question):
 
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
         words = "What do fewer images of every class cost on the target?"
-        return study_file("images-per-class", words, "all", _ARMS, sources, targets, backbones=backbones)
+        return StudyFile("images-per-class", words, "all", _ARMS, sources, targets, backbones=backbones).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "images-per-class", lambda arm: _describe(results, arm), with_controls)

@@ -14,7 +14,7 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, study_file
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
 
 _ARMS = (
     ArmLine("clean", "", "every label as it is"),
@@ -33,7 +33,7 @@ class LabelNoise(Question):
 
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
         words = "What do wrong labels in the source cost on the target?"
-        return study_file("label-noise", words, "clean", _ARMS, sources, targets, backbones=backbones)
+        return StudyFile("label-noise", words, "clean", _ARMS, sources, targets, backbones=backbones).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "label-noise", pairing=with_controls)

@@ -17,7 +17,7 @@ from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, by_settings
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.template import ArmLine, study_file
+from seedbed.verdicts.questions.template import ArmLine, StudyFile
 
 _ARMS = (
     ArmLine("scratch", None, "from random weights, equally tuned", {"init": "random"}),
@@ -41,7 +41,9 @@ class NegativeTransfer(Question):
 
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
         words = "Is pre-training worse than training from scratch, equally tuned, on the target?"
-        return study_file("negative-transfer", words, "scratch", _ARMS, sources, targets, backbones=backbones, methods=_METHODS)
+        return StudyFile(
+            "negative-transfer", words, "scratch", _ARMS, sources, targets, backbones=backbones, methods=_METHODS
+        ).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "negative-transfer", lambda arm: with_classes(results, arm), _pairs)

@@ -16,7 +16,8 @@ from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, PROBE_BEST, RANDOM, ArmLine, Facts, look, study_file
+from seedbed.verdicts.questions.facts import Facts, look
+from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, PROBE_BEST, RANDOM, ArmLine, StudyFile
 
 _SHARES = (0.7, 0.35, 0.1)  # of the classes
 
@@ -37,7 +38,7 @@ class NumClasses(Question):
             for depth, num in depths.items()
         ]
         words = "What do fewer, coarser classes cost on the target?"
-        return study_file(
+        return StudyFile(
             "num-classes",
             words,
             "all",
@@ -48,7 +49,7 @@ class NumClasses(Question):
             facts=facts,
             methods=(PROBE_BEST,),
             fine_labels=True,
-        )
+        ).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "num-classes", lambda arm: with_classes(results, arm), with_controls)

@@ -1,31 +1,22 @@
 """The study file that every question writes: commented, complete, and running as printed.
 
-In: the question's arms, and what its source is. Out: TOML text. Knows nothing of results. Arms are fitted to the source where it can be
-looked at: how many classes and images it has, and what its hierarchy leaves at which depth.
+In: the question's arms, and what its source is. Out: TOML text. Knows nothing of results.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
-import numpy as np
-
-from seedbed.base.errors import SeedbedError, UsageError
-from seedbed.data.formats import open_source
-from seedbed.data.hierarchies import open_hierarchy
-from seedbed.data.hierarchy import Hierarchy
-from seedbed.data.source import TRAIN
-from seedbed.data.splits import HELD_OUT_SHARE
+from seedbed.base.errors import UsageError
+from seedbed.base.toml import toml_key, toml_value
 from seedbed.data.store import Store
-from seedbed.data.wordnet import is_synset
 from seedbed.trials.study import RESERVED
+from seedbed.verdicts.questions.facts import Facts
 
 EMBEDDED_SOURCE, EMBEDDED_TARGET = "toy()", "digits()"
 BUDGETS = (100_000, 300_000)
@@ -36,86 +27,9 @@ PROBE_BEST = (
     "probe(layer='best')",
     "few-class training can collapse the last layer: validation chooses the layer, per arm",
 )
+_FINE = "measure each arm on all fine labels of the source too, and what it induces"
 _BUDGET_WORDS = ("small, as there are many nets", "training budgets: does the effect depend on how long one trains?")
 Method = tuple[str, str, str]  # name, call, comment
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What a source holds, as far as it can be told without reading an image."""
-
-    leaves: tuple[str, ...]
-    sizes: tuple[int, ...]  # images to train on, of each leaf
-    hierarchy: Hierarchy | None
-    hierarchy_text: str | None = None  # what the study file must say of it
-    unseen: str = ""  # why it could not be looked at
-
-    @property
-    def num_images(self) -> int:
-        return sum(self.sizes)
-
-    def share_of(self, leaves: set[str]) -> float:
-        """The share of the images that these leaves hold."""
-        return sum(n for leaf, n in zip(self.leaves, self.sizes, strict=True) if leaf in leaves) / max(1, self.num_images)
-
-    @cached_property
-    def depths(self) -> dict[int, int]:
-        """Depth -> classes that bottom_up leaves there, of the depths that merge something and leave two or more, the deepest first."""
-        tree = self.hierarchy
-        if tree is None:
-            return {}
-        found: dict[int, int] = {}
-        for depth in range(max(tree.depth(leaf) for leaf in self.leaves), -1, -1):
-            num = len({tree.ancestor_at(leaf, depth) for leaf in self.leaves})
-            if 2 <= num < len(self.leaves) and num not in found.values():
-                found[depth] = num
-        return found
-
-    def depths_near(self, shares: Sequence[float]) -> dict[int, int]:
-        """For each share of the classes the depth that comes nearest to it, each once, the most classes first."""
-        if self.unseen:
-            return {9: 134, 7: 73, 5: 18} if len(shares) > 1 else {7: 73}
-        chosen = [
-            min(self.depths, key=lambda d: (abs(np.log(self.depths[d] / (s * len(self.leaves)))), d)) for s in shares if self.depths
-        ]
-        return {d: self.depths[d] for d in sorted(set(chosen), reverse=True)}
-
-    def need_hierarchy(self, question: str) -> None:
-        """Raise UsageError, with how to get one, where there is no hierarchy to ask of."""
-        if not self.unseen and not self.depths:
-            raise UsageError(
-                f"the question {question!r} needs a class hierarchy with something to merge, and this source has none",
-                "Nest the class folders (animals/dogs/1.jpg), or pack it with one: seedbed pack SOURCE STORE --hierarchy wordnet|FILE.",
-            )
-
-
-def look(source: str) -> Facts:
-    """Facts of a source; where it cannot be opened, those of a usual one, with the reason."""
-    try:
-        return _facts_of_store(Store.open(source)) if Store.is_at(source) else _facts(source)
-    except SeedbedError as error:
-        return Facts(leaves=tuple(map(str, range(200))), sizes=(500,) * 200, hierarchy=None, unseen=error.message.split("\n")[0])
-
-
-def _facts(source: str) -> Facts:
-    opened = open_source(source)
-    rows = opened.splits == TRAIN
-    share = (
-        1.0 if len(set(opened.splits.tolist())) > 1 else 1 - HELD_OUT_SHARE
-    )  # packing takes a test split off a source without one
-    sizes = np.floor(share * np.bincount(opened.leaves[rows], minlength=len(opened.classes))).astype(int)
-    tree, text = opened.hierarchy, None
-    if tree is None and all(is_synset(label) for label in opened.classes):
-        tree, text = open_hierarchy("wordnet", opened.classes), "wordnet"
-    return Facts(leaves=opened.classes, sizes=tuple(sizes.tolist()), hierarchy=tree, hierarchy_text=text)
-
-
-def _facts_of_store(store: Store) -> Facts:
-    tree, text = store.hierarchy, None
-    if tree is None and all(is_synset(label) for label in store.classes):
-        tree, text = open_hierarchy("wordnet", store.classes), "wordnet"
-    sizes = np.bincount(store.leaves[store.splits == TRAIN], minlength=len(store.classes))
-    return Facts(leaves=store.classes, sizes=tuple(sizes.tolist()), hierarchy=tree, hierarchy_text=text)
 
 
 @dataclass(frozen=True)
@@ -134,103 +48,95 @@ class ArmLine:
     @property
     def value(self) -> str:
         if not self.settings:
-            return _toml(self.recipe)
+            return toml_value(self.recipe)
         given = {} if not self.recipe else {"recipe": self.recipe}
-        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in (given | dict(self.settings)).items()) + " }"
+        return toml_value(given | dict(self.settings))
 
 
 RANDOM = ArmLine("random", None, "no pre-training: the floor", {"init": "random"})
 
 
-def _toml(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return f"{value:_}" if isinstance(value, int) else json.dumps(value, ensure_ascii=False)
+@dataclass(frozen=True)
+class StudyFile:
+    """A study file in the making; without a source or a target the embedded ones stand in, so that it runs at once."""
 
+    question: str
+    words: str  # the question in words
+    reference: str
+    arms: Sequence[ArmLine]
+    sources: Sequence[str]  # as the user named them
+    targets: Sequence[str]
+    _: KW_ONLY
+    backbones: Sequence[str] = ()  # the first is that of every arm; each other one has the arms once more
+    facts: Facts | None = None  # of the source, where the arms were fitted to it
+    methods: Sequence[Method] = (_PROBE,)
+    own_targets: Mapping[str, str] = field(default_factory=dict)  # targets that the question brings, before the user's
+    fine_labels: bool = False  # whether arms are measured on all fine labels of the source too
+    budgets: Sequence[int] = BUDGETS  # in images seen
+    seeds: str = "3              # 3 means 0, 1, 2; more seeds, narrower intervals"  # the value with its comment
+    table: Mapping[str, str] | None = None  # several sources by name, instead of one
+    remarks: Sequence[str] = ()  # on the arms, above them
 
-def study_file(
-    name: str,
-    words: str,
-    reference: str,
-    arms: Sequence[ArmLine],
-    sources: Sequence[str],
-    targets: Sequence[str],
-    *,
-    backbones: Sequence[str] = (),
-    facts: Facts | None = None,
-    methods: Sequence[Method] = (_PROBE,),
-    own_targets: Mapping[str, str] | None = None,
-    fine_labels: bool = False,
-    budgets: Sequence[int] = BUDGETS,
-    seeds: str = "3              # 3 means 0, 1, 2; more seeds, narrower intervals",
-    table: Mapping[str, str] | None = None,
-) -> str:
-    """TOML text; without a source or a target the embedded ones stand in, so that the file runs at once.
+    def text(self) -> str:
+        """The file; raises UsageError for more sources than the question takes, or two targets of one name."""
+        if len(self.sources) > 1 and self.table is None:
+            raise UsageError(f"the question {self.question!r} takes one source, not {len(self.sources)}", "Give --source once.")
+        tables = (self._top(), self._source(), self._pretraining(), self._arms(), self._targets(), self._methods())
+        return "\n\n".join("\n".join(lines) for lines in tables) + "\n"
 
-    Args:
-        name, words, reference, arms: of the question.
-        sources, targets: as the user named them.
-        backbones: the first is that of every arm; each other one has the trained arms once more.
-        facts: of the source, where the arms were fitted to it.
-        methods: name, call and comment.
-        own_targets: targets that the question brings, before the user's.
-        fine_labels: whether arms are measured on all fine labels of the source too.
-        budgets: in images seen.
-        seeds: the value with its comment.
-        table: several sources by name, instead of one.
-    """
-    if len(sources) > 1 and table is None:
-        raise UsageError(f"the question {name!r} takes one source, not {len(sources)}", "Give --source once.")
-    source = sources[0] if sources else EMBEDDED_SOURCE
-    own = dict(own_targets or {})
-    named = own | {target_name(t): t for t in _distinct(targets or ([] if own else [EMBEDDED_TARGET]), own)}
-    every = [*arms, *(arm.crossed(b) for b in backbones[1:] for arm in arms)]
-    width = max(len(_key(arm.name)) for arm in every)
-    lines = [
-        f"# {words}",
-        "# Run:  seedbed study plan FILE   what it will cost;   seedbed study run FILE   then   seedbed report FILE",
-        *([_UNSEEN.format(source, facts.unseen)] if facts and facts.unseen else []),
-        f'question  = "{name}"',
-        f'reference = "{reference}"          # what arms are compared with, but where a comment says otherwise',
-        f"seeds     = {seeds}",
-        "margin    = 1.0            # points: what counts as no difference worth having",
-        "",
-        "[source]                   # what is pre-trained on: a folder of images by class, a store, or a call",
-        *_source_lines(source, table),
-        *([f"hierarchy = {_toml(facts.hierarchy_text)}"] if facts and facts.hierarchy_text else []),
-        *(
-            ["fine_labels = true         # measure each arm on all fine labels of the source too, and what it induces"]
-            if fine_labels
-            else []
-        ),
-        "",
-        "[pretraining]",
-        f"backbone    = {_toml(backbones[0] if backbones else 'small(width=16)')}",
-        f"images_seen = {_toml(list(budgets))}   # {_BUDGET_WORDS[len(budgets) > 1]}",
-        "",
-        "[arms]                     # name = recipe",
-        *(f"{_key(arm.name):{width}} = {arm.value}" + (f"   # {arm.comment}" if arm.comment else "") for arm in every),
-        "",
-        "[targets]                  # what is transferred to",
-        *(f"{_key(key)} = {_toml(value)}" for key, value in named.items()),
-        "",
-        "[methods]",
-        *(f"{key} = {_toml(call)}" + (f"   # {comment}" if comment else "") for key, call, comment in methods),
-        "",
-    ]
-    return "\n".join(lines)
+    @property
+    def _first(self) -> str:
+        return self.sources[0] if self.sources else EMBEDDED_SOURCE
 
+    def _top(self) -> list[str]:
+        unseen = [_UNSEEN.format(self._first, self.facts.unseen)] if self.facts and self.facts.unseen else []
+        return [
+            f"# {self.words}",
+            "# Run:  seedbed study plan FILE   what it will cost;   seedbed study run FILE   then   seedbed report FILE",
+            *unseen,
+            f'question  = "{self.question}"',
+            f'reference = "{self.reference}"          # what arms are compared with, but where a comment says otherwise',
+            f"seeds     = {self.seeds}",
+            "margin    = 1.0            # points: what counts as no difference worth having",
+        ]
 
-def _source_lines(source: str, table: Mapping[str, str] | None) -> list[str]:
-    if table is not None:
-        inside = ", ".join(f"{_key(name)} = {_toml(data)}" for name, data in table.items())
-        return [f"data    = {{ {inside} }}", "size_px = 32               # images are packed once at this size"]
-    packed = [] if Store.is_at(source) else ["size_px = 32               # images are packed once at this size"]
-    return [f"data    = {_toml(source)}", *packed]
+    def _source(self) -> list[str]:
+        packed = self.table is None and Store.is_at(self._first)
+        hierarchy = self.facts.hierarchy_text if self.facts else None
+        return [
+            "[source]                   # what is pre-trained on: a folder of images by class, a store, or a call",
+            f"data    = {toml_value(self.table or self._first)}",
+            *([] if packed else ["size_px = 32               # images are packed once at this size"]),
+            *([f"hierarchy = {toml_value(hierarchy)}"] if hierarchy else []),
+            *([f"fine_labels = true         # {_FINE}"] if self.fine_labels else []),
+        ]
 
+    def _pretraining(self) -> list[str]:
+        return [
+            "[pretraining]",
+            f"backbone    = {toml_value(self.backbones[0] if self.backbones else 'small(width=16)')}",
+            f"images_seen = {toml_value(list(self.budgets))}   # {_BUDGET_WORDS[len(self.budgets) > 1]}",
+        ]
 
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
+    def _arms(self) -> list[str]:
+        every = [*self.arms, *(arm.crossed(b) for b in self.backbones[1:] for arm in self.arms)]
+        width = max(len(toml_key(arm.name)) for arm in every)
+        lines = [f"{toml_key(arm.name):{width}} = {arm.value}" + (f"   # {arm.comment}" if arm.comment else "") for arm in every]
+        return ["[arms]                     # name = recipe", *(f"# {remark}" for remark in self.remarks), *lines]
+
+    def _targets(self) -> list[str]:
+        given = self.targets or ([] if self.own_targets else [EMBEDDED_TARGET])
+        names = [*self.own_targets, *map(target_name, given)]
+        if twice := [name for name, num in Counter(names).items() if num > 1]:
+            raise UsageError(f"two targets would have the same name: {', '.join(twice)}", "Write the file and name them by hand.")
+        named = zip(names, [*self.own_targets.values(), *given], strict=True)
+        return [
+            "[targets]                  # what is transferred to",
+            *(f"{toml_key(key)} = {toml_value(value)}" for key, value in named),
+        ]
+
+    def _methods(self) -> list[str]:
+        return ["[methods]", *(f"{key} = {toml_value(call)}   # {comment}" for key, call, comment in self.methods)]
 
 
 def _slug(text: str) -> str:
@@ -243,10 +149,3 @@ def target_name(path: str) -> str:
     stem = path.split("(")[0] if is_call else path.rstrip("/").rsplit("/", 1)[-1]
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "target"
     return f"{name}-data" if name in RESERVED else name
-
-
-def _distinct(targets: Sequence[str], own: Mapping[str, str]) -> list[str]:
-    names = [*own, *(target_name(t) for t in targets)]
-    if twice := [name for name, num in Counter(names).items() if num > 1]:
-        raise UsageError(f"two targets would have the same name: {', '.join(twice)}", "Write the file and name them by hand.")
-    return list(targets)

@@ -19,7 +19,8 @@ from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, by_settings, canonical
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.template import BUDGETS, EMBEDDED_SOURCE, RANDOM, ArmLine, Facts, look, study_file
+from seedbed.verdicts.questions.facts import Facts, look
+from seedbed.verdicts.questions.template import BUDGETS, EMBEDDED_SOURCE, RANDOM, ArmLine, StudyFile
 
 _HALVES = (("minimal", "a"), ("minimal", "b"), ("random", "a"))
 _METHODS = (
@@ -38,12 +39,15 @@ class UnrelatedData(Question):
         arms = [ArmLine("both", "", "A and B; each half is compared with it on its own classes")]
         for kind, half in _HALVES:
             recipe = f"split(kind='{kind}', half='{half}')"
-            short = [max(1, round(budget * _share_of(facts, kind, half))) for budget in BUDGETS]
-            arms.append(ArmLine(f"{kind}-{half}", recipe, "at equal compute"))
-            arms.append(ArmLine(f"{kind}-{half}-short", recipe, "at equal exposure", {"images_seen": short}))
+            num, share = _size(facts, kind, half)
+            short = [max(1, round(budget * share)) for budget in BUDGETS]
+            size = f"{num} classes, " if num else ""
+            arms.append(ArmLine(f"{kind}-{half}", recipe, f"{size}at equal compute"))
+            exposure = f"{100 * share:.0f} % of the images, and of the budget: at equal exposure"
+            arms.append(ArmLine(f"{kind}-{half}-short", recipe, exposure, {"images_seen": short}))
         own = {f"{kind}-{half}-classes": f"source(recipe=\"split(kind='{kind}', half='{half}')\")" for kind, half in _HALVES}
         words = "Does pre-training on unrelated classes as well help or harm a half of the source?"
-        return study_file(
+        return StudyFile(
             "unrelated-data",
             words,
             "both",
@@ -54,20 +58,20 @@ class UnrelatedData(Question):
             facts=facts,
             methods=_METHODS,
             own_targets=own,
-        )
+        ).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "unrelated-data", lambda arm: with_classes(results, arm), _pairs)
 
 
-def _share_of(facts: Facts, kind: str, half: str) -> float:
-    """Of the images, what a half holds; a random half of the same number of classes holds about as many as its classes are."""
+def _size(facts: Facts, kind: str, half: str) -> tuple[int | None, float]:
+    """Classes of a half, and its share of the images: of a random half of as many classes, about what its share of the classes is."""
     if facts.hierarchy is None:
-        share = 0.52
-    else:
-        a = minimal_half(facts.leaves, facts.hierarchy)
-        share = facts.share_of(a) if kind == "minimal" else len(a) / len(facts.leaves)
-    return share if half == "a" else 1 - share
+        return None, 0.52 if half == "a" else 0.48
+    a = minimal_half(facts.leaves, facts.hierarchy)
+    num = len(a) if half == "a" else len(facts.leaves) - len(a)
+    share = facts.share_of(a) if kind == "minimal" else len(a) / len(facts.leaves)
+    return num, share if half == "a" else 1 - share
 
 
 def _pairs(study: Study, target: str) -> list[Pair]:

@@ -1,0 +1,114 @@
+"""What a source holds, so that a question's arms fit it: its classes, their sizes, its hierarchy.
+
+In: a source as a study file names it. Out: facts, told from the listing without reading an image. Knows nothing of questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from seedbed.base.errors import SeedbedError, UsageError
+from seedbed.data.formats import open_source
+from seedbed.data.hierarchies import open_hierarchy
+from seedbed.data.hierarchy import Hierarchy
+from seedbed.data.source import TRAIN, Source
+from seedbed.data.splits import HELD_OUT_SHARE
+from seedbed.data.store import Store
+from seedbed.data.wordnet import is_synset
+from seedbed.trials.data import read_target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a source holds, as far as it can be told without reading an image."""
+
+    leaves: tuple[str, ...]
+    sizes: tuple[int, ...]  # images to train on, of each leaf
+    hierarchy: Hierarchy | None
+    hierarchy_text: str | None = None  # what the study file must say of it
+    unseen: str = ""  # why it could not be looked at
+
+    @property
+    def num_images(self) -> int:
+        return sum(self.sizes)
+
+    def share_of(self, leaves: set[str]) -> float:
+        """The share of the images that these leaves hold."""
+        return sum(n for leaf, n in zip(self.leaves, self.sizes, strict=True) if leaf in leaves) / max(1, self.num_images)
+
+    @cached_property
+    def depths(self) -> dict[int, int]:
+        """Depth -> classes that bottom_up leaves there, of the depths that merge something and leave two or more, the deepest first."""
+        tree = self.hierarchy
+        if tree is None:
+            return {}
+        found: dict[int, int] = {}
+        for depth in range(max(tree.depth(leaf) for leaf in self.leaves), -1, -1):
+            num = len({tree.ancestor_at(leaf, depth) for leaf in self.leaves})
+            if 2 <= num < len(self.leaves) and num not in found.values():
+                found[depth] = num
+        return found
+
+    def depths_near(self, shares: Sequence[float]) -> dict[int, int]:
+        """For each share of the classes the depth that comes nearest to it, each once, the most classes first."""
+        if self.unseen:
+            return {9: 134, 7: 73, 5: 18} if len(shares) > 1 else {7: 73}
+        chosen = [
+            min(self.depths, key=lambda d: (abs(np.log(self.depths[d] / (s * len(self.leaves)))), d)) for s in shares if self.depths
+        ]
+        return {d: self.depths[d] for d in sorted(set(chosen), reverse=True)}
+
+    def need_hierarchy(self, question: str) -> None:
+        """Raise UsageError, with how to get one, where there is no hierarchy to ask of."""
+        if not self.unseen and not self.depths:
+            raise UsageError(
+                f"the question {question!r} needs a class hierarchy with something to merge, and this source has none",
+                "Nest the class folders (animals/dogs/1.jpg), or pack it with one: seedbed pack SOURCE STORE --hierarchy wordnet|FILE.",
+            )
+
+
+def look(source: str) -> Facts:
+    """Facts of a source; where it cannot be opened, those of a usual one, with the reason."""
+    try:
+        return _facts_of_store(Store.open(source)) if Store.is_at(source) else _facts(source)
+    except SeedbedError as error:
+        return Facts(leaves=tuple(map(str, range(200))), sizes=(500,) * 200, hierarchy=None, unseen=error.message.split("\n")[0])
+
+
+def open_target(target: str, name: str) -> Source | Store | None:
+    """A target as a study file names it; None where it cannot be looked at yet."""
+    try:
+        data = read_target(target, name, Path())
+        if not isinstance(data.data, str) or data.is_own_source:
+            return None
+        if Store.is_at(data.data):
+            return Store.open(data.data)
+        return open_source(data.data, hierarchy=data.hierarchy if isinstance(data.hierarchy, str) else None)
+    except SeedbedError:
+        return None
+
+
+def _facts(source: str) -> Facts:
+    opened = open_source(source)
+    rows = opened.splits == TRAIN
+    share = (
+        1.0 if len(set(opened.splits.tolist())) > 1 else 1 - HELD_OUT_SHARE
+    )  # packing takes a test split off a source without one
+    sizes = np.floor(share * np.bincount(opened.leaves[rows], minlength=len(opened.classes))).astype(int)
+    tree, text = opened.hierarchy, None
+    if tree is None and all(is_synset(label) for label in opened.classes):
+        tree, text = open_hierarchy("wordnet", opened.classes), "wordnet"
+    return Facts(leaves=opened.classes, sizes=tuple(sizes.tolist()), hierarchy=tree, hierarchy_text=text)
+
+
+def _facts_of_store(store: Store) -> Facts:
+    tree, text = store.hierarchy, None
+    if tree is None and all(is_synset(label) for label in store.classes):
+        tree, text = open_hierarchy("wordnet", store.classes), "wordnet"
+    sizes = np.bincount(store.leaves[store.splits == TRAIN], minlength=len(store.classes))
+    return Facts(leaves=store.classes, sizes=tuple(sizes.tolist()), hierarchy=tree, hierarchy_text=text)
