@@ -79,7 +79,7 @@ def test_another_hierarchy_is_another_listing(folders: tuple[Path, Path]) -> Non
 
 def test_hierarchies_that_disagree_on_a_node_are_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
     parts = {}
-    for name, text in (("a", "cat,animal\ndog,animal\nanimal,being\n"), ("b", "elm,being\noak,being\nbeing,thing\n")):
+    for name, text in (("a", "cat,animal\ndog,animal\nanimal,being\nbeing,life\n"), ("b", "elm,being\noak,being\nbeing,thing\n")):
         (tmp_path / f"{name}.csv").write_text(f"child,parent\n{text}")
         source = Source.open(str(folders[name == "b"]))
         parts[name] = source.with_hierarchy(open_hierarchy(str(tmp_path / f"{name}.csv"), source.classes))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny import digits_store
 
 from seedbed.base.errors import UsageError
+from seedbed.readout import losses, solver
 from seedbed.readout.linear import LinearClassifier, fit_linear, normalise_rows, objective
 
 GRID = [1e-3, 1e-1, 1.0, 10.0, 1e3]
@@ -200,3 +203,33 @@ def test_classes_are_solved_some_at_a_time_where_memory_is_short(loss: str, monk
         assert (a.num_parts, b.num_parts) == (1, 4)
     with pytest.raises(UsageError, match="a readout of 10 classes on 500 codes needs"):
         fit_linear(codes, labels, 10, GRID, "softmax")
+
+
+@given(
+    kinks=st.lists(st.tuples(st.floats(1e-4, 10), st.floats(1e-3, 1e6), st.floats(1e-3, 1e3)), min_size=1, max_size=4),
+    descent=st.floats(1e-2, 1e6),
+)
+def test_a_step_along_a_line_never_leads_uphill(kinks: list[tuple[float, float, float]], descent: float) -> None:
+    """Derivatives -descent + height (sigmoid((t - place) steepness), less what it is at 0): convex functions with sudden bends."""
+
+    def slope(t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        value, curve = torch.full_like(t, -descent) + 1e-3 * t, torch.full_like(t, 1e-3)
+        for place, height, steepness in kinks:
+            bend = torch.sigmoid((t - place) * steepness)
+            value = value + height * (bend - torch.sigmoid(torch.tensor(-place * steepness, dtype=t.dtype)))
+            curve = curve + height * steepness * bend * (1 - bend)
+        return value, curve
+
+    found = losses._root(slope, torch.tensor([descent], dtype=torch.float64), torch.ones(1, dtype=torch.float64))
+    assert found.item() >= 0
+    assert slope(found)[0].item() <= 0.6 * descent  # a Newton step is made beyond the last point that was looked at
+
+
+def test_softmax_converges_from_far_off_where_it_is_saturated() -> None:
+    codes, labels = _blobs(n=600, d=16, num_classes=12)
+    problem = solver._Problem(codes, solver.gram_of(codes), losses.LOSSES["softmax"](labels, 12, codes.dtype))
+    far = 3000 * torch.randn(17, 12, generator=torch.Generator().manual_seed(3), dtype=codes.dtype)
+    found = solver._AtC(problem, 10.0, far).solve()
+    [near] = fit_linear(codes, labels, 12, [10.0], "softmax")
+    assert found.converged and near.converged
+    assert torch.allclose(found.weights[:-1], near.weights, atol=0.05 * near.weights.abs().max().item())

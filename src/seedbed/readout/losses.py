@@ -13,6 +13,8 @@ from typing import ClassVar
 import torch
 
 _LINE_STEPS = 4  # along a direction: each costs some sums over all scores, a tenth of a pass over the codes
+_MOST_LINE_STEPS = 24  # where those do not come near the minimum
+_STRIDE = 10.0  # times a point: how far ahead the next one may lie
 _CHUNK = 1024  # rows
 
 
@@ -39,9 +41,17 @@ class Loss(ABC):
 
     @abstractmethod
     def step(
-        self, scores: torch.Tensor, along: torch.Tensor, linear: torch.Tensor, square: torch.Tensor, c: float, classes: torch.Tensor
+        self,
+        scores: torch.Tensor,
+        along: torch.Tensor,
+        linear: torch.Tensor,
+        square: torch.Tensor,
+        c: float,
+        classes: torch.Tensor,
+        descent: torch.Tensor,
     ) -> torch.Tensor:
-        """The step [K'] to the minimum of linear t + 1/2 square t^2 + C loss(scores + t along), for each class or for all alike."""
+        """The step [K'] to the minimum of linear t + 1/2 square t^2 + C loss(scores + t along), for each class or for all alike;
+        `descent` [K'] is minus its derivative at 0."""
 
 
 class SquaredHinge(Loss):
@@ -60,7 +70,14 @@ class SquaredHinge(Loss):
         return self.signs_NK if len(classes) == self.num_classes else self.signs_NK[:, classes]
 
     def step(
-        self, scores: torch.Tensor, along: torch.Tensor, linear: torch.Tensor, square: torch.Tensor, c: float, classes: torch.Tensor
+        self,
+        scores: torch.Tensor,
+        along: torch.Tensor,
+        linear: torch.Tensor,
+        square: torch.Tensor,
+        c: float,
+        classes: torch.Tensor,
+        descent: torch.Tensor,
     ) -> torch.Tensor:
         def slope(t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             first, curve = torch.zeros_like(t), torch.zeros_like(t)
@@ -73,7 +90,7 @@ class SquaredHinge(Loss):
             return linear + t * square - 2 * c * first, square + 2 * c * curve
 
         all_classes = len(classes) == self.num_classes
-        return _root(slope, torch.ones_like(linear))
+        return _root(slope, descent, torch.ones_like(linear))
 
 
 def _chunks(num: int) -> Iterator[slice]:
@@ -92,7 +109,14 @@ class SquaredError(Loss):
         return rest.square().sum(0), 2 * rest, torch.ones(len(classes), dtype=rest.dtype, device=rest.device)
 
     def step(
-        self, scores: torch.Tensor, along: torch.Tensor, linear: torch.Tensor, square: torch.Tensor, c: float, classes: torch.Tensor
+        self,
+        scores: torch.Tensor,
+        along: torch.Tensor,
+        linear: torch.Tensor,
+        square: torch.Tensor,
+        c: float,
+        classes: torch.Tensor,
+        descent: torch.Tensor,
     ) -> torch.Tensor:
         rest = self.signs_NK[:, classes] - scores
         curve = square + 2 * c * along.square().sum(0)
@@ -118,7 +142,14 @@ class Softmax(Loss):
         return loss, residual, curvature
 
     def step(
-        self, scores: torch.Tensor, along: torch.Tensor, linear: torch.Tensor, square: torch.Tensor, c: float, classes: torch.Tensor
+        self,
+        scores: torch.Tensor,
+        along: torch.Tensor,
+        linear: torch.Tensor,
+        square: torch.Tensor,
+        c: float,
+        classes: torch.Tensor,
+        descent: torch.Tensor,
     ) -> torch.Tensor:
         chosen = along.gather(1, self.labels[:, None]).sum()
         first, second = linear.sum(), square.sum()
@@ -129,21 +160,33 @@ class Softmax(Loss):
             curve = (shares * along.square()).sum(1) - mean.square()
             return first + t * second + c * (mean.sum() - chosen), second + c * curve.sum()
 
-        return _root(slope, torch.ones_like(first)).expand(len(linear))
+        return _root(slope, descent.sum(), torch.ones_like(first)).expand(len(linear))
 
 
-def _root(slope, start: torch.Tensor) -> torch.Tensor:  # noqa: ANN001  t -> (derivative, second derivative)
-    """Where a convex function's derivative vanishes, by safeguarded Newton steps from `start`; elementwise."""
-    t, low, high = start, torch.zeros_like(start), torch.full_like(start, 1e6)
-    for _ in range(_LINE_STEPS):
+def _root(slope, descent: torch.Tensor, start: torch.Tensor) -> torch.Tensor:  # noqa: ANN001  t -> (derivative, second derivative)
+    """About where a convex function's derivative vanishes, by safeguarded Newton steps from `start`; elementwise.
+
+    `descent` is minus the derivative at 0. The answer comes from a point whose derivative is at most half of that in size; where there is
+    none such, it is the last point seen from which the function still falls: nowhere does a step lead uphill.
+    """
+    t, low, high = start, torch.zeros_like(start), torch.full_like(start, torch.inf)
+    fall, rise = descent, torch.zeros_like(start)  # sizes of the derivatives at the ends of the bracket
+    small = torch.zeros_like(start, dtype=torch.bool)
+    for step in range(_MOST_LINE_STEPS):
         value, curve = slope(t)
-        low, high = torch.where(value < 0, t, low), torch.where(value < 0, high, t)
-        new = t - value / curve
-        new = torch.where((new > low) & (new < high), new, torch.where(high < 1e6, (low + high) / 2, 2 * low + 1e-3))
-        if bool(((new - t).abs() <= 0.05 * new).all()):
+        falls = value < 0
+        low, fall = torch.where(falls, t, low), torch.where(falls, -value, fall)
+        high, rise = torch.where(falls, high, t), torch.where(falls, rise, value)
+        newton, ahead = t - value / curve, _STRIDE * t
+        between = low + (torch.where(high < torch.inf, high, ahead) - low) * (fall / (fall + rise)).clamp(0.1, 0.5)
+        safe = torch.where(high < torch.inf, between, ahead)
+        small = (value.abs() <= 0.5 * descent) | (descent <= 0)
+        new = torch.where((newton > low) & (newton < torch.minimum(high, ahead)), newton, torch.where(small, t, safe))
+        is_near = (new - t).abs() <= 0.05 * new
+        if bool(small.all()) and (step + 1 >= _LINE_STEPS or bool(is_near.all())):
             return new
         t = new
-    return t
+    return torch.where(small, t, low)
 
 
 LOSSES: dict[str, type[Loss]] = {"svm": SquaredHinge, "softmax": Softmax, "ridge": SquaredError}

@@ -172,16 +172,21 @@ class _AtC:
         self.problem, self.loss, self.c = problem, problem.loss, c
         self.factors: dict[int, torch.Tensor] = {}
         all_classes = torch.arange(self.loss.num_classes, device=problem.codes_ND.device)
-        self.weights_DK = self._ridge_start(all_classes) if start_DK is None else start_DK.clone()
+        self.weights_DK = self._start(all_classes) if start_DK is None else start_DK.clone()
         self.left = all_classes  # classes not yet converged; what follows is of them
         self.scores = problem.scores(self.weights_DK)
         self.history: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         self.tolerance = _TOLERANCE[problem.codes_ND.dtype] * (_COUPLED if self.loss.couples else 1)
         self.suboptimality = torch.full_like(self.weights_DK[0], math.inf)
 
-    def _ridge_start(self, all_classes: torch.Tensor) -> torch.Tensor:
-        """One Newton step from zero, where the curvature is the same for all rows: ridge regression on the signs for a hinge."""
+    def _start(self, all_classes: torch.Tensor) -> torch.Tensor:
+        """One Newton step from zero, where the curvature is the same for all rows: ridge regression on the signs for a hinge.
+
+        For softmax, whose curvature at zero is no bound, zero itself: the step may lie far beyond the minimum.
+        """
         problem = self.problem
+        if self.loss.couples:
+            return problem.codes_ND.new_zeros(len(problem.gram_DD), len(all_classes))
         zeros = problem.codes_ND.new_zeros(len(problem.codes_ND), len(all_classes))
         _, residual, curvature = self.loss.at(zeros, all_classes)
         return self._preconditioned(self.c * problem.pulled_back(residual, 1.0), curvature)
@@ -218,7 +223,7 @@ class _AtC:
         weights = self.weights_DK[:, self.left]
         penalty_D = self.problem.penalty_D[:, None]
         linear, square = (penalty_D * weights * direction).sum(0), (penalty_D * direction.square()).sum(0)
-        size = self.loss.step(self.scores, along, linear, square, self.c, self.left)
+        size = self.loss.step(self.scores, along, linear, square, self.c, self.left, -(gradient * direction).sum(0))
         if not bool((size > 0).any()):
             return False
         self._last = (size * direction, gradient)

@@ -177,6 +177,7 @@ def _load(options: Namespace) -> Study:
 def _status(results: Results, options: Namespace, save: bool = False) -> Result:
     """The document of `study run` and `study status`: 4 when cells failed; a run saves the answers beside the table."""
     from seedbed.trials.datasets import data_notes
+    from seedbed.trials.remarks import remarks
     from seedbed.verdicts.findings import findings
     from seedbed.verdicts.questions import answer
     from seedbed.writeup import save_answers
@@ -188,7 +189,7 @@ def _status(results: Results, options: Namespace, save: bool = False) -> Result:
     if save:
         save_answers(results, answers, found)
         checks = save_checks(results, found)
-    notes = [*data_notes(results.plan.stores), *results.plan.notes]
+    notes = [*data_notes(results.plan.stores), *results.plan.notes, *remarks(results)]
     if not options.json:
         _print_summary(results, answers, found)
     say(options, *notes, *(f"the check of the ranking: {_command()} study run {path}" for path in checks))

@@ -5,7 +5,7 @@ In: results. Out: one record per arm, and facts of the study as (name, text). Kn
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from seedbed.trials.arms import Arm
 from seedbed.trials.data import Data
 from seedbed.trials.datasets import data_notes
 from seedbed.trials.plan import Plan
+from seedbed.trials.remarks import remarks
 from seedbed.trials.results import Results
 from seedbed.writeup import numbers
 
@@ -89,7 +90,7 @@ def study_facts(results: Results) -> tuple[tuple[str, str], ...]:
     facts += [(f"Target {name}", _data_words(data, results.plan, name)) for name, data in study.targets.items()]
     facts += [(f"Method {name}", call) for name, call in study.methods.items()]
     facts += [
-        *(("Note", note) for note in data_notes(results.plan.stores)),
+        *(("Note", note) for note in (*data_notes(results.plan.stores), *remarks(results))),
         ("Seeds", ", ".join(map(str, study.seeds))),
         ("Margin", f"{study.margin:g} {'point' if study.margin == 1 else 'points'}"),
         ("Threads", f"{study.threads} per worker"),
@@ -99,7 +100,7 @@ def study_facts(results: Results) -> tuple[tuple[str, str], ...]:
 
 def _data_words(data: Data, plan: Plan, name: str) -> str:
     store = plan.stores[name]
-    given = store.name if isinstance(data.data, Source | Store) else data.data
+    given = store.name if isinstance(data.data, Source | Store | Mapping) else data.data
     splits = ", ".join(f"{n:,} {split}" for split, n in store.card["splits"].items() if n)
     limit = f"; {numbers.count(data.train_per_class, 'training image')} per class" if data.train_per_class else ""
     return f"{given}: {numbers.count(len(store.classes), 'class', 'classes')}, {splits} images of {store.size_px} px{limit}"

@@ -39,7 +39,7 @@ class Probe(Method):
     k: tuple[int, ...] = (1, 5, 20)
     normalise: bool = True
     flatten: bool = False
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
         if not self.c or min(self.c) <= 0:

@@ -1,0 +1,72 @@
+"""What a reader must know of how the numbers of a study were measured: readouts not solved, settings at the end of their grid, layers.
+
+In: results. Out: sentences. Knows nothing of verdicts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from seedbed.trials.results import Outcome, Results
+
+_EDGES = {"c_at_edge": "C", "learning_rate_at_edge": "learning rate"}
+_SHOWN = 5
+
+
+def remarks(results: Results) -> list[str]:
+    """Sentences, the gravest first; each measurement counts once, whatever the number of its metrics."""
+    measured = [o for o in results.outcomes if o.primary and o.facts]
+    return [*_unsolved(measured), *_at_edges(measured), *_layers(measured)]
+
+
+def _unsolved(measured: list[Outcome]) -> list[str]:
+    rows = [o for o in measured if o.facts.get("solver_converged") is False]
+    if not rows:
+        return []
+    named = [f"{o.arm}, seed {o.seed}, {o.images_seen:,} images seen, on {o.target} by {o.method}" for o in rows[:_SHOWN]]
+    more = "; ..." if len(rows) > _SHOWN else ""
+    return [f"{len(rows)} of {len(measured)} readouts were not solved to the end, do not trust them: {'; '.join(named)}{more}"]
+
+
+def _at_edges(measured: list[Outcome]) -> list[str]:
+    found = []
+    for fact, name in _EDGES.items():
+        for target, method, rows in _groups(o for o in measured if fact in o.facts):
+            there = [o for o in rows if o.facts[fact]]
+            if there:
+                found.append(
+                    f"{target}, {method}: the best {name} lies at the end of its grid in {len(there)} of {len(rows)} measurements "
+                    f"({_counted(o.arm for o in there)}): a wider grid may do better"
+                )
+    return found
+
+
+def _layers(measured: list[Outcome]) -> list[str]:
+    """Which layers were chosen, where validation had the choice."""
+    found = []
+    for target, method, rows in _groups(o for o in measured if "validation_top1_by_layer" in o.facts):
+        layers = Counter(str(o.facts["layer"]) for o in rows)
+        usual = layers.most_common(1)[0][0]
+        others = [
+            f"{layer} {num} times ({_counted(o.arm for o in rows if o.facts['layer'] == layer)})"
+            for layer, num in layers.most_common()
+            if layer != usual
+        ]
+        found.append(
+            f"{target}, {method}: validation chose layer {usual} {layers[usual]} times" + "".join(f"; {o}" for o in others)
+        )
+    return found
+
+
+def _groups(rows: Iterable[Outcome]) -> list[tuple[str, str, list[Outcome]]]:
+    """Target, method and their rows, in the order of the results."""
+    found: dict[tuple[str, str], list[Outcome]] = {}
+    for row in rows:
+        found.setdefault((row.target, row.method), []).append(row)
+    return [(*place, members) for place, members in found.items()]
+
+
+def _counted(names: Iterable[str]) -> str:
+    """ "few 3, noise 1"."""
+    return ", ".join(f"{name} {num}" for name, num in Counter(names).most_common())
