@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seedbed.verdicts.combinations import Spreads
-from seedbed.verdicts.contrasts import contrast_family
+from seedbed.verdicts.contrasts import contrast_pairs
 from seedbed.verdicts.influence import influence
 from seedbed.verdicts.nested import nested_variances
 from seedbed.verdicts.quantiles import Joint
@@ -103,7 +103,7 @@ def test_the_seeds_said_to_be_needed_hold_the_truth() -> None:
         # The estimate is held at the truth, so that only the variance is uncertain, as the interval says.
         a, b = rng.standard_normal(num_seeds), rng.standard_normal(num_seeds)
         arm, reference = (ArmScores(arm=n, values=x - x.mean() + m) for n, x, m in (("a", a, difference), ("r", b, 0.0)))
-        [found] = contrast_family(reference, [arm], margin=0.5)
+        [found] = contrast_pairs([(arm, reference)], margin=0.5)
         if found.seeds_needed is not None:
             told += 1
             inside += found.seeds_needed[0] <= truth <= found.seeds_needed[1]
@@ -115,15 +115,12 @@ def test_the_seeds_said_to_be_needed_hold_the_truth() -> None:
 @pytest.mark.parametrize(("asymptote", "scale", "exponent"), [(65.0, 60.0, 0.5), (60.0, 80.0, 0.8), (75.0, 60.0, 0.3)])
 def test_scaling_laws_are_recovered(asymptote: float, scale: float, exponent: float) -> None:
     rng = np.random.default_rng(1)
-    sizes, sd, num = np.array([16.0, 31, 62, 125, 250, 500]), 0.3, 150
+    sizes, sd, num = np.array([16.0, 31, 62, 125, 250, 500]), 0.3, 400
     covered, fitted = np.zeros(3), 0
     for _ in range(num):
-        values = asymptote - scale * sizes**-exponent + rng.normal(0, sd / 3**0.5, 6)
-        variances = np.full(6, sd**2 / 3) * rng.chisquare(12) / 12
+        values = (asymptote - scale * sizes**-exponent)[:, None] + rng.normal(0, sd, (6, 3))
         try:
-            law = fit_law(
-                Points(per_class=sizes, classes=np.full(6, 200.0), values=values, variances=variances, df=12), ("per_class",)
-            )
+            law = fit_law(Points.of_seeds(sizes, np.full(6, 200.0), list(values)), ("per_class",))
         except UnfitError:
             continue
         fitted += 1
@@ -138,12 +135,11 @@ def test_scaling_laws_are_recovered(asymptote: float, scale: float, exponent: fl
 def test_a_joint_law_is_recovered() -> None:
     rng = np.random.default_rng(2)
     n, k = (x.ravel() for x in np.meshgrid(np.array([31.0, 62, 125, 250, 500]), np.array([25.0, 50, 100, 200])))
-    truths, sd, num = (75.0, 0.4, 0.5), 0.4, 60
+    truths, sd, num = (75.0, 0.4, 0.5), 0.4, 200
     covered = np.zeros(3)
     for _ in range(num):
-        values = 75 - 40 * n**-0.4 - 60 * k**-0.5 + rng.normal(0, sd / 3**0.5, len(n))
-        variances = np.full(len(n), sd**2 / 3) * rng.chisquare(40) / 40
-        law = fit_law(Points(per_class=n, classes=k, values=values, variances=variances, df=40))
+        values = (75 - 40 * n**-0.4 - 60 * k**-0.5)[:, None] + rng.normal(0, sd, (len(n), 3))
+        law = fit_law(Points.of_seeds(n, k, list(values)))
         found = [law.parameter(name) for name in ("asymptote", "exponent_per_class", "exponent_classes")]
         covered += [e.interval[0] <= truth <= e.interval[1] for e, truth in zip(found, truths, strict=True)]
     print(f"\njoint law: coverage {(100 * covered / num).round(1)}")

@@ -11,8 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seedbed.verdicts.contrasts import ArmScores, Contrast, contrast_family
+from seedbed.verdicts.contrasts import ArmScores, Contrast, contrast_pairs
 from seedbed.verdicts.quantiles import Joint
+
+
+def contrast_family(reference: ArmScores, arms: Sequence[ArmScores], **settings) -> list[Contrast]:
+    """Every arm with one reference."""
+    return contrast_pairs([(arm, reference) for arm in arms], **settings)
 
 
 def scored(arm: str, per_image: np.ndarray) -> ArmScores:

@@ -53,44 +53,30 @@ class Contrast:
     reference_is_checkpoint: bool = False
 
 
-def contrast_family(
-    reference: ArmScores,
-    arms: Sequence[ArmScores],
-    *,
-    margin: float,
-    higher_is_better: bool = True,
-    unit: str = "percent",
-) -> list[Contrast]:
-    """Contrasts every arm with the reference, as one family.
-
-    Args:
-        reference, arms: the family; names are distinct.
-        margin: difference that is not worth having, in the metric's unit, 0 or more.
-        higher_is_better: False for errors.
-        unit: "percent" or "score"; values, contributions and margin are all in it.
-
-    Returns:
-        One contrast per arm, in the order of `arms`.
-
-    Raises:
-        ValueError: an argument lies outside its range, or arms do not share their test images.
-
-    >>> full = ArmScores(arm="all", values=[62.1, 61.8, 62.4])
-    >>> half = ArmScores(arm="half", values=[58.0, 58.5, 57.9])
-    >>> [contrast] = contrast_family(full, [half], margin=1.0)
-    >>> contrast.verdict, contrast.beyond_margin
-    ('worse', True)
-    """
-    return contrast_pairs([(arm, reference) for arm in arms], margin=margin, higher_is_better=higher_is_better, unit=unit)
-
-
 def contrast_pairs(
     pairs: Sequence[tuple[ArmScores, ArmScores]], *, margin: float, higher_is_better: bool = True, unit: str = "percent"
 ) -> list[Contrast]:
     """Contrasts the first of each pair with the second, all as one family; an arm may stand in several pairs.
 
     Where every pair has the same second, the quantiles are Dunnett's; otherwise they allow for any correlation between the contrasts.
-    Arguments as in `contrast_family`.
+
+    Args:
+        pairs: of arms and their references; names are distinct.
+        margin: difference that is not worth having, in the metric's unit, 0 or more.
+        higher_is_better: False for errors.
+        unit: "percent" or "score"; values, contributions and margin are all in it.
+
+    Returns:
+        One contrast per pair, in their order.
+
+    Raises:
+        ValueError: an argument lies outside its range, or arms do not share their test images.
+
+    >>> full = ArmScores(arm="all", values=[62.1, 61.8, 62.4])
+    >>> half = ArmScores(arm="half", values=[58.0, 58.5, 57.9])
+    >>> [contrast] = contrast_pairs([(half, full)], margin=1.0)
+    >>> contrast.verdict, contrast.beyond_margin
+    ('worse', True)
     """
     _check_family(pairs, margin, unit)
     sign = 1.0 if higher_is_better else -1.0

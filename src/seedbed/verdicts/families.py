@@ -18,6 +18,7 @@ from seedbed.verdicts.answer import Answer, Wording, answer_from_contrast, quote
 from seedbed.verdicts.contrasts import Contrast, contrast_pairs
 from seedbed.verdicts.pairs import Pair, Pairing, with_reference
 from seedbed.verdicts.scores import ArmScores
+from seedbed.verdicts.variances import sample_variance
 
 DescribeArm = Callable[[str], str | None]
 SOURCES = ("source", "source_fine")  # as targets: accuracy on the source itself
@@ -95,12 +96,13 @@ def _at_own_best(place: _Place, study: Study) -> Family | None:
         return None
     best: dict[str, int] = {}
     for arm in study.arms:
-        scores: dict[int, list[float]] = {}
+        scores: dict[int, dict[tuple[int, int], float]] = {}
         for o in place.outcomes:
             if o.arm == arm and (score := validation_score(o)) is not None:
-                scores.setdefault(o.images_seen, []).append(score)
-        if scores:
-            best[arm] = max(scores, key=lambda seen: (np.mean(scores[seen]), -seen))
+                scores.setdefault(o.images_seen, {})[o.seed, o.init_seed] = score
+        shared = set.intersection(*map(set, scores.values())) if scores else set()  # of the budgets: while some cells are not there
+        if shared:
+            best[arm] = max(scores, key=lambda seen: (np.mean([scores[seen][draw] for draw in sorted(shared)]), -seen))
     if study.reference not in best:
         return None
     ranks = {
@@ -215,14 +217,29 @@ def _arm_scores(results: Results, arm: str, scored: list[Scored], *, crossed: bo
 
 def _units(study: Study, scored: list[Scored]) -> list[list[Scored]]:
     """The outcomes of an arm in independent parts: in a nested design those of one sample; where the arm draws nothing, so that all
-    samples are the same training, those of one initialisation."""
+    samples are the same training, those of one initialisation. Where such an arm was measured on a target that is drawn anew with each
+    sample, neither tells the whole spread: the parts that differ more stand for it."""
     if not study.is_nested:
         return [[s] for s in scored]
-    is_drawn = len({s.outcome.backbone_key for s in scored}) == len(scored)
-    units: dict[int, list[Scored]] = {}
+    by_sample, by_init = _parted(scored, "seed"), _parted(scored, "init_seed")
+    trainings = {s.outcome.backbone_key for s in scored}
+    if len(trainings) == len(scored):
+        return by_sample
+    if len({s.outcome.key for s in scored}) == len(trainings):
+        return by_init
+    return max(by_init, by_sample, key=_variance_of_mean)
+
+
+def _parted(scored: list[Scored], name: str) -> list[list[Scored]]:
+    found: dict[int, list[Scored]] = {}
     for s in scored:
-        units.setdefault(s.outcome.seed if is_drawn else s.outcome.init_seed, []).append(s)
-    return list(units.values())
+        found.setdefault(getattr(s.outcome, name), []).append(s)
+    return list(found.values())
+
+
+def _variance_of_mean(units: list[list[Scored]]) -> float:
+    means = np.array([np.mean([s.outcome.value for s in unit]) for unit in units])
+    return float(sample_variance(means)) / len(means) if len(means) > 1 else 0.0
 
 
 class Scored:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from seedbed.verdicts.variances import Floats
+from seedbed.verdicts.variances import Floats, sample_variance
 
 Interval = tuple[float, float]
 EXPONENTS = np.geomspace(0.05, 3.0, 48)
@@ -47,6 +47,15 @@ class Points:
     variances: Floats
     df: float
     ceiling: float = 100.0
+
+    @classmethod
+    def of_seeds(cls, per_class: Floats, classes: Floats, values: Sequence[Floats], ceiling: float = 100.0) -> Points:
+        """From the values [seeds, two or more] of each arm: their means; arms share one variance, pooled over their seeds."""
+        nums = np.array([len(v) for v in values])
+        df = float((nums - 1).sum())
+        pooled = sum((len(v) - 1) * float(sample_variance(np.asarray(v, np.float64))) for v in values) / df
+        means = np.array([float(np.mean(v)) for v in values])
+        return cls(per_class=per_class, classes=classes, values=means, variances=pooled / nums, df=df, ceiling=ceiling)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,15 @@ def variances(results: Results, families: Sequence[Family]) -> list[Finding]:
     for family in families:
         tables = {arm: table for arm, rows in family.rows.items() if (table := _table(results, rows)) is not None}
         if tables and family.images_seen is not None:
-            found.append(_finding(family, list(tables), nested_variances(list(tables.values()))))
+            found.append(_finding(results, family, list(tables), nested_variances(list(tables.values()))))
     return found
+
+
+def _what_is_drawn(results: Results, target: str) -> str:
+    """What changes from one sample seed to the next."""
+    data = results.study.targets.get(target)
+    of_target = data is not None and (data.train_per_class is not None or bool(data.recipe))
+    return "a draw of the source's images and classes" + (" and of the target's training images" if of_target else "")
 
 
 def _table(results: Results, rows: list[Outcome]) -> np.ndarray | None:
@@ -35,16 +42,16 @@ def _table(results: Results, rows: list[Outcome]) -> np.ndarray | None:
     return np.array([[values[s, i] for i in inits] for s in samples])
 
 
-def _finding(family: Family, arms: list[str], found: NestedVariances) -> Finding:
+def _finding(results: Results, family: Family, arms: list[str], found: NestedVariances) -> Finding:
     sds = {
         "sample": (math.sqrt(found.sample), _roots(found.sample_interval)),
         "training": (math.sqrt(found.training), _roots(found.training_interval)),
     }
     words = {name: f"{sd:.2f} (95 % interval {low:.2f} to {high:.2f})" for name, (sd, (low, high)) in sds.items()}
     sentence = (
-        f"On {family.target} ({family.method}, {family.images_seen:,} images seen) a sample of images and classes has a standard deviation "
-        f"of {words['sample']} points, a training of {words['training']}; {found.num_samples} samples of {found.num_trainings} trainings "
-        f"of each of {', '.join(map(repr, arms))}."
+        f"On {family.target} ({family.method}, {family.images_seen:,} images seen) {_what_is_drawn(results, family.target)} has a standard "
+        f"deviation of {words['sample']} points, a training (its first weights, order and augmentation) of {words['training']}: from "
+        f"{found.num_samples} draws with {found.num_trainings} trainings each, of {_listed(arms)}."
     )
     return Finding(
         kind="variances",
@@ -62,6 +69,10 @@ def _finding(family: Family, arms: list[str], found: NestedVariances) -> Finding
             "training_interval": found.training_interval,
         },
     )
+
+
+def _listed(arms: list[str]) -> str:
+    return ", ".join(map(repr, arms[:-1])) + (" and " if len(arms) > 1 else "") + repr(arms[-1])
 
 
 def _roots(interval: tuple[float, float]) -> tuple[float, float]:

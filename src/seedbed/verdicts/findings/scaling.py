@@ -18,7 +18,6 @@ from seedbed.verdicts.families import SOURCES, Family, scores_of
 from seedbed.verdicts.findings.finding import Finding, between, points
 from seedbed.verdicts.pairs import Pair, settings_of
 from seedbed.verdicts.scaling import FAR, Estimate, Law, Points, UnfitError, fit_law
-from seedbed.verdicts.variances import sample_variance
 
 _BUDGETS = (1.0, 2.0)  # of images, times the most that an arm had
 _ALIKE = 1.2  # sizes within this factor count as one: classes are seldom quite balanced
@@ -56,17 +55,11 @@ def _points(results: Results, family: Family, arms: list[str]) -> Points | None:
     known = {arm: s for arm, s in scores.items() if s.num_seeds >= 2}
     if len(known) < _LEAST_ARMS:
         return None
-    df = sum(s.num_seeds - 1 for s in known.values())
-    pooled = sum((s.num_seeds - 1) * float(sample_variance(s.values)) for s in known.values()) / df
-    rows = {arm: family.rows[arm] for arm in known}
-    return Points(
-        per_class=np.array(
-            [np.mean([o.num_train_images / o.num_train_classes for o in r]) for r in rows.values()], dtype=np.float64
-        ),
-        classes=np.array([np.mean([o.num_train_classes for o in r]) for r in rows.values()], dtype=np.float64),
-        values=np.array([family.sign * float(s.values.mean()) for s in known.values()]),
-        variances=np.array([pooled / s.num_seeds for s in known.values()]),
-        df=float(df),
+    rows = [family.rows[arm] for arm in known]
+    return Points.of_seeds(
+        np.array([np.mean([o.num_train_images / o.num_train_classes for o in r]) for r in rows], dtype=np.float64),
+        np.array([np.mean([o.num_train_classes for o in r]) for r in rows], dtype=np.float64),
+        [family.sign * s.values for s in known.values()],
         ceiling=100.0 if UNITS[family.metric] == "percent" and family.sign > 0 else np.inf,
     )
 
