@@ -33,7 +33,7 @@ def test_labels_ids_splits_and_pixels_are_those_of_each(folders: tuple[Path, Pat
         assert np.array_equal(store.pixels[rows], single.pixels[:])
         assert np.array_equal(store.splits[rows], single.splits)  # a derived test split, too, is that of the source by itself
         assert [store.classes[leaf] for leaf in store.leaves[rows]] == [f"{name}/{single.classes[leaf]}" for leaf in single.leaves]
-    assert "of trees" in store.card["derived_splits"]["test"]
+    assert "(of trees)" in store.card["derived_splits"]["test"]
     assert make_view(store, "only(source='trees')").classes == ("trees/elm", "trees/oak")
 
 

@@ -110,8 +110,8 @@ def test_equivalent_tells_a_small_but_real_difference() -> None:
 @pytest.mark.parametrize(
     "seeds_needed, end",
     [
-        ((7, 40), "If the difference is of this size, about 7 to 40 seeds per arm would be needed."),
-        ((9, 9), "If the difference is of this size, about 9 seeds per arm would be needed."),
+        ((7, 40), "If the true difference is of this size, about 7 to 40 seeds per arm would show it four times in five."),
+        ((9, 9), "If the true difference is of this size, about 9 seeds per arm would show it four times in five."),
         (None, "At a difference of this size, more seeds alone would hardly decide it."),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
@@ -22,6 +23,7 @@ from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.questions import answer
 from seedbed.writeup import report
+from seedbed.writeup.brief import in_short
 from seedbed.writeup.figures import place_svg
 from seedbed.writeup.html import render, write_report
 from seedbed.writeup.tables import FamilyTable, family_tables, places, terminal_summary
@@ -210,6 +212,32 @@ def test_the_terminal_summary_fits_80_columns_without_colour(results: Results, a
     assert flat.count(late) == len({(a.target, a.images_seen) for a in answers if a.converged is False})
     assert sum(late in a.sentence for a in answers) == sum(a.converged is False for a in answers)
     assert "…" not in text and "not compared" in text
+
+
+def test_the_short_answer_has_every_comparison_at_the_largest_budget_once(
+    results: Results, answers: list[Answer], tables: tuple[FamilyTable, ...], page: str
+) -> None:
+    [brief] = in_short(tables)
+    last = [a for a in answers if a.target == HOSTILE and a.images_seen == 384]
+    told = {verdict: words.split("; ") for verdict, words in brief.verdicts}
+    assert {verdict: len(words) for verdict, words in told.items()} == Counter(a.verdict for a in last)
+    for a in last:
+        assert sum(words.startswith(f"{a.arm} ") and f"{abs(a.difference):.1f}" in words for words in told[a.verdict]) == 1
+    console = Console(width=200, no_color=True, force_terminal=False, record=True, file=io.StringIO())
+    console.print(terminal_summary(results, answers))
+    in_terminal = console.export_text().split("In short")[1]
+    for verdict, words in brief.verdicts:
+        assert f"{verdict}: {words}" in " ".join(in_terminal.split())
+        assert words in _Page(page).text
+
+
+def test_comparisons_with_another_arm_are_rows_of_the_terminal_too(results: Results, answers: list[Answer]) -> None:
+    [one] = [a for a in answers if a.arm == "half" and a.target == HOSTILE and a.images_seen == 384]
+    other = replace(one, arm="half", reference="coarse")
+    console = Console(width=80, no_color=True, force_terminal=False, record=True, file=io.StringIO())
+    console.print(terminal_summary(results, [a if a is not one else other for a in answers]))
+    text = console.export_text()
+    assert "half vs coarse" in text and "× vs coarse" in text and "× compared with" not in text
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def resolve_parts(
     for i, name in enumerate(names):
         here = parts == i
         resolved[here], how = resolve(splits[here], leaves[here], contents[here], num_classes)
-        derived += [f"of {name}, {words}" for words in how.values()]
+        derived += [f"{words} (of {name})" for words in how.values()]
     return resolved, {"test": "; ".join(derived)} if derived else {}
 
 

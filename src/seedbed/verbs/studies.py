@@ -192,7 +192,7 @@ def _status(results: Results, options: Namespace, save: bool = False) -> Result:
     notes = [*data_notes(results.plan.stores), *results.plan.notes, *remarks(results)]
     if not options.json:
         _print_summary(results, answers, found)
-    say(options, *notes, *(f"the check of the ranking: {_command()} study run {path}" for path in checks))
+    say(options, *([""] if notes else []), *notes, *(f"the check of the ranking: {_command()} study run {path}" for path in checks))
     document = {
         "study": results.study.name,
         "cells": {"done": results.num_done, "failed": results.num_failed, "left": results.num_left},

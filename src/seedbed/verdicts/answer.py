@@ -214,7 +214,7 @@ class _Words:
             return "At a difference of this size, more seeds alone would hardly decide it."
         low, high = self.contrast.seeds_needed
         number = f"{low:,} to {high:,}" if low < high else f"{low:,}"
-        return f"If the difference is of this size, about {number} seeds per arm would be needed."
+        return f"If the true difference is of this size, about {number} seeds per arm would show it four times in five."
 
     def _no_interval(self) -> str:
         return (

@@ -238,7 +238,7 @@ def _parted(scored: list[Scored], name: str) -> list[list[Scored]]:
 
 
 def _variance_of_mean(units: list[list[Scored]]) -> float:
-    means = np.array([np.mean([s.outcome.value for s in unit]) for unit in units])
+    means = np.array([np.mean([s.outcome.value for s in unit]) for unit in units], dtype=np.float64)
     return float(sample_variance(means)) / len(means) if len(means) > 1 else 0.0
 
 

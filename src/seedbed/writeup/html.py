@@ -20,6 +20,7 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.findings import Finding
 from seedbed.verdicts.questions import question
 from seedbed.writeup import numbers, tables
+from seedbed.writeup.brief import in_short
 from seedbed.writeup.charts import finding_svg
 from seedbed.writeup.conditions import arm_conditions, study_facts
 from seedbed.writeup.digest import Entry, digest
@@ -69,6 +70,7 @@ def render(results: Results, answers: Sequence[Answer], findings: Sequence[Findi
         results=results,
         question=_question_words(results),
         tally=_tally(answers),
+        briefs=in_short(found),
         places=[_place(i, of_place) for i, of_place in enumerate(tables.places(found).values())],
         findings=_findings(findings),
         samples=_samples(results),

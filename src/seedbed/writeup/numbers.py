@@ -12,9 +12,9 @@ MISSING = "–"
 _MAX_DECIMALS = 4
 _METRICS = {"top1": "top-1 accuracy", "top5": "top-5 accuracy", "top1_error": "top-1 error", "top5_error": "top-5 error"}
 _METRICS |= {
-    "induction_top1": "induction, top-1",
-    "induction_top5": "induction, top-5",
-    "induction_within_top1": "induction within the coarse class, top-1",
+    "induction_top1": "top-1 accuracy",
+    "induction_top5": "top-5 accuracy",
+    "induction_within_top1": "top-1 accuracy within the coarse class",
 }
 
 

@@ -35,7 +35,7 @@ class Row:
 
     arm: str
     is_reference: bool
-    is_control: bool  # what another arm is compared with
+    is_reference_of: bool  # whether another arm is compared with it
     compared_with: str | None  # where that is not the study's reference
     num_images: int | None  # None while nothing is measured, 0 without pre-training
     num_classes: int | None
@@ -62,7 +62,7 @@ class Row:
         if not self.values:
             return "not measured"
         if self.answer is None:
-            return f"vs {self.compared_with}" if self.compared_with else "control" if self.is_control else "not compared"
+            return f"vs {self.compared_with}" if self.compared_with else "compared with" if self.is_reference_of else "not compared"
         return self.answer.verdict
 
     @property
@@ -145,20 +145,42 @@ def _table(results: Results, family: Family, answers: Sequence[Answer]) -> Famil
         margin=results.study.margin,
         rows=tuple(row for row in rows if row.num_planned or row.values),
         answers=tuple(_answers(family, answers)),
-        note=_baselines(outcomes),
+        note=_baselines(results, outcomes) if family.images_seen is not None else _own_budgets(family),
         others=tuple(a for a in _answers(family, answers) if a.reference != results.study.reference),
     )
 
 
-def _baselines(outcomes: Sequence[Outcome]) -> str:
-    """What a guess would give, of an induction."""
+def _baselines(results: Results, outcomes: Sequence[Outcome]) -> str:
+    """What a guess would give, of an induction, and its other metrics."""
     facts = outcomes[0].facts
     if "coarse_guess_top1" not in facts:
         return ""
-    return (
-        f"{numbers.count(facts['num_fine_labels'], 'fine label')}: a uniform guess gives {facts['chance_top1']:.1f} %, "
-        f"the guess within the right coarse class, which is what perfect coarse knowledge gives, {facts['coarse_guess_top1']:.1f} %."
+    keys = {o.key for o in outcomes}
+    others: dict[str, dict[str, list[float]]] = {}
+    for o in results.outcomes:
+        if o.key in keys and not o.primary:
+            others.setdefault(o.metric, {}).setdefault(o.arm, []).append(o.value)
+    told = [
+        f"{numbers.metric_words(metric)}: {', '.join(f'{arm} {np.mean(values):.1f}' for arm, values in by_arm.items())}"
+        for metric, by_arm in others.items()
+    ]
+    return " ".join(
+        [
+            f"{numbers.count(facts['num_fine_labels'], 'fine label')}: a uniform guess gives {facts['chance_top1']:.1f} %, "
+            f"the guess within the right coarse class, which is what perfect coarse knowledge gives, {facts['coarse_guess_top1']:.1f} %.",
+            *(f"{words[0].upper()}{words[1:]}." for words in told),
+        ]
     )
+
+
+def _own_budgets(family: Family) -> str:
+    """Which budget each arm did best at, by its validation images."""
+    best: dict[int, list[str]] = {}
+    for arm, rows in family.rows.items():
+        if rows[0].images_seen:
+            best.setdefault(rows[0].images_seen, []).append(arm)
+    told = [f"{', '.join(arms)} {seen:,}" for seen, arms in sorted(best.items(), reverse=True)]
+    return f"The best by validation images, in images seen: {'; '.join(told)}."
 
 
 def _answers(family: Family, answers: Sequence[Answer]) -> list[Answer]:
@@ -167,7 +189,7 @@ def _answers(family: Family, answers: Sequence[Answer]) -> list[Answer]:
 
 
 def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) -> Row:
-    outcomes = family.rows.get(arm, [])
+    outcomes = list({o.key: o for o in family.rows.get(arm, [])}.values())  # what a nested design measures twice counts once
     here = (family.target, family.method)
     first = outcomes[0] if outcomes else None
     seen = results.study.images_seen_of(arm, family.images_seen) if family.images_seen is not None else first and first.images_seen
@@ -177,13 +199,13 @@ def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) 
         arm=arm,
         is_reference=arm == results.study.reference,
         compared_with=next((a.reference for a in _answers(family, answers) if a.arm == arm and a not in found), None),
-        is_control=any(a.reference == arm for a in _answers(family, answers)),
+        is_reference_of=any(a.reference == arm for a in _answers(family, answers)),
         num_images=first.num_train_images if first else None,
         num_classes=first.num_train_classes if first else None,
         epochs=first.epochs if first else None,
         seeds=tuple(o.seed for o in outcomes),
         values=tuple(o.value for o in outcomes),
-        num_planned=len(planned),
+        num_planned=len({c.key for c in planned}),
         answer=found[0] if found else None,
     )
 
@@ -195,16 +217,35 @@ def terminal_summary(results: Results, answers: Sequence[Answer], findings: Sequ
     from rich.text import Text
 
     parts: list[RenderableType] = []
-    for table in family_tables(results, answers):
+    tables = family_tables(results, answers)
+    for table in tables:
         parts.append(_terminal_table(table))
         parts += [Padding(_sentence(found), (0, 0, 0, 2)) for found in table.answers]
-        if table.remark:
-            parts.append(Padding(Text(table.remark), (0, 0, 0, 2)))
+        parts += [Padding(Text(words), (0, 0, 0, 2)) for words in (table.note, table.remark) if words]
         parts.append(Text())
     parts += [Padding(Text(f"• {entry.sentence}"), (0, 0, 0, 2)) for entry in digest(findings)]
+    parts += _in_short(tables)
     if results.num_left or results.num_failed:
         parts.append(Text(state_words(results), style="bold"))
     return Group(*parts)
+
+
+def _in_short(tables: Sequence[FamilyTable]) -> list[RenderableType]:
+    """The last that is printed, as it is what one sees first."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from seedbed.writeup.brief import in_short
+
+    briefs = in_short(tables)
+    parts: list[RenderableType] = [Text(), Text("In short", style="bold")] if briefs else []
+    for brief in briefs:
+        parts.append(Padding(Text(brief.title), (0, 0, 0, 2)))
+        parts += [
+            Padding(Text(f"{SYMBOLS[verdict]} {verdict}: {words}", style=_STYLES[verdict]), (0, 0, 0, 4))
+            for verdict, words in brief.verdicts
+        ]
+    return parts
 
 
 def state_words(results: Results) -> str:
@@ -227,12 +268,16 @@ def _terminal_table(table: FamilyTable) -> Table:
     title = Text(f"{table.title}, {table.budget}")
     shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
     shown.add_column("arm", overflow="fold", max_width=16)
-    for name in ("images", "mean", "sd", "n", "difference", "95 % interval"):
+    for name in ("images", "mean", "sd", "n", "diff.", "95 % interval"):
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("verdict", no_wrap=True)
     for row in table.rows:
         cells = [Text(row.arm), *map(Text, _numbers(row, table.decimals))]
         shown.add_row(*cells, Text(f"{row.symbol} {row.verdict}", style=_STYLES.get(row.verdict, "")))
+    for answer in table.others:
+        difference = (numbers.signed(answer.difference, table.decimals), numbers.interval(answer.interval, table.decimals))
+        cells = [Text(t) for t in (f"{answer.arm} vs {answer.reference}", "", "", "", "", *difference)]
+        shown.add_row(*cells, Text(f"{SYMBOLS[answer.verdict]} {answer.verdict}", style=_STYLES.get(answer.verdict, "")))
     return shown
 
 

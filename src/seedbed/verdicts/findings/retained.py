@@ -83,11 +83,20 @@ def _turned(scores: ArmScores, sign: float) -> ArmScores:
 def _finding(results: Results, family: Family, arm: str, floor: tuple[str, str], here: Retained, there: Retained) -> Finding:
     apart = difference_of_ratios(here, there)
     labels = {"own labels": "the source itself", "fine labels": "all fine labels of the source"}[floor[1]]
-    sentence = (
-        f"At {family.images_seen:,} images seen '{arm}' keeps {_words(here)} of what '{results.study.reference}' gains over "
-        f"'{floor[0]}' on {family.target} ({family.method}), and {_words(there)} of its gain over "
-        f"{'chance' if floor[1] == 'own labels' else repr(floor[0])} on {labels}: {_compared(apart)}."
-    )
+    floor_there = "chance" if floor[1] == "own labels" else repr(floor[0])
+    reference, place = results.study.reference, f"on {family.target} ({family.method})"
+    doubt = f"the gain of '{reference}' over {{}} is itself in doubt, so what share of it '{arm}' keeps cannot be told"
+    if here.interval is None:
+        said = f"{doubt.format(repr(floor[0]))} {place}."
+    elif there.interval is None:
+        kept = f"'{arm}' keeps {_words(here)} of what '{reference}' gains over '{floor[0]}' {place}"
+        said = f"{kept}; {doubt.format(floor_there)} on {labels}."
+    else:
+        said = (
+            f"'{arm}' keeps {_words(here)} of what '{reference}' gains over '{floor[0]}' {place}, and {_words(there)} of its gain over "
+            f"{floor_there} on {labels}: {_compared(apart)}."
+        )
+    sentence = f"At {family.images_seen:,} images seen {said}"
     return Finding(
         kind="retained_gain",
         target=family.target,
@@ -114,8 +123,7 @@ def _finding(results: Results, family: Family, arm: str, floor: tuple[str, str],
 
 
 def _words(kept: Retained) -> str:
-    if kept.interval is None:
-        return f"{percent(kept.ratio)} (no interval: the gain itself is in doubt)"
+    assert kept.interval is not None
     return f"{percent(kept.ratio)} (95 % interval {100 * kept.interval[0]:.0f} to {percent(kept.interval[1])})"
 
 

@@ -1,0 +1,53 @@
+"""The short answer: on each target, at the largest training budget, what is worse, better, equivalent and undecided.
+
+In: tables. Out: a few lines of text each, for the page and for the terminal. Knows nothing of how a verdict came about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seedbed.verdicts.answer import Answer
+from seedbed.verdicts.families import SOURCES
+from seedbed.writeup import numbers
+from seedbed.writeup.tables import FamilyTable
+
+_ORDER = ("worse", "better", "equivalent", "undecided")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brief:
+    """A target and method at one training budget; `verdicts` pairs each verdict with the comparisons that have it, in words."""
+
+    title: str
+    verdicts: tuple[tuple[str, str], ...]
+
+
+def in_short(tables: Sequence[FamilyTable]) -> list[Brief]:
+    """One entry per target and method that has an answer, none for the source itself."""
+    largest: dict[tuple[str, str], FamilyTable] = {}
+    for table in tables:
+        if table.target in SOURCES or table.images_seen is None or not table.answers:
+            continue
+        before = largest.get(table.place)
+        if before is None or (before.images_seen or 0) <= table.images_seen:
+            largest[table.place] = table
+    return [_brief(table) for table in largest.values()]
+
+
+def _brief(table: FamilyTable) -> Brief:
+    found: dict[str, list[str]] = {verdict: [] for verdict in _ORDER}
+    for answer in table.answers:
+        found[answer.verdict].append(_words(answer, table))
+    unit = "points" if table.unit == "percent" else table.unit
+    return Brief(
+        title=f"{numbers.target_words(table.target)}, {table.method}, {table.budget} (difference in {unit}, 95 % interval)",
+        verdicts=tuple((verdict, "; ".join(words)) for verdict, words in found.items() if words),
+    )
+
+
+def _words(answer: Answer, table: FamilyTable) -> str:
+    against = "" if answer.reference == table.reference.arm else f" against {answer.reference}"
+    inside = f" ({numbers.interval(answer.interval, table.decimals)})" if answer.interval else ""
+    return f"{answer.arm}{against} {numbers.signed(answer.difference, table.decimals)}{inside}"
