@@ -166,8 +166,8 @@ class Softmax(Loss):
 def _root(slope, descent: torch.Tensor, start: torch.Tensor) -> torch.Tensor:  # noqa: ANN001  t -> (derivative, second derivative)
     """About where a convex function's derivative vanishes, by safeguarded Newton steps from `start`; elementwise.
 
-    `descent` is minus the derivative at 0. The answer comes from a point whose derivative is at most half of that in size; where there is
-    none such, it is the last point seen from which the function still falls: nowhere does a step lead uphill.
+    `descent` is minus the derivative at 0. The answer is, or lies within a twentieth of, a point whose derivative is at most half of that
+    in size; where none such is found, it is the last point seen from which the function still falls.
     """
     t, low, high = start, torch.zeros_like(start), torch.full_like(start, torch.inf)
     fall, rise = descent, torch.zeros_like(start)  # sizes of the derivatives at the ends of the bracket
@@ -184,7 +184,7 @@ def _root(slope, descent: torch.Tensor, start: torch.Tensor) -> torch.Tensor:  #
         new = torch.where((newton > low) & (newton < torch.minimum(high, ahead)), newton, torch.where(small, t, safe))
         is_near = (new - t).abs() <= 0.05 * new
         if bool(small.all()) and (step + 1 >= _LINE_STEPS or bool(is_near.all())):
-            return new
+            return torch.where(is_near, new, t)
         t = new
     return torch.where(small, t, low)
 

@@ -17,7 +17,7 @@ from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import look
-from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, PROBE_BEST, RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, LABEL_SET_METHODS, RANDOM, ArmLine, StudyFile
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class FineOrCoarse(Question):
             targets,
             backbones=backbones,
             facts=facts,
-            methods=(PROBE_BEST,),
+            methods=LABEL_SET_METHODS,
             fine_labels=True,
         ).text()
 

@@ -17,7 +17,7 @@ from seedbed.verdicts.pairs import Pair, with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import look
-from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, PROBE_BEST, RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, LABEL_SET_METHODS, RANDOM, ArmLine, StudyFile
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Granularity(Question):
         ]
         words = "For the same number of classes and images, are coarse or fine, near or far classes better?"
         return StudyFile(
-            "granularity", words, "leaves", arms, sources, targets, backbones=backbones, facts=facts, methods=(PROBE_BEST,)
+            "granularity", words, "leaves", arms, sources, targets, backbones=backbones, facts=facts, methods=LABEL_SET_METHODS
         ).text()
 
     def answer(self, results: Results) -> list[Answer]:

@@ -17,7 +17,7 @@ from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import Facts, look
-from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, PROBE_BEST, RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, LABEL_SET_METHODS, RANDOM, ArmLine, StudyFile
 
 _SHARES = (0.7, 0.35, 0.1)  # of the classes
 
@@ -47,7 +47,7 @@ class NumClasses(Question):
             targets,
             backbones=backbones,
             facts=facts,
-            methods=(PROBE_BEST,),
+            methods=LABEL_SET_METHODS,
             fine_labels=True,
         ).text()
 

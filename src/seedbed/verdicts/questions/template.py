@@ -22,10 +22,9 @@ EMBEDDED_SOURCE, EMBEDDED_TARGET = "toy()", "digits()"
 BUDGETS = (100_000, 300_000)
 _UNSEEN = "# {} could not be looked at ({}): the arms are those of a source of 200 classes; fit depths and numbers to yours"
 _PROBE = ("probe", "probe()", 'linear SVM on the frozen codes; add: finetune = "finetune(images_seen=100_000)"')
-PROBE_BEST = (
-    "probe",
-    "probe(layer='best')",
-    "few-class training can collapse the last layer: validation chooses the layer, per arm",
+LABEL_SET_METHODS = (  # few-class training can collapse the last layer
+    ("probe", "probe(layer='best')", "linear SVM on the codes of the layer that validation chooses, per arm"),
+    ("finetune", "finetune(images_seen=50_000)", "all layers, every arm with the same learning rates to choose from"),
 )
 _FINE = "measure each arm on all fine labels of the source too, and what it induces"
 _BUDGET_WORDS = ("small, as there are many nets", "training budgets: does the effect depend on how long one trains?")

@@ -1,0 +1,107 @@
+"""Write docs/studies/results.md and its pictures from studies that were run: python docs/studies/make_results.py FOLDER WORKSPACE
+
+FOLDER holds the study files and, beside each, its results; the page has every table of targets, what else was found, and what was run.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from seedbed.trials.remarks import remarks
+from seedbed.trials.results import Results
+from seedbed.trials.run import study_status
+from seedbed.trials.study import load_study
+from seedbed.verdicts.families import SOURCES
+from seedbed.verdicts.findings import findings
+from seedbed.verdicts.questions import answer
+from seedbed.writeup import numbers
+from seedbed.writeup.conditions import study_facts
+from seedbed.writeup.digest import digest
+from seedbed.writeup.figures import place_svg
+from seedbed.writeup.tables import FamilyTable, family_tables, places
+
+HERE = Path(__file__).parent
+PICTURES = HERE.parent / "pictures"
+STUDIES = (
+    "fine-or-coarse",
+    "fine-or-coarse-resnet",
+    "num-classes",
+    "classes-or-examples",
+    "exclude-target",
+    "unrelated-data",
+    "granularity",
+    "blind-addition",
+    "negative-transfer",
+    "class-influence",
+)
+DRAWN = "cifar10"
+INTRODUCTION = """# Results of the studies
+
+Made by `make_results.py` from the studies of this folder, whose files run as they stand with the data beside them;
+[what they say of the paper](paper.md) is a page of its own. Source: Tiny ImageNet (in `blind-addition` with the drawn shapes of
+`toy()` added). Targets: CIFAR-10, blood cells cut out of BCCD's photographs (`voc_crops.py`), or halves of the source itself.
+Means and differences are in percent and points. Intervals are of 95 % and hold for all comparisons of a table together, over new
+seeds and, where all arms were measured on the same images, new test images.
+"""
+
+
+def main(folder: Path, workspace: Path) -> None:
+    parts = [INTRODUCTION]
+    for name in STUDIES:
+        if (folder / f"{name}.study").is_dir():
+            parts += _study(study_status(load_study(folder / f"{name}.toml"), workspace), name)
+    (HERE / "results.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _study(results: Results, name: str) -> list[str]:
+    answers = answer(results)
+    found = findings(results, answers)
+    tables = family_tables(results, answers)
+    facts = dict(study_facts(results))
+    lines = [
+        f"## {name}",
+        "",
+        f"`{name}.toml`; {numbers.count(len(results.study.seeds), 'seed')}, {facts['Hardware']}, commit {facts['Commit of seedbed']}.",
+        "",
+    ]
+    if results.num_left or results.num_failed:
+        lines += [f"**{results.num_left} cells left, {results.num_failed} failed.**", ""]
+    drawn = [of for (target, _), of in places(tables).items() if DRAWN in target]
+    if drawn:
+        picture = PICTURES / f"{name}-{DRAWN}.svg"
+        picture.write_text(place_svg(drawn[0], "f0"), encoding="utf-8")
+        lines += [f"![{drawn[0][0].title}, at two training budgets](../pictures/{picture.name})", ""]
+    for table in tables:
+        lines += _table(table) if table.answers or table.target in SOURCES else []
+    lines += [
+        "What else they say:",
+        "",
+        *(f"- {entry.sentence}" for entry in digest(found)),
+        *(f"- {r}." for r in remarks(results)),
+        "",
+    ]
+    return lines
+
+
+def _table(table: FamilyTable) -> list[str]:
+    lines = [f"**{table.title}, {table.budget}.**" + (f" {table.note}" if table.note else ""), ""]
+    lines += ["| arm | images | mean | sd | difference | 95 % interval | verdict |", "|---|---|---|---|---|---|---|"]
+    for row in table.rows:
+        told = (row.answer.difference, row.answer.interval) if row.answer else (None, None)
+        cells = (numbers.plain(row.num_images, 0), numbers.plain(row.mean, 1), numbers.plain(row.sd, 1), *_difference(*told, table))
+        lines.append(f"| {row.arm} | {' | '.join(cells)} | {row.verdict} |")
+    for other in table.others:
+        cells = ("", "", "", *_difference(other.difference, other.interval, table))
+        lines.append(f"| {other.arm} against {other.reference} | {' | '.join(cells)} | {other.verdict} |")
+    return [*lines, ""]
+
+
+def _difference(value: float | None, interval: tuple[float, float] | None, table: FamilyTable) -> tuple[str, str]:
+    if value is None:
+        return "", ""
+    return numbers.signed(value, table.decimals), numbers.interval(interval, table.decimals)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
