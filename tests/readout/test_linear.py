@@ -209,7 +209,9 @@ def test_classes_are_solved_some_at_a_time_where_memory_is_short(loss: str, monk
     kinks=st.lists(st.tuples(st.floats(1e-4, 10), st.floats(1e-3, 1e6), st.floats(1e-3, 1e3)), min_size=1, max_size=4),
     descent=st.floats(1e-2, 1e6),
 )
-def test_a_step_along_a_line_ends_where_it_is_flatter_or_still_falls(kinks: list[tuple[float, float, float]], descent: float) -> None:
+def test_a_step_along_a_line_ends_where_it_is_flatter_or_still_falls(
+    kinks: list[tuple[float, float, float]], descent: float
+) -> None:
     """Derivatives -descent + height (sigmoid((t - place) steepness), less what it is at 0): convex functions with sudden bends."""
 
     def slope(t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

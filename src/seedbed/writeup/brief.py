@@ -42,7 +42,7 @@ def _brief(table: FamilyTable) -> Brief:
         found[answer.verdict].append(_words(answer, table))
     unit = "points" if table.unit == "percent" else table.unit
     return Brief(
-        title=f"{numbers.target_words(table.target)}, {table.method}, {table.budget} (difference in {unit}, 95 % interval)",
+        title=f"{table.title}, {table.budget}: against '{table.reference.arm}', in {unit}, 95 % interval",
         verdicts=tuple((verdict, "; ".join(words)) for verdict, words in found.items() if words),
     )
 
