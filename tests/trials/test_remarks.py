@@ -27,4 +27,4 @@ def test_unsolved_readouts_edges_and_layers_are_told(make_study, workspace) -> N
         and f"{bad.arm}, seed {bad.seed}" in unsolved
     )
     assert f"the best C lies at the end of its grid in 1 of {len(same) + 1} measurements ({bad.arm} 1)" in edge
-    assert f"validation chose layer a {len(same)} times; b 1 times ({bad.arm} 1)" in layer
+    assert f"validation chose layer a in {len(same)} of {len(same) + 1} measurements; b in 1 ({bad.arm} 1)" in layer

@@ -49,13 +49,12 @@ def _layers(measured: list[Outcome]) -> list[str]:
         layers = Counter(str(o.facts["layer"]) for o in rows)
         usual = layers.most_common(1)[0][0]
         others = [
-            f"{layer} {num} times ({_counted(o.arm for o in rows if o.facts['layer'] == layer)})"
+            f"{layer} in {num} ({_counted(o.arm for o in rows if o.facts['layer'] == layer)})"
             for layer, num in layers.most_common()
             if layer != usual
         ]
-        found.append(
-            f"{target}, {method}: validation chose layer {usual} {layers[usual]} times" + "".join(f"; {o}" for o in others)
-        )
+        most = f"{target}, {method}: validation chose layer {usual} in {layers[usual]} of {len(rows)} measurements"
+        found.append("; ".join([most, *others]))
     return found
 
 
