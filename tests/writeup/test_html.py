@@ -26,7 +26,8 @@ from seedbed.writeup import report
 from seedbed.writeup.brief import in_short
 from seedbed.writeup.figures import place_svg
 from seedbed.writeup.html import render, write_report
-from seedbed.writeup.tables import FamilyTable, family_tables, places, terminal_summary
+from seedbed.writeup.tables import FamilyTable, family_tables, places
+from seedbed.writeup.terminal import terminal_summary
 
 HOSTILE = "<b>digits</b> & $x_"
 

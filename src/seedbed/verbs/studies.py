@@ -208,7 +208,7 @@ def _status(results: Results, options: Namespace, save: bool = False) -> Result:
 def _print_summary(results: Results, answers: list[Any], found: list[Any]) -> None:
     from rich.console import Console
 
-    from seedbed.writeup.tables import terminal_summary
+    from seedbed.writeup.terminal import terminal_summary
 
     Console(highlight=False).print(terminal_summary(results, answers, found))
     for failure in results.failures:

@@ -8,25 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seedbed.trials.results import Outcome, Results
 from seedbed.verdicts.answer import TRAINING_TIME, Answer
 from seedbed.verdicts.families import SOURCES, Family, families
-from seedbed.verdicts.findings import Finding
 from seedbed.writeup import numbers
-from seedbed.writeup.digest import digest
-
-if TYPE_CHECKING:
-    from rich.console import Group, RenderableType
-    from rich.table import Table
-    from rich.text import Text
 
 # Shape and word together: no verdict is told by colour alone.
 SYMBOLS = {"worse": "▼", "better": "▲", "equivalent": "■", "undecided": "○", "reference": "◆"}
-_STYLES = {"worse": "red", "better": "blue", "equivalent": "green", "undecided": "yellow"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,84 +201,7 @@ def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) 
     )
 
 
-def terminal_summary(results: Results, answers: Sequence[Answer], findings: Sequence[Finding] = ()) -> Group:
-    """A table of differences per family with its sentences under it, for a rich console; reads without colour and at 80 columns."""
-    from rich.console import Group
-    from rich.padding import Padding
-    from rich.text import Text
-
-    parts: list[RenderableType] = []
-    tables = family_tables(results, answers)
-    for table in tables:
-        parts.append(_terminal_table(table))
-        parts += [Padding(_sentence(found), (0, 0, 0, 2)) for found in table.answers]
-        parts += [Padding(Text(words), (0, 0, 0, 2)) for words in (table.note, table.remark) if words]
-        parts.append(Text())
-    parts += [Padding(Text(f"• {entry.sentence}"), (0, 0, 0, 2)) for entry in digest(findings)]
-    parts += _in_short(tables)
-    if results.num_left or results.num_failed:
-        parts.append(Text(state_words(results), style="bold"))
-    return Group(*parts)
-
-
-def _in_short(tables: Sequence[FamilyTable]) -> list[RenderableType]:
-    """The last that is printed, as it is what one sees first."""
-    from rich.padding import Padding
-    from rich.text import Text
-
-    from seedbed.writeup.brief import in_short
-
-    briefs = in_short(tables)
-    parts: list[RenderableType] = [Text(), Text("In short", style="bold")] if briefs else []
-    for brief in briefs:
-        parts.append(Padding(Text(brief.title), (0, 0, 0, 2)))
-        parts += [
-            Padding(Text(f"{SYMBOLS[verdict]} {verdict}: {words}", style=_STYLES[verdict]), (0, 0, 0, 4))
-            for verdict, words in brief.verdicts
-        ]
-    return parts
-
-
 def state_words(results: Results) -> str:
     """What is not there yet: cells left and cells failed."""
     left, failed = numbers.count(results.num_left, "cell"), numbers.count(results.num_failed, "cell")
     return f"Incomplete: {left} left and {failed} failed of {results.num_cells:,}; the answers may change."
-
-
-def _sentence(answer: Answer) -> Text:
-    from rich.text import Text
-
-    return Text(f"{SYMBOLS[answer.verdict]} {answer.finding}")
-
-
-def _terminal_table(table: FamilyTable) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    title = Text(f"{table.title}, {table.budget}")
-    shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    shown.add_column("arm", overflow="fold", max_width=16)
-    for name in ("images", "mean", "sd", "n", "diff.", "95 % interval"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    shown.add_column("verdict", no_wrap=True)
-    for row in table.rows:
-        cells = [Text(row.arm), *map(Text, _numbers(row, table.decimals))]
-        shown.add_row(*cells, Text(f"{row.symbol} {row.verdict}", style=_STYLES.get(row.verdict, "")))
-    for answer in table.others:
-        difference = (numbers.signed(answer.difference, table.decimals), numbers.interval(answer.interval, table.decimals))
-        cells = [Text(t) for t in (f"{answer.arm} vs {answer.reference}", "", "", "", "", *difference)]
-        shown.add_row(*cells, Text(f"{SYMBOLS[answer.verdict]} {answer.verdict}", style=_STYLES.get(answer.verdict, "")))
-    return shown
-
-
-def _numbers(row: Row, places: int) -> tuple[str, ...]:
-    answer = row.answer
-    return (
-        numbers.plain(row.num_images, 0),
-        numbers.plain(row.mean, places),
-        numbers.plain(row.sd, places),
-        str(len(row.values)),
-        numbers.signed(answer.difference if answer else None, places),
-        numbers.interval(answer.interval if answer else None, places),
-    )
