@@ -12,8 +12,10 @@ from typing import ClassVar
 
 import torch
 
-_LINE_STEPS = 4  # along a direction: each costs some sums over all scores, a tenth of a pass over the codes
-_MOST_LINE_STEPS = 24  # where those do not come near the minimum
+_LINE_STEPS = (
+    24  # at most, along a direction, mostly one or two: each costs some sums over all scores, a tenth of a pass over the codes
+)
+_LEVEL = 0.02  # of the descent at the start: a slope that counts as none
 _STRIDE = 10.0  # times a point: how far ahead the next one may lie
 _CHUNK = 1024  # rows
 
@@ -166,27 +168,28 @@ class Softmax(Loss):
 def _root(slope, descent: torch.Tensor, start: torch.Tensor) -> torch.Tensor:  # noqa: ANN001  t -> (derivative, second derivative)
     """About where a convex function's derivative vanishes, by safeguarded Newton steps from `start`; elementwise.
 
-    `descent` is minus the derivative at 0. The answer is, or lies within a twentieth of, a point whose derivative is at most half of that
-    in size; where none such is found, it is the last point seen from which the function still falls.
+    `descent` is minus the derivative at 0; where that is not positive, the answer is 0. The function lies no higher at the answer than at
+    0, but for a fiftieth of what the descent promised: it is a point from which the function still falls, or one beyond the minimum whose
+    rise since such a point is, by its derivative, smaller than the fall up to there; or one between two such.
     """
     t, low, high = start, torch.zeros_like(start), torch.full_like(start, torch.inf)
     fall, rise = descent, torch.zeros_like(start)  # sizes of the derivatives at the ends of the bracket
-    small = torch.zeros_like(start, dtype=torch.bool)
-    for step in range(_MOST_LINE_STEPS):
+    answer, found = low, descent <= 0
+    for _ in range(_LINE_STEPS):
         value, curve = slope(t)
-        falls = value < 0
+        newton, ahead, falls = t - value / curve, _STRIDE * t, value <= 0
+        is_lower = falls | ((t - low) * value <= low * fall + _LEVEL * t * descent)
+        good = is_lower & (value.abs() <= 0.5 * descent) & ~found
+        back = ~falls & (newton > low) & (newton < t)
+        answer, found = torch.where(good, torch.where(back, newton, t), answer), found | good
+        if bool(found.all()):
+            return answer
         low, fall = torch.where(falls, t, low), torch.where(falls, -value, fall)
         high, rise = torch.where(falls, high, t), torch.where(falls, rise, value)
-        newton, ahead = t - value / curve, _STRIDE * t
         between = low + (torch.where(high < torch.inf, high, ahead) - low) * (fall / (fall + rise)).clamp(0.1, 0.5)
-        safe = torch.where(high < torch.inf, between, ahead)
-        small = (value.abs() <= 0.5 * descent) | (descent <= 0)
-        new = torch.where((newton > low) & (newton < torch.minimum(high, ahead)), newton, torch.where(small, t, safe))
-        is_near = (new - t).abs() <= 0.05 * new
-        if bool(small.all()) and (step + 1 >= _LINE_STEPS or bool(is_near.all())):
-            return torch.where(is_near, new, t)
-        t = new
-    return torch.where(small, t, low)
+        inside = (newton > low) & (newton < torch.minimum(high, ahead))
+        t = torch.where(inside, newton, torch.where(high < torch.inf, between, ahead))
+    return torch.where(found, answer, low)
 
 
 LOSSES: dict[str, type[Loss]] = {"svm": SquaredHinge, "softmax": Softmax, "ridge": SquaredError}
