@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from seedbed.base.errors import UsageError
+from seedbed.data.pack import pack
+from seedbed.data.source import Source
 from seedbed.trials.plan import make_plan
 from seedbed.trials.run import open_workspace
 from seedbed.trials.study import load_study
@@ -49,3 +51,54 @@ def test_budgets_too_small_for_all_classes_are_left_out(make_tree) -> None:
     assert [arm for arm in arms if arm.startswith("classes")] == ["classes2", "classes4"]
     with pytest.raises(UsageError, match="6 images of 3 classes are too few"):
         question("classes-or-examples").study([str(make_tree({"a": 3, "b": 3, "c": 3}, root="three"))], ["digits()"])
+
+
+def test_folders_that_group_classes_are_not_what_a_class_is(make_tree) -> None:
+    source = str(make_tree({f"animals/{n}": 6 for n in ("cat", "cow")} | {f"vehicles/{n}": 6 for n in ("car", "bus")}, root="mine"))
+    target = str(make_tree({f"animals/{n}": 6 for n in ("dog", "wolf")}, root="theirs"))
+    with pytest.raises(UsageError, match="no class of target 'theirs' is in the source's hierarchy"):
+        question("exclude-target").study([source], [target])
+
+
+def test_a_branch_with_a_quote_in_its_name_can_be_excluded(make_tree, tmp_path: Path) -> None:
+    source = str(make_tree({f"men's/{n}": 4 for n in "ab"} | {f"other/{n}": 4 for n in "xyzuvw"}, root="clothes"))
+    path = tmp_path / "asked.toml"
+    path.write_text(question("exclude-target").study([source], []))
+    study = load_study(path)
+    plan = make_plan(study, open_workspace(study, tmp_path / "work"))
+    assert len(plan.views["without-men-s", 0].classes) == 6
+
+
+def test_what_cannot_be_asked_is_refused(make_tree, tmp_path: Path) -> None:
+    two = str(make_tree({"a": 30, "b": 30}, root="two"))
+    with pytest.raises(UsageError, match="too few for the question 'classes-or-examples'"):
+        question("classes-or-examples").study([two], ["digits()"])
+    with pytest.raises(UsageError, match="a source of 2 classes is too small for the question 'class-influence'"):
+        question("class-influence").study([two], ["digits()"])
+    with pytest.raises(UsageError, match="could not be looked at .* and no target is named"):
+        question("exclude-target").study([str(tmp_path / "nowhere")], [])
+    nested = str(make_tree({"m/a": 4, "m/b": 4, "x/c": 4}, root="flat"))
+    with pytest.raises(UsageError, match="no branch of the source's hierarchy"):
+        question("exclude-target").study([nested], [])
+    with pytest.raises(UsageError, match="no class of target 'my-pascal'"):
+        question("exclude-target").study([nested], [str(tmp_path / "my-pascal")])
+
+
+def test_a_second_source_that_is_not_there_is_told_in_the_file(unbalanced: str) -> None:
+    text = question("blind-addition").study([unbalanced, "folder('nope')"], ["digits()"])
+    assert "# folder('nope') could not be looked at" in text
+
+
+def test_stores_joined_are_taken_at_their_own_size(unbalanced: str, tmp_path: Path) -> None:
+    for name, size in (("a", 16), ("b", 16), ("c", 8)):
+        pack(Source.open(unbalanced), tmp_path / name, size_px=size)
+    a, b, c = (str(tmp_path / name) for name in "abc")
+    assert tomllib.loads(question("blind-addition").study([a, b], ["digits()"]))["source"]["size_px"] == 16
+    with pytest.raises(UsageError, match="packed at 8 and 16 px"):
+        question("blind-addition").study([a, c], ["digits()"])
+
+
+def test_targets_of_any_alphabet_have_names_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "asked.toml"
+    path.write_text(question("images-per-class").study([], ["数据/猫", "数据/狗"]))
+    assert list(load_study(path).targets) == ["猫", "狗"]

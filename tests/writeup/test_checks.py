@@ -40,3 +40,23 @@ def test_the_check_of_a_ranking_is_a_study(tmp_path: Path) -> None:
     assert kept["without-helpful"] == set(ranked[6:])
     assert kept["without-harmful"] == set(ranked[:-6])
     assert len(kept["without-random"]) == 54 and set(ranked[-6:]) <= kept["without-random"]
+
+
+def test_targets_with_odd_names_and_paths_have_checks_too(tmp_path: Path, make_tree) -> None:
+    odd = make_tree({"a": 4, "b": 4}, root="cells (v2)")
+    study = Study(
+        name="odd",
+        source="toy(per_class=2, test_per_class=1)",
+        arms={"half": "classes(fraction=0.5)", "random": {"init": "random"}},
+        reference="half",
+        targets={"cells (v2)": str(odd)},
+        question="class-influence",
+        backbone="small(width=2)",
+        images_seen=16,
+        seeds=10,
+        folder=tmp_path,
+    )
+    results = run_study(study, workspace=tmp_path / "work", executor="inline", device="cpu")
+    [path] = save_checks(results, findings(results, answer(results)))
+    assert path.name == "odd-check-cells-v2-.toml"
+    assert load_study(path).targets["cells (v2)"].data == str(odd)

@@ -6,6 +6,8 @@ In: plain values. Out: one line each. Reading TOML is the standard library's.
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +25,13 @@ def toml_value(value: Any) -> str:
         return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:_}"
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, os.PathLike):
+        return toml_value(os.fspath(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if value is None:
+        raise TypeError("TOML has no word for None")
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def toml_key(name: str) -> str:

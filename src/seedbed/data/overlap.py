@@ -26,11 +26,12 @@ class Excluded:
 def nodes_of(others: Sequence[str], other_tree: Hierarchy | None, tree: Hierarchy) -> dict[str, str]:
     """Class of the other set -> the node of the hierarchy that it is; classes that are none are left out.
 
-    A class is known where its label is a node of the hierarchy, or lies right under one in its own (a name that was mapped to a synset).
+    A class is known where its label is a node of the hierarchy, or lies right under one in its own: a name that was mapped to a synset. A
+    folder that a class folder lies in (animals/dog in animals) groups classes, and says nothing of what a class is.
     """
     found = {}
     for label in others:
-        above = other_tree.parents.get(label, ()) if other_tree else ()
+        above = [p for p in (other_tree.parents.get(label, ()) if other_tree else ()) if not label.startswith(f"{p}/")]
         node = next((n for n in (label, *above) if n in tree.nodes), None)
         if node is not None:
             found[label] = node

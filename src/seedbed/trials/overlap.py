@@ -2,8 +2,7 @@
 
 In: a recipe's text, and the stores of the targets. Out: the recipe with synsets in place of the target's name. A target's classes are known
 where its labels are nodes of the source's hierarchy, or where the target has a hierarchy of its own (`hierarchy = "wordnet(names='FILE')"`)
-that puts them under such nodes. What the
-source has no class for is left in, and told. Knows nothing of images.
+that puts them under such nodes. What the source has no class for is left in, and told. Knows nothing of images.
 """
 
 from __future__ import annotations

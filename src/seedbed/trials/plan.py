@@ -66,14 +66,15 @@ class Plan:
     def notes(self) -> list[str]:
         """What the recipes remarked at the first seed, and arms that are one and the same training."""
         seed = self.study.seeds[0]
-        notes = [f"{arm}: {note}" for arm in self.study.arms for note in self._notes(arm, seed)]
+        notes = [f"{arm}: {note}" for arm in self.study.arms for note in self.arm_notes(arm, seed)]
         trainings: dict[tuple[str, ...], list[str]] = {}
         for arm in self.study.arms:
             trainings.setdefault(tuple(dict.fromkeys(c.backbone_key for c in self.cells if c.arm == arm)), []).append(arm)
         same = [arms for arms in trainings.values() if len(arms) > 1]
         return notes + [f"{' and '.join(arms)} are one and the same training: comparing them says nothing" for arms in same]
 
-    def _notes(self, arm: str, seed: int) -> tuple[str, ...]:
+    def arm_notes(self, arm: str, seed: int) -> tuple[str, ...]:
+        """What a reader must know of an arm's images and classes; nothing of one that is not trained."""
         trains = self.study.arms[arm].trains and (arm, seed) in self.views
         if not trains:
             return ()

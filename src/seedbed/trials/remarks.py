@@ -15,18 +15,29 @@ _SHOWN = 5
 
 
 def remarks(results: Results) -> list[str]:
-    """Sentences, the gravest first; each measurement counts once, whatever the number of its metrics."""
-    measured = [o for o in results.outcomes if o.primary and o.facts]
+    """Sentences, the gravest first; each measurement counts once, whatever the number of its metrics and of the cells that hold it."""
+    measured = list({o.key: o for o in reversed(results.outcomes) if o.primary and o.facts}.values())[::-1]
     return [*_unsolved(measured), *_at_edges(measured), *_layers(measured)]
 
 
 def _unsolved(measured: list[Outcome]) -> list[str]:
-    rows = [o for o in measured if o.facts.get("solver_converged") is False]
-    if not rows:
-        return []
-    named = [f"{o.arm}, seed {o.seed}, {o.images_seen:,} images seen, on {o.target} by {o.method}" for o in rows[:_SHOWN]]
-    more = "; ..." if len(rows) > _SHOWN else ""
-    return [f"{len(rows)} of {len(measured)} readouts were not solved to the end, do not trust them: {'; '.join(named)}{more}"]
+    readouts = [o for o in measured if "solver_converged" in o.facts]
+    final = [o for o in readouts if not o.facts["solver_converged"]]
+    tried = [o for o in readouts if o.facts.get("unsolved_on_validation") and o not in final]
+    kinds = (
+        (final, "were not solved to the end, do not trust them"),
+        (tried, "were not solved to the end at some C while it was chosen"),
+    )
+    return [f"{len(rows)} of {len(readouts)} readouts {words}: {_named(rows)}" for rows, words in kinds if rows]
+
+
+def _named(rows: list[Outcome]) -> str:
+    def seeds(o: Outcome) -> str:
+        return f"seed {o.seed}" if o.init_seed == o.seed else f"seeds {o.seed} and {o.init_seed}"
+
+    named = [f"{o.arm}, {seeds(o)}, {o.images_seen:,} images seen, on {o.target} by {o.method}" for o in rows[:_SHOWN]]
+    more = f"; and {len(rows) - _SHOWN} more, see facts in results.csv" if len(rows) > _SHOWN else ""
+    return "; ".join(named) + more
 
 
 def _at_edges(measured: list[Outcome]) -> list[str]:

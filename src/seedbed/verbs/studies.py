@@ -69,11 +69,12 @@ def _introduce(study: Study, out: str) -> None:
 
 
 def study_new(options: Namespace) -> Result:
+    from seedbed.data.formats import FORMATS
     from seedbed.verdicts.questions import question
 
     text = question(options.question).study(options.source, options.target, options.backbone)
     for data in (*options.source, *options.target):
-        if "(" not in data and not os.path.exists(data):
+        if "://" not in data and data.partition("(")[0] not in FORMATS.names() and not os.path.exists(data):
             print(f"seedbed: there is no {data} (yet): the file is written as if there were", file=sys.stderr)
     if not options.json:
         sys.stdout.write(text)

@@ -100,7 +100,8 @@ def _at_own_best(place: _Place, study: Study) -> Family | None:
         for o in place.outcomes:
             if o.arm == arm and (score := validation_score(o)) is not None:
                 scores.setdefault(o.images_seen, {})[o.seed, o.init_seed] = score
-        shared = set.intersection(*map(set, scores.values())) if scores else set()  # of the budgets: while some cells are not there
+        is_whole = set(scores) == set(study.arms[arm].budgets(study.pretraining))
+        shared = set.intersection(*map(set, scores.values())) if is_whole and scores else set()  # while some cells are not there
         if shared:
             best[arm] = max(scores, key=lambda seen: (np.mean([scores[seen][draw] for draw in sorted(shared)]), -seen))
     if study.reference not in best:

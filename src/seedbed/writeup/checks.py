@@ -7,6 +7,8 @@ the workspace, so that what both need is trained once.
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -33,7 +35,8 @@ def save_checks(results: Results, findings: Sequence[Finding]) -> list[Path]:
     for finding in findings:
         if finding.kind != "influence" or "classes" not in finding.details:
             continue
-        path = study.folder / f"{study.name}-check-{finding.target}.toml"
+        slug = re.sub(r"[^\w.-]+", "-", finding.target or "")
+        path = study.folder / f"{study.name}-check-{slug}.toml"
         if path.exists():
             continue
         with file_aside(path) as aside:
@@ -62,7 +65,7 @@ def check_text(results: Results, finding: Finding) -> str:
         "source": source,
         "pretraining": settings,
         "arms": arms,
-        "targets": {name: _call(target) for name, target in study.targets.items()},
+        "targets": {name: _call(target, study.folder) for name, target in study.targets.items()},
         "methods": dict(study.methods),
     }
     lines = [
@@ -79,10 +82,12 @@ def _lines(table: Mapping[str, Any]) -> list[str]:
     return [f"{toml_key(key)} = {toml_value(value)}" for key, value in table.items() if value is not None]
 
 
-def _call(target: Data) -> str:
+def _call(target: Data, folder: Path) -> str:
     """A target in the words of a study file."""
     own = {k: v for k, v in asdict(target).items() if k != "data" and v is not None}
     data = str(target.data)
-    is_path = "(" not in data and not target.is_own_source
+    if not own:
+        return data
+    is_path = not target.is_own_source and ("(" not in data or os.path.exists(folder / data))
     call = Call(name="folder", args=(data,)) if is_path else parse_call(data, "data set")
-    return str(replace(call, kwargs=call.kwargs | own)) if own else data
+    return str(replace(call, kwargs=call.kwargs | own))

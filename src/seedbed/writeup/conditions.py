@@ -77,7 +77,7 @@ def _notes(plan: Plan, arm: str) -> tuple[str, ...]:
     """What the recipes remarked, each once; of which seeds, where it is not all."""
     seeds_of: dict[str, list[int]] = {}
     for seed in plan.study.seeds:
-        for note in plan.views[arm, seed].notes if (arm, seed) in plan.views else ():
+        for note in plan.arm_notes(arm, seed):
             seeds_of.setdefault(note, []).append(seed)
     everywhere = len(plan.study.seeds)
     return tuple(n if len(s) == everywhere else f"{n} (seed {', '.join(map(str, s))})" for n, s in seeds_of.items())

@@ -31,7 +31,6 @@ class Row:
     num_images: int | None  # None while nothing is measured, 0 without pre-training
     num_classes: int | None
     epochs: float | None
-    seeds: tuple[int, ...]
     values: tuple[float, ...]
     num_planned: int
     answer: Answer | None
@@ -148,11 +147,10 @@ def _baselines(results: Results, outcomes: Sequence[Outcome]) -> str:
         return ""
     keys = {o.key for o in outcomes}
     others: dict[str, dict[str, list[float]]] = {}
-    for o in results.outcomes:
-        if o.key in keys and not o.primary:
-            others.setdefault(o.metric, {}).setdefault(o.arm, []).append(o.value)
+    for o in {(o.key, o.metric): o for o in results.outcomes if o.key in keys and not o.primary}.values():
+        others.setdefault(o.metric, {}).setdefault(o.arm, []).append(o.value)
     told = [
-        f"{numbers.metric_words(metric)}: {', '.join(f'{arm} {np.mean(values):.1f}' for arm, values in by_arm.items())}"
+        f"{numbers.metric_words(metric)}, mean and sd over seeds: {', '.join(_mean_and_sd(arm, v) for arm, v in by_arm.items())}"
         for metric, by_arm in others.items()
     ]
     return " ".join(
@@ -162,6 +160,12 @@ def _baselines(results: Results, outcomes: Sequence[Outcome]) -> str:
             *(f"{words[0].upper()}{words[1:]}." for words in told),
         ]
     )
+
+
+def _mean_and_sd(arm: str, values: list[float]) -> str:
+    """ "fine 41.4 (0.3, 5 seeds)"."""
+    sd = f"{np.std(values, ddof=1):.1f}, " if len(values) > 1 else ""
+    return f"{arm} {np.mean(values):.1f} ({sd}{numbers.count(len(values), 'seed')})"
 
 
 def _own_budgets(family: Family) -> str:
@@ -194,7 +198,6 @@ def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) 
         num_images=first.num_train_images if first else None,
         num_classes=first.num_train_classes if first else None,
         epochs=first.epochs if first else None,
-        seeds=tuple(o.seed for o in outcomes),
         values=tuple(o.value for o in outcomes),
         num_planned=len({c.key for c in planned}),
         answer=found[0] if found else None,

@@ -69,9 +69,10 @@ class Probe(Method):
         found = self._codes(backbone, task, rows, layers)
         codes = {la.name: found.pop(la.name).to(context.device) for la in layers}
         chosen = {name: readout.choose(values[:num_known], labels, num_train, task.num_classes) for name, values in codes.items()}
-        scores = {name: tried[f"{best:g}"] for name, (best, tried) in chosen.items()}
+        scores = {name: choice.tried[f"{choice.best:g}"] for name, choice in chosen.items()}
+        unsolved = sorted({value for choice in chosen.values() for value in choice.unsolved})
         layer = max(reversed(layers), key=lambda la: scores[la.name])  # ties go to the later layer
-        best, tried = chosen[layer.name]
+        best, tried = chosen[layer.name].best, chosen[layer.name].tried
         final, facts = readout.fit(codes[layer.name][:num_known], labels, task.num_classes, best, tried)
         facts = {
             "layer": layer.name,
@@ -80,6 +81,7 @@ class Probe(Method):
             **facts,
             "validation_top1": tried,
             "num_train": num_known,
+            **({"unsolved_on_validation": unsolved} if unsolved else {}),
             **({"validation_top1_by_layer": scores} if len(layers) > 1 else {}),
         }
         return task.score(rank(final(codes[layer.name][num_known:]).cpu().numpy()), facts)
@@ -92,12 +94,23 @@ class Probe(Method):
         return {name: normalise_rows(values) for name, values in codes.items()} if self.normalise else codes
 
 
+@dataclass(frozen=True)
+class _Choice:
+    """A setting that validation chose, the accuracy of each that was tried in percent, and which of them were not solved to the end."""
+
+    best: float
+    tried: dict[str, float]
+    unsolved: list[float]
+
+
 class _Readout(ABC):
     """Something with one setting, chosen on validation."""
 
     @abstractmethod
-    def validated(self, codes: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int) -> dict[float, torch.Tensor]:
-        """Scores of the validation images for each value of the setting, ascending."""
+    def validated(
+        self, codes: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int
+    ) -> tuple[dict[float, torch.Tensor], list[float]]:
+        """Scores of the validation images for each value of the setting, ascending; and the values that were not solved to the end."""
 
     @abstractmethod
     def fit(
@@ -105,12 +118,13 @@ class _Readout(ABC):
     ) -> tuple[Scorer, dict[str, Any]]:
         """Fitted on all that is known, at one value of those that were tried: what scores codes, and facts."""
 
-    def choose(self, codes: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int) -> tuple[float, dict[str, float]]:
-        """The value with the best validation top-1, ties to the smaller, and the accuracy of each, percent."""
+    def choose(self, codes: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int) -> _Choice:
+        """The value with the best validation top-1, ties to the smaller."""
         truth = labels[num_train:]
-        scored = self.validated(codes, labels, num_train, num_classes)
+        scored, unsolved = self.validated(codes, labels, num_train, num_classes)
         right = {value: (scores.argmax(1) == truth).double().mean().item() * 100 for value, scores in scored.items()}
-        return max(right, key=lambda v: (right[v], -v)), {f"{v:g}": accuracy for v, accuracy in right.items()}
+        best = max(right, key=lambda v: (right[v], -v))
+        return _Choice(best, {f"{v:g}": accuracy for v, accuracy in right.items()}, unsolved)
 
 
 @dataclass(frozen=True)
@@ -118,9 +132,11 @@ class _Linear(_Readout):
     grid: tuple[float, ...]
     loss: str
 
-    def validated(self, codes: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int) -> dict[float, torch.Tensor]:
+    def validated(
+        self, codes: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int
+    ) -> tuple[dict[float, torch.Tensor], list[float]]:
         found = fit_linear(codes[:num_train], labels[:num_train], num_classes, sorted(self.grid), self.loss)
-        return {f.c: f.scores(codes[num_train:]) for f in found}
+        return {f.c: f.scores(codes[num_train:]) for f in found}, [f.c for f in found if not f.converged]
 
     def fit(
         self, codes: torch.Tensor, labels: torch.Tensor, num_classes: int, value: float, tried: Mapping[str, float]
@@ -142,10 +158,12 @@ class _Linear(_Readout):
 class _Neighbours(_Readout):
     numbers: tuple[int, ...]
 
-    def validated(self, codes: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int) -> dict[float, torch.Tensor]:
+    def validated(
+        self, codes: torch.Tensor, labels: torch.Tensor, num_train: int, num_classes: int
+    ) -> tuple[dict[float, torch.Tensor], list[float]]:
         numbers = sorted({min(k, num_train) for k in self.numbers})
         similarities, rows = nearest(codes[:num_train], codes[num_train:], numbers[-1])
-        return {k: vote(similarities, labels[rows], num_classes, k) for k in numbers}
+        return {k: vote(similarities, labels[rows], num_classes, k) for k in numbers}, []
 
     def fit(
         self, codes: torch.Tensor, labels: torch.Tensor, num_classes: int, value: float, tried: Mapping[str, float]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from seedbed.tasks.catalogue import TASKS
 from seedbed.trials.results import Outcome, Results
 from seedbed.verdicts.families import Family
 from seedbed.verdicts.findings.finding import Finding
@@ -27,8 +28,11 @@ def variances(results: Results, families: Sequence[Family]) -> list[Finding]:
 
 def _what_is_drawn(results: Results, target: str) -> str:
     """What changes from one sample seed to the next."""
-    data = results.study.targets.get(target)
-    of_target = data is not None and (data.train_per_class is not None or bool(data.recipe))
+    data, of_target = results.study.targets.get(target), False
+    if data is not None:
+        store, task = results.plan.stores[target], TASKS.make(data.task)
+        first, second = (task.load(store, seed).train for seed in results.study.sample_seeds[:2])
+        of_target = not np.array_equal(first, second)
     return "a draw of the source's images and classes" + (" and of the target's training images" if of_target else "")
 
 

@@ -85,12 +85,15 @@ def _finding(results: Results, family: Family, arm: str, floor: tuple[str, str],
     labels = {"own labels": "the source itself", "fine labels": "all fine labels of the source"}[floor[1]]
     floor_there = "chance" if floor[1] == "own labels" else repr(floor[0])
     reference, place = results.study.reference, f"on {family.target} ({family.method})"
-    doubt = f"the gain of '{reference}' over {{}} is itself in doubt, so what share of it '{arm}' keeps cannot be told"
+
+    def in_doubt(over: str) -> str:
+        return f"the gain of '{reference}' over {over} is itself in doubt, so what share of it '{arm}' keeps cannot be told"
+
     if here.interval is None:
-        said = f"{doubt.format(repr(floor[0]))} {place}."
+        said = f"{in_doubt(repr(floor[0]))} {place}."
     elif there.interval is None:
         kept = f"'{arm}' keeps {_words(here)} of what '{reference}' gains over '{floor[0]}' {place}"
-        said = f"{kept}; {doubt.format(floor_there)} on {labels}."
+        said = f"{kept}; {in_doubt(floor_there)} on {labels}."
     else:
         said = (
             f"'{arm}' keeps {_words(here)} of what '{reference}' gains over '{floor[0]}' {place}, and {_words(there)} of its gain over "

@@ -21,6 +21,7 @@ from seedbed.verdicts.questions.facts import look
 from seedbed.verdicts.questions.template import BUDGETS, EMBEDDED_SOURCE, RANDOM, ArmLine, StudyFile
 
 _EMBEDDED_SECOND = "digits()"
+UNSEEN_SIZE = "{} could not be looked at ({}): as if it had 100,000 images; fit the budgets of first-short to what it has"
 _EMBEDDED_TARGET = "toy(per_class=50, test_per_class=20, seed=1)"
 
 
@@ -35,7 +36,12 @@ class BlindAddition(Question):
                 "Give --source twice: the first, and what is added to it.",
             )
         named = sources or (EMBEDDED_SOURCE, _EMBEDDED_SECOND)
-        sizes = [look(source).num_images for source in named]
+        facts = [look(source) for source in named]
+        sizes = [f.num_images for f in facts]
+        if not all(sizes):
+            empty = named[sizes.index(0)]
+            raise UsageError(f"{empty} has no class of which a training image would be left", "A class needs two images at least.")
+        unseen = [UNSEEN_SIZE.format(source, f.unseen) for source, f in zip(named, facts, strict=True) if f.unseen]
         short = [max(1, round(budget * sizes[0] / sum(sizes))) for budget in BUDGETS]
         arms = [
             ArmLine("first", "only(source='first')", "the first source alone"),
@@ -59,6 +65,7 @@ class BlindAddition(Question):
             targets or ([] if sources else [_EMBEDDED_TARGET]),
             backbones=backbones,
             table=dict(zip(("first", "second"), named, strict=True)),
+            remarks=unseen,
         ).text()
 
     def answer(self, results: Results) -> list[Answer]:

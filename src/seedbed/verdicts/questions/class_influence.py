@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seedbed.base.errors import UsageError
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.facts import look
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile, one_source
 
 _SEEDS = "60             # as many nets, each with a half of the classes of its own; the report says how many are enough"
+
+
+_LEAST_CLASSES = 4
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,12 @@ class ClassInfluence(Question):
     """Which classes of the source help the target, and which harm it?"""
 
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+        facts = look(one_source("class-influence", sources))
+        if len(facts.leaves) < _LEAST_CLASSES:
+            raise UsageError(
+                f"a source of {len(facts.leaves)} classes is too small for the question 'class-influence'",
+                f"Halves must differ from net to net: {_LEAST_CLASSES} classes at least, better dozens.",
+            )
         arms = (ArmLine("half", "classes(fraction=0.5)", "half of the classes, anew with each seed"), RANDOM)
         words = "Which classes of the source help the target, and which harm it?"
         return StudyFile(

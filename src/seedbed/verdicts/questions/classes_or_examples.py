@@ -19,8 +19,8 @@ from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, counterpart, with_own_reference
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.facts import look
-from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.facts import Facts, look
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile, one_source
 
 _SHARES = (2, 4, 8)  # the budgets are a half, a quarter and an eighth of the images
 _LEAST = 2  # images of a class, where a budget is spread over all of them
@@ -31,13 +31,15 @@ class ClassesOrExamples(Question):
     """For the same number of images, are more classes better or more examples of each?"""
 
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
-        facts = look(sources[0] if sources else EMBEDDED_SOURCE)
+        facts = look(one_source("classes-or-examples", sources))
         arms = [ArmLine("all", "", "every image of every class")]
-        fitting = [share for share in _SHARES if facts.num_images // share >= _LEAST * len(facts.leaves)]
+        fitting = [
+            share for share in _SHARES if facts.num_images // share >= _LEAST * len(facts.leaves) and _is_choice(facts, share)
+        ]
         if not fitting:
             raise UsageError(
                 f"{facts.num_images:,} images of {len(facts.leaves)} classes are too few for the question 'classes-or-examples'",
-                f"Half of them must be {_LEAST} images a class at least.",
+                f"Half of them must be {_LEAST} images a class at least, and fit into fewer classes than there are.",
             )
         for share in fitting:
             budget = f"images={facts.num_images // share:_}"
@@ -67,3 +69,13 @@ def _other_way(study: Study, arm: str) -> str | None:
     if len(steps) != 1 or not isinstance(step := steps[0][1], Budget) or step.favour != "examples":
         return None
     return counterpart(study, arm, f"budget(images={step.images}, favour='classes')")
+
+
+def _is_choice(facts: Facts, share: int) -> bool:
+    """Whether fewer classes than all can hold that part of the images: then the two ways differ."""
+    held = 0
+    for num, size in enumerate(sorted(facts.sizes), start=1):  # the smallest first: whichever classes are drawn
+        held += size
+        if held >= facts.num_images // share:
+            return max(2, num) < len(facts.sizes)
+    return False

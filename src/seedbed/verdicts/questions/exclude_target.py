@@ -7,13 +7,13 @@ of these classes being the target's, beyond there being fewer.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from seedbed.base.call import Call
 from seedbed.base.errors import UsageError
-from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.overlap import nodes_of
-from seedbed.data.synsets import KNOWN_TARGETS
+from seedbed.data.synsets import KNOWN_TARGETS, TARGET_CLASSES, closure_of
 from seedbed.trials.overlap import nothing_known, says_its_classes
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
@@ -22,7 +22,7 @@ from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import Facts, look, open_target
-from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, RANDOM, ArmLine, StudyFile, target_name
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile, one_source, target_name
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,23 @@ class ExcludeTarget(Question):
     """What does it cost to pre-train without the target's own classes?"""
 
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
-        facts = look(sources[0] if sources else EMBEDDED_SOURCE)
+        facts = look(one_source("exclude-target", sources))
         if not facts.unseen and facts.hierarchy is None:
             facts.need_hierarchy("exclude-target")
-        node = _branch(facts.hierarchy, facts.leaves) if facts.hierarchy and not targets else None
-        dropped = {node: f"exclude(synsets=[{node!r}])"} if node else {target_name(t): _named(t, facts) for t in targets}
-        own = {f"{node}-classes": f'source(recipe="under(synsets=[{node!r}])")'} if node else {}
+        node = None if targets else _branch(facts)
+        dropped = {target_name(t): _named(t, facts) for t in targets}
+        own = {}
+        if node:
+            name = target_name(node)
+            dropped = {name: _call("exclude", synsets=[node])}
+            own = {f"{name}-classes": _call("source", recipe=_call("under", synsets=[node]))}
         arms = [ArmLine("all", "", "every class")]
         for name, recipe in dropped.items():
             what = f"the classes under {name!r}, which are a target" if node else f"all classes of the source that {name} holds"
             arms.append(ArmLine(f"without-{name}", recipe, f"without {what}"))
-            arms.append(ArmLine(f"like-{name}", _control(recipe), "as many classes dropped, of those that stay: its control"))
+            arms.append(
+                ArmLine(f"like-{name}", _call("like", recipe=recipe), "as many classes dropped, of those that stay: its control")
+            )
         words = "What does it cost to pre-train without the target's own classes?"
         return StudyFile(
             "exclude-target", words, "all", [*arms, RANDOM], sources, targets, backbones=backbones, facts=facts, own_targets=own
@@ -56,16 +62,19 @@ def _named(target: str, facts: Facts) -> str:
     opened = open_target(target, name) if facts.hierarchy else None
     known = next((k for k in KNOWN_TARGETS if k in re.split(r"[^a-z0-9]+", name.lower())), None)
     if facts.hierarchy and opened and (known is None or says_its_classes(opened, facts.hierarchy)):
-        _check(name, nodes_of(opened.classes, opened.hierarchy, facts.hierarchy), opened.classes, facts)
-        return f"exclude(target={name!r})"
-    return f"exclude(target={known or name!r})"
+        _check(name, nodes_of(opened.classes, opened.hierarchy, facts.hierarchy).values(), opened.classes, facts)
+        return _call("exclude", target=name)
+    if facts.hierarchy and known:
+        _check(name, KNOWN_TARGETS[known], tuple(TARGET_CLASSES[known]), facts)
+    return _call("exclude", target=known or name)
 
 
-def _check(name: str, nodes: Mapping[str, str], classes: Sequence[str], facts: Facts) -> None:
-    if not nodes:
-        raise nothing_known(name, classes)
-    gone = facts.hierarchy.closure(nodes.values()) if facts.hierarchy else frozenset()
+def _check(name: str, nodes: Iterable[str], classes: Sequence[str], facts: Facts) -> None:
+    """Some class of the source must go, and two must stay."""
+    gone = closure_of(nodes, facts.hierarchy) if facts.hierarchy else frozenset()
     stay = [leaf for leaf in facts.leaves if leaf not in gone]
+    if len(stay) == len(facts.leaves):
+        raise nothing_known(name, classes)
     if len(stay) < 2:
         raise UsageError(
             f"target {name!r} holds {len(facts.leaves) - len(stay)} of the source's {len(facts.leaves)} classes: nothing would be left "
@@ -74,13 +83,21 @@ def _check(name: str, nodes: Mapping[str, str], classes: Sequence[str], facts: F
         )
 
 
-def _control(recipe: str) -> str:
-    return f'like(recipe="{recipe}")'
+def _call(name: str, **settings: object) -> str:
+    return str(Call(name=name, kwargs=settings))
 
 
-def _branch(tree: Hierarchy, leaves: Sequence[str]) -> str | None:
+def _branch(facts: Facts) -> str:
     """The node that holds nearest to a fifth of the classes."""
+    tree, leaves = facts.hierarchy, facts.leaves
+    if tree is None:
+        raise UsageError(f"the source could not be looked at ({facts.unseen}), and no target is named", "Name one: --target DATA.")
     nodes = sorted({node for leaf in leaves for node in tree.chain(leaf)[1:-1]})
     sizes = {node: len(tree.under(node, leaves)) for node in nodes}
-    fitting = {node: n for node, n in sizes.items() if 2 <= n <= len(leaves) // 2}
-    return min(fitting, key=lambda n: (abs(fitting[n] - len(leaves) / 5), n), default=None)
+    fitting = {node: n for node, n in sizes.items() if 2 <= n <= min(len(leaves) // 2, len(leaves) - 2)}
+    if not fitting:
+        raise UsageError(
+            "no branch of the source's hierarchy holds two classes or more, and at most half of them",
+            "Name a target: --target DATA.",
+        )
+    return min(fitting, key=lambda n: (abs(fitting[n] - len(leaves) / 5), n))

@@ -95,20 +95,18 @@ def open_target(target: str, name: str) -> Source | Store | None:
 
 def _facts(source: str) -> Facts:
     opened = open_source(source)
-    rows = opened.splits == TRAIN
-    share = (
-        1.0 if len(set(opened.splits.tolist())) > 1 else 1 - HELD_OUT_SHARE
-    )  # packing takes a test split off a source without one
-    sizes = np.floor(share * np.bincount(opened.leaves[rows], minlength=len(opened.classes))).astype(int)
-    tree, text = opened.hierarchy, None
-    if tree is None and all(is_synset(label) for label in opened.classes):
-        tree, text = open_hierarchy("wordnet", opened.classes), "wordnet"
-    return Facts(leaves=opened.classes, sizes=tuple(sizes.tolist()), hierarchy=tree, hierarchy_text=text)
+    is_split = len(set(opened.splits.tolist())) > 1  # packing takes a test split off a source without one
+    sizes = np.bincount(opened.leaves[opened.splits == TRAIN], minlength=len(opened.classes))
+    return _with_hierarchy(opened, np.floor((1.0 if is_split else 1 - HELD_OUT_SHARE) * sizes).astype(int))
 
 
 def _facts_of_store(store: Store) -> Facts:
-    tree, text = store.hierarchy, None
-    if tree is None and all(is_synset(label) for label in store.classes):
-        tree, text = open_hierarchy("wordnet", store.classes), "wordnet"
-    sizes = np.bincount(store.leaves[store.splits == TRAIN], minlength=len(store.classes))
-    return Facts(leaves=store.classes, sizes=tuple(sizes.tolist()), hierarchy=tree, hierarchy_text=text)
+    return _with_hierarchy(store, np.bincount(store.leaves[store.splits == TRAIN], minlength=len(store.classes)))
+
+
+def _with_hierarchy(data: Source | Store, sizes: np.ndarray) -> Facts:
+    """The data's own hierarchy, or WordNet where all labels are synsets."""
+    tree, text = data.hierarchy, None
+    if tree is None and all(is_synset(label) for label in data.classes):
+        tree, text = open_hierarchy("wordnet", data.classes), "wordnet"
+    return Facts(leaves=data.classes, sizes=tuple(sizes.tolist()), hierarchy=tree, hierarchy_text=text)

@@ -17,7 +17,7 @@ from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import look
-from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, LABEL_SET_METHODS, RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.template import LABEL_SET_METHODS, RANDOM, ArmLine, StudyFile, one_source
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class FineOrCoarse(Question):
     """Do coarse labels on the same images teach features for fine classes?"""
 
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
-        facts = look(sources[0] if sources else EMBEDDED_SOURCE)
+        facts = look(one_source("fine-or-coarse", sources))
         facts.need_hierarchy("fine-or-coarse")
         depths = facts.depths_near((0.35, 0.1))
         coarse = [ArmLine(f"coarse{num}", f"bottom_up(depth={depth})", f"{num} classes") for depth, num in depths.items()]

@@ -17,7 +17,7 @@ from seedbed.verdicts.pairs import Pair, with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import look
-from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, LABEL_SET_METHODS, RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.template import LABEL_SET_METHODS, RANDOM, ArmLine, StudyFile, one_source
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Granularity(Question):
     """For the same number of classes and images, are coarse or fine, near or far classes better?"""
 
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
-        facts = look(sources[0] if sources else EMBEDDED_SOURCE)
+        facts = look(one_source("granularity", sources))
         facts.need_hierarchy("granularity")
         depth, num = next(iter(facts.depths_near((0.35,)).items()))
         total = num * max(1, min(facts.sizes))  # what any so many leaves hold

@@ -17,7 +17,7 @@ from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import Facts, look
-from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, LABEL_SET_METHODS, RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.template import LABEL_SET_METHODS, RANDOM, ArmLine, StudyFile, one_source
 
 _SHARES = (0.7, 0.35, 0.1)  # of the classes
 
@@ -27,7 +27,7 @@ class NumClasses(Question):
     """What do fewer, coarser classes cost on the target?"""
 
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
-        facts = look(sources[0] if sources else EMBEDDED_SOURCE)
+        facts = look(one_source("num-classes", sources))
         facts.need_hierarchy("num-classes")
         depths = facts.depths_near(_SHARES)
         arms = [ArmLine("all", "", "every leaf class")]

@@ -78,8 +78,8 @@ class StudyFile:
 
     def text(self) -> str:
         """The file; raises UsageError for more sources than the question takes, or two targets of one name."""
-        if len(self.sources) > 1 and self.table is None:
-            raise UsageError(f"the question {self.question!r} takes one source, not {len(self.sources)}", "Give --source once.")
+        if self.table is None:
+            one_source(self.question, self.sources)
         tables = (self._top(), self._source(), self._pretraining(), self._arms(), self._targets(), self._methods())
         return "\n\n".join("\n".join(lines) for lines in tables) + "\n"
 
@@ -94,18 +94,26 @@ class StudyFile:
             "# Run:  seedbed study plan FILE   what it will cost;   seedbed study run FILE   then   seedbed report FILE",
             *unseen,
             f'question  = "{self.question}"',
-            f'reference = "{self.reference}"          # what arms are compared with, but where a comment says otherwise',
+            f'reference = "{self.reference}"          # what arms are compared with, except where a comment says otherwise',
             f"seeds     = {self.seeds}",
             "margin    = 1.0            # points: what counts as no difference worth having",
         ]
 
     def _source(self) -> list[str]:
-        packed = self.table is None and Store.is_at(self._first)
+        named = list((self.table or {"": self._first}).values())
+        stored = {Store.open(data).size_px for data in named if Store.is_at(data)}
+        if len(stored) > 1:
+            raise UsageError(
+                f"the stores are packed at {' and '.join(map(str, sorted(stored)))} px, and one source has one size",
+                "Pack them at one size, or name the images instead.",
+            )
+        is_packed = all(map(Store.is_at, named)) and self.table is None
+        size_px = next(iter(stored), 32)
         hierarchy = self.facts.hierarchy_text if self.facts else None
         return [
             "[source]                   # what is pre-trained on: a folder of images by class, a store, or a call",
             f"data    = {toml_value(self.table or self._first)}",
-            *([] if packed else ["size_px = 32               # images are packed once at this size"]),
+            *([] if is_packed else [f"size_px = {size_px}               # images are packed once at this size"]),
             *([f"hierarchy = {toml_value(hierarchy)}"] if hierarchy else []),
             *([f"fine_labels = true         # {_FINE}"] if self.fine_labels else []),
         ]
@@ -138,6 +146,13 @@ class StudyFile:
         return ["[methods]", *(f"{key} = {toml_value(call)}   # {comment}" for key, call, comment in self.methods)]
 
 
+def one_source(question: str, sources: Sequence[str]) -> str:
+    """The source of a question that takes one, the embedded one where none is given; raises UsageError for more."""
+    if len(sources) > 1:
+        raise UsageError(f"the question {question!r} takes one source, not {len(sources)}", "Give --source once.")
+    return sources[0] if sources else EMBEDDED_SOURCE
+
+
 def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-")
 
@@ -146,5 +161,5 @@ def target_name(path: str) -> str:
     """A TOML key for a target: the last part of its path, or the name of its call."""
     is_call = "(" in path and not os.path.exists(path)
     stem = path.split("(")[0] if is_call else path.rstrip("/").rsplit("/", 1)[-1]
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "target"
+    name = re.sub(r"[^\w-]+", "-", stem).strip("-") or "target"
     return f"{name}-data" if name in RESERVED else name

@@ -20,7 +20,7 @@ from seedbed.verdicts.pairs import Pair, by_settings, canonical
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import Facts, look
-from seedbed.verdicts.questions.template import BUDGETS, EMBEDDED_SOURCE, RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.template import BUDGETS, RANDOM, ArmLine, StudyFile, one_source
 
 _HALVES = (("minimal", "a"), ("minimal", "b"), ("random", "a"))
 _METHODS = (
@@ -34,7 +34,7 @@ class UnrelatedData(Question):
     """Does pre-training on unrelated classes as well help or harm a half of the source?"""
 
     def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
-        facts = look(sources[0] if sources else EMBEDDED_SOURCE)
+        facts = look(one_source("unrelated-data", sources))
         facts.need_hierarchy("unrelated-data")
         arms = [ArmLine("both", "", "A and B; each half is compared with it on its own classes")]
         for kind, half in _HALVES:
