@@ -282,3 +282,12 @@ def test_mistakes_are_named() -> None:
         ArmScores(arm="a", values=np.array([50.0]), per_image=np.array([[50.0]]))
     with pytest.raises(ValueError, match="num_images"):
         ArmScores(arm="a", values=np.array([50.0]), statistic=lambda rows: np.zeros(1))
+
+
+def test_images_that_all_agree_do_not_prove_equivalence() -> None:
+    """Ten images, all right in both arms: the next one might differ; ten thousand would be enough."""
+    for num_images, verdict in ((10, "undecided"), (10_000, "equivalent")):
+        arm, reference = (scored(name, np.full((2, num_images), 100.0)) for name in ("arm", "reference"))
+        [contrast] = contrast_pairs([(arm, reference)], margin=1.0)
+        assert contrast.verdict == verdict and contrast.difference == 0
+        assert contrast.interval is not None and contrast.interval[1] > 100 / num_images

@@ -77,6 +77,9 @@ def _abs_t(estimate: float, variance: float) -> float:
     return math.inf if estimate else 0.0
 
 
+_ONE_IMAGE_VARIANCE = 100.0**2  # percent: one image of n right instead of wrong moves a mean by 100 / n
+
+
 class Spreads:
     """The variances over seeds of the groups of one family, each shrunk to their mean; groups have 2 seeds or more."""
 
@@ -119,6 +122,10 @@ def _image_parts(groups: Sequence[ArmScores], coefficients: Sequence[float]) -> 
         return []
     if how == "per_image":
         arrays = [g.per_image for g in groups if g.per_image is not None]
-        return [(*image_variance(arrays, coefficients), num_images)]
+        v_image, v_both = image_variance(arrays, coefficients)
+        total = sum(c * float(x.mean()) for c, x in zip(coefficients, arrays, strict=True))
+        if not float(v_image) and not round(total, 9):  # no image tells the groups apart: the next one might
+            v_image = np.asarray(_ONE_IMAGE_VARIANCE / num_images**2)
+        return [(v_image, v_both, num_images)]
     resampled = sum(c * g.bootstrap_means() for c, g in zip(coefficients, groups, strict=True))
     return [(np.asarray(sample_variance(np.asarray(resampled))), 0.0, num_images)]
