@@ -63,9 +63,10 @@ def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Findi
     named = lambda i: str(store.names.get(store.classes[i], store.classes[i])).split(",")[0]  # noqa: E731
     listed = lambda rows: ", ".join(f"{named(i)} {points(float(found.values[i]), 2)}" for i in rows)  # noqa: E731
     certain = int((np.abs(found.values) > found.half_widths_joint).sum())
+    helping, harming = (ranked[found.values[ranked] * sign > 0][:_SHOWN] for ranked, sign in ((order[::-1], 1), (order, -1)))
     sentence = (
-        f"{place} the classes of the source that help most are {listed(order[::-1][:_SHOWN])}; those that harm most, "
-        f"{listed(order[:_SHOWN])} (points, {found.num_nets} nets). {_trust(found, certain)}"
+        f"{place} the classes of the source with the highest influence are {listed(helping) or 'none'}; with the lowest, "
+        f"{listed(harming) or 'none'} (points, {found.num_nets} nets). {_trust(found, certain)}"
     )
     return Finding(
         **common,
