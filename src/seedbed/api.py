@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from seedbed.trials.study import Study
     from seedbed.verdicts.answer import Answer
     from seedbed.verdicts.findings import Finding
+    from seedbed.verdicts.questions.facts import Named
 
 OnProgress = Callable[["Progress"], None]
 _DEFAULT_PX = 64
@@ -321,19 +322,24 @@ def transfer(
 
 def ask(
     question: str,
-    sources: Sequence[str] = (),
-    targets: Sequence[str] = (),
+    sources: Named | Sequence[Named] = (),
+    targets: Named | Sequence[Named] = (),
     *,
-    backbones: Sequence[str] = (),
+    backbones: str | Sequence[str] = (),
     folder: str | Path = ".",
 ) -> Study:
     """The study that asks a question, as `seedbed study new` writes it; `study.run()` runs it, `answers` and `findings` read the results.
+    `dataclasses.replace(study, seeds=5)` is the same study with something changed.
 
     Args:
         question: its name (docs/questions.md).
-        sources, targets: paths or call strings; the embedded data stand in where there are none.
+        sources, targets: paths, call strings or stores, one or several; the embedded data stand in where there are none.
         backbones: networks; with several, every arm once with each.
         folder: paths are relative to it, and results go there.
+
+    Raises:
+        UsageError: an unknown question, a call that is none, data that have no path.
+        BadDataError: a path at which nothing is.
 
     Example:
         >>> import seedbed as sb
@@ -343,22 +349,19 @@ def ask(
     """
     from seedbed.trials.study import parse_study
     from seedbed.verdicts.questions import question as question_named
+    from seedbed.verdicts.questions.facts import named
 
     place = Path(folder).expanduser().resolve()
-    text = question_named(question).study(_from(place, sources), _from(place, targets), list(backbones))
+    networks = [backbones] if isinstance(backbones, str) else list(backbones)
+    text = question_named(question).study(named(sources, place), named(targets, place), networks)
     return parse_study(text, place / f"{question}.toml")
-
-
-def _from(folder: Path, data: Sequence[str]) -> list[str]:
-    """Paths taken from a folder, calls as they are."""
-    return [str(folder / d) if (folder / d).exists() else d for d in map(str, data)]
 
 
 def answers(results: Results) -> list[Answer]:
     """What the results say of the study's question: one answer per comparison, with its sentence."""
     from seedbed.verdicts.questions import answer
 
-    return answer(results)
+    return answer(_results(results))
 
 
 def findings(results: Results) -> list[Finding]:
@@ -366,17 +369,23 @@ def findings(results: Results) -> list[Finding]:
     from seedbed.verdicts.findings import findings as found
     from seedbed.verdicts.questions import answer
 
-    return found(results, answer(results))
+    return found(_results(results), answer(results))
 
 
 def report(results: Results, path: str | Path) -> Path:
     """Write the report of a study's results as one HTML page; raises UsageError for another name or object."""
     from seedbed import writeup
+
+    return writeup.report(_results(results), Path(path))
+
+
+def _results(results: Results) -> Results:
     from seedbed.trials.results import Results as ResultsOfStudy
 
     if not isinstance(results, ResultsOfStudy):
-        raise UsageError(f"{results!r} are no results of a study", "Give what study.run() returns: sb.Study.load(FILE).run().")
-    return writeup.report(results, Path(path))
+        what = type(results).__name__
+        raise UsageError(f"a {what} is not the results of a study", "Give what study.run() returns: sb.Study.load(FILE).run().")
+    return results
 
 
 def open_for(backbone: Backbone | str | Path, device: str, data: Store | Source | str | Path, seed: int) -> Backbone:

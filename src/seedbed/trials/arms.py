@@ -94,6 +94,7 @@ class Arm:
     backbone: str | None = None
     objective: str | None = None
     images_seen: tuple[int, ...] | None = None
+    budget_share: float | None = None  # of the study's training budgets, whatever they are: for equal exposure
     batch_size: int | None = None
     learning_rate: float | None = None
     weight_decay: float | None = None
@@ -108,8 +109,12 @@ class Arm:
             what = "an existing checkpoint" if self.is_checkpoint else "init = 'random'"
             if self.recipe:
                 raise ValueError(f"{what} trains on nothing, so the recipe {self.recipe!r} would say nothing")
-            if idle := [k for k in _OF_TRAINING if getattr(self, k) is not None]:
+            if idle := [k for k in (*_OF_TRAINING, "budget_share") if getattr(self, k) is not None]:
                 raise ValueError(f"{what} trains on nothing, so {idle[0]!r} would say nothing")
+        if self.budget_share is not None and not 0 < self.budget_share <= 1:
+            raise ValueError(f"budget_share = {self.budget_share} is a share of the study's images_seen, in (0, 1]")
+        if self.budget_share is not None and self.images_seen is not None:
+            raise ValueError("budget_share and images_seen both say how long an arm is trained: leave one out")
         if self.is_checkpoint and self.init == "random":
             raise ValueError("an arm is either random or an existing checkpoint: leave out 'init' or 'weights'")
 
@@ -124,7 +129,15 @@ class Arm:
 
     def pretraining(self, common: Pretraining) -> Pretraining:
         """The study's pre-training with this arm's own keys."""
-        return replace(common, **self.own())
+        own = self.own()
+        if self.budget_share is not None:
+            own["images_seen"] = tuple(max(1, round(budget * self.budget_share)) for budget in common.images_seen)
+        return replace(common, **own)
+
+    @property
+    def has_own_budgets(self) -> bool:
+        """Whether it is trained for other budgets than the study's."""
+        return self.images_seen is not None or self.budget_share is not None
 
     def own(self) -> dict[str, Any]:
         """The keys of the pre-training that this arm overrides."""

@@ -129,7 +129,11 @@ class Study:
         if len(self.arms) < 2:
             raise UsageError(f"the study {self.name!r} has one arm only", "Add an arm to compare with the reference.")
         for name, arm in self.arms.items():
-            if (own := len(arm.budgets(self.pretraining))) not in (1, len(self.budgets)):
+            try:
+                own = len(arm.budgets(self.pretraining))
+            except ValueError as error:
+                raise UsageError(f"[arms] {name}: {error}", "Its share of the budgets leaves two of one size.") from None
+            if own not in (1, len(self.budgets)):
                 raise UsageError(
                     f"[arms] {name}: {own} training budgets, where another arm has {len(self.budgets)}",
                     "Give every arm as many, to be compared rank by rank, or one, to be compared with each.",

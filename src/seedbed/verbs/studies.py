@@ -5,7 +5,6 @@ In: parsed options. Out: (document, exit status); 4 when cells failed.
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -69,12 +68,12 @@ def _introduce(study: Study, out: str) -> None:
 
 
 def study_new(options: Namespace) -> Result:
-    from seedbed.data.formats import FORMATS
     from seedbed.verdicts.questions import question
+    from seedbed.verdicts.questions.facts import is_missing
 
     text = question(options.question).study(options.source, options.target, options.backbone)
     for data in (*options.source, *options.target):
-        if "://" not in data and data.partition("(")[0] not in FORMATS.names() and not os.path.exists(data):
+        if is_missing(data):
             print(f"seedbed: there is no {data} (yet): the file is written as if there were", file=sys.stderr)
     if not options.json:
         sys.stdout.write(text)

@@ -68,7 +68,7 @@ def counterpart(study: Study, arm: str, recipe: str) -> str | None:
         for other, spec in study.arms.items()
         if spec.trains and canonical(spec.recipe) == canonical(recipe) and settings_of(study, other) == settings_of(study, arm)
     ]
-    return min(same, key=lambda other: (study.arms[other].images_seen is not None, other != study.reference), default=None)
+    return min(same, key=lambda other: (study.arms[other].has_own_budgets, other != study.reference), default=None)
 
 
 def controlled(study: Study, arm: str) -> str | None:

@@ -40,7 +40,7 @@ def scaling_laws(results: Results, families: Sequence[Family]) -> list[Finding]:
 def _is_sized(study: Study, arm: str) -> bool:
     """Whether an arm differs from the whole source in the number of images and classes alone, drawn at random."""
     spec = study.arms[arm]
-    if not spec.trains or settings_of(study, arm) or (spec.images_seen is not None):
+    if not spec.trains or settings_of(study, arm) or spec.has_own_budgets:
         return False
     calls = parse_calls(spec.recipe, "recipe") if spec.recipe else ()
     return all(

@@ -18,10 +18,10 @@ from seedbed.verdicts.pairs import Pair, by_settings, with_own_reference
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import look
-from seedbed.verdicts.questions.template import BUDGETS, EMBEDDED_SOURCE, RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.template import EMBEDDED_SOURCE, RANDOM, ArmLine, StudyFile, rounded_share
 
 _EMBEDDED_SECOND = "digits()"
-UNSEEN_SIZE = "{} could not be looked at ({}): as if it had 100,000 images; fit the budgets of first-short to what it has"
+UNSEEN_SIZE = "{} could not be looked at ({}): as if it had 100,000 images; fit the budget_share of first-short to what it has"
 _EMBEDDED_TARGET = "toy(per_class=50, test_per_class=20, seed=1)"
 
 
@@ -42,15 +42,15 @@ class BlindAddition(Question):
             empty = named[sizes.index(0)]
             raise UsageError(f"{empty} has no class of which a training image would be left", "A class needs two images at least.")
         unseen = [UNSEEN_SIZE.format(source, f.unseen) for source, f in zip(named, facts, strict=True) if f.unseen]
-        short = [max(1, round(budget * sizes[0] / sum(sizes))) for budget in BUDGETS]
+        share = sizes[0] / sum(sizes)
         arms = [
             ArmLine("first", "only(source='first')", "the first source alone"),
             ArmLine("both", "", "both sources at the same compute; compared with first, and with first-short"),
             ArmLine(
                 "first-short",
                 "only(source='first')",
-                f"the first alone, {100 * sizes[0] / sum(sizes):.0f} % of the budget: each of its images as often as in both",
-                {"images_seen": short},
+                "the first alone, for its share of the budget: each of its images as often as in both",
+                {"budget_share": rounded_share(share)},
             ),
             ArmLine("second", "only(source='second')", "what is added, alone"),
             RANDOM,
@@ -75,7 +75,7 @@ class BlindAddition(Question):
 def _pairs(study: Study, target: str) -> list[Pair]:
     """Every arm against the first source alone, of the same network; both, also against the first at equal exposure."""
     recipe = study.arms[study.reference].recipe
-    short = [arm for arm, spec in study.arms.items() if spec.recipe == recipe and spec.trains and spec.images_seen is not None]
+    short = [arm for arm, spec in study.arms.items() if spec.recipe == recipe and spec.trains and spec.has_own_budgets]
     found = [pair for pair in with_own_reference(study, target) if pair.arm not in short]
     for arms in by_settings(study):
         both = [arm for arm in arms if study.arms[arm].trains and study.arms[arm].recipe == ""]

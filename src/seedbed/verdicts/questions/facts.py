@@ -6,14 +6,14 @@ In: a source as a study file names it. Out: facts, told from the listing without
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from seedbed.base.errors import SeedbedError, UsageError
-from seedbed.data.formats import open_source
+from seedbed.base.errors import BadDataError, SeedbedError, UsageError
+from seedbed.data.formats import FORMATS, open_source, parse_data
 from seedbed.data.hierarchies import open_hierarchy
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.source import TRAIN, Source
@@ -21,6 +21,8 @@ from seedbed.data.splits import HELD_OUT_SHARE
 from seedbed.data.store import Store
 from seedbed.data.wordnet import is_synset
 from seedbed.trials.data import read_target
+
+Named = str | Path | Store  # data that a study file can name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,24 +75,53 @@ class Facts:
 
 
 def look(source: str) -> Facts:
-    """Facts of a source; where it cannot be opened, those of a usual one, with the reason."""
+    """Facts of a source; where its data are not there, those of a usual one, with the reason. Raises UsageError for a call that is none."""
     try:
         return _facts_of_store(Store.open(source)) if Store.is_at(source) else _facts(source)
+    except UsageError:
+        raise
     except SeedbedError as error:
         return Facts(leaves=tuple(map(str, range(200))), sizes=(500,) * 200, hierarchy=None, unseen=error.message.split("\n")[0])
 
 
 def open_target(target: str, name: str) -> Source | Store | None:
-    """A target as a study file names it; None where it cannot be looked at yet."""
+    """A target as a study file names it; None where its data are not there. Raises UsageError for a call that is none."""
+    data = read_target(target, name, Path())
+    if not isinstance(data.data, str) or data.is_own_source:
+        return None
     try:
-        data = read_target(target, name, Path())
-        if not isinstance(data.data, str) or data.is_own_source:
-            return None
         if Store.is_at(data.data):
             return Store.open(data.data)
         return open_source(data.data, hierarchy=data.hierarchy if isinstance(data.hierarchy, str) else None)
-    except SeedbedError:
+    except BadDataError:
         return None
+
+
+def named(data: Named | Sequence[Named], folder: Path) -> list[str]:
+    """Data as a study file names them: paths taken from a folder, calls as they are. Raises UsageError for data that have no path,
+    BadDataError for a path at which nothing is."""
+    found = []
+    for given in [data] if isinstance(data, str | Path | Store) else data:
+        if not isinstance(given, str | Path | Store):
+            raise UsageError(
+                f"{given!r} is not a path, a call string or a store",
+                "A study file names its data: pack a Source first, sb.pack(...).",
+            )
+        name = str(given.path.resolve() if isinstance(given, Store) else given)
+        name = str(folder / name) if (folder / name).exists() else name
+        if is_missing(name):
+            raise BadDataError(f"there is no {name}", f"Paths are relative to the folder {folder}.")
+        found.append(name)
+    return found
+
+
+def is_missing(data: str) -> bool:
+    """Whether a data set is a path, by itself or in a call, at which nothing is; raises UsageError for a call that is none."""
+    call = parse_data(data)
+    cls = FORMATS.get(call.name)
+    given = dict(zip([f.name for f in fields(cls)], call.args, strict=False)) | dict(call.kwargs)  # pyright: ignore[reportArgumentType]
+    paths = [path for name in cls.paths if isinstance(path := given.get(name), str) and not set("{*") & set(path)]
+    return any(not Path(path).expanduser().exists() for path in paths)
 
 
 def _facts(source: str) -> Facts:

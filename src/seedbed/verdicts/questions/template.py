@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from seedbed.base.call import parse_call
 from seedbed.base.errors import UsageError
 from seedbed.base.toml import toml_key, toml_value
 from seedbed.data.store import Store
+from seedbed.models.zoo import BACKBONES, Architecture
 from seedbed.trials.study import RESERVED
 from seedbed.verdicts.questions.facts import Facts
 
@@ -40,9 +42,9 @@ class ArmLine:
     comment: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def crossed(self, backbone: str) -> ArmLine:
-        """The same arm with another network."""
-        return ArmLine(f"{self.name}-{_slug(backbone)}", self.recipe, "", {**self.settings, "backbone": backbone})
+    def crossed(self, backbone: str, name: str) -> ArmLine:
+        """The same arm with another network, which goes by that name."""
+        return ArmLine(f"{self.name}-{name}", self.recipe, "", {**self.settings, "backbone": backbone})
 
     @property
     def value(self) -> str:
@@ -77,11 +79,22 @@ class StudyFile:
     remarks: Sequence[str] = ()  # on the arms, above them
 
     def text(self) -> str:
-        """The file; raises UsageError for more sources than the question takes, or two targets of one name."""
+        """The file; raises UsageError for more sources than the question takes, an unknown network, or two of one name."""
         if self.table is None:
             one_source(self.question, self.sources)
+        self._check_backbones()
         tables = (self._top(), self._source(), self._pretraining(), self._arms(), self._targets(), self._methods())
         return "\n\n".join("\n".join(lines) for lines in tables) + "\n"
+
+    def _check_backbones(self) -> None:
+        made: list[tuple[str, Architecture]] = []
+        for text in self.backbones:
+            network = BACKBONES.make(text)
+            if same := [other for other, known in made if known == network]:
+                raise UsageError(
+                    f"the backbones {same[0]} and {text} are one network", "Each arm would be the same training twice."
+                )
+            made.append((text, network))
 
     @property
     def _first(self) -> str:
@@ -126,7 +139,8 @@ class StudyFile:
         ]
 
     def _arms(self) -> list[str]:
-        every = [*self.arms, *(arm.crossed(b) for b in self.backbones[1:] for arm in self.arms)]
+        others = list(zip(self.backbones, _network_names(self.backbones), strict=True))[1:]
+        every = [*self.arms, *(arm.crossed(backbone, name) for backbone, name in others for arm in self.arms)]
         width = max(len(toml_key(arm.name)) for arm in every)
         lines = [f"{toml_key(arm.name):{width}} = {arm.value}" + (f"   # {arm.comment}" if arm.comment else "") for arm in every]
         return ["[arms]                     # name = recipe", *(f"# {remark}" for remark in self.remarks), *lines]
@@ -153,13 +167,32 @@ def one_source(question: str, sources: Sequence[str]) -> str:
     return sources[0] if sources else EMBEDDED_SOURCE
 
 
+def rounded_share(share: float) -> float:
+    """A share of a budget as a study file says it: three digits are enough of what is equal on average."""
+    return float(f"{share:.3g}")
+
+
+def _network_names(backbones: Sequence[str]) -> list[str]:
+    """What arms are called after their networks: the network's own name, with its settings where that does not tell them apart."""
+    short = [_slug(_own_name(text)) for text in backbones]
+    return [name if short.count(name) == 1 else _slug(text) for name, text in zip(short, backbones, strict=True)]
+
+
+def _own_name(backbone: str) -> str:
+    """The network of a call: `resnet18(stem='small')` is a resnet18, `timm('test_resnet')` a test_resnet."""
+    call = parse_call(backbone, "backbone")
+    return str(call.args[0]) if call.args else call.name
+
+
 def _slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]+", "-", text).strip("-")
 
 
-def target_name(path: str) -> str:
-    """A TOML key for a target: the last part of its path, or the name of its call."""
-    is_call = "(" in path and not os.path.exists(path)
-    stem = path.split("(")[0] if is_call else path.rstrip("/").rsplit("/", 1)[-1]
-    name = re.sub(r"[^\w-]+", "-", stem).strip("-") or "target"
+def target_name(data: str) -> str:
+    """A TOML key for a target: the last part of its path, or the name of its call where that has no path."""
+    path = data
+    if "(" in data and not os.path.exists(data):
+        call = parse_call(data, "data set")
+        path = str(call.args[0]) if call.args and isinstance(call.args[0], str) else call.name
+    name = re.sub(r"[^\w-]+", "-", path.rstrip("/").rsplit("/", 1)[-1]).strip("-") or "target"
     return f"{name}-data" if name in RESERVED else name

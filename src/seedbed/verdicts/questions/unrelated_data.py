@@ -20,7 +20,7 @@ from seedbed.verdicts.pairs import Pair, by_settings, canonical
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import Facts, look
-from seedbed.verdicts.questions.template import BUDGETS, RANDOM, ArmLine, StudyFile, one_source
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile, one_source, rounded_share
 
 _HALVES = (("minimal", "a"), ("minimal", "b"), ("random", "a"))
 _METHODS = (
@@ -40,11 +40,10 @@ class UnrelatedData(Question):
         for kind, half in _HALVES:
             recipe = f"split(kind='{kind}', half='{half}')"
             num, share = _size(facts, kind, half)
-            short = [max(1, round(budget * share)) for budget in BUDGETS]
             size = f"{num} classes, " if num else ""
             arms.append(ArmLine(f"{kind}-{half}", recipe, f"{size}at equal compute"))
             exposure = f"{100 * share:.0f} % of the images, and of the budget: at equal exposure"
-            arms.append(ArmLine(f"{kind}-{half}-short", recipe, exposure, {"images_seen": short}))
+            arms.append(ArmLine(f"{kind}-{half}-short", recipe, exposure, {"budget_share": rounded_share(share)}))
         own = {f"{kind}-{half}-classes": f"source(recipe=\"split(kind='{kind}', half='{half}')\")" for kind, half in _HALVES}
         words = "Does pre-training on unrelated classes as well help or harm a half of the source?"
         return StudyFile(
