@@ -89,7 +89,7 @@ def test_the_data_sets_given_stand_in_its_file(name: str, tmp_path: Path) -> Non
     study = _loaded(question(name).study(_sources(name, odd), ["targets/cells/", "folder('b c/', size_px=16)"]), tmp_path)
     data = study.source.data
     assert (next(iter(data.values())) if isinstance(data, dict) else data) == odd
-    assert _asked_targets(study) == {"cells": "targets/cells/", "folder": "folder('b c/')"}
+    assert _asked_targets(study) == {"cells": "targets/cells/", "b-c": "folder('b c/')"}
 
 
 @pytest.mark.parametrize("name", QUESTIONS.names())

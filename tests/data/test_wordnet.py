@@ -10,6 +10,7 @@ from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.hierarchies import of_wordnet, open_hierarchy
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.recipes import Recipe, relabelled_leaves
+from seedbed.data.synsets import closure_of
 from seedbed.data.wordnet import wordnet
 
 
@@ -184,3 +185,10 @@ def test_every_class_of_the_whole_of_imagenet_lies_under_entity() -> None:
     assert len(leaves) == 21_841
     assert {tree.ancestor_at(leaf, 0) for leaf in leaves} == {"n00001740"}
     assert tree.names[tree.parent("n09450163")].partition(",")[0] == "star"
+
+
+def test_a_plain_word_for_a_node_is_answered_with_what_it_may_mean() -> None:
+    tree = wordnet().hierarchy(["n02084071", "n02121620"])
+    with pytest.raises(UsageError, match="'dog' is a word and no synset") as caught:
+        closure_of(["dog"], tree)
+    assert "dog.n.01 (n02084071)" in caught.value.hint

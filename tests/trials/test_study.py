@@ -9,7 +9,7 @@ import pytest
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.trials.data import Data
 from seedbed.trials.plan import make_plan
-from seedbed.trials.study import Arm, Pretraining, Study, load_study
+from seedbed.trials.study import Arm, Pretraining, Study, load_study, parse_study
 
 MISTAKES = {
     "unknown top key": (("seeds = 2", "sedes = 2"), "sedes", "unknown key 'sedes'", "Did you mean 'seeds'?"),
@@ -165,6 +165,8 @@ def test_a_recipe_that_would_run_code_is_refused_and_not_run(write_study, tmp_pa
 
 def test_what_is_no_toml_is_refused_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text("reference = \n")
+    with pytest.raises(UsageError, match=r"x\.toml says something twice.*line 3"):
+        parse_study('[arms]\nhalf = ""\nhalf = ""\n', Path("x.toml"))
     with pytest.raises(UsageError, match=r"x\.toml is not valid TOML.*line 1"):
         load_study(tmp_path / "x.toml")
 
@@ -239,6 +241,32 @@ def test_the_shorthands_of_python_mean_the_table(make_study, tmp_path: Path) -> 
     assert study.pretraining.backbone == "small(width=2)"
     assert study.budgets == (64, 128)
     assert study.seeds == (5, 6)
+
+
+def _with_short(settings: dict[str, object]) -> Study:
+    arms = {"all": "", "short": settings}
+    return Study(name="s", source="toy()", arms=arms, reference="all", targets={"digits": "digits()"}, images_seen=[1000, 5000])
+
+
+def test_an_arm_takes_a_share_of_whatever_budgets_there_are() -> None:
+    study = _with_short({"recipe": "images(fraction=0.5)", "budget_share": 0.4})
+    assert study.arms["short"].budgets(study.pretraining) == (400, 2000)
+    assert [study.images_seen_of("short", budget) for budget in study.budgets] == [400, 2000]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"budget_share": 0.0}, r"budget_share = 0.0 is a share of the study's images_seen, in \(0, 1\]"),
+        ({"budget_share": 1.5}, "budget_share = 1.5"),
+        ({"budget_share": 0.5, "images_seen": 100}, "leave one out"),
+        ({"budget_share": 0.5, "init": "random"}, "'budget_share' would say nothing"),
+        ({"budget_share": 0.0001}, "holds a budget twice"),
+    ],
+)
+def test_a_share_of_the_budgets_that_is_none_is_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        _with_short(settings)
 
 
 def test_an_arm_overrides_the_pretraining(make_study) -> None:

@@ -97,8 +97,8 @@ def test_better_beyond_the_margin() -> None:
 def test_equivalent() -> None:
     contrast = changed(verdict="equivalent", difference=-0.01, interval=(-0.6, 0.58), interval_90=(-0.5, 0.5), significant=False)
     assert (
-        "'quarter' is equivalent to 'all' within +-1 point (difference -0.01 points, 90 % interval -0.50 to 0.50, 95 % "
-        "interval -0.60 to 0.58, over new seeds and new test images; 3 seeds)."
+        "'quarter' is equivalent to 'all' within +-1 point (difference -0.01 points, 90 % interval -0.5 to 0.5, 95 % "
+        "interval -0.6 to 0.6, over new seeds and new test images; 3 seeds)."
     ) in answer(contrast).sentence
 
 
@@ -120,6 +120,19 @@ def test_undecided(seeds_needed: tuple[int, int] | None, end: str) -> None:
     sentence = answer(contrast).sentence
     assert "it is undecided whether 'quarter' differs from 'all' (difference -0.8 points, 95 %" in sentence
     assert sentence.endswith(end)
+
+
+def test_where_test_images_set_the_limit_the_sentence_asks_for_those() -> None:
+    contrast = changed(
+        verdict="undecided", difference=-0.8, interval=(-2, 0.4), significant=False, seeds_needed=None, limiting_images=364
+    )
+    end = "If the true difference is of this size, no number of seeds would show it on 364 test images: more images would."
+    assert answer(contrast).sentence.endswith(end)
+
+
+def test_only_a_tiny_number_has_more_decimals() -> None:
+    contrast = changed(verdict="better", difference=1.484, interval=(0.003, 2.965), interval_90=(0.2, 2.7))
+    assert "by 1.5 points (95 % interval 0.003 to 3.0, " in answer(contrast).sentence
 
 
 def test_no_interval() -> None:

@@ -250,7 +250,9 @@ def test_seeds_needed_grow_as_the_difference_shrinks() -> None:
     def needed(difference: float) -> tuple[int, int] | None:
         reference = ArmScores(arm="all", values=np.array([50.0, 51, 52]))
         arm = ArmScores(arm="half", values=np.array([50.0, 51, 52]) + difference)
-        return contrast_family(reference, [arm], margin=1.0)[0].seeds_needed
+        [contrast] = contrast_family(reference, [arm], margin=1.0)
+        assert contrast.limiting_images == 0
+        return contrast.seeds_needed
 
     near, far = needed(1.0), needed(3.0)
     assert near and far
@@ -259,9 +261,10 @@ def test_seeds_needed_grow_as_the_difference_shrinks() -> None:
 
 
 def test_more_seeds_do_not_help_where_the_test_images_are_few() -> None:
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)
     arms = [scored(name, np.tile(100.0 * (rng.random(20) < 0.5), (3, 1))) for name in ("all", "half")]
-    assert contrast_family(arms[0], arms[1:], margin=1.0)[0].seeds_needed is None
+    [contrast] = contrast_family(arms[0], arms[1:], margin=1.0)
+    assert contrast.difference and contrast.seeds_needed is None and contrast.limiting_images == 20
 
 
 def test_mistakes_are_named() -> None:

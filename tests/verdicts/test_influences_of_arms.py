@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from seedbed.trials.run import run_study
 from seedbed.trials.study import Study
 from seedbed.verdicts.findings import findings
 from seedbed.verdicts.questions import answer
+from seedbed.writeup.brief import in_short
+from seedbed.writeup.tables import family_tables
 
 
 def test_arms_that_draw_other_numbers_of_classes_are_not_pooled(tmp_path: Path) -> None:
@@ -27,3 +32,33 @@ def test_arms_that_draw_other_numbers_of_classes_are_not_pooled(tmp_path: Path) 
     told = [f for f in findings(results, answer(results)) if f.kind == "influence"]
     assert [f.arm for f in told] == ["half", "few"]
     assert all(f.details.get("num_nets", 10) == 10 for f in told)
+
+
+@pytest.mark.parametrize(
+    ("arms", "seeds", "reason"),
+    [
+        ({"half": "classes(fraction=0.5)", "random": {"init": "random"}}, 3, "it takes 8 nets of 'half' at least, and there are 3"),
+        ({"half": "", "random": {"init": "random"}}, 2, "no arm draws its classes at random"),
+    ],
+)
+def test_where_there_is_nothing_to_rank_the_short_answer_says_so(
+    tmp_path: Path, arms: dict[str, Any], seeds: int, reason: str
+) -> None:
+    study = Study(
+        name="few",
+        source="toy(per_class=2, test_per_class=1)",
+        arms=arms,
+        reference="half",
+        targets={"digits": "digits(train_per_class=2)"},
+        question="class-influence",
+        backbone="small(width=2)",
+        images_seen=16,
+        seeds=seeds,
+        folder=tmp_path,
+    )
+    results = run_study(study, workspace=tmp_path / "work", executor="inline", device="cpu")
+    answers = answer(results)
+    found = findings(results, answers)
+    [told] = [f for f in found if f.kind == "influence"]
+    assert told.verdict == "refused" and reason in told.sentence
+    assert told.sentence in [brief.title for brief in in_short(family_tables(results, answers), found)]

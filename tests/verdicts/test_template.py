@@ -24,9 +24,9 @@ def unbalanced(make_tree) -> str:
 
 def test_equal_exposure_counts_images_not_classes(unbalanced: str) -> None:
     arms = tomllib.loads(question("unrelated-data").study([unbalanced], ["digits()"]))["arms"]
-    shares = {arm: spec["images_seen"][0] / 100_000 for arm, spec in arms.items() if arm.endswith("-short")}
+    shares = {arm: spec["budget_share"] for arm, spec in arms.items() if arm.endswith("-short")}
     [small, large] = sorted(shares[f"minimal-{half}-short"] for half in "ab")
-    assert (small, large) == pytest.approx((4 * 8 / (4 * 8 + 3 * 48), 3 * 48 / (4 * 8 + 3 * 48)), abs=1e-5)
+    assert (small, large) == pytest.approx((4 * 8 / (4 * 8 + 3 * 48), 3 * 48 / (4 * 8 + 3 * 48)), abs=1e-3)
 
 
 @pytest.mark.parametrize("name", ["granularity", "unrelated-data", "num-classes", "classes-or-examples"])
@@ -102,3 +102,42 @@ def test_targets_of_any_alphabet_have_names_of_their_own(tmp_path: Path) -> None
     path = tmp_path / "asked.toml"
     path.write_text(question("images-per-class").study([], ["数据/猫", "数据/狗"]))
     assert list(load_study(path).targets) == ["猫", "狗"]
+
+
+def test_arms_of_a_second_network_go_by_its_own_name(tmp_path: Path) -> None:
+    networks = ["small(width=8)", "timm('test_resnet', size_px=32)", "resnet18(stem='small')"]
+    arms = tomllib.loads(question("fine-or-coarse").study(["toy()"], ["digits()"], networks))["arms"]
+    assert {"fine", "fine-test_resnet", "fine-resnet18", "random-resnet18"} <= set(arms)
+    alike = tomllib.loads(question("fine-or-coarse").study(["toy()"], ["digits()"], ["small(width=8)", "small(width=4)"]))["arms"]
+    assert "fine-small-width-4" in alike
+
+
+def test_a_network_that_is_none_or_stands_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"small\(\) and small\(width=16\) are one network"):
+        question("fine-or-coarse").study(["toy()"], ["digits()"], ["small()", "small(width=16)"])
+    with pytest.raises(UsageError, match="unknown backbone 'smal'"):
+        question("fine-or-coarse").study(["toy()"], ["digits()"], ["smal()"])
+
+
+@pytest.mark.parametrize("data", ["toyy()", "toy(x=1)", "toy("])
+def test_a_call_that_is_none_is_refused_and_not_taken_for_data_to_come(data: str) -> None:
+    with pytest.raises(UsageError):
+        question("fine-or-coarse").study([data], ["digits()"])
+
+
+def test_more_than_half_of_the_classes_excluded_has_no_control(make_tree, tmp_path: Path) -> None:
+    source = str(make_tree({f"animals/{n}": 6 for n in "abcd"} | {f"things/{n}": 6 for n in "xy"}, root="mine"))
+    target = str(make_tree({f"animals/{n}": 6 for n in "abcd"}, root="theirs"))
+    path = tmp_path / "asked.toml"
+    path.write_text(question("exclude-target").study([source], [target]))
+    study = load_study(path)
+    assert list(study.arms) == ["all", "without-theirs", "random"]
+    plan = make_plan(study, open_workspace(study, tmp_path / "work"))
+    assert plan.views["without-theirs", 0].classes == ("things/x", "things/y")
+
+
+def test_what_a_target_of_a_source_of_ones_own_needs_is_said(make_tree) -> None:
+    source = str(make_tree({f"animals/{n}": 6 for n in "ab"} | {f"things/{n}": 6 for n in "xy"}, root="mine"))
+    with pytest.raises(UsageError) as raised:
+        question("exclude-target").study([source], ["digits()"])
+    assert "wordnet" not in raised.value.hint and "a file of label and class or group of the source" in raised.value.hint

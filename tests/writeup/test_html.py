@@ -236,9 +236,14 @@ def test_comparisons_with_another_arm_are_rows_of_the_terminal_too(results: Resu
     [one] = [a for a in answers if a.arm == "half" and a.target == HOSTILE and a.images_seen == 384]
     other = replace(one, arm="half", reference="coarse")
     console = Console(width=80, no_color=True, force_terminal=False, record=True, file=io.StringIO())
-    console.print(terminal_summary(results, [a if a is not one else other for a in answers]))
+    others = [a if a is not one else other for a in answers]
+    console.print(terminal_summary(results, others))
     text = console.export_text()
-    assert "half vs coarse" in text and "× vs coarse" in text and "× compared with" not in text
+    assert "half vs coarse" in text and "× vs coarse" in text and "× vs half" not in text
+    drawn = [
+        "".join(ElementTree.fromstring(place_svg(of, "f")).itertext()) for of in places(family_tables(results, others)).values()
+    ]
+    assert sum("vs coarse" in words for words in drawn) == 1
 
 
 @pytest.mark.slow

@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_SHOWN = 40  # of valid choices
+
 
 class SeedbedError(Exception):
     """A failure that the user can act on: a message that names the value, and a hint that names the next step."""
@@ -68,9 +70,10 @@ def nearest(value: str, choices: Iterable[str]) -> str | None:
 
 
 def unknown(what: str, value: str, choices: Iterable[str], where: str = "") -> UsageError:
-    """The error for a name that is not among the valid ones: names the value, its place, the nearest and all the choices."""
+    """The error for a name that is not among the valid ones: names the value, its place, the nearest and the choices, many of them."""
     choices = sorted(choices)
+    shown = [*choices[:_SHOWN], f"... ({len(choices)} in all)"] if len(choices) > _SHOWN else choices
     place = f" in {where}" if where else ""
     near = nearest(value, choices)
     hint = f"Did you mean {near!r}? " if near else ""
-    return UsageError(f"unknown {what} {value!r}{place}", f"{hint}Valid: {', '.join(choices) or '(none)'}.")
+    return UsageError(f"unknown {what} {value!r}{place}", f"{hint}Valid: {', '.join(shown) or '(none)'}.")

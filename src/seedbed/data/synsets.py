@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from seedbed.base.errors import UsageError
-from seedbed.data.hierarchy import Hierarchy
+from seedbed.data.hierarchy import ROOT, Hierarchy
 from seedbed.data.wordnet import is_synset, wordnet
 
 TARGET_CLASSES: dict[str, dict[str, str]] = {  # target -> its own word for a class -> the synset
@@ -65,5 +65,8 @@ def _node(text: str, hierarchy: Hierarchy) -> str | None:
     if is_synset(text):
         id_ = wordnet().id(wordnet().position(text))  # an unknown one is an error
         return id_ if id_ in hierarchy.nodes else None
+    if all(map(is_synset, hierarchy.nodes - {ROOT})) and (meanings := wordnet().meanings(text)):
+        named = ", ".join(f"{wordnet().name(i)} ({wordnet().id(i)})" for i in meanings)
+        raise UsageError(f"{text!r} is a word and no synset", f"It may mean: {named}.")
     hierarchy.must_have([text])
     raise UsageError(f"{text!r} is no node")

@@ -16,6 +16,7 @@ from seedbed.data.overlap import nodes_of
 from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.data.synsets import KNOWN_TARGETS
+from seedbed.data.wordnet import is_synset
 
 _SHOWN = 5
 
@@ -52,7 +53,7 @@ def _resolved(call: Call, source: Store, targets: Mapping[str, Store]) -> Call:
     tree = needed(source.hierarchy, f"exclude(target={name!r})")
     found = nodes_of(targets[name].classes, targets[name].hierarchy, tree)
     if not found:
-        raise nothing_known(name, targets[name].classes)
+        raise nothing_known(name, targets[name].classes, tree)
     return Call(name="exclude", kwargs={"synsets": list(dict.fromkeys(found.values()))})
 
 
@@ -70,12 +71,16 @@ def says_its_classes(target: Store | Source, tree: Hierarchy | None) -> bool:
     return target.hierarchy is not None or (tree is not None and any(label in tree.nodes for label in target.classes))
 
 
-def nothing_known(name: str, classes: Sequence[str]) -> UsageError:
-    """The error of a target of which no class is known."""
+def nothing_known(name: str, classes: Sequence[str], tree: Hierarchy) -> UsageError:
+    """The error of a target of which no class is in the source's hierarchy."""
+    if any(map(is_synset, tree.nodes)):
+        way = f"{name} = \"folder('...', hierarchy=\\\"wordnet(names='FILE.csv')\\\")\", a file of label and synset"
+        way += f"; or name a built-in list: {', '.join(KNOWN_TARGETS)}"
+    else:
+        way = f"{name} = \"folder('...', hierarchy='FILE.csv')\", a file of label and class or group of the source"
     return UsageError(
         f"no class of target {name!r} is in the source's hierarchy: {_listed(classes)}",
-        f"Say what they are: {name} = \"folder('...', hierarchy=\\\"wordnet(names='FILE.csv')\\\")\", a file of label and synset; "
-        f"or name a built-in list: {', '.join(KNOWN_TARGETS)}; or exclude(synsets=[...]).",
+        f"Say what they are: {way}; or write exclude(synsets=[...]) with nodes of the source.",
     )
 
 

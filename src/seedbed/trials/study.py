@@ -130,10 +130,11 @@ class Study:
             raise UsageError(f"the study {self.name!r} has one arm only", "Add an arm to compare with the reference.")
         for name, arm in self.arms.items():
             try:
-                own = len(arm.budgets(self.pretraining))
+                arm.budgets(self.pretraining)
             except ValueError as error:
                 raise UsageError(f"[arms] {name}: {error}", "Its share of the budgets leaves two of one size.") from None
-            if own not in (1, len(self.budgets)):
+        for name, arm in self.arms.items():
+            if (own := len(arm.budgets(self.pretraining))) not in (1, len(self.budgets)):
                 raise UsageError(
                     f"[arms] {name}: {own} training budgets, where another arm has {len(self.budgets)}",
                     "Give every arm as many, to be compared rank by rank, or one, to be compared with each.",
@@ -204,6 +205,10 @@ def parse_study(text: str, path: Path) -> Study:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
+        if "overwrite" in str(error) or "twice" in str(error):
+            raise UsageError(
+                f"{path} says something twice: {error}", "Give each arm, target and table a name of its own."
+            ) from None
         raise UsageError(f"{path} is not valid TOML: {error}", 'Texts need quotes: half = "images(fraction=0.5)".') from None
     try:
         return _from_table(table, path)
@@ -273,7 +278,7 @@ def _seeds(seeds: Any, name: str) -> tuple[int, ...]:
     given = tuple(range(seeds)) if is_number(seeds, int) else tuple(seeds) if isinstance(seeds, list | tuple | range) else ()
     if not given or len(set(given)) != len(given) or any(not is_number(s, int) or s < 0 for s in given):
         raise UsageError(
-            f"{name} = {seeds} must be a positive number or a list of distinct seeds >= 0", f"{name} = 3 means 0, 1, 2."
+            f"{name} = {seeds!r} must be a positive number or a list of distinct seeds >= 0", f"{name} = 3 means 0, 1, 2."
         )
     return given
 

@@ -17,6 +17,7 @@ from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.verbs.speech import Result, say
 
 if TYPE_CHECKING:
+    from seedbed.trials.plan import Plan
     from seedbed.trials.results import Results
     from seedbed.trials.study import Study
 
@@ -98,13 +99,7 @@ def study_plan(options: Namespace) -> Result:
     ]
     say(options, f"{study.name}: {len(plan.steps)} steps ({done} done), {len(cells)} cells")
     for arm in study.arms:
-        view = plan.views.get((arm, study.seeds[0]))
-        trained = study.arms[arm].trains and view is not None
-        say(
-            options,
-            f"  {arm}: "
-            + (f"{len(view.rows):,} images, {len(view.classes)} classes" if trained and view else _untrained(study, arm)),
-        )
+        say(options, f"  {arm}: {_planned(plan, arm)}")
     say(options, *plan.notes)
     say(options, f"about {clock(cost.seconds)} with {cost.workers} workers, {cost.disk_bytes / 1e6:,.0f} MB of disk")
     return {
@@ -116,8 +111,14 @@ def study_plan(options: Namespace) -> Result:
     }, 0
 
 
-def _untrained(study: Study, arm: str) -> str:
-    return "an existing checkpoint" if study.arms[arm].is_checkpoint else "random weights"
+def _planned(plan: Plan, arm: str) -> str:
+    """What an arm is trained on, and for how long where that is not what the study says for all."""
+    spec, common = plan.study.arms[arm], plan.study.pretraining
+    view = plan.views.get((arm, plan.study.seeds[0]))
+    if not spec.trains or view is None:
+        return "an existing checkpoint" if spec.is_checkpoint else "random weights"
+    own = f", {' and '.join(f'{n:,}' for n in spec.budgets(common))} images seen" if spec.has_own_budgets else ""
+    return f"{len(view.rows):,} images, {len(view.classes)} classes{own}"
 
 
 def study_run(options: Namespace) -> Result:

@@ -210,6 +210,9 @@ class _Words:
         return f"{text} {self._seeds_needed()}"
 
     def _seeds_needed(self) -> str:
+        if num := self.contrast.limiting_images:
+            images = _count(num, "test image")
+            return f"If the true difference is of this size, no number of seeds would show it on {images}: more images would."
         if self.contrast.seeds_needed is None:
             return "At a difference of this size, more seeds alone would hardly decide it."
         low, high = self.contrast.seeds_needed
@@ -242,15 +245,14 @@ class _Words:
         return margin if self.unit == "score" else f"{margin} {noun}"
 
     def _number(self, value: float) -> str:
-        """Rounded alike throughout the sentence, and never so far that a number loses its sign."""
-        text = f"{value:.{self._decimals()}f}"
+        """Rounded as any other, but never so far that it loses its sign."""
+        text = f"{value:.{decimals(value, self.unit)}f}"
         return text.removeprefix("-") if float(text) == 0 else text
 
-    def _decimals(self) -> int:
-        contrast = self.contrast
-        ends = [*(contrast.interval or ()), *(contrast.interval_90 or ()), contrast.difference]
-        smallest = min((abs(value) for value in ends if value), default=1.0)
-        decimals = 2 if self.unit == "score" else 1
-        while decimals < _MAX_DECIMALS and round(smallest, decimals) == 0:
-            decimals += 1
-        return decimals
+
+def decimals(value: float, unit: str) -> int:
+    """Decimals at which a difference does not lose its sign: one for points, two for scores, more where it is tiny."""
+    places = 2 if unit == "score" else 1
+    while value and places < _MAX_DECIMALS and round(abs(value), places) == 0:
+        places += 1
+    return places

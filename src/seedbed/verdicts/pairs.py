@@ -38,9 +38,15 @@ def with_own_reference(study: Study, target: str = "") -> list[Pair]:
 
 def with_controls(study: Study, target: str = "") -> list[Pair]:
     """Every arm with the reference of its own settings, and with its random control; controls themselves are compared with nothing else."""
-    controls = {control: arm for control in study.arms if (arm := _controlled_arm(study, control)) is not None}
-    own = [pair for pair in with_own_reference(study, target) if pair.arm not in controls]
-    return list(dict.fromkeys([*own, *(Pair(arm, control) for control, arm in controls.items() if arm != control)]))
+    pairs = control_pairs(study)
+    own = [pair for pair in with_own_reference(study, target) if pair.arm not in {p.reference for p in pairs}]
+    return list(dict.fromkeys([*own, *pairs]))
+
+
+def control_pairs(study: Study) -> list[Pair]:
+    """Every arm that has a random control in the study, with it."""
+    found = [(control, _controlled_arm(study, control)) for control in study.arms]
+    return [Pair(arm, control) for control, arm in found if arm not in (None, control)]
 
 
 def by_settings(study: Study) -> list[list[str]]:

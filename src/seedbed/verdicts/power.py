@@ -7,7 +7,7 @@ Knows nothing of arms' names, margins or verdicts.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -52,6 +52,14 @@ def seeds_needed(difference: float, spread: MeasuredSpread, joint: Joint) -> tup
             return None
         ends.append(fewest)
     return ends[0], ends[1]
+
+
+def limiting_images(difference: float, spread: MeasuredSpread, joint: Joint) -> int:
+    """How many test images there are, if these alone keep a difference of this size from being shown, however many the seeds; else 0."""
+    if not spread.num_images or not difference:
+        return 0
+    certain = replace(spread, variances=tuple(0.0 for _ in spread.variances))
+    return spread.num_images if _power(abs(difference), certain, 1.0, joint, MAX_SEEDS) < POWER else 0
 
 
 def _variance_ratio(df: float, probability: float) -> float:

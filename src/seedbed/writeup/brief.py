@@ -1,6 +1,7 @@
 """The short answer: on each target, at the largest training budget, what is worse, better, equivalent and undecided.
 
-In: tables. Out: a few lines of text each, for the page and for the terminal. Knows nothing of how a verdict came about.
+In: tables and findings. Out: a few lines of text each, for the page and for the terminal. The fine labels of the source count as a target,
+as a study asks for them by itself; an influence of classes is an answer too. Knows nothing of how a verdict came about.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seedbed.verdicts.answer import Answer
-from seedbed.verdicts.families import SOURCES
+from seedbed.verdicts.families import SOURCE
+from seedbed.verdicts.findings import Finding
 from seedbed.writeup import numbers
 from seedbed.writeup.tables import FamilyTable
 
@@ -24,16 +26,17 @@ class Brief:
     verdicts: tuple[tuple[str, str], ...]
 
 
-def in_short(tables: Sequence[FamilyTable]) -> list[Brief]:
-    """One entry per target and method that has an answer, none for the source itself."""
+def in_short(tables: Sequence[FamilyTable], findings: Sequence[Finding] = ()) -> list[Brief]:
+    """One entry per target and method that has an answer, none for the source's own labels; then one per influence of classes."""
     largest: dict[tuple[str, str], FamilyTable] = {}
     for table in tables:
-        if table.target in SOURCES or table.images_seen is None or not table.answers:
+        if table.target == SOURCE or table.images_seen is None or not table.answers:
             continue
         before = largest.get(table.place)
         if before is None or (before.images_seen or 0) <= table.images_seen:
             largest[table.place] = table
-    return [_brief(table) for table in largest.values()]
+    told = [Brief(title=finding.sentence, verdicts=()) for finding in findings if finding.kind == "influence"]
+    return [_brief(table) for table in largest.values()] + told
 
 
 def _brief(table: FamilyTable) -> Brief:

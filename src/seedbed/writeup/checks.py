@@ -1,4 +1,4 @@
-"""The check of an influence: a study without the classes that harm most, without those that help most, and without as many at random.
+"""The check of an influence: a study without the classes that harm most, without those that help most, each beside as many at random.
 
 In: results with an influence finding. Out: a study file beside the study's own, written once; one that is there is left alone. It shares
 the workspace, so that what both need is trained once.
@@ -23,6 +23,9 @@ from seedbed.trials.results import Results
 from seedbed.verdicts.findings import Finding
 
 DROPPED = 0.1  # share of the classes
+_NOISE = (
+    "The ranking is mostly noise (two halves of the nets rank the classes at a correlation of {:.2f}): expect little of this check."
+)
 
 
 def save_checks(results: Results, findings: Sequence[Finding]) -> list[Path]:
@@ -54,13 +57,21 @@ def check_text(results: Results, finding: Finding) -> str:
     arms = {
         "all": "",
         "without-harmful": harmful,
+        "like-harmful": f"like(recipe={json.dumps(harmful)})",
         "without-helpful": helpful,
-        "without-random": f"like(recipe={json.dumps(harmful)})",
+        "like-helpful": f"like(recipe={json.dumps(helpful)})",
     }
     usual = asdict(Pretraining())
     settings = {k: v for k, v in asdict(study.pretraining).items() if v != usual[k] or k in ("backbone", "images_seen")}
     source = {"data": study.source.data, "size_px": study.source.size_px, "hierarchy": study.source.hierarchy}
-    top = {"reference": "all", "seeds": max(3, min(5, len(study.seeds))), "margin": study.margin, "threads": study.threads}
+    doubt = [] if finding.verdict == "ranked" else [f"# {_NOISE.format(finding.details['split_half'])}"]
+    top = {
+        "question": "contrasts",
+        "reference": "all",
+        "seeds": max(3, min(5, len(study.seeds))),
+        "margin": study.margin,
+        "threads": study.threads,
+    }
     tables = {
         "source": source,
         "pretraining": settings,
@@ -71,6 +82,8 @@ def check_text(results: Results, finding: Finding) -> str:
     lines = [
         f"# Do the classes that harm {finding.target} most by {study.name} harm it, and do those that help it most help?",
         f"# A tenth of the classes ({num}) is dropped. They were ranked on {finding.target}'s test images: a fair check is on other ones.",
+        "# Each is compared with all classes, and with its control: as many classes dropped at random.",
+        *doubt,
         *_lines(top),
     ]
     for name, table in tables.items():

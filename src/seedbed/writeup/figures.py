@@ -5,7 +5,8 @@ In: family tables. Out: SVG text whose ink is `currentColor`, so that it follows
 One drawing per target and method, one panel per training budget, all on one axis of values. A row per arm: a small dot per seed, the mean
 as a marker whose shape is the verdict, and around it the intervals of its difference from the reference, laid at the reference's mean
 plus the difference: thick 90 %, thin 95 %, simultaneous. The vertical line is the reference's mean, the band the margin around it. So
-the verdict can be read off: thick line inside the band, equivalent; else thin line clear of the vertical one, worse or better.
+the verdict can be read off: thick line inside the band, equivalent; else thin line clear of the vertical one, worse or better. Below the
+dotted line stand the arms that are compared with another than the reference, a control say: for them the vertical line is that one's mean.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seedbed.verdicts.answer import Answer
 from seedbed.writeup import numbers
 from seedbed.writeup.svg import INK, RC, as_svg
 from seedbed.writeup.tables import FamilyTable, Row
@@ -47,7 +49,7 @@ def place_svg(tables: Sequence[FamilyTable], name: str) -> str:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    sizes = [len(table.rows) * _ROW_IN + _PANEL_TITLE_IN for table in tables]
+    sizes = [_num_rows(table) * _ROW_IN + _PANEL_TITLE_IN for table in tables]
     height = _TOP_IN + sum(sizes) + _BOTTOM_IN
     # These settings exist as global parameters only; the context puts them back.
     with mpl.rc_context({**RC, "svg.hashsalt": name}), warnings.catch_warnings():
@@ -69,9 +71,13 @@ def _panels(figure: Figure, tables: Sequence[FamilyTable], sizes: Sequence[float
         top -= size
 
 
+def _num_rows(table: FamilyTable) -> int:
+    return len(table.rows) + len(table.others)
+
+
 def _left_in(tables: Sequence[FamilyTable]) -> float:
     """Room for the longest name, up to the length at which it is shortened."""
-    longest = max(len(row.arm) for table in tables for row in table.rows)
+    longest = max(len(name) for t in tables for name in (*(r.arm for r in t.rows), *(f"vs {a.reference}" for a in t.others)))
     return min(max(1.1, 0.1 * longest + 0.15), 1.75)
 
 
@@ -79,7 +85,8 @@ def _limits(tables: Sequence[FamilyTable]) -> _Limits:
     """Wide enough for all values; an interval may widen it to a half on either side, and is cut with an arrow beyond that."""
     values = [v for table in tables for row in table.rows for v in row.values]
     values += [mean + side * t.margin for t in tables if (mean := t.reference.mean) is not None for side in (-1, 1)]
-    ends = [e for t in tables for row in t.rows if row.answer for e in _ends(t, row, row.answer.interval) or ()]
+    answers = [(t, a) for t in tables for a in (*(row.answer for row in t.rows if row.answer), *t.others)]
+    ends = [e for table, answer in answers for e in _ends(table, answer.interval) or ()]
     low, high = min(values), max(values)
     reach = 0.5 * (high - low)
     low, high = min([low, *(max(e, low - reach) for e in ends)]), max([high, *(min(e, high + reach) for e in ends)])
@@ -87,8 +94,8 @@ def _limits(tables: Sequence[FamilyTable]) -> _Limits:
     return _Limits(low - edge, high + edge)
 
 
-def _ends(table: FamilyTable, row: Row, ends: tuple[float, float] | None) -> tuple[float, float] | None:
-    """An interval of a difference as values around the arm's place: turned back where lower is better."""
+def _ends(table: FamilyTable, ends: tuple[float, float] | None) -> tuple[float, float] | None:
+    """An interval of a difference as values around the vertical line: turned back where lower is better."""
     mean = table.reference.mean
     if ends is None or mean is None:
         return None
@@ -99,13 +106,17 @@ def _ends(table: FamilyTable, row: Row, ends: tuple[float, float] | None) -> tup
 def _panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) -> None:
     mean = table.reference.mean
     assert mean is not None, "a family has an outcome of the reference"
-    _frame(axes, limits, len(table.rows), is_last)
+    _frame(axes, limits, _num_rows(table), is_last)
     axes.set_title(table.budget, loc="left", fontsize=8.5, pad=4, color=INK, alpha=0.75)
     axes.axvspan(mean - table.margin, mean + table.margin, color="#808080", alpha=0.22, linewidth=0)
     axes.axvline(mean, color=INK, linewidth=0.9)
     for y, row in enumerate(table.rows):
         _labels(axes, table, row, y)
         _draw_row(axes, table, row, y, limits)
+    if table.others:
+        axes.axhline(len(table.rows) - 0.5, color=INK, alpha=0.4, linewidth=0.7, linestyle=":")
+    for y, answer in enumerate(table.others, len(table.rows)):
+        _draw_other(axes, table, answer, y, limits)
     if is_last:
         unit = "%" if table.unit == "percent" else "score"
         axes.set_xlabel(f"{numbers.metric_words(table.metric)}, {unit}", color=INK, fontsize=8.5, labelpad=3)
@@ -128,34 +139,64 @@ def _frame(axes: Axes, limits: _Limits, num_rows: int, is_last: bool) -> None:
 
 def _labels(axes: Axes, table: FamilyTable, row: Row, y: int) -> None:
     """Left the arm and its images, right the difference and the verdict."""
-    common: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "color": INK, "parse_math": False}
-    left: dict[str, Any] = {**common, "ha": "right"}
-    right: dict[str, Any] = {**common, "ha": "left"}
-    axes.text(-0.04, y - 0.16, numbers.shortened(row.arm, 18), **left)
-    axes.text(-0.04, y + 0.24, _images_words(row), **left, fontsize=_SMALL_PT, alpha=0.7)
+    _left_labels(axes, row.arm, _images_words(row), y)
     if row.answer:
-        axes.text(1.04, y - 0.16, numbers.signed(row.answer.difference, table.decimals), **right)
-        axes.text(1.04, y + 0.24, numbers.shortened(row.verdict, 14), **right, fontsize=_SMALL_PT, alpha=0.85)
+        _right_labels(axes, numbers.signed(row.answer.difference, table.decimals), row.verdict, y)
     else:
-        axes.text(1.04, y, numbers.shortened(row.verdict, 14), **right, fontsize=_SMALL_PT, alpha=0.7)
+        words = numbers.shortened(row.verdict, 14)
+        axes.text(1.04, y, words, **_text(axes), ha="left", fontsize=_SMALL_PT, alpha=0.7)
+
+
+def _left_labels(axes: Axes, name: str, words: str, y: int) -> None:
+    axes.text(-0.04, y - 0.16, numbers.shortened(name, 18), **_text(axes), ha="right")
+    axes.text(-0.04, y + 0.24, numbers.shortened(words, 22), **_text(axes), ha="right", fontsize=_SMALL_PT, alpha=0.7)
+
+
+def _right_labels(axes: Axes, difference: str, verdict: str, y: int) -> None:
+    axes.text(1.04, y - 0.16, difference, **_text(axes), ha="left")
+    axes.text(1.04, y + 0.24, numbers.shortened(verdict, 14), **_text(axes), ha="left", fontsize=_SMALL_PT, alpha=0.85)
+
+
+def _text(axes: Axes) -> dict[str, Any]:
+    return {"transform": axes.get_yaxis_transform(), "va": "center", "color": INK, "parse_math": False}
 
 
 def _images_words(row: Row) -> str:
+    if row.is_checkpoint:
+        return "existing weights"
     if row.num_images is None:
         return ""
     return numbers.count(row.num_images, "image") if row.num_images else "no pre-training"
 
 
 def _draw_row(axes: Axes, table: FamilyTable, row: Row, y: int, limits: _Limits) -> None:
-    colour = _COLOURS.get(row.verdict, "#8a8a8a")
     if row.answer:
-        for ends, thickness in ((row.answer.interval, 1.2), (row.answer.interval_90, 3.4)):
-            _draw_interval(axes, _ends(table, row, ends), y, colour, thickness, limits)
+        _draw_intervals(axes, table, row.answer, y, limits)
     axes.plot(row.values, [y + 0.26] * len(row.values), "o", markersize=3, color=INK, alpha=0.55, markeredgewidth=0, clip_on=False)
     if row.mean is not None:
-        face = "none" if row.verdict in ("undecided", "not compared") else colour
-        marker = _MARKERS.get(row.verdict, "x")
-        axes.plot([row.mean], [y], marker, markersize=7, color=colour, markerfacecolor=face, markeredgewidth=1.5, clip_on=False)
+        _draw_marker(axes, row.mean, y, row.verdict)
+
+
+def _draw_other(axes: Axes, table: FamilyTable, answer: Answer, y: int, limits: _Limits) -> None:
+    """A comparison with another arm than the reference, laid at the vertical line as if that were this arm's mean."""
+    _left_labels(axes, answer.arm, f"vs {answer.reference}", y)
+    _right_labels(axes, numbers.signed(answer.difference, table.decimals), answer.verdict, y)
+    _draw_intervals(axes, table, answer, y, limits)
+    place = _ends(table, (answer.difference, answer.difference))
+    if place is not None:
+        _draw_marker(axes, min(max(place[0], limits.low), limits.high), y, answer.verdict)
+
+
+def _draw_marker(axes: Axes, value: float, y: int, verdict: str) -> None:
+    colour = _COLOURS.get(verdict, "#8a8a8a")
+    face = "none" if verdict in ("undecided", "not compared") else colour
+    marker = _MARKERS.get(verdict, "x")
+    axes.plot([value], [y], marker, markersize=7, color=colour, markerfacecolor=face, markeredgewidth=1.5, clip_on=False)
+
+
+def _draw_intervals(axes: Axes, table: FamilyTable, answer: Answer, y: int, limits: _Limits) -> None:
+    for ends, thickness in ((answer.interval, 1.2), (answer.interval_90, 3.4)):
+        _draw_interval(axes, _ends(table, ends), y, _COLOURS.get(answer.verdict, "#8a8a8a"), thickness, limits)
 
 
 def _draw_interval(axes: Axes, ends: tuple[float, float] | None, y: int, colour: str, thickness: float, limits: _Limits) -> None:

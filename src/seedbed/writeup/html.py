@@ -70,7 +70,7 @@ def render(results: Results, answers: Sequence[Answer], findings: Sequence[Findi
         results=results,
         question=_question_words(results),
         tally=_tally(answers),
-        briefs=in_short(found),
+        briefs=in_short(found, findings),
         places=[_place(i, of_place) for i, of_place in enumerate(tables.places(found).values())],
         findings=_findings(findings),
         samples=_samples(results),

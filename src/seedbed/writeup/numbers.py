@@ -6,7 +6,6 @@ In: numbers, None or NaN where there is none. Out: text. Knows nothing of what t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 MISSING = "–"
 _MAX_DECIMALS = 4
@@ -18,15 +17,6 @@ _METRICS |= {
 }
 
 
-def decimals(values: Iterable[float | None], unit: str) -> int:
-    """Decimals that keep the smallest of the values from losing its sign: as an answer's sentence rounds."""
-    smallest = min((abs(v) for v in values if v), default=1.0)
-    places = 2 if unit == "score" else 1
-    while places < _MAX_DECIMALS and round(smallest, places) == 0:
-        places += 1
-    return places
-
-
 def plain(value: float | None, places: int) -> str:
     """91.3, or a dash for none; a zero has no sign."""
     if value is None or math.isnan(value):
@@ -36,7 +26,9 @@ def plain(value: float | None, places: int) -> str:
 
 
 def signed(value: float | None, places: int) -> str:
-    """+1.2 or -0.3."""
+    """+1.2 or -0.3; a tiny one has as many more decimals as keep its sign, up to four."""
+    while value and places < _MAX_DECIMALS and round(abs(value), places) == 0:
+        places += 1
     text = plain(value, places)
     return text if text in (MISSING,) or text.startswith("-") or not text.strip("0.,") else f"+{text}"
 

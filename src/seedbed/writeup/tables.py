@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedbed.trials.results import Outcome, Results
-from seedbed.verdicts.answer import TRAINING_TIME, Answer
+from seedbed.verdicts.answer import TRAINING_TIME, Answer, quoted
 from seedbed.verdicts.families import SOURCES, Family, families
 from seedbed.writeup import numbers
 
 # Shape and word together: no verdict is told by colour alone.
 SYMBOLS = {"worse": "▼", "better": "▲", "equivalent": "■", "undecided": "○", "reference": "◆"}
+_GROWING = "still improving with longer training, so differences from them may be effects of training time."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +27,9 @@ class Row:
 
     arm: str
     is_reference: bool
-    is_reference_of: bool  # whether another arm is compared with it
-    compared_with: str | None  # where that is not the study's reference
-    num_images: int | None  # None while nothing is measured, 0 without pre-training
+    compared_with: str | None  # where that is not the study's reference; or what is compared with it
+    is_checkpoint: bool  # existing weights, of whose images nothing is known
+    num_images: int | None  # None while nothing is measured, or known; 0 without pre-training
     num_classes: int | None
     epochs: float | None
     values: tuple[float, ...]
@@ -52,7 +53,7 @@ class Row:
         if not self.values:
             return "not measured"
         if self.answer is None:
-            return f"vs {self.compared_with}" if self.compared_with else "compared with" if self.is_reference_of else "not compared"
+            return f"vs {self.compared_with}" if self.compared_with else "not compared"
         return self.answer.verdict
 
     @property
@@ -97,13 +98,19 @@ class FamilyTable:
 
     @property
     def remark(self) -> str:
-        """What all its answers share, if there is anything."""
-        return TRAINING_TIME.strip() if any(a.converged is False for a in self.answers) else ""
+        """Which references had not converged, if any."""
+        known = {a.reference: a.converged for a in self.answers if a.converged is not None}
+        growing = [reference for reference, converged in known.items() if not converged]
+        if not growing:
+            return ""
+        if growing == list(known):
+            return TRAINING_TIME.strip() if len(known) == 1 else "All that arms are compared with were " + _GROWING
+        return f"{' and '.join(map(quoted, growing))} {'was' if len(growing) == 1 else 'were'} {_GROWING}"
 
     @property
     def decimals(self) -> int:
-        """Of all its numbers."""
-        return numbers.decimals([v for a in self.answers for v in (a.difference, *(a.interval or ()))], self.unit)
+        """Of its means and spreads, and of its differences but tiny ones."""
+        return 2 if self.unit == "score" else 1
 
 
 def family_tables(results: Results, answers: Sequence[Answer]) -> tuple[FamilyTable, ...]:
@@ -190,13 +197,15 @@ def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) 
     seen = results.study.images_seen_of(arm, family.images_seen) if family.images_seen is not None else first and first.images_seen
     planned = [c for c in results.plan.cells if (c.arm, c.target, c.method, c.images_seen) == (arm, *here, seen)]
     found = [a for a in _answers(family, answers) if (a.arm, a.reference) == (arm, results.study.reference)]
+    others = [a for a in _answers(family, answers) if arm in (a.arm, a.reference) and a not in found]
+    is_checkpoint = results.study.arms[arm].is_checkpoint
     return Row(
         arm=arm,
         is_reference=arm == results.study.reference,
-        compared_with=next((a.reference for a in _answers(family, answers) if a.arm == arm and a not in found), None),
-        is_reference_of=any(a.reference == arm for a in _answers(family, answers)),
-        num_images=first.num_train_images if first else None,
-        num_classes=first.num_train_classes if first else None,
+        compared_with=next((a.reference if a.arm == arm else a.arm for a in others), None),
+        is_checkpoint=is_checkpoint,
+        num_images=first.num_train_images if first and not is_checkpoint else None,
+        num_classes=first.num_train_classes if first and not is_checkpoint else None,
         epochs=first.epochs if first else None,
         values=tuple(o.value for o in outcomes),
         num_planned=len({c.key for c in planned}),

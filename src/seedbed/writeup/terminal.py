@@ -38,18 +38,18 @@ def terminal_summary(results: Results, answers: Sequence[Answer], findings: Sequ
         parts += [Padding(Text(words), (0, 0, 0, 2)) for words in (table.note, table.remark) if words]
         parts.append(Text())
     parts += [Padding(Text(f"• {entry.sentence}"), (0, 0, 0, 2)) for entry in digest(findings)]
-    parts += _in_short(tables)
+    parts += _in_short(tables, findings)
     if results.num_left or results.num_failed:
         parts.append(Text(state_words(results), style="bold"))
     return Group(*parts)
 
 
-def _in_short(tables: Sequence[FamilyTable]) -> list[RenderableType]:
+def _in_short(tables: Sequence[FamilyTable], findings: Sequence[Finding]) -> list[RenderableType]:
     """The last that is printed, as it is what one sees first."""
     from rich.padding import Padding
     from rich.text import Text
 
-    briefs = in_short(tables)
+    briefs = in_short(tables, findings)
     parts: list[RenderableType] = [Text(), Text("In short", style="bold")] if briefs else []
     for brief in briefs:
         parts.append(Padding(Text(brief.title), (0, 0, 0, 2)))

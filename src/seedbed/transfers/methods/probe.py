@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 
+from seedbed.base.errors import UsageError
 from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
 from seedbed.models.codes import dim_of, fill_codes, pooling
@@ -54,7 +55,10 @@ class Probe(Method):
         """The layers to choose from."""
         if self.layer == BEST and BEST not in {la.name for la in backbone.layers}:
             return list(backbone.layers)
-        return [backbone.layer(self.layer)]
+        try:
+            return [backbone.layer(self.layer)]
+        except UsageError as error:
+            raise UsageError(error.message, f"{error.hint} Or {BEST!r}: the one that validation chooses.") from None
 
     def identity(self) -> object:
         unused = "c" if self.readout == "knn" else "k"

@@ -18,19 +18,44 @@ from seedbed.verdicts.families import SOURCES, Family
 from seedbed.verdicts.findings.finding import Finding, points
 from seedbed.verdicts.influence import LEAST_NETS, RELIABLE, Influence, influence
 
+QUESTION = "class-influence"
 _SHOWN = 5
 
 
 def influences(results: Results, families: Sequence[Family]) -> list[Finding]:
-    """Influence on each target, where there are nets enough."""
+    """Influence on each target, where there are nets enough; where the study asks for it and there are not, that."""
     arms = [arm for arm in results.study.arms if _draws_classes(results.study, arm)]
+    is_asked = results.study.question == QUESTION
     found = []
     for family in families:
+        if family.target in SOURCES or family.images_seen is None:
+            continue
         for arm in arms:  # by itself: nets of other sizes or networks differ in more than the classes that they saw
             rows = family.rows.get(arm, [])
-            if family.target not in SOURCES and family.images_seen is not None and len(rows) >= LEAST_NETS:
+            if len(rows) >= LEAST_NETS:
                 found.append(_finding(results, family, rows))
+            elif is_asked and rows:
+                found.append(_refused(family, arm, f"it takes {LEAST_NETS} nets of '{arm}' at least, and there are {len(rows)}"))
+        if is_asked and not arms:
+            reason = "no arm draws its classes at random, classes(fraction=0.5) say"
+            found.append(_refused(family, results.study.reference, reason))
     return found
+
+
+def _refused(family: Family, arm: str, reason: str) -> Finding:
+    place = f"On {family.target} ({family.method}, {family.images_seen:,} images seen)"
+    return Finding(
+        kind="influence",
+        target=family.target,
+        method=family.method,
+        images_seen=family.images_seen,
+        metric=family.metric,
+        unit=family.unit,
+        arm=arm,
+        verdict="refused",
+        sentence=f"{place} the influence of classes cannot be told: {reason}.",
+        details={"reason": reason},
+    )
 
 
 def _draws_classes(study: Study, arm: str) -> bool:
@@ -56,9 +81,7 @@ def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Findi
     try:
         found = influence(seen, family.sign * np.array([o.value for o in rows]))
     except ValueError as reason:
-        return Finding(
-            **common, verdict="refused", sentence=f"{place} influence cannot be told: {reason}.", details={"reason": str(reason)}
-        )
+        return _refused(family, rows[0].arm, str(reason))
     order = np.argsort(found.values)
     named = lambda i: str(store.names.get(store.classes[i], store.classes[i])).split(",")[0]  # noqa: E731
     listed = lambda rows: ", ".join(f"{named(i)} {points(float(found.values[i]), 2)}" for i in rows)  # noqa: E731

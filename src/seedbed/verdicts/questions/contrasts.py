@@ -1,4 +1,4 @@
-"""contrasts: every arm against the reference. The question of a study that names none."""
+"""contrasts: every arm against the reference, and a recipe against its random control. The question of a study that names none."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seedbed.trials.results import Results
+from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
+from seedbed.verdicts.pairs import Pair, control_pairs, with_reference
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
 
@@ -24,4 +26,8 @@ class Contrasts(Question):
         ).text()
 
     def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "contrasts")
+        return answer_families(results, "contrasts", pairing=_pairs)
+
+
+def _pairs(study: Study, target: str) -> list[Pair]:
+    return list(dict.fromkeys([*with_reference(study), *control_pairs(study)]))

@@ -24,6 +24,8 @@ from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import Facts, look, open_target
 from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile, one_source, target_name
 
+_NO_CONTROL = "; more than half of all, so that there is no control of as many others"
+
 
 @dataclass(frozen=True)
 class ExcludeTarget(Question):
@@ -38,15 +40,17 @@ class ExcludeTarget(Question):
         own = {}
         if node:
             name = target_name(node)
-            dropped = {name: _call("exclude", synsets=[node])}
+            dropped = {name: (_call("exclude", synsets=[node]), _gone([node], facts))}
             own = {f"{name}-classes": _call("source", recipe=_call("under", synsets=[node]))}
         arms = [ArmLine("all", "", "every class")]
-        for name, recipe in dropped.items():
+        for name, (recipe, gone) in dropped.items():
             what = f"the classes under {name!r}, which are a target" if node else f"all classes of the source that {name} holds"
-            arms.append(ArmLine(f"without-{name}", recipe, f"without {what}"))
-            arms.append(
-                ArmLine(f"like-{name}", _call("like", recipe=recipe), "as many classes dropped, of those that stay: its control")
+            control = ArmLine(
+                f"like-{name}", _call("like", recipe=recipe), "as many classes dropped, of those that stay: its control"
             )
+            has_control = 2 * len(gone) <= len(facts.leaves)
+            arms.append(ArmLine(f"without-{name}", recipe, f"without {what}" + ("" if has_control else _NO_CONTROL)))
+            arms += [control] if has_control else []
         words = "What does it cost to pre-train without the target's own classes?"
         return StudyFile(
             "exclude-target", words, "all", [*arms, RANDOM], sources, targets, backbones=backbones, facts=facts, own_targets=own
@@ -56,31 +60,36 @@ class ExcludeTarget(Question):
         return answer_families(results, "exclude-target", lambda arm: with_classes(results, arm), with_controls)
 
 
-def _named(target: str, facts: Facts) -> str:
-    """A built-in list where the target's name is one of them, else the target of the study; raises UsageError where nothing is known."""
+def _named(target: str, facts: Facts) -> tuple[str, frozenset[str]]:
+    """The recipe, by a built-in list where the target's name is one of them, else by the target of the study; and which classes it drops,
+    as far as that can be told. Raises UsageError where nothing is known of the target's classes."""
     name = target_name(target)
     opened = open_target(target, name) if facts.hierarchy else None
     known = next((k for k in KNOWN_TARGETS if k in re.split(r"[^a-z0-9]+", name.lower())), None)
     if facts.hierarchy and opened and (known is None or says_its_classes(opened, facts.hierarchy)):
-        _check(name, nodes_of(opened.classes, opened.hierarchy, facts.hierarchy).values(), opened.classes, facts)
-        return _call("exclude", target=name)
+        nodes = nodes_of(opened.classes, opened.hierarchy, facts.hierarchy).values()
+        return _call("exclude", target=name), _checked(name, nodes, opened.classes, facts)
     if facts.hierarchy and known:
-        _check(name, KNOWN_TARGETS[known], tuple(TARGET_CLASSES[known]), facts)
-    return _call("exclude", target=known or name)
+        return _call("exclude", target=known), _checked(name, KNOWN_TARGETS[known], tuple(TARGET_CLASSES[known]), facts)
+    return _call("exclude", target=known or name), frozenset()
 
 
-def _check(name: str, nodes: Iterable[str], classes: Sequence[str], facts: Facts) -> None:
-    """Some class of the source must go, and two must stay."""
-    gone = closure_of(nodes, facts.hierarchy) if facts.hierarchy else frozenset()
-    stay = [leaf for leaf in facts.leaves if leaf not in gone]
-    if len(stay) == len(facts.leaves):
-        raise nothing_known(name, classes)
-    if len(stay) < 2:
+def _gone(nodes: Iterable[str], facts: Facts) -> frozenset[str]:
+    """The classes of the source under these nodes."""
+    return closure_of(nodes, facts.hierarchy) & set(facts.leaves) if facts.hierarchy else frozenset()
+
+
+def _checked(name: str, nodes: Iterable[str], classes: Sequence[str], facts: Facts) -> frozenset[str]:
+    """The classes that go: there must be some, and two must stay."""
+    gone = _gone(nodes, facts)
+    if not gone and facts.hierarchy:
+        raise nothing_known(name, classes, facts.hierarchy)
+    if len(facts.leaves) - len(gone) < 2:
         raise UsageError(
-            f"target {name!r} holds {len(facts.leaves) - len(stay)} of the source's {len(facts.leaves)} classes: nothing would be left "
-            "to pre-train on",
+            f"target {name!r} holds {len(gone)} of the source's {len(facts.leaves)} classes: nothing would be left to pre-train on",
             "Take a target that shares only a part of its classes with the source.",
         )
+    return gone
 
 
 def _call(name: str, **settings: object) -> str:

@@ -20,7 +20,7 @@ from seedbed.data.source import TRAIN, Source
 from seedbed.data.splits import HELD_OUT_SHARE
 from seedbed.data.store import Store
 from seedbed.data.wordnet import is_synset
-from seedbed.trials.data import read_target
+from seedbed.trials.data import OWN_SOURCE, read_target
 
 Named = str | Path | Store  # data that a study file can name
 
@@ -108,7 +108,10 @@ def named(data: Named | Sequence[Named], folder: Path) -> list[str]:
                 "A study file names its data: pack a Source first, sb.pack(...).",
             )
         name = str(given.path.resolve() if isinstance(given, Store) else given)
-        name = str(folder / name) if (folder / name).exists() else name
+        if (folder / name).exists():
+            name = str(folder / name)
+        elif "(" in name and not _is_own_source(name):
+            name = str(parse_data(name, folder))
         if is_missing(name):
             raise BadDataError(f"there is no {name}", f"Paths are relative to the folder {folder}.")
         found.append(name)
@@ -117,11 +120,17 @@ def named(data: Named | Sequence[Named], folder: Path) -> list[str]:
 
 def is_missing(data: str) -> bool:
     """Whether a data set is a path, by itself or in a call, at which nothing is; raises UsageError for a call that is none."""
+    if _is_own_source(data):
+        return False
     call = parse_data(data)
     cls = FORMATS.get(call.name)
     given = dict(zip([f.name for f in fields(cls)], call.args, strict=False)) | dict(call.kwargs)  # pyright: ignore[reportArgumentType]
     paths = [path for name in cls.paths if isinstance(path := given.get(name), str) and not set("{*") & set(path)]
     return any(not Path(path).expanduser().exists() for path in paths)
+
+
+def _is_own_source(data: str) -> bool:
+    return data.partition("(")[0].strip() == OWN_SOURCE
 
 
 def _facts(source: str) -> Facts:

@@ -14,6 +14,7 @@ from seedbed.verdicts.answer import Answer, quoted
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
+from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
 
 _ARMS = (
@@ -41,6 +42,6 @@ class ImagesPerClass(Question):
 def _describe(results: Results, arm: str) -> str | None:
     """ "'half' (250 images per class)" where the arm trains on anything, for the sentence."""
     if not results.study.arms[arm].trains:
-        return f"{quoted(arm)} (no pre-training)"
+        return with_classes(results, arm)
     rows = [o for o in results.outcomes if o.arm == arm and o.num_train_images]
     return f"{quoted(arm)} ({rows[0].num_train_images / rows[0].num_train_classes:,.4g} images per class)" if rows else None

@@ -1,0 +1,48 @@
+"""A study asked from Python, of data that are given as they come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import seedbed as sb
+from seedbed.base.errors import BadDataError, UsageError
+from seedbed.data.formats import open_source
+
+
+def test_one_data_set_needs_no_list(tmp_path: Path) -> None:
+    study = sb.ask("images-per-class", "toy(per_class=4)", "digits()", backbones="small(width=4)", folder=tmp_path)
+    assert study.source.data == "toy(per_class=4)" and study.targets["digits"].data == "digits()"
+    assert study.pretraining.backbone == "small(width=4)"
+
+
+def test_a_store_stands_for_its_path(tmp_path: Path) -> None:
+    store = sb.pack("digits()", tmp_path / "digits.store", size_px=16)
+    study = sb.ask("images-per-class", store, [Path("digits.store")], folder=tmp_path)
+    assert study.source.data == str(tmp_path / "digits.store") == study.targets["digits-store"].data
+
+
+def test_what_is_not_there_or_has_no_path_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadDataError, match="there is no nothere/"):
+        sb.ask("images-per-class", "nothere/", folder=tmp_path)
+    with pytest.raises(BadDataError, match="there is no folder"):
+        sb.ask("images-per-class", (), "folder('nothere/', train_per_class=5)", folder=tmp_path)
+    with pytest.raises(UsageError, match="not a path, a call string or a store"):
+        sb.ask("images-per-class", [open_source("digits()")], folder=tmp_path)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_study_is_not_its_results(tmp_path: Path) -> None:
+    study = sb.ask("images-per-class", folder=tmp_path)
+    for verb in (sb.answers, sb.findings, lambda what: sb.report(what, tmp_path / "page.html")):
+        with pytest.raises(UsageError, match="a Study is not the results of a study"):
+            verb(study)
+
+
+def test_paths_within_calls_are_taken_from_the_folder(make_tree, tmp_path: Path) -> None:
+    make_tree({"a/x": 4, "a/y": 4, "b/z": 4}, root="things")
+    targets = ["folder('things', metric='mean_class_accuracy')", "source(recipe='classes(num=2)')"]
+    study = sb.ask("fine-or-coarse", "folder('things')", targets, folder=tmp_path)
+    assert study.targets["things"].data == f"folder('{tmp_path}/things')"
+    assert "coarse2" in study.arms  # it was looked at
+    assert study.targets["source-data"].is_own_source
