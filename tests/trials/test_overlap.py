@@ -50,7 +50,7 @@ def test_a_targets_classes_are_taken_out_of_the_source(asked, workspace) -> None
 def test_a_target_of_unknown_classes_says_how_to_name_them(asked, workspace) -> None:
     with pytest.raises(UsageError, match="no class of target 'cells' is in the source's hierarchy: x, y") as caught:
         make_plan(asked("\"exclude(target='cells')\""), workspace)
-    assert "names='FILE.csv'" in caught.value.hint
+    assert "hierarchy='FILE.csv'" in caught.value.hint
 
 
 def test_what_was_dropped_is_noted(asked, workspace) -> None:

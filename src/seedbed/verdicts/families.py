@@ -157,7 +157,7 @@ def answer_families(
                     wording=wording,
                 )
             )
-    return answers
+    return sorted(answers, key=lambda a: a.target in SOURCES)  # what was asked of targets first
 
 
 def contrast_pairs_of(results: Results, family: Family, pairs: Sequence[Pair]) -> list[Contrast]:
