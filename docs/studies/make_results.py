@@ -1,6 +1,6 @@
 """Write docs/studies/results.md and its pictures from studies that were run: python docs/studies/make_results.py FOLDER WORKSPACE
 
-FOLDER holds the study files and, beside each, its results; the page has every table of targets, what else was found, and what was run.
+FOLDER holds the study files, all of them run in WORKSPACE; the page has every table of targets, what else was found, and what was run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from seedbed.verdicts.families import SOURCES
 from seedbed.verdicts.findings import findings
 from seedbed.verdicts.questions import answer
 from seedbed.writeup import numbers
+from seedbed.writeup.brief import in_short
 from seedbed.writeup.conditions import study_facts
 from seedbed.writeup.digest import digest
 from seedbed.writeup.figures import place_svg
@@ -34,6 +35,7 @@ STUDIES = (
     "blind-addition",
     "negative-transfer",
     "class-influence",
+    "class-influence-check-cifar10",
 )
 DRAWN = "cifar10"
 INTRODUCTION = """# Results of the studies
@@ -49,8 +51,10 @@ seeds and, where all arms were measured on the same images, new test images.
 def main(folder: Path, workspace: Path) -> None:
     parts = [INTRODUCTION]
     for name in STUDIES:
-        if (folder / f"{name}.study").is_dir():
-            parts += _study(study_status(load_study(folder / f"{name}.toml"), workspace), name)
+        results = study_status(load_study(folder / f"{name}.toml"), workspace)
+        if results.num_left or results.num_failed:
+            sys.exit(f"{name}: {results.num_left} cells left, {results.num_failed} failed; run it first")
+        parts += _study(results, name)
     (HERE / "results.md").write_text("\n".join(parts), encoding="utf-8")
 
 
@@ -65,8 +69,8 @@ def _study(results: Results, name: str) -> list[str]:
         f"`{name}.toml`; {numbers.count(len(results.study.seeds), 'seed')}, {facts['Hardware']}, commit {facts['Commit of seedbed']}.",
         "",
     ]
-    if results.num_left or results.num_failed:
-        lines += [f"**{results.num_left} cells left, {results.num_failed} failed.**", ""]
+    for brief in in_short(tables):
+        lines += [f"In short, {brief.title}:", "", *(f"- {verdict}: {words}" for verdict, words in brief.verdicts), ""]
     drawn = [of for (target, _), of in places(tables).items() if DRAWN in target]
     if drawn:
         picture = PICTURES / f"{name}-{DRAWN}.svg"
@@ -86,13 +90,14 @@ def _study(results: Results, name: str) -> list[str]:
 
 def _table(table: FamilyTable) -> list[str]:
     lines = [f"**{table.title}, {table.budget}.**" + (f" {table.note}" if table.note else ""), ""]
-    lines += ["| arm | images | mean | sd | difference | 95 % interval | verdict |", "|---|---|---|---|---|---|---|"]
+    lines += ["| arm | images | mean | sd | n | difference | 95 % interval | verdict |", "|---|---|---|---|---|---|---|---|"]
     for row in table.rows:
         told = (row.answer.difference, row.answer.interval) if row.answer else (None, None)
-        cells = (numbers.plain(row.num_images, 0), numbers.plain(row.mean, 1), numbers.plain(row.sd, 1), *_difference(*told, table))
+        cells = (numbers.plain(row.num_images, 0), numbers.plain(row.mean, 1), numbers.plain(row.sd, 1), str(len(row.values)))
+        cells += _difference(*told, table)
         lines.append(f"| {row.arm} | {' | '.join(cells)} | {row.verdict} |")
     for other in table.others:
-        cells = ("", "", "", *_difference(other.difference, other.interval, table))
+        cells = ("", "", "", "", *_difference(other.difference, other.interval, table))
         lines.append(f"| {other.arm} against {other.reference} | {' | '.join(cells)} | {other.verdict} |")
     return [*lines, ""]
 

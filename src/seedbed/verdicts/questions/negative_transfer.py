@@ -28,10 +28,10 @@ _ARMS = (
 _METHODS = (
     (
         "finetune",
-        "finetune(images_seen=50_000, learning_rates=[0.03, 0.1, 0.3])",
+        "finetune(images_seen=50_000)",
         "the learning rate is chosen on validation, the same grid for all",
     ),
-    ("finetune-long", "finetune(images_seen=100_000, learning_rates=[0.03, 0.1, 0.3])", "twice as long"),
+    ("finetune-long", "finetune(images_seen=100_000)", "twice as long"),
 )
 
 
