@@ -352,8 +352,8 @@ def ask(
     from seedbed.verdicts.questions.facts import named
 
     place = Path(folder).expanduser().resolve()
-    networks = [backbones] if isinstance(backbones, str) else list(backbones)
-    text = question_named(question).study(named(sources, place), named(targets, place), networks)
+    networks = [backbones] if isinstance(backbones, str) else [*map(str, backbones)]
+    text = question_named(question).study(named(sources, place), named(targets, place, as_target=True), networks)
     return parse_study(text, place / f"{question}.toml")
 
 

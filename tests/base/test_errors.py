@@ -36,3 +36,8 @@ def test_unknown_guesses_nothing_when_nothing_is_near() -> None:
     assert unknown("recipe", "zzz", ["images"]).hint == "Valid: images."
     assert unknown("recipe", "zzz", []).hint == "Valid: (none)."
     assert nearest("zzz", ["images"]) is None
+
+
+def test_of_many_valid_names_the_first_forty_are_told() -> None:
+    hint = unknown("class", "zz", [f"c{i:03}" for i in range(100)]).hint
+    assert "c039, ... (100 in all)" in hint and "c040" not in hint

@@ -9,9 +9,11 @@ import functools
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from tiny import digits_store
 
+from seedbed.base.errors import UsageError
 from seedbed.models.backbone import Backbone
 from seedbed.models.codes import codes
 from seedbed.models.zoo import BACKBONES
@@ -77,6 +79,12 @@ def _faint() -> Backbone:
         net.module.get_submodule("features.10").bias.mul_(1e-4)
     net.module.eval()
     return net
+
+
+def test_a_misspelt_layer_is_answered_with_all_that_may_be_asked() -> None:
+    with pytest.raises(UsageError, match="unknown layer 'bset'") as caught:
+        METHODS.make("probe(layer='bset')").check(_net())
+    assert "Or 'best'" in caught.value.hint
 
 
 def test_the_class_scores_are_the_wrong_layer() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import seedbed as sb
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.formats import open_source
+from seedbed.verdicts.questions import QUESTIONS
 
 
 def test_one_data_set_needs_no_list(tmp_path: Path) -> None:
@@ -28,8 +30,44 @@ def test_what_is_not_there_or_has_no_path_is_refused(tmp_path: Path) -> None:
         sb.ask("images-per-class", "nothere/", folder=tmp_path)
     with pytest.raises(BadDataError, match="there is no folder"):
         sb.ask("images-per-class", (), "folder('nothere/', train_per_class=5)", folder=tmp_path)
-    with pytest.raises(UsageError, match="not a path, a call string or a store"):
-        sb.ask("images-per-class", [open_source("digits()")], folder=tmp_path)  # pyright: ignore[reportArgumentType]
+    for given in ([open_source("digits()")], open_source("digits()"), None, 3, ""):
+        with pytest.raises(UsageError, match="not a path, a call string or a store"):
+            sb.ask("images-per-class", given, folder=tmp_path)  # pyright: ignore[reportArgumentType]
+    for name in ("x" * 300, f"folder('{'x' * 300}')", "~nobody-here/photos"):
+        with pytest.raises(BadDataError, match="there is no"):
+            sb.ask("images-per-class", name, folder=tmp_path)
+    with pytest.raises(BadDataError, match="there is no source"):
+        sb.ask("images-per-class", "source", folder=tmp_path)
+
+
+@pytest.mark.parametrize("data", ["toy(per_clas=4)", "toy(per_class='a')", "folder()", "torchvision('CIFAR1', 'new/')"])
+def test_a_call_that_is_none_is_refused_by_every_question(data: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        sb.ask("images-per-class", data, folder=tmp_path)
+    with pytest.raises(UsageError):
+        sb.ask("label-noise", (), data, folder=tmp_path)
+
+
+def test_data_to_be_downloaded_are_not_missing(tmp_path: Path) -> None:
+    study = sb.ask("images-per-class", (), "torchvision('CIFAR10', 'new/', download=True)", folder=tmp_path)
+    assert list(study.targets) == ["CIFAR10"]
+
+
+@pytest.mark.parametrize("name", QUESTIONS.names())
+def test_a_study_made_of_another_is_the_same_but_for_what_was_changed(name: str, tmp_path: Path) -> None:
+    study = sb.ask(name, folder=tmp_path)
+    assert replace(study) == study
+    changed = replace(study, seeds=2, size_px=16)
+    assert changed.targets == study.targets and changed.seeds == (0, 1)
+    assert changed.source.size_px == 16
+
+
+def test_a_nested_study_can_be_changed_too(tmp_path: Path) -> None:
+    arms = {"all": "", "half": "images(fraction=0.5)"}
+    study = sb.Study(name="n", source="toy()", arms=arms, reference="all", targets={"d": "digits()"}, sample_seeds=2, init_seeds=3)
+    assert replace(study, margin=2.0).draws == study.draws
+    with pytest.raises(UsageError, match="'seeds' stands beside"):
+        replace(study, seeds=5)
 
 
 def test_a_study_is_not_its_results(tmp_path: Path) -> None:

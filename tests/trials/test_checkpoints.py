@@ -19,6 +19,8 @@ from seedbed.trials.plan import make_plan
 from seedbed.trials.run import run_study
 from seedbed.verdicts.families import answer_families
 from seedbed.writeup import report
+from seedbed.writeup.figures import place_svg
+from seedbed.writeup.tables import family_tables
 
 WITH_FOLDER = ("[arms]", '[arms]\nmine = { weights = "net" }')
 
@@ -39,7 +41,11 @@ def test_a_checkpoint_is_measured_as_it_is(make_study, workspace, net: Path) -> 
     assert [(o.target, o.seed, o.images_seen) for o in mine] == [("cells", 0, 0), ("cells", 1, 0)]
     alone = api.transfer(net, str(make_study().folder / "cells"), "probe(c=[1.0])", device="cpu", workspace=workspace.root)
     assert mine[0].value == alone.metrics["top1"]
-    answer = next(a for a in answer_families(results, "contrasts") if a.arm == "mine" and a.target == "cells")
+    answers = answer_families(results, "contrasts")
+    [table] = [t for t in family_tables(results, answers) if t.target == "cells" and t.images_seen]
+    assert [row.num_images for row in table.rows if row.arm == "mine"] == [None]  # of its images nothing is known
+    assert "existing weights" in place_svg([table], "f")
+    answer = next(a for a in answers if a.arm == "mine" and a.target == "cells")
     assert "this checkpoint ('mine')" in answer.sentence
     assert answer.images_seen == 64  # in the family of the budget
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.trials.data import Data
 from seedbed.trials.plan import make_plan
 from seedbed.trials.study import Arm, Pretraining, Study, load_study, parse_study
+from seedbed.verbs.studies import _planned
+from seedbed.verdicts.findings.scaling import _is_sized
+from seedbed.verdicts.pairs import reference_of
 
 MISTAKES = {
     "unknown top key": (("seeds = 2", "sedes = 2"), "sedes", "unknown key 'sedes'", "Did you mean 'seeds'?"),
@@ -252,6 +256,14 @@ def test_an_arm_takes_a_share_of_whatever_budgets_there_are() -> None:
     study = _with_short({"recipe": "images(fraction=0.5)", "budget_share": 0.4})
     assert study.arms["short"].budgets(study.pretraining) == (400, 2000)
     assert [study.images_seen_of("short", budget) for budget in study.budgets] == [400, 2000]
+
+
+def test_arms_with_budgets_of_their_own_stand_for_no_size_and_for_no_reference(workspace) -> None:
+    study = _with_short({"recipe": "images(fraction=0.5)", "budget_share": 0.4})
+    assert _is_sized(study, "all") and not _is_sized(study, "short")
+    assert "400 and 2,000 images seen" in _planned(make_plan(study, workspace), "short")
+    twice = replace(study, arms={"short": {"budget_share": 0.5}, "all": "", "other": "images(fraction=0.5)"}, reference="all")
+    assert reference_of(twice, "other") == "all"
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ def test_fields_are_the_contract_in_order_and_unrounded() -> None:
         "source_difference",
         "chance_false_worse",
         "chance_false_equivalent",
+        "limiting_images",
     ]
     assert document["difference"] == -1.4123
     assert document["interval"] == [-1.91, -0.91]
@@ -112,7 +113,7 @@ def test_equivalent_tells_a_small_but_real_difference() -> None:
     [
         ((7, 40), "If the true difference is of this size, about 7 to 40 seeds per arm would show it four times in five."),
         ((9, 9), "If the true difference is of this size, about 9 seeds per arm would show it four times in five."),
-        (None, "At a difference of this size, more seeds alone would hardly decide it."),
+        (None, "A difference as small as this would hardly be shown by more seeds; that it lies within the margin may be."),
     ],
 )
 def test_undecided(seeds_needed: tuple[int, int] | None, end: str) -> None:
@@ -126,8 +127,13 @@ def test_where_test_images_set_the_limit_the_sentence_asks_for_those() -> None:
     contrast = changed(
         verdict="undecided", difference=-0.8, interval=(-2, 0.4), significant=False, seeds_needed=None, limiting_images=364
     )
-    end = "If the true difference is of this size, no number of seeds would show it on 364 test images: more images would."
+    end = "seeds alone would not show it four times in five on 364 test images: it takes more images."
     assert answer(contrast).sentence.endswith(end)
+
+
+def test_a_difference_beyond_the_margin_that_seeds_cannot_show() -> None:
+    contrast = changed(verdict="undecided", difference=-1.8, interval=(-4, 0.4), significant=False, seeds_needed=None)
+    assert answer(contrast).sentence.endswith("At a difference of this size, more seeds alone would hardly decide it.")
 
 
 def test_only_a_tiny_number_has_more_decimals() -> None:

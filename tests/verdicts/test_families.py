@@ -11,6 +11,8 @@ from seedbed.base.errors import UsageError
 from seedbed.trials.run import run_study
 from seedbed.trials.study import Study
 from seedbed.verdicts.families import answer_families, families
+from seedbed.verdicts.pairs import Pair
+from seedbed.verdicts.questions.contrasts import _pairs
 
 
 def _study(folder: Path, **budgets: object) -> Study:
@@ -93,3 +95,10 @@ def test_arms_with_other_labels_are_not_compared(tmp_path: Path) -> None:
     study = replace(_drawn(tmp_path, [0, 1]), arms={"all": "", "families": "bottom_up(depth=1)"})
     results = run_study(study, executor="inline", device="cpu")
     assert {a.target for a in answer_families(results, "contrasts")} == {"other"}
+
+
+def test_a_comparison_that_stands_already_is_not_made_the_other_way_round() -> None:
+    arms = {"all": "", "without": "classes(num=3)", "like": "like(recipe='classes(num=3)')"}
+    study = Study(name="s", source="toy()", arms=arms, reference="all", targets={"d": "digits()"})
+    assert _pairs(study, "d") == [Pair("without", "all"), Pair("like", "all"), Pair("without", "like")]
+    assert _pairs(replace(study, reference="without"), "d") == [Pair("all", "without"), Pair("like", "without")]

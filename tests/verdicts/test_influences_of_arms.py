@@ -37,7 +37,11 @@ def test_arms_that_draw_other_numbers_of_classes_are_not_pooled(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arms", "seeds", "reason"),
     [
-        ({"half": "classes(fraction=0.5)", "random": {"init": "random"}}, 3, "it takes 8 nets of 'half' at least, and there are 3"),
+        (
+            {"half": "classes(fraction=0.5)", "random": {"init": "random"}},
+            3,
+            "('half', probe, 16 images seen) the influence of classes cannot be told: it takes 8 nets",
+        ),
         ({"half": "", "random": {"init": "random"}}, 2, "no arm draws its classes at random"),
     ],
 )

@@ -13,7 +13,7 @@ from seedbed.data.source import Source
 from seedbed.trials.plan import make_plan
 from seedbed.trials.run import open_workspace
 from seedbed.trials.study import load_study
-from seedbed.verdicts.questions import question
+from seedbed.verdicts.questions import question, template
 
 
 @pytest.fixture
@@ -141,3 +141,29 @@ def test_what_a_target_of_a_source_of_ones_own_needs_is_said(make_tree) -> None:
     with pytest.raises(UsageError) as raised:
         question("exclude-target").study([source], ["digits()"])
     assert "wordnet" not in raised.value.hint and "a file of label and class or group of the source" in raised.value.hint
+
+
+@pytest.mark.parametrize("networks", [["small(width=8)", "small(16)"], ["timm('vit_tiny.a')", "timm('vit_tiny-a')"]])
+def test_networks_whose_names_look_alike_have_arms_of_their_own(networks: list[str]) -> None:
+    names = template._network_names(networks)
+    assert len(set(names)) == 2 and all(names)
+    assert template._network_names(["resnet18('small')", "vgg16"]) == ["resnet18", "vgg16"]
+
+
+def test_one_network_has_others_beside_it_and_itself_once() -> None:
+    study = tomllib.loads(question("compare-architectures").study(["toy()"], ["digits()"], ["small()"]))
+    assert study["pretraining"]["backbone"] == "small()"
+    assert len(study["arms"]) == 6
+
+
+def test_targets_are_named_by_paths_given_by_keyword() -> None:
+    assert [template.target_name(t) for t in ("folder(path='a/cells/')", "torchvision(name='CIFAR10')", "digits()")] == [
+        "cells",
+        "CIFAR10",
+        "digits",
+    ]
+
+
+def test_a_class_folder_with_parentheses_can_be_excluded(make_tree) -> None:
+    source = str(make_tree({f"cats (indoor)/{n}": 4 for n in "ab"} | {f"other/{n}": 4 for n in "xyzuvw"}, root="pets"))
+    assert "without-cats-indoor" in tomllib.loads(question("exclude-target").study([source], []))["arms"]

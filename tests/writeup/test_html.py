@@ -232,6 +232,30 @@ def test_the_short_answer_has_every_comparison_at_the_largest_budget_once(
         assert words in _Page(page).text
 
 
+def test_answers_on_targets_come_first(answers: list[Answer]) -> None:
+    of_source = [a.target == "source" for a in answers]
+    assert any(of_source) and of_source == sorted(of_source)
+
+
+def test_the_short_answer_tells_fine_labels_and_not_the_sources_own(tables: tuple[FamilyTable, ...]) -> None:
+    [table] = [t for t in tables if t.target == HOSTILE and t.images_seen == 384]
+    [brief] = in_short([replace(table, target="source_fine"), replace(table, target="source")])
+    assert brief.title.startswith("all fine labels of the source, probe")
+
+
+def test_which_references_had_not_converged_is_told(tables: tuple[FamilyTable, ...]) -> None:
+    [table] = [t for t in tables if t.target == HOSTILE and t.images_seen == 384]
+
+    def remark(**converged: bool) -> str:
+        answers = tuple(replace(table.answers[0], reference=name, converged=state) for name, state in converged.items())
+        return replace(table, answers=answers).remark
+
+    assert remark(all=True, half=True) == ""
+    assert remark(all=False).startswith("The reference was still improving")
+    assert remark(all=True, half=False).startswith("'half' was still improving with longer training, so differences from it")
+    assert remark(all=False, half=False).startswith("All that arms are compared with were still improving")
+
+
 def test_comparisons_with_another_arm_are_rows_of_the_terminal_too(results: Results, answers: list[Answer]) -> None:
     [one] = [a for a in answers if a.arm == "half" and a.target == HOSTILE and a.images_seen == 384]
     other = replace(one, arm="half", reference="coarse")

@@ -34,9 +34,14 @@ class Found:
         return f"{self.path}\t{self.num_bytes}\t{self.time_ns}"
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """The path with "~" as the home folder; that of a user who is not there stays as it stands, which is nowhere."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises for an unknown user
+
+
 def must_exist(path: str | Path) -> Path:
     """The path of a folder; raises BadDataError when it is missing or not a folder."""
-    folder = Path(path).expanduser()
+    folder = expanded(path)
     if not os.path.exists(folder):  # unlike Path.exists, false for a text too long to be a path
         where = "" if folder.is_absolute() else f"; the current folder is {Path.cwd()}"
         raise BadDataError(f"there is no {folder}", f"Check the path{where}.")

@@ -18,6 +18,7 @@ from typing import Any
 from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import BadDataError, UsageError, unknown
 from seedbed.base.spec import build_call
+from seedbed.data.files import expanded
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.wordnet import is_synset, wordnet
 
@@ -37,12 +38,12 @@ def open_hierarchy(text: str, labels: Sequence[str], folder: Path | None = None)
     file leaves out; BadDataError for a file that cannot be read or has a cycle.
     """
     if Path(text).suffix in _SUFFIXES:
-        return _from_file((folder or Path()) / Path(text).expanduser(), labels)
+        return _from_file((folder or Path()) / expanded(text), labels)
     call = parse_call(text, "hierarchy")
     if call.name != "wordnet":
         raise unknown("hierarchy", text, ["wordnet", "wordnet(names='FILE')", *(f"FILE{s}" for s in _SUFFIXES)])
     names = build_call(_WordNetCall, call, "hierarchy").names
-    told = {} if names is None else read_pairs((folder or Path()) / Path(names).expanduser())
+    told = {} if names is None else read_pairs((folder or Path()) / expanded(names))
     return of_wordnet(labels, {label: synsets[0] for label, synsets in told.items()})
 
 
@@ -51,10 +52,10 @@ def placed(text: str, folder: Path | None) -> str:
     if folder is None:
         return text
     if Path(text).suffix in _SUFFIXES:
-        return str((folder / Path(text).expanduser()).resolve())
+        return str((folder / expanded(text)).resolve())
     call = parse_call(text, "hierarchy")
     if isinstance(names := call.kwargs.get("names"), str):
-        return str(Call(name=call.name, kwargs={"names": str((folder / Path(names).expanduser()).resolve())}))
+        return str(Call(name=call.name, kwargs={"names": str((folder / expanded(names)).resolve())}))
     return text
 
 

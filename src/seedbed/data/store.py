@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from seedbed.base.errors import BadDataError
+from seedbed.data.files import expanded
 from seedbed.data.hierarchies import open_hierarchy, placed
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.source import SPLITS
@@ -43,8 +44,8 @@ class Store:
     @staticmethod
     def open(path: str | Path) -> Store:
         """The store at `path`; raises BadDataError when there is none, or one of another version."""
-        store = Store(Path(path))
-        if not os.path.exists(path):  # unlike Path.exists, false for a text too long to be a path
+        store = Store(expanded(path))
+        if not os.path.exists(store.path):  # unlike Path.exists, false for a text too long to be a path
             raise BadDataError(f"there is no {path}", "Check the path, or make a store: seedbed pack SOURCE STORE.")
         if not Store.is_at(store.path):
             raise BadDataError(f"{path} is not a store", "Make one: seedbed pack SOURCE STORE.")
@@ -58,7 +59,7 @@ class Store:
     @staticmethod
     def is_at(path: str | Path) -> bool:
         """Whether `path` is a finished store."""
-        return os.path.isfile(Path(path) / STORE_JSON)  # noqa: PTH113  false, not an error, for a text too long to be a path
+        return os.path.isfile(expanded(path) / STORE_JSON)  # noqa: PTH113  false, not an error, for a text too long to be a path
 
     @cached_property
     def card(self) -> dict[str, Any]:

@@ -66,7 +66,8 @@ def _node(text: str, hierarchy: Hierarchy) -> str | None:
         id_ = wordnet().id(wordnet().position(text))  # an unknown one is an error
         return id_ if id_ in hierarchy.nodes else None
     if all(map(is_synset, hierarchy.nodes - {ROOT})) and (meanings := wordnet().meanings(text)):
-        named = ", ".join(f"{wordnet().name(i)} ({wordnet().id(i)})" for i in meanings)
-        raise UsageError(f"{text!r} is a word and no synset", f"It may mean: {named}.")
+        here = ", ".join(f"{wordnet().name(i)} ({wordnet().id(i)})" for i in meanings if wordnet().id(i) in hierarchy.nodes)
+        words = f"In this hierarchy it may mean: {here}." if here else "No synset of this word is above a class of this hierarchy."
+        raise UsageError(f"{text!r} is a word and no synset", words)
     hierarchy.must_have([text])
     raise UsageError(f"{text!r} is no node")

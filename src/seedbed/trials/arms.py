@@ -94,7 +94,7 @@ class Arm:
     backbone: str | None = None
     objective: str | None = None
     images_seen: tuple[int, ...] | None = None
-    budget_share: float | None = None  # of the study's training budgets, whatever they are: for equal exposure
+    budget_share: float | None = None  # of the images_seen of the study's pre-training, whatever they are: for equal exposure
     batch_size: int | None = None
     learning_rate: float | None = None
     weight_decay: float | None = None
@@ -111,8 +111,8 @@ class Arm:
                 raise ValueError(f"{what} trains on nothing, so the recipe {self.recipe!r} would say nothing")
             if idle := [k for k in (*_OF_TRAINING, "budget_share") if getattr(self, k) is not None]:
                 raise ValueError(f"{what} trains on nothing, so {idle[0]!r} would say nothing")
-        if self.budget_share is not None and not 0 < self.budget_share <= 1:
-            raise ValueError(f"budget_share = {self.budget_share} is a share of the study's images_seen, in (0, 1]")
+        if self.budget_share is not None and not (isinstance(self.budget_share, int | float) and 0 < self.budget_share <= 1):
+            raise ValueError(f"budget_share = {self.budget_share!r} is a share of the study's images_seen, in (0, 1]")
         if self.budget_share is not None and self.images_seen is not None:
             raise ValueError("budget_share and images_seen both say how long an arm is trained: leave one out")
         if self.is_checkpoint and self.init == "random":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def read_target(value: Any, name: str, folder: Path) -> Data:
     own = {key: call.kwargs[key] for key in of_target if key in call.kwargs}
     rest = Call(name=call.name, args=call.args, kwargs={key: value for key, value in call.kwargs.items() if key not in own})
     try:
-        return Data(data=OWN_SOURCE if of_source else str(rest), **own) if own or of_source else data
+        return replace(data, data=OWN_SOURCE if of_source else str(rest), **own) if own or of_source else data
     except UsageError as error:
         raise UsageError(f"[targets] {name}: {error.message}", error.hint) from None
 

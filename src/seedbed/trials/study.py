@@ -81,7 +81,8 @@ class Study:
                 raise UsageError(f"{what} = {getattr(self, what)!r} is not a mapping of names", f'Write {what}={{"name": ...}}.')
         put("pretraining", self._common())
         self._put_seeds(put)
-        put("source", read_data(self.source, "source", size_px=self.size_px, hierarchy=self.hierarchy))
+        said = {k: v for k, v in (("size_px", self.size_px), ("hierarchy", self.hierarchy)) if v is not None}
+        put("source", replace(read_data(self.source, "source"), **said))
         put("arms", {name: _placed(read_arm(arm, f"[arms] {name}"), Path(self.folder)) for name, arm in self.arms.items()})
         put("targets", {n: read_target(t, n, Path(self.folder)) for n, t in self.targets.items()})
         put("methods", _methods(self.methods))
@@ -96,7 +97,8 @@ class Study:
         if self.sample_seeds is None:
             put("seeds", _seeds(3 if self.seeds is None else self.seeds, "seeds"))
             return
-        if self.seeds is not None:
+        made_of_another = isinstance(self.seeds, tuple) and self.seeds == self.sample_seeds
+        if self.seeds is not None and not made_of_another:
             raise UsageError("'seeds' stands beside 'sample_seeds' and 'init_seeds'", "Give seeds alone, or the other two.")
         for name in ("sample_seeds", "init_seeds"):
             put(name, _seeds(getattr(self, name), name))
@@ -132,7 +134,8 @@ class Study:
             try:
                 arm.budgets(self.pretraining)
             except ValueError as error:
-                raise UsageError(f"[arms] {name}: {error}", "Its share of the budgets leaves two of one size.") from None
+                hint = "" if arm.budget_share is None else "Its share of the budgets leaves two of one size."
+                raise UsageError(f"[arms] {name}: {error}", hint) from None
         for name, arm in self.arms.items():
             if (own := len(arm.budgets(self.pretraining))) not in (1, len(self.budgets)):
                 raise UsageError(
@@ -205,7 +208,7 @@ def parse_study(text: str, path: Path) -> Study:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        if "overwrite" in str(error) or "twice" in str(error):
+        if any(word in str(error) for word in ("overwrite", "twice", "uplicate")):
             raise UsageError(
                 f"{path} says something twice: {error}", "Give each arm, target and table a name of its own."
             ) from None

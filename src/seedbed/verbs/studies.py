@@ -73,8 +73,9 @@ def study_new(options: Namespace) -> Result:
     from seedbed.verdicts.questions.facts import is_missing
 
     text = question(options.question).study(options.source, options.target, options.backbone)
-    for data in (*options.source, *options.target):
-        if is_missing(data):
+    asked = [(data, False) for data in options.source] + [(data, True) for data in options.target]
+    for data, as_target in asked:
+        if is_missing(data, as_target=as_target):
             print(f"seedbed: there is no {data} (yet): the file is written as if there were", file=sys.stderr)
     if not options.json:
         sys.stdout.write(text)

@@ -45,6 +45,7 @@ class Answer:
     source_difference: float | None = None  # the same arms on the source itself, where they can be compared there
     chance_false_worse: float | None = None
     chance_false_equivalent: float | None = None
+    limiting_images: int = 0  # test images, where they set the limit to what seeds can show
 
     @property
     def finding(self) -> str:
@@ -123,6 +124,7 @@ def answer_from_contrast(
         sentence=sentence,
         chance_false_worse=contrast.chance_false_worse,
         chance_false_equivalent=contrast.chance_false_equivalent,
+        limiting_images=contrast.limiting_images,
         source_difference=None if wording.on_source is None else wording.on_source[1],
     )
 
@@ -211,8 +213,10 @@ class _Words:
 
     def _seeds_needed(self) -> str:
         if num := self.contrast.limiting_images:
-            images = _count(num, "test image")
-            return f"If the true difference is of this size, no number of seeds would show it on {images}: more images would."
+            many = f"seeds alone would not show it four times in five on {_count(num, 'test image')}"
+            return f"If the true difference is of this size, {many}: it takes more images."
+        if self.contrast.seeds_needed is None and abs(self.contrast.difference) < self.contrast.margin:
+            return "A difference as small as this would hardly be shown by more seeds; that it lies within the margin may be."
         if self.contrast.seeds_needed is None:
             return "At a difference of this size, more seeds alone would hardly decide it."
         low, high = self.contrast.seeds_needed

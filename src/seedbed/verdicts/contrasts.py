@@ -49,7 +49,7 @@ class Contrast:
     covers_images: bool = False
     chance_false_worse: float | None = None  # that "worse" is found where nothing differs
     chance_false_equivalent: float | None = None  # at most, that "equivalent" is found where the difference is the margin
-    limiting_images: int = 0  # how many test images there are, where they alone keep such a difference from being shown
+    limiting_images: int = 0  # test images, where they alone keep such a difference, beyond the margin, from being shown
     arm_is_checkpoint: bool = False
     reference_is_checkpoint: bool = False
 
@@ -137,7 +137,7 @@ def _tested(contrast: Contrast, found: Combination, joint: Joint) -> Contrast:
         verdict=verdict_of(interval, interval_90, margin),
         beyond_margin=interval[0] > margin or interval[1] < -margin,
         seeds_needed=seeds_needed(contrast.difference, found.measured, joint),
-        limiting_images=limiting_images(contrast.difference, found.measured, joint),
+        limiting_images=limiting_images(contrast.difference, found.measured, joint) if abs(contrast.difference) > margin else 0,
         chance_false_worse=found.chance_beyond(joint.quantile(0.95, found.df)),
         chance_false_equivalent=found.chance_beyond(joint.quantile(0.90, found.df)),
     )

@@ -55,8 +55,9 @@ def seeds_needed(difference: float, spread: MeasuredSpread, joint: Joint) -> tup
 
 
 def limiting_images(difference: float, spread: MeasuredSpread, joint: Joint) -> int:
-    """How many test images there are, if these alone keep a difference of this size from being shown, however many the seeds; else 0."""
-    if not spread.num_images or not difference:
+    """How many test images there are, if these alone keep a difference of this size from being shown four times in five, however many
+    the seeds; else 0."""
+    if not spread.num_images or not difference or seeds_needed(difference, spread, joint) is not None:
         return 0
     certain = replace(spread, variances=tuple(0.0 for _ in spread.variances))
     return spread.num_images if _power(abs(difference), certain, 1.0, joint, MAX_SEEDS) < POWER else 0

@@ -35,7 +35,9 @@ def in_short(tables: Sequence[FamilyTable], findings: Sequence[Finding] = ()) ->
         before = largest.get(table.place)
         if before is None or (before.images_seen or 0) <= table.images_seen:
             largest[table.place] = table
-    told = [Brief(title=finding.sentence, verdicts=()) for finding in findings if finding.kind == "influence"]
+    influences = [f for f in findings if f.kind == "influence"]
+    last = {(f.target, f.method, f.arm): f for f in sorted(influences, key=lambda f: f.images_seen or 0)}
+    told = [Brief(title=f.sentence, verdicts=()) for f in influences if last[f.target, f.method, f.arm] is f]
     return [_brief(table) for table in largest.values()] + told
 
 

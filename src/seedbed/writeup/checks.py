@@ -6,7 +6,6 @@ the workspace, so that what both need is trained once.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -57,9 +56,9 @@ def check_text(results: Results, finding: Finding) -> str:
     arms = {
         "all": "",
         "without-harmful": harmful,
-        "like-harmful": f"like(recipe={json.dumps(harmful)})",
+        "like-harmful": str(Call(name="like", kwargs={"recipe": harmful})),
         "without-helpful": helpful,
-        "like-helpful": f"like(recipe={json.dumps(helpful)})",
+        "like-helpful": str(Call(name="like", kwargs={"recipe": helpful})),
     }
     usual = asdict(Pretraining())
     settings = {k: v for k, v in asdict(study.pretraining).items() if v != usual[k] or k in ("backbone", "images_seen")}

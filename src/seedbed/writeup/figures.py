@@ -86,6 +86,7 @@ def _limits(tables: Sequence[FamilyTable]) -> _Limits:
     values = [v for table in tables for row in table.rows for v in row.values]
     values += [mean + side * t.margin for t in tables if (mean := t.reference.mean) is not None for side in (-1, 1)]
     answers = [(t, a) for t in tables for a in (*(row.answer for row in t.rows if row.answer), *t.others)]
+    values += [place[0] for t in tables for a in t.others if (place := _ends(t, (a.difference, a.difference)))]
     ends = [e for table, answer in answers for e in _ends(table, answer.interval) or ()]
     low, high = min(values), max(values)
     reach = 0.5 * (high - low)
@@ -184,7 +185,7 @@ def _draw_other(axes: Axes, table: FamilyTable, answer: Answer, y: int, limits: 
     _draw_intervals(axes, table, answer, y, limits)
     place = _ends(table, (answer.difference, answer.difference))
     if place is not None:
-        _draw_marker(axes, min(max(place[0], limits.low), limits.high), y, answer.verdict)
+        _draw_marker(axes, place[0], y, answer.verdict)
 
 
 def _draw_marker(axes: Axes, value: float, y: int, verdict: str) -> None:

@@ -18,7 +18,7 @@ from seedbed.writeup import numbers
 
 # Shape and word together: no verdict is told by colour alone.
 SYMBOLS = {"worse": "▼", "better": "▲", "equivalent": "■", "undecided": "○", "reference": "◆"}
-_GROWING = "still improving with longer training, so differences from them may be effects of training time."
+_GROWING = "still improving with longer training, so differences from {} may be effects of training time."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +104,9 @@ class FamilyTable:
         if not growing:
             return ""
         if growing == list(known):
-            return TRAINING_TIME.strip() if len(known) == 1 else "All that arms are compared with were " + _GROWING
-        return f"{' and '.join(map(quoted, growing))} {'was' if len(growing) == 1 else 'were'} {_GROWING}"
+            return TRAINING_TIME.strip() if len(known) == 1 else "All that arms are compared with were " + _GROWING.format("them")
+        was, it = ("was", "it") if len(growing) == 1 else ("were", "them")
+        return f"{' and '.join(map(quoted, growing))} {was} {_GROWING.format(it)}"
 
     @property
     def decimals(self) -> int:

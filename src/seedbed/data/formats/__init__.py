@@ -14,6 +14,7 @@ from typing import ClassVar
 from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError
 from seedbed.base.registry import Registry
+from seedbed.data.files import expanded
 from seedbed.data.hierarchies import open_hierarchy
 from seedbed.data.source import Source
 
@@ -54,7 +55,7 @@ def parse_data(text: str, folder: Path | None = None) -> Call:
 
     Paths are relative to `folder`, or to the current one.
     """
-    path = (folder or Path()) / Path(text).expanduser()
+    path = (folder or Path()) / expanded(text)
     name = str(path) if folder else text
     if os.path.exists(path):  # unlike Path.exists, false for a text too long to be a path
         return Call(name=recognise(path), args=(name,))
@@ -71,7 +72,7 @@ def _placed(call: Call, folder: Path) -> Call:
     """The call with its relative paths taken from `folder`."""
     cls = FORMATS.get(call.name)
     names = [f.name for f in dataclasses.fields(cls)]  # pyright: ignore[reportArgumentType]
-    place = lambda name, value: str(folder / Path(value).expanduser()) if name in cls.paths and isinstance(value, str) else value  # noqa: E731
+    place = lambda name, value: str(folder / expanded(value)) if name in cls.paths and isinstance(value, str) else value  # noqa: E731
     args = tuple(place(name, value) for name, value in zip(names, call.args, strict=False)) + call.args[len(names) :]
     return Call(name=call.name, args=args, kwargs={key: place(key, value) for key, value in call.kwargs.items()})
 

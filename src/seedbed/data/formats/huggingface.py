@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError, unknown
-from seedbed.data.files import EncodedPixels
+from seedbed.data.files import EncodedPixels, expanded
 from seedbed.data.formats import Format
 from seedbed.data.source import TRAIN, Source, find_split, from_records, listing_fingerprint, split_named
 
@@ -45,7 +45,7 @@ class HuggingFace(Format):
         return path.is_dir() and any(_image_columns(f) for f in _files(path)[:1])
 
     def read(self) -> Source:
-        root = Path(self.path).expanduser()
+        root = expanded(self.path)
         files = _files(root)
         if not files:
             raise BadDataError(f"there are no Parquet files at {self.path}", "Name a .parquet file, or a folder of them.")

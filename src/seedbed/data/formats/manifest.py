@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError, unknown
-from seedbed.data.files import FilePixels
+from seedbed.data.files import FilePixels, expanded
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import from_paths
 from seedbed.data.source import SPLIT_NAMES, TRAIN, Source, from_records, listing_fingerprint, split_named
@@ -47,7 +47,7 @@ class Manifest(Format):
         return path.is_file() and path.suffix.lower() in _SUFFIXES
 
     def read(self) -> Source:
-        table_path = Path(self.file).expanduser()
+        table_path = expanded(self.file)
         table = _read_table(table_path)
         path_column = _column(table, self.path_column, _PATHS, "path", table_path)
         label_column = _column(table, self.label_column, _LABELS, "label", table_path)
@@ -56,7 +56,7 @@ class Manifest(Format):
             split_column = ""  # a fold's number, say, under a name that splits go by elsewhere
         columns = [c for c in (path_column, label_column, split_column) if c]
         _refuse_gaps(table[columns], table_path)
-        root = Path(self.root).expanduser() if self.root else table_path.parent
+        root = expanded(self.root) if self.root else table_path.parent
         given, labels = table[path_column].astype(str), table[label_column].astype(str)
         _refuse_wrong_root(given, root, self.file)
         ids = [_id(path, root) for path in given]

@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.files import IMAGE_SUFFIXES, RangePixels
+from seedbed.data.files import IMAGE_SUFFIXES, RangePixels, expanded
 from seedbed.data.formats import Format
 from seedbed.data.source import TRAIN, Source, find_split, from_records, listing_fingerprint
 from seedbed.data.tars import Member, members
@@ -49,7 +49,7 @@ class WebDataset(Format):
         return path.is_dir() and any(path.glob("*.tar")) and not any(path.glob("ILSVRC2012*.tar"))
 
     def read(self) -> Source:
-        root, shards = Path(self.path).expanduser(), _shards(self.path)
+        root, shards = expanded(self.path), _shards(self.path)
         names = _class_names(shards[0].parent)
         records: list[tuple[str, str, int]] = []
         places: dict[str, tuple[int, Member]] = {}
@@ -78,11 +78,11 @@ def _shards(path: str) -> list[Path]:
     if found := _BRACES.search(path):
         first, last = found.groups()
         texts = [path[: found.start()] + str(i).zfill(len(first)) + path[found.end() :] for i in range(int(first), int(last) + 1)]
-        shards = [Path(t).expanduser() for t in texts]
+        shards = [expanded(t) for t in texts]
         if missing := [s for s in shards if not s.is_file()]:
             raise BadDataError(f"there is no shard {missing[0]}", f"{len(missing)} of {len(shards)} shards of {path} are missing.")
         return shards
-    place = Path(path).expanduser()
+    place = expanded(path)
     shards = sorted(place.rglob("*.tar")) if place.is_dir() else [place] if place.is_file() else []
     if not shards:
         raise BadDataError(f"there are no tar files at {path}", "Name a .tar, a folder of them, or train-{000..146}.tar.")

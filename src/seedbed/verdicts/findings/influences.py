@@ -1,7 +1,7 @@
 """Influence of classes from results: over nets that each saw a random part of the classes.
 
 In: results with an arm that draws classes at random, and many seeds. Out: one finding per target, method and training budget, with each
-class's influence, and what to run next: the most harmful and the most helpful classes dropped, against as many at random.
+class's influence, and what to run next: the most harmful and the most helpful classes dropped, each against as many at random.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def influences(results: Results, families: Sequence[Family]) -> list[Finding]:
             if len(rows) >= LEAST_NETS:
                 found.append(_finding(results, family, rows))
             elif is_asked and rows:
-                found.append(_refused(family, arm, f"it takes {LEAST_NETS} nets of '{arm}' at least, and there are {len(rows)}"))
+                found.append(_refused(family, arm, f"it takes {LEAST_NETS} nets at least, and there are {len(rows)}"))
         if is_asked and not arms:
             reason = "no arm draws its classes at random, classes(fraction=0.5) say"
             found.append(_refused(family, results.study.reference, reason))
@@ -43,7 +43,7 @@ def influences(results: Results, families: Sequence[Family]) -> list[Finding]:
 
 
 def _refused(family: Family, arm: str, reason: str) -> Finding:
-    place = f"On {family.target} ({family.method}, {family.images_seen:,} images seen)"
+    place = f"On {family.target} ('{arm}', {family.method}, {family.images_seen:,} images seen)"
     return Finding(
         kind="influence",
         target=family.target,

@@ -2,7 +2,7 @@
 
 Many small nets, each pre-trained on a random half of the classes: what nets that saw a class do better than those that did not is its
 influence. The ranking means something only with nets enough; the report says how many. The check is another study, which the report
-prints: without the most harmful classes, without the most helpful, and without as many at random.
+prints: without the most harmful classes, without the most helpful, each beside as many at random.
 """
 
 from __future__ import annotations

@@ -30,4 +30,5 @@ class Contrasts(Question):
 
 
 def _pairs(study: Study, target: str) -> list[Pair]:
-    return list(dict.fromkeys([*with_reference(study), *control_pairs(study)]))
+    pairs = with_reference(study)
+    return pairs + [pair for pair in control_pairs(study) if pair not in pairs and Pair(pair.reference, pair.arm) not in pairs]

@@ -22,7 +22,7 @@ from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import Facts, look, open_target
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile, one_source, target_name
+from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile, key_of, one_source, target_name
 
 _NO_CONTROL = "; more than half of all, so that there is no control of as many others"
 
@@ -39,7 +39,7 @@ class ExcludeTarget(Question):
         dropped = {target_name(t): _named(t, facts) for t in targets}
         own = {}
         if node:
-            name = target_name(node)
+            name = key_of(node.rsplit("/", 1)[-1])
             dropped = {name: (_call("exclude", synsets=[node]), _gone([node], facts))}
             own = {f"{name}-classes": _call("source", recipe=_call("under", synsets=[node]))}
         arms = [ArmLine("all", "", "every class")]

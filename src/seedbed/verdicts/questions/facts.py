@@ -5,14 +5,16 @@ In: a source as a study file names it. Out: facts, told from the listing without
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
+from seedbed.data.files import expanded
 from seedbed.data.formats import FORMATS, open_source, parse_data
 from seedbed.data.hierarchies import open_hierarchy
 from seedbed.data.hierarchy import Hierarchy
@@ -20,9 +22,9 @@ from seedbed.data.source import TRAIN, Source
 from seedbed.data.splits import HELD_OUT_SHARE
 from seedbed.data.store import Store
 from seedbed.data.wordnet import is_synset
-from seedbed.trials.data import OWN_SOURCE, read_target
+from seedbed.trials.data import OWN_SOURCE, read_data, read_target
 
-Named = str | Path | Store  # data that a study file can name
+Named = str | os.PathLike[str] | Store  # data that a study file can name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,40 +99,37 @@ def open_target(target: str, name: str) -> Source | Store | None:
         return None
 
 
-def named(data: Named | Sequence[Named], folder: Path) -> list[str]:
-    """Data as a study file names them: paths taken from a folder, calls as they are. Raises UsageError for data that have no path,
-    BadDataError for a path at which nothing is."""
+def named(data: Named | Sequence[Named], folder: Path, *, as_target: bool = False) -> list[str]:
+    """Data as a study file names them: paths taken from a folder, calls as they are. Raises UsageError for data that have no path and
+    for calls that are none, BadDataError for a path at which nothing is."""
     found = []
-    for given in [data] if isinstance(data, str | Path | Store) else data:
-        if not isinstance(given, str | Path | Store):
+    for given in data if isinstance(data, list | tuple) else [data]:
+        if not isinstance(given, str | os.PathLike | Store) or not given:
             raise UsageError(
                 f"{given!r} is not a path, a call string or a store",
                 "A study file names its data: pack a Source first, sb.pack(...).",
             )
-        name = str(given.path.resolve() if isinstance(given, Store) else given)
-        if (folder / name).exists():
+        name = str(given.path.resolve() if isinstance(given, Store) else os.fspath(given))
+        if os.path.exists(folder / name):
             name = str(folder / name)
-        elif "(" in name and not _is_own_source(name):
+        elif "(" in name and name.partition("(")[0].strip() != OWN_SOURCE:
             name = str(parse_data(name, folder))
-        if is_missing(name):
+        if is_missing(name, as_target=as_target):
             raise BadDataError(f"there is no {name}", f"Paths are relative to the folder {folder}.")
         found.append(name)
     return found
 
 
-def is_missing(data: str) -> bool:
+def is_missing(data: str, *, as_target: bool = False) -> bool:
     """Whether a data set is a path, by itself or in a call, at which nothing is; raises UsageError for a call that is none."""
-    if _is_own_source(data):
+    asked = read_target(data, "target", Path()) if as_target else read_data(data, "source")
+    if as_target and asked.is_own_source:
         return False
-    call = parse_data(data)
-    cls = FORMATS.get(call.name)
-    given = dict(zip([f.name for f in fields(cls)], call.args, strict=False)) | dict(call.kwargs)  # pyright: ignore[reportArgumentType]
-    paths = [path for name in cls.paths if isinstance(path := given.get(name), str) and not set("{*") & set(path)]
-    return any(not Path(path).expanduser().exists() for path in paths)
-
-
-def _is_own_source(data: str) -> bool:
-    return data.partition("(")[0].strip() == OWN_SOURCE
+    made = FORMATS.make(parse_data(str(asked.data)), f"data set {data!r}")
+    if getattr(made, "download", False):
+        return False
+    paths = [path for name in made.paths if isinstance(path := getattr(made, name), str) and not set("{*") & set(path)]
+    return any(not os.path.exists(expanded(path)) for path in paths)
 
 
 def _facts(source: str) -> Facts:

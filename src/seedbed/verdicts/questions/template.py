@@ -175,13 +175,15 @@ def rounded_share(share: float) -> float:
 def _network_names(backbones: Sequence[str]) -> list[str]:
     """What arms are called after their networks: the network's own name, with its settings where that does not tell them apart."""
     short = [_slug(_own_name(text)) for text in backbones]
-    return [name if short.count(name) == 1 else _slug(text) for name, text in zip(short, backbones, strict=True)]
+    names = [name if short.count(name) == 1 else _slug(text) for name, text in zip(short, backbones, strict=True)]
+    return [name if names.count(name) == 1 else f"{name}-{i}" for i, name in enumerate(names, 1)]
 
 
 def _own_name(backbone: str) -> str:
     """The network of a call: `resnet18(stem='small')` is a resnet18, `timm('test_resnet')` a test_resnet."""
     call = parse_call(backbone, "backbone")
-    return str(call.args[0]) if call.args else call.name
+    named = [*call.args, call.kwargs.get("name")]
+    return named[0] if call.name in ("timm", "torchvision") and isinstance(named[0], str) else call.name
 
 
 def _slug(text: str) -> str:
@@ -193,6 +195,12 @@ def target_name(data: str) -> str:
     path = data
     if "(" in data and not os.path.exists(data):
         call = parse_call(data, "data set")
-        path = str(call.args[0]) if call.args and isinstance(call.args[0], str) else call.name
-    name = re.sub(r"[^\w-]+", "-", path.rstrip("/").rsplit("/", 1)[-1]).strip("-") or "target"
+        given = [*call.args, *(call.kwargs.get(key) for key in ("path", "file", "name"))]
+        path = next((value for value in given if isinstance(value, str)), call.name)
+    return key_of(path.rstrip("/").rsplit("/", 1)[-1])
+
+
+def key_of(words: str) -> str:
+    """A TOML key that one can type, of any words."""
+    name = re.sub(r"[^\w-]+", "-", words).strip("-") or "target"
     return f"{name}-data" if name in RESERVED else name
