@@ -15,6 +15,7 @@ import numpy as np
 from seedbed.base.artifacts import Workspace, written_aside
 from seedbed.base.device import choose_device, flushed_denormals
 from seedbed.base.errors import UsageError
+from seedbed.base.paths import expanded
 from seedbed.base.spec import fingerprint
 from seedbed.data.formats import open_source
 from seedbed.data.pack import Progress as PackProgress
@@ -69,7 +70,7 @@ def open_store(
         if Store.is_at(data):
             return Store.open(data)
         data = open_source(data)
-    place = Workspace(Path(workspace or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work").expanduser())
+    place = Workspace(expanded(workspace or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work"))
     return pack_into(data, size_px, place, progress, allow_unreadable)
 
 
@@ -351,7 +352,7 @@ def ask(
     from seedbed.verdicts.questions import question as question_named
     from seedbed.verdicts.questions.facts import named
 
-    place = Path(folder).expanduser().resolve()
+    place = expanded(folder).resolve()
     networks = [backbones] if isinstance(backbones, str) else [*map(str, backbones)]
     text = question_named(question).study(named(sources, place), named(targets, place, as_target=True), networks)
     return parse_study(text, place / f"{question}.toml")

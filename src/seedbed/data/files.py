@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from seedbed.base.errors import BadDataError
+from seedbed.base.paths import expanded
 from seedbed.base.randomness import content_hash
 from seedbed.data.decode import decode
 from seedbed.data.source import Loaded, Pixels
@@ -32,11 +33,6 @@ class Found:
 
     def __str__(self) -> str:
         return f"{self.path}\t{self.num_bytes}\t{self.time_ns}"
-
-
-def expanded(path: str | os.PathLike[str]) -> Path:
-    """The path with "~" as the home folder; that of a user who is not there stays as it stands, which is nowhere."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises for an unknown user
 
 
 def must_exist(path: str | Path) -> Path:

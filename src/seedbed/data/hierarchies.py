@@ -17,8 +17,8 @@ from typing import Any
 
 from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import BadDataError, UsageError, unknown
+from seedbed.base.paths import expanded
 from seedbed.base.spec import build_call
-from seedbed.data.files import expanded
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.wordnet import is_synset, wordnet
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.files import expanded
+from seedbed.base.paths import expanded
 from seedbed.data.hierarchies import open_hierarchy, placed
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.source import SPLITS

@@ -6,9 +6,9 @@ In: text, or a Backbone. Out: a Backbone in evaluation mode, whose card says whe
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from seedbed.base.errors import BadDataError, UsageError, nearest
+from seedbed.base.paths import expanded
 from seedbed.base.spec import fingerprint
 from seedbed.models import weights as files
 from seedbed.models.backbone import Backbone
@@ -32,7 +32,7 @@ def open_backbone(backbone: Backbone | str | os.PathLike[str], seed: int = 0, im
             f"{type(backbone).__name__} is no backbone", "Wrap a module of your own: sb.Backbone.wrap(module, size_px=32)."
         )
     text = os.fspath(backbone)
-    path = Path(text).expanduser()
+    path = expanded(text)
     if os.path.exists(path):  # unlike Path.exists, false for a text too long to be a path
         if path.name == WEIGHTS or path.is_dir() or (path.parent / CARD).is_file():
             return load_backbone(path)
@@ -76,7 +76,7 @@ def _build_weighted(architecture: Architecture, text: str, seed: int, images_px:
 
 def fingerprint_of(backbone: str | os.PathLike[str]) -> str:
     """What identifies the weights that a path or a call string names, for keys."""
-    path = Path(os.fspath(backbone)).expanduser()
+    path = expanded(os.fspath(backbone))
     if os.path.exists(path):
         folder = path.parent if path.is_file() else path
         card = read_card(folder)

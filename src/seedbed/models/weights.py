@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from seedbed.base.errors import BadDataError, UsageError
+from seedbed.base.paths import expanded
 from seedbed.models.backbone import Backbone, replace_heads
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -53,7 +54,7 @@ def find_cached(published: Published) -> Path | None:
     names = [published.file_name, *(f"{Path(published.file_name).stem}{suffix}" for suffix in SUFFIXES)]
     for folder in filter(None, folders):
         for name in names:
-            if (path := Path(folder).expanduser() / name).is_file():
+            if (path := expanded(folder) / name).is_file():
                 return path
     return _in_hub_cache(published.hub) if published.hub else None
 
@@ -113,7 +114,7 @@ def resolve(weights: str | None, published: Published | None, what: str) -> Path
         if weights == "download":
             return download(published)
         raise BadDataError(f"there are no weights of {what} on this machine", by_hand(published))
-    path = Path(weights).expanduser()
+    path = expanded(weights)
     if not os.path.isfile(path):  # noqa: PTH113  false, not an error, for a text too long to be a path
         raise UsageError(f"there is no weights file {weights!r}", "Valid: a file, 'random', 'cached' or 'download'.")
     return path

@@ -16,6 +16,7 @@ import numpy as np
 
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
+from seedbed.base.paths import expanded
 from seedbed.base.spec import fingerprint
 from seedbed.data import decode
 from seedbed.data.formats import open_source
@@ -155,7 +156,7 @@ def _open(data: Any, folder: Path, hierarchy: str | None = None) -> Source | Sto
     """What a study's data names, paths relative to the study's folder."""
     if isinstance(data, Source | Store):
         return data
-    path = folder / Path(data).expanduser()
+    path = folder / expanded(data)
     if Store.is_at(path):
         return Store.open(path).with_hierarchy(hierarchy, folder)
     return open_source(data, folder=folder, hierarchy=hierarchy)

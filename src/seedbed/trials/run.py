@@ -16,6 +16,7 @@ from pathlib import Path
 from seedbed.base.artifacts import Workspace, disk_errors, write_json
 from seedbed.base.device import choose_device, num_cores
 from seedbed.base.errors import UsageError
+from seedbed.base.paths import expanded
 from seedbed.trials.datasets import OnPack, recorded
 from seedbed.trials.disk import read_record, record_study
 from seedbed.trials.executors import Event, Executor, Inline, Processes
@@ -30,7 +31,7 @@ EXECUTORS = ("processes", "inline")
 def open_workspace(study: Study, workspace: str | Path | None = None) -> Workspace:
     """`workspace`, or SEEDBED_WORKSPACE, or `seedbed-work/` beside the study file."""
     chosen = workspace or os.environ.get("SEEDBED_WORKSPACE") or study.folder / "seedbed-work"
-    return Workspace(Path(chosen).expanduser().resolve())
+    return Workspace(expanded(chosen).resolve())
 
 
 def run_study(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError, unknown
+from seedbed.base.paths import expanded
 from seedbed.base.spec import build
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives import OBJECTIVES
@@ -274,7 +275,7 @@ def _placed(arm: Arm, folder: Path) -> Arm:
     """The arm with its weights taken from the study's folder, where they are a path."""
     if arm.weights is None or arm.weights in ("cached", "download"):
         return arm
-    return replace(arm, weights=str(folder / Path(arm.weights).expanduser()))
+    return replace(arm, weights=str(folder / expanded(arm.weights)))
 
 
 def _seeds(seeds: Any, name: str) -> tuple[int, ...]:

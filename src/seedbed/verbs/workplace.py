@@ -6,9 +6,9 @@ In: parsed options. Out: (document, exit status).
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
 
 from seedbed.base.errors import BadDataError, unknown
+from seedbed.base.paths import expanded
 from seedbed.verbs.speech import Result, say
 
 
@@ -47,7 +47,7 @@ def disk(options: Namespace) -> Result:
     from seedbed.base.artifacts import Workspace
     from seedbed.trials import disk as disk_of
 
-    place = Workspace(Path(options.workspace or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work").expanduser())
+    place = Workspace(expanded(options.workspace or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work"))
     if not place.root.is_dir():
         raise BadDataError(
             f"there is no workspace at {place.root}", "Name one: --workspace DIR. A study makes seedbed-work/ beside its file."

@@ -13,8 +13,8 @@ from typing import ClassVar
 
 from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError
+from seedbed.base.paths import expanded
 from seedbed.base.registry import Registry
-from seedbed.data.files import expanded
 from seedbed.data.hierarchies import open_hierarchy
 from seedbed.data.source import Source
 

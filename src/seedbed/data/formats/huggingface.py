@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError, unknown
-from seedbed.data.files import EncodedPixels, expanded
+from seedbed.base.paths import expanded
+from seedbed.data.files import EncodedPixels
 from seedbed.data.formats import Format
 from seedbed.data.source import TRAIN, Source, find_split, from_records, listing_fingerprint, split_named
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError, unknown
-from seedbed.data.files import FilePixels, expanded
+from seedbed.base.paths import expanded
+from seedbed.data.files import FilePixels
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import from_paths
 from seedbed.data.source import SPLIT_NAMES, TRAIN, Source, from_records, listing_fingerprint, split_named

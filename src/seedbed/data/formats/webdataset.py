@@ -17,7 +17,8 @@ from typing import ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.files import IMAGE_SUFFIXES, RangePixels, expanded
+from seedbed.base.paths import expanded
+from seedbed.data.files import IMAGE_SUFFIXES, RangePixels
 from seedbed.data.formats import Format
 from seedbed.data.source import TRAIN, Source, find_split, from_records, listing_fingerprint
 from seedbed.data.tars import Member, members

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
-from seedbed.data.files import expanded
+from seedbed.base.paths import expanded
 from seedbed.data.formats import FORMATS, open_source, parse_data
 from seedbed.data.hierarchies import open_hierarchy
 from seedbed.data.hierarchy import Hierarchy
