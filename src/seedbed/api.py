@@ -328,6 +328,7 @@ def ask(
     *,
     backbones: str | Sequence[str] = (),
     folder: str | Path = ".",
+    name: str | None = None,
 ) -> Study:
     """The study that asks a question, as `seedbed study new` writes it; `study.run()` runs it, `answers` and `findings` read the results.
     `dataclasses.replace(study, seeds=5)` is the same study with something changed.
@@ -336,7 +337,7 @@ def ask(
         question: its name (docs/questions.md).
         sources, targets: paths, call strings or stores, one or several; the embedded data stand in where there are none.
         backbones: networks; with several, every arm once with each.
-        folder: paths are relative to it, and results go there.
+        folder, name: paths are relative to the folder, and results go to NAME.study/ there, in place of those of another study so named.
 
     Raises:
         UsageError: an unknown question, a call that is none, data that have no path.
@@ -355,7 +356,7 @@ def ask(
     place = expanded(folder).resolve()
     networks = [backbones] if isinstance(backbones, str) else [*map(str, backbones)]
     text = question_named(question).study(named(sources, place), named(targets, place, as_target=True), networks)
-    return parse_study(text, place / f"{question}.toml")
+    return parse_study(text, place / f"{name or question}.toml")
 
 
 def answers(results: Results) -> list[Answer]:

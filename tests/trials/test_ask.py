@@ -17,6 +17,7 @@ def test_one_data_set_needs_no_list(tmp_path: Path) -> None:
     study = sb.ask("images-per-class", "toy(per_class=4)", "digits()", backbones="small(width=4)", folder=tmp_path)
     assert study.source.data == "toy(per_class=4)" and study.targets["digits"].data == "digits()"
     assert study.pretraining.backbone == "small(width=4)"
+    assert sb.ask("images-per-class", folder=tmp_path, name="mine").results_folder == tmp_path / "mine.study"
 
 
 def test_a_store_stands_for_its_path(tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from seedbed.api import ask
 from seedbed.base.errors import UsageError
 from seedbed.trials.run import run_study
 from seedbed.trials.study import Study
@@ -102,3 +105,27 @@ def test_a_comparison_that_stands_already_is_not_made_the_other_way_round() -> N
     study = Study(name="s", source="toy()", arms=arms, reference="all", targets={"d": "digits()"})
     assert _pairs(study, "d") == [Pair("without", "all"), Pair("like", "all"), Pair("without", "like")]
     assert _pairs(replace(study, reference="without"), "d") == [Pair("all", "without"), Pair("like", "without")]
+
+
+def _asked(name: str, **arms: Any) -> tuple[Study, list[tuple[str, str]]]:
+    """A study with these arms beside its question's own, and which are compared."""
+    study = ask(name)
+    study = replace(study, arms={**study.arms, **arms})
+    pairs = importlib.import_module(f"seedbed.verdicts.questions.{name.replace('-', '_')}")._pairs(study, "digits")
+    return study, [(pair.arm, pair.reference) for pair in pairs]
+
+
+def test_noisy_labels_are_compared_with_the_clean_images_alone() -> None:
+    _, pairs = _asked("label-noise")
+    assert {("noisy30", "clean"), ("noisy30", "less30"), ("noisy60", "less60"), ("less60", "clean")} <= set(pairs)
+    assert not [pair for pair in pairs if pair[0] == "noisy10" and pair[1] != "clean"]
+
+
+def test_checkpoints_are_compared_with_each_other(tmp_path: Path) -> None:
+    _, pairs = _asked("compare-checkpoints", mine={"weights": "a"}, other={"weights": "b"})
+    assert {("mine", "fresh"), ("other", "fresh"), ("other", "mine")} <= set(pairs) and ("mine", "other") not in pairs
+
+
+def test_a_source_is_not_added_to_itself() -> None:
+    with pytest.raises(UsageError, match="would be added to itself"):
+        ask("blind-addition", ["toy()", "toy()"])

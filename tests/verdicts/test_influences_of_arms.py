@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from seedbed.api import ask
+from seedbed.data.pack import pack
 from seedbed.trials.run import run_study
 from seedbed.trials.study import Study
+from seedbed.verbs.studies import _doubts
 from seedbed.verdicts.findings import findings
+from seedbed.verdicts.findings.influences import class_names
 from seedbed.verdicts.questions import answer
 from seedbed.writeup.brief import in_short
 from seedbed.writeup.tables import family_tables
@@ -66,3 +71,16 @@ def test_where_there_is_nothing_to_rank_the_short_answer_says_so(
     [told] = [f for f in found if f.kind == "influence"]
     assert told.verdict == "refused" and reason in told.sentence
     assert told.sentence in [brief.title for brief in in_short(family_tables(results, answers), found)]
+
+
+def test_classes_of_one_word_are_told_apart(make_tree, tmp_path: Path) -> None:
+    store = pack(str(make_tree({"a/other": 2, "b/other": 2, "c/ring": 2}, root="photos")), tmp_path / "s.store", size_px=8).store
+    names = class_names(store)
+    assert len(set(names.values())) == 3 and names["a/other"] == "a/other"
+
+
+def test_too_few_nets_are_told_before_they_are_trained(tmp_path: Path) -> None:
+    study = ask("class-influence", folder=tmp_path)
+    assert _doubts(study) == []
+    assert "3 nets: influence takes 8 at least" in _doubts(replace(study, seeds=3))[0]
+    assert "one seed: no interval" in _doubts(replace(study, seeds=1))[0]

@@ -141,7 +141,8 @@ class _Planner:
                 raise UsageError(
                     f"[targets] {name}: {store.name} is packed at {store.size_px} px, and {step.label} takes {built.size_px} px",
                     "A study packs each target once, for all arms, so give all its networks one input size: "
-                    "wrap(..., size_px=32), resnet18(stem='small', size_px=32); or ask of them in a study of their own.",
+                    "wrap(..., size_px=32), resnet18(stem='small', size_px=32); for a folder that pretrain wrote, its size as size_px of "
+                    "[source]; or ask of them in a study of their own.",
                 ) from None
         for name, method in self._study.methods.items():
             try:

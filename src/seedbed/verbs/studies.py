@@ -101,7 +101,7 @@ def study_plan(options: Namespace) -> Result:
     say(options, f"{study.name}: {len(plan.steps)} steps ({done} done), {len(cells)} cells")
     for arm in study.arms:
         say(options, f"  {arm}: {_planned(plan, arm)}")
-    say(options, *plan.notes)
+    say(options, *plan.notes, *_doubts(study))
     say(options, f"about {clock(cost.seconds)} with {cost.workers} workers, {cost.disk_bytes / 1e6:,.0f} MB of disk")
     return {
         "steps": len(plan.steps),
@@ -110,6 +110,21 @@ def study_plan(options: Namespace) -> Result:
         "estimated_disk_bytes": cost.disk_bytes,
         "cells": cells,
     }, 0
+
+
+def _doubts(study: Study) -> list[str]:
+    """What the study cannot answer as it stands, told before it is run."""
+    from seedbed.verdicts.findings.influences import QUESTION
+    from seedbed.verdicts.influence import LEAST_NETS
+
+    found = []
+    if len(study.draws) < 2:
+        found.append("one seed: no interval and no verdict; give 2 at least, better 3")
+    if study.question == QUESTION and len(study.draws) < LEAST_NETS:
+        found.append(
+            f"{len(study.draws)} nets: influence takes {LEAST_NETS} at least, and a ranking that means something many more"
+        )
+    return found
 
 
 def _planned(plan: Plan, arm: str) -> str:

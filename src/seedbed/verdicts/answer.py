@@ -256,7 +256,7 @@ class _Words:
 
 def decimals(value: float, unit: str) -> int:
     """Decimals at which a difference does not lose its sign: one for points, two for scores, more where it is tiny."""
-    places = 2 if unit == "score" else 1
+    usual = places = 2 if unit == "score" else 1
     while value and places < _MAX_DECIMALS and round(abs(value), places) == 0:
         places += 1
-    return places
+    return places if round(abs(value), places) else usual

@@ -45,14 +45,20 @@ def _brief(table: FamilyTable) -> Brief:
     found: dict[str, list[str]] = {verdict: [] for verdict in _ORDER}
     for answer in table.answers:
         found[answer.verdict].append(_words(answer, table))
+    against = f"against '{table.reference.arm}', "
     unit = "points" if table.unit == "percent" else table.unit
     return Brief(
-        title=f"{table.title}, {table.budget}: against '{table.reference.arm}', in {unit}, 95 % interval",
+        title=f"{table.title}, {table.budget}: {'' if _is_mixed(table) else against}in {unit}, 95 % interval",
         verdicts=tuple((verdict, "; ".join(words)) for verdict, words in found.items() if words),
     )
 
 
 def _words(answer: Answer, table: FamilyTable) -> str:
-    against = "" if answer.reference == table.reference.arm else f" against {answer.reference}"
+    against = f" against {answer.reference}" if _is_mixed(table) else ""
     inside = f" ({numbers.interval(answer.interval, table.decimals)})" if answer.interval else ""
     return f"{answer.arm}{against} {numbers.signed(answer.difference, table.decimals)}{inside}"
+
+
+def _is_mixed(table: FamilyTable) -> bool:
+    """Whether its arms are compared with more than the study's reference."""
+    return any(answer.reference != table.reference.arm for answer in table.answers)

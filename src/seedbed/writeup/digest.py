@@ -60,7 +60,7 @@ def _together(group: Sequence[Finding]) -> Entry:
     return Entry(
         first.kind,
         f"Whether these effects{place} with {first.method} depend on the {first.details['over']} is undecided: {pairs} (the largest "
-        f"difference of two effects is {widest.value:+.1f} points, of '{widest.arm}').",
+        f"difference of two effects is {widest.value:+.1f} points, of '{widest.arm}' against '{widest.reference}').",
     )
 
 

@@ -6,7 +6,7 @@ One drawing per target and method, one panel per training budget, all on one axi
 as a marker whose shape is the verdict, and around it the intervals of its difference from the reference, laid at the reference's mean
 plus the difference: thick 90 %, thin 95 %, simultaneous. The vertical line is the reference's mean, the band the margin around it. So
 the verdict can be read off: thick line inside the band, equivalent; else thin line clear of the vertical one, worse or better. Below the
-dotted line stand the arms that are compared with another than the reference, a control say: for them the vertical line is that one's mean.
+dashed line stand the arms that are compared with another than the reference, a control say: each with a line and a band of its own.
 """
 
 from __future__ import annotations
@@ -86,8 +86,7 @@ def _limits(tables: Sequence[FamilyTable]) -> _Limits:
     values = [v for table in tables for row in table.rows for v in row.values]
     values += [mean + side * t.margin for t in tables if (mean := t.reference.mean) is not None for side in (-1, 1)]
     answers = [(t, a) for t in tables for a in (*(row.answer for row in t.rows if row.answer), *t.others)]
-    values += [place[0] for t in tables for a in t.others if (place := _ends(t, (a.difference, a.difference)))]
-    ends = [e for table, answer in answers for e in _ends(table, answer.interval) or ()]
+    ends = [e for table, answer in answers for e in _ends(table, answer, answer.interval) or ()]
     low, high = min(values), max(values)
     reach = 0.5 * (high - low)
     low, high = min([low, *(max(e, low - reach) for e in ends)]), max([high, *(min(e, high + reach) for e in ends)])
@@ -95,13 +94,16 @@ def _limits(tables: Sequence[FamilyTable]) -> _Limits:
     return _Limits(low - edge, high + edge)
 
 
-def _ends(table: FamilyTable, ends: tuple[float, float] | None) -> tuple[float, float] | None:
-    """An interval of a difference as values around the vertical line: turned back where lower is better."""
-    mean = table.reference.mean
-    if ends is None or mean is None:
+def _ends(table: FamilyTable, answer: Answer, ends: tuple[float, float] | None) -> tuple[float, float] | None:
+    """An interval of a difference as values around the mean of what an arm is compared with: turned back where lower is better."""
+    if ends is None or _mean_of(table, answer.reference) is None:
         return None
-    low, high = ends if table.higher_is_better else (-ends[1], -ends[0])
-    return mean + low, mean + high
+    low, high = sorted(_placed(table, answer, end) for end in ends)
+    return low, high
+
+
+def _placed(table: FamilyTable, answer: Answer, difference: float) -> float:
+    return (_mean_of(table, answer.reference) or 0.0) + (difference if table.higher_is_better else -difference)
 
 
 def _panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) -> None:
@@ -115,7 +117,7 @@ def _panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) ->
         _labels(axes, table, row, y)
         _draw_row(axes, table, row, y, limits)
     if table.others:
-        axes.axhline(len(table.rows) - 0.5, color=INK, alpha=0.4, linewidth=0.7, linestyle=":")
+        axes.axhline(len(table.rows) - 0.5, color=INK, alpha=0.6, linewidth=0.9, linestyle="--")
     for y, answer in enumerate(table.others, len(table.rows)):
         _draw_other(axes, table, answer, y, limits)
     if is_last:
@@ -179,13 +181,21 @@ def _draw_row(axes: Axes, table: FamilyTable, row: Row, y: int, limits: _Limits)
 
 
 def _draw_other(axes: Axes, table: FamilyTable, answer: Answer, y: int, limits: _Limits) -> None:
-    """A comparison with another arm than the reference, laid at the vertical line as if that were this arm's mean."""
+    """A comparison with another arm than the reference: a line and a band at that one's mean."""
     _left_labels(axes, answer.arm, f"vs {answer.reference}", y)
     _right_labels(axes, numbers.signed(answer.difference, table.decimals), answer.verdict, y)
+    mean = _mean_of(table, answer.reference)
+    if mean is None:
+        return
+    edges = [y - 0.42, y + 0.42]
+    axes.fill_betweenx(edges, mean - table.margin, mean + table.margin, color="#808080", alpha=0.22, linewidth=0)
+    axes.plot([mean, mean], edges, color=INK, linewidth=0.9)
     _draw_intervals(axes, table, answer, y, limits)
-    place = _ends(table, (answer.difference, answer.difference))
-    if place is not None:
-        _draw_marker(axes, place[0], y, answer.verdict)
+    _draw_marker(axes, _placed(table, answer, answer.difference), y, answer.verdict)
+
+
+def _mean_of(table: FamilyTable, arm: str) -> float | None:
+    return next((row.mean for row in table.rows if row.arm == arm), None)
 
 
 def _draw_marker(axes: Axes, value: float, y: int, verdict: str) -> None:
@@ -197,7 +207,7 @@ def _draw_marker(axes: Axes, value: float, y: int, verdict: str) -> None:
 
 def _draw_intervals(axes: Axes, table: FamilyTable, answer: Answer, y: int, limits: _Limits) -> None:
     for ends, thickness in ((answer.interval, 1.2), (answer.interval_90, 3.4)):
-        _draw_interval(axes, _ends(table, ends), y, _COLOURS.get(answer.verdict, "#8a8a8a"), thickness, limits)
+        _draw_interval(axes, _ends(table, answer, ends), y, _COLOURS.get(answer.verdict, "#8a8a8a"), thickness, limits)
 
 
 def _draw_interval(axes: Axes, ends: tuple[float, float] | None, y: int, colour: str, thickness: float, limits: _Limits) -> None:

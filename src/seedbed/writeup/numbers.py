@@ -27,9 +27,10 @@ def plain(value: float | None, places: int) -> str:
 
 def signed(value: float | None, places: int) -> str:
     """+1.2 or -0.3; a tiny one has as many more decimals as keep its sign, up to four."""
-    while value and places < _MAX_DECIMALS and round(abs(value), places) == 0:
-        places += 1
-    text = plain(value, places)
+    more = places
+    while value and more < _MAX_DECIMALS and round(abs(value), more) == 0:
+        more += 1
+    text = plain(value, more if value and round(abs(value), more) else places)
     return text if text in (MISSING,) or text.startswith("-") or not text.strip("0.,") else f"+{text}"
 
 

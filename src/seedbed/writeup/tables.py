@@ -207,7 +207,7 @@ def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) 
         is_checkpoint=is_checkpoint,
         num_images=first.num_train_images if first and not is_checkpoint else None,
         num_classes=first.num_train_classes if first and not is_checkpoint else None,
-        epochs=first.epochs if first else None,
+        epochs=first.epochs if first and not is_checkpoint else None,
         values=tuple(o.value for o in outcomes),
         num_planned=len({c.key for c in planned}),
         answer=found[0] if found else None,

@@ -73,13 +73,13 @@ def _terminal_table(table: FamilyTable) -> Table:
 
     title = Text(f"{table.title}, {table.budget}")
     shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
-    shown.add_column("arm", overflow="fold", max_width=16)
+    shown.add_column("arm", overflow="fold", min_width=12, max_width=24)
     for name in ("images", "mean", "sd", "n", "diff.", "95 % interval"):
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("verdict", no_wrap=True)
     for row in table.rows:
         cells = [Text(row.arm), *map(Text, _numbers(row, table.decimals))]
-        shown.add_row(*cells, Text(f"{row.symbol} {row.verdict}", style=_STYLES.get(row.verdict, "")))
+        shown.add_row(*cells, Text(f"{row.symbol} {numbers.shortened(row.verdict, 14)}", style=_STYLES.get(row.verdict, "")))
     for answer in table.others:
         difference = (numbers.signed(answer.difference, table.decimals), numbers.interval(answer.interval, table.decimals))
         cells = [Text(t) for t in (f"{answer.arm} vs {answer.reference}", "", "", "", "", *difference)]

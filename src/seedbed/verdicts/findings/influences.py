@@ -6,12 +6,14 @@ class's influence, and what to run next: the most harmful and the most helpful c
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from seedbed.base.call import parse_calls
+from seedbed.data.store import Store
 from seedbed.trials.results import Outcome, Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.families import SOURCES, Family
@@ -83,13 +85,14 @@ def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Findi
     except ValueError as reason:
         return _refused(family, rows[0].arm, str(reason))
     order = np.argsort(found.values)
-    named = lambda i: str(store.names.get(store.classes[i], store.classes[i])).split(",")[0]  # noqa: E731
+    names = class_names(store)
+    named = lambda i: names[store.classes[i]]  # noqa: E731
     listed = lambda rows: ", ".join(f"{named(i)} {points(float(found.values[i]), 2)}" for i in rows)  # noqa: E731
     certain = int((np.abs(found.values) > found.half_widths_joint).sum())
     helping, harming = (ranked[found.values[ranked] * sign > 0][:_SHOWN] for ranked, sign in ((order[::-1], 1), (order, -1)))
     sentence = (
-        f"{place} the classes of the source with the highest influence are {listed(helping) or 'none'}; with the lowest, "
-        f"{listed(harming) or 'none'} (points, {found.num_nets} nets). {_trust(found, certain)}"
+        f"{place} {_trust(found, certain)} The classes of the source with the highest influence are {listed(helping) or 'none'}; with the "
+        f"lowest, {listed(harming) or 'none'} (points, {found.num_nets} nets)."
     )
     return Finding(
         **common,
@@ -101,20 +104,30 @@ def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Findi
 
 def _trust(found: Influence, certain: int) -> str:
     """What the ranking is worth."""
-    needed = f"about {found.nets_needed:,} nets would be needed" if found.nets_needed else "more nets may never do"
+    needed = (
+        f"it would take about {found.nets_needed:,} nets" if found.nets_needed else "by what is seen no number of nets would do"
+    )
     worth = (
-        "the ranking means something"
+        "the ranking of the classes means something"
         if found.reliability >= RELIABLE
-        else f"the ranking is mostly noise; for one that means something {needed}"
+        else f"the ranking of the classes is mostly noise ({needed})"
     )
     return (
-        f"{certain} of {len(found.values)} classes differ from 0 when all are judged together. Rankings from two halves of the nets "
-        f"correlate at {found.split_half:.2f}: {worth}."
+        f"{worth}: rankings from two halves of the nets correlate at {found.split_half:.2f}, and {certain} of {len(found.values)} classes "
+        "differ from 0 when all are judged together."
     )
+
+
+def class_names(store: Store) -> dict[str, str]:
+    """Label -> the first of its words where no other class has the same, else the label."""
+    first = {label: str(store.names.get(label, label)).split(",")[0] for label in store.classes}
+    times = Counter(first.values())
+    return {label: words if times[words] == 1 else label for label, words in first.items()}
 
 
 def _details(results: Results, found: Influence) -> dict[str, Any]:
     store = results.plan.stores["source"]
+    names = class_names(store)
     order = np.argsort(-found.values)
     return {
         "num_nets": found.num_nets,
@@ -126,7 +139,7 @@ def _details(results: Results, found: Influence) -> dict[str, Any]:
         "classes": [
             {
                 "label": store.classes[i],
-                "name": store.names.get(store.classes[i], store.classes[i]),
+                "name": names[store.classes[i]],
                 "influence": float(found.values[i]),
                 "interval": [float(found.values[i] - found.half_widths[i]), float(found.values[i] + found.half_widths[i])],
                 "differs": bool(abs(found.values[i]) > found.half_widths_joint[i]),

@@ -36,6 +36,8 @@ class BlindAddition(Question):
                 "Give --source twice: the first, and what is added to it.",
             )
         named = sources or (EMBEDDED_SOURCE, _EMBEDDED_SECOND)
+        if named[0] == named[1]:
+            raise UsageError(f"{named[0]} would be added to itself", "Name another source as the second.")
         facts = [look(source) for source in named]
         sizes = [f.num_images for f in facts]
         if not all(sizes):

@@ -6,12 +6,15 @@ seeds of pre-training: sentences speak of this checkpoint, never of its data. Al
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seedbed.trials.results import Results
+from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
+from seedbed.verdicts.pairs import Pair, with_reference
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
 
@@ -37,4 +40,13 @@ class CompareCheckpoints(Question):
         return StudyFile("compare-checkpoints", words, "fresh", arms, sources, targets, backbones=backbones, remarks=_HOW).text()
 
     def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "compare-checkpoints")
+        return answer_families(results, "compare-checkpoints", pairing=_pairs)
+
+
+def _pairs(study: Study, target: str) -> list[Pair]:
+    """Every arm with the net that is trained here, and the checkpoints with each other."""
+    checkpoints = [arm for arm, spec in study.arms.items() if spec.is_checkpoint]
+    return [
+        *with_reference(study),
+        *(Pair(a, b) for b, a in itertools.combinations(checkpoints, 2) if study.reference not in (a, b)),
+    ]

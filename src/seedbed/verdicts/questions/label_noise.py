@@ -6,13 +6,16 @@ each arm stands what its clean images alone would give, so that one sees whether
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seedbed.base.call import parse_calls
 from seedbed.trials.results import Results
+from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.pairs import with_controls
+from seedbed.verdicts.pairs import Pair, settings_of, with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
 
@@ -21,8 +24,10 @@ _ARMS = (
     ArmLine("noisy10", "shuffle_labels(fraction=0.1)"),
     ArmLine("noisy30", "shuffle_labels(fraction=0.3)"),
     ArmLine("noisy60", "shuffle_labels(fraction=0.6)"),
-    ArmLine("less30", "images(fraction=0.7)", "as many clean images as noisy30 has: are wrong labels worse than none?"),
-    ArmLine("less60", "images(fraction=0.4)"),
+    ArmLine(
+        "less30", "images(fraction=0.7)", "as many clean images as noisy30 has; compared with it: are wrong labels worse than none?"
+    ),
+    ArmLine("less60", "images(fraction=0.4)", "as noisy60 has"),
     RANDOM,
 )
 
@@ -36,4 +41,25 @@ class LabelNoise(Question):
         return StudyFile("label-noise", words, "clean", _ARMS, sources, targets, backbones=backbones).text()
 
     def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "label-noise", pairing=with_controls)
+        return answer_families(results, "label-noise", pairing=_pairs)
+
+
+def _pairs(study: Study, target: str) -> list[Pair]:
+    """Every arm with the clean one, and each noisy arm with as many clean images as it has."""
+    noisy = {arm: share for arm, spec in study.arms.items() if (share := _share(spec.recipe, "shuffle_labels")) is not None}
+    clean = [
+        Pair(arm, other)
+        for arm, share in noisy.items()
+        for other, spec in study.arms.items()
+        if settings_of(study, arm) == settings_of(study, other)
+        and (kept := _share(spec.recipe, "images")) is not None
+        and math.isclose(kept, 1 - share)
+    ]
+    return list(dict.fromkeys([*with_controls(study, target), *clean]))
+
+
+def _share(recipe: str, name: str) -> float | None:
+    """The fraction of a recipe of one call of that name."""
+    calls = parse_calls(recipe, "recipe") if recipe else ()
+    share = calls[0].kwargs.get("fraction") if len(calls) == 1 and calls[0].name == name else None
+    return share if isinstance(share, float) else None
