@@ -111,8 +111,7 @@ def _panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) ->
     assert mean is not None, "a family has an outcome of the reference"
     _frame(axes, limits, _num_rows(table), is_last)
     axes.set_title(table.budget, loc="left", fontsize=8.5, pad=4, color=INK, alpha=0.75)
-    axes.axvspan(mean - table.margin, mean + table.margin, color="#808080", alpha=0.22, linewidth=0)
-    axes.axvline(mean, color=INK, linewidth=0.9)
+    _draw_reference(axes, table, mean, (-0.55, len(table.rows) - 0.5 if table.others else len(table.rows) - 0.45))
     for y, row in enumerate(table.rows):
         _labels(axes, table, row, y)
         _draw_row(axes, table, row, y, limits)
@@ -187,11 +186,15 @@ def _draw_other(axes: Axes, table: FamilyTable, answer: Answer, y: int, limits: 
     mean = _mean_of(table, answer.reference)
     if mean is None:
         return
-    edges = [y - 0.42, y + 0.42]
-    axes.fill_betweenx(edges, mean - table.margin, mean + table.margin, color="#808080", alpha=0.22, linewidth=0)
-    axes.plot([mean, mean], edges, color=INK, linewidth=0.9)
+    _draw_reference(axes, table, mean, (y - 0.42, y + 0.42))
     _draw_intervals(axes, table, answer, y, limits)
     _draw_marker(axes, _placed(table, answer, answer.difference), y, answer.verdict)
+
+
+def _draw_reference(axes: Axes, table: FamilyTable, mean: float, between: tuple[float, float]) -> None:
+    """The mean that arms are compared with as a line, the margin around it as a band."""
+    axes.fill_betweenx(between, mean - table.margin, mean + table.margin, color="#808080", alpha=0.22, linewidth=0)
+    axes.plot([mean, mean], between, color=INK, linewidth=0.9)
 
 
 def _mean_of(table: FamilyTable, arm: str) -> float | None:
