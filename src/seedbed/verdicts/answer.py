@@ -250,13 +250,14 @@ class _Words:
 
     def _number(self, value: float) -> str:
         """Rounded as any other, but never so far that it loses its sign."""
-        text = f"{value:.{decimals(value, self.unit)}f}"
+        places = decimals(value, 2 if self.unit == "score" else 1)
+        text = f"{value:.{places}f}"
         return text.removeprefix("-") if float(text) == 0 else text
 
 
-def decimals(value: float, unit: str) -> int:
-    """Decimals at which a difference does not lose its sign: one for points, two for scores, more where it is tiny."""
-    usual = places = 2 if unit == "score" else 1
+def decimals(value: float, usual: int) -> int:
+    """Decimals at which a number does not lose its sign: the usual ones, more where it is tiny, up to four."""
+    places = usual
     while value and places < _MAX_DECIMALS and round(abs(value), places) == 0:
         places += 1
     return places if round(abs(value), places) else usual

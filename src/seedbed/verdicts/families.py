@@ -21,7 +21,8 @@ from seedbed.verdicts.scores import ArmScores
 from seedbed.verdicts.variances import sample_variance
 
 DescribeArm = Callable[[str], str | None]
-SOURCE, FINE_LABELS = SOURCES = ("source", "source_fine")  # as targets: accuracy on the source itself
+SOURCE = "source"
+SOURCES = (SOURCE, "source_fine")  # as targets: accuracy on the source itself
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 
+from seedbed.verdicts.answer import decimals
+
 MISSING = "–"
-_MAX_DECIMALS = 4
 _METRICS = {"top1": "top-1 accuracy", "top5": "top-5 accuracy", "top1_error": "top-1 error", "top5_error": "top-5 error"}
 _METRICS |= {
     "induction_top1": "top-1 accuracy",
@@ -27,10 +28,7 @@ def plain(value: float | None, places: int) -> str:
 
 def signed(value: float | None, places: int) -> str:
     """+1.2 or -0.3; a tiny one has as many more decimals as keep its sign, up to four."""
-    more = places
-    while value and more < _MAX_DECIMALS and round(abs(value), more) == 0:
-        more += 1
-    text = plain(value, more if value and round(abs(value), more) else places)
+    text = plain(value, places if value is None else decimals(value, places))
     return text if text in (MISSING,) or text.startswith("-") or not text.strip("0.,") else f"+{text}"
 
 

@@ -45,19 +45,18 @@ def influences(results: Results, families: Sequence[Family]) -> list[Finding]:
 
 
 def _refused(family: Family, arm: str, reason: str) -> Finding:
-    place = f"On {family.target} ('{arm}', {family.method}, {family.images_seen:,} images seen)"
-    return Finding(
-        kind="influence",
-        target=family.target,
-        method=family.method,
-        images_seen=family.images_seen,
-        metric=family.metric,
-        unit=family.unit,
-        arm=arm,
-        verdict="refused",
-        sentence=f"{place} the influence of classes cannot be told: {reason}.",
-        details={"reason": reason},
-    )
+    sentence = f"{_place(family, arm)} the influence of classes cannot be told: {reason}."
+    return Finding(**_where(family, arm), verdict="refused", sentence=sentence, details={"reason": reason})
+
+
+def _where(family: Family, arm: str) -> dict[str, Any]:
+    """The fields of a finding that say of what it is told."""
+    own = {name: getattr(family, name) for name in ("target", "method", "images_seen", "metric", "unit")}
+    return {"kind": "influence", "arm": arm, **own}
+
+
+def _place(family: Family, arm: str) -> str:
+    return f"On {family.target} ('{arm}', {family.method}, {family.images_seen:,} images seen)"
 
 
 def _draws_classes(study: Study, arm: str) -> bool:
@@ -72,14 +71,6 @@ def _draws_classes(study: Study, arm: str) -> bool:
 def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Finding:
     store = results.plan.stores["source"]
     seen = np.stack([results.plan.views[o.arm, o.seed].class_of_leaf >= 0 for o in rows])
-    common: dict[str, Any] = {
-        "kind": "influence",
-        "target": family.target,
-        "method": family.method,
-        "images_seen": family.images_seen,
-    }
-    common |= {"metric": family.metric, "unit": family.unit, "arm": rows[0].arm}
-    place = f"On {family.target} ('{rows[0].arm}', {family.method}, {family.images_seen:,} images seen)"
     try:
         found = influence(seen, family.sign * np.array([o.value for o in rows]))
     except ValueError as reason:
@@ -90,12 +81,13 @@ def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Findi
     listed = lambda rows: ", ".join(f"{named(i)} {points(float(found.values[i]), 2)}" for i in rows)  # noqa: E731
     certain = int((np.abs(found.values) > found.half_widths_joint).sum())
     helping, harming = (ranked[found.values[ranked] * sign > 0][:_SHOWN] for ranked, sign in ((order[::-1], 1), (order, -1)))
+    ends = f"highest influence are {listed(helping) or 'none'}; with the lowest, {listed(harming) or 'none'}"
     sentence = (
-        f"{place} {_trust(found, certain)} The classes of the source with the highest influence are {listed(helping) or 'none'}; with the "
-        f"lowest, {listed(harming) or 'none'} (points, {found.num_nets} nets)."
+        f"{_place(family, rows[0].arm)} {_trust(found, certain)} The classes of the source with the {ends} "
+        f"(points, {found.num_nets} nets)."
     )
     return Finding(
-        **common,
+        **_where(family, rows[0].arm),
         verdict="ranked" if found.reliability >= RELIABLE else "noisy",
         sentence=sentence,
         details=_details(results, found),
