@@ -1,0 +1,24 @@
+"""The verbs for Python: each takes paths or objects, and means what the command of the same name means.
+
+In: what a user has. Out: what the verb makes. The command line is a thin layer over these.
+"""
+
+from seedbed.api.data import open_store, pack, rows_of
+from seedbed.api.networks import codes, open_for, pretrain
+from seedbed.api.own import audit, transfer
+from seedbed.api.studies import answers, ask, findings, report
+
+__all__ = [
+    "answers",
+    "ask",
+    "audit",
+    "codes",
+    "findings",
+    "open_for",
+    "open_store",
+    "pack",
+    "pretrain",
+    "report",
+    "rows_of",
+    "transfer",
+]

@@ -1,0 +1,89 @@
+"""Studies: ask a question, read the answers, write the report.
+
+In: data and results. Out: studies, answers, findings, a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seedbed.base.errors import UsageError
+from seedbed.base.paths import expanded
+
+if TYPE_CHECKING:
+    from seedbed.trials.results import Results
+    from seedbed.trials.study import Study
+    from seedbed.verdicts.answer import Answer
+    from seedbed.verdicts.findings import Finding
+    from seedbed.verdicts.questions.facts import Named
+
+
+def ask(
+    question: str,
+    sources: Named | Sequence[Named] = (),
+    targets: Named | Sequence[Named] = (),
+    *,
+    backbones: str | Sequence[str] = (),
+    folder: str | Path = ".",
+    name: str | None = None,
+) -> Study:
+    """The study that asks a question, as `seedbed study new` writes it; `study.run()` runs it, `answers` and `findings` read the results.
+    `dataclasses.replace(study, seeds=5)` is the same study with something changed.
+
+    Args:
+        question: its name (docs/questions.md).
+        sources, targets: paths, call strings or stores, one or several; the embedded data stand in where there are none.
+        backbones: networks; with several, every arm once with each.
+        folder, name: paths are relative to the folder, and results go to NAME.study/ there, in place of those of another study so named.
+
+    Raises:
+        UsageError: an unknown question, a call that is none, data that have no path.
+        BadDataError: a path at which nothing is.
+
+    Example:
+        >>> import seedbed as sb
+        >>> study = sb.ask("fine-or-coarse")
+        >>> list(study.arms)
+        ['fine', 'coarse20', 'coarse5', 'random']
+    """
+    from seedbed.trials.study import parse_study
+    from seedbed.verdicts.questions import question as question_named
+    from seedbed.verdicts.questions.facts import named
+
+    place = expanded(folder).resolve()
+    networks = [backbones] if isinstance(backbones, str) else [*map(str, backbones)]
+    text = question_named(question).study(named(sources, place), named(targets, place, as_target=True), networks)
+    return parse_study(text, place / f"{name or question}.toml")
+
+
+def answers(results: Results) -> list[Answer]:
+    """What the results say of the study's question: one answer per comparison, with its sentence."""
+    from seedbed.verdicts.questions import answer
+
+    return answer(_results(results))
+
+
+def findings(results: Results) -> list[Finding]:
+    """What the results say besides: retained gain, interactions, scaling, influence, ... (docs/questions.md)."""
+    from seedbed.verdicts.findings import findings as found
+    from seedbed.verdicts.questions import answer
+
+    return found(_results(results), answer(results))
+
+
+def report(results: Results, path: str | Path) -> Path:
+    """Write the report of a study's results as one HTML page; raises UsageError for another name or object."""
+    from seedbed import writeup
+
+    return writeup.report(_results(results), Path(path))
+
+
+def _results(results: Results) -> Results:
+    from seedbed.trials.results import Results as ResultsOfStudy
+
+    if not isinstance(results, ResultsOfStudy):
+        what = type(results).__name__
+        raise UsageError(f"a {what} is not the results of a study", "Give what study.run() returns: sb.Study.load(FILE).run().")
+    return results
