@@ -9,7 +9,8 @@ from tiny import digits_store, same_weights, trained, weights_of
 from seedbed.tasks.catalogue.classification import Classification
 from seedbed.transfers.methods import METHODS, Context
 
-QUICK = {"finetune": "finetune(images_seen=64, learning_rates=[0.1], batch_size=16)"}
+_FEW = "(images_seen=64, learning_rates=[0.1], batch_size=16)"
+QUICK = {"finetune": f"finetune{_FEW}", "scratch": f"scratch{_FEW}"}
 
 
 @pytest.mark.parametrize("name", METHODS.names())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiny import digits_store, trained
@@ -15,7 +17,15 @@ from seedbed.tasks.catalogue.classification import Classification
 from seedbed.tasks.task import Task
 from seedbed.transfers.methods import METHODS, Context
 
-METHOD_CALLS = ("probe()", "finetune(images_seen=64, learning_rates=[0.1, 0.2], batch_size=16)")
+_QUICK = "images_seen=64, learning_rates=[0.1, 0.2], batch_size=16"
+METHOD_CALLS = (
+    "probe()",
+    "probe(layer=['stage3', 'pool'], readout='knn')",
+    "probe_augmented(c=[1.0, 10.0])",
+    f"finetune({_QUICK})",
+    f"finetune({_QUICK}, stages=1, l2_sp=0.01)",
+    f"scratch({_QUICK})",
+)
 
 
 def _known(task: Task) -> set[int]:
@@ -123,14 +133,14 @@ def _guarded_store(forbidden: np.ndarray) -> Store:
 def test_test_labels_are_never_touched_before_scoring(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Classification(train_per_class=5).load(digits_store(), 0)
     store = _guarded_store(whole.test)
-    task = Task(store=store, train=whole.train, validation=whole.validation, test=whole.test)
+    task = replace(whole, store=store)
     with pytest.raises(PermissionError):
         _ = store.leaves[whole.test[:1]]
     real = Task.score
 
-    def score(self: Task, ranked: np.ndarray, facts):
+    def score(self: Task, *given):
         self.store.__dict__["leaves"] = digits_store().leaves
-        return real(self, ranked, facts)
+        return real(self, *given)
 
     monkeypatch.setattr(Task, "score", score)
     measured = METHODS.make(call).run(trained().backbone, task, Context(seed=0))
@@ -144,7 +154,7 @@ def test_other_test_labels_give_the_same_predictions(call: str) -> None:
     leaves = store.leaves.copy()
     leaves[task.test] = (leaves[task.test] + 3) % 10
     store.__dict__["leaves"] = leaves
-    other = Task(store=store, train=task.train, validation=task.validation, test=task.test)
+    other = replace(task, store=store)
     a, b = (METHODS.make(call).run(trained().backbone, t, Context(seed=0)) for t in (task, other))
     assert np.array_equal(a.predictions["ranked"], b.predictions["ranked"])
     assert a.facts == b.facts

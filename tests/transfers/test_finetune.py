@@ -32,8 +32,8 @@ def test_memory_that_runs_out_is_no_divergence(monkeypatch: pytest.MonkeyPatch) 
     """Or a result would depend on what else the machine was doing."""
     optimiser_of = Schedule.optimiser_of
 
-    def starved(self: Schedule, module: torch.nn.Module) -> torch.optim.Optimizer:
-        made = optimiser_of(self, module)
+    def starved(self: Schedule, module: torch.nn.Module, scales=None) -> torch.optim.Optimizer:
+        made = optimiser_of(self, module, scales)
         if self.peak_learning_rate == 0.1:
             made.step = lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory."))
         return made

@@ -92,9 +92,16 @@ def _put(values: torch.Tensor, into: np.ndarray, layer: str) -> None:
     into[...] = values.float().cpu().numpy()
 
 
-def logits(backbone: Backbone, images: Images) -> torch.Tensor:
+def logits(backbone: Backbone, images: Images, on_progress: Callable[[int, int], None] | None = None) -> torch.Tensor:
     """The head's output for all the images in order: float32 [n, num_classes], on the CPU."""
-    return torch.cat([scores.float().cpu() for scores, _ in _forward(backbone, images)])
+    found = torch.empty(len(images), len(backbone.classes))
+    start = 0
+    for scores, num in _forward(backbone, images):
+        found[start : start + num] = scores.float().cpu()
+        start += num
+        if on_progress:
+            on_progress(start, len(images))
+    return found
 
 
 def _forward(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from torch import nn
 from seedbed.base.errors import DivergedError, TrainingError
 from seedbed.base.randomness import stream
 from seedbed.models.resume import Checkpoint, Stopping, interrupts, optimiser_tensors, restore_optimiser
-from seedbed.models.schedule import Schedule
+from seedbed.models.schedule import SCALE, Schedule
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 Loss = Callable[[nn.Module, Batch], tuple[torch.Tensor, torch.Tensor]]
@@ -89,15 +89,20 @@ def fit(
     report_every: int = 50,
     checkpoint: Checkpoint | None = None,
     stopping: Stopping | None = None,
+    scales: Mapping[str, float] | None = None,
+    resting: Sequence[nn.Module] = (),
 ) -> Fitted:
     """Train `module` in place on `schedule.num_steps` batches, or on what is left of them; it is left in evaluation mode.
+
+    `scales` are factors of the learning rate by parameter name; the submodules `resting` stay in evaluation mode all the while.
 
     The checkpoint stays until its owner has put the weights away, and removes it.
 
     Raises DivergedError when the loss is not finite, naming the step and the learning rate; TrainingError when memory is too small.
     """
     device = next(module.parameters()).device
-    training = _Training(module, batches, loss, schedule, checkpoint, stopping, _Meter(schedule, on_progress), device)
+    optimiser, meter = schedule.optimiser_of(module, scales), _Meter(schedule, on_progress)
+    training = _Training(module, batches, loss, schedule, optimiser, checkpoint, stopping, meter, resting)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         training.run(report_every)
     module.eval()
@@ -113,20 +118,21 @@ class _Training:
         batches: Batches,
         loss: Loss,
         schedule: Schedule,
+        optimiser: torch.optim.Optimizer,
         checkpoint: Checkpoint | None,
         stopping: Stopping | None,
         meter: _Meter,
-        device: torch.device,
+        resting: Sequence[nn.Module],
     ) -> None:
         self.module, self.batches, self.loss, self.schedule = module, batches, loss, schedule
-        self.checkpoint, self.stopping, self.meter, self.device = checkpoint, stopping, meter, device
-        self.optimiser = schedule.optimiser_of(module)
+        self.optimiser, self.checkpoint, self.stopping = optimiser, checkpoint, stopping
+        self.meter, self.resting, self.device = meter, resting, next(module.parameters()).device
         self.num_parts = 1  # into which a batch is cut because memory ran out
         self.buffers = list(module.buffers())  # batch norm's statistics, which a forward pass changes
         self.before = [b.clone() for b in self.buffers]
         self.step = 0
         self.resumed_at: tuple[int, ...] = ()
-        on_gpu = device.type == "cuda"
+        on_gpu = self.device.type == "cuda"
         self.half = on_gpu and torch.cuda.is_bf16_supported()
         # With autocast, a GPU and enough steps, compiling pays; CPUs gained nothing when it was measured (docs/log.md).
         self.compiled = on_gpu and schedule.num_steps >= _STEPS_WORTH_COMPILING
@@ -134,7 +140,7 @@ class _Training:
 
     def run(self, report_every: int) -> None:
         self._resume()
-        self.module.train()
+        self._to_training_mode()
         with interrupts() if self.checkpoint else nullcontext(lambda: False) as interrupted:
             while self.step < self.schedule.num_steps:
                 self._one_step()
@@ -144,6 +150,7 @@ class _Training:
                     self.meter.report(self.step)
                 if self.stopping and self.stopping.is_over(self.module, self.step):
                     break
+                self._to_training_mode()  # a look left it in evaluation mode
                 if self.checkpoint and not last and (self.checkpoint.is_due() or interrupted()):
                     self._save(self.checkpoint)
                 if interrupted():
@@ -151,6 +158,11 @@ class _Training:
         if self.stopping and self.stopping.best:
             self.module.load_state_dict(self.stopping.best)
         self._check_finite()
+
+    def _to_training_mode(self) -> None:
+        self.module.train()
+        for module in self.resting:
+            module.eval()
 
     def _check_finite(self) -> None:
         """The last steps' damage shows in the weights before it would in a loss."""
@@ -160,7 +172,7 @@ class _Training:
 
     def _one_step(self) -> None:
         for group in self.optimiser.param_groups:
-            group["lr"] = self.schedule.learning_rate(self.step)
+            group["lr"] = self.schedule.learning_rate(self.step) * group[SCALE]
         with self._enough_memory():
             batch = self.batches.batch(self.step)
         _copy(self.buffers, self.before)

@@ -137,12 +137,11 @@ class Stopping:
         return scores.index(max(scores))
 
     def is_over(self, module: nn.Module, steps_done: int) -> bool:
-        """Look at the score if one is due; whether the training ends here."""
+        """Look at the score if one is due, which leaves the module in evaluation mode; whether the training ends here."""
         if steps_done % self.every:
             return False
         module.eval()
         self.looks.append((steps_done, self.score(module)))
-        module.train()
         if self.best_look == len(self.looks) - 1:
             self.best = {name: t.detach().clone() for name, t in module.state_dict().items()}
         return len(self.looks) - 1 - self.best_look >= self.patience

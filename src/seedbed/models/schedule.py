@@ -6,11 +6,14 @@ In: settings. Out: an optimiser over a module's parameters, and the learning rat
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
+
+SCALE = "scale"  # of a group's learning rate, in an optimiser's groups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,20 +44,23 @@ class Schedule:
         fall = left if self.decay == "linear" else 0.5 * (1 - math.cos(math.pi * left))
         return self.peak_learning_rate * min(progress / self.warmup_share if self.warmup_share else 1.0, fall)
 
-    def optimiser_of(self, module: nn.Module) -> torch.optim.Optimizer:
-        """Over all parameters that require a gradient; fused into one kernel on a GPU."""
-        parameters = [p for p in module.parameters() if p.requires_grad]
-        fused = all(p.is_cuda for p in parameters)
+    def optimiser_of(self, module: nn.Module, scales: Mapping[str, float] | None = None) -> torch.optim.Optimizer:
+        """Over all parameters that require a gradient; fused into one kernel on a GPU.
+
+        `scales`: of the learning rate of parameters by name, 1 where nothing is said; the loop reads each group's.
+        """
+        named = {n: p for n, p in module.named_parameters() if p.requires_grad}
+        fused = all(p.is_cuda for p in named.values()) or None
+        by_scale: dict[float, list[torch.Tensor]] = {}
+        for name, parameter in named.items():
+            by_scale.setdefault((scales or {}).get(name, 1.0), []).append(parameter)
         if self.optimiser == "sgd":
-            return torch.optim.SGD(
-                parameters,
-                lr=0.1,
-                momentum=self.momentum,
-                nesterov=self.momentum > 0,
-                weight_decay=self.weight_decay,
-                fused=fused or None,
-            )
-        matrices = [p for p in parameters if p.ndim > 1]
-        others = [p for p in parameters if p.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": self.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        return torch.optim.AdamW([g for g in groups if g["params"]], lr=0.1, betas=(self.momentum, 0.999), fused=fused or None)
+            groups: list[dict[str, Any]] = [{"params": ps, SCALE: scale} for scale, ps in by_scale.items()]
+            how: dict[str, Any] = {"momentum": self.momentum, "nesterov": self.momentum > 0, "weight_decay": self.weight_decay}
+            return torch.optim.SGD(groups, lr=0.1, fused=fused, **how)
+        groups = []
+        for scale, parameters in by_scale.items():
+            matrices, others = [p for p in parameters if p.ndim > 1], [p for p in parameters if p.ndim <= 1]
+            groups += [{"params": matrices, "weight_decay": self.weight_decay, SCALE: scale}] if matrices else []
+            groups += [{"params": others, "weight_decay": 0.0, SCALE: scale}] if others else []
+        return torch.optim.AdamW(groups, lr=0.1, betas=(self.momentum, 0.999), fused=fused)

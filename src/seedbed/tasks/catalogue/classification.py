@@ -1,7 +1,8 @@
-"""Classification of a store: validation is found, or 20 % of the training images by content hash within each class."""
+"""Classification of a store: validation is found, or 20 % of the training images by content hash within each class; few are cross-validated."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ from seedbed.data.splits import held_out
 from seedbed.data.store import Store
 from seedbed.data.view import make_view
 from seedbed.tasks.catalogue import TaskKind
+from seedbed.tasks.folds import folds_of, is_small
 from seedbed.tasks.task import Task
 
 
@@ -49,7 +51,8 @@ class Classification(TaskKind):
             # Those images are all the labels that there are: validation is split off them.
             pool, validation = self._few(known, seed), validation[:0]
         known.check(pool)
-        if not len(validation):
+        is_found = len(validation) > 0
+        if not is_found:
             aside = held_out(known.labels(pool), store.groups[pool], len(known.classes), "validation")
             pool, validation = pool[~aside], pool[aside]
         if not len(validation):
@@ -58,7 +61,8 @@ class Classification(TaskKind):
                 "Add images: at least two training images in some classes, five or more in each to learn anything.",
             )
         own = {"chosen": known.classes, "class_of_leaf": known.class_of_leaf} if self.recipe else {}
-        return Task(store=store, train=pool, validation=validation, test=known.test, primary=self.metric, **own)
+        fold = None if is_found else few_folds(known.labels, np.concatenate([pool, validation]), store, len(known.classes))
+        return Task(store=store, train=pool, validation=validation, test=known.test, primary=self.metric, fold=fold, **own)
 
     def _few(self, known: _Known, seed: int) -> np.ndarray:
         pool = np.union1d(known.train, known.validation)
@@ -72,6 +76,17 @@ class Classification(TaskKind):
             )
         ranks = Draw(seed=seed, purpose="target").ranks(known.store.hashes[pool])
         return pool[lowest_ranked(labels, ranks, np.full(len(sizes), self.train_per_class))]
+
+
+def few_folds(
+    labels_of: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, store: Store, num_classes: int
+) -> np.ndarray | None:
+    """The folds of rows whose labels are known, where these are few; None where one validation split serves."""
+    labels = labels_of(rows)
+    if not is_small(labels, num_classes):
+        return None
+    fold = folds_of(labels, store.groups[rows], num_classes)
+    return fold if len(np.unique(fold[fold >= 0])) > 1 else None
 
 
 @dataclass(frozen=True, kw_only=True)

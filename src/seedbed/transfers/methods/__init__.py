@@ -49,7 +49,10 @@ class Method(ABC):
 METHODS: Registry[Method] = Registry("method", "seedbed.methods")
 METHODS.add("finetune", "seedbed.transfers.methods.finetune:Finetune")
 METHODS.add("probe", "seedbed.transfers.methods.probe:Probe")
+METHODS.add("probe_augmented", "seedbed.transfers.methods.probe_augmented:ProbeAugmented")
+METHODS.add("scratch", "seedbed.transfers.methods.scratch:Scratch")
 for name in ("svm", "softmax", "ridge", "knn"):
     METHODS.redirect(name, f"probe(readout={name!r})")
+METHODS.redirect("last_layer", "finetune(stages=0)")
 METHODS.redirect("linear", "probe()")
 METHODS.redirect("logistic", "probe(readout='softmax')")

@@ -1,82 +1,74 @@
-"""finetune(): all layers and a new head trained on the target; the learning rate chosen on validation, the same grid for every arm."""
+"""finetune(): pre-trained weights and a new head trained on the target, all of the network or its last stages.
+
+`stages=0` retunes the last layer alone, with augmented images, and leaves the body as it is, batch norm included. How the learning rate is
+chosen, and where the options come from: `seedbed.transfers.tuning`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Any, ClassVar, Literal
 
-from seedbed.base.errors import DivergedError
-from seedbed.base.randomness import stream
-from seedbed.data.loader import Stream
-from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
-from seedbed.models.codes import logits
-from seedbed.models.fit import fit
-from seedbed.models.schedule import Schedule
-from seedbed.pretraining.objectives.supervised import Supervised
+from seedbed.models.stages import stages_of
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
+from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
 
 
 @dataclass(frozen=True)
 class Finetune(Method):
-    """Fine-tune all layers with a new head; the learning rate of a small grid is chosen on validation."""
+    """Fine-tune all stages, or the last ones, with a new head; the learning rate of a small grid is chosen on held-out images.
 
-    images_seen: int = 100_000
+    `images_seen='by_size'`: 500, 10,000 or 20,000 steps by the number of labels. `stage_decay`: factor of the learning rate from each stage
+    to the one before it. `batch_norm`: 'learns' its statistics anew, or 'rests' on those of pre-training (of frozen stages it always
+    rests). `l2_sp`: weight of the distance from the pre-trained weights, in place of weight decay of the body.
+    """
+
+    images_seen: int | Literal["by_size"] = 100_000
     learning_rates: tuple[float, ...] = (0.1, 0.3, 1.0)
     batch_size: int = 128
     weight_decay: float = 5e-4
-    revision: ClassVar[int] = 1
+    stages: int | Literal["all"] = "all"
+    stage_decay: float = 1.0
+    batch_norm: Literal["learns", "rests"] = "learns"
+    l2_sp: float = 0.0
+    revision: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        if self.images_seen < 1 or self.batch_size < 2:
-            raise ValueError(f"images_seen = {self.images_seen}, batch_size = {self.batch_size}: give at least 1 and 2")
-        if not self.learning_rates or min(self.learning_rates) <= 0:
-            raise ValueError(f"learning_rates = {list(self.learning_rates)} must be positive values")
+        self.tuning()
+
+    def tuning(self) -> Tuning:
+        return Tuning(**asdict(self))
+
+    def check(self, backbone: Backbone) -> None:
+        if self.stages != "all":
+            Trainer.check_stages(backbone, int(self.stages))
+
+    def identity(self) -> object:
+        """Settings at their default change no key, so that options added later leave finished work as it is."""
+        return {"is": "Finetune", **{f.name: getattr(self, f.name) for f in fields(self) if _counts(f, getattr(self, f.name))}}
 
     def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
-        validation_labels = task.labels(task.validation)
-        best: tuple[float, float, Backbone] | None = None
-        chosen: dict[str, float | None] = {}  # None: the training diverged
-        for rate in sorted(self.learning_rates):
-            try:
-                tuned = self._train(backbone, task, rate, context)
-            except DivergedError:
-                chosen[f"{rate:g}"] = None
-                continue
-            scores = logits(tuned, tuned.images(task.store, task.validation)).numpy()
-            right = 100.0 * float((scores.argmax(1) == validation_labels).mean())
-            chosen[f"{rate:g}"] = right
-            if best is None or right > best[0]:
-                best = (right, rate, tuned)
-        if best is None:
-            raise DivergedError(
-                f"fine-tuning diverged at every learning rate of {list(self.learning_rates)}",
-                "Give smaller ones: learning_rates=[0.003].",
-            )
-        scores = logits(best[2], best[2].images(task.store, task.test)).numpy()
-        facts = {
-            "learning_rate": best[1],
-            # A wider grid might do better.
-            "learning_rate_at_edge": len(self.learning_rates) > 1
-            and best[1] in (min(self.learning_rates), max(self.learning_rates)),
-            "validation_top1": chosen,
-            "num_train": len(task.train),
-            "layers": "all",
-        }
-        return task.score(rank(scores), facts)
+        def make() -> Backbone:
+            return backbone.with_new_head(task.classes, context.seed)
 
-    def _train(self, backbone: Backbone, task: Task, rate: float, context: Context) -> Backbone:
-        """A copy of the backbone with a new head, trained at this peak learning rate; batch norm keeps learning."""
-        tuned = backbone.with_new_head(task.classes, context.seed)
-        tuned.module.to(context.device)
-        images = tuned.images(task.store, task.train, task.labels(task.train))
-        schedule = Schedule(
-            images_seen=self.images_seen, batch_size=self.batch_size, peak_learning_rate=rate, weight_decay=self.weight_decay
-        )
-        batches = Stream(images, self.batch_size, stream(context.seed, "finetune"))
-        fit(tuned.module, batches, Supervised().loss, schedule, on_progress=context.on_progress)
-        return tuned
+        tuning = self.tuning()
+        trainer = Trainer(make, task, tuning, context.seed, context.device, context.on_progress)
+        tuned = tune(trainer)
+        facts: dict[str, Any] = {
+            **tuned.facts(tuning),
+            "layers": "all" if self.stages == "all" else f"head and the last {self.stages} of {len(stages_of(backbone))} stages",
+            "batch_norm": self.batch_norm,
+        }
+        return measured(tuned, task, facts)
 
     def num_images_trained(self) -> int:
-        return self.images_seen * len(self.learning_rates)
+        return self.tuning().num_images(0) * len(self.learning_rates)
+
+
+_FIRST = ("images_seen", "learning_rates", "batch_size", "weight_decay")  # in every key
+
+
+def _counts(field: Any, value: object) -> bool:
+    return field.name in _FIRST or field.default is MISSING or value != field.default

@@ -1,0 +1,124 @@
+"""Heads: what turns the codes of a network into class scores, as modules that are saved, run and exported with it.
+
+In: codes [b, v, d] of v views of each image (one, or sixteen). Out: scores [b, K]. Each says its settings as JSON has them, and its
+tensors are its state. Knows nothing of networks.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from seedbed.readout.linear import LinearClassifier, normalise_rows
+from seedbed.readout.neighbours import vote
+
+
+def prepared(codes: torch.Tensor, dims: Sequence[int], *, normalise: bool, power: bool) -> torch.Tensor:
+    """Codes [..., d] of several layers joined, each part of `dims` L2-normalised, and by `power` squared with their sign and normalised
+    again: what a readout learns from."""
+    if not normalise:
+        return codes
+    parts = [_unit(part) for part in codes.split(list(dims), dim=-1)]
+    if power:
+        parts = [_unit(part.sign() * part.square()) for part in parts]
+    return torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
+
+
+def _unit(codes: torch.Tensor) -> torch.Tensor:
+    flat = codes.flatten(0, -2)
+    return normalise_rows(flat).view(codes.shape)
+
+
+class Head(nn.Module, ABC):
+    """Codes of each view -> scores."""
+
+    def __init__(self, dims: Sequence[int], *, normalise: bool, power: bool) -> None:
+        super().__init__()
+        self.dims, self.normalise, self.power = [int(d) for d in dims], normalise, power
+
+    def settings(self) -> dict[str, Any]:
+        """What builds it again, beside its tensors."""
+        return {"is": type(self).__name__, "dims": self.dims, "normalise": self.normalise, "power": self.power, **self.own()}
+
+    @abstractmethod
+    def own(self) -> dict[str, Any]:
+        """Settings of this kind alone."""
+
+    @abstractmethod
+    def scores(self, codes: torch.Tensor) -> torch.Tensor:
+        """[b, v, K] of prepared codes [b, v, d]."""
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        """[b, K] of codes [b, v, d] as a network gives them: summed over the views."""
+        return self.scores(prepared(codes, self.dims, normalise=self.normalise, power=self.power)).sum(1)
+
+
+class LinearHead(Head):
+    """codes @ weight + bias."""
+
+    def __init__(self, dims: Sequence[int], num_classes: int, *, normalise: bool = True, power: bool = False) -> None:
+        super().__init__(dims, normalise=normalise, power=power)
+        self.register_buffer("weight", torch.zeros(sum(dims), num_classes))
+        self.register_buffer("bias", torch.zeros(num_classes))
+
+    @classmethod
+    def of(cls, fitted: LinearClassifier, dims: Sequence[int], *, normalise: bool, power: bool) -> LinearHead:
+        made = cls(dims, fitted.weights.shape[1], normalise=normalise, power=power)
+        made.weight, made.bias = fitted.weights.float(), fitted.intercept.float()
+        return made
+
+    def own(self) -> dict[str, Any]:
+        return {"num_classes": int(self.bias.shape[0])}
+
+    def scores(self, codes: torch.Tensor) -> torch.Tensor:
+        return codes @ self.weight.to(codes) + self.bias.to(codes)
+
+
+class NeighboursHead(Head):
+    """Votes of the k nearest of a gallery, by cosine similarity."""
+
+    def __init__(
+        self, dims: Sequence[int], num_classes: int, num_gallery: int, k: int, *, normalise: bool = True, power: bool = False
+    ) -> None:
+        super().__init__(dims, normalise=normalise, power=power)
+        self.num_classes, self.k = num_classes, k
+        self.register_buffer("gallery", torch.zeros(num_gallery, sum(dims)))
+        self.register_buffer("labels", torch.zeros(num_gallery, dtype=torch.int64))
+
+    @classmethod
+    def of(
+        cls,
+        gallery: torch.Tensor,
+        labels: torch.Tensor,
+        num_classes: int,
+        k: int,
+        dims: Sequence[int],
+        *,
+        normalise: bool,
+        power: bool,
+    ) -> NeighboursHead:
+        """Of prepared codes [n, d] and labels int64 [n]."""
+        made = cls(dims, num_classes, len(gallery), k, normalise=normalise, power=power)
+        made.gallery, made.labels = gallery.float(), labels
+        return made
+
+    def own(self) -> dict[str, Any]:
+        return {"num_classes": self.num_classes, "num_gallery": int(self.labels.shape[0]), "k": self.k}
+
+    def scores(self, codes: torch.Tensor) -> torch.Tensor:
+        flat = normalise_rows(codes.flatten(0, 1))
+        similarities, rows = torch.topk(flat @ normalise_rows(self.gallery.to(codes)).T, self.k)
+        return vote(similarities, self.labels[rows], self.num_classes, self.k).view(*codes.shape[:2], self.num_classes)
+
+
+_KINDS = {"LinearHead": LinearHead, "NeighboursHead": NeighboursHead}
+
+
+def build_head(settings: dict[str, Any]) -> Head:
+    """A head of its settings, without its tensors."""
+    kind = _KINDS[settings["is"]]
+    return kind(**{key: value for key, value in settings.items() if key != "is"})

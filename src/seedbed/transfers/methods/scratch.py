@@ -1,0 +1,54 @@
+"""scratch(): the backbone's own architecture trained on the target from random weights, tuned as `finetune` is: what pre-training is held
+against."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Literal
+
+from seedbed.base.errors import UsageError
+from seedbed.models.backbone import OWN_MODULE, Backbone
+from seedbed.models.zoo import BACKBONES
+from seedbed.tasks.task import Measurement, Task
+from seedbed.transfers.methods import Context, Method
+from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
+
+
+@dataclass(frozen=True)
+class Scratch(Method):
+    """Train the same architecture from random weights, with the same grid of learning rates and as many images as `finetune`."""
+
+    images_seen: int | Literal["by_size"] = 100_000
+    learning_rates: tuple[float, ...] = (0.1, 0.3, 1.0)
+    batch_size: int = 128
+    weight_decay: float = 5e-4
+    revision: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        self.tuning()
+
+    def tuning(self) -> Tuning:
+        return Tuning(**asdict(self))
+
+    def check(self, backbone: Backbone) -> None:
+        if backbone.architecture == OWN_MODULE:
+            raise UsageError(
+                "scratch() cannot draw new weights for a module of your own",
+                "Give it with random weights: sb.Backbone.wrap(MyNet(), size_px=32), and fine-tune that.",
+            )
+
+    def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
+        self.check(backbone)
+        architecture = BACKBONES.make(backbone.architecture)
+
+        def make() -> Backbone:
+            made = architecture.build(task.classes, backbone.size_px, context.seed)
+            made.preprocessing = backbone.preprocessing
+            return made
+
+        tuning = self.tuning()
+        tuned = tune(Trainer(make, task, tuning, context.seed, context.device, context.on_progress))
+        return measured(tuned, task, {**tuned.facts(tuning), "layers": "all", "weights": f"random, seed {context.seed}"})
+
+    def num_images_trained(self) -> int:
+        return self.tuning().num_images(0) * len(self.learning_rates)
