@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seedbed.api import answers, ask, audit, codes, findings, pack, pretrain, report, transfer
+    from seedbed.api import answers, ask, audit, codes, export, findings, load, pack, predict, pretrain, report, similar, transfer
     from seedbed.base.errors import BadDataError, SeedbedError, UsageError
     from seedbed.data.hierarchy import Hierarchy
     from seedbed.data.recipes import Recipe
@@ -36,10 +36,14 @@ _PLACES = {
     "ask": "seedbed.api",
     "audit": "seedbed.api",
     "codes": "seedbed.api",
+    "export": "seedbed.api",
     "findings": "seedbed.api",
+    "load": "seedbed.api",
     "pack": "seedbed.api",
+    "predict": "seedbed.api",
     "pretrain": "seedbed.api",
     "report": "seedbed.api",
+    "similar": "seedbed.api",
     "transfer": "seedbed.api",
 }
 
@@ -58,10 +62,14 @@ __all__ = [
     "ask",
     "audit",
     "codes",
+    "export",
     "findings",
+    "load",
     "pack",
+    "predict",
     "pretrain",
     "report",
+    "similar",
     "transfer",
 ]
 

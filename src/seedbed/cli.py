@@ -199,9 +199,36 @@ def _transfer(p: argparse.ArgumentParser) -> None:
     p.add_argument("backbone", metavar="BACKBONE", help="a folder that pretrain wrote, or a call such as \"vgg16(weights='FILE')\"")
     p.add_argument("task", metavar="TASK", help="a store, a folder of images, or a call")
     p.add_argument("method", metavar="METHOD", help="for example 'probe()' (see: seedbed list methods)")
+    p.add_argument("--out", metavar="DIR", help="keep the model that is trained in a new folder: predict and export take it")
+    p.add_argument("--train-per-class", type=int, metavar="N", help="use so many labelled images of each class only")
+    p.add_argument(
+        "--labelled", metavar="DATA", help="where the labels come from, for adapt(...): another domain, the same classes"
+    )
     _seed(p)
     _device(p)
     _workspace(p)
+
+
+def _predict(p: argparse.ArgumentParser) -> None:
+    p.add_argument("model", metavar="MODEL", help="a folder that transfer --out or advise wrote")
+    p.add_argument("paths", metavar="PATH", nargs="+", help="image files, or folders of them")
+    _device(p)
+
+
+def _similar(p: argparse.ArgumentParser) -> None:
+    p.add_argument("backbone", metavar="BACKBONE", help="a folder of a network or a model, small, or a call")
+    p.add_argument("data", metavar="DATA", help="the images to search: a store, a folder, or a call")
+    p.add_argument("images", metavar="IMAGE", nargs="+", help="what to look for: image files, or folders of them")
+    p.add_argument("--num", type=int, default=5, metavar="K", help="neighbours of each (default: %(default)s)")
+    p.add_argument("--layer", default="penultimate", help="default: %(default)s")
+    _device(p)
+    _workspace(p)
+
+
+def _export(p: argparse.ArgumentParser) -> None:
+    p.add_argument("model", metavar="MODEL", help="a folder that transfer --out or advise wrote")
+    p.add_argument("out", metavar="OUT", help="the file to make; of --format timm a folder")
+    p.add_argument("--format", default="onnx", help="onnx (default), torch-export or timm")
 
 
 def _report(p: argparse.ArgumentParser) -> None:
@@ -267,7 +294,10 @@ _VERBS: tuple[tuple[str, str, str, Add], ...] = (
     ("audit", "look for unreadable files, tiny classes and near duplicates, before anything is trained", "data:audit", _audit),
     ("pretrain", "train a backbone on a store, or on what a recipe keeps of it", "models:pretrain", _pretrain),
     ("codes", "the codes of images at a layer of a backbone", "models:codes", _codes),
-    ("transfer", "measure a backbone on a task by a method", "models:transfer", _transfer),
+    ("transfer", "measure a backbone on a task by a method, and keep the model", "own:transfer", _transfer),
+    ("predict", "classes of images, with calibrated probabilities", "own:predict", _predict),
+    ("similar", "the images of a data set that are nearest to others", "own:similar", _similar),
+    ("export", "a model for other software: ONNX, torch.export, timm", "own:export", _export),
     ("report", "write the report of a study as one HTML page", "studies:report", _report),
     ("list", "formats, recipes, backbones, objectives, tasks, methods, questions", "workplace:list_plugins", _list),
     ("disk", "what the workspace holds, and which study refers to it", "workplace:disk", _disk),

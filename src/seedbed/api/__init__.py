@@ -7,18 +7,23 @@ from seedbed.api.data import open_store, pack, rows_of
 from seedbed.api.networks import codes, open_for, pretrain
 from seedbed.api.own import audit, transfer
 from seedbed.api.studies import answers, ask, findings, report
+from seedbed.api.trained import export, load, predict, similar
 
 __all__ = [
     "answers",
     "ask",
     "audit",
     "codes",
+    "export",
     "findings",
+    "load",
     "open_for",
     "open_store",
     "pack",
+    "predict",
     "pretrain",
     "report",
     "rows_of",
+    "similar",
     "transfer",
 ]

@@ -5,14 +5,17 @@ In: a backbone and a task. Out: what was found, measurements, models, prediction
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seedbed.api.data import DEFAULT_PX, open_store
 from seedbed.api.networks import open_for
+from seedbed.base.artifacts import written_aside
 from seedbed.base.device import flushed_denormals
 from seedbed.base.errors import UsageError
+from seedbed.base.paths import expanded
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.source import Source
 from seedbed.data.store import Store
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from seedbed.models.backbone import Backbone
     from seedbed.models.fit import Progress
     from seedbed.tasks.task import Measurement
+    from seedbed.trials.data import Data
 
 OnProgress = Callable[["Progress"], None]
 
@@ -73,38 +77,108 @@ def transfer(
     train_per_class: int | None = None,
     recipe: str | None = None,
     metric: str | None = None,
+    labelled: str | None = None,
+    out: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
     workspace: str | Path | None = None,
     on_pack: PackProgress | None = None,
     on_progress: OnProgress | None = None,
 ) -> Measurement:
-    """Measure a backbone on a task by a method.
+    """Measure a backbone on a task by a method, and keep the model that was trained.
 
     Args:
-        backbone: a Backbone, the folder of one, or a call such as `vgg16` with published weights on this machine.
+        backbone: a Backbone, the folder of one, `small` (the one that comes with seedbed), or a call such as `vgg16` with published weights
+            on this machine.
         task: a store or a source; validation and test splits are derived where it has none (docs/concepts.md).
         method: a call string such as `probe()` or `finetune(images_seen=50_000)`.
         train_per_class: use so many labelled images of each class only, drawn with the seed.
         recipe: of the classes and images that it leaves (see docs/recipes.md).
         metric: the primary one, "top1" (default) or "mean_class_accuracy".
+        labelled: where the labels come from, for `adapt(...)`: another domain with the same classes.
+        out: a new folder for the model: `load`, `predict` and `export` take it.
 
     Returns:
-        Measurement: `.metrics` in percent, `.primary`, `.predictions`, `.facts`.
+        Measurement: `.metrics` in percent, `.primary`, `.predictions`, `.facts`, `.model`.
+
+    Raises:
+        UsageError: an unknown name or setting, a layer that is not there, a folder that exists.
+        BadDataError: images or weights that are not there, too few of them.
+
+    Example:
+        >>> import seedbed as sb, tempfile
+        >>> store = sb.pack("digits()", tempfile.mkdtemp() + "/digits.store", size_px=8)
+        >>> measured = sb.transfer("small(width=4, weights='random')", store, "probe(c=[10.0])", train_per_class=10)
+        >>> measured.primary, len(measured.model.classes)
+        ('top1', 10)
     """
     from seedbed.tasks.catalogue import TASKS
-    from seedbed.transfers.methods import METHODS, Context
-    from seedbed.trials.data import Data, read_target
+    from seedbed.transfers.methods import METHODS, Context, check_task
 
     made = METHODS.make(method)
-    own = {"train_per_class": train_per_class, "recipe": recipe, "metric": metric}
-    if isinstance(task, str):
-        asked = read_target(task, "task", Path())
-        task, own = asked.data, {k: v if v is not None else getattr(asked, k) for k, v in own.items()}  # pyright: ignore[reportAssignmentType]
-    kind = TASKS.make(Data(data=task, **own).task)
-    net = open_for(backbone, device, task, seed)
+    folder = _new_folder(out)
+    data = _target(task, train_per_class=train_per_class, recipe=recipe, metric=metric, labelled=labelled)
+    check_task(made, method, data.task)
+    net = open_for(backbone, device, data.data if isinstance(data.data, str | Store) else "", seed)
     made.check(net)
-    store = open_store(task, net.preprocessing.store_px, workspace, on_pack)
-    target = kind.load(store, seed)
+    store = open_task_store(data, net.preprocessing.store_px, workspace, on_pack)
+    target = TASKS.make(data.task).load(store, seed)
     with flushed_denormals():
-        return made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
+        measured = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
+    if folder is not None and measured.model is not None:
+        save_trained(measured, store, method, seed, folder)
+    return measured
+
+
+def _target(task: Any, **own: Any) -> Data:
+    """The data of a task with what the call says of it."""
+    from dataclasses import replace
+
+    from seedbed.trials.data import Data, read_target
+
+    given = {key: value for key, value in own.items() if value is not None}
+    if isinstance(task, str | os.PathLike):
+        asked = read_target(os.fspath(task), "task", Path())
+        return replace(asked, **given) if given else asked
+    return Data(data=task, **given)
+
+
+def open_task_store(data: Data, size_px: int, workspace: str | Path | None = None, progress: PackProgress | None = None) -> Store:
+    """The store of a task's images, packed into the workspace at `size_px` where they are not; two domains are joined."""
+    from seedbed.trials.datasets import joined_source
+
+    found: Any = joined_source(data, Path(), size_px) if isinstance(data.data, Mapping) else data.data
+    store = open_store(found, size_px, workspace, progress)
+    return store.with_hierarchy(data.hierarchy) if isinstance(data.hierarchy, str) else store
+
+
+def _new_folder(out: str | Path | None) -> Path | None:
+    """Where a model is to be saved: nothing is there yet."""
+    if out is None:
+        return None
+    folder = expanded(out)
+    if folder.exists():
+        raise UsageError(f"{folder} exists", "Name a new folder for the model, or remove that one; nothing there was touched.")
+    return folder
+
+
+def save_trained(measured: Measurement, store: Store, method: str, seed: int, folder: Path) -> None:
+    """The model of a measurement with what is known of it, in a new folder."""
+    from seedbed.trials.provenance import versions
+
+    model = measured.model
+    assert model is not None
+    model.card = {
+        "method": method,
+        "seed": seed,
+        "data": store.name,
+        "fit": store.fit,
+        "metrics": dict(measured.metrics),
+        "primary": measured.primary,
+        "num_test": len(measured.predictions["labels"]),
+        "facts": dict(measured.facts),
+        "names": {label: store.names[label] for label in model.classes if label in store.names},
+        "versions": versions(),
+    }
+    with written_aside(folder) as aside:
+        model.save(aside)

@@ -37,11 +37,13 @@ def dim_of(layer: Layer, flatten: bool = False) -> int:
     return layer.flat_dim if flatten else layer.dim
 
 
-def codes(backbone: Backbone, images: Images, layer: str = PENULTIMATE) -> torch.Tensor:
+def codes(
+    backbone: Backbone, images: Images, layer: str = PENULTIMATE, on_progress: Callable[[int, int], None] | None = None
+) -> torch.Tensor:
     """Pooled codes of all the images in order: float32 [n, d], on the CPU."""
     chosen = backbone.layer(layer)
     found = np.empty((len(images), chosen.dim), np.float32)
-    fill_codes(backbone, images, {chosen.name: found})
+    fill_codes(backbone, images, {chosen.name: found}, on_progress=on_progress)
     return torch.from_numpy(found)
 
 

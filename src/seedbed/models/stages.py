@@ -1,8 +1,8 @@
 """Stages: which parameters belong together, from input to output, for tuning the last of them alone.
 
-In: a backbone. Out: the names of its parameters by stage, the head's apart. A stage ends at a row of the layer table; rows of one sequence at
-one stride are one stage (a ResNet's blocks, a VGG's convolutions between two pools), every other row that has parameters is a stage of its
-own (a fully connected layer, a transformer's block). Knows nothing of training.
+In: a backbone. Out: the names of its parameters by stage, the head's apart. A stage ends at a row of the layer table; rows of one
+sequence at one stride are one stage (a ResNet's blocks, a VGG's convolutions between two pools), every other row that has
+parameters is a stage of its own (a fully connected layer, a transformer's block). Knows nothing of training.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Calibration: scores become probabilities by one temperature (Guo et al. 2017).
 
-In: scores and labels of images that were not learnt from. Out: the temperature under which softmax(scores / temperature) says most of the
-labels, and how far stated and true accuracies then lie apart. With few images that are all right, no temperature is too low for the
-likelihood: as Platt (1999) does, each label counts (n + 1) / (n + 2), and the rest is shared by the other classes. Knows nothing of networks.
+In: scores and labels of images that were not learnt from. Out: the temperature under which softmax(scores / temperature) says most
+of the labels, and how far stated and true accuracies then lie apart. With few images that are all right, no temperature is too low
+for the likelihood: as Platt (1999) does, each label counts (n + 1) / (n + 2), and the rest is shared by the other classes. Knows
+nothing of networks.
 """
 
 from __future__ import annotations

@@ -60,6 +60,9 @@ class Head(nn.Module, ABC):
 class LinearHead(Head):
     """codes @ weight + bias."""
 
+    weight: torch.Tensor  # float32 [d, K]
+    bias: torch.Tensor  # float32 [K]
+
     def __init__(self, dims: Sequence[int], num_classes: int, *, normalise: bool = True, power: bool = False) -> None:
         super().__init__(dims, normalise=normalise, power=power)
         self.register_buffer("weight", torch.zeros(sum(dims), num_classes))
@@ -80,6 +83,9 @@ class LinearHead(Head):
 
 class NeighboursHead(Head):
     """Votes of the k nearest of a gallery, by cosine similarity."""
+
+    gallery: torch.Tensor  # float32 [n, d], prepared
+    labels: torch.Tensor  # int64 [n]
 
     def __init__(
         self, dims: Sequence[int], num_classes: int, num_gallery: int, k: int, *, normalise: bool = True, power: bool = False

@@ -37,7 +37,7 @@ def vote(similarities: torch.Tensor, labels: torch.Tensor, num_classes: int, num
         similarities: float [m, k], highest first, k >= num.
         labels: int64 [m, k], of those neighbours.
     """
-    counts = similarities.new_zeros(len(similarities), num_classes)
+    counts = similarities.new_zeros(similarities.shape[0], num_classes)
     closeness = torch.zeros_like(counts)
     chosen, voters = labels[:, :num], similarities[:, :num]
     counts.scatter_add_(1, chosen, torch.ones_like(voters))

@@ -41,5 +41,5 @@ def _crop(images: torch.Tensor, down: float, across: float) -> torch.Tensor:
 def _rotated(images: torch.Tensor, degrees: float) -> torch.Tensor:
     angle = math.radians(degrees)
     turn = images.new_tensor([[math.cos(angle), -math.sin(angle), 0.0], [math.sin(angle), math.cos(angle), 0.0]])
-    grid = nnf.affine_grid(turn.expand(len(images), 2, 3), list(images.shape), align_corners=False)
+    grid = nnf.affine_grid(turn.expand(images.shape[0], 2, 3), list(images.shape), align_corners=False)
     return nnf.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

@@ -55,3 +55,11 @@ def folds_of(labels: np.ndarray, groups: np.ndarray, num_classes: int, num_folds
         if len(set(folds.tolist())) == 1:  # groups shared with other classes put all of this one into one fold
             found[rows[which == 0]] = NOT_HELD_OUT
     return found
+
+
+def few_folds(labels: np.ndarray, groups: np.ndarray, num_classes: int) -> np.ndarray | None:
+    """The folds of images whose labels are known, where these are few; None where one validation split serves."""
+    if not is_small(labels, num_classes):
+        return None
+    fold = folds_of(labels, groups, num_classes)
+    return fold if len(np.unique(fold[fold >= 0])) > 1 else None

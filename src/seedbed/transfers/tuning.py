@@ -4,9 +4,9 @@ In: what makes the network to begin with, a task, settings. Out: a measurement w
 validation split, or on up to three folds where few labels are known; then the network is trained again on all of them. Both ways of
 beginning, from pre-trained weights and from random ones, go through here, so that they are tuned alike. Knows nothing of which it is.
 
-Sources. Discriminative learning rates: Howard and Ruder 2018, section 3.2 (here a factor a stage, counted from the head). L2-SP: Li, Grandvalet
-and Davoine 2018, equation 2. Number of steps by the size of the data: the BiT-HyperRule of Kolesnikov et al. 2020, section 3.3, whose step
-counts are kept; our one-cycle schedule and batch size stand in for its staircase and its batches of 512.
+Sources. Discriminative learning rates: Howard and Ruder 2018, section 3.2 (here a factor a stage, counted from the head). L2-SP:
+Li, Grandvalet and Davoine 2018, equation 2. Number of steps by the size of the data: the BiT-HyperRule of Kolesnikov et al. 2020,
+section 3.3, whose step counts are kept; our one-cycle schedule and batch size stand in for its staircase and its batches of 512.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Tuning:
     l2_sp: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.images_seen != BY_SIZE and int(self.images_seen) < 1 or self.batch_size < 2:
+        if (self.images_seen != BY_SIZE and int(self.images_seen) < 1) or self.batch_size < 2:
             raise ValueError(f"images_seen = {self.images_seen}, batch_size = {self.batch_size}: give at least 1 and 2")
         if not self.learning_rates or min(self.learning_rates) <= 0:
             raise ValueError(f"learning_rates = {list(self.learning_rates)} must be positive values")

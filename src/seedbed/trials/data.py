@@ -18,10 +18,11 @@ from seedbed.base.errors import UsageError, unknown
 from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.tasks.catalogue import TASKS
+from seedbed.tasks.catalogue.adaptation import LABELLED, TARGET
 
 OWN_SOURCE = "source"  # as a target: the study's own source, with a recipe of its own
 _OF_TASK = ("train_per_class", "recipe", "metric")
-_OF_TARGET = ("size_px", "hierarchy", *_OF_TASK)  # what a target may say beside its format's own settings
+_OF_TARGET = ("size_px", "hierarchy", "labelled", *_OF_TASK)  # what a target may say beside its format's own settings
 _PART = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -38,10 +39,17 @@ class Data:
     train_per_class: int | None = None
     recipe: str | None = None
     metric: str | None = None
+    labelled: str | None = None  # of a target: where the labels come from, another domain with the same classes
 
     def __post_init__(self) -> None:
         if isinstance(self.data, os.PathLike):
             object.__setattr__(self, "data", os.fspath(self.data))
+        if self.labelled is not None and not isinstance(self.data, Mapping):
+            if self.train_per_class is not None or self.recipe is not None:
+                raise UsageError(
+                    "labelled = ... goes with neither train_per_class nor recipe", "Thin or select the folders themselves."
+                )
+            object.__setattr__(self, "data", {LABELLED: self.labelled, TARGET: self.data})
         if isinstance(self.data, Mapping):
             _check_parts(self.data)
         if isinstance(self.hierarchy, Mapping):
@@ -58,6 +66,8 @@ class Data:
     @property
     def task(self) -> str:
         """The call of the task that it is as a target."""
+        if self.labelled is not None:
+            return str(Call(name="adaptation", kwargs={"metric": self.metric} if self.metric else {}))
         given = {name: value for name in _OF_TASK if (value := getattr(self, name)) is not None}
         return str(Call(name="classification", kwargs=given))
 
@@ -74,7 +84,7 @@ def read_data(value: Any, where: str, **defaults: Any) -> Data:
 def read_target(value: Any, name: str, folder: Path) -> Data:
     """A target's own settings are taken out of its call string: folder('cells/', size_px=32, train_per_class=5)."""
     data = read_data(value, f"[targets] {name}")
-    if isinstance(data.data, Mapping):
+    if isinstance(data.data, Mapping) and data.labelled is None:
         raise UsageError(f"[targets] {name} is a table of data sets", "A target is one data set; give each a name of its own.")
     if not isinstance(data.data, str) or ("(" not in data.data and not data.is_own_source) or os.path.exists(folder / data.data):
         return data

@@ -134,7 +134,7 @@ def _located(where: str, make: Callable[[], Store]) -> Store:
 def _store(study: Study, data: Data, name: str, source: Store | None, workspace: Workspace, on_pack: OnPack | None) -> Store:
     size_px = data.size_px or (source.size_px if source else DEFAULT_SIZE_PX)
     is_table = isinstance(data.data, Mapping)
-    opened = _join(data, study.folder, size_px) if is_table else _open(data.data, study.folder)
+    opened = joined_source(data, study.folder, size_px) if is_table else _open(data.data, study.folder)
     if isinstance(opened, Source):
         packed = pack_into(opened, size_px, workspace, on_pack(name) if on_pack else None)
         return packed.with_hierarchy(_for_all(data.hierarchy), study.folder)
@@ -162,7 +162,7 @@ def _open(data: Any, folder: Path, hierarchy: str | None = None) -> Source | Sto
     return open_source(data, folder=folder, hierarchy=hierarchy)
 
 
-def _join(data: Data, folder: Path, size_px: int) -> Source:
+def joined_source(data: Data, folder: Path, size_px: int) -> Source:
     """One source of a table of them; each may have a hierarchy of its own."""
     assert isinstance(data.data, Mapping)
     own = data.hierarchy if isinstance(data.hierarchy, Mapping) else {}

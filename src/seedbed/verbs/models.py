@@ -1,4 +1,4 @@
-"""pretrain, codes, transfer: one backbone at a time.
+"""pretrain, codes: one backbone at a time.
 
 In: parsed options. Out: (document, exit status).
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 from seedbed.verbs.speech import Bar, Result, say, show_facts, show_rows
 
@@ -89,75 +88,3 @@ def codes(options: Namespace) -> Result:
     if len(found.layers) > 1:
         show_rows(options, f"{len(found.layers)} layers:", found.layers)
     return about | of_first | size | {"layers": [dict(la) for la in found.layers]}, 0
-
-
-def transfer(options: Namespace) -> Result:
-    import time
-
-    from seedbed import api
-    from seedbed.base.spec import fingerprint
-    from seedbed.metrics import HIGHER_IS_BETTER, UNITS
-    from seedbed.metrics.accuracy import share_interval
-    from seedbed.models.opening import fingerprint_of
-
-    started = time.monotonic()
-    net = api.open_for(options.backbone, options.device, options.task, options.seed)
-    with Bar("transfer") as bar:
-        measured = api.transfer(
-            net,
-            options.task,
-            options.method,
-            seed=options.seed,
-            device=options.device,
-            workspace=options.workspace,
-            on_pack=bar,
-            on_progress=bar.training,
-        )
-    metric, num_test = measured.primary, len(measured.predictions["labels"])
-    document = {
-        "study": None,
-        "arm": str(options.backbone),
-        "seed": options.seed,
-        "images_seen": net.card.get("images_seen"),
-        "target": options.task,
-        "method": options.method,
-        "backbone": net.architecture,
-        "weights": net.card.get("weights"),
-        "metric": metric,
-        "unit": UNITS[metric],
-        "value": measured.metrics[metric],
-        "interval": list(share_interval(measured.metrics[metric], num_test)) if metric == "top1" else None,
-        "num_test": num_test,
-        "higher_is_better": HIGHER_IS_BETTER[metric],
-        "seconds": time.monotonic() - started,
-        "key": fingerprint([fingerprint_of(options.backbone), measured.task, options.method, options.seed]),
-        "metrics": dict(measured.metrics),
-        "facts": dict(measured.facts),
-    }
-    _show_outcome(options, document)
-    return document, 0
-
-
-_SIGNS = {"percent": "%", "score": "of 4"}
-
-
-def _show_outcome(options: Namespace, document: dict[str, Any]) -> None:
-    """The number first, and then what it rests on."""
-    low, high = document["interval"] or (None, None)
-    within = f" (95 % interval {low:.2f} to {high:.2f})" if low is not None else ""
-    say(
-        options,
-        f"{document['metric']}: {document['value']:.2f} {_SIGNS[document['unit']]}{within} on {document['num_test']:,} test images",
-    )
-    others = {name: value for name, value in document["metrics"].items() if name != document["metric"]}
-    facts = {key: document[key] for key in ("backbone", "weights", "method", "target", "seed", "seconds")} | others
-    chosen = dict(document["facts"])
-    tried = chosen.pop("validation_top1", {})
-    show_facts(options, facts | chosen)
-    if len(tried) > 1:
-        what = next(name for name in ("k", "c", "learning_rate") if name in chosen)
-        rows = [{what: name, "validation_top1": value} for name, value in tried.items()]
-        show_rows(options, f"{what} was chosen on validation images:", rows)
-    for name, wider in (("c", "probe(c=[...])"), ("learning_rate", "finetune(learning_rates=[...])")):
-        if chosen.get(f"{name}_at_edge"):
-            say(options, f"{name} lies at an end of those tried: a wider grid may do better, {wider}")

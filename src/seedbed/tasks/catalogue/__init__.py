@@ -23,4 +23,5 @@ class TaskKind(ABC):
 
 
 TASKS: Registry[TaskKind] = Registry("task", "seedbed.tasks")
+TASKS.add("adaptation", "seedbed.tasks.catalogue.adaptation:Adaptation")
 TASKS.add("classification", "seedbed.tasks.catalogue.classification:Classification")

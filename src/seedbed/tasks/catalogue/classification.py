@@ -1,8 +1,7 @@
-"""Classification of a store: validation is found, or 20 % of the training images by content hash within each class; few are cross-validated."""
+"""Classification of a store: validation is found, or 20 % of the training images by content hash within each class; few are in folds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +16,7 @@ from seedbed.data.splits import held_out
 from seedbed.data.store import Store
 from seedbed.data.view import make_view
 from seedbed.tasks.catalogue import TaskKind
-from seedbed.tasks.folds import folds_of, is_small
+from seedbed.tasks.folds import few_folds
 from seedbed.tasks.task import Task
 
 
@@ -61,7 +60,7 @@ class Classification(TaskKind):
                 "Add images: at least two training images in some classes, five or more in each to learn anything.",
             )
         own = {"chosen": known.classes, "class_of_leaf": known.class_of_leaf} if self.recipe else {}
-        fold = None if is_found else few_folds(known.labels, np.concatenate([pool, validation]), store, len(known.classes))
+        fold = None if is_found else _folds(known, np.concatenate([pool, validation]))
         return Task(store=store, train=pool, validation=validation, test=known.test, primary=self.metric, fold=fold, **own)
 
     def _few(self, known: _Known, seed: int) -> np.ndarray:
@@ -76,17 +75,6 @@ class Classification(TaskKind):
             )
         ranks = Draw(seed=seed, purpose="target").ranks(known.store.hashes[pool])
         return pool[lowest_ranked(labels, ranks, np.full(len(sizes), self.train_per_class))]
-
-
-def few_folds(
-    labels_of: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, store: Store, num_classes: int
-) -> np.ndarray | None:
-    """The folds of rows whose labels are known, where these are few; None where one validation split serves."""
-    labels = labels_of(rows)
-    if not is_small(labels, num_classes):
-        return None
-    fold = folds_of(labels, store.groups[rows], num_classes)
-    return fold if len(np.unique(fold[fold >= 0])) > 1 else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +98,10 @@ class _Known:
                 f"class {self.classes[int(sizes.argmin())]!r} of {self.store.name} has no training image",
                 "Every class of a target needs images to learn from: add some, or remove the class from the test images.",
             )
+
+
+def _folds(known: _Known, rows: np.ndarray) -> np.ndarray | None:
+    return few_folds(known.labels(rows), known.store.groups[rows], len(known.classes))
 
 
 def _known(store: Store, recipe: str, seed: int) -> _Known:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from seedbed.base.errors import UsageError
 from seedbed.base.registry import Registry
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Method(ABC):
     """How a backbone is transferred; a frozen dataclass of its settings."""
 
     revision: ClassVar[int] = 1  # raised by hand when the meaning of its numbers changes
+    adapts: ClassVar[bool] = False  # it needs a task of adaptation: unlabelled images of the test's domain
 
     @abstractmethod
     def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
@@ -46,7 +48,18 @@ class Method(ABC):
         return 0
 
 
+def check_task(method: Method, call: str, task: str) -> None:
+    """Raise UsageError where a method needs another kind of task; `call` is the method's, `task` the task's."""
+    if method.adapts and not task.startswith("adaptation"):
+        raise UsageError(
+            f"{call} needs labels of one domain and images of another, and this target is one data set",
+            "Say where the labels come from: folder('night/', labelled='day/').",
+        )
+
+
 METHODS: Registry[Method] = Registry("method", "seedbed.methods")
+METHODS.add("adapt", "seedbed.transfers.methods.adapt:Adapt")
+METHODS.add("as_is", "seedbed.transfers.methods.as_is:AsIs")
 METHODS.add("finetune", "seedbed.transfers.methods.finetune:Finetune")
 METHODS.add("probe", "seedbed.transfers.methods.probe:Probe")
 METHODS.add("probe_augmented", "seedbed.transfers.methods.probe_augmented:ProbeAugmented")

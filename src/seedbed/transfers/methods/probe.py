@@ -1,9 +1,9 @@
 """probe(): CNN codes and a readout that is cheap to train (Razavian et al. 2014, section 3).
 
 The codes are a layer's, after its ReLU, pooled (mean over space), L2-normalised; several layers are normalised each and joined;
-`layer='best'` takes, of the rows of the backbone's layer table, the one that held-out images choose. C, or the number of neighbours, is
-chosen on held-out images too: the validation split, or folds where few labels are known; the readout is then fitted again on all of them. We
-differ from the paper in choosing C per task, and in one-against-the-rest voting throughout.
+`layer='best'` takes, of the rows of the backbone's layer table, the one that held-out images choose. C, or the number of
+neighbours, is chosen on held-out images too: the validation split, or folds where few labels are known; the readout is then fitted
+again on all of them. We differ from the paper in choosing C per task, and in one-against-the-rest voting throughout.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ K_GRID = (1, 5, 20)
 
 @dataclass(frozen=True)
 class Probe(Method):
-    """SVM, softmax, ridge or nearest neighbours on codes of one layer, of several joined, or of the best; C or k chosen on held-out images."""
+    """SVM, softmax, ridge or nearest neighbours on codes of a layer, several joined, or the best; C or k chosen on held-out images."""
 
     layer: str | tuple[str, ...] = "penultimate"
     readout: Literal["svm", "softmax", "ridge", "knn"] = "svm"
@@ -115,4 +115,3 @@ class Probe(Method):
 
 def _named(layers: Sequence[Layer]) -> str:
     return " + ".join(la.name for la in layers)
-

@@ -1,0 +1,163 @@
+"""Trained models: use them, look for like images, hand them on.
+
+In: the folder of a model, images. Out: predictions, neighbours, files for other software.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seedbed.api.data import open_store
+from seedbed.api.networks import open_for
+from seedbed.base.device import choose_device
+from seedbed.base.errors import BadDataError, UsageError
+from seedbed.base.paths import expanded
+from seedbed.data.pack import Progress as PackProgress
+from seedbed.data.source import Source
+from seedbed.data.store import Store
+
+if TYPE_CHECKING:
+    import torch
+
+    from seedbed.models.backbone import Backbone
+    from seedbed.readout.model import Model
+    from seedbed.readout.predicting import Prediction
+
+OnProgress = Callable[[int, int], None]
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+def load(model: str | os.PathLike[str], *, device: str = "auto") -> Model:
+    """The model in a folder that `transfer` or `advise` wrote; a backbone's folder is a model by its own head.
+
+    Raises BadDataError where there is none, or it is damaged.
+    """
+    from seedbed.readout.model import load_model
+
+    found = load_model(expanded(model))
+    found.backbone.module.to(choose_device(device))
+    return found
+
+
+def predict(
+    model: Model | str | os.PathLike[str], paths: Paths, *, device: str = "auto", on_progress: OnProgress | None = None
+) -> list[Prediction]:
+    """Classes of image files with calibrated probabilities.
+
+    Args:
+        model: a Model, or the folder of one.
+        paths: image files, folders of them, or several of both.
+
+    Returns:
+        One Prediction per image, in order: `.path`, `.label`, `.probability` in 0..1, `.top` (at most five); `.error` where it could not be
+        read.
+
+    Raises:
+        BadDataError: a path at which nothing is, a folder without images, no image that can be read.
+
+    Example:
+        >>> import seedbed as sb, tempfile
+        >>> from PIL import Image
+        >>> folder = tempfile.mkdtemp()
+        >>> store = sb.pack("digits()", folder + "/digits.store", size_px=8)
+        >>> measured = sb.transfer("small(width=4, weights='random')", store, "probe(c=[10.0])", train_per_class=10)
+        >>> Image.fromarray(store.pixels[0]).save(folder + "/new.png")
+        >>> [found] = sb.predict(measured.model, folder + "/new.png")
+        >>> found.label in measured.model.classes, 0 < found.probability <= 1
+        (True, True)
+    """
+    from seedbed.readout.model import Model as ModelOfSeedbed
+    from seedbed.readout.predicting import image_files, predict_files
+
+    made = model if isinstance(model, ModelOfSeedbed) else load(model, device=device)
+    files = image_files([paths] if isinstance(paths, str | os.PathLike) else paths)
+    found = predict_files(made, files, made.card.get("fit", "crop"), on_progress)
+    if all(one.error for one in found):
+        raise BadDataError(f"none of the {len(found):,} images can be read: {found[0].path}: {found[0].error}", "Name image files.")
+    return found
+
+
+def export(model: Model | str | os.PathLike[str], out: str | os.PathLike[str], *, format: str = "onnx") -> float:
+    """Write a model for other software: "onnx", "torch-export", or "timm"; what goes in and comes out stands in docs/own-images.md.
+
+    Returns:
+        The largest absolute difference between the exported model and the original, of scores and probabilities, on random images.
+
+    Raises:
+        UsageError: an unknown format, a place that is taken, a package that is not installed, a model that the format cannot hold.
+    """
+    from seedbed.readout.exporting import export_model
+    from seedbed.readout.model import Model as ModelOfSeedbed
+
+    made = model if isinstance(model, ModelOfSeedbed) else load(model, device="cpu")
+    return export_model(made, expanded(out), format)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbours:
+    """The nearest images of one query: ids, labels and cosine similarities in -1..1, the nearest first."""
+
+    query: str
+    ids: tuple[str, ...]
+    labels: tuple[str, ...]
+    similarities: tuple[float, ...]
+
+
+def similar(
+    backbone: Backbone | str | Path,
+    data: Store | Source | str | Path,
+    images: Paths,
+    *,
+    num: int = 5,
+    layer: str = "penultimate",
+    device: str = "auto",
+    workspace: str | Path | None = None,
+    on_pack: PackProgress | None = None,
+    on_progress: OnProgress | None = None,
+) -> list[Neighbours]:
+    """The nearest images of a data set by a network's codes, cosine similarity.
+
+    Args:
+        backbone: a Backbone, the folder of one or of a model, `small`, or a call string.
+        data: a store or a source, which is packed into the workspace at the backbone's size.
+        images: image files, folders of them, or several of both.
+        num: how many neighbours of each.
+
+    Raises:
+        UsageError: more neighbours than images, an unknown layer.
+        BadDataError: a path at which nothing is, an image that cannot be read.
+    """
+    from seedbed.models.codes import codes as codes_of
+    from seedbed.readout.neighbours import nearest
+    from seedbed.readout.predicting import decoded, image_files, images_of
+
+    net = open_for(backbone, device, data, 0)
+    files = image_files([images] if isinstance(images, str | os.PathLike) else images)
+    store = open_store(data, net.preprocessing.store_px, workspace, on_pack)
+    if not 1 <= num <= store.num_images:
+        raise UsageError(f"{num} neighbours are not between 1 and the {store.num_images:,} images of {store.name}")
+    gallery = codes_of(net, net.images(store, np.arange(store.num_images)), layer, on_progress)
+    found: list[Neighbours] = []
+    for part in decoded(files, net, store.fit):
+        if part.errors:
+            place, reason = next(iter(part.errors.items()))
+            raise BadDataError(f"cannot read {part.paths[place]}: {reason}", "Name image files that can be opened.")
+        similarities, rows = nearest(gallery, codes_of(net, images_of(part, net), layer), num)
+        found += [_neighbours(store, path, r, s) for path, r, s in zip(part.paths, rows, similarities, strict=True)]
+    return found
+
+
+def _neighbours(store: Store, path: Path, rows: torch.Tensor, similarities: torch.Tensor) -> Neighbours:
+    where = rows.numpy()
+    return Neighbours(
+        query=str(path),
+        ids=tuple(str(i) for i in store.ids[where]),
+        labels=tuple(store.classes[leaf] for leaf in store.leaves[where]),
+        similarities=tuple(float(s) for s in similarities),
+    )

@@ -1,0 +1,235 @@
+"""adapt(): labels of one domain, unlabelled images of another, the same classes: by day to by night, photographs to drawings.
+
+`source_only` trains on the labelled domain alone, the floor. `coral` recolours its codes to the covariance of the target's and fits
+a linear readout on them (Sun, Feng and Saenko 2016). `deep_coral` fine-tunes with the distance of the two covariances as a second
+loss (Sun and Saenko 2016; here on the penultimate codes, where the paper takes the class scores). `dann` fine-tunes against a small
+network that tells the domains apart by the penultimate codes, its gradient reversed with a weight that grows as 2 / (1 + exp(-10
+p)) - 1 with the share p of the training (Ganin et al. 2016, section 5.2.2). Every setting is fixed or chosen on held-out images of
+the labelled domain: no label of the target is read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from seedbed.base.errors import UsageError
+from seedbed.base.randomness import stream
+from seedbed.data.loader import Batch, Stream
+from seedbed.metrics.accuracy import rank
+from seedbed.models.backbone import Backbone
+from seedbed.models.fit import Loss
+from seedbed.models.layers import Layer
+from seedbed.readout.alignment import coral, coral_loss
+from seedbed.readout.calibration import temperature_of
+from seedbed.readout.heads import prepared
+from seedbed.readout.model import Model, layer_codes
+from seedbed.tasks.task import Measurement, Task
+from seedbed.transfers.methods import Context, Method
+from seedbed.transfers.probing import Shape, readout_of
+from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
+
+_CS = (0.1, 1.0, 10.0, 100.0, 1000.0)
+_HIDDEN = 128  # units of the network that tells domains apart
+
+
+@dataclass(frozen=True)
+class Adapt(Method):
+    """Adapt to an unlabelled domain with the same classes: 'source_only', 'coral', 'deep_coral' or 'dann'; tuned without its labels.
+
+    `weight`: of the second loss (deep_coral, dann), fixed. `learning_rates`: chosen on held-out images of the labelled domain.
+    """
+
+    kind: Literal["source_only", "coral", "deep_coral", "dann"] = "coral"
+    layer: str = "penultimate"
+    images_seen: int | Literal["by_size"] = 100_000
+    learning_rates: tuple[float, ...] = (0.03, 0.1, 0.3)
+    batch_size: int = 128
+    weight: float = 1.0
+    revision: ClassVar[int] = 1
+    adapts: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        self.tuning()
+        if self.weight < 0:
+            raise ValueError(f"weight = {self.weight} is negative")
+
+    def tuning(self) -> Tuning:
+        return Tuning(images_seen=self.images_seen, learning_rates=self.learning_rates, batch_size=self.batch_size)
+
+    def check(self, backbone: Backbone) -> None:
+        backbone.layer(self.layer)
+
+    def identity(self) -> object:
+        """Closed-form CORAL trains nothing, and the floor has no second loss."""
+        idle = {
+            "coral": ("images_seen", "learning_rates", "batch_size", "weight"),
+            "source_only": ("weight", "layer"),
+        }.get(self.kind, ())
+        return {"is": "Adapt", **{k: v for k, v in asdict(self).items() if k not in idle}}
+
+    def num_images_trained(self) -> int:
+        return 0 if self.kind == "coral" else self.tuning().num_images(0) * len(self.learning_rates)
+
+    def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
+        unlabelled = task.unlabelled
+        if unlabelled is None:
+            raise UsageError(
+                "adapt() needs labels of one domain and images of another, and this task is one data set",
+                "Say where the labels come from: folder('night/', labelled='day/').",
+            )
+        if self.kind == "coral":
+            return self._recoloured(backbone, task, unlabelled, context)
+
+        def make() -> Backbone:
+            return backbone.with_new_head(task.classes, context.seed)
+
+        trainer = Trainer(make, task, self.tuning(), context.seed, context.device, context.on_progress)
+        pairs = _Pairs(trainer=trainer, unlabelled=unlabelled, settings=self)
+        tuned = tune(trainer, None if self.kind == "source_only" else pairs.train)
+        return measured(tuned, task, {**self._facts(unlabelled), **tuned.facts(self.tuning())})
+
+    def _facts(self, unlabelled: np.ndarray) -> dict[str, Any]:
+        return {"kind": self.kind, "num_unlabelled": len(unlabelled)}
+
+    def _recoloured(self, backbone: Backbone, task: Task, unlabelled: np.ndarray, context: Context) -> Measurement:
+        layer, known = backbone.layer(self.layer), task.known
+        labels = torch.from_numpy(task.labels(known)).to(context.device)
+        mine, theirs = (_unit(backbone, task, rows, layer, context) for rows in (known, unlabelled))
+        recoloured = coral(mine, theirs)[:, None]
+        readout = readout_of("svm", _CS, ())
+        choice = readout.choose(recoloured, labels, task.folds(), task.num_classes)
+        shape = Shape(dims=(layer.dim,), normalise=True, power=False, num_classes=task.num_classes)
+        head, facts = readout.fit(recoloured, labels, choice.best, choice.tried, shape)
+        temperature = temperature_of(choice.held_out.scores, choice.held_out.labels)
+        model = Model(backbone=backbone, classes=task.classes, head=head, layers=(layer.name,), temperature=temperature)
+        scores = model.scores(backbone.images(task.store, task.test))
+        facts = {**self._facts(unlabelled), "layer": layer.name, **facts, **choice.facts(), "num_train": len(known)}
+        return task.score(rank(scores.numpy()), facts, model)
+
+
+def _unit(backbone: Backbone, task: Task, rows: np.ndarray, layer: Layer, context: Context) -> torch.Tensor:
+    found = layer_codes(backbone, backbone.images(task.store, rows), [layer]).to(context.device)
+    return prepared(found[:, None], [layer.dim], normalise=True, power=False)[:, 0]
+
+
+@dataclass(kw_only=True)
+class _Pairs:
+    """Trains on batches whose first half is labelled and whose second half is of the target."""
+
+    trainer: Trainer
+    unlabelled: np.ndarray
+    settings: Adapt
+
+    def train(self, rows: np.ndarray, rate: float) -> Backbone:
+        trainer, task = self.trainer, self.trainer.task
+        network = trainer.make()
+        network.module.to(trainer.device)
+        labelled = network.images(task.store, rows, task.labels(rows))
+        other = network.images(task.store, self.unlabelled, np.full(len(self.unlabelled), -1))
+        size = trainer.tuning.batch_size
+        batches = _Both(
+            Stream(labelled, size, stream(trainer.seed, "finetune")), Stream(other, size, stream(trainer.seed, "unlabelled"))
+        )
+        layer = network.layer(self.settings.layer)
+        if self.settings.kind == "deep_coral":
+            trainer.fit(network, batches, _with_codes(network, layer, self._coral), rate)
+        else:
+            whole = _Adversarial(network.module, layer.dim, trainer.seed).to(trainer.device)
+            num_steps = trainer.tuning.schedule(trainer.images_seen, rate).num_steps
+            trainer.fit(network, batches, _with_codes(network, layer, self._dann(whole, batches, num_steps)), rate, whole)
+        return network
+
+    def _coral(self, codes: torch.Tensor, num_labelled: int) -> torch.Tensor:
+        return self.settings.weight * coral_loss(codes[:num_labelled], codes[num_labelled:])
+
+    def _dann(self, whole: _Adversarial, batches: _Both, num_steps: int) -> Callable[[torch.Tensor, int], torch.Tensor]:
+        def loss(codes: torch.Tensor, num_labelled: int) -> torch.Tensor:
+            reversal = 2 / (1 + math.exp(-10 * batches.step / num_steps)) - 1
+            domain = (torch.arange(len(codes), device=codes.device) >= num_labelled).float()
+            scores = whole.critic(_Reversed.apply(codes, self.settings.weight * reversal))[:, 0]
+            return functional.binary_cross_entropy_with_logits(scores, domain)
+
+        return loss
+
+
+@dataclass
+class _Both:
+    """Labelled and unlabelled batches joined; labels of the unlabelled are -1."""
+
+    labelled: Stream
+    unlabelled: Stream
+    step: int = field(default=0, init=False)
+
+    @property
+    def batch_size(self) -> int:
+        return self.labelled.batch_size
+
+    @property
+    def seed(self) -> int:
+        return self.labelled.seed
+
+    def batch(self, step: int) -> Batch:
+        self.step = step
+        mine, theirs = self.labelled.batch(step), self.unlabelled.batch(step)
+        return torch.cat([mine[0], theirs[0]]), torch.cat([mine[1], theirs[1]])
+
+
+def _with_codes(network: Backbone, layer: Layer, second: Callable[[torch.Tensor, int], torch.Tensor]) -> Loss:
+    """Cross-entropy of the labelled images plus `second(codes [b, d], number of labelled)`."""
+
+    def loss(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        images, labels = batch
+        order = torch.argsort(labels < 0, stable=True)  # a batch that was cut keeps both kinds together
+        images, labels = images[order], labels[order]
+        caught: list[torch.Tensor] = []
+        handle = layer.hook(network.module, lambda output: caught.append(layer.pooled(output)))
+        try:
+            scores = model(images)
+        finally:
+            handle.remove()
+        num = int((labels >= 0).sum())
+        value = functional.cross_entropy(scores[:num], labels[:num]) if num else scores.sum() * 0
+        if 1 < num < len(labels) - 1:
+            value = value + second(caught[0], num)
+        return value, (scores.detach()[:num].argmax(1) == labels[:num]).sum()
+
+    return loss
+
+
+class _Reversed(torch.autograd.Function):
+    """The identity, whose gradient comes back reversed and weighted (Ganin et al. 2016, equation 18)."""
+
+    @staticmethod
+    def forward(ctx: Any, codes: torch.Tensor, weight: float) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.weight = weight
+        return codes.view_as(codes)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return -ctx.weight * gradient, None
+
+
+class _Adversarial(nn.Module):
+    """A network and the critic that tells its domains apart, trained together."""
+
+    def __init__(self, network: nn.Module, dim: int, seed: int) -> None:
+        super().__init__()
+        self.network = network
+        self.critic = nn.Sequential(nn.Linear(dim, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1))
+        generator = torch.Generator().manual_seed(stream(seed, "init/critic"))
+        with torch.no_grad():
+            for parameter in self.critic.parameters():
+                fan_in = parameter.shape[-1] if parameter.ndim > 1 else 1
+                values = torch.randn(tuple(parameter.shape), generator=generator) * (2.0 / fan_in) ** 0.5
+                parameter.copy_(values if parameter.ndim > 1 else torch.zeros_like(parameter))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.network(images)

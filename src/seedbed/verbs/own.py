@@ -1,0 +1,150 @@
+"""transfer, predict, similar, export: a user's own images.
+
+In: parsed options. Out: (document, exit status).
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from seedbed.verbs.speech import Bar, Result, say, show_facts, show_rows
+
+_SHOWN = 20  # predictions on the terminal
+
+
+def transfer(options: Namespace) -> Result:
+    import time
+
+    from seedbed import api
+    from seedbed.base.spec import fingerprint
+    from seedbed.metrics import HIGHER_IS_BETTER, UNITS
+    from seedbed.metrics.accuracy import share_interval
+    from seedbed.models.opening import fingerprint_of
+
+    started = time.monotonic()
+    net = api.open_for(options.backbone, options.device, options.task, options.seed)
+    with Bar("transfer") as bar:
+        measured = api.transfer(
+            net,
+            options.task,
+            options.method,
+            train_per_class=options.train_per_class,
+            labelled=options.labelled,
+            out=options.out,
+            seed=options.seed,
+            device=options.device,
+            workspace=options.workspace,
+            on_pack=bar,
+            on_progress=bar.training,
+        )
+    metric, num_test = measured.primary, len(measured.predictions["labels"])
+    document = {
+        "study": None,
+        "arm": str(options.backbone),
+        "seed": options.seed,
+        "images_seen": net.card.get("images_seen"),
+        "target": options.task,
+        "method": options.method,
+        "backbone": net.architecture,
+        "weights": net.card.get("weights"),
+        "metric": metric,
+        "unit": UNITS[metric],
+        "value": measured.metrics[metric],
+        "interval": list(share_interval(measured.metrics[metric], num_test)) if metric == "top1" else None,
+        "num_test": num_test,
+        "higher_is_better": HIGHER_IS_BETTER[metric],
+        "seconds": time.monotonic() - started,
+        "key": fingerprint([fingerprint_of(options.backbone), measured.task, options.method, options.seed]),
+        "metrics": dict(measured.metrics),
+        "facts": dict(measured.facts),
+        "model": None if options.out is None else str(options.out),
+    }
+    _show_outcome(options, document)
+    return document, 0
+
+
+_SIGNS = {"percent": "%", "score": "of 4"}
+
+
+def _show_outcome(options: Namespace, document: dict[str, Any]) -> None:
+    """The number first, and then what it rests on."""
+    low, high = document["interval"] or (None, None)
+    within = f" (95 % interval {low:.2f} to {high:.2f})" if low is not None else ""
+    say(
+        options,
+        f"{document['metric']}: {document['value']:.2f} {_SIGNS[document['unit']]}{within} on {document['num_test']:,} test images",
+    )
+    others = {name: value for name, value in document["metrics"].items() if name != document["metric"]}
+    facts = {key: document[key] for key in ("backbone", "weights", "method", "target", "seed", "seconds")} | others
+    chosen = dict(document["facts"])
+    tried = chosen.pop("validation_top1", {})
+    show_facts(options, facts | chosen | {"model": document["model"]})
+    if len(tried) > 1:
+        what = next(name for name in ("k", "c", "learning_rate") if name in chosen)
+        rows = [{what: name, "validation_top1": value} for name, value in tried.items()]
+        show_rows(options, f"{what} was chosen on validation images:", rows)
+    for name, wider in (("c", "probe(c=[...])"), ("learning_rate", "finetune(learning_rates=[...])")):
+        if chosen.get(f"{name}_at_edge"):
+            say(options, f"{name} lies at an end of those tried: a wider grid may do better, {wider}")
+
+
+def predict(options: Namespace) -> Result:
+    from seedbed import api
+
+    with Bar("predicting") as bar:
+        found = api.predict(options.model, options.paths, device=options.device, on_progress=bar)
+    document = [
+        {
+            "path": one.path,
+            "label": one.label,
+            "probability": one.probability,
+            "top5": [{"label": label, "probability": p} for label, p in one.top],
+            "error": one.error,
+        }
+        for one in found
+    ]
+    failed = [row for row in document if row["error"]]
+    rows = [{"path": row["path"], "label": row["label"], "%": 100 * row["probability"]} for row in document if not row["error"]]
+    show_rows(options, f"{len(rows):,} images, probabilities calibrated on held-out images:", rows[:_SHOWN])
+    if len(rows) > _SHOWN:
+        say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
+    for row in failed:
+        say(options, f"cannot read {row['path']}: {row['error']}")
+    return document, 0
+
+
+def similar(options: Namespace) -> Result:
+    from seedbed import api
+
+    with Bar("codes") as bar:
+        found = api.similar(
+            options.backbone,
+            options.data,
+            options.images,
+            num=options.num,
+            layer=options.layer,
+            device=options.device,
+            workspace=options.workspace,
+            on_pack=bar,
+            on_progress=bar,
+        )
+    document = []
+    for one in found:
+        rows = [{"id": i, "label": la, "similarity": s} for i, la, s in zip(one.ids, one.labels, one.similarities, strict=True)]
+        document.append({"query": one.query, "neighbours": rows})
+        show_rows(options, f"{one.query}:", rows)
+    return document, 0
+
+
+def export(options: Namespace) -> Result:
+    from seedbed import api
+
+    difference = api.export(options.model, options.out, format=options.format)
+    document = {"model": str(options.out), "format": options.format, "max_abs_difference": difference}
+    say(
+        options,
+        f"{options.model} -> {options.out} ({options.format})",
+        f"largest difference from the original on random images: {difference:.1e}",
+    )
+    return document, 0
