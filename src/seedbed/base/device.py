@@ -42,6 +42,21 @@ def flushed_denormals() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
+@contextmanager
+def one_thread(when: bool = True) -> Iterator[None]:
+    """torch's arithmetic on one thread inside the block: for work so small that threads wait for each other longer than they work, which
+    on a machine that does something else beside is a hundred times as long (docs/log.md)."""
+    import torch
+
+    before = torch.get_num_threads()
+    if when:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def num_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

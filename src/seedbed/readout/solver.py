@@ -27,10 +27,11 @@ from dataclasses import dataclass
 
 import torch
 
-from seedbed.base.device import free_bytes
+from seedbed.base.device import free_bytes, one_thread
 from seedbed.base.errors import UsageError
 from seedbed.readout.losses import Loss, SquaredHinge
 
+_UNTHREADED_FLOPS = 2e7  # of a pass over the codes, below which threads cost more than they bring
 _EXACT_FLOPS = 5e8  # up to which a pass, and ten times that for the Gram matrix, are made in float64
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-5}  # of the objective
 _COUPLED = 0.1  # of these, for softmax: at small C its objective is all but flat where predictions still change
@@ -70,7 +71,8 @@ def minimise(
     codes = codes.to(dtype)
     gram = gram_of(codes)
     portions = _portions(codes, loss, num_classes)
-    parts = [_minimise(_Problem(codes, gram, loss(labels, len(p), dtype, p.start)), grid) for p in portions]
+    with one_thread(when=passes <= _UNTHREADED_FLOPS):
+        parts = [_minimise(_Problem(codes, gram, loss(labels, len(p), dtype, p.start)), grid) for p in portions]
     return [_joined(same_c) for same_c in zip(*parts, strict=True)]
 
 
