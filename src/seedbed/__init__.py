@@ -9,7 +9,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seedbed.api import answers, ask, audit, codes, export, findings, load, pack, predict, pretrain, report, similar, transfer
+    from seedbed.api import (
+        advise,
+        answers,
+        ask,
+        audit,
+        codes,
+        export,
+        findings,
+        load,
+        pack,
+        predict,
+        pretrain,
+        report,
+        similar,
+        transfer,
+    )
     from seedbed.base.errors import BadDataError, SeedbedError, UsageError
     from seedbed.data.hierarchy import Hierarchy
     from seedbed.data.recipes import Recipe
@@ -32,6 +47,7 @@ _PLACES = {
     "Study": "seedbed.trials.study",
     "Task": "seedbed.tasks.task",
     "UsageError": "seedbed.base.errors",
+    "advise": "seedbed.api",
     "answers": "seedbed.api",
     "ask": "seedbed.api",
     "audit": "seedbed.api",
@@ -58,6 +74,7 @@ __all__ = [
     "Study",
     "Task",
     "UsageError",
+    "advise",
     "answers",
     "ask",
     "audit",

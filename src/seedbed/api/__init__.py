@@ -3,6 +3,7 @@
 In: what a user has. Out: what the verb makes. The command line is a thin layer over these.
 """
 
+from seedbed.api.advising import advise
 from seedbed.api.data import open_store, pack, rows_of
 from seedbed.api.networks import codes, open_for, pretrain
 from seedbed.api.own import audit, transfer
@@ -10,6 +11,7 @@ from seedbed.api.studies import answers, ask, findings, report
 from seedbed.api.trained import export, load, predict, similar
 
 __all__ = [
+    "advise",
     "answers",
     "ask",
     "audit",

@@ -116,8 +116,8 @@ def transfer(
     from seedbed.transfers.methods import METHODS, Context, check_task
 
     made = METHODS.make(method)
-    folder = _new_folder(out)
-    data = _target(task, train_per_class=train_per_class, recipe=recipe, metric=metric, labelled=labelled)
+    folder = new_folder(out)
+    data = target_of(task, train_per_class=train_per_class, recipe=recipe, metric=metric, labelled=labelled)
     check_task(made, method, data.task)
     net = open_for(backbone, device, data.data if isinstance(data.data, str | Store) else "", seed)
     made.check(net)
@@ -126,11 +126,12 @@ def transfer(
     with flushed_denormals():
         measured = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
     if folder is not None and measured.model is not None:
-        save_trained(measured, store, method, seed, folder)
+        with written_aside(folder) as aside:
+            save_trained(measured, store, method, seed, aside)
     return measured
 
 
-def _target(task: Any, **own: Any) -> Data:
+def target_of(task: Any, **own: Any) -> Data:
     """The data of a task with what the call says of it."""
     from dataclasses import replace
 
@@ -152,18 +153,18 @@ def open_task_store(data: Data, size_px: int, workspace: str | Path | None = Non
     return store.with_hierarchy(data.hierarchy) if isinstance(data.hierarchy, str) else store
 
 
-def _new_folder(out: str | Path | None) -> Path | None:
-    """Where a model is to be saved: nothing is there yet."""
+def new_folder(out: str | Path | None) -> Path | None:
+    """Where something is to be saved: nothing is there yet."""
     if out is None:
         return None
     folder = expanded(out)
     if folder.exists():
-        raise UsageError(f"{folder} exists", "Name a new folder for the model, or remove that one; nothing there was touched.")
+        raise UsageError(f"{folder} exists", "Name a new folder, or remove that one; nothing there was touched.")
     return folder
 
 
 def save_trained(measured: Measurement, store: Store, method: str, seed: int, folder: Path) -> None:
-    """The model of a measurement with what is known of it, in a new folder."""
+    """The model of a measurement with what is known of it, into an existing folder."""
     from seedbed.trials.provenance import versions
 
     model = measured.model
@@ -180,5 +181,4 @@ def save_trained(measured: Measurement, store: Store, method: str, seed: int, fo
         "names": {label: store.names[label] for label in model.classes if label in store.names},
         "versions": versions(),
     }
-    with written_aside(folder) as aside:
-        model.save(aside)
+    model.save(folder)

@@ -3,6 +3,7 @@
 In: a Backbone, or the folder of one. Out: the folder, or the Backbone. The card (card.json) says how it was made.
 
     <backbone>/  weights.safetensors  card.json
+                 codes.safetensors    of some of its source's held-out images, where it was pre-trained here
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from seedbed.models.backbone import OWN_MODULE, Backbone
 from seedbed.models.resume import write_tensors
 from seedbed.models.zoo import BACKBONES
 
-WEIGHTS, CARD = "weights.safetensors", "card.json"
+WEIGHTS, CARD, CARD_CODES = "weights.safetensors", "card.json", "codes.safetensors"
 
 
 def save_backbone(backbone: Backbone, folder: Path) -> None:

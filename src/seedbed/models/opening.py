@@ -6,6 +6,7 @@ In: text, or a Backbone. Out: a Backbone in evaluation mode, whose card says whe
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from seedbed.base.errors import BadDataError, UsageError, nearest
 from seedbed.base.paths import expanded
@@ -16,6 +17,8 @@ from seedbed.models.checkpoint import CARD, WEIGHTS, file_fingerprint, load_back
 from seedbed.models.zoo import BACKBONES, Architecture
 
 DEFAULT_PX = 32  # at which a network of no size of its own is shown
+# Networks that come with seedbed, by the name that opens them with their weights; the card says what they were trained on.
+SHIPPED = {"small": Path(__file__).parent / "shipped" / "small"}
 
 
 def open_backbone(backbone: Backbone | str | os.PathLike[str], seed: int = 0, images_px: int | None = None) -> Backbone:
@@ -32,6 +35,8 @@ def open_backbone(backbone: Backbone | str | os.PathLike[str], seed: int = 0, im
             f"{type(backbone).__name__} is no backbone", "Wrap a module of your own: sb.Backbone.wrap(module, size_px=32)."
         )
     text = os.fspath(backbone)
+    if (shipped := shipped_folder(text)) is not None:
+        return load_backbone(shipped)
     path = expanded(text)
     if os.path.exists(path):  # unlike Path.exists, false for a text too long to be a path
         if path.name == WEIGHTS or path.is_dir() or (path.parent / CARD).is_file():
@@ -48,6 +53,21 @@ def open_backbone(backbone: Backbone | str | os.PathLike[str], seed: int = 0, im
             + f"Make one: seedbed pretrain STORE --backbone small --out DIR. By name: {', '.join(BACKBONES.names())}.",
         )
     return _build_weighted(BACKBONES.make(text), text, seed, images_px)
+
+
+def shipped_folder(text: str) -> Path | None:
+    """The folder of a network that comes with seedbed, where a text names one: a bare name, without settings."""
+    folder = SHIPPED.get(text.strip().removesuffix("()"))
+    return folder if folder is not None and not os.path.exists(expanded(text)) else None
+
+
+def folder_of(backbone: str | os.PathLike[str]) -> Path | None:
+    """The folder that a path or a name opens; None for a call string."""
+    text = os.fspath(backbone)
+    path = shipped_folder(text) or expanded(text)
+    if not os.path.exists(path):
+        return None
+    return path if path.is_dir() else path.parent
 
 
 def _build_weighted(architecture: Architecture, text: str, seed: int, images_px: int | None) -> Backbone:
@@ -76,9 +96,8 @@ def _build_weighted(architecture: Architecture, text: str, seed: int, images_px:
 
 def fingerprint_of(backbone: str | os.PathLike[str]) -> str:
     """What identifies the weights that a path or a call string names, for keys."""
-    path = expanded(os.fspath(backbone))
-    if os.path.exists(path):
-        folder = path.parent if path.is_file() else path
+    folder = folder_of(backbone)
+    if folder is not None:
         card = read_card(folder)
         told = [card.get(key) for key in ("architecture", "size_px", "preprocessing", "classes")]
         return fingerprint([weights_fingerprint(folder), told])

@@ -1,11 +1,13 @@
 """Transferability scores: how well a network may serve a task, told from its codes or its own head's probabilities without training.
 
-In: codes float [n, d] or probabilities float [n, Z] over the source's Z classes, and labels int64 [n] of the task. Out: one number, higher is
-better. None needs the source's images. What each is good for, measured: docs/own-images.md.
+In: codes float [n, d] or probabilities float [n, Z] over the source's Z classes, and labels int64 [n] of the task. Out: one number,
+higher is better. None needs the source's images. What each is good for, measured: docs/own-images.md.
 
-- `logme` (You et al. 2021, algorithm 1): the log evidence per image of a Bayesian linear regression of each class's 0/1 labels on the codes,
+- `logme` (You et al. 2021, algorithm 1): the log evidence per image of a Bayesian linear regression of each class's 0/1 labels on
+the codes,
   its two precisions at their maximum, averaged over the classes; in nats. Ranks networks for fine-tuning and for a linear readout.
-- `h_score` (Bao et al. 2019), with the shrinkage of Ibrahim et al. 2021: the trace of cov(codes)^-1 times the covariance of the codes' class
+- `h_score` (Bao et al. 2019), with the shrinkage of Ibrahim et al. 2021: the trace of cov(codes)^-1 times the covariance of the
+codes' class
   means, in 0..min(d, K - 1); covariances by Ledoit and Wolf (2004), without which it only counts dimensions when n is not far above d.
 - `leep` (Nguyen et al. 2020): mean log probability, in nats, that the empirical conditional p(label | source class) gives the labels.
 - `nce` (Tran et al. 2019): minus the entropy of the labels given the source class that the network says, in nats.

@@ -3,10 +3,12 @@
 In: codes of both, penultimate, as they are. Out: numbers, and what they mean on a scale that is made with known pairs.
 
 - *Proxy A-distance* (Ben-David et al. 2007): 2 (1 - 2 e), with e the error of a linear classifier that tells the sets apart, here a softmax
-  regression in two-fold cross-validation on as many codes of each. 0: it cannot; 2: it always can. Good for a first look; it is near 2 for almost
-  any two sets, so it ranks far ones badly.
-- *KID* (Binkowski et al. 2018): the squared maximum mean discrepancy under the kernel (x.y / d + 1)^3, unbiased, so that it means the same for
-  any number of images. Codes are first divided by the root mean square of the reference's, so that networks can be compared. Good for ranking.
+  regression in two-fold cross-validation on as many codes of each. 0: it cannot; 2: it always can. Good for a first look; it is
+  near 2 for almost any two sets, so it ranks far ones badly.
+- *KID* (Binkowski et al. 2018): the squared maximum mean discrepancy under the kernel (x.y / d + 1)^3, unbiased, so that it means
+the same for
+  any number of images. Codes are first divided by the root mean square of the reference's, so that networks can be compared. Good
+  for ranking.
 - *position*: KID between source and target as a share of KID between source and scikit-learn's handwritten digits, both through the same
   network: 0 is the source's own kind, 1 as far as digits are from photographs.
 
@@ -25,7 +27,9 @@ from seedbed.base.randomness import mix, stream
 from seedbed.readout.linear import fit_linear, normalise_rows
 
 MOST = 2048  # codes of either set that are looked at
-SIMILAR_BELOW = 0.7  # position: photographs of any kind lay at 0 to 0.59, blood cells at 0.79 to 1.08 by eight networks (docs/own-images.md)
+SIMILAR_BELOW = (
+    0.7  # position: photographs of any kind lay at 0 to 0.59, blood cells at 0.79 to 1.08 by eight networks (docs/own-images.md)
+)
 _NUM_PARTS = 10
 _C = 10.0
 
@@ -41,7 +45,7 @@ class Similarity:
 
     @property
     def word(self) -> str:
-        """"similar" or "different"."""
+        """ "similar" or "different"."""
         return "similar" if self.position is not None and self.position < SIMILAR_BELOW else "different"
 
 

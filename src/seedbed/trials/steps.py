@@ -21,7 +21,7 @@ from seedbed.base.device import describe_hardware
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
 from seedbed.models.backbone import Backbone
-from seedbed.models.checkpoint import load_backbone, save_backbone
+from seedbed.models.checkpoint import CARD_CODES, load_backbone, save_backbone
 from seedbed.models.fit import Progress
 from seedbed.models.opening import open_backbone
 from seedbed.models.resume import Checkpoint
@@ -32,7 +32,7 @@ from seedbed.transfers.methods import METHODS, Context
 from seedbed.trials.provenance import versions
 
 BACKBONES_KIND, MEASUREMENTS_KIND = "backbones", "measurements"
-PREDICTIONS, CARD_CODES = "predictions.safetensors", "codes.safetensors"
+PREDICTIONS = "predictions.safetensors"
 OnProgress = Callable[[Progress], None]
 
 

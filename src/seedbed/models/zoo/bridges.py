@@ -42,6 +42,10 @@ class Bridge(ABC):
     def published(self, name: str) -> Published:
         """Where its weights lie, under which licence, for which classes."""
 
+    @abstractmethod
+    def names_of_files(self, stems: set[str]) -> list[str]:
+        """Networks whose published weights are files of these names, without their suffix."""
+
 
 class TimmBridge(Bridge):
     """timm; unknown names are a UsageError."""
@@ -72,6 +76,11 @@ class TimmBridge(Bridge):
             licence=config.get("license") or "not stated by timm",
             classes=_imagenet_classes() if config.get("num_classes", _NUM_CLASSES) == _NUM_CLASSES else (),
         )
+
+    def names_of_files(self, stems: set[str]) -> list[str]:
+        import timm
+
+        return [name for name in timm.list_pretrained() if name in stems or _stem(self._config(name).get("url")) in stems]
 
     def _config(self, name: str) -> dict[str, Any]:
         import timm
@@ -112,6 +121,13 @@ class TorchvisionBridge(Bridge):
             classes=_imagenet_classes() if len(weights.meta["categories"]) == _NUM_CLASSES else (),
         )
 
+    def names_of_files(self, stems: set[str]) -> list[str]:
+        import torchvision
+        from torchvision import models
+
+        names = models.list_models(module=torchvision.models)
+        return [name for name in names if _stem(self._weights(name).url) in stems]
+
     def _weights(self, name: str) -> Any:
         import torchvision
         from torchvision import models
@@ -130,6 +146,11 @@ def _imagenet_classes() -> tuple[str, ...]:
     from timm.data.imagenet_info import ImageNetInfo
 
     return tuple(ImageNetInfo("imagenet-1k").label_names())
+
+
+def _stem(url: str | None) -> str:
+    """The name of the file that a URL ends in, without its suffix."""
+    return (url or "").rsplit("/", 1)[-1].rpartition(".")[0]
 
 
 TIMM, TORCHVISION = TimmBridge(), TorchvisionBridge()

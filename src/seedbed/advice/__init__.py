@@ -1,0 +1,1 @@
+"""A user's data + backbones -> a recommendation."""

@@ -1,0 +1,153 @@
+"""A backbone in the race: opened once, its codes taken at the layers that are worth a look, its speed known.
+
+In: what the user calls a backbone, an arena. Out: codes, rates, candidates on frozen codes. Knows nothing of the other contenders.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from seedbed.advice.arena import Arena, rough
+from seedbed.advice.entry import Entry, Kind
+from seedbed.base.device import free_bytes
+from seedbed.models.backbone import Backbone
+from seedbed.models.layers import Layer
+from seedbed.readout.heads import prepared
+from seedbed.readout.model import layer_codes
+from seedbed.readout.views import NUM_VIEWS
+from seedbed.tasks.task import Task
+from seedbed.transfers.methods import probe
+from seedbed.transfers.probing import Choice, readout_of
+
+_MOST_LAYERS = 8
+_SHARE_OF_MEMORY = 0.3
+_C_AUGMENTED = (1.0, 10.0, 100.0)
+
+
+@dataclass
+class Contender:
+    """One backbone, as the user calls it."""
+
+    name: str
+    backbone: Backbone
+    arena: Arena
+    num_rough: int
+    images_per_s: float = 0.0  # of a forward pass, once measured
+    rates: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def task(self) -> Task:
+        return self.arena.task(self.backbone.preprocessing.store_px)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Rows of the layer table worth a look: all, or as many as are few enough, spread over the depth, the last among them."""
+        rows = list(self.backbone.layers)
+        if len(rows) > _MOST_LAYERS:
+            rows = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, _MOST_LAYERS).round().astype(int))]
+        top = self.backbone.layer()
+        return rows if any(la.name == top.name for la in rows) else [*rows, top]
+
+    def seconds_of_codes(self, num_images: int) -> float:
+        """How long a forward pass over so many images takes; measured on a few the first time."""
+        if not self.images_per_s:
+            task = self.task
+            few = task.known[:8]
+            images = self.backbone.images(task.store, few)
+            layer_codes(self.backbone, images, [self.backbone.layer()])  # the first pass of a network is slower
+            started = time.monotonic()
+            layer_codes(self.backbone, images, [self.backbone.layer()])
+            self.images_per_s = len(few) / max(1e-4, time.monotonic() - started)
+        return num_images / self.images_per_s
+
+    def by_layer(self) -> list[Entry]:
+        """A linear readout at each layer, on a part of the images where there are many."""
+        task = rough(self.task, self.num_rough)
+        layers = self._that_fit(task)
+        started = time.monotonic()
+        each = self._codes(task, layers)
+        self.images_per_s = len(task.known) / max(1e-4, time.monotonic() - started)
+        is_rough = len(task.known) < len(self.task.known)
+        return [self._entry(task, [la], each[la.name][:, None], "probe", is_rough=is_rough) for la in layers]
+
+    def at(self, layers: Sequence[str], readout: str = "svm") -> Entry:
+        """A readout of one layer, or of several joined, on all the known images."""
+        rows = [self.backbone.layer(name) for name in layers]
+        each = self._codes(self.task, rows)
+        codes = torch.cat([each[la.name] for la in rows], dim=1)[:, None]
+        return self._entry(self.task, rows, codes, "probe" if len(rows) == 1 else "joined", readout=readout)
+
+    def augmented(self, layer: str) -> Entry:
+        """Sixteen views of every image."""
+        row, task = self.backbone.layer(layer), self.task
+        images = self.backbone.images(task.store, task.known)
+        views = [layer_codes(self.backbone, images, [row], which=which) for which in range(NUM_VIEWS)]
+        return self._entry(task, [row], torch.stack(views, dim=1), "augmented")
+
+    def can_be_augmented(self, layer: str) -> bool:
+        """Whether memory holds the codes of all views."""
+        needed = 4 * NUM_VIEWS * len(self.task.known) * self.backbone.layer(layer).dim
+        return 3 * needed < _SHARE_OF_MEMORY * free_bytes("cpu")
+
+    def _that_fit(self, task: Task) -> list[Layer]:
+        """Layers whose codes memory holds at once: the later ones first."""
+        room, found = _SHARE_OF_MEMORY * free_bytes("cpu") / (8 * max(1, len(task.known))), []
+        for layer in reversed(self.layers):
+            room -= layer.dim
+            if room < 0 and found:
+                break
+            found.append(layer)
+        return found[::-1]
+
+    def _codes(self, task: Task, layers: Sequence[Layer]) -> dict[str, torch.Tensor]:
+        """Of the known images, one pass for all layers: float32 [n, d] each."""
+        found = layer_codes(self.backbone, self.backbone.images(task.store, task.known), layers)
+        parts = found.split([la.dim for la in layers], dim=1)
+        return {la.name: part for la, part in zip(layers, parts, strict=True)}
+
+    def _entry(
+        self,
+        task: Task,
+        layers: Sequence[Layer],
+        codes: torch.Tensor,
+        kind: Kind,
+        *,
+        readout: str = "svm",
+        is_rough: bool = False,
+    ) -> Entry:
+        """The candidate of codes [n, v, d], its setting chosen on the held-out images."""
+        started = time.monotonic()
+        augmented = kind == "augmented"
+        dims = [la.dim for la in layers]
+        ready = prepared(codes.to(self.backbone.device), dims, normalise=True, power=augmented)
+        labels = torch.from_numpy(task.labels(task.known)).to(ready.device)
+        how = readout_of(readout, _C_AUGMENTED if augmented else probe.C_GRID, probe.K_GRID)
+        choice = how.choose(ready, labels, task.folds(), task.num_classes)
+        top = self.backbone.layer().name
+        return Entry(
+            backbone=self.name,
+            method=_call(kind, [la.name for la in layers], readout, choice),
+            kind=kind,
+            layer=" + ".join(la.name for la in layers),
+            is_top=[la.name for la in layers] == [top],
+            held_out=choice.held_out,
+            positions=choice.positions,
+            images=task.store.hashes[task.known[choice.positions]],
+            seconds=time.monotonic() - started + self.seconds_of_codes(len(codes)) * codes.shape[1],
+            num_folds=choice.num_folds,
+            is_rough=is_rough,
+        )
+
+
+def _call(kind: Kind, layers: list[str], readout: str, choice: Choice) -> str:
+    """The method call that trains this very readout."""
+    setting: Any = f"k=[{int(choice.best)}]" if readout == "knn" else f"c=[{choice.best!r}]"
+    layer = repr(layers[0]) if len(layers) == 1 else repr(layers)
+    named = "" if readout == "svm" else f", readout={readout!r}"
+    return f"{'probe_augmented' if kind == 'augmented' else 'probe'}(layer={layer}{named}, {setting})"

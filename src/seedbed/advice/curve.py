@@ -1,0 +1,103 @@
+"""The learning curve: accuracy against the number of labels, and what twice the labels would buy.
+
+In: a contender and a layer. Out: points and a fitted law. A linear readout is fitted on nested parts of the images that are learnt
+from, drawn three times, and scored on the held-out ones; the law and its intervals are `seedbed.verdicts.scaling`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from seedbed.advice.arena import rough
+from seedbed.advice.contender import Contender
+from seedbed.base.randomness import Draw
+from seedbed.readout.heads import prepared
+from seedbed.readout.model import layer_codes
+from seedbed.transfers.methods import probe
+from seedbed.transfers.probing import readout_of
+from seedbed.verdicts.scaling import Points, UnfitError, fit_law
+
+_SHARES = (0.125, 0.25, 0.5, 1.0)
+_DRAWS = 3
+_MOST = 5_000
+_NUM_DRAWN = 60  # points of the law's curve
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningCurve:
+    """Percent of held-out images by number of images learnt from, and the law through them, where one can be fitted."""
+
+    num_images: tuple[int, ...]
+    accuracies: tuple[tuple[float, ...], ...]  # of each draw
+    doubling: float | None = None  # points that twice the labels would add
+    doubling_interval: tuple[float, float] | None = None
+    law: tuple[tuple[float, float, float, float], ...] = field(default=())  # num_images, value, low, high
+    why: str = ""  # there is no law
+
+    @property
+    def sentence(self) -> str:
+        if self.doubling is None or self.doubling_interval is None:
+            return f"What twice the labels would buy cannot be told: {self.why}."
+        low, high = self.doubling_interval
+        return f"Twice the labels would add {self.doubling:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}), by the curve."
+
+
+def learning_curve(contender: Contender, layer: str) -> LearningCurve:
+    """Of a linear readout at a layer."""
+    row, task = contender.backbone.layer(layer), rough(contender.task, _MOST)
+    known = task.known
+    codes = layer_codes(contender.backbone, contender.backbone.images(task.store, known), [row])
+    codes = prepared(codes[:, None], [row.dim], normalise=True, power=False)
+    labels = task.labels(known)
+    hashes = task.store.hashes[known]
+    sizes, found = [], []
+    for share in _SHARES:
+        draws = range(_DRAWS if share < 1 else 1)
+        parts = [[_thinned(fold, labels, hashes, share, draw) for fold in task.folds()] for draw in draws]
+        if any(len(np.unique(labels[learnt])) < 2 for folds in parts for learnt, _ in folds):
+            continue
+        readout = readout_of("svm", probe.C_GRID, ())
+        chosen = [readout.choose(codes, torch.from_numpy(labels), folds, task.num_classes).accuracy for folds in parts]
+        sizes.append(round(float(np.mean([len(learnt) for folds in parts for learnt, _ in folds]))))
+        found.append(tuple(chosen))
+    return _fitted(sizes, found, task.num_classes)
+
+
+def _thinned(
+    fold: tuple[np.ndarray, np.ndarray], labels: np.ndarray, hashes: np.ndarray, share: float, draw: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The fold with a share of each class of what is learnt from, at least one image."""
+    learnt, held = fold
+    ranks = Draw(seed=draw, purpose="advice/curve").ranks(hashes[learnt])
+    order = np.lexsort((ranks, labels[learnt]))
+    of_class = labels[learnt][order]
+    place = np.arange(len(order)) - np.searchsorted(of_class, of_class)
+    sizes = np.bincount(of_class, minlength=int(labels.max()) + 1)[of_class]
+    kept = order[place < np.maximum(1, np.round(share * sizes))]
+    return np.sort(learnt[kept]), held
+
+
+def _fitted(sizes: list[int], found: list[tuple[float, ...]], num_classes: int) -> LearningCurve:
+    curve = LearningCurve(num_images=tuple(sizes), accuracies=tuple(found))
+    per_class, classes = np.array(sizes) / num_classes, np.full(len(sizes), float(num_classes))
+    try:
+        points = Points.of_seeds(per_class, classes, [np.array(values) for values in found])
+        law = fit_law(points, over=("per_class",))
+    except UnfitError as error:
+        return LearningCurve(num_images=curve.num_images, accuracies=curve.accuracies, why=str(error))
+    now = (per_class[-1], float(num_classes))
+    gain = law.gain(now, (2 * now[0], now[1]))
+    drawn = []
+    for size in np.geomspace(sizes[0], 2 * sizes[-1], _NUM_DRAWN):
+        at = law.at(size / num_classes, float(num_classes))
+        drawn.append((float(size), at.value, at.interval[0], at.interval[1]))
+    return LearningCurve(
+        num_images=curve.num_images,
+        accuracies=curve.accuracies,
+        doubling=gain.value,
+        doubling_interval=gain.interval,
+        law=tuple(drawn),
+    )

@@ -1,0 +1,253 @@
+"""The recommendation: who won, how well it will do, and what the lecture's rule would have had.
+
+In: a race that was run, where the task stands, a clock. Out: one record, `Advice`, that the page, the terminal and the JSON
+document are made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from seedbed.advice.contender import Contender
+from seedbed.advice.curve import LearningCurve, learning_curve
+from seedbed.advice.entry import Entry
+from seedbed.advice.evidence import scenario_of
+from seedbed.advice.negative import NegativeTransfer, negative_transfer
+from seedbed.advice.nested import Nested, nested_accuracy, paired_difference
+from seedbed.advice.race import Race
+from seedbed.advice.scenario import Scenario, by_rule, rule_words
+from seedbed.metrics.accuracy import share_interval
+from seedbed.readout.calibration import temperature_of
+from seedbed.tasks.task import Measurement
+from seedbed.transfers.methods import METHODS, Context
+
+_UNTIL_NEGATIVE = 0.92  # share of the time at which the negative-transfer comparisons end
+NUM_MISTAKES = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """The lecture's rule beside the winner; differences in points, positive where the winner is ahead."""
+
+    words: str
+    method: str | None  # None: it was not measured
+    accuracy: float | None = None
+    difference: float | None = None
+    interval: tuple[float, float] | None = None
+
+    @property
+    def sentence(self) -> str:
+        if self.method is None or self.interval is None:
+            return f"The lecture's rule says: {self.words}. That was not measured in the time given."
+        if self.difference == 0:
+            return f"The lecture's rule says: {self.words}. That is what won."
+        low, high = self.interval
+        agrees = "which is no worse than what won, as far as can be told" if low <= 0 else "and what won is better"
+        return (
+            f"The lecture's rule says: {self.words}. Here that reaches {self.accuracy:.1f} %, {agrees}: the winner is ahead by "
+            f"{self.difference:.1f} points (95 % interval {low:+.1f} to {high:+.1f})."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    """An image that the winner, not having learnt from it, is sure to be something else: a wrong label, often."""
+
+    row: int  # of the store
+    id: str
+    label: str
+    said: str
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Advice:
+    """What `advise` found. Accuracies in percent on images that were not learnt from."""
+
+    data: str
+    num_images: int
+    num_classes: int
+    classes: tuple[str, ...]
+    class_sizes: tuple[int, ...]
+    scenario: Scenario
+    winner: Entry
+    entries: tuple[Entry, ...]
+    nested: Nested
+    test: Measurement
+    curve: LearningCurve
+    negative: tuple[NegativeTransfer, ...]
+    rule: Rule
+    confusion: np.ndarray  # int64 [K, K], rows true, columns said, held-out images
+    mistakes: tuple[Mistake, ...]
+    notes: tuple[str, ...]
+    layers: Mapping[str, tuple[str, ...]]  # of each backbone, in order of depth
+    num_folds: int
+    seconds: float
+    folder: Path | None = None
+    more: str = ""  # what larger weights would need
+    report: Path | None = None
+    events: tuple[tuple[float, str], ...] = field(default=())
+
+    @property
+    def recommended(self) -> dict[str, str]:
+        return {"backbone": self.winner.backbone, "method": self.winner.method, "why": self.why}
+
+    @property
+    def test_interval(self) -> tuple[float, float]:
+        return share_interval(self.test.metrics["top1"], len(self.test.predictions["labels"]))
+
+    @property
+    def why(self) -> str:
+        """Why this one, in a sentence."""
+        low, high = self.nested.interval
+        others = sum(not e.is_rough for e in self.entries) - 1
+        return (
+            f"best of {others + 1} candidates on images that none had learnt from; expect {self.nested.value:.1f} % on new ones "
+            f"(95 % interval {low:.1f} to {high:.1f}), the choice being allowed for"
+        )
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """The advice for the eye."""
+        low, high = self.test_interval
+        num = len(self.test.predictions["labels"])
+        hurt = [n.sentence for n in self.negative]
+        model = [f"The trained model is in {self.folder / 'model'}."] if self.folder else []
+        page = [f"Report: {self.report}"] if self.report else []
+        return [
+            f"Take {self.winner.backbone} by {self.winner.method}: {self.why}.",
+            f"On the {num:,} test images, which chose nothing, it reaches {self.test.metrics['top1']:.1f} % "
+            f"(95 % interval {low:.1f} to {high:.1f}).",
+            self.scenario.sentence[0].upper() + self.scenario.sentence[1:],
+            self.rule.sentence,
+            *hurt,
+            self.curve.sentence,
+            *([self.more] if self.more else []),
+            *model,
+            *page,
+        ]
+
+
+def recommend(race: Race, folders: dict[str, Path | None], say: Callable[[str], None]) -> dict[str, Any]:
+    """Everything of the advice but where it is written."""
+    for name in race.names:
+        race.first_look(name)
+    ranked = race.by_rank()
+    scenario = scenario_of(ranked, folders)
+    say(scenario.sentence)
+    race.later_rounds()
+    winner = race.leader
+    contender = race.contenders[winner.backbone]
+    curve = learning_curve(contender, _layer_of(race, contender))
+    say(curve.sentence)
+    rule = _ruled(race, scenario, winner)
+    say(rule.sentence)
+    measured = _tested(race, winner)
+    say(f"{winner.name} on the test images: {measured.metrics['top1']:.1f} %")
+    negative = _negative(race, say)
+    nested = nested_accuracy(*_aligned([e for e in race.whole if len(e.images) == len(winner.images)], contender))
+    task = contender.task
+    return {
+        "data": task.store.name,
+        "num_images": task.store.num_images,
+        "num_classes": task.num_classes,
+        "classes": task.classes,
+        "class_sizes": tuple(int(n) for n in np.bincount(task.labels(task.known), minlength=task.num_classes)),
+        "scenario": scenario,
+        "winner": winner,
+        "entries": tuple(race.entries),
+        "nested": nested,
+        "test": measured,
+        "curve": curve,
+        "negative": tuple(negative),
+        "rule": rule,
+        "confusion": _confusion(winner, task.num_classes),
+        "mistakes": _mistakes(winner, contender),
+        "notes": tuple(race.notes),
+        "layers": {c.name: tuple(la.name for la in c.layers) for c in race.contenders.values()},
+        "num_folds": winner.num_folds,
+        "seconds": race.clock.spent,
+    }
+
+
+def _layer_of(race: Race, contender: Contender) -> str:
+    """The best single layer of a backbone."""
+    own = [e for e in race.entries if e.backbone == contender.name and e.kind == "probe"]
+    return str(max(own, key=lambda e: e.accuracy).layer)
+
+
+def _ruled(race: Race, scenario: Scenario, winner: Entry) -> Rule:
+    contender = race.contenders[winner.backbone]
+    layers = [la.name for la in contender.layers]
+    entry = by_rule(scenario, race.whole, winner.backbone, layers)
+    if entry is None and (first := by_rule(scenario, race.entries, winner.backbone, layers)) is not None:
+        entry = contender.at([str(first.layer)])  # a first look alone had been taken
+        race.entries.append(entry)
+    words = rule_words(scenario)
+    if entry is None or winner.is_rough:
+        return Rule(words=words, method=None)
+    right, groups = _aligned([winner, entry], contender)
+    difference, interval = paired_difference(right[:, 0], right[:, 1], groups)
+    return Rule(words=words, method=entry.method, accuracy=entry.accuracy, difference=difference, interval=interval)
+
+
+def _aligned(entries: list[Entry], contender: Contender) -> tuple[np.ndarray, np.ndarray]:
+    """Which held-out images each candidate got right, bool [n, m], in one order of images; and their groups of near duplicates."""
+    columns = [entry.right[np.argsort(entry.images)] for entry in entries]
+    task = contender.task
+    images = np.sort(entries[0].images)
+    order = np.argsort(task.store.hashes)
+    rows = order[np.searchsorted(task.store.hashes[order], images)]
+    return np.stack(columns, axis=1), task.store.groups[rows]
+
+
+def _tested(race: Race, winner: Entry) -> Measurement:
+    """The one final score: trained as `transfer` trains it, on all that is known."""
+    contender = race.contenders[winner.backbone]
+    method = METHODS.make(winner.method)
+    return method.run(contender.backbone, contender.task, Context(seed=race.seed, device=contender.backbone.device))
+
+
+def _negative(race: Race, say: Callable[[str], None]) -> list[NegativeTransfer]:
+    """A verdict per backbone, the best first, as long as there is time."""
+    ranked, found = race.by_rank(), []
+    for i, contender in enumerate(ranked):
+        seconds = race.clock.left(_UNTIL_NEGATIVE) / (len(ranked) - i)
+        verdict = negative_transfer(contender, seconds)
+        say(verdict.sentence)
+        found.append(verdict)
+    return found
+
+
+def _confusion(winner: Entry, num_classes: int) -> np.ndarray:
+    counts = np.zeros((num_classes, num_classes), np.int64)
+    np.add.at(counts, (winner.held_out.labels.numpy(), winner.held_out.scores.argmax(1).numpy()), 1)
+    return counts
+
+
+def _mistakes(winner: Entry, contender: Contender) -> tuple[Mistake, ...]:
+    """The wrong answers that the winner is surest of."""
+    held, task = winner.held_out, contender.task
+    probabilities = torch.softmax(held.scores.double() / temperature_of(held.scores, held.labels), 1)
+    values, said = probabilities.max(1)
+    wrong = np.flatnonzero(~winner.right)
+    wrong = wrong[np.argsort(-values.numpy()[wrong], kind="stable")][:NUM_MISTAKES]
+    rows = task.known[winner.positions]
+    return tuple(
+        Mistake(
+            row=int(rows[i]),
+            id=str(task.store.ids[rows[i]]),
+            label=task.classes[int(held.labels[i])],
+            said=task.classes[int(said[i])],
+            probability=float(values[i]),
+        )
+        for i in wrong
+    )
