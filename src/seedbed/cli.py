@@ -213,6 +213,25 @@ def _transfer(p: argparse.ArgumentParser) -> None:
     _workspace(p)
 
 
+def _advise(p: argparse.ArgumentParser) -> None:
+    p.add_argument("data", metavar="DATA", help="your images: a folder with a folder per class, a store, or a call")
+    p.add_argument(
+        "--backbone",
+        action="append",
+        default=[],
+        metavar="B",
+        help="a network to race; may be given several times (default: the small one that comes with seedbed, and all weights found here)",
+    )
+    p.add_argument("--minutes", type=float, default=5.0, metavar="M", help="how long it may take (default: %(default)s)")
+    p.add_argument("--download", action="store_true", help="fetch a good network of 224 px first; its size and licence are said")
+    p.add_argument("--out", metavar="DIR", help="a new folder for the page and the trained model (default: advice/)")
+    p.add_argument("--train-per-class", type=int, metavar="N", help="use so many labelled images of each class only")
+    p.add_argument("--metric", help="of the final score: top1 (default) or mean_class_accuracy")
+    _seed(p)
+    _device(p)
+    _workspace(p)
+
+
 def _predict(p: argparse.ArgumentParser) -> None:
     p.add_argument("model", metavar="MODEL", help="a folder that transfer --out or advise wrote")
     p.add_argument("paths", metavar="PATH", nargs="+", help="image files, or folders of them")
@@ -299,6 +318,7 @@ _VERBS: tuple[tuple[str, str, str, Add], ...] = (
     ("pretrain", "train a backbone on a store, or on what a recipe keeps of it", "models:pretrain", _pretrain),
     ("codes", "the codes of images at a layer of a backbone", "models:codes", _codes),
     ("transfer", "measure a backbone on a task by a method, and keep the model", "own:transfer", _transfer),
+    ("advise", "which network, layer and method for your images, on evidence", "own:advise", _advise),
     ("predict", "classes of images, with calibrated probabilities", "own:predict", _predict),
     ("similar", "the images of a data set that are nearest to others", "own:similar", _similar),
     ("export", "a model for other software: ONNX, torch.export, timm", "own:export", _export),

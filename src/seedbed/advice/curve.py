@@ -23,6 +23,7 @@ from seedbed.verdicts.scaling import Points, UnfitError, fit_law
 _SHARES = (0.125, 0.25, 0.5, 1.0)
 _DRAWS = 3
 _MOST = 5_000
+_LEAST_VARIANCE = 0.01  # of one draw, points squared: draws that all agree say little of the law
 _NUM_DRAWN = 60  # points of the law's curve
 
 
@@ -80,12 +81,23 @@ def _thinned(
     return np.sort(learnt[kept]), held
 
 
+def _points(per_class: np.ndarray, classes: np.ndarray, found: list[tuple[float, ...]]) -> Points:
+    """Means over draws; their variance is pooled over the sizes that were drawn more than once, and all images, drawn once, have it too."""
+    spread = [np.var(values, ddof=1) for values in found if len(values) > 1]
+    if not spread:
+        raise UnfitError("there are too few images to draw parts of")
+    nums = np.array([len(values) for values in found])
+    variance = max(float(np.mean(spread)), _LEAST_VARIANCE)
+    df = float((nums - 1).sum())
+    means = np.array([float(np.mean(values)) for values in found])
+    return Points(per_class=per_class, classes=classes, values=means, variances=variance / nums, df=df)
+
+
 def _fitted(sizes: list[int], found: list[tuple[float, ...]], num_classes: int) -> LearningCurve:
     curve = LearningCurve(num_images=tuple(sizes), accuracies=tuple(found))
     per_class, classes = np.array(sizes) / num_classes, np.full(len(sizes), float(num_classes))
     try:
-        points = Points.of_seeds(per_class, classes, [np.array(values) for values in found])
-        law = fit_law(points, over=("per_class",))
+        law = fit_law(_points(per_class, classes, found), over=("per_class",))
     except UnfitError as error:
         return LearningCurve(num_images=curve.num_images, accuracies=curve.accuracies, why=str(error))
     now = (per_class[-1], float(num_classes))

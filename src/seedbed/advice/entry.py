@@ -43,4 +43,10 @@ class Entry:
 
     @property
     def name(self) -> str:
-        return f"{self.backbone} / {self.method}"
+        return f"{short(self.backbone)} / {self.method}"
+
+
+def short(backbone: str) -> str:
+    """What a backbone is called in a sentence: of a path, its last part; of a call without other settings, the network."""
+    text = backbone.rstrip("/")
+    return text.rpartition("/")[2] if "/" in text and "(" not in text else text

@@ -15,6 +15,7 @@ import torch
 
 from seedbed.advice.arena import rough
 from seedbed.advice.contender import Contender
+from seedbed.advice.entry import short
 from seedbed.advice.scenario import Scenario, size_of
 from seedbed.base.errors import SeedbedError
 from seedbed.data.formats import open_source
@@ -49,7 +50,7 @@ def scenario_of(contenders: Sequence[Contender], folders: dict[str, Path | None]
             similarity=("similar" if found.word == "similar" else "different") if similar else "unknown",
             num_known=num,
             measured=found,
-            compared_with=f"what {contender.name} was trained on ({contender.backbone.card.get('source', 'its source')})",
+            compared_with=f"what {short(contender.name)} was trained on ({short(str(contender.backbone.card.get('source')))})",
             shared_classes=shared_with_source(contender),
             scores=scores,
         )

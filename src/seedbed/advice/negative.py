@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 
 from seedbed.advice.contender import Contender
+from seedbed.advice.entry import short
 from seedbed.advice.tuned import batch_size_for, budget, trainer_of
 from seedbed.base.errors import DivergedError, SeedbedError
 from seedbed.metrics.accuracy import contributions, rank
@@ -51,11 +52,11 @@ class NegativeTransfer:
     @property
     def sentence(self) -> str:
         if self.difference is None or self.interval is None:
-            return f"{self.backbone}: whether pre-training hurts was not measured: {self.why}."
+            return f"{short(self.backbone)}: whether pre-training hurts was not measured: {self.why}."
         words = {"yes": "pre-training hurts here", "no": "no negative transfer", "undecided": "undecided"}[self.verdict]
         low, high = self.interval
         return (
-            f"{self.backbone}: {words}: fine-tuned {self.transferred:.1f} %, from scratch {self.from_scratch:.1f} %, "
+            f"{short(self.backbone)}: {words}: fine-tuned {self.transferred:.1f} %, from scratch {self.from_scratch:.1f} %, "
             f"{self.difference:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}; {self.num_seeds} seeds, equally tuned, "
             f"{self.images_seen:,} images seen each)."
         )

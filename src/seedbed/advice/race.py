@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from seedbed.advice.arena import Arena
 from seedbed.advice.clock import Clock
 from seedbed.advice.contender import Contender
-from seedbed.advice.entry import Entry
+from seedbed.advice.entry import Entry, short
 from seedbed.advice.tuned import race_tuning
 from seedbed.base.errors import SeedbedError
 from seedbed.models.backbone import Backbone
@@ -73,10 +73,12 @@ class Race:
         except SeedbedError as error:
             if len(self.names) == 1:
                 raise
-            self._note(f"{name} is left out: {error.message}")
+            self._note(f"{short(name)} is left out: {error.message}")
             return
         if seconds > _SHARE_OF_CODES * self.clock.left():
-            self._note(f"{name} is left out: its codes of {num:,} images would take {seconds:,.0f} s of the time that is left")
+            self._note(
+                f"{short(name)} is left out: its codes of {num:,} images would take {seconds:,.0f} s of the time that is left"
+            )
             return
         self.contenders[name] = contender
         self._add(contender.by_layer())

@@ -7,7 +7,7 @@ document are made of.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 
 from seedbed.advice.contender import Contender
 from seedbed.advice.curve import LearningCurve, learning_curve
-from seedbed.advice.entry import Entry
+from seedbed.advice.entry import Entry, short
 from seedbed.advice.evidence import scenario_of
 from seedbed.advice.negative import NegativeTransfer, negative_transfer
 from seedbed.advice.nested import Nested, nested_accuracy, paired_difference
@@ -29,6 +29,7 @@ from seedbed.transfers.methods import METHODS, Context
 
 _UNTIL_NEGATIVE = 0.92  # share of the time at which the negative-transfer comparisons end
 NUM_MISTAKES = 12
+MODEL = "model"  # the folder of the trained model beside the page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,15 +116,47 @@ class Advice:
     def __repr__(self) -> str:
         return "\n".join(self.lines())
 
+    def to_dict(self, seed: int = 0) -> dict[str, Any]:
+        """As `seedbed advise --json` prints it."""
+        low, high = self.test_interval
+        return {
+            "num_images": self.num_images,
+            "num_classes": self.num_classes,
+            "scenario": {
+                "size": self.scenario.size,
+                "similarity": self.scenario.similarity,
+                "evidence": self.scenario.evidence(),
+            },
+            "candidates": [_outcome(e, self.data, seed) for e in sorted(self.entries, key=lambda e: (e.is_rough, -e.accuracy))],
+            "recommendation": {
+                **self.recommended,
+                "expected": self.nested.value,
+                "interval": list(self.nested.interval),
+                "test": {
+                    "metrics": dict(self.test.metrics),
+                    "interval": [low, high],
+                    "num_test": len(self.test.predictions["labels"]),
+                },
+            },
+            "rule": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.rule).items()},
+            "negative_transfer": [asdict(n) | {"interval": list(n.interval) if n.interval else None} for n in self.negative],
+            "learning_curve": asdict(self.curve) | {"law": None},
+            "mistakes": [asdict(m) for m in self.mistakes],
+            "notes": list(self.notes),
+            "seconds": self.seconds,
+            "model": str(self.folder / MODEL) if self.folder else None,
+            "report": str(self.report) if self.report else None,
+        }
+
     def lines(self) -> list[str]:
         """The advice for the eye."""
         low, high = self.test_interval
         num = len(self.test.predictions["labels"])
         hurt = [n.sentence for n in self.negative]
-        model = [f"The trained model is in {self.folder / 'model'}."] if self.folder else []
+        model = [f"The trained model is in {self.folder / MODEL}."] if self.folder else []
         page = [f"Report: {self.report}"] if self.report else []
         return [
-            f"Take {self.winner.backbone} by {self.winner.method}: {self.why}.",
+            f"Take {short(self.winner.backbone)} by {self.winner.method}: {self.why}.",
             f"On the {num:,} test images, which chose nothing, it reaches {self.test.metrics['top1']:.1f} % "
             f"(95 % interval {low:.1f} to {high:.1f}).",
             self.scenario.sentence[0].upper() + self.scenario.sentence[1:],
@@ -134,6 +167,28 @@ class Advice:
             *model,
             *page,
         ]
+
+
+def _outcome(entry: Entry, target: str, seed: int) -> dict[str, Any]:
+    """A candidate as an outcome's row; its images are held-out ones, no test images."""
+    return {
+        "study": None,
+        "arm": entry.backbone,
+        "seed": seed,
+        "images_seen": None,
+        "target": target,
+        "method": entry.method,
+        "backbone": entry.backbone,
+        "metric": "top1",
+        "unit": "percent",
+        "value": entry.accuracy,
+        "num_test": len(entry.positions),
+        "higher_is_better": True,
+        "seconds": entry.seconds,
+        "key": None,
+        "split": "held-out",
+        "first_look": entry.is_rough,
+    }
 
 
 def recommend(race: Race, folders: dict[str, Path | None], say: Callable[[str], None]) -> dict[str, Any]:

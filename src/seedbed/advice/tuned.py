@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from seedbed.advice.contender import Contender
-from seedbed.advice.entry import Entry
+from seedbed.advice.entry import Entry, short
 from seedbed.base.errors import DivergedError
 from seedbed.models.backbone import Backbone
 from seedbed.models.codes import logits
@@ -82,7 +82,7 @@ def race_tuning(contender: Contender, seconds: float, seed: int, say: Callable[[
     folds = task.folds()
     images_seen = budget(contender, seconds, TRAININGS + len(folds))
     if not images_seen:
-        say(f"no time to fine-tune {contender.name}: it trains on {training_rate(contender):,.0f} images/s")
+        say(f"no time to fine-tune {short(contender.name)}: it trains on {training_rate(contender):,.0f} images/s")
         return None
     size = batch_size_for(len(task.known))
     left = _configurations(contender.backbone)
@@ -90,12 +90,12 @@ def race_tuning(contender: Contender, seconds: float, seed: int, say: Callable[[
         scored = {c: _accuracy(contender, task, c.tuning(max(size, images_seen // part), size), folds[0], seed) for c in left}
         alive = [c for c in left if scored[c] >= 0]
         if not alive:
-            say(f"fine-tuning {contender.name} diverged at every learning rate")
+            say(f"fine-tuning {short(contender.name)} diverged at every learning rate")
             return None
         left = sorted(alive, key=lambda c: -scored[c])[: max(1, len(left) // 2 if part == 4 else 1)]
         best = left[0]
         say(
-            f"fine-tuning {contender.name}, {images_seen // part:,} images seen: {scored[best]:.1f} % with learning rate "
+            f"fine-tuning {short(contender.name)}, {images_seen // part:,} images seen: {scored[best]:.1f} % with learning rate "
             f"{best.rate:g}, {_stages_words(best)}"
         )
     best = left[0]

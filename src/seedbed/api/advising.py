@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 OnEvent = Callable[[float, str], None]
 GOOD = "timm('convnext_tiny.in12k_ft_in1k')"  # what --download fetches: 224 px, Apache-2.0, 114 MB
-REPORT, MODEL = "report.html", "model"
+REPORT = "report.html"
 
 
 def advise(
@@ -107,6 +107,7 @@ def _written(advice: Advice, store: Store, folder: Path, seed: int) -> Advice:
     """The page and the model in a new folder, whole or not at all."""
     from dataclasses import replace
 
+    from seedbed.advice.recommend import MODEL
     from seedbed.writeup.advice_page import render_advice
 
     advice = replace(advice, folder=folder, report=folder / REPORT)

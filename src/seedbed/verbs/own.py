@@ -148,3 +148,40 @@ def export(options: Namespace) -> Result:
         f"largest difference from the original on random images: {difference:.1e}",
     )
     return document, 0
+
+
+def advise(options: Namespace) -> Result:
+    import sys
+
+    from seedbed import api
+
+    def tell(seconds: float, words: str) -> None:
+        print(f"{seconds:6.1f} s  {words}", file=sys.stderr, flush=True)
+
+    with Bar("packing") as bar:
+        found = api.advise(
+            options.data,
+            options.backbone,
+            minutes=options.minutes,
+            download=options.download,
+            out=options.out or _free_name("advice"),
+            train_per_class=options.train_per_class,
+            metric=options.metric,
+            seed=options.seed,
+            device=options.device,
+            workspace=options.workspace,
+            on_pack=bar,
+            on_event=tell,
+        )
+    say(options, *found.lines())
+    return found.to_dict(options.seed), 0
+
+
+def _free_name(name: str) -> str:
+    """A folder of this name that is not there yet: advice, advice-2, ..."""
+    from pathlib import Path
+
+    number = 1
+    while Path(tried := name if number == 1 else f"{name}-{number}").exists():
+        number += 1
+    return tried
