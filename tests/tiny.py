@@ -15,6 +15,8 @@ import numpy as np
 import torch
 
 from seedbed.cli import main
+from seedbed.data.formats import open_source
+from seedbed.data.joined import join
 from seedbed.data.pack import pack
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
@@ -22,6 +24,7 @@ from seedbed.models.backbone import Backbone
 from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.pretrain import Pretrained, Seeds, Training, pretrain_view
+from seedbed.tasks.catalogue.adaptation import LABELLED, TARGET
 
 # One thread: bit-equal runs, and no spinning beside other work.
 torch.set_num_threads(1)
@@ -38,6 +41,13 @@ def scratch() -> Path:
 @functools.cache
 def digits_store(size_px: int = 8) -> Store:
     return pack("digits()", scratch() / f"digits-{size_px}.store", size_px=size_px).store
+
+
+@functools.cache
+def domains_store(size_px: int = 8) -> Store:
+    """Digits twice, as the labelled domain and as the target."""
+    joined = join({name: open_source("digits()") for name in (LABELLED, TARGET)})
+    return pack(joined, scratch() / f"domains-{size_px}.store", size_px=size_px).store
 
 
 @functools.cache

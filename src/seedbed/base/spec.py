@@ -90,7 +90,8 @@ def _bent(cls: type, values: Mapping[str, Any]) -> dict[str, str]:
     for f in dataclasses.fields(cls):  # pyright: ignore[reportArgumentType]
         value, wanted = values.get(f.name), str(f.type)
         takes_number = "int" in wanted or "float" in wanted
-        bent = (isinstance(value, bool) and "bool" not in wanted) or (isinstance(value, str) and "str" not in wanted)
+        is_word = isinstance(value, str) and "str" not in wanted and value not in _words_of(typing.get_type_hints(cls)[f.name])
+        bent = (isinstance(value, bool) and "bool" not in wanted) or is_word
         if takes_number and bent:
             faults[str((f.name,))] = f"{f.name} = {value!r} is not a number"
     return faults

@@ -18,7 +18,7 @@ def stages_of(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
     trace = Trace.run(backbone.module, backbone.size_px, backbone.architecture)
     order = {name: i for i, name in enumerate(trace.nodes)}
     rows = [layer for layer in backbone.layers if layer.name in order]
-    ends = [order[layer.name] for layer in rows]
+    ends = [max(order[layer.name], order.get(layer.tap, 0)) for layer in rows]  # batch norm and ReLU are read with their layer
     stage_of_row = _numbered(rows)
     found: list[list[str]] = [[] for _ in range(max(stage_of_row, default=0) + 1)]
     for name, _ in backbone.module.named_parameters():

@@ -9,6 +9,7 @@ come out.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import warnings
 from collections.abc import Callable
@@ -36,7 +37,7 @@ class _FromPixels(nn.Module):
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        self.model = model.module().cpu().eval()
+        self.model = copy.deepcopy(model.module()).cpu().eval()
         self.register_buffer("mean", torch.tensor(model.backbone.preprocessing.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(model.backbone.preprocessing.std).view(1, 3, 1, 1))
         self.temperature = model.temperature
@@ -56,11 +57,7 @@ def export_model(model: Model, out: Path, kind: str) -> float:
     if out.exists():
         raise UsageError(f"{out} exists", "Name another place, or remove it; nothing there was touched.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    device = model.backbone.device
-    try:
-        return FORMATS[kind](model, out)
-    finally:
-        model.backbone.module.to(device)
+    return FORMATS[kind](model, out)
 
 
 def _sample(model: Model, num: int) -> torch.Tensor:
@@ -171,7 +168,7 @@ def _timm(model: Model, out: Path) -> float:
         write_json(aside / "config.json", config)
     loaded = timm.create_model(f"local-dir:{out.resolve()}", pretrained=True).eval()
     sample = (_sample(model, _NUM_CHECKED) - 127.5) / 64
-    module = model.backbone.module.cpu().eval()
+    module = copy.deepcopy(model.backbone.module).cpu().eval()
     with torch.inference_mode():
         return _difference([module(sample)], [loaded(sample)])
 

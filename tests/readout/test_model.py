@@ -1,0 +1,143 @@
+"""Models: one folder, the same scores after loading, as one module, and exported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import digits_store, trained
+
+from seedbed.base.errors import BadDataError, UsageError
+from seedbed.data.loader import Resident
+from seedbed.models.checkpoint import load_backbone
+from seedbed.models.zoo import BACKBONES
+from seedbed.readout.exporting import export_model
+from seedbed.readout.model import HEAD, Model, load_model
+from seedbed.readout.views import NUM_VIEWS, view
+from seedbed.tasks.catalogue.classification import Classification
+from seedbed.tasks.task import Measurement
+from seedbed.transfers.methods import METHODS, Context
+
+CALLS = (
+    "probe(c=[10.0])",
+    "probe(layer=['stage3', 'pool'], c=[10.0])",
+    "probe(readout='knn', k=[3])",
+    "probe(layer='stage3', flatten=True, normalise=False, c=[1.0])",
+    "probe_augmented(c=[10.0])",
+    "finetune(images_seen=64, learning_rates=[0.1], batch_size=16)",
+)
+
+
+def _measured(call: str) -> Measurement:
+    task = Classification(train_per_class=5).load(digits_store(), 0)
+    return METHODS.make(call).run(trained().backbone, task, Context(seed=0))
+
+
+def _model(call: str) -> Model:
+    model = _measured(call).model
+    assert model is not None
+    return model
+
+
+def _images(model: Model, num: int = 12) -> Resident:
+    return Resident(digits_store().pixels, np.arange(num), None, "cpu", model.backbone.preprocessing)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_saved_model_gives_the_same_scores(call: str, tmp_path: Path) -> None:
+    model = _model(call)
+    model.card = {"method": call}
+    model.save(tmp_path)
+    loaded = load_model(tmp_path)
+    images = _images(model)
+    assert torch.equal(loaded.scores(images), model.scores(images))
+    assert (loaded.classes, loaded.temperature, loaded.card) == (model.classes, model.temperature, {"method": call})
+    assert load_backbone(tmp_path).penultimate == "pool"  # the folder is a backbone's too
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_as_one_module_it_says_the_same(call: str) -> None:
+    model = _model(call)
+    images = _images(model)
+    (batch,) = images.plain(12)
+    with torch.inference_mode():
+        assert torch.allclose(model.module()(batch), model.scores(images), atol=1e-5)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_the_predictions_of_the_measurement_are_the_models(call: str) -> None:
+    measured = _measured(call)
+    task = Classification(train_per_class=5).load(digits_store(), 0)
+    assert measured.model is not None
+    scores = measured.model.scores(Resident(digits_store().pixels, task.test, None, "cpu", trained().backbone.preprocessing))
+    assert np.array_equal(scores.argmax(1).numpy(), measured.predictions["ranked"][:, 0])
+    probabilities = measured.model.probabilities(scores)
+    assert torch.allclose(probabilities.sum(1), torch.ones(len(scores)), atol=1e-5)
+
+
+@pytest.mark.parametrize("call", [CALLS[0], CALLS[2], CALLS[4], CALLS[5]])
+@pytest.mark.parametrize("kind", ["onnx", "torch-export"])
+def test_an_exported_model_agrees(call: str, kind: str, tmp_path: Path) -> None:
+    out = tmp_path / ("model.onnx" if kind == "onnx" else "model.pt2")
+    assert export_model(_model(call), out, kind) < 1e-4
+    assert out.with_suffix(".json").is_file()
+    with pytest.raises(UsageError, match="exists"):
+        export_model(_model(call), out, kind)
+
+
+def test_onnx_takes_any_number_of_images(tmp_path: Path) -> None:
+    import onnxruntime
+
+    model = _model(CALLS[1])
+    export_model(model, tmp_path / "m.onnx", "onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+    pixels = np.asarray(digits_store().pixels[:7]).astype(np.float32).transpose(0, 3, 1, 2)
+    scores, probabilities = session.run(None, {"pixels": pixels})
+    assert np.allclose(scores, model.scores(_images(model, 7)).numpy(), atol=1e-4)
+    assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
+
+
+def test_timm_loads_what_was_fine_tuned_and_nothing_else(tmp_path: Path) -> None:
+    import timm
+
+    backbone = BACKBONES.make("timm('test_resnet', size_px=32)").build(["a", "b"], 32)
+    model = Model(backbone=backbone, classes=("a", "b", "c"))
+    backbone = backbone.with_new_head(("a", "b", "c"), 0)
+    model = Model(backbone=backbone, classes=backbone.classes)
+    assert export_model(model, tmp_path / "hub", "timm") < 1e-4
+    loaded = timm.create_model(f"local-dir:{tmp_path / 'hub'}", pretrained=True)
+    assert loaded.num_classes == 3
+    assert loaded.pretrained_cfg["mean"] == pytest.approx([m / 255 for m in backbone.preprocessing.mean])
+    with pytest.raises(UsageError, match="no network of timm's"):
+        export_model(_model(CALLS[5]), tmp_path / "small", "timm")
+    with pytest.raises(UsageError, match="readout on codes"):
+        export_model(_model(CALLS[0]), tmp_path / "probe", "timm")
+    assert not (tmp_path / "probe").exists()
+
+
+def test_unknown_formats_and_damaged_heads_are_told(tmp_path: Path) -> None:
+    model = _model(CALLS[0])
+    with pytest.raises(UsageError, match="unknown export format 'onxx'"):
+        export_model(model, tmp_path / "m", "onxx")
+    model.save(tmp_path)
+    (tmp_path / HEAD).write_bytes(b"nothing")
+    with pytest.raises(BadDataError, match="the head in .* cannot be used"):
+        load_model(tmp_path)
+    with pytest.raises(BadDataError, match="is not a backbone"):
+        load_model(tmp_path / "nowhere")
+
+
+def test_sixteen_views_are_eight_and_their_mirrors() -> None:
+    images = torch.rand(2, 3, 18, 18, generator=torch.Generator().manual_seed(0))
+    views = [view(images, which) for which in range(NUM_VIEWS)]
+    assert all(v.shape == images.shape for v in views)
+    assert all(torch.equal(views[i + 8], views[i].flip(-1)) for i in range(8))
+    assert torch.equal(views[0], images)
+    corner = torch.zeros(1, 3, 18, 18)
+    corner[..., :12, :12] = 1  # four ninths of the area: the first crop sees nothing else
+    assert torch.equal(view(corner, 1), torch.ones_like(corner))
+    assert view(corner, 4).mean() < 0.6
+    unlike = {tuple(v.flatten().tolist()) for v in views}
+    assert len(unlike) == NUM_VIEWS
