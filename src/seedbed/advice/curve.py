@@ -1,7 +1,7 @@
 """The learning curve: accuracy against the number of labels, and what twice the labels would buy.
 
 In: a contender and a layer. Out: points and a fitted law. A linear readout is fitted on nested parts of the images that are learnt
-from, drawn three times, and scored on the held-out ones; the law and its intervals are `seedbed.verdicts.scaling`'s.
+from, drawn five times, and scored on the held-out ones; the law and its intervals are `seedbed.verdicts.scaling`'s.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from seedbed.transfers.methods import probe
 from seedbed.transfers.probing import readout_of
 from seedbed.verdicts.scaling import Points, UnfitError, fit_law
 
-_SHARES = (0.125, 0.25, 0.5, 1.0)
-_DRAWS = 3
+_SHARES = (0.0625, 0.125, 0.25, 0.5, 1.0)
+_DRAWS = 5
 _MOST = 5_000
 _LEAST_VARIANCE = 0.01  # of one draw, points squared: draws that all agree say little of the law
 _NUM_DRAWN = 60  # points of the law's curve

@@ -33,18 +33,19 @@ def nested_accuracy(right: np.ndarray, groups: np.ndarray, seed: int = 0) -> Nes
     """
     hits = right.astype(np.float64)
     weights = _resamples(groups, seed)
+    winner = int(hits.mean(0).argmax())
     chosen, scores = [], []
     for weight in weights:
         best = int((weight @ hits).argmax())
         out = weight == 0
         if out.any():
             chosen.append(float(hits[out, best].mean()))
-            scores.append(float((weight @ hits[:, best]) / weight.sum()))
-    own = 100.0 * float(hits.mean(0).max())
+            scores.append(float((weight @ hits[:, winner]) / weight.sum()))
+    own = 100.0 * float(hits[:, winner].mean())
     if not chosen:
         return Nested(value=own, interval=(0.0, 100.0), optimism=0.0)
     value = 100.0 * float(np.mean(chosen))
-    # The spread of new images: that of the winner's score over resamples, around the corrected value.
+    # The spread of new images: that of one candidate's score over resamples, around the corrected value.
     low, high = np.percentile(np.array(scores) - np.mean(scores), [2.5, 97.5]) * 100.0
     return Nested(value=value, interval=(max(0.0, value + low), min(100.0, value + high)), optimism=own - value)
 

@@ -27,6 +27,8 @@ def contributions(metric: str, labels: np.ndarray, ranked: np.ndarray) -> np.nda
     """Each image's contribution to `metric` in percent; their mean over images is the metric: float64 [n]."""
     if metric == "mean_class_accuracy":
         return mean_class_contributions(labels, ranked)
+    if metric.endswith("_error"):
+        return 100.0 - contributions(metric.removesuffix("_error"), labels, ranked)
     return top_k_contributions(labels, ranked, _K[metric])
 
 

@@ -1,0 +1,131 @@
+"""advise(), end to end: on digits, with a network that helps, one that cannot, and little time."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import cli, digits_store, trained
+
+import seedbed as sb
+from seedbed.advice.recommend import Advice
+from seedbed.base.errors import BadDataError, UsageError
+from seedbed.tasks.task import Task
+
+NETS = ("small(width=4, weights='random')", "small(width=2, weights='random')")
+
+
+@functools.cache
+def _advice() -> Advice:
+    """A minute is more than it needs, but for the last verdicts."""
+    return sb.advise(digits_store(), [trained().backbone, NETS[0]], minutes=0.4, train_per_class=12)
+
+
+def test_it_says_what_to_take_and_how_well_that_will_do() -> None:
+    advice = _advice()
+    assert advice.winner.accuracy == max(e.accuracy for e in advice.entries if not e.is_rough)
+    low, high = advice.nested.interval
+    assert low < advice.nested.value < high
+    assert advice.nested.optimism > -1
+    assert low - 8 < advice.test.metrics["top1"] < high + 8
+    kinds = {e.kind for e in advice.entries}
+    assert {"probe", "joined", "augmented", "finetune"} <= kinds
+    assert {e.backbone for e in advice.entries} == set(advice.layers)
+    text = str(advice)
+    assert f"Take {advice.winner.backbone} by {advice.winner.method}" in text
+    assert "The lecture's rule says" in text
+    assert "360 test images" in text or "359 test images" in text
+
+
+def test_every_candidate_was_scored_on_the_same_images() -> None:
+    whole = [e for e in _advice().entries if not e.is_rough]
+    images = np.sort(whole[0].images)
+    assert len(images) == 120
+    assert all(np.array_equal(np.sort(e.images), images) for e in whole)
+
+
+def test_the_recommendation_is_a_call_that_transfer_takes() -> None:
+    advice = _advice()
+    backbone = trained().backbone if advice.winner.backbone == next(iter(advice.layers)) else NETS[0]
+    again = sb.transfer(backbone, digits_store(), advice.winner.method, train_per_class=12)
+    assert np.array_equal(again.predictions["ranked"], advice.test.predictions["ranked"])
+
+
+def test_mistakes_are_wrong_and_the_surest_first() -> None:
+    advice = _advice()
+    assert advice.mistakes
+    sure = [m.probability for m in advice.mistakes]
+    assert sure == sorted(sure, reverse=True)
+    assert all(m.label != m.said for m in advice.mistakes)
+    assert advice.confusion.sum() == 120
+    assert 100 * np.trace(advice.confusion) / 120 == pytest.approx(advice.winner.accuracy)
+
+
+def test_test_labels_choose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With other test labels everything but the final scores is the same."""
+    chosen = [(e.backbone, e.method, e.accuracy) for e in _advice().entries if e.kind != "finetune"]
+    real = Task._labels
+
+    def wrong(self: Task, rows: np.ndarray) -> np.ndarray:
+        found = real(self, rows)
+        return np.where(np.isin(rows, self.test), (found + 1) % self.num_classes, found)
+
+    monkeypatch.setattr(Task, "_labels", wrong)
+    other = sb.advise(digits_store(), [trained().backbone, NETS[0]], minutes=0.02, train_per_class=12)
+    assert [(e.backbone, e.method, e.accuracy) for e in other.entries if e.kind != "finetune"][: len(chosen)] == [
+        c for c in chosen if c in [(e.backbone, e.method, e.accuracy) for e in other.entries]
+    ]
+    assert other.test.metrics["top1"] < 50
+
+
+def test_little_time_gives_a_first_look_and_says_what_was_left_out() -> None:
+    advice = sb.advise(digits_store(), [NETS[0]], minutes=0.001, train_per_class=10)
+    assert {e.kind for e in advice.entries} == {"probe"}
+    assert any("no time to fine-tune" in note for note in advice.notes)
+    assert advice.negative[0].verdict == "undecided"
+    assert advice.negative[0].difference is None
+    assert "was not measured" in advice.negative[0].sentence
+
+
+def test_the_command_leaves_a_page_and_a_model_that_predicts(tmp_path: Path) -> None:
+    from PIL import Image
+
+    out = tmp_path / "advice"
+    arguments = ["advise", "digits()", "--backbone", "small(width=4, weights='random', size_px=8)", "--minutes", "0.1"]
+    status, document, told = cli(*arguments, "--train-per-class", "8", "--out", out, "--workspace", tmp_path / "ws")
+    assert status == 0
+    assert document["report"] == str(out / "report.html")
+    assert {"size", "similarity", "evidence"} <= document["scenario"].keys()
+    assert {"backbone", "method", "why"} <= document["recommendation"].keys()
+    assert {"backbone", "verdict", "from_scratch", "difference", "interval"} <= document["negative_transfer"][0].keys()
+    assert document["candidates"][0]["value"] >= document["candidates"][-1]["value"]
+    assert "leader:" in told
+    page = (out / "report.html").read_text()
+    for words in ("In short", "Which layer", "What more labels would buy", "Does pre-training help?", "Surest mistakes", "<svg"):
+        assert words in page
+    Image.fromarray(np.asarray(digits_store(8).pixels[3])).save(tmp_path / "three.png")
+    status, found, _ = cli("predict", out / "model", tmp_path / "three.png")
+    assert status == 0
+    assert found[0]["label"] in list("0123456789")
+    assert 0 < found[0]["probability"] <= 1
+    status, failed, _ = cli(*arguments, "--out", out)
+    assert status == 2
+    assert "exists" in failed["error"]["message"]
+    assert json.loads((out / "model" / "card.json").read_text())["model"]["method"] == document["recommendation"]["method"]
+
+
+def test_a_network_that_cannot_be_opened_is_left_out_and_told() -> None:
+    advice = sb.advise(digits_store(), [NETS[0], "vgg16"], minutes=0.005, train_per_class=5)
+    assert any(note.startswith("vgg16 is left out: there are no weights of vgg16") for note in advice.notes)
+    with pytest.raises(BadDataError, match="no weights of vgg16"):
+        sb.advise(digits_store(), ["vgg16"], minutes=0.01)
+
+
+def test_wrong_wishes_are_told() -> None:
+    with pytest.raises(UsageError, match="minutes = 0"):
+        sb.advise(digits_store(), NETS, minutes=0)
+    with pytest.raises(BadDataError, match="cannot download|there are no weights"):
+        sb.advise(digits_store(), NETS[:1], minutes=0.01, download=True)
