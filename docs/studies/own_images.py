@@ -203,7 +203,7 @@ def run_shift(data: Path, out: Path) -> None:
         for folder in sorted((data / "cifar10" / split).iterdir()):
             for path in sorted(folder.iterdir())[:most]:
                 pixels = np.asarray(Image.open(path).convert("RGB"), np.float64)
-                dark = 0.35 * pixels * np.array([0.6, 0.7, 1.2]) + generator.normal(0, 12, pixels.shape)
+                dark = 0.5 * pixels * np.array([0.6, 0.7, 1.2]) + generator.normal(0, 8, pixels.shape)
                 for name, image in (("day", pixels), ("night", dark)):
                     save(image, out / name / split / folder.name / f"{path.stem}.png")
     from sklearn.datasets import load_digits

@@ -20,8 +20,8 @@ NETS = ("small(width=4, weights='random')", "small(width=2, weights='random')")
 
 @functools.cache
 def _advice() -> Advice:
-    """A minute is more than it needs, but for the last verdicts."""
-    return sb.advise(digits_store(), [trained().backbone, NETS[0]], minutes=0.4, train_per_class=12)
+    """Three minutes are far more than it needs."""
+    return sb.advise(digits_store(), [trained().backbone, NETS[0]], minutes=3, train_per_class=12)
 
 
 def test_it_says_what_to_take_and_how_well_that_will_do() -> None:

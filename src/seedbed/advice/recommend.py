@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from seedbed.advice.arena import rough
 from seedbed.advice.contender import Contender
 from seedbed.advice.curve import LearningCurve, learning_curve
 from seedbed.advice.entry import Entry, short
@@ -23,12 +24,15 @@ from seedbed.advice.nested import Nested, nested_accuracy, paired_difference
 from seedbed.advice.race import Race
 from seedbed.advice.scenario import Scenario, by_rule, rule_words
 from seedbed.metrics.accuracy import share_interval
+from seedbed.models.codes import codes
 from seedbed.readout.calibration import temperature_of
+from seedbed.readout.neighbours import nearest
 from seedbed.tasks.task import Measurement
 from seedbed.transfers.methods import METHODS, Context
 
 _UNTIL_NEGATIVE = 0.92  # share of the time at which the negative-transfer comparisons end
 NUM_MISTAKES = 12
+_NUM_ASKED, _NUM_NEAR, _MOST_NEAR = 4, 6, 5_000  # mistakes that are looked up, their neighbours, images that these are sought in
 MODEL = "model"  # the folder of the trained model beside the page
 
 
@@ -104,6 +108,20 @@ class Advice:
         return share_interval(self.test.metrics["top1"], len(self.test.predictions["labels"]))
 
     @property
+    def surprise(self) -> str:
+        """What to think of a test score that chance does not explain; nothing where it does."""
+        expected, (low, high) = self.nested.value, self.nested.interval
+        found, (least, most) = self.test.metrics["top1"], self.test_interval
+        gap = found - expected
+        allowed = ((high - low) ** 2 + (most - least) ** 2) ** 0.5 / 2
+        if abs(gap) <= allowed:
+            return ""
+        return (
+            f"That is {abs(gap):.1f} points {'below' if gap < 0 else 'above'} what was expected, more than chance explains but one time in "
+            "twenty: the test images may be of another kind than the others, or hold near duplicates of them."
+        )
+
+    @property
     def why(self) -> str:
         """Why this one, in a sentence."""
         low, high = self.nested.interval
@@ -155,10 +173,12 @@ class Advice:
         hurt = [n.sentence for n in self.negative]
         model = [f"The trained model is in {self.folder / MODEL}."] if self.folder else []
         page = [f"Report: {self.report}"] if self.report else []
+        apart = [self.surprise] if self.surprise else []
         return [
             f"Take {short(self.winner.backbone)} by {self.winner.method}: {self.why}.",
             f"On the {num:,} test images, which chose nothing, it reaches {self.test.metrics['top1']:.1f} % "
             f"(95 % interval {low:.1f} to {high:.1f}).",
+            *apart,
             self.scenario.sentence[0].upper() + self.scenario.sentence[1:],
             self.rule.sentence,
             *hurt,
@@ -286,6 +306,22 @@ def _confusion(winner: Entry, num_classes: int) -> np.ndarray:
     counts = np.zeros((num_classes, num_classes), np.int64)
     np.add.at(counts, (winner.held_out.labels.numpy(), winner.held_out.scores.argmax(1).numpy()), 1)
     return counts
+
+
+def nearest_to_mistakes(advice: Advice, contender: Contender) -> list[tuple[int, list[tuple[int, float]]]]:
+    """Rows of the surest mistakes, each with the known images nearest to it by the penultimate codes, and their similarities."""
+    task, backbone = contender.task, contender.backbone
+    queries = np.array([m.row for m in advice.mistakes[:_NUM_ASKED]], np.int64)
+    known = rough(task, _MOST_NEAR).known
+    if not len(queries) or len(known) <= _NUM_NEAR:
+        return []
+    gallery, asked = (codes(backbone, backbone.images(task.store, rows)) for rows in (known, queries))
+    similarities, places = nearest(gallery, asked, _NUM_NEAR + 1)
+    found = []
+    for query, row, values in zip(queries.tolist(), places.numpy(), similarities.tolist(), strict=True):
+        near = [(int(known[p]), float(v)) for p, v in zip(row, values, strict=True) if known[p] != query]
+        found.append((query, near[:_NUM_NEAR]))
+    return found
 
 
 def _mistakes(winner: Entry, contender: Contender) -> tuple[Mistake, ...]:

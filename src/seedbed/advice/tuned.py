@@ -100,6 +100,7 @@ def race_tuning(contender: Contender, seconds: float, seed: int, say: Callable[[
         )
     best = left[0]
     tuning = best.tuning(images_seen, size)
+    say(f"fine-tuning {short(contender.name)}: the best of them for {images_seen:,} images, {len(folds)} times")
     parts = [_held_out(contender, task, tuning, fold, seed) for fold in folds]
     positions = np.concatenate([held for _, held in folds])
     return Entry(

@@ -6,7 +6,7 @@ In: images, networks, minutes. Out: `Advice`, its page and its model in a folder
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from seedbed.data.source import Source
 from seedbed.data.store import Store
 
 if TYPE_CHECKING:
+    from seedbed.advice.contender import Contender
     from seedbed.advice.recommend import Advice
     from seedbed.models.backbone import Backbone
 
@@ -30,7 +31,7 @@ REPORT = "report.html"
 
 def advise(
     data: Store | Source | str | Path,
-    backbones: Sequence[Backbone | str | Path] = (),
+    backbones: Sequence[Backbone | str | Path] | Mapping[str, Backbone | str | Path] = (),
     *,
     minutes: float = 5.0,
     download: bool = False,
@@ -47,7 +48,8 @@ def advise(
 
     Args:
         data: a folder of images by class, a store, or a call string; its test split, found or derived, is scored once, at the end.
-        backbones: folders, call strings or Backbones; without any, the small one that comes with seedbed and all weights on this machine.
+        backbones: folders, call strings or Backbones, or these by name, as `study.backbones()` gives them; without any, the small one that
+            comes with seedbed and all weights on this machine.
         minutes: how long it may take.
         download: fetch a good network of 224 px first, and race it too.
         out: a new folder for the page (report.html) and the trained model (model/); without it, nothing is written.
@@ -85,7 +87,8 @@ def advise(
         if on_event:
             on_event(clock.spent, words)
 
-    given = {_called(b, i): b for i, b in enumerate(backbones)} or {name: name for name in _networks_here()}
+    named = dict(backbones) if isinstance(backbones, Mapping) else {_called(b, i): b for i, b in enumerate(backbones)}
+    given: dict[str, Any] = named or {name: name for name in _networks_here()}
     if download:
         given |= {GOOD: _downloaded(say)}
     target = target_of(data, metric=metric, train_per_class=train_per_class)
@@ -100,21 +103,23 @@ def advise(
     with flushed_denormals():
         found = recommend(race, {name: _codes_folder(b) for name, b in given.items()}, say)
     advice = Advice(**found, more=_more(list(given), download), events=tuple(events))
-    return _written(advice, race.contenders[advice.winner.backbone].task.store, folder, seed) if folder else advice
+    return _written(advice, race.contenders[advice.winner.backbone], folder, seed) if folder else advice
 
 
-def _written(advice: Advice, store: Store, folder: Path, seed: int) -> Advice:
+def _written(advice: Advice, contender: Contender, folder: Path, seed: int) -> Advice:
     """The page and the model in a new folder, whole or not at all."""
     from dataclasses import replace
 
-    from seedbed.advice.recommend import MODEL
+    from seedbed.advice.recommend import MODEL, nearest_to_mistakes
     from seedbed.writeup.advice_page import render_advice
 
+    near = nearest_to_mistakes(advice, contender)
+    store = contender.task.store
     advice = replace(advice, folder=folder, report=folder / REPORT)
     with written_aside(folder) as aside:
         (aside / MODEL).mkdir()
         save_trained(advice.test, store, advice.winner.method, seed, aside / MODEL)
-        (aside / REPORT).write_text(render_advice(advice, store), encoding="utf-8")
+        (aside / REPORT).write_text(render_advice(advice, store, near), encoding="utf-8")
     return advice
 
 

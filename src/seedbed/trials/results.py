@@ -103,6 +103,15 @@ class Results:
 
         return read
 
+    def backbones(self) -> dict[str, Path]:
+        """Folders of the backbones that were measured, by arm, seed and training budget: what `advise` and `transfer` take."""
+        found: dict[str, Path] = {}
+        for o in self.outcomes:
+            name = f"{o.arm}, seed {o.seed}, {o.images_seen:,} images" if o.images_seen else f"{o.arm}, seed {o.seed}"
+            folder = self.plan.workspace.folder("backbones", o.backbone_key or o.key)
+            found.setdefault(name, folder)
+        return found
+
     def to_pandas(self) -> pd.DataFrame:
         """One row per outcome; what a method chose is in `facts`, as JSON."""
         import json

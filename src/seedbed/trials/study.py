@@ -186,6 +186,10 @@ class Study:
             told = {"on_plan": progress.plan, "on_event": progress.hear, "on_pack": progress.packing}
             return run_study(self, **(told | options))
 
+    def backbones(self, **options: Any) -> dict[str, Path]:
+        """Folders of the study's backbones by arm, seed and training budget, for `advise`; what is not done yet is run first."""
+        return self.run(**options).backbones()
+
 
 _TOP = ("question", "reference", "seeds", "sample_seeds", "init_seeds", "margin", "threads")
 _TABLES = ("source", "pretraining", "arms", "targets", "methods")

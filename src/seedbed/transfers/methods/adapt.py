@@ -10,6 +10,7 @@ the labelled domain: no label of the target is read.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -29,7 +30,7 @@ from seedbed.models.fit import Loss
 from seedbed.models.layers import Layer
 from seedbed.readout.alignment import coral, coral_loss
 from seedbed.readout.calibration import temperature_of
-from seedbed.readout.heads import prepared
+from seedbed.readout.heads import LinearHead, prepared
 from seedbed.readout.model import Model, layer_codes
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
@@ -102,12 +103,15 @@ class Adapt(Method):
     def _recoloured(self, backbone: Backbone, task: Task, unlabelled: np.ndarray, context: Context) -> Measurement:
         layer, known = backbone.layer(self.layer), task.known
         labels = torch.from_numpy(task.labels(known)).to(context.device)
-        mine, theirs = (_unit(backbone, task, rows, layer, context) for rows in (known, unlabelled))
-        recoloured = coral(mine, theirs)[:, None]
+        mine, _ = _standardised(_unit(backbone, task, known, layer, context))
+        theirs, scale = _standardised(_unit(backbone, task, unlabelled, layer, context))
+        recoloured = coral(mine, theirs)[:, None] / layer.dim**0.5  # about as long as normalised codes, so that C means the same
         readout = readout_of("svm", _CS, ())
         choice = readout.choose(recoloured, labels, task.folds(), task.num_classes)
         shape = Shape(dims=(layer.dim,), normalise=True, power=False, num_classes=task.num_classes)
-        head, facts = readout.fit(recoloured, labels, choice.best, choice.tried, shape)
+        fitted, facts = readout.fit(recoloured, labels, choice.best, choice.tried, shape)
+        assert isinstance(fitted, LinearHead)
+        head = scale.folded_into(fitted, 1 / layer.dim**0.5)
         temperature = temperature_of(choice.held_out.scores, choice.held_out.labels)
         model = Model(backbone=backbone, classes=task.classes, head=head, layers=(layer.name,), temperature=temperature)
         scores = model.scores(backbone.images(task.store, task.test))
@@ -118,6 +122,28 @@ class Adapt(Method):
 def _unit(backbone: Backbone, task: Task, rows: np.ndarray, layer: Layer, context: Context) -> torch.Tensor:
     found = layer_codes(backbone, backbone.images(task.store, rows), [layer]).to(context.device)
     return prepared(found[:, None], [layer.dim], normalise=True, power=False)[:, 0]
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Mean and standard deviation of each dimension of a domain's codes: float [d]."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def folded_into(self, head: LinearHead, factor: float) -> LinearHead:
+        """The head of codes as they are, from one of standardised codes times a factor."""
+        made = copy.deepcopy(head)
+        made.weight = head.weight * (factor / self.std.to(head.weight))[:, None]
+        made.bias = head.bias - self.mean.to(head.weight) @ made.weight
+        return made
+
+
+def _standardised(codes: torch.Tensor) -> tuple[torch.Tensor, _Scale]:
+    """Each dimension with mean 0 and variance 1; one that never varies stays 0."""
+    mean, std = codes.mean(0), codes.std(0)
+    scale = _Scale(mean, std.clamp_min(1e-6 * float(std.max().clamp_min(1e-12))))
+    return (codes - scale.mean) / scale.std, scale
 
 
 @dataclass(kw_only=True)
