@@ -56,7 +56,8 @@ def test_predictions_name_each_image_and_what_cannot_be_read(model: Path, tmp_pa
         assert cli("predict", model, path)[0] == 3
     status, document, _ = cli("predict", tmp_path / "photos", new)
     assert status == 3
-    assert "is not a backbone" in document["error"]["message"]
+    assert "is no model" in document["error"]["message"]
+    assert "seedbed transfer small DATA" in document["error"]["hint"]
 
 
 def test_the_nearest_image_of_an_image_is_itself(model: Path, tmp_path: Path) -> None:
@@ -67,6 +68,9 @@ def test_the_nearest_image_of_an_image_is_itself(model: Path, tmp_path: Path) ->
     assert near[0]["id"] == "b/3.png"
     assert near[0]["similarity"] == pytest.approx(1, abs=1e-4)
     assert [n["similarity"] for n in near] == sorted((n["similarity"] for n in near), reverse=True)
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    status, document, _ = cli("similar", model, photos, query, tmp_path / "broken.jpg", "--workspace", tmp_path / "ws")
+    assert [bool(row["error"]) for row in document] == [False, True]
     assert cli("similar", model, photos, query, "--num", "999", "--workspace", tmp_path / "ws")[0] == 2
 
 
@@ -75,6 +79,9 @@ def test_an_export_says_how_well_it_agrees(model: Path, tmp_path: Path) -> None:
     assert status == 0
     assert document["max_abs_difference"] < 1e-4
     assert cli("export", model, tmp_path / "m.onnx")[0] == 2
+    (tmp_path / "mine.pt2.json").write_text("mine")
+    assert cli("export", model, tmp_path / "mine.pt2", "--format", "torch-export")[0] == 2
+    assert (tmp_path / "mine.pt2.json").read_text() == "mine"
     status, document, _ = cli("export", model, tmp_path / "m", "--format", "timm")
     assert status == 2
     assert "finetune(stages=0)" in document["error"]["hint"]

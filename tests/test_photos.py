@@ -46,7 +46,14 @@ def test_every_command_of_the_tutorial_runs(photos: Path, capsys: pytest.Capture
     for command in commands:
         assert main(shlex.split(command)[1:]) == 0, command
         assert capsys.readouterr().out, command
-    for made in ("advice/report.html", "advice/model/card.json", "model/head.safetensors", "model.onnx", "model.json", "tuned.pt2"):
+    for made in (
+        "advice/report.html",
+        "advice/model/card.json",
+        "model/head.safetensors",
+        "model.onnx",
+        "model.onnx.json",
+        "tuned.pt2",
+    ):
         assert (photos / made).is_file()
 
 

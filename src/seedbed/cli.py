@@ -226,7 +226,6 @@ def _advise(p: argparse.ArgumentParser) -> None:
     p.add_argument("--download", action="store_true", help="fetch a good network of 224 px first; its size and licence are said")
     p.add_argument("--out", metavar="DIR", help="a new folder for the page and the trained model (default: advice/)")
     p.add_argument("--train-per-class", type=int, metavar="N", help="use so many labelled images of each class only")
-    p.add_argument("--metric", help="of the final score: top1 (default) or mean_class_accuracy")
     _seed(p)
     _device(p)
     _workspace(p)

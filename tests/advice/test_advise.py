@@ -32,7 +32,7 @@ def test_it_says_what_to_take_and_how_well_that_will_do() -> None:
     assert advice.nested.optimism > -1
     assert low - 8 < advice.test.metrics["top1"] < high + 8
     kinds = {e.kind for e in advice.entries}
-    assert {"probe", "joined", "augmented", "finetune"} <= kinds
+    assert {"probe", "joined", "neighbours", "augmented", "finetune"} <= kinds
     assert {e.backbone for e in advice.entries} == set(advice.layers)
     text = str(advice)
     assert f"Take {advice.winner.backbone} by {advice.winner.method}" in text
@@ -125,7 +125,76 @@ def test_a_network_that_cannot_be_opened_is_left_out_and_told() -> None:
 
 
 def test_wrong_wishes_are_told() -> None:
-    with pytest.raises(UsageError, match="minutes = 0"):
-        sb.advise(digits_store(), NETS, minutes=0)
+    for minutes in (0, float("inf"), float("nan")):
+        with pytest.raises(UsageError, match="minutes = "):
+            sb.advise(digits_store(), NETS, minutes=minutes)
     with pytest.raises(BadDataError, match="cannot download|there are no weights"):
         sb.advise(digits_store(), NETS[:1], minutes=0.01, download=True)
+
+
+def test_where_nothing_can_be_raced_it_says_why() -> None:
+    with pytest.raises(BadDataError, match="no network could be raced: vgg16 is left out: .*; resnet50 is left out"):
+        sb.advise(digits_store(), ["vgg16", "resnet50"], minutes=0.01)
+
+
+def test_networks_of_one_name_are_told_apart() -> None:
+    import torch
+
+    def net(width: int) -> sb.Backbone:
+        layers = [torch.nn.Conv2d(3, width, 3, 2), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(9 * width, 2)]
+        return sb.Backbone.wrap(torch.nn.Sequential(*layers), size_px=8)
+
+    advice = sb.advise(digits_store(), [net(4), net(6)], minutes=0.01, train_per_class=5)
+    assert list(advice.layers) == ["Sequential", "Sequential (2)"]
+
+
+def test_a_training_that_diverges_costs_no_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    from seedbed.advice import tuned
+    from seedbed.base.errors import DivergedError
+
+    def diverges(*_: object) -> None:
+        raise DivergedError("the loss is not finite by step 3", "")
+
+    monkeypatch.setattr(tuned, "_held_out", diverges)
+    advice = sb.advise(digits_store(), [NETS[0]], minutes=1, train_per_class=5)
+    assert advice.winner.kind != "finetune"
+
+
+def test_networks_whose_codes_say_nothing_are_left_out_or_lose() -> None:
+    import torch
+
+    flat, broken = (
+        sb.Backbone.wrap(_constant(value), size_px=8, name=name) for value, name in ((0.0, "flat"), (float("nan"), "broken"))
+    )
+    advice = sb.advise(digits_store(), [trained().backbone, flat, broken], minutes=0.02, train_per_class=5)
+    assert any(note.startswith("broken is left out") for note in advice.notes)
+    assert advice.winner.backbone != "flat"
+    assert np.isfinite(list(advice.scenario.scores["flat"].values())).all()
+    json.dumps(advice.to_dict(), allow_nan=False)
+    assert torch is not None
+
+
+def _constant(value: float):
+    import torch
+
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, 2), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(36, 2))
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.fill_(value)
+    return module
+
+
+def test_a_class_may_be_called_anything(make_tree, tmp_path: Path) -> None:
+    photos = make_tree({"$^$": 8, "b<script>": 8})
+    out = tmp_path / "out"
+    sb.advise(photos, ["small(width=2, weights='random', size_px=8)"], minutes=0.01, out=out, workspace=tmp_path / "ws")
+    page = (out / "report.html").read_text()
+    assert "b<script>" not in page
+    assert "b&lt;script&gt;" in page
+    assert (out / "model" / "head.safetensors").is_file()
+
+
+def test_the_rule_names_no_nearest_neighbours() -> None:
+    advice = _advice()
+    assert advice.rule.method is None or "knn" not in advice.rule.method
+    assert {e.kind for e in advice.entries if "knn" in e.method} == {"neighbours"}

@@ -50,3 +50,9 @@ def test_differences_are_of_the_same_images() -> None:
     assert difference == pytest.approx(100 * (a.mean() - b.mean()))
     assert 0 < low < difference < high < 12
     assert paired_difference(a, a, np.arange(300)) == (0.0, (0.0, 0.0))
+
+
+def test_a_winner_that_is_never_wrong_is_not_certain() -> None:
+    found = nested_accuracy(np.ones((20, 2), bool), np.arange(20))
+    assert found.value == 100
+    assert found.interval[0] == pytest.approx(83.9, abs=0.1)  # Wilson's, of 20 images

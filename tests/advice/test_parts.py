@@ -142,7 +142,7 @@ def test_the_curve_rises_and_says_what_twice_the_labels_would_buy() -> None:
     assert curve.doubling_interval is not None
     assert curve.doubling_interval[0] <= curve.doubling <= curve.doubling_interval[1]
     assert curve.doubling < means[-1] - means[0]
-    assert "Twice the labels would add" in curve.sentence
+    assert f"Twice the labels ({curve.num_images[-1]:,} learnt from to" in curve.sentence
     assert curve.law[-1][0] == pytest.approx(2 * curve.num_images[-1])
 
 

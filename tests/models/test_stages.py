@@ -21,7 +21,7 @@ def _built(call: str, size_px: int) -> Backbone:
 def test_every_parameter_of_the_body_has_one_stage(call: str, size_px: int, num: int | None) -> None:
     net = _built(call, size_px)
     stages = stages_of(net)
-    found = [name for stage in stages for name in stage]
+    found = [name for stage in stages for name in stage.parameters]
     heads = tuple(f"{h}." for h in net.heads)
     assert sorted(found) == sorted(n for n, _ in net.module.named_parameters() if not n.startswith(heads))
     assert len(found) == len(set(found))
@@ -30,15 +30,23 @@ def test_every_parameter_of_the_body_has_one_stage(call: str, size_px: int, num:
 
 
 def test_stages_follow_the_depth() -> None:
-    assert [stage[0].split(".")[0] for stage in stages_of(built())] == ["stage1", "stage2", "stage3", "stage4"]
+    assert [stage.parameters[0].split(".")[0] for stage in stages_of(built())] == ["stage1", "stage2", "stage3", "stage4"]
     stages = stages_of(_built("resnet18(stem='small')", 32))
-    assert {name.split(".")[0] for name in stages[1]} == {"layer1"}
-    assert {name.split(".")[0] for name in stages[-1]} == {"layer4"}
+    assert {name.split(".")[0] for name in stages[1].parameters} == {"layer1"}
+    assert {name.split(".")[0] for name in stages[-1].parameters} == {"layer4"}
 
 
 def test_a_vgg_has_a_stage_per_pool_and_per_fully_connected_layer() -> None:
     stages = stages_of(_built("alexnet(stem='small')", 32))
-    assert sum("classifier" in stage[0] for stage in stages) == 2
+    assert sum("classifier" in stage.parameters[0] for stage in stages) == 2
+
+
+def test_modules_without_parameters_have_their_stage_too() -> None:
+    stages = stages_of(built())
+    assert "stage1.norm" in stages[0].modules
+    assert all("head" not in stage.modules for stage in stages)
+    dropped = stages_of(_built("alexnet(stem='small')", 32))
+    assert sum(name == "classifier.0" for stage in dropped for name in stage.modules) == 1  # dropout
 
 
 def test_norms_are_found() -> None:

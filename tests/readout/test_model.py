@@ -82,7 +82,7 @@ def test_the_predictions_of_the_measurement_are_the_models(call: str) -> None:
 def test_an_exported_model_agrees(call: str, kind: str, tmp_path: Path) -> None:
     out = tmp_path / ("model.onnx" if kind == "onnx" else "model.pt2")
     assert export_model(_model(call), out, kind) < 1e-4
-    assert out.with_suffix(".json").is_file()
+    assert out.with_name(f"{out.name}.json").is_file()
     with pytest.raises(UsageError, match="exists"):
         export_model(_model(call), out, kind)
 
@@ -141,3 +141,29 @@ def test_sixteen_views_are_eight_and_their_mirrors() -> None:
     assert view(corner, 4).mean() < 0.6
     unlike = {tuple(v.flatten().tolist()) for v in views}
     assert len(unlike) == NUM_VIEWS
+
+
+def test_saving_leaves_the_backbone_as_it_was(tmp_path: Path) -> None:
+    model = _model(CALLS[0])
+    before = dict(model.backbone.card)
+    model.save(tmp_path)
+    assert model.backbone.card == before
+    assert load_model(tmp_path).num_calibrated == 50
+
+
+def test_a_fine_tuned_network_remembers_where_it_began(tmp_path: Path) -> None:
+    from seedbed.models.checkpoint import read_card
+    from seedbed.models.opening import open_backbone
+
+    tuned = open_backbone("small").with_new_head(("a", "b"), 0)
+    Model(backbone=tuned, classes=tuned.classes).save(tmp_path)
+    told = read_card(tmp_path)["pretrained"]
+    assert told["source"].startswith("Tiny ImageNet")  # pyright: ignore
+    assert told["licence"] == "Apache-2.0"  # pyright: ignore
+
+
+def test_more_neighbours_than_there_are_images() -> None:
+    task = Classification(train_per_class=3).load(digits_store(), 0)
+    measured = METHODS.make("probe(readout='knn', k=[1, 1000])").run(trained().backbone, task, Context())
+    assert measured.facts["k"] in (1, 30)
+    assert set(measured.facts["validation_top1"]) == {"1", "1000"}  # pyright: ignore

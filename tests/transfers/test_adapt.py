@@ -32,7 +32,7 @@ def _batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return (
         torch.randn(8, 3, 8, 8, generator=generator),
         torch.randint(0, 10, (8,), generator=generator),
-        torch.randn(6, 3, 8, 8, generator=generator) + 1,
+        torch.randn(8, 3, 8, 8, generator=generator) + 1,
     )
 
 
@@ -53,7 +53,7 @@ def _loss_of(kind: str, step: int, num_steps: int):
     settings = Adapt(kind=kind, weight=0.7)  # pyright: ignore
     pairs = _Pairs(trainer=None, unlabelled=np.zeros(1), settings=settings)  # pyright: ignore
     mine, labels, theirs = _batch()
-    both = _Both(_Fixed(mine, labels), _Fixed(theirs, torch.full((6,), -1)))  # pyright: ignore
+    both = _Both(_Fixed(mine, labels), _Fixed(theirs, torch.full((8,), -1)))  # pyright: ignore
     layer = network.layer()
     if kind == "deep_coral":
         return network, None, _with_codes(network, layer, pairs._coral), both.batch(step), network.module
@@ -71,6 +71,17 @@ def test_deep_coral_is_cross_entropy_plus_the_distance_of_covariances() -> None:
     assert value.item() == pytest.approx(functional.cross_entropy(network.module(mine), labels).item() + 0.7 * slow, rel=1e-4)
 
 
+@pytest.mark.parametrize("num_parts", [2, 4])
+def test_a_batch_that_was_cut_adapts_all_the_same(num_parts: int) -> None:
+    """Where memory runs out: every part holds both domains."""
+    _, _, loss, (images, labels), module = _loss_of("dann", 3, 10)
+    whole, _ = loss(module, (images, labels))
+    parts = list(zip(images.tensor_split(num_parts), labels.tensor_split(num_parts), strict=True))
+    assert all(0 < (part[1] >= 0).sum() < len(part[1]) for part in parts)
+    summed = sum(loss(module, part)[0].detach() * len(part[1]) / len(labels) for part in parts)
+    assert float(summed) == pytest.approx(whole.item(), rel=1e-4)
+
+
 def test_dann_is_its_two_player_game() -> None:
     """Gradients of one step: the critic learns to tell domains apart, the body to keep it from that, the head as ever."""
     step, num_steps = 3, 10
@@ -83,7 +94,7 @@ def test_dann_is_its_two_player_game() -> None:
     body, head = nn.Sequential(*list(plain.network.children())[:-1]), plain.network[-1]
     codes = body(torch.cat([mine, theirs]))
     classes = functional.cross_entropy(head(codes[:8]), labels)
-    domains = torch.cat([torch.zeros(8), torch.ones(6)])
+    domains = torch.cat([torch.zeros(8), torch.ones(8)])
     game = functional.binary_cross_entropy_with_logits(plain.critic(codes)[:, 0], domains)
     strength = 0.7 * (2 / (1 + math.exp(-10 * step / num_steps)) - 1)
     of_body = list(body.parameters())

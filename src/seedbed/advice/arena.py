@@ -48,16 +48,21 @@ def rough(task: Task, num: int) -> Task:
     known = task.known
     if len(known) <= num:
         return task
-    labels = task.labels(known)
-    ranks = Draw(seed=0, purpose="advice/rough").ranks(task.store.hashes[known])
-    order = np.lexsort((ranks, labels))
-    place = np.empty(len(known), np.int64)  # of each image among its class
-    starts = np.searchsorted(labels[order], labels[order])
-    place[order] = np.arange(len(known)) - starts
-    kept = np.sort(np.lexsort((ranks, place))[:num])
-    is_train = kept < len(task.train)
+    num_train = max(1, round(num * len(task.train) / len(known)))
+    kept_train, kept_validation = _thinned(task, task.train, num_train), _thinned(task, task.validation, max(1, num - num_train))
+    kept = np.concatenate([kept_train, len(task.train) + kept_validation])
     fold = task.fold[kept] if task.fold is not None else None
-    return replace(task, train=known[kept[is_train]], validation=known[kept[~is_train]], fold=fold)
+    return replace(task, train=task.train[kept_train], validation=task.validation[kept_validation], fold=fold)
+
+
+def _thinned(task: Task, rows: np.ndarray, num: int) -> np.ndarray:
+    """Positions of at most `num` of the rows, of every class alike as far as it has them, ascending."""
+    labels = task.labels(rows)
+    ranks = Draw(seed=0, purpose="advice/rough").ranks(task.store.hashes[rows])
+    order = np.lexsort((ranks, labels))
+    place = np.empty(len(rows), np.int64)  # of each image among its class
+    place[order] = np.arange(len(rows)) - np.searchsorted(labels[order], labels[order])
+    return np.sort(np.lexsort((ranks, place))[:num])
 
 
 def _carried(task: Task, store: Store) -> Task:

@@ -40,6 +40,7 @@ class Contender:
     num_rough: int
     images_per_s: float = 0.0  # of a forward pass, once measured
     rates: dict[str, float] = field(default_factory=dict)
+    _held: dict[tuple[int, str], torch.Tensor] = field(default_factory=dict)  # codes by number of images and layer
 
     @property
     def task(self) -> Task:
@@ -81,7 +82,8 @@ class Contender:
         rows = [self.backbone.layer(name) for name in layers]
         each = self._codes(self.task, rows)
         codes = torch.cat([each[la.name] for la in rows], dim=1)[:, None]
-        return self._entry(self.task, rows, codes, "probe" if len(rows) == 1 else "joined", readout=readout)
+        kind: Kind = "neighbours" if readout == "knn" else "probe" if len(rows) == 1 else "joined"
+        return self._entry(self.task, rows, codes, kind, readout=readout)
 
     def augmented(self, layer: str) -> Entry:
         """Sixteen views of every image."""
@@ -93,7 +95,7 @@ class Contender:
     def can_be_augmented(self, layer: str) -> bool:
         """Whether memory holds the codes of all views."""
         needed = 4 * NUM_VIEWS * len(self.task.known) * self.backbone.layer(layer).dim
-        return 3 * needed < _SHARE_OF_MEMORY * free_bytes("cpu")
+        return 3 * needed < _SHARE_OF_MEMORY * min(free_bytes("cpu"), free_bytes(self.backbone.device))
 
     def _that_fit(self, task: Task) -> list[Layer]:
         """Layers whose codes memory holds at once: the later ones first."""
@@ -107,9 +109,19 @@ class Contender:
 
     def _codes(self, task: Task, layers: Sequence[Layer]) -> dict[str, torch.Tensor]:
         """Of the known images, one pass for all layers: float32 [n, d] each."""
-        found = layer_codes(self.backbone, self.backbone.images(task.store, task.known), layers)
-        parts = found.split([la.dim for la in layers], dim=1)
-        return {la.name: part for la, part in zip(layers, parts, strict=True)}
+        num = len(task.known)
+        new = [la for la in layers if (num, la.name) not in self._held]
+        found = layer_codes(self.backbone, self.backbone.images(task.store, task.known), new) if new else torch.zeros(num, 0)
+        parts = dict(zip([la.name for la in new], found.split([la.dim for la in new], dim=1), strict=True)) if new else {}
+        each = {la.name: parts[la.name] if la.name in parts else self._held[num, la.name] for la in layers}
+        if 8 * sum(part.numel() for part in parts.values()) < _SHARE_OF_MEMORY * free_bytes("cpu"):
+            self._held |= {(num, name): part for name, part in parts.items()}
+        return each
+
+    def codes_of(self, task: Task, layer: str) -> torch.Tensor:
+        """Of the known images of the task, or of a first look's: float32 [n, d]."""
+        row = self.backbone.layer(layer)
+        return self._codes(task, [row])[row.name]
 
     def _entry(
         self,
@@ -142,6 +154,7 @@ class Contender:
             seconds=time.monotonic() - started + self.seconds_of_codes(len(codes)) * codes.shape[1],
             num_folds=choice.num_folds,
             is_rough=is_rough,
+            settings=choice.right,
         )
 
 

@@ -15,7 +15,6 @@ from seedbed.advice.arena import rough
 from seedbed.advice.contender import Contender
 from seedbed.base.randomness import Draw
 from seedbed.readout.heads import prepared
-from seedbed.readout.model import layer_codes
 from seedbed.transfers.methods import probe
 from seedbed.transfers.probing import readout_of
 from seedbed.verdicts.scaling import Points, UnfitError, fit_law
@@ -43,14 +42,18 @@ class LearningCurve:
         if self.doubling is None or self.doubling_interval is None:
             return f"What twice the labels would buy cannot be told: {self.why}."
         low, high = self.doubling_interval
-        return f"Twice the labels would add {self.doubling:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}), by the curve."
+        now = self.num_images[-1]
+        return (
+            f"Twice the labels ({now:,} learnt from to {2 * now:,}) would add "
+            f"{self.doubling:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}), by the curve."
+        )
 
 
 def learning_curve(contender: Contender, layer: str) -> LearningCurve:
     """Of a linear readout at a layer."""
     row, task = contender.backbone.layer(layer), rough(contender.task, _MOST)
     known = task.known
-    codes = layer_codes(contender.backbone, contender.backbone.images(task.store, known), [row])
+    codes = contender.codes_of(task, layer)
     codes = prepared(codes[:, None], [row.dim], normalise=True, power=False)
     labels = task.labels(known)
     hashes = task.store.hashes[known]
@@ -62,7 +65,10 @@ def learning_curve(contender: Contender, layer: str) -> LearningCurve:
             continue
         readout = readout_of("svm", probe.C_GRID, ())
         chosen = [readout.choose(codes, torch.from_numpy(labels), folds, task.num_classes).accuracy for folds in parts]
-        sizes.append(round(float(np.mean([len(learnt) for folds in parts for learnt, _ in folds]))))
+        size = round(float(np.mean([len(learnt) for folds in parts for learnt, _ in folds])))
+        if size in sizes:
+            continue  # so few images that two shares are the same ones
+        sizes.append(size)
         found.append(tuple(chosen))
     return _fitted(sizes, found, task.num_classes)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from seedbed.tasks.task import HeldOut
 
-Kind = Literal["probe", "joined", "augmented", "finetune"]
+Kind = Literal["probe", "neighbours", "joined", "augmented", "finetune"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +30,7 @@ class Entry:
     seconds: float
     num_folds: int
     is_rough: bool = False  # a first look at a part of the images
+    settings: tuple[np.ndarray, ...] = ()  # bool [m] each: what every setting that was tried got right, the chosen one's among them
 
     @property
     def right(self) -> np.ndarray:

@@ -6,6 +6,7 @@ well each may serve. The images of a network's source are not needed: its card k
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def scenario_of(contenders: Sequence[Contender], folders: dict[str, Path | None]
     num = len(contenders[0].task.known)
     scores = {c.name: transferability(c) for c in contenders}
     for contender in contenders:
-        source = _source_codes(folders.get(contender.name))
+        source = _source_codes(folders.get(contender.name), contender.backbone.layer().dim)
         if source is None:
             continue
         found = _alike(contender, source)
@@ -58,17 +59,22 @@ def scenario_of(contenders: Sequence[Contender], folders: dict[str, Path | None]
     return Scenario(size=size_of(num), similarity="unknown", num_known=num, measured=None, compared_with=why, scores=scores)
 
 
-def _source_codes(folder: Path | None) -> torch.Tensor | None:
+def _source_codes(folder: Path | None, dim: int) -> torch.Tensor | None:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if folder is None or not (folder / CARD_CODES).is_file():
         return None
-    return load_file(folder / CARD_CODES)["codes"].float()
+    try:
+        found = load_file(folder / CARD_CODES)["codes"].float()
+    except (OSError, SafetensorError, KeyError):
+        return None  # as good as none
+    return found if found.ndim == 2 and found.shape[1] == dim else None
 
 
 def _alike(contender: Contender, source: torch.Tensor) -> Similarity:
     task = rough(contender.task, _MOST)
-    target = codes(contender.backbone, contender.backbone.images(task.store, task.known))
+    target = contender.codes_of(task, contender.backbone.penultimate)
     return similarity(source, target, _digits(contender))
 
 
@@ -84,8 +90,9 @@ def transferability(contender: Contender) -> dict[str, float]:
     """LogME, H-score and k-NN on the penultimate codes; LEEP and NCE where the network has a head of its own classes."""
     task, backbone = rough(contender.task, _MOST), contender.backbone
     images, labels = backbone.images(task.store, task.known), torch.from_numpy(task.labels(task.known))
-    found = codes(backbone, images)
+    found = contender.codes_of(task, backbone.penultimate)
     scores = {"logme": logme(found, labels), "h_score": h_score(found, labels), "knn": knn_accuracy(found, labels)}
+    scores = {name: value for name, value in scores.items() if math.isfinite(value)}  # codes that never vary have none
     if backbone.card.get("images_seen") == 0 or len(backbone.classes) < 2:
         return scores  # a head that was never trained says nothing
     said = logits(backbone, images)

@@ -67,9 +67,13 @@ def negative_transfer(contender: Contender, seconds: float) -> NegativeTransfer:
     name, backbone, task = contender.name, contender.backbone, contender.task
     if backbone.architecture == OWN_MODULE:
         return NegativeTransfer(backbone=name, verdict="undecided", why="no new weights can be drawn for a module of one's own")
+    if len(task.test) < 2:
+        return NegativeTransfer(backbone=name, verdict="undecided", why="there is one test image")
     images_seen = budget(contender, seconds, _NUM_TRAININGS)
     if not images_seen:
-        return NegativeTransfer(backbone=name, verdict="undecided", why=f"{_NUM_TRAININGS} trainings do not fit the time")
+        return NegativeTransfer(
+            backbone=name, verdict="undecided", why=f"{_NUM_TRAININGS} trainings do not fit the time that was left"
+        )
     architecture = BACKBONES.make(backbone.architecture)
 
     def drawn(seed: int) -> Backbone:
@@ -126,10 +130,10 @@ def _best_rate(trainer: Trainer, task: Task) -> float:
 
 
 def _scored(network: Backbone, task: Task) -> np.ndarray:
-    """Percent [n], each test image's share of the primary metric."""
+    """Percent [n], each test image's share of top-1."""
     ranked = rank(logits(network, network.images(task.store, task.test)).numpy())
     measured = task.score(ranked, {})
-    return contributions(task.primary, measured.predictions["labels"], measured.predictions["ranked"])
+    return contributions("top1", measured.predictions["labels"], measured.predictions["ranked"])
 
 
 def _verdict(name: str, found: dict[str, np.ndarray], images_seen: int) -> NegativeTransfer:

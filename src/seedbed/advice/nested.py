@@ -8,9 +8,12 @@ scores, and nothing is trained again. Near duplicates are drawn together. Knows 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+
+from seedbed.metrics.accuracy import share_interval
 
 _NUM_RESAMPLES = 1000
 
@@ -32,10 +35,9 @@ def nested_accuracy(right: np.ndarray, groups: np.ndarray, seed: int = 0) -> Nes
         groups: [n], equal for near duplicates.
     """
     hits = right.astype(np.float64)
-    weights = _resamples(groups, seed)
     winner = int(hits.mean(0).argmax())
     chosen, scores = [], []
-    for weight in weights:
+    for weight in _resamples(groups, seed):
         best = int((weight @ hits).argmax())
         out = weight == 0
         if out.any():
@@ -47,7 +49,11 @@ def nested_accuracy(right: np.ndarray, groups: np.ndarray, seed: int = 0) -> Nes
     value = 100.0 * float(np.mean(chosen))
     # The spread of new images: that of one candidate's score over resamples, around the corrected value.
     low, high = np.percentile(np.array(scores) - np.mean(scores), [2.5, 97.5]) * 100.0
-    return Nested(value=value, interval=(max(0.0, value + low), min(100.0, value + high)), optimism=own - value)
+    # A candidate that is never wrong has no spread here: Wilson's interval over independent images is the least.
+    least, most = share_interval(value, len(np.unique(groups)))
+    return Nested(
+        value=value, interval=(min(max(0.0, value + low), least), max(min(100.0, value + high), most)), optimism=own - value
+    )
 
 
 def paired_difference(a: np.ndarray, b: np.ndarray, groups: np.ndarray, seed: int = 0) -> tuple[float, tuple[float, float]]:
@@ -58,9 +64,10 @@ def paired_difference(a: np.ndarray, b: np.ndarray, groups: np.ndarray, seed: in
     return 100.0 * float(gap.mean()), (float(low), float(high))
 
 
-def _resamples(groups: np.ndarray, seed: int) -> list[np.ndarray]:
+def _resamples(groups: np.ndarray, seed: int) -> Iterator[np.ndarray]:
     """How often each image is drawn, in each resample of the groups: int [n]."""
     _, which = np.unique(groups, return_inverse=True)
     num = int(which.max()) + 1
     generator = np.random.default_rng(seed)
-    return [np.bincount(generator.integers(num, size=num), minlength=num)[which] for _ in range(_NUM_RESAMPLES)]
+    for _ in range(_NUM_RESAMPLES):
+        yield np.bincount(generator.integers(num, size=num), minlength=num)[which]

@@ -17,13 +17,14 @@ from seedbed.advice.entry import Entry, short
 from seedbed.advice.tuned import race_tuning
 from seedbed.base.errors import SeedbedError
 from seedbed.models.backbone import Backbone
+from seedbed.readout.views import NUM_VIEWS
 
 _ROUGH = 2_000  # known images that the first round looks at
 _SHARE_OF_CODES = 0.25  # of the time, that one backbone's first round may take
 _UNTIL_READOUTS, _UNTIL_TUNED = 0.35, 0.6  # shares of the time at which these rounds end
 _NUM_WHOLE = 3  # candidates of the first round that are measured on all images
 _NUM_TUNED = 2  # backbones that are fine-tuned
-_NUM_VIEWS = 16
+_AUGMENTED_COST = 2.0
 
 Opener = Callable[[str], Backbone]
 Say = Callable[[str], None]
@@ -70,18 +71,18 @@ class Race:
             contender = Contender(name=name, backbone=self.open_backbone(name), arena=self.arena, num_rough=_ROUGH)
             num = min(_ROUGH, len(contender.task.known))
             seconds = contender.seconds_of_codes(num) if self.contenders else 0.0
+            if self.contenders and seconds > _SHARE_OF_CODES * self.clock.left():
+                words = f"its codes of {num:,} images would take {seconds:,.0f} s, more than a quarter of the time that is left"
+                self._note(f"{short(name)} is left out: {words}")
+                return
+            found = contender.by_layer()
         except SeedbedError as error:
             if len(self.names) == 1:
                 raise
             self._note(f"{short(name)} is left out: {error.message}")
             return
-        if seconds > _SHARE_OF_CODES * self.clock.left():
-            self._note(
-                f"{short(name)} is left out: its codes of {num:,} images would take {seconds:,.0f} s of the time that is left"
-            )
-            return
         self.contenders[name] = contender
-        self._add(contender.by_layer())
+        self._add(found)
 
     def _on_all_images(self) -> None:
         """What the first round found best, where it looked at a part of the images only."""
@@ -100,7 +101,8 @@ class Race:
     def _joined_and_augmented(self) -> None:
         leader = self.leader
         contender = self.contenders[leader.backbone]
-        own = sorted((e for e in self.entries if e.backbone == leader.backbone and e.kind == "probe"), key=lambda e: -e.accuracy)
+        own = [e for e in self.whole or self.entries if e.backbone == leader.backbone and e.kind == "probe"]
+        own = sorted(own or [e for e in self.entries if e.backbone == leader.backbone], key=lambda e: -e.accuracy)
         layers = list(dict.fromkeys(str(e.layer) for e in own))
         order = [la.name for la in contender.layers]
         num = len(contender.task.known)
@@ -108,18 +110,24 @@ class Race:
             self._add([contender.at(sorted(layers[:2], key=order.index))])
         if contender.seconds_of_codes(num) < self.clock.left(_UNTIL_READOUTS):
             self._add([contender.at(layers[:1], "knn")])
-        seconds = _NUM_VIEWS * contender.seconds_of_codes(num)
         # Learning from 16 times as many codes takes longer than taking them.
-        if 3 * seconds < self.clock.left(_UNTIL_READOUTS) and contender.can_be_augmented(layers[0]):
-            self._add([contender.augmented(layers[0])])
+        seconds = _AUGMENTED_COST * NUM_VIEWS * contender.seconds_of_codes(num)
+        if not contender.can_be_augmented(layers[0]):
+            self._note("sixteen views of each image were not tried: their codes need more memory than is free")
+        elif seconds > self.clock.left(_UNTIL_READOUTS):
+            self._note(f"sixteen views of each image were not tried: they may take {seconds:,.0f} s")
         else:
-            self._note(f"sixteen views of each image were not tried: about {3 * seconds:,.0f} s, or more memory than is free")
+            self._add([contender.augmented(layers[0])])
 
     def _tuned(self) -> None:
         ranked = self.by_rank()[:_NUM_TUNED]
         for i, contender in enumerate(ranked):
             seconds = self.clock.left(_UNTIL_TUNED) / (len(ranked) - i)
-            found = race_tuning(contender, seconds, self.seed, self._note_or_say)
+            try:
+                found = race_tuning(contender, seconds, self.seed, self._note_or_say)
+            except SeedbedError as error:
+                self._note(f"fine-tuning {short(contender.name)} failed: {error.message}")
+                continue
             if found:
                 self._add([found])
 

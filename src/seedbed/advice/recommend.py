@@ -23,6 +23,7 @@ from seedbed.advice.negative import NegativeTransfer, negative_transfer
 from seedbed.advice.nested import Nested, nested_accuracy, paired_difference
 from seedbed.advice.race import Race
 from seedbed.advice.scenario import Scenario, by_rule, rule_words
+from seedbed.base.errors import BadDataError, SeedbedError
 from seedbed.metrics.accuracy import share_interval
 from seedbed.models.codes import codes
 from seedbed.readout.calibration import temperature_of
@@ -45,12 +46,13 @@ class Rule:
     accuracy: float | None = None
     difference: float | None = None
     interval: tuple[float, float] | None = None
+    has_won: bool = False
 
     @property
     def sentence(self) -> str:
-        if self.method is None or self.interval is None:
+        if self.method is None or self.interval is None or self.difference is None:
             return f"The lecture's rule says: {self.words}. That was not measured in the time given."
-        if self.difference == 0:
+        if self.has_won:
             return f"The lecture's rule says: {self.words}. That is what won."
         low, high = self.interval
         agrees = "which is no worse than what won, as far as can be told" if low <= 0 else "and what won is better"
@@ -127,8 +129,8 @@ class Advice:
         low, high = self.nested.interval
         others = sum(not e.is_rough for e in self.entries) - 1
         return (
-            f"best of {others + 1} candidates on images that none had learnt from; expect {self.nested.value:.1f} % on new ones "
-            f"(95 % interval {low:.1f} to {high:.1f}), the choice being allowed for"
+            f"best of {others + 1} candidates on images that none had learnt from. Expect {self.nested.value:.1f} % on new images "
+            f"(95 % interval {low:.1f} to {high:.1f}; the luck of the best of several is taken off)"
         )
 
     def __repr__(self) -> str:
@@ -173,6 +175,7 @@ class Advice:
         hurt = [n.sentence for n in self.negative]
         model = [f"The trained model is in {self.folder / MODEL}."] if self.folder else []
         page = [f"Report: {self.report}"] if self.report else []
+        left = [f"Left out: {note}." for note in self.notes]
         apart = [self.surprise] if self.surprise else []
         return [
             f"Take {short(self.winner.backbone)} by {self.winner.method}: {self.why}.",
@@ -184,6 +187,7 @@ class Advice:
             *hurt,
             self.curve.sentence,
             *([self.more] if self.more else []),
+            *left,
             *model,
             *page,
         ]
@@ -215,20 +219,23 @@ def recommend(race: Race, folders: dict[str, Path | None], say: Callable[[str], 
     """Everything of the advice but where it is written."""
     for name in race.names:
         race.first_look(name)
-    ranked = race.by_rank()
-    scenario = scenario_of(ranked, folders)
+    if not race.contenders:
+        raise BadDataError(f"no network could be raced: {'; '.join(race.notes)}", "Name one that can: --backbone small.")
+    scenario = scenario_of(race.by_rank(), folders)
     say(scenario.sentence)
     race.later_rounds()
+    _measure_rule(race, scenario)
     winner = race.leader
     contender = race.contenders[winner.backbone]
-    curve = learning_curve(contender, _layer_of(race, contender))
-    say(curve.sentence)
     rule = _ruled(race, scenario, winner)
     say(rule.sentence)
-    measured = _tested(race, winner)
+    curve = _curve(race, contender)
+    say(curve.sentence)
+    winner, measured = _tested(race, winner)
     say(f"{winner.name} on the test images: {measured.metrics['top1']:.1f} %")
+    contender = race.contenders[winner.backbone]
     negative = _negative(race, say)
-    nested = nested_accuracy(*_aligned([e for e in race.whole if len(e.images) == len(winner.images)], contender))
+    nested = nested_accuracy(*_aligned(_comparable(race, winner), contender))
     task = contender.task
     return {
         "data": task.store.name,
@@ -259,24 +266,51 @@ def _layer_of(race: Race, contender: Contender) -> str:
     return str(max(own, key=lambda e: e.accuracy).layer)
 
 
+def _curve(race: Race, contender: Contender) -> LearningCurve:
+    if not race.clock.left():
+        return LearningCurve(num_images=(), accuracies=(), why="the time was over")
+    return learning_curve(contender, _layer_of(race, contender))
+
+
+def _measure_rule(race: Race, scenario: Scenario) -> None:
+    """The rule's candidate on all images, where a first look alone had been taken; it may win like any other."""
+    backbone = race.leader.backbone
+    contender = race.contenders[backbone]
+    layers = [la.name for la in contender.layers]
+    first = by_rule(scenario, race.entries, backbone, layers)
+    if first is not None and first.is_rough and not by_rule(scenario, race.whole, backbone, layers) and race.clock.left():
+        race.entries.append(contender.at([str(first.layer)]))
+
+
 def _ruled(race: Race, scenario: Scenario, winner: Entry) -> Rule:
     contender = race.contenders[winner.backbone]
-    layers = [la.name for la in contender.layers]
-    entry = by_rule(scenario, race.whole, winner.backbone, layers)
-    if entry is None and (first := by_rule(scenario, race.entries, winner.backbone, layers)) is not None:
-        entry = contender.at([str(first.layer)])  # a first look alone had been taken
-        race.entries.append(entry)
     words = rule_words(scenario)
+    entry = by_rule(scenario, race.whole, winner.backbone, [la.name for la in contender.layers])
     if entry is None or winner.is_rough:
         return Rule(words=words, method=None)
-    right, groups = _aligned([winner, entry], contender)
+    if entry is winner:
+        return Rule(words=words, method=entry.method, accuracy=entry.accuracy, difference=0.0, interval=(0.0, 0.0), has_won=True)
+    right, groups = _aligned([winner, entry], contender, chosen_alone=True)
     difference, interval = paired_difference(right[:, 0], right[:, 1], groups)
     return Rule(words=words, method=entry.method, accuracy=entry.accuracy, difference=difference, interval=interval)
 
 
-def _aligned(entries: list[Entry], contender: Contender) -> tuple[np.ndarray, np.ndarray]:
-    """Which held-out images each candidate got right, bool [n, m], in one order of images; and their groups of near duplicates."""
-    columns = [entry.right[np.argsort(entry.images)] for entry in entries]
+def _comparable(race: Race, winner: Entry) -> list[Entry]:
+    """Candidates scored on the winner's images."""
+    images = np.sort(winner.images)
+    return [e for e in race.entries if np.array_equal(np.sort(e.images), images)]
+
+
+def _aligned(entries: list[Entry], contender: Contender, *, chosen_alone: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Which held-out images each candidate got right, bool [n, m], in one order of images; and their groups of near duplicates.
+
+    Every setting that a candidate's own was chosen from is a candidate too, unless `chosen_alone`.
+    """
+    columns = []
+    for entry in entries:
+        order = np.argsort(entry.images)
+        of_entry = [entry.right] if chosen_alone or not entry.settings else list(entry.settings)
+        columns += [right[order] for right in of_entry]
     task = contender.task
     images = np.sort(entries[0].images)
     order = np.argsort(task.store.hashes)
@@ -284,11 +318,19 @@ def _aligned(entries: list[Entry], contender: Contender) -> tuple[np.ndarray, np
     return np.stack(columns, axis=1), task.store.groups[rows]
 
 
-def _tested(race: Race, winner: Entry) -> Measurement:
-    """The one final score: trained as `transfer` trains it, on all that is known."""
-    contender = race.contenders[winner.backbone]
-    method = METHODS.make(winner.method)
-    return method.run(contender.backbone, contender.task, Context(seed=race.seed, device=contender.backbone.device))
+def _tested(race: Race, winner: Entry) -> tuple[Entry, Measurement]:
+    """The final score, trained as `transfer` trains it; the next best candidate where a training fails, and that is told."""
+    ranked = sorted((e for e in race.whole if e is not winner), key=lambda e: -e.accuracy)
+    for i, entry in enumerate([winner, *ranked]):
+        contender = race.contenders[entry.backbone]
+        context = Context(seed=race.seed, device=contender.backbone.device)
+        try:
+            return entry, METHODS.make(entry.method).run(contender.backbone, contender.task, context)
+        except SeedbedError as error:
+            if i == len(ranked):
+                raise
+            race.notes.append(f"{entry.name} won, and could not be trained in the end: {error.message}")
+    raise AssertionError("there is a candidate")
 
 
 def _negative(race: Race, say: Callable[[str], None]) -> list[NegativeTransfer]:

@@ -69,7 +69,8 @@ def rule_words(scenario: Scenario) -> str:
         return "fine-tune the whole network"
     if scenario.similarity == "different":
         return "a linear readout of an earlier layer"
-    return "a linear readout of the last codes"
+    unknown = " (if the images are similar, which is not known)" if scenario.similarity == "unknown" else ""
+    return f"a linear readout of the last codes{unknown}"
 
 
 def by_rule(scenario: Scenario, entries: Sequence[Entry], backbone: str, layers: Sequence[str]) -> Entry | None:

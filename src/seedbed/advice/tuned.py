@@ -8,6 +8,7 @@ there is.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _RATES_OF_LAST = (0.03, 0.1)  # where the last stages alone are tuned
 _EPOCHS, _FEWEST_EPOCHS = 30, 5
 _FEWEST, _MOST = 3_000, 64_000  # images seen by a training; the BiT-HyperRule's 500 steps of 128 are the most
 _WARM_UP_STEPS = 4
+_SHARE = 0.25  # of the whole time that fine-tuning one backbone has, about
 TRAININGS = 3.5  # of the full budget that the first two rounds cost
 
 
@@ -65,9 +67,23 @@ def budget(contender: Contender, seconds: float, num_trainings: float) -> int:
     """Images seen by one of so many trainings in so many seconds; 0 where that is too few to be worth anything."""
     num = len(contender.task.known)
     wanted = int(np.clip(_EPOCHS * num, _FEWEST, _MOST))
+    if seconds <= 0:
+        return 0
     affordable = int(seconds * training_rate(contender) / num_trainings)
-    least = min(wanted, max(_FEWEST, _FEWEST_EPOCHS * num))
-    return min(wanted, affordable) if affordable >= least else 0
+    return min(wanted, affordable) if affordable >= _least(num) else 0
+
+
+def _least(num_known: int) -> int:
+    """Images seen by the shortest training that is worth anything."""
+    return min(int(np.clip(_EPOCHS * num_known, _FEWEST, _MOST)), max(_FEWEST, _FEWEST_EPOCHS * num_known))
+
+
+def _would_do(contender: Contender, num_trainings: float) -> str:
+    """How many minutes would, where the rate of training was measured."""
+    if "train" not in contender.rates:
+        return ""
+    seconds = _least(len(contender.task.known)) * num_trainings / contender.rates["train"]
+    return f": it trains on {contender.rates['train']:,.0f} images/s; about --minutes {math.ceil(seconds / _SHARE / 60)} would do"
 
 
 def trainer_of(contender: Contender, task: Task, tuning: Tuning, seed: int, make: Callable[[], Backbone] | None = None) -> Trainer:
@@ -82,7 +98,7 @@ def race_tuning(contender: Contender, seconds: float, seed: int, say: Callable[[
     folds = task.folds()
     images_seen = budget(contender, seconds, TRAININGS + len(folds))
     if not images_seen:
-        say(f"no time to fine-tune {short(contender.name)}: it trains on {training_rate(contender):,.0f} images/s")
+        say(f"no time to fine-tune {short(contender.name)}{_would_do(contender, TRAININGS + len(folds))}")
         return None
     size = batch_size_for(len(task.known))
     left = _configurations(contender.backbone)

@@ -14,7 +14,7 @@ from seedbed.api.networks import open_for
 from seedbed.api.own import new_folder, open_task_store, save_trained, target_of
 from seedbed.base.artifacts import written_aside
 from seedbed.base.device import flushed_denormals
-from seedbed.base.errors import UsageError
+from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.source import Source
 from seedbed.data.store import Store
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OnEvent = Callable[[float, str], None]
 GOOD = "timm('convnext_tiny.in12k_ft_in1k')"  # what --download fetches: 224 px, Apache-2.0, 114 MB
+_GOOD_MB = 114
 REPORT = "report.html"
 
 
@@ -36,7 +37,6 @@ def advise(
     minutes: float = 5.0,
     download: bool = False,
     out: str | Path | None = None,
-    metric: str | None = None,
     train_per_class: int | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -47,13 +47,12 @@ def advise(
     """Race networks, layers and methods on labelled images, and say which to take, how well it will do, and whether pre-training helps.
 
     Args:
-        data: a folder of images by class, a store, or a call string; its test split, found or derived, is scored once, at the end.
+        data: a folder of images by class, a store, or a call string; its test split, found or derived, chooses nothing.
         backbones: folders, call strings or Backbones, or these by name, as `study.backbones()` gives them; without any, the small one that
             comes with seedbed and all weights on this machine.
         minutes: how long it may take.
         download: fetch a good network of 224 px first, and race it too.
         out: a new folder for the page (report.html) and the trained model (model/); without it, nothing is written.
-        metric: of the final score, "top1" (default) or "mean_class_accuracy".
         train_per_class: use so many labelled images of each class only.
         on_event: told (seconds since the start, words) whenever something is known.
 
@@ -77,7 +76,7 @@ def advise(
     from seedbed.advice.recommend import Advice, recommend
     from seedbed.tasks.catalogue import TASKS
 
-    if not minutes > 0:
+    if not 0 < minutes < float("inf"):
         raise UsageError(f"minutes = {minutes} is no time to find anything out in", "5 is usual for some hundred photographs.")
     folder = new_folder(out)
     clock, events = Clock(minutes), []
@@ -87,33 +86,33 @@ def advise(
         if on_event:
             on_event(clock.spent, words)
 
-    named = dict(backbones) if isinstance(backbones, Mapping) else {_called(b, i): b for i, b in enumerate(backbones)}
+    named = dict(backbones) if isinstance(backbones, Mapping) else _named(backbones)
     given: dict[str, Any] = named or {name: name for name in _networks_here()}
     if download:
         given |= {GOOD: _downloaded(say)}
-    target = target_of(data, metric=metric, train_per_class=train_per_class)
+    target = target_of(data, train_per_class=train_per_class)
     arena = Arena(lambda size: open_task_store(target, size, workspace, on_pack), TASKS.make(target.task), seed)
-    opened: dict[str, Backbone] = {}
 
     def open_backbone(name: str) -> Backbone:
-        opened[name] = open_for(given[name], device, data if isinstance(data, Store) else "", seed)
-        return opened[name]
+        return open_for(given[name], device, target.data if isinstance(target.data, str | Store) else "", seed)
 
     race = Race(list(given), open_backbone, arena, clock, seed, say)
     with flushed_denormals():
+        if isinstance(target.data, Store):
+            arena.task(target.data.size_px)  # faults of the data are no network's
         found = recommend(race, {name: _codes_folder(b) for name, b in given.items()}, say)
     advice = Advice(**found, more=_more(list(given), download), events=tuple(events))
-    return _written(advice, race.contenders[advice.winner.backbone], folder, seed) if folder else advice
+    return _written(advice, race.contenders[advice.winner.backbone], folder, seed, minutes) if folder else advice
 
 
-def _written(advice: Advice, contender: Contender, folder: Path, seed: int) -> Advice:
+def _written(advice: Advice, contender: Contender, folder: Path, seed: int, minutes: float) -> Advice:
     """The page and the model in a new folder, whole or not at all."""
     from dataclasses import replace
 
     from seedbed.advice.recommend import MODEL, nearest_to_mistakes
     from seedbed.writeup.advice_page import render_advice
 
-    near = nearest_to_mistakes(advice, contender)
+    near = nearest_to_mistakes(advice, contender) if advice.seconds < 60 * minutes else []
     store = contender.task.store
     advice = replace(advice, folder=folder, report=folder / REPORT)
     with written_aside(folder) as aside:
@@ -121,6 +120,17 @@ def _written(advice: Advice, contender: Contender, folder: Path, seed: int) -> A
         save_trained(advice.test, store, advice.winner.method, seed, aside / MODEL)
         (aside / REPORT).write_text(render_advice(advice, store, near), encoding="utf-8")
     return advice
+
+
+def _named(backbones: Sequence[Any]) -> dict[str, Any]:
+    """By name; a second one of the same name is numbered, the same text twice is one."""
+    found: dict[str, Any] = {}
+    for place, backbone in enumerate(backbones):
+        name = _called(backbone, place)
+        if name in found and found[name] is not backbone and not isinstance(backbone, str | os.PathLike):
+            name = f"{name} ({place + 1})"
+        found[name] = backbone
+    return found
 
 
 def _called(backbone: Any, place: int) -> str:
@@ -143,7 +153,7 @@ def _codes_folder(backbone: Any) -> Path | None:
 
 def _downloaded(say: Callable[[str], None]) -> str:
     """The call of the good network with its weights fetched; its size and licence are said first."""
-    from seedbed.models.weights import download, find_cached
+    from seedbed.models.weights import by_hand, download, find_cached
     from seedbed.models.zoo import BACKBONES
 
     architecture = BACKBONES.make(GOOD)
@@ -152,16 +162,13 @@ def _downloaded(say: Callable[[str], None]) -> str:
     if (found := find_cached(published)) is not None:
         say(f"{GOOD} is on this machine already: {found}; licence {published.licence}")
         return GOOD
-    say(f"fetching {GOOD}: about {_megabytes(GOOD):,.0f} MB, licence {published.licence}")
-    download(published)
+    say(f"fetching {GOOD}: about {_GOOD_MB} MB, licence {published.licence}")
+    try:
+        download(published)
+    except BadDataError as error:
+        hint = f"{by_hand(published).partition('; or give')[0]}. Without --download the networks on this machine are raced."
+        raise BadDataError(error.message, hint) from None
     return GOOD
-
-
-def _megabytes(call: str) -> float:
-    from seedbed.models.zoo import BACKBONES
-
-    architecture = BACKBONES.make(call)
-    return 4e-6 * architecture.build([str(i) for i in range(1000)], architecture.own_size_px() or 224).num_parameters
 
 
 def _more(raced: list[str], downloaded: bool) -> str:
@@ -177,6 +184,6 @@ def _more(raced: list[str], downloaded: bool) -> str:
     assert published is not None
     return (
         "Only the small network that comes with seedbed was raced; one of 224 px that was trained on more usually does better on "
-        f"photographs. seedbed advise DATA --download fetches {GOOD} (about {_megabytes(GOOD):,.0f} MB, licence {published.licence}). "
+        f"photographs. seedbed advise DATA --download fetches {GOOD} (about {_GOOD_MB} MB, licence {published.licence}). "
         f"By hand: {by_hand(published).partition('; or give')[0]}."
     )

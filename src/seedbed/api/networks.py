@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from seedbed.api.data import DEFAULT_PX, open_store, rows_of
 from seedbed.base.artifacts import written_aside
 from seedbed.base.device import choose_device, flushed_denormals
@@ -101,6 +99,7 @@ def _of_size(store: Store, size_px: int | None) -> Store:
 
 def _unfinished(folder: Path, identity: dict[str, Any], device: str) -> Path:
     """Where a training leaves its state, beside its folder: another one of the same name, or on other hardware, finds another place."""
+    import torch
 
     here = {"device": device.partition(":")[0], "threads": torch.get_num_threads(), "torch": torch.__version__}
     return folder.with_name(f"{folder.name}.{fingerprint({**identity, **here})[:8]}.unfinished")

@@ -38,9 +38,19 @@ def load(model: str | os.PathLike[str], *, device: str = "auto") -> Model:
 
     Raises BadDataError where there is none, or it is damaged.
     """
+    from seedbed.models.checkpoint import CARD
+    from seedbed.models.opening import folder_of
     from seedbed.readout.model import load_model
 
-    found = load_model(expanded(model))
+    folder = folder_of(model)
+    if folder is None:
+        raise BadDataError(f"there is no {model}", "Name a folder that seedbed transfer --out or seedbed advise wrote.")
+    if not (folder / CARD).is_file():
+        raise BadDataError(
+            f"{model} is no model: it has no {CARD}",
+            'Make one: seedbed transfer small DATA "probe()" --out MODEL; then name MODEL.',
+        )
+    found = load_model(folder)
     found.backbone.module.to(choose_device(device))
     return found
 
@@ -77,6 +87,8 @@ def predict(
 
     made = model if isinstance(model, ModelOfSeedbed) else load(model, device=device)
     files = image_files([paths] if isinstance(paths, str | os.PathLike) else paths)
+    if not files:
+        raise UsageError("no images were named", "Give image files, or folders of them.")
     found = predict_files(made, files, made.card.get("fit", "crop"), on_progress)
     if all(one.error for one in found):
         raise BadDataError(f"none of the {len(found):,} images can be read: {found[0].path}: {found[0].error}", "Name image files.")
@@ -104,9 +116,10 @@ class Neighbours:
     """The nearest images of one query: ids, labels and cosine similarities in -1..1, the nearest first."""
 
     query: str
-    ids: tuple[str, ...]
-    labels: tuple[str, ...]
-    similarities: tuple[float, ...]
+    ids: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    similarities: tuple[float, ...] = ()
+    error: str | None = None  # why the query could not be read; it has no neighbours then
 
 
 def similar(
@@ -131,7 +144,7 @@ def similar(
 
     Raises:
         UsageError: more neighbours than images, an unknown layer.
-        BadDataError: a path at which nothing is, an image that cannot be read.
+        BadDataError: a path at which nothing is, no image that can be read.
     """
     from seedbed.models.codes import codes as codes_of
     from seedbed.readout.neighbours import nearest
@@ -145,15 +158,20 @@ def similar(
     gallery = codes_of(net, net.images(store, np.arange(store.num_images)), layer, on_progress)
     found: list[Neighbours] = []
     for part in decoded(files, net, store.fit):
-        if part.errors:
-            place, reason = next(iter(part.errors.items()))
-            raise BadDataError(f"cannot read {part.paths[place]}: {reason}", "Name image files that can be opened.")
-        similarities, rows = nearest(gallery, codes_of(net, images_of(part, net), layer), num)
-        found += [_neighbours(store, path, r, s) for path, r, s in zip(part.paths, rows, similarities, strict=True)]
+        rows = iter(())
+        if len(part.pixels):
+            rows = zip(*nearest(gallery, codes_of(net, images_of(part, net), layer), num), strict=True)
+        for i, path in enumerate(part.paths):
+            error = part.errors.get(i)
+            found.append(Neighbours(query=str(path), error=error) if error else _neighbours(store, path, *next(rows)))
+    if all(one.error for one in found):
+        raise BadDataError(
+            f"none of the {len(found):,} images can be read: {found[0].query}: {found[0].error}", "Name image files."
+        )
     return found
 
 
-def _neighbours(store: Store, path: Path, rows: torch.Tensor, similarities: torch.Tensor) -> Neighbours:
+def _neighbours(store: Store, path: Path, similarities: torch.Tensor, rows: torch.Tensor) -> Neighbours:
     where = rows.numpy()
     return Neighbours(
         query=str(path),

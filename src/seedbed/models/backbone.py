@@ -26,6 +26,18 @@ if TYPE_CHECKING:
     from seedbed.data.store import Store
 
 PENULTIMATE = "penultimate"
+_PROVENANCE = (
+    "name",
+    "architecture",
+    "source",
+    "recipe",
+    "images_seen",
+    "weights",
+    "weights_sha256",
+    "licence",
+    "terms_of_use",
+    "view",
+)
 OWN_MODULE = "module()"  # the architecture of a module that no call string builds
 
 
@@ -126,11 +138,16 @@ class Backbone:
         """Images of a store as this network takes them, on its device."""
         return open_images(store, rows, labels, self.preprocessing, self.device)
 
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Where its weights come from: what a network that is trained on from here keeps in its card."""
+        return {key: self.card[key] for key in _PROVENANCE if self.card.get(key) is not None}
+
     def with_new_head(self, classes: Sequence[str], seed: int) -> Backbone:
         """A copy with a head for other classes: the body's weights are kept, the head starts from its named stream."""
         module = copy.deepcopy(self.module)
         replace_heads(module, self.heads, len(classes), seed)
-        return replace(self, module=module, classes=tuple(classes), card={})
+        return replace(self, module=module, classes=tuple(classes), card={"pretrained": self.provenance} if self.provenance else {})
 
 
 def assemble(

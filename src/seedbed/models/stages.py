@@ -7,27 +7,46 @@ parameters is a stage of its own (a fully connected layer, a transformer's block
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import nn
 
 from seedbed.models.backbone import Backbone
 from seedbed.models.layers import Layer, Trace
 
 
-def stages_of(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
-    """Parameter names of each stage of the body, from the input on."""
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Names of its parameters, and of the modules without children that are called in it, batch norm and dropout among them."""
+
+    parameters: tuple[str, ...]
+    modules: tuple[str, ...]
+
+
+def stages_of(backbone: Backbone) -> tuple[Stage, ...]:
+    """The stages of the body that have parameters, from the input on."""
     trace = Trace.run(backbone.module, backbone.size_px, backbone.architecture)
     order = {name: i for i, name in enumerate(trace.nodes)}
     rows = [layer for layer in backbone.layers if layer.name in order]
     ends = [max(order[layer.name], order.get(layer.tap, 0)) for layer in rows]  # batch norm and ReLU are read with their layer
     stage_of_row = _numbered(rows)
-    found: list[list[str]] = [[] for _ in range(max(stage_of_row, default=0) + 1)]
-    for name, _ in backbone.module.named_parameters():
-        if name.startswith(tuple(f"{head}." for head in backbone.heads)):
-            continue
-        called_at = _position(name, order)
+    heads = tuple(f"{head}." for head in backbone.heads)
+
+    def stage(called_at: int) -> int:
         row = next((i for i, end in enumerate(ends) if end >= called_at), len(rows) - 1)
-        found[stage_of_row[row] if rows else 0].append(name)
-    return tuple(tuple(stage) for stage in found if stage)
+        return stage_of_row[row] if rows else 0
+
+    num = max(stage_of_row, default=0) + 1
+    parameters: list[list[str]] = [[] for _ in range(num)]
+    modules: list[list[str]] = [[] for _ in range(num)]
+    for name, _ in backbone.module.named_parameters():
+        if not name.startswith(heads):
+            parameters[stage(_position(name, order))].append(name)
+    for name, module in backbone.module.named_modules():
+        if name and not any(module.children()) and name not in backbone.heads:
+            modules[stage(_position(f"{name}.", order))].append(name)
+    both = zip(parameters, modules, strict=True)
+    return tuple(Stage(parameters=tuple(ps), modules=tuple(ms)) for ps, ms in both if ps)
 
 
 def _numbered(rows: list[Layer]) -> list[int]:

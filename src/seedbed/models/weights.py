@@ -91,8 +91,13 @@ def download(published: Published) -> Path:
 def by_hand(published: Published) -> str:
     """Which file to put where."""
     origin = published.url or (f"https://huggingface.co/{published.hub}" if published.hub else "its authors")
+    file = (
+        f"{_HUB_FILES[0]} from {origin}, save it as {published.file_name}"
+        if published.hub and not published.url
+        else (f"{published.file_name} from {origin}")
+    )
     return (
-        f"Get {published.file_name} from {origin}, and put it into the folder that SEEDBED_WEIGHTS names; or give its path: "
+        f"Get {file}, and put it into a folder that the environment variable SEEDBED_WEIGHTS names; or give its path: "
         "weights='FILE'. weights='download' fetches it; weights='random' does without."
     )
 

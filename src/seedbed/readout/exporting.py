@@ -2,7 +2,7 @@
 
 In: a model and a format. Out: files, and the largest difference between the two on random images. `onnx` and `torch-export` hold
 the whole model: pixels float32 [b, 3, h, w] in 0..255 go in, class scores [b, K] and probabilities [b, K] come out; what the
-classes are called stands beside, in a JSON file of the same name. `timm` is a folder that `timm.create_model("local-dir:FOLDER",
+classes are called stands beside, in a JSON file beside it, model.onnx.json. `timm` is a folder that `timm.create_model("local-dir:FOLDER",
 pretrained=True)` loads, for networks of timm's whose own head is the model's: pixels are normalised outside there, and class scores
 come out.
 """
@@ -23,6 +23,7 @@ from torch import nn
 from seedbed.base.artifacts import file_aside, write_json, written_aside
 from seedbed.base.call import parse_call
 from seedbed.base.errors import UsageError, unknown
+from seedbed.data.decode import RULES
 from seedbed.readout.model import Model
 
 _NUM_CHECKED = 4
@@ -54,10 +55,16 @@ def export_model(model: Model, out: Path, kind: str) -> float:
     """
     if kind not in FORMATS:
         raise unknown("export format", kind, FORMATS)
-    if out.exists():
-        raise UsageError(f"{out} exists", "Name another place, or remove it; nothing there was touched.")
+    for taken in (out, beside(out)):
+        if taken.exists():
+            raise UsageError(f"{taken} exists", "Name another place, or remove it; nothing there was touched.")
     out.parent.mkdir(parents=True, exist_ok=True)
     return FORMATS[kind](model, out)
+
+
+def beside(out: Path) -> Path:
+    """Where it stands what goes in and comes out: model.onnx.json."""
+    return out.with_name(f"{out.name}.json")
 
 
 def _sample(model: Model, num: int) -> torch.Tensor:
@@ -87,12 +94,14 @@ def _program(model: Model) -> tuple[_FromPixels, Any]:
 def _describe(model: Model, out: Path, names: list[str]) -> None:
     """What goes in and comes out, beside the file."""
     preprocessing = model.backbone.preprocessing
-    with file_aside(out.with_suffix(".json")) as aside:
+    with file_aside(beside(out)) as aside:
         write_json(
             aside,
             {
                 "input": f"float32 [batch, 3, {model.backbone.size_px}, {model.backbone.size_px}], RGB, 0..255, not normalised",
-                "resize": f"shorter side to {preprocessing.store_px} px, antialiased bilinear; centre {preprocessing.size_px} px",
+                "resize": f"to {preprocessing.store_px} px, antialiased bilinear ({RULES[model.card.get('fit', 'crop')]}), JPEG decoded "
+                f"at the smallest eighth of its size that is not below that (Pillow: image.draft('RGB', ({preprocessing.store_px}, "
+                f"{preprocessing.store_px}))), turned as EXIF says; of that the centre {preprocessing.size_px} px",
                 "outputs": names,
                 "classes": list(model.classes),
                 "names": model.card.get("names", {}),
@@ -109,11 +118,12 @@ def _torch_export(model: Model, out: Path) -> float:
         warnings.simplefilter("ignore")
         with aside.open("wb") as file:
             torch.export.save(program, file)
+        with aside.open("rb") as file:
+            loaded = torch.export.load(file).module()
+        pixels = _sample(model, _NUM_CHECKED)
+        difference = _difference(_original(whole, pixels), list(loaded(pixels)))
     _describe(model, out, ["scores", "probabilities"])
-    pixels = _sample(model, _NUM_CHECKED)
-    with out.open("rb") as file:
-        loaded = torch.export.load(file).module()
-    return _difference(_original(whole, pixels), list(loaded(pixels)))
+    return difference
 
 
 def _onnx(model: Model, out: Path) -> float:
@@ -133,12 +143,12 @@ def _onnx(model: Model, out: Path) -> float:
         )
         assert made is not None
         made.save(str(aside), external_data=False)
+        session = onnxruntime.InferenceSession(str(aside), providers=["CPUExecutionProvider"])
+        pixels = _sample(model, _NUM_CHECKED)
+        found = [torch.from_numpy(np.asarray(o)) for o in session.run(None, {"pixels": pixels.numpy()})]
+        difference = _difference(_original(whole, pixels), found)
     _describe(model, out, ["scores", "probabilities"])
-    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
-    pixels = _sample(model, _NUM_CHECKED)
-    (name,) = [i.name for i in session.get_inputs()]
-    found = [torch.from_numpy(np.asarray(o)) for o in session.run(None, {name: pixels.numpy()})]
-    return _difference(_original(whole, pixels), found)
+    return difference
 
 
 def _timm(model: Model, out: Path) -> float:

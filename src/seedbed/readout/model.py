@@ -5,7 +5,6 @@ folder is that of the backbone, so whatever takes a backbone takes it:
 
     <model>/  weights.safetensors  card.json     of the network; the card's "model" says what follows
               head.safetensors                   of a head on codes; none where the network's own head is the model's
-              codes.safetensors                  codes and ids of the images it was trained on, where they are kept
 
 Knows nothing of tasks.
 """
@@ -13,7 +12,7 @@ Knows nothing of tasks.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +45,7 @@ class Model:
     flatten: bool = False
     num_views: int = 1
     temperature: float = 1.0
+    num_calibrated: int = 0  # held-out images that the temperature was fitted on; 0: it was not
     card: dict[str, Any] = field(default_factory=dict)  # how it was made, and how well it did
 
     def __repr__(self) -> str:
@@ -85,11 +85,11 @@ class Model:
             "flatten": self.flatten,
             "num_views": self.num_views,
             "temperature": self.temperature,
+            "num_calibrated": self.num_calibrated,
             "head": self.head.settings() if self.head else None,
             **self.card,
         }
-        self.backbone.card = {**self.backbone.card, KEY: told}
-        save_backbone(self.backbone, folder)
+        save_backbone(replace(self.backbone, card={**self.backbone.card, KEY: told}), folder)
         if self.head:
             write_tensors(folder / HEAD, self.head.state_dict())
 
@@ -111,7 +111,7 @@ def load_model(folder: str | Path) -> Model:
     told: Any = card.get(KEY)
     if told is None:
         return Model(backbone=backbone, classes=backbone.classes)
-    own = {"classes", "layers", "flatten", "num_views", "temperature", "head"}
+    own = {"classes", "layers", "flatten", "num_views", "temperature", "num_calibrated", "head"}
     try:
         head = build_head(told["head"]) if told["head"] else None
         if head:
@@ -127,6 +127,7 @@ def load_model(folder: str | Path) -> Model:
         flatten=bool(told["flatten"]),
         num_views=int(told["num_views"]),
         temperature=float(told["temperature"]),
+        num_calibrated=int(told.get("num_calibrated", 0)),
         card={key: value for key, value in told.items() if key not in own},
     )
 

@@ -87,6 +87,8 @@ def h_score(codes: torch.Tensor, labels: torch.Tensor, *, shrink: bool = True) -
     covariance = centred.T @ centred / len(values)
     if not shrink:
         return float(torch.trace(torch.linalg.pinv(covariance, rtol=1e-10) @ between))
+    if float(torch.trace(covariance)) <= 0:
+        return 0.0  # codes that never vary tell nothing apart
     share = _shrinkage(centred, covariance)
     dim = values.shape[1]
     eye = torch.eye(dim, dtype=torch.float64, device=values.device) * (torch.trace(covariance) / dim)

@@ -2,21 +2,21 @@
 
 In: codes of both, penultimate, as they are. Out: numbers, and what they mean on a scale that is made with known pairs.
 
-- *Proxy A-distance* (Ben-David et al. 2007): 2 (1 - 2 e), with e the error of a linear classifier that tells the sets apart, here a softmax
-  regression in two-fold cross-validation on as many codes of each. 0: it cannot; 2: it always can. Good for a first look; it is
-  near 2 for almost any two sets, so it ranks far ones badly.
+- *Proxy A-distance* (Ben-David et al. 2007): 2 (1 - 2 e), with e the error of a linear classifier that tells the sets apart, here a
+  softmax regression in two-fold cross-validation on as many codes of each. 0: it cannot; 2: it always can. Good for a first look;
+  it is near 2 for almost any two sets, so it ranks far ones badly.
 - *KID* (Binkowski et al. 2018): the squared maximum mean discrepancy under the kernel (x.y / d + 1)^3, unbiased, so that it means
-the same for
-  any number of images. Codes are first divided by the root mean square of the reference's, so that networks can be compared. Good
-  for ranking.
-- *position*: KID between source and target as a share of KID between source and scikit-learn's handwritten digits, both through the same
-  network: 0 is the source's own kind, 1 as far as digits are from photographs.
+  the same for any number of images. Here codes are first brought to the length sqrt(d), so that x.y / d is their cosine and
+  networks can be compared. Good for ranking.
+- *position*: the square root of KID between source and target over that between source and scikit-learn's handwritten digits, all
+  through the same network: 0 is the source's own kind, 1 as far as digits are from photographs.
 
 Knows nothing of labels.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +61,7 @@ def similarity(source: torch.Tensor, target: torch.Tensor, far: torch.Tensor | N
         proxy_a_distance=proxy_a_distance(mine, theirs),
         kid=value,
         kid_error=error,
-        position=(max(0.0, value) / of_far) ** 0.5 if of_far and of_far > 0 else None,
+        position=(max(0.0, value) / of_far) ** 0.5 if of_far and of_far > 0 and math.isfinite(value) else None,
     )
 
 

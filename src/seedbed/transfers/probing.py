@@ -32,6 +32,7 @@ class Choice:
     held_out: HeldOut  # at the best value
     positions: np.ndarray  # of the held-out images among the known: int64 [m]
     num_folds: int
+    right: tuple[np.ndarray, ...]  # bool [m] for each value tried
 
     @property
     def accuracy(self) -> float:
@@ -82,9 +83,9 @@ class Readout(ABC):
             scored, failed = self.tried(codes[learnt], labels[learnt], codes[held_out], num_classes)
             parts.append(scored)
             unsolved |= set(failed)
-        common = [value for value in parts[0] if all(value in part for part in parts)]
-        scores = {value: torch.cat([part[value] for part in parts]) for value in common}
+        scores = {value: torch.cat([part[value] for part in parts]) for value in parts[0]}
         positions = np.concatenate([held_out for _, held_out in folds])
+        assert len(positions), "nothing is held out to choose by"
         truth = labels[torch.from_numpy(positions).to(labels.device)]
         right = {value: (s.argmax(1) == truth).double().mean().item() * 100 for value, s in scores.items()}
         best = max(right, key=lambda v: (right[v], -v))
@@ -95,6 +96,7 @@ class Readout(ABC):
             held_out=HeldOut(scores=scores[best].cpu(), labels=truth.cpu()),
             positions=positions,
             num_folds=len(folds),
+            right=tuple((s.argmax(1) == truth).cpu().numpy() for s in scores.values()),
         )
 
 
@@ -144,18 +146,19 @@ class Neighbours(Readout):
         self, codes: torch.Tensor, labels: torch.Tensor, queries: torch.Tensor, num_classes: int
     ) -> tuple[dict[float, torch.Tensor], list[float]]:
         gallery, of_gallery = _flat(codes, labels)
-        numbers = sorted({min(k, len(gallery)) for k in self.numbers})
-        similarities, rows = nearest(gallery, queries.flatten(0, 1), numbers[-1])
+        reach = {k: min(k, len(gallery)) for k in sorted(set(self.numbers))}  # all there are, where there are fewer
+        similarities, rows = nearest(gallery, queries.flatten(0, 1), max(reach.values()))
         shape = (*queries.shape[:2], num_classes)
-        return {k: vote(similarities, of_gallery[rows], num_classes, k).view(shape).sum(1) for k in numbers}, []
+        return {k: vote(similarities, of_gallery[rows], num_classes, n).view(shape).sum(1) for k, n in reach.items()}, []
 
     def fit(
         self, codes: torch.Tensor, labels: torch.Tensor, value: float, tried: Mapping[str, float], shape: Shape
     ) -> tuple[Head, dict[str, Any]]:
         gallery, of_gallery = _flat(codes, labels)
         how = {"normalise": shape.normalise, "power": shape.power}
-        head = NeighboursHead.of(gallery, of_gallery, shape.num_classes, int(value), shape.dims, **how)
-        return head, {"k": int(value)}
+        k = min(int(value), len(gallery))
+        head = NeighboursHead.of(gallery, of_gallery, shape.num_classes, k, shape.dims, **how)
+        return head, {"k": k}
 
 
 def readout_of(name: str, c: tuple[float, ...], k: tuple[int, ...]) -> Readout:

@@ -179,7 +179,7 @@ def tune(trainer: Trainer, train: Callable[[np.ndarray, float], Backbone] | None
     if len(task.folds()) > 1:  # few labels: those that chose are learnt from too
         network, num_train = run(known, rate), len(known)
     temperature = temperature_of(held_out.scores, held_out.labels)
-    model = Model(backbone=network, classes=task.classes, temperature=temperature)
+    model = Model(backbone=network, classes=task.classes, temperature=temperature, num_calibrated=len(held_out.labels))
     return Tuned(
         learning_rate=rate,
         tried=tried,
@@ -216,14 +216,15 @@ def _freed(network: Backbone, tuning: Tuning, prefix: str = "") -> tuple[dict[st
         return {}, []
     stages, module = stages_of(network), network.module
     num = len(stages) if tuning.stages == "all" else int(tuning.stages)
-    frozen = {name for stage in stages[: len(stages) - num] for name in stage}
+    below = stages[: len(stages) - num]
+    frozen = {name for stage in below for name in stage.parameters}
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name not in frozen)
-    depth = {name: len(stages) - i for i, stage in enumerate(stages) for name in stage}
+    depth = {name: len(stages) - i for i, stage in enumerate(stages) for name in stage.parameters}
     scales = {f"{prefix}{name}": tuning.stage_decay**d for name, d in depth.items() if name not in frozen}
-    paths = {path for path, m in module.named_modules() if m in set(norms_of(module))}
-    owned = {name.rpartition(".")[0] for name in frozen}
-    resting = [module.get_submodule(p) for p in sorted(paths) if tuning.batch_norm == "rests" or p in owned]
+    resting = [module.get_submodule(path) for stage in below for path in stage.modules]
+    if tuning.batch_norm == "rests":
+        resting += norms_of(module)
     return scales, resting
 
 

@@ -84,7 +84,8 @@ def _show_outcome(options: Namespace, document: dict[str, Any]) -> None:
         what = next(name for name in ("k", "c", "learning_rate") if name in chosen)
         rows = [{what: name, "validation_top1": value} for name, value in tried.items()]
         show_rows(options, f"{what} was chosen on validation images:", rows)
-    for name, wider in (("c", "probe(c=[...])"), ("learning_rate", "finetune(learning_rates=[...])")):
+    method = str(document["method"]).partition("(")[0]
+    for name, wider in (("c", f"{method}(c=[...])"), ("learning_rate", f"{method}(learning_rates=[...])")):
         if chosen.get(f"{name}_at_edge"):
             say(options, f"{name} lies at an end of those tried: a wider grid may do better, {wider}")
 
@@ -93,7 +94,8 @@ def predict(options: Namespace) -> Result:
     from seedbed import api
 
     with Bar("predicting") as bar:
-        found = api.predict(options.model, options.paths, device=options.device, on_progress=bar)
+        model = api.load(options.model, device=options.device)
+        found = api.predict(model, options.paths, on_progress=bar)
     document = [
         {
             "path": one.path,
@@ -106,7 +108,8 @@ def predict(options: Namespace) -> Result:
     ]
     failed = [row for row in document if row["error"]]
     rows = [{"path": row["path"], "label": row["label"], "%": 100 * row["probability"]} for row in document if not row["error"]]
-    show_rows(options, f"{len(rows):,} images, probabilities calibrated on held-out images:", rows[:_SHOWN])
+    held_out = f"calibrated on {model.num_calibrated:,} held-out images" if model.num_calibrated else "not calibrated"
+    show_rows(options, f"{len(rows):,} images, probabilities {held_out}:", rows[:_SHOWN])
     if len(rows) > _SHOWN:
         say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
     for row in failed:
@@ -132,8 +135,11 @@ def similar(options: Namespace) -> Result:
     document = []
     for one in found:
         rows = [{"id": i, "label": la, "similarity": s} for i, la, s in zip(one.ids, one.labels, one.similarities, strict=True)]
-        document.append({"query": one.query, "neighbours": rows})
-        show_rows(options, f"{one.query}:", rows)
+        document.append({"query": one.query, "neighbours": rows, "error": one.error})
+        if one.error:
+            say(options, f"cannot read {one.query}: {one.error}")
+        else:
+            show_rows(options, f"{one.query}:", rows)
     return document, 0
 
 
@@ -142,9 +148,10 @@ def export(options: Namespace) -> Result:
 
     difference = api.export(options.model, options.out, format=options.format)
     document = {"model": str(options.out), "format": options.format, "max_abs_difference": difference}
+    described = f"; what goes in and comes out stands in {options.out}.json" if options.format != "timm" else ""
     say(
         options,
-        f"{options.model} -> {options.out} ({options.format})",
+        f"{options.model} -> {options.out} ({options.format}){described}",
         f"largest difference from the original on random images: {difference:.1e}",
     )
     return document, 0
@@ -166,7 +173,6 @@ def advise(options: Namespace) -> Result:
             download=options.download,
             out=options.out or _free_name("advice"),
             train_per_class=options.train_per_class,
-            metric=options.metric,
             seed=options.seed,
             device=options.device,
             workspace=options.workspace,

@@ -93,7 +93,7 @@ def layer_points(advice: Advice, backbone: str) -> list[tuple[str, float]]:
     """Layer and accuracy of a linear readout on it, in order of depth; the first look where there is no other."""
     found: dict[str, float] = {}
     for entry in sorted(advice.entries, key=lambda e: not e.is_rough):  # a measurement on all images stands in for its first look
-        if entry.backbone == backbone and entry.kind == "probe" and "readout" not in entry.method:
+        if entry.backbone == backbone and entry.kind == "probe":
             found[str(entry.layer)] = entry.accuracy
     return [(layer, found[layer]) for layer in advice.layers[backbone] if layer in found]
 

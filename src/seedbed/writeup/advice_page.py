@@ -15,6 +15,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from seedbed import __version__
 from seedbed.advice.entry import Entry, short
 from seedbed.advice.recommend import Advice
 from seedbed.data.decode import decode
@@ -22,7 +23,7 @@ from seedbed.data.store import Store
 from seedbed.writeup import advice_figures as figures
 from seedbed.writeup import numbers
 
-_TILE_PX = 72
+_TILE_PX = 112
 _MOST_ROWS = 40
 _MOST_GROUPS = 12
 
@@ -60,6 +61,7 @@ def render_advice(advice: Advice, store: Store, neighbours: Sequence[tuple[int, 
         neighbours=[_strip(store, query, near) for query, near in neighbours],
         duplicates=_duplicates(store),
         scores=_scores(advice),
+        version=__version__,
     )
 
 

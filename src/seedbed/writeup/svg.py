@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK = "#010203"  # replaced by currentColor
-RC: dict[Any, Any] = {"svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 10, "axes.unicode_minus": False}
+RC: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "axes.unicode_minus": False,
+    "text.parse_math": False,
+}
 
 
 def as_svg(figure: Figure, name: str) -> str:

@@ -46,6 +46,13 @@ class Adaptation(TaskKind):
             train, validation = train[~aside], train[aside]
             known = np.concatenate([train, validation])
             fold = few_folds(class_of_leaf[store.leaves[known]], store.groups[known], len(classes))
+        sizes = np.bincount(class_of_leaf[store.leaves[train]], minlength=len(classes))
+        if not len(validation) or (sizes == 0).any():
+            raise BadDataError(
+                f"{store.name}: the labelled domain has too few images to split validation off, or none to learn class "
+                f"{classes[int(sizes.argmin())]!r} from",
+                "Add labelled images: at least two in every class, five or more to learn anything.",
+            )
         return Task(
             store=store,
             train=train,

@@ -56,8 +56,8 @@ class Classification(TaskKind):
             pool, validation = pool[~aside], pool[aside]
         if not len(validation):
             raise BadDataError(
-                f"{store.name} has too few images to split validation off: one training image in every class",
-                "Add images: at least two training images in some classes, five or more in each to learn anything.",
+                f"{store.name} has too few images to split validation off: one training image in every class, the others being test images",
+                "Add images: at least three in some classes where the test split is taken from them, and five or more to learn anything.",
             )
         own = {"chosen": known.classes, "class_of_leaf": known.class_of_leaf} if self.recipe else {}
         fold = None if is_found else _folds(known, np.concatenate([pool, validation]))

@@ -122,6 +122,7 @@ class Adapt(Method):
         head = scale.folded_into(fitted, 1 / layer.dim**0.5)
         temperature = temperature_of(choice.held_out.scores, choice.held_out.labels)
         model = Model(backbone=backbone, classes=task.classes, head=head, layers=(layer.name,), temperature=temperature)
+        model.num_calibrated = len(choice.held_out.labels)
         scores = model.scores(backbone.images(task.store, task.test))
         facts = {**self._facts(unlabelled), "layer": layer.name, **facts, **choice.facts(), "num_train": len(known)}
         return task.score(rank(scores.numpy()), facts, model)
@@ -196,7 +197,7 @@ class _Pairs:
 
 @dataclass
 class _Both:
-    """Labelled and unlabelled batches joined; labels of the unlabelled are -1."""
+    """Labelled and unlabelled images in turn, so that any part of a batch holds both; labels of the unlabelled are -1."""
 
     labelled: Stream
     unlabelled: Stream
@@ -204,7 +205,7 @@ class _Both:
 
     @property
     def batch_size(self) -> int:
-        return self.labelled.batch_size
+        return self.labelled.batch_size  # images seen are counted in labelled ones
 
     @property
     def seed(self) -> int:
@@ -212,8 +213,9 @@ class _Both:
 
     def batch(self, step: int) -> Batch:
         self.step = step
-        mine, theirs = self.labelled.batch(step), self.unlabelled.batch(step)
-        return torch.cat([mine[0], theirs[0]]), torch.cat([mine[1], theirs[1]])
+        pairs = zip(self.labelled.batch(step), self.unlabelled.batch(step), strict=True)
+        images, labels = (torch.stack(pair, dim=1).flatten(0, 1) for pair in pairs)
+        return images, labels
 
 
 def _with_codes(network: Backbone, layer: Layer, second: Callable[[torch.Tensor, int], torch.Tensor]) -> Loss:
@@ -221,7 +223,7 @@ def _with_codes(network: Backbone, layer: Layer, second: Callable[[torch.Tensor,
 
     def loss(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         images, labels = batch
-        order = torch.argsort(labels < 0, stable=True)  # a batch that was cut keeps both kinds together
+        order = torch.argsort((labels < 0).int(), stable=True)
         images, labels = images[order], labels[order]
         caught: list[torch.Tensor] = []
         handle = layer.hook(network.module, lambda output: caught.append(layer.pooled(output)))
@@ -231,7 +233,7 @@ def _with_codes(network: Backbone, layer: Layer, second: Callable[[torch.Tensor,
             handle.remove()
         num = int((labels >= 0).sum())
         value = functional.cross_entropy(scores[:num], labels[:num]) if num else scores.sum() * 0
-        if 1 < num < len(labels) - 1:
+        if min(num, len(labels) - num) > 1:  # a covariance needs two images of each
             value = value + second(caught[0], num)
         return value, (scores.detach()[:num].argmax(1) == labels[:num]).sum()
 

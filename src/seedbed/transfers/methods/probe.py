@@ -88,6 +88,7 @@ class Probe(Method):
             layers=tuple(la.name for la in best),
             flatten=self.flatten,
             temperature=temperature_of(choice.held_out.scores, choice.held_out.labels),
+            num_calibrated=len(choice.held_out.labels),
         )
         facts = {
             "layer": _named(best),

@@ -72,6 +72,7 @@ class ProbeAugmented(Method):
             layers=(layer.name,),
             num_views=NUM_VIEWS,
             temperature=temperature_of(choice.held_out.scores, choice.held_out.labels),
+            num_calibrated=len(choice.held_out.labels),
         )
         facts = {
             "layer": layer.name,
