@@ -41,9 +41,10 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. Errors are printed here and nowhere else."""
-    # torch's threads spin while they wait for each other, which on a machine that does something else beside costs a factor of ten and
-    # more (docs/log.md); this is read when torch is first imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # torch's threads spin while they wait for each other, which on a machine that does something else beside can cost a factor of ten and
+    # more; let them sleep soon (docs/log.md). This is read when torch is first imported.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in arguments
     try:
