@@ -104,6 +104,7 @@ def test_the_command_leaves_a_page_and_a_model_that_predicts(tmp_path: Path) -> 
     assert document["candidates"][0]["value"] >= document["candidates"][-1]["value"]
     assert "leader:" in told
     page = (out / "report.html").read_text()
+    assert "mathdefault" not in page  # numbers of axes are plain text
     for words in ("In short", "Which layer", "What more labels would buy", "Does pre-training help?", "Surest mistakes", "<svg"):
         assert words in page
     Image.fromarray(np.asarray(digits_store(8).pixels[3])).save(tmp_path / "three.png")

@@ -45,6 +45,7 @@ def map_svg(advice: Advice) -> str:
         position = scenario.measured.position if scenario.measured else None
         low, high = min(20.0, scenario.num_known / 2), max(200_000.0, 2.0 * scenario.num_known)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         axes.set_xlim(low, high)
         axes.set_ylim(0, max(1.2, 1.1 * (position or 0)))
         top = axes.get_ylim()[1]
