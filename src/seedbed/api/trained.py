@@ -37,6 +37,12 @@ def load(model: str | os.PathLike[str], *, device: str = "auto") -> Model:
     """The model in a folder that `transfer` or `advise` wrote; a backbone's folder is a model by its own head.
 
     Raises BadDataError where there is none, or it is damaged.
+
+    Example:
+        >>> import seedbed as sb
+        >>> model = sb.load("small")
+        >>> len(model.classes), model.num_calibrated
+        (200, 0)
     """
     from seedbed.models.checkpoint import CARD
     from seedbed.models.opening import folder_of
@@ -103,6 +109,13 @@ def export(model: Model | str | os.PathLike[str], out: str | os.PathLike[str], *
 
     Raises:
         UsageError: an unknown format, a place that is taken, a package that is not installed, a model that the format cannot hold.
+
+    Example:
+        >>> import seedbed as sb, tempfile
+        >>> store = sb.pack("digits()", tempfile.mkdtemp() + "/digits.store", size_px=8)
+        >>> measured = sb.transfer("small(width=4, weights='random')", store, "probe(c=[10.0])", train_per_class=10)
+        >>> sb.export(measured.model, tempfile.mkdtemp() + "/model.pt2", format="torch-export") < 1e-4
+        True
     """
     from seedbed.readout.exporting import export_model
     from seedbed.readout.model import Model as ModelOfSeedbed
@@ -145,6 +158,16 @@ def similar(
     Raises:
         UsageError: more neighbours than images, an unknown layer.
         BadDataError: a path at which nothing is, no image that can be read.
+
+    Example:
+        >>> import seedbed as sb, tempfile
+        >>> from PIL import Image
+        >>> folder = tempfile.mkdtemp()
+        >>> store = sb.pack("digits()", folder + "/digits.store", size_px=8)
+        >>> Image.fromarray(store.pixels[5]).save(folder + "/five.png")
+        >>> [found] = sb.similar("small(width=4, weights='random')", store, folder + "/five.png", num=1)
+        >>> found.ids, found.labels
+        (('0005',), ('5',))
     """
     from seedbed.models.codes import codes as codes_of
     from seedbed.readout.neighbours import nearest

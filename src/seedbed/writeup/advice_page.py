@@ -15,11 +15,11 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from seedbed import __version__
 from seedbed.advice.entry import Entry, short
 from seedbed.advice.recommend import Advice
 from seedbed.data.decode import decode
 from seedbed.data.store import Store
+from seedbed.trials.provenance import versions
 from seedbed.writeup import advice_figures as figures
 from seedbed.writeup import numbers
 
@@ -61,7 +61,7 @@ def render_advice(advice: Advice, store: Store, neighbours: Sequence[tuple[int, 
         neighbours=[_strip(store, query, near) for query, near in neighbours],
         duplicates=_duplicates(store),
         scores=_scores(advice),
-        version=__version__,
+        version=versions()["seedbed"],
     )
 
 
