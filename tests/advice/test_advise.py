@@ -11,7 +11,7 @@ import pytest
 from tiny import cli, digits_store, trained
 
 import seedbed as sb
-from seedbed.advice.recommend import Advice
+from seedbed.advice.advice import Advice
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.tasks.task import Task
 

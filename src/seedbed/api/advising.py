@@ -20,8 +20,8 @@ from seedbed.data.source import Source
 from seedbed.data.store import Store
 
 if TYPE_CHECKING:
+    from seedbed.advice.advice import Advice
     from seedbed.advice.contender import Contender
-    from seedbed.advice.recommend import Advice
     from seedbed.models.backbone import Backbone
 
 OnEvent = Callable[[float, str], None]
@@ -70,10 +70,11 @@ def advise(
         >>> advice.scenario.size, advice.winner.kind in ("probe", "joined", "augmented", "finetune")
         ('small', True)
     """
+    from seedbed.advice.advice import Advice
     from seedbed.advice.arena import Arena
     from seedbed.advice.clock import Clock
     from seedbed.advice.race import Race
-    from seedbed.advice.recommend import Advice, recommend
+    from seedbed.advice.recommend import recommend
     from seedbed.tasks.catalogue import TASKS
 
     if not 0 < minutes < float("inf"):
@@ -109,7 +110,8 @@ def _written(advice: Advice, contender: Contender, folder: Path, seed: int, minu
     """The page and the model in a new folder, whole or not at all."""
     from dataclasses import replace
 
-    from seedbed.advice.recommend import MODEL, nearest_to_mistakes
+    from seedbed.advice.advice import MODEL
+    from seedbed.advice.recommend import nearest_to_mistakes
     from seedbed.writeup.advice_page import render_advice
 
     near = nearest_to_mistakes(advice, contender) if advice.seconds < 60 * minutes else []

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from seedbed.advice.advice import Advice
 from seedbed.advice.entry import short
-from seedbed.advice.recommend import Advice
 from seedbed.advice.scenario import LARGE_FROM
 from seedbed.readout.similarity import SIMILAR_BELOW
 from seedbed.writeup import numbers

@@ -15,8 +15,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from seedbed.advice.advice import Advice
 from seedbed.advice.entry import Entry, short
-from seedbed.advice.recommend import Advice
 from seedbed.data.decode import decode
 from seedbed.data.store import Store
 from seedbed.trials.provenance import versions
