@@ -199,3 +199,14 @@ def test_the_rule_names_no_nearest_neighbours() -> None:
     advice = _advice()
     assert advice.rule.method is None or "knn" not in advice.rule.method
     assert {e.kind for e in advice.entries if "knn" in e.method} == {"neighbours"}
+
+
+def test_photographs_with_the_network_that_comes_with_seedbed(real_data: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    photos = real_data / "hymenoptera"
+    advice = sb.advise(photos, ["small"], minutes=0.3, workspace=tmp_path, on_event=lambda _, words: told.append(words))
+    assert told[0].startswith("leader: small / probe(layer=")
+    assert (advice.scenario.size, advice.scenario.similarity) == ("small", "similar")
+    assert advice.scenario.shared_classes == ("bees",)
+    assert advice.nested.value > 70
+    assert advice.test.metrics["top1"] > 65
