@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def _loss_of(kind: str, step: int, num_steps: int):
     """Our loss of one batch, on a copy of the network, and the copy."""
     from seedbed.transfers.methods.adapt import Adapt
 
-    network = copy.deepcopy(trained().backbone)
+    network = replace(trained().backbone, module=copy.deepcopy(trained().backbone.module))
     network.module.eval()
     settings = Adapt(kind=kind, weight=0.7)  # pyright: ignore
     pairs = _Pairs(trainer=None, unlabelled=np.zeros(1), settings=settings)  # pyright: ignore
