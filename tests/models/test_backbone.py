@@ -100,3 +100,13 @@ def test_a_module_where_a_backbone_is_wanted_is_sent_to_wrap() -> None:
         with pytest.raises(UsageError) as caught:
             use(torch.nn.Flatten())
         assert "sb.Backbone.wrap(module, size_px=32)" in caught.value.hint
+
+
+def test_a_backbone_can_be_copied_after_any_layer_was_asked_for() -> None:
+    import copy
+
+    net = built()
+    assert net.layer("stage2.conv").tap
+    copied = copy.deepcopy(net)
+    assert copied.module is not net.module
+    assert copied.layer("stage2.conv") == net.layer("stage2.conv")

@@ -121,6 +121,10 @@ class Backbone:
     def _trace(self) -> Trace:
         return Trace.run(self.module, self.size_px, self.architecture)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the trace, whose graph cannot be copied; it is made again when it is needed."""
+        return {name: value for name, value in self.__dict__.items() if name != "_trace"}
+
     @property
     def size_px(self) -> int:
         """Side of the input, px."""
