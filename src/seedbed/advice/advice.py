@@ -67,7 +67,6 @@ class Advice:
     num_images: int
     num_classes: int
     classes: tuple[str, ...]
-    class_sizes: tuple[int, ...]
     scenario: Scenario
     winner: Entry
     entries: tuple[Entry, ...]
@@ -80,7 +79,6 @@ class Advice:
     mistakes: tuple[Mistake, ...]
     notes: tuple[str, ...]
     layers: Mapping[str, tuple[str, ...]]  # of each backbone, in order of depth
-    num_folds: int
     seconds: float
     folder: Path | None = None
     more: str = ""  # what larger weights would need
@@ -92,14 +90,14 @@ class Advice:
         return {"backbone": self.winner.backbone, "method": self.winner.method, "why": self.why}
 
     @property
-    def test_interval(self) -> tuple[float, float]:
+    def interval_on_test(self) -> tuple[float, float]:
         return share_interval(self.test.metrics["top1"], len(self.test.predictions["labels"]))
 
     @property
     def surprise(self) -> str:
         """What to think of a test score that chance does not explain; nothing where it does."""
         expected, (low, high) = self.nested.value, self.nested.interval
-        found, (least, most) = self.test.metrics["top1"], self.test_interval
+        found, (least, most) = self.test.metrics["top1"], self.interval_on_test
         gap = found - expected
         allowed = ((high - low) ** 2 + (most - least) ** 2) ** 0.5 / 2
         if abs(gap) <= allowed:
@@ -124,7 +122,7 @@ class Advice:
 
     def to_dict(self, seed: int = 0) -> dict[str, Any]:
         """As `seedbed advise --json` prints it."""
-        low, high = self.test_interval
+        low, high = self.interval_on_test
         return {
             "num_images": self.num_images,
             "num_classes": self.num_classes,
@@ -156,7 +154,7 @@ class Advice:
 
     def lines(self) -> list[str]:
         """The advice for the eye."""
-        low, high = self.test_interval
+        low, high = self.interval_on_test
         num = len(self.test.predictions["labels"])
         hurt = [n.sentence for n in self.negative]
         model = [f"The trained model is in {self.folder / MODEL}."] if self.folder else []

@@ -124,15 +124,12 @@ class Race:
         for i, contender in enumerate(ranked):
             seconds = self.clock.left(_UNTIL_TUNED) / (len(ranked) - i)
             try:
-                found = race_tuning(contender, seconds, self.seed, self._note_or_say)
+                found = race_tuning(contender, seconds, self.seed, say=self.say, note=self._note)
             except SeedbedError as error:
                 self._note(f"fine-tuning {short(contender.name)} failed: {error.message}")
                 continue
             if found:
                 self._add([found])
-
-    def _note_or_say(self, words: str) -> None:
-        (self._note if words.startswith("no time") else self.say)(words)
 
     def _add(self, found: Sequence[Entry]) -> None:
         before = self.leader if self.entries else None

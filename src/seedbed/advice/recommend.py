@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -34,8 +33,8 @@ NUM_MISTAKES = 12
 _NUM_ASKED, _NUM_NEAR, _MOST_NEAR = 4, 6, 5_000  # mistakes that are looked up, their neighbours, images that these are sought in
 
 
-def recommend(race: Race, folders: dict[str, Path | None], say: Callable[[str], None]) -> dict[str, Any]:
-    """Everything of the advice but where it is written."""
+def recommend(race: Race, folders: dict[str, Path | None], say: Callable[[str], None]) -> Advice:
+    """The advice, but for where it is written."""
     for name in race.names:
         race.first_look(name)
     if not race.contenders:
@@ -44,39 +43,35 @@ def recommend(race: Race, folders: dict[str, Path | None], say: Callable[[str], 
     say(scenario.sentence)
     race.later_rounds()
     _measure_rule(race, scenario)
-    winner = race.leader
+    winner, measured = _tested(race, race.leader)
     contender = race.contenders[winner.backbone]
+    say(f"{winner.name} on the test images: {measured.metrics['top1']:.1f} %")
     rule = _ruled(race, scenario, winner)
     say(rule.sentence)
     curve = _curve(race, contender)
     say(curve.sentence)
-    winner, measured = _tested(race, winner)
-    say(f"{winner.name} on the test images: {measured.metrics['top1']:.1f} %")
-    contender = race.contenders[winner.backbone]
     negative = _negative(race, say)
     nested = nested_accuracy(*_aligned(_comparable(race, winner), contender))
     task = contender.task
-    return {
-        "data": task.store.name,
-        "num_images": task.store.num_images,
-        "num_classes": task.num_classes,
-        "classes": task.classes,
-        "class_sizes": tuple(int(n) for n in np.bincount(task.labels(task.known), minlength=task.num_classes)),
-        "scenario": scenario,
-        "winner": winner,
-        "entries": tuple(race.entries),
-        "nested": nested,
-        "test": measured,
-        "curve": curve,
-        "negative": tuple(negative),
-        "rule": rule,
-        "confusion": _confusion(winner, task.num_classes),
-        "mistakes": _mistakes(winner, contender),
-        "notes": tuple(race.notes),
-        "layers": {c.name: tuple(la.name for la in c.layers) for c in race.contenders.values()},
-        "num_folds": winner.num_folds,
-        "seconds": race.clock.spent,
-    }
+    return Advice(
+        data=task.store.name,
+        num_images=task.store.num_images,
+        num_classes=task.num_classes,
+        classes=task.classes,
+        scenario=scenario,
+        winner=winner,
+        entries=tuple(race.entries),
+        nested=nested,
+        test=measured,
+        curve=curve,
+        negative=tuple(negative),
+        rule=rule,
+        confusion=_confusion(winner, task.num_classes),
+        mistakes=_mistakes(winner, contender),
+        notes=tuple(race.notes),
+        layers={c.name: tuple(la.name for la in c.layers) for c in race.contenders.values()},
+        seconds=race.clock.spent,
+    )
 
 
 def _layer_of(race: Race, contender: Contender) -> str:
@@ -173,10 +168,11 @@ def nearest_to_mistakes(advice: Advice, contender: Contender) -> list[tuple[int,
     """Rows of the surest mistakes, each with the known images nearest to it by the penultimate codes, and their similarities."""
     task, backbone = contender.task, contender.backbone
     queries = np.array([m.row for m in advice.mistakes[:_NUM_ASKED]], np.int64)
-    known = rough(task, _MOST_NEAR).known
+    part = rough(task, _MOST_NEAR)
+    known = part.known
     if not len(queries) or len(known) <= _NUM_NEAR:
         return []
-    gallery, asked = (codes(backbone, backbone.images(task.store, rows)) for rows in (known, queries))
+    gallery, asked = contender.codes_of(part, backbone.penultimate), codes(backbone, backbone.images(task.store, queries))
     similarities, places = nearest(gallery, asked, _NUM_NEAR + 1)
     found = []
     for query, row, values in zip(queries.tolist(), places.numpy(), similarities.tolist(), strict=True):

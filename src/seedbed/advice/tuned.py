@@ -34,6 +34,9 @@ _SHARE = 0.25  # of the whole time that fine-tuning one backbone has, about
 TRAININGS = 3.5  # of the full budget that the first two rounds cost
 
 
+Say = Callable[[str], None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
     """What is tried."""
@@ -92,13 +95,13 @@ def trainer_of(contender: Contender, task: Task, tuning: Tuning, seed: int, make
     return Trainer(make or (lambda: backbone.with_new_head(task.classes, seed)), task, tuning, seed, backbone.device)
 
 
-def race_tuning(contender: Contender, seconds: float, seed: int, say: Callable[[str], None]) -> Entry | None:
-    """The best configuration of fine-tuning, measured on every fold; None where there is no time for it."""
+def race_tuning(contender: Contender, seconds: float, seed: int, *, say: Say, note: Say) -> Entry | None:
+    """The best configuration of fine-tuning, measured on every fold; None where there is none, and `note` is told why."""
     task, started = contender.task, time.monotonic()
     folds = task.folds()
     images_seen = budget(contender, seconds, TRAININGS + len(folds))
     if not images_seen:
-        say(f"no time to fine-tune {short(contender.name)}{_would_do(contender, TRAININGS + len(folds))}")
+        note(f"no time to fine-tune {short(contender.name)}{_would_do(contender, TRAININGS + len(folds))}")
         return None
     size = batch_size_for(len(task.known))
     left = _configurations(contender.backbone)
@@ -106,7 +109,7 @@ def race_tuning(contender: Contender, seconds: float, seed: int, say: Callable[[
         scored = {c: _accuracy(contender, task, c.tuning(max(size, images_seen // part), size), folds[0], seed) for c in left}
         alive = [c for c in left if scored[c] >= 0]
         if not alive:
-            say(f"fine-tuning {short(contender.name)} diverged at every learning rate")
+            note(f"fine-tuning {short(contender.name)} diverged at every learning rate")
             return None
         left = sorted(alive, key=lambda c: -scored[c])[: max(1, len(left) // 2 if part == 4 else 1)]
         best = left[0]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,11 @@ from seedbed.data.store import Store
 
 if TYPE_CHECKING:
     from seedbed.advice.advice import Advice
+    from seedbed.advice.arena import Arena
+    from seedbed.advice.clock import Clock
     from seedbed.advice.contender import Contender
     from seedbed.models.backbone import Backbone
+    from seedbed.trials.data import Data
 
 OnEvent = Callable[[float, str], None]
 GOOD = "timm('convnext_tiny.in12k_ft_in1k')"  # what --download fetches: 224 px, Apache-2.0, 114 MB
@@ -50,7 +54,7 @@ def advise(
         data: a folder of images by class, a store, or a call string; its test split, found or derived, chooses nothing.
         backbones: folders, call strings or Backbones, or these by name, as `study.backbones()` gives them; without any, the small one that
             comes with seedbed and all weights on this machine.
-        minutes: how long it may take.
+        minutes: how long it may take; a first look, the final score and the page are had in any case.
         download: fetch a good network of 224 px first, and race it too.
         out: a new folder for the page (report.html) and the trained model (model/); without it, nothing is written.
         train_per_class: use so many labelled images of each class only.
@@ -73,12 +77,7 @@ def advise(
     if not 0 < minutes < float("inf"):
         raise UsageError(f"minutes = {minutes:g}: give a positive number", "5 is usual for some hundred photographs.")
     folder = new_folder(out)
-    from seedbed.advice.advice import Advice
-    from seedbed.advice.arena import Arena
     from seedbed.advice.clock import Clock
-    from seedbed.advice.race import Race
-    from seedbed.advice.recommend import recommend
-    from seedbed.tasks.catalogue import TASKS
 
     clock, events = Clock(minutes), []
 
@@ -87,34 +86,46 @@ def advise(
         if on_event:
             on_event(clock.spent, words)
 
-    named = dict(backbones) if isinstance(backbones, Mapping) else _named(backbones)
-    given: dict[str, Any] = named or {name: name for name in _networks_here()}
-    if download:
-        given |= {GOOD: _downloaded(say)}
+    given = _raced(backbones, download, say)
     target = target_of(data, train_per_class=train_per_class)
-    arena = Arena(lambda size: open_task_store(target, size, workspace, on_pack), TASKS.make(target.task), seed)
+    images = target.data if isinstance(target.data, str | Store) else ""
+    arena = _arena(target, seed, lambda size: open_task_store(target, size, workspace, on_pack))
+    advice, contender = _found(given, lambda name: open_for(given[name], device, images, seed), arena, clock, say)
+    advice = replace(advice, more=_more(list(given), download), events=tuple(events))
+    return _written(advice, contender, folder, seed, in_time=clock.left() > 0) if folder else advice
 
-    def open_backbone(name: str) -> Backbone:
-        return open_for(given[name], device, target.data if isinstance(target.data, str | Store) else "", seed)
 
-    race = Race(list(given), open_backbone, arena, clock, seed, say)
+def _arena(target: Data, seed: int, open_at: Callable[[int], Store]) -> Arena:
+    """The task; a store is opened at its own size at once, as faults of the data are no network's."""
+    from seedbed.advice.arena import Arena
+    from seedbed.tasks.catalogue import TASKS
+
+    arena = Arena(open_at, TASKS.make(target.task), seed)
+    if isinstance(target.data, Store):
+        arena.task(target.data.size_px)
+    return arena
+
+
+def _found(
+    given: dict[str, Any], open_backbone: Callable[[str], Backbone], arena: Arena, clock: Clock, say: Callable[[str], None]
+) -> tuple[Advice, Contender]:
+    """The advice without what is said of it, and the winner's backbone."""
+    from seedbed.advice.race import Race
+    from seedbed.advice.recommend import recommend
+
+    race = Race(list(given), open_backbone, arena, clock, arena.seed, say)
     with flushed_denormals():
-        if isinstance(target.data, Store):
-            arena.task(target.data.size_px)  # faults of the data are no network's
-        found = recommend(race, {name: _codes_folder(b) for name, b in given.items()}, say)
-    advice = Advice(**found, more=_more(list(given), download), events=tuple(events))
-    return _written(advice, race.contenders[advice.winner.backbone], folder, seed, minutes) if folder else advice
+        advice = recommend(race, {name: _codes_folder(b) for name, b in given.items()}, say)
+    return advice, race.contenders[advice.winner.backbone]
 
 
-def _written(advice: Advice, contender: Contender, folder: Path, seed: int, minutes: float) -> Advice:
-    """The page and the model in a new folder, whole or not at all."""
-    from dataclasses import replace
-
+def _written(advice: Advice, contender: Contender, folder: Path, seed: int, *, in_time: bool) -> Advice:
+    """The page and the model in a new folder, whole or not at all; images nearest to mistakes only where there is time left."""
     from seedbed.advice.advice import MODEL
     from seedbed.advice.recommend import nearest_to_mistakes
     from seedbed.writeup.advice_page import render_advice
 
-    near = nearest_to_mistakes(advice, contender) if advice.seconds < 60 * minutes else []
+    near = nearest_to_mistakes(advice, contender) if in_time else []
     store = contender.task.store
     advice = replace(advice, folder=folder, report=folder / REPORT)
     with written_aside(folder) as aside:
@@ -122,6 +133,14 @@ def _written(advice: Advice, contender: Contender, folder: Path, seed: int, minu
         save_trained(advice.test, store, advice.winner.method, seed, aside / MODEL)
         (aside / REPORT).write_text(render_advice(advice, store, near), encoding="utf-8")
     return advice
+
+
+def _raced(backbones: Sequence[Any] | Mapping[str, Any], download: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Backbones by name: those that were named or those on this machine, and the good one where it is to be fetched."""
+    from seedbed.models.local import networks_here
+
+    named = dict(backbones) if isinstance(backbones, Mapping) else _named(backbones)
+    return (named or {name: name for name in networks_here()}) | ({GOOD: _downloaded(say)} if download else {})
 
 
 def _named(backbones: Sequence[Any]) -> dict[str, Any]:
@@ -141,12 +160,6 @@ def _called(backbone: Any, place: int) -> str:
     return str(backbone.card.get("name") or f"{backbone.architecture} ({place + 1})")
 
 
-def _networks_here() -> list[str]:
-    from seedbed.models.local import networks_here
-
-    return networks_here()
-
-
 def _codes_folder(backbone: Any) -> Path | None:
     from seedbed.models.opening import folder_of
 
@@ -155,7 +168,7 @@ def _codes_folder(backbone: Any) -> Path | None:
 
 def _downloaded(say: Callable[[str], None]) -> str:
     """The call of the good network with its weights fetched; its size and licence are said first."""
-    from seedbed.models.weights import by_hand, download, find_cached
+    from seedbed.models.weights import download, file_to_get, find_cached
     from seedbed.models.zoo import BACKBONES
 
     architecture = BACKBONES.make(GOOD)
@@ -168,7 +181,7 @@ def _downloaded(say: Callable[[str], None]) -> str:
     try:
         download(published)
     except BadDataError as error:
-        hint = f"{by_hand(published).partition('; or give')[0]}. Without --download the networks on this machine are raced."
+        hint = f"{file_to_get(published)}. Without --download the networks on this machine are raced."
         raise BadDataError(error.message, hint) from None
     return GOOD
 
@@ -179,7 +192,7 @@ def _more(raced: list[str], downloaded: bool) -> str:
 
     if downloaded or not set(raced) <= set(SHIPPED):
         return ""
-    from seedbed.models.weights import by_hand
+    from seedbed.models.weights import file_to_get
     from seedbed.models.zoo import BACKBONES
 
     published = BACKBONES.make(GOOD).published()
@@ -187,5 +200,5 @@ def _more(raced: list[str], downloaded: bool) -> str:
     return (
         "Only the small network that comes with seedbed was raced; one of 224 px that was trained on more usually does better on "
         f"photographs. seedbed advise DATA --download fetches {GOOD} (about {_GOOD_MB} MB, licence {published.licence}). "
-        f"By hand: {by_hand(published).partition('; or give')[0]}."
+        f"By hand: {file_to_get(published)}."
     )

@@ -88,17 +88,18 @@ def download(published: Published) -> Path:
     raise BadDataError(f"{published.name} has no published weights", "Give a file of your own: weights='FILE'.")
 
 
-def by_hand(published: Published) -> str:
-    """Which file to put where."""
+def file_to_get(published: Published) -> str:
+    """Which file to get from where, and where to put it: a sentence."""
     origin = published.url or (f"https://huggingface.co/{published.hub}" if published.hub else "its authors")
-    file = (
-        f"{_HUB_FILES[0]} from {origin}, save it as {published.file_name}"
-        if published.hub and not published.url
-        else (f"{published.file_name} from {origin}")
-    )
+    renamed = f"{_HUB_FILES[0]} from {origin}, save it as {published.file_name}"
+    file = renamed if published.hub and not published.url else f"{published.file_name} from {origin}"
+    return f"Get {file}, and put it into a folder that the environment variable SEEDBED_WEIGHTS names"
+
+
+def by_hand(published: Published) -> str:
+    """What to do where weights are not there."""
     return (
-        f"Get {file}, and put it into a folder that the environment variable SEEDBED_WEIGHTS names; or give its path: "
-        "weights='FILE'. weights='download' fetches it; weights='random' does without."
+        f"{file_to_get(published)}; or give its path: weights='FILE'. weights='download' fetches it; weights='random' does without."
     )
 
 

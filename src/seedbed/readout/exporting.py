@@ -133,7 +133,7 @@ def _onnx(model: Model, out: Path) -> float:
     except ImportError as error:
         raise UsageError(
             f"ONNX needs the package {error.name}",
-            "Install it: pip install 'seedbed[onnx]'; or --format torch-export, which needs none.",
+            "Install what it needs: pip install onnx onnxruntime onnxscript; or --format torch-export, which needs nothing more.",
         ) from None
     whole, program = _program(model)
     with file_aside(out) as aside, warnings.catch_warnings():
