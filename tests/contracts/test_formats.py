@@ -106,12 +106,58 @@ def _torchvision(root: Path, encode: Callable[..., bytes]) -> str:
     return f"torchvision('EuroSAT', {str(root)!r})"
 
 
+def _listed(root: Path, files: list[str], encode: Callable[..., bytes]) -> list[str]:
+    for i, file in enumerate(files):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_bytes(encode(i, (16, 16), "JPEG"))
+    return files
+
+
+def _sun397(root: Path, encode: Callable[..., bytes]) -> str:
+    classes = ("a/abbey", "c/church/indoor", "c/church/outdoor")
+    files = _listed(root, [f"{folder}/sun_{i}.jpg" for folder in classes for i in range(4)], encode)
+    (root / "ClassName.txt").write_text("".join(f"/{folder}\n" for folder in classes))
+    (root / "Training_01.txt").write_text("".join(f"/{file}\n" for file in files[::2]))
+    (root / "Testing_01.txt").write_text("".join(f"/{file}\n" for file in files[1::2]))
+    return f"sun397({str(root)!r})"
+
+
+def _cub200(root: Path, encode: Callable[..., bytes]) -> str:
+    classes = ("001.Black_footed_Albatross", "002.Laysan_Albatross")
+    files = _listed(root / "images", [f"{folder}/{i}.jpg" for folder in classes for i in range(4)], encode)
+    (root / "images.txt").write_text("".join(f"{i} {file}\n" for i, file in enumerate(files, 1)))
+    (root / "image_class_labels.txt").write_text("".join(f"{i} {1 + (i > 4)}\n" for i in range(1, 9)))
+    (root / "classes.txt").write_text("".join(f"{i} {folder}\n" for i, folder in enumerate(classes, 1)))
+    (root / "train_test_split.txt").write_text("".join(f"{i} {i % 2}\n" for i in range(1, 9)))
+    return f"cub200({str(root)!r})"
+
+
+def _mit67(root: Path, encode: Callable[..., bytes]) -> str:
+    files = _listed(root / "Images", [f"{room}/{i}.jpg" for room in ("bar", "tv_studio") for i in range(4)], encode)
+    (root / "TrainImages.txt").write_text("\r\n".join(files[::2]))
+    (root / "TestImages.txt").write_text("\r\n".join(files[1::2]))
+    return f"mit67({str(root)!r})"
+
+
+def _flowers102(root: Path, encode: Callable[..., bytes]) -> str:
+    from scipy.io import savemat
+
+    _listed(root / "jpg", [f"image_{i:05d}.jpg" for i in range(1, 7)], encode)
+    savemat(root / "imagelabels.mat", {"labels": np.array([1, 102] * 3, np.uint8)})
+    savemat(root / "setid.mat", {"trnid": np.array([1, 2]), "valid": np.array([3, 4]), "tstid": np.array([5, 6])})
+    return f"flowers102({str(root)!r})"
+
+
 EXAMPLES: dict[str, Callable[[Path, Callable[..., bytes]], str]] = {
+    "cub200": _cub200,
     "digits": lambda root, encode: "digits()",
+    "flowers102": _flowers102,
     "folder": _folder,
     "huggingface": _huggingface,
     "ilsvrc": _ilsvrc,
     "manifest": _manifest,
+    "mit67": _mit67,
+    "sun397": _sun397,
     "tiny_imagenet": _tiny_imagenet,
     "torchvision": _torchvision,
     "toy": lambda root, encode: "toy(per_class=2, test_per_class=1)",

@@ -118,11 +118,14 @@ def transfer(
     made = METHODS.make(method)
     folder = new_folder(out)
     data = target_of(task, train_per_class=train_per_class, recipe=recipe, metric=metric, labelled=labelled)
-    check_task(made, method, data.task)
+    if made.takes == ("adaptation",) and data.labelled is None:
+        check_task(made, method, "classification")  # before anything is packed
     net = open_for(backbone, device, data.data if isinstance(data.data, str | Store) else "", seed)
     made.check(net)
     store = open_task_store(data, net.preprocessing.store_px, workspace, on_pack)
-    target = TASKS.make(data.task).load(store, seed)
+    call = data.task_of(store, made.takes)
+    check_task(made, method, call)
+    target = TASKS.make(call).load(store, seed)
     with flushed_denormals():
         measured = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
     if folder is not None and measured.model is not None:

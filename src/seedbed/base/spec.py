@@ -75,13 +75,25 @@ def fingerprint(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.compare}
-        return {"is": type(value).__name__, **fields}
+        counted = [f for f in dataclasses.fields(value) if f.compare and not _is_idle(f, getattr(value, f.name))]
+        return {"is": type(value).__name__, **{f.name: _plain(getattr(value, f.name)) for f in counted}}
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     return value
+
+
+_LATER = "later"
+
+
+def later(default: Any) -> Any:
+    """The field of a setting that was added to a class of settings: at its default it changes no fingerprint, so no finished work is lost."""
+    return dataclasses.field(default=default, metadata={_LATER: True})
+
+
+def _is_idle(field: dataclasses.Field[Any], value: Any) -> bool:
+    return _LATER in field.metadata and value == field.default
 
 
 def _bent(cls: type, values: Mapping[str, Any]) -> dict[str, str]:

@@ -42,6 +42,29 @@ def decode(data: bytes, size_px: int, fit: Fit = "crop") -> tuple[np.ndarray, in
         raise ValueError(_reason(data, error)) from None
 
 
+def decode_whole(data: bytes, short_px: int, long_px: int, *, upright: bool = False) -> tuple[np.ndarray, int, int]:
+    """The whole image as uint8 [h, w, 3], its shorter side `short_px` unless the longer one would exceed `long_px`; width and height as found.
+
+    Its orientation tag is looked at only if it is to be `upright`: boxes are px of the file as it lies there. Raises ValueError with a reason.
+    """
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if upright:
+                image = ImageOps.exif_transpose(image)
+            width, height = image.size
+            inner = whole_size(width, height, short_px, long_px)
+            image.draft("RGB", inner)
+            return _resized(_on_white(image), inner, (0, 0, *image.size)), width, height
+    except Exception as error:  # a damaged file may fail anywhere in a decoder
+        raise ValueError(_reason(data, error)) from None
+
+
+def whole_size(width: int, height: int, short_px: int, long_px: int) -> tuple[int, int]:
+    """Width and height of an image whose shorter side becomes `short_px`, or less where the longer would exceed `long_px`."""
+    scale = min(short_px / min(width, height), long_px / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 def fit_square(image: Image.Image, size_px: int, fit: Fit = "crop") -> np.ndarray:
     """An image of any mode as uint8 [size_px, size_px, 3]."""
     rgb = _on_white(image)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError
+from seedbed.data.annotations import NO_LABEL, Boxes
 from seedbed.data.files import EncodedPixels
 from seedbed.data.hierarchy import ROOT, Hierarchy
 from seedbed.data.source import Loaded, Pixels, Source, listing_fingerprint
@@ -82,11 +83,11 @@ def join(sources: Mapping[str, Source]) -> Source:
     classes = tuple(sorted(labels))
     place = {label: i for i, label in enumerate(classes)}
     firsts = np.cumsum([0, *(len(p.classes) for p in parts)])
-    leaves = np.concatenate([first + p.leaves for first, p in zip(firsts, parts, strict=False)])
+    leaves = np.concatenate([np.where(p.leaves < 0, NO_LABEL, first + p.leaves) for first, p in zip(firsts, parts, strict=False)])
     return Source(
         name=" + ".join(f"{name}: {part.name}" for name, part in sources.items()),
         ids=ids[order],
-        leaves=np.array([place[label] for label in labels], np.int32)[leaves][order],
+        leaves=np.append(np.array([place[label] for label in labels], np.int32), NO_LABEL)[leaves][order],
         splits=np.concatenate([p.splits for p in parts])[order],
         classes=classes,
         pixels=_reader([p.pixels for p in parts], which, rows),
@@ -95,6 +96,33 @@ def join(sources: Mapping[str, Source]) -> Source:
         hierarchy=_hierarchy(sources),
         parts=which,
         part_names=tuple(names),
+        annotations=_annotations(sources, [place[label] for label in labels], firsts, order),
+    )
+
+
+def _annotations(sources: Mapping[str, Source], place: Sequence[int], firsts: np.ndarray, order: np.ndarray) -> Boxes | None:
+    """The boxes of all, under the joined labels; other annotations cannot be joined."""
+    found = {name: part.annotations for name, part in sources.items()}
+    if not any(found.values()):
+        return None
+    for name, one in found.items():
+        if not isinstance(one, Boxes):
+            has = f"{one.kind}" if one else "one label an image"
+            raise UsageError(
+                f"{name} has {has}, and data sets are joined that have one label an image all, or boxes all", "Name two of one kind."
+            )
+    boxes = [one for one in found.values() if isinstance(one, Boxes)]
+    new_row = np.empty(len(order), np.int64)
+    new_row[order] = np.arange(len(order))
+    starts = np.cumsum([0, *(part.num_images for part in sources.values())])
+    rows = np.concatenate([new_row[start + one.rows] for start, one in zip(starts, boxes, strict=False)])
+    labels = np.concatenate([first + one.labels for first, one in zip(firsts, boxes, strict=False)])
+    by_row = np.argsort(rows, kind="stable")
+    return Boxes(
+        rows=rows[by_row],
+        labels=np.array(place, np.int32)[labels][by_row],
+        corners=np.concatenate([one.corners for one in boxes])[by_row],
+        difficult=np.concatenate([one.difficult for one in boxes])[by_row],
     )
 
 

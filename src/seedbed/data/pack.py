@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,13 +26,14 @@ from seedbed.base.errors import BadDataError, UsageError, unknown
 from seedbed.base.randomness import item_hashes
 from seedbed.base.workers import do_jobs
 from seedbed.data import decode, splits
+from seedbed.data.annotations import Boxes, Relevance, write_annotations
 from seedbed.data.duplicates import COARSE_PX, burst_hashes
 from seedbed.data.files import EncodedPixels
 from seedbed.data.packing_job import Form, Job, loader_of, one_by_one
 from seedbed.data.packing_job import Packed as Packing
 from seedbed.data.sinks import Bytes, PixelRows, Sink
 from seedbed.data.source import SPLITS, Pixels, Source
-from seedbed.data.store import ENCODED, PIXELS, ROWS, STORE_JSON, UNREADABLE, VERSION, Store, digest_of
+from seedbed.data.store import ANNOTATIONS, ENCODED, PIXELS, ROWS, STORE_JSON, UNREADABLE, VERSION, Store, digest_of
 
 _BATCH, _SLOW_BATCH = 256, 64  # images; a reader of files is asked for few at a time, so that an interruption waits for few
 _WORTH_PROCESSES = 2000  # images; fewer are decoded by threads, before a process has begun
@@ -93,7 +95,9 @@ def pack(
         (1797, 16, 16, 3)
     """
     source = source if isinstance(source, Source) else Source.open(source)
-    form = Form(size_px=64 if size_px is None else size_px, fit=fit, encoded=encoded)
+    # Boxes belong to an image as it was found, whatever its shape: its own bytes are kept.
+    keeps_files = encoded or isinstance(source.annotations, Boxes)
+    form = Form(size_px=64 if size_px is None else size_px, fit=fit, encoded=keeps_files)
     path = Path(store)
     _check(path, form, allow_unreadable)
     if workers is not None and workers < 1:
@@ -230,9 +234,13 @@ def _groups(source: Source, kept: np.ndarray, checksums: np.ndarray, described: 
     """One hash for the near duplicates of a class, of the rows that are kept; images that are drawn have none."""
     if not len(described):
         return checksums[kept]
-    return burst_hashes(
-        described[kept], checksums[kept], source.leaves[kept], len(source.classes), lambda rows: sink.pixels(kept[rows])
-    )
+    labels = _strata(source)[kept]
+    return burst_hashes(described[kept], checksums[kept], labels, len(source.classes), lambda rows: sink.pixels(kept[rows]))
+
+
+def _strata(source: Source) -> np.ndarray:
+    """Within what near duplicates are looked for and splits are drawn: classes, or all images alike where these have no single label."""
+    return source.leaves if source.annotations is None else np.zeros_like(source.leaves)
 
 
 def _load_all(pixels: Pixels, n: int, form: Form, workers: int, sink: Sink) -> Generator[tuple[np.ndarray, Packing], None, None]:
@@ -269,6 +277,8 @@ def _result(pending: deque[tuple[np.ndarray, Future[Packing]]]) -> tuple[np.ndar
 
 
 def _check_classes(source: Source, kept: np.ndarray) -> None:
+    if source.annotations is not None:
+        return
     sizes = np.bincount(source.leaves[kept], minlength=len(source.classes))
     small = [source.classes[i] for i in np.flatnonzero(sizes < 2)]
     if small:
@@ -278,6 +288,16 @@ def _check_classes(source: Source, kept: np.ndarray) -> None:
             f"class {small[0]!r} of {source.name} has {num} readable image{'' if num == 1 else 's'}{more}",
             "A class needs at least two images, one to learn from and one to be tested on: add images, or remove its folder.",
         )
+
+
+def _splits(source: Source, kept: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, dict[str, str]]:
+    """The splits as they are used, and what was derived of them; of retrieval they are part of the protocol."""
+    found = (source.splits[kept], _strata(source)[kept], groups, len(source.classes))
+    if isinstance(source.annotations, Relevance):
+        return found[0], {}
+    if source.parts is None:
+        return splits.resolve(*found)
+    return splits.resolve_parts(*found, source.parts[kept], source.part_names)
 
 
 def _write_unreadable(path: Path, failures: Failures) -> None:
@@ -295,14 +315,11 @@ def _write_rows(
 
     ids, leaves, checksums = source.ids[kept], source.leaves[kept], columns["checksums"][kept]
     groups = columns["groups"]
-    found = (source.splits[kept], leaves, groups, len(source.classes))
-    used, derived = (
-        splits.resolve(*found) if source.parts is None else splits.resolve_parts(*found, source.parts[kept], source.part_names)
-    )
+    used, derived = _splits(source, kept, groups)
     table = {
         "id": pa.array(ids, pa.string()),
         "id_hash": item_hashes(ids),
-        "leaf": pa.DictionaryArray.from_arrays(leaves, pa.array(source.classes)),
+        "leaf": pa.DictionaryArray.from_arrays(pa.array(leaves, mask=leaves < 0), pa.array(source.classes)),
         "split": pa.DictionaryArray.from_arrays(used.astype(np.int8), pa.array(SPLITS)),
         "width_px": columns["widths"][kept],
         "height_px": columns["heights"][kept],
@@ -312,6 +329,12 @@ def _write_rows(
     }
     pq.write_table(pa.table(table), folder / ROWS)
     meaning = {"size_px": form.size_px, "fit": form.fit, "decoder_revision": decode.REVISION, "classes": list(source.classes)}
+    own: dict[str, Any] = {}
+    if source.annotations is not None:
+        kept_annotations = source.annotations.of(kept, source.num_images)
+        write_annotations(folder / ANNOTATIONS, kept_annotations)
+        own = {"annotations": kept_annotations.kind, "annotations_sha256": kept_annotations.digest()}
+        meaning |= own
     card = {
         "version": VERSION,
         "kind": form.to_card()["kind"],

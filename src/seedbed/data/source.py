@@ -18,6 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from seedbed.base.errors import BadDataError
+from seedbed.data.annotations import Annotations
 from seedbed.data.hierarchy import Hierarchy
 
 SPLITS = ("train", "val", "test")
@@ -66,11 +67,12 @@ class Source:
     hierarchy: Hierarchy | None = None
     parts: np.ndarray | None = None  # int32 [n], of which of several sources each row is, whose splits are their own
     part_names: tuple[str, ...] = ()
+    annotations: Annotations | None = None  # beside one label: `leaves` are then all -1
 
     def __post_init__(self) -> None:
         if len(self.ids) == 0:
             raise BadDataError(f"no images in {self.name}", "Expected images in folders by class, for example cats/1.jpg.")
-        if len(self.classes) < 2:
+        if len(self.classes) < 2 and self.annotations is None:
             raise BadDataError(
                 f"{self.name} has one class only ({next(iter(self.classes))!r})",
                 "A classifier needs at least two classes: one folder of images for each.",
@@ -98,7 +100,7 @@ class Source:
     @cached_property
     def class_sizes(self) -> np.ndarray:
         """Images of each class over all splits: int64 [num_classes]."""
-        return np.bincount(self.leaves, minlength=len(self.classes))
+        return np.bincount(self.leaves[self.leaves >= 0], minlength=len(self.classes))
 
     def named(self, label: str) -> str:
         """The words for a class id, or the id itself."""

@@ -8,6 +8,7 @@ In: a folder that `pack` wrote. Out: pixels and columns as arrays. Knows nothing
       rows.parquet              id, id_hash, leaf, split, width_px, height_px, checksum, group: one row per image, sorted by id;
                                 in an encoded store offset, num_bytes too
       unreadable.csv            id, reason (only if there are any)
+      annotations.npz           several labels, boxes or answers to queries, where images have no single label
       store.json                written last: version, decoder, resize rule, classes, names, parents, counts, digest
 """
 
@@ -25,13 +26,14 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expanded
+from seedbed.data.annotations import NO_LABEL, Annotations, read_annotations
 from seedbed.data.hierarchies import open_hierarchy, placed
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.source import SPLITS
 
 VERSION = 2
 STORE_JSON, PIXELS, ROWS, UNREADABLE = "store.json", "pixels.npy", "rows.parquet", "unreadable.csv"
-ENCODED = "encoded.bin"
+ENCODED, ANNOTATIONS = "encoded.bin", "annotations.npz"
 
 
 @dataclass(frozen=True)
@@ -161,9 +163,30 @@ class Store:
                 f"the store {self.path} is damaged: {ROWS}: {str(error).splitlines()[0]}", "Remove it, and pack its source again."
             ) from None
 
+    @property
+    def annotated(self) -> str | None:
+        """What stands beside or instead of one label: marks, boxes, relevance, or nothing."""
+        return self.card.get("annotations")
+
+    @cached_property
+    def annotations(self) -> Annotations | None:
+        """Several labels, boxes or answers to queries, whose rows are this store's."""
+        if self.annotated is None:
+            return None
+        try:
+            return read_annotations(self.path / ANNOTATIONS, self.annotated)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadDataError(
+                f"the store {self.path} is damaged: {ANNOTATIONS}: {error}", "Remove it, and pack its source again."
+            ) from None
+
+    def sizes(self, rows: np.ndarray) -> np.ndarray:
+        """Width and height of images as found, px: int32 [k, 2]."""
+        return np.stack([self._column(name).to_numpy()[rows] for name in ("width_px", "height_px")], axis=1)
+
     @cached_property
     def leaves(self) -> np.ndarray:
-        """int32 [n], index into `classes`."""
+        """int32 [n], index into `classes`; -1 of images without a single label."""
         return _codes(self._column("leaf"), self.classes).astype(np.int32)
 
     @cached_property
@@ -197,7 +220,7 @@ def _codes(column: Any, values: tuple[str, ...]) -> np.ndarray:
     column = column.combine_chunks()
     index = {value: i for i, value in enumerate(values)}
     table = np.array([index[v] for v in column.dictionary.to_pylist()], dtype=np.int64)
-    return table[column.indices.to_numpy()]
+    return np.append(table, NO_LABEL)[column.indices.fill_null(len(table)).to_numpy()]
 
 
 def digest_of(ids: np.ndarray, checksums: np.ndarray, leaves: np.ndarray, splits: np.ndarray, meaning: dict[str, Any]) -> str:

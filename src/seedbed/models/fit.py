@@ -7,6 +7,7 @@ from its checkpoint exactly. Knows nothing of what is trained.
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,8 +23,9 @@ from seedbed.base.randomness import stream
 from seedbed.models.resume import Checkpoint, Stopping, interrupts, optimiser_tensors, restore_optimiser
 from seedbed.models.schedule import SCALE, Schedule
 
-Batch = tuple[torch.Tensor, torch.Tensor]
-Loss = Callable[[nn.Module, Batch], tuple[torch.Tensor, torch.Tensor]]
+Batch = tuple[Any, Any]  # images and what is known of them: tensors, or lists of one entry an image
+# The mean loss of a batch, and how many of its images are right; None where that says nothing.
+Loss = Callable[[nn.Module, Batch], tuple[torch.Tensor, torch.Tensor | None]]
 _STEPS_WORTH_COMPILING = 5_000  # compiling takes tens of seconds
 _LOWER = "Lower the peak learning rate (learning_rate = 0.02, say), or look at the images of this arm."
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
@@ -46,7 +48,7 @@ class Progress:
     images_total: int
     images_per_s: float
     loss: float
-    accuracy: float
+    accuracy: float | None
 
     @property
     def seconds_left(self) -> float:
@@ -151,7 +153,7 @@ class _Training:
                 if self.stopping and self.stopping.is_over(self.module, self.step):
                     break
                 self._to_training_mode()  # a look left it in evaluation mode
-                if self.checkpoint and not last and (self.checkpoint.is_due() or interrupted()):
+                if self.checkpoint and (self.checkpoint.keeps_last if last else self.checkpoint.is_due() or interrupted()):
                     self._save(self.checkpoint)
                 if interrupted():
                     raise KeyboardInterrupt
@@ -185,6 +187,8 @@ class _Training:
                     raise
             self._cut(len(batch[0]))
         with self._enough_memory():
+            if self.schedule.max_gradient_norm is not None:
+                nn.utils.clip_grad_norm_(self.module.parameters(), self.schedule.max_gradient_norm)
             self.optimiser.step()
 
     def _backward(self, batch: Batch) -> None:
@@ -192,14 +196,15 @@ class _Training:
         torch.manual_seed(stream(self.batches.seed, "noise", self.step))
         self.optimiser.zero_grad(set_to_none=True)
         total: torch.Tensor | float = 0.0
-        right: torch.Tensor | float = 0.0
+        right: torch.Tensor | float | None = 0.0
         num = len(batch[0])
-        for images, labels in zip(batch[0].tensor_split(self.num_parts), batch[1].tensor_split(self.num_parts), strict=True):
+        for images, labels in zip(*(_parts(values, self.num_parts) for values in batch), strict=True):
             with self._precision():
                 value, num_right = self.loss(self.called, (images, labels))
             share = value if len(images) == num else value * (len(images) / num)
             share.backward()
-            total, right = total + share.detach(), right + num_right
+            total = total + share.detach()
+            right = None if right is None or num_right is None else right + num_right
         self.meter.add(total, right)
 
     def _cut(self, batch_size: int) -> None:
@@ -271,6 +276,14 @@ class _Training:
         )
 
 
+def _parts(values: Any, num: int) -> Sequence[Any]:
+    """A batch's images, or what is known of them, in so many parts."""
+    if isinstance(values, torch.Tensor):
+        return values.tensor_split(num)
+    bounds = [round(i * len(values) / num) for i in range(num + 1)]
+    return [values[a:b] for a, b in itertools.pairwise(bounds)]
+
+
 def _copy(tensors: list[torch.Tensor], into: list[torch.Tensor]) -> None:
     with torch.no_grad():
         for source, target in zip(tensors, into, strict=True):
@@ -288,7 +301,7 @@ class _Meter:
         self._schedule, self._on_progress = schedule, on_progress
         self._started = time.perf_counter()
         self._loss: torch.Tensor | float = 0.0
-        self._right: torch.Tensor | float = 0.0
+        self._right: torch.Tensor | float | None = 0.0
         self._count = 0
         self.last_loss = math.nan
 
@@ -297,13 +310,15 @@ class _Meter:
         """Of training, before it was cut off and since."""
         return max(time.perf_counter() - self._started, 1e-9)
 
-    def add(self, loss: torch.Tensor | float, num_right: torch.Tensor | float) -> None:
-        self._loss, self._right, self._count = self._loss + loss, self._right + num_right, self._count + 1
+    def add(self, loss: torch.Tensor | float, num_right: torch.Tensor | float | None) -> None:
+        self._loss, self._count = self._loss + loss, self._count + 1
+        self._right = None if num_right is None or self._right is None else self._right + num_right
 
     def state(self) -> dict[str, float | int | None]:
         """What a checkpoint keeps: no number that JSON has not."""
         last = self.last_loss if math.isfinite(self.last_loss) else None
-        sums = {"loss": float(self._loss), "right": float(self._right), "count": self._count}
+        right = None if self._right is None else float(self._right)
+        sums = {"loss": float(self._loss), "right": right, "count": self._count}
         return {"seconds": self.seconds, "last_loss": last, **sums}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -329,5 +344,5 @@ class _Meter:
             images_total=self._schedule.num_steps * self._schedule.batch_size,
             images_per_s=images_done / self.seconds,
             loss=self.last_loss,
-            accuracy=100.0 * float(self._right) / (self._count * self._schedule.batch_size),
+            accuracy=None if self._right is None else 100.0 * float(self._right) / (self._count * self._schedule.batch_size),
         )

@@ -31,6 +31,7 @@ class Checkpoint:
 
     path: Path
     every_s: float = EVERY_S
+    keeps_last: bool = False  # a finished training stays too: for an owner who has several to do before weights are put away
     _last: float = field(default_factory=time.monotonic)
     _has_swept: bool = False
 

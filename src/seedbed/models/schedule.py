@@ -13,12 +13,15 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from seedbed.base.spec import later
+
 SCALE = "scale"  # of a group's learning rate, in an optimiser's groups
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """One cycle: linear warm-up to the peak, then a linear (Smith 2018) or cosine (Loshchilov and Hutter 2017) decay to zero.
+    """One cycle: linear warm-up to the peak, then a linear (Smith 2018) or cosine (Loshchilov and Hutter 2017) decay to zero; or "steps":
+    a tenth of the rate after each of `drops`, shares of the training.
 
     SGD with Nesterov momentum, or AdamW (Loshchilov and Hutter 2019), which spares biases and norms from weight decay.
     """
@@ -30,7 +33,9 @@ class Schedule:
     weight_decay: float = 5e-4
     warmup_share: float = 0.2
     optimiser: Literal["sgd", "adamw"] = "sgd"
-    decay: Literal["linear", "cosine"] = "linear"
+    decay: Literal["linear", "cosine", "steps"] = "linear"
+    drops: tuple[float, ...] = later(())
+    max_gradient_norm: float | None = later(None)  # longer gradients of a step are shortened to it
 
     @property
     def num_steps(self) -> int:
@@ -41,6 +46,9 @@ class Schedule:
         """At `step` 0..num_steps-1."""
         progress = (step + 0.5) / self.num_steps
         left = min(1.0, (1 - progress) / (1 - self.warmup_share))
+        if self.decay == "steps":
+            left_at = 0.1 ** sum(progress >= drop for drop in self.drops)
+            return self.peak_learning_rate * (min(progress / self.warmup_share, left_at) if self.warmup_share else left_at)
         fall = left if self.decay == "linear" else 0.5 * (1 - math.cos(math.pi * left))
         return self.peak_learning_rate * min(progress / self.warmup_share if self.warmup_share else 1.0, fall)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError, unknown
 from seedbed.data.source import Source
 from seedbed.data.store import Store
-from seedbed.tasks.catalogue import TASKS
-from seedbed.tasks.catalogue.adaptation import LABELLED, TARGET
+from seedbed.metrics import UNITS
+from seedbed.tasks.catalogue import OF_ANNOTATIONS, TASKS
+from seedbed.tasks.catalogue.domains import LABELLED, TARGET
 
 OWN_SOURCE = "source"  # as a target: the study's own source, with a recipe of its own
 _OF_TASK = ("train_per_class", "recipe", "metric")
+_OF_ONE_LABEL = ("top1", "mean_class_accuracy")
 _OF_TARGET = ("size_px", "hierarchy", "labelled", *_OF_TASK)  # what a target may say beside its format's own settings
 _PART = re.compile(r"[A-Za-z0-9][\w.-]*")
 
@@ -54,22 +56,34 @@ class Data:
             _check_parts(self.data)
         if isinstance(self.hierarchy, Mapping):
             _check_hierarchies(self.hierarchy, self.data)
+        if self.metric is not None and self.metric not in UNITS:
+            raise unknown("metric", self.metric, UNITS)
         if self.size_px is not None and not (is_number(self.size_px, int) and 8 <= self.size_px <= 1024):
             raise UsageError(f"size_px = {self.size_px!r} is not a whole number in 8..1024")
-        TASKS.make(self.task)
+        if self.metric is None or self.metric in _OF_ONE_LABEL:
+            TASKS.make(self._of_one_label())
 
     @property
     def is_own_source(self) -> bool:
         """Whether it is the study's own source, as a target."""
         return self.data == OWN_SOURCE
 
-    @property
-    def task(self) -> str:
-        """The call of the task that it is as a target."""
+    def task_of(self, store: Store, takes: Sequence[str] = ()) -> str:
+        """The call of the task that its images are: by what is known of them, and by what a method takes where they allow several."""
+        given: dict[str, Any] = {"metric": self.metric} if self.metric else {}
+        kind = OF_ANNOTATIONS.get(store.annotated or "")
+        if kind is None and "retrieval" in takes and "classification" not in takes and self.labelled is None:
+            kind = "retrieval"
+        if kind is None:
+            return str(self._of_one_label())
+        if said := [name for name in ("train_per_class", "recipe") if getattr(self, name) is not None]:
+            raise UsageError(f"{said[0]} = {getattr(self, said[0])!r} goes with images of one label each, and {store.name} has other ones")
+        return str(Call(name=kind, kwargs=given))
+
+    def _of_one_label(self) -> Call:
         if self.labelled is not None:
-            return str(Call(name="adaptation", kwargs={"metric": self.metric} if self.metric else {}))
-        given = {name: value for name in _OF_TASK if (value := getattr(self, name)) is not None}
-        return str(Call(name="classification", kwargs=given))
+            return Call(name="adaptation", kwargs={"metric": self.metric} if self.metric else {})
+        return Call(name="classification", kwargs={name: value for name in _OF_TASK if (value := getattr(self, name)) is not None})
 
 
 def read_data(value: Any, where: str, **defaults: Any) -> Data:

@@ -19,6 +19,7 @@ from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.base.paths import expanded
 from seedbed.base.spec import fingerprint
 from seedbed.data import decode
+from seedbed.data.annotations import Boxes
 from seedbed.data.formats import open_source
 from seedbed.data.joined import join, source_of
 from seedbed.data.pack import Progress, UnreadableError, pack
@@ -28,6 +29,7 @@ from seedbed.trials.data import Data
 from seedbed.trials.study import Study
 
 DEFAULT_SIZE_PX = 32
+_BOXES_PX = 64  # images with boxes are kept whole, for networks of any size; near duplicates are told by this one
 OnPack = Callable[[str], Progress | None]
 
 
@@ -52,6 +54,7 @@ def pack_into(
     source: Source, size_px: int, workspace: Workspace, progress: Progress | None = None, allow_unreadable: float | None = None
 ) -> Store:
     """The store of a source in the workspace; one with too many unreadable images says how to allow them."""
+    size_px = _BOXES_PX if isinstance(source.annotations, Boxes) else size_px
     allowed: dict[str, Any] = {} if allow_unreadable is None else {"allow_unreadable": allow_unreadable}
     try:
         return pack(source, store_folder(source, size_px, workspace), size_px=size_px, progress=progress, **allowed).store
@@ -138,7 +141,7 @@ def _store(study: Study, data: Data, name: str, source: Store | None, workspace:
     if isinstance(opened, Source):
         packed = pack_into(opened, size_px, workspace, on_pack(name) if on_pack else None)
         return packed.with_hierarchy(_for_all(data.hierarchy), study.folder)
-    if opened.size_px != size_px and (data.size_px or source):
+    if opened.annotated != Boxes.kind and opened.size_px != size_px and (data.size_px or source):
         beside = "size_px says" if data.size_px else "the source is packed at"
         raise UsageError(
             f"{opened.path} is packed at {opened.size_px} px, and {beside} {size_px} px",

@@ -21,7 +21,7 @@ from seedbed.models.opening import open_backbone
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining import pretrain
 from seedbed.tasks.catalogue import TASKS
-from seedbed.transfers.methods import METHODS
+from seedbed.transfers.methods import METHODS, check_task
 from seedbed.trials import fine_labels
 from seedbed.trials.checkpoints import checkpoint_of
 from seedbed.trials.datasets import OnPack, pack_study
@@ -121,6 +121,32 @@ class _Planner:
             stores=self._stores,
         )
 
+    @cached_property
+    def _measured(self) -> list[tuple[str, str, str]]:
+        """Target, method and the call of the task: each target by the methods that can do what is asked of it."""
+        found: list[tuple[str, str, str]] = []
+        for target, data in self._study.targets.items():
+            refused: SeedbedError | None = None
+            before = len(found)
+            for name, call in self._study.methods.items():
+                made = METHODS.make(call)
+                try:
+                    task = data.task_of(self._stores[target], made.takes)
+                    check_task(made, call, task)
+                except SeedbedError as error:
+                    refused = error
+                else:
+                    found.append((target, name, task))
+            if len(found) == before:
+                assert refused is not None
+                raise type(refused)(f"[targets] {target}: {refused.message}", refused.hint)
+        if idle := [name for name in self._study.methods if name not in {method for _, method, _ in found}]:
+            raise UsageError(
+                f"[methods] {idle[0]}: {self._study.methods[idle[0]]} can do what is asked of no target of the study",
+                "Remove it, or add a target for it.",
+            )
+        return found
+
     def _check_methods(self, step: BackboneStep) -> None:
         """A method that cannot work on a network is refused before anything is trained."""
         if step.model is None and step.backbone in self._checked:
@@ -134,6 +160,8 @@ class _Planner:
             architecture = BACKBONES.make(step.backbone)
             built = architecture.build(source.classes, architecture.size_px or source.size_px)
         for name in self._study.targets:
+            if self._stores[name].annotated == "boxes":  # whole images, of any size
+                continue
             try:
                 check_size(self._stores[name], built.preprocessing)
             except UsageError:
@@ -164,9 +192,8 @@ class _Planner:
 
         if images_seen and (num_test := len(self._view(arm, seed).held_out()[0])):
             add("source", "pretraining", step, num_test)
-        for target, data in self._study.targets.items():
-            for name, method in self._study.methods.items():
-                add(target, name, *self._measure_step(step, target, data.task, name, method, (seed, init_seed)))
+        for target, name, task in self._measured:
+            add(target, name, *self._measure_step(step, target, task, name, self._study.methods[name], (seed, init_seed)))
         if self._study.fine_labels:
             task = fine_labels.probe_task(self._stores["source"])
             add(fine_labels.TARGET, "probe", *self._measure_step(step, "source", task, "probe", "probe()", (seed, init_seed)))
@@ -292,7 +319,7 @@ class _Planner:
                 task = kind.load(self._stores[target], seed)
             except SeedbedError as error:
                 raise type(error)(f"[targets] {target}: {error.message}", error.hint) from None
-            self._tasks[place] = task.fingerprint, len(task.test)
+            self._tasks[place] = task.fingerprint, task.num_test
         return self._tasks[place]
 
 

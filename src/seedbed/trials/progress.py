@@ -79,7 +79,8 @@ class StudyProgress:
         elif event.what == "progress" and event.progress and key in self._rows:
             p = event.progress
             self._running[key] = (min(p.images_done, event.step.num_images), p.images_per_s)
-            facts = f"{p.images_per_s:,.0f} images/s, loss {p.loss:.2f}, accuracy {p.accuracy:.0f} %, {clock(p.seconds_left)} left"
+            right = "" if p.accuracy is None else f", accuracy {p.accuracy:.0f} %"
+            facts = f"{p.images_per_s:,.0f} images/s, loss {p.loss:.2f}{right}, {clock(p.seconds_left)} left"
             self._bars.update(self._rows[key], completed=p.images_done, total=p.images_total, facts=facts)
         elif event.what in ("done", "failed"):
             self._end(event)

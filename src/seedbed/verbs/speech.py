@@ -80,5 +80,6 @@ class Bar:
         self._bars.update(self._row, completed=done, total=total)
 
     def training(self, progress: Any) -> None:
-        facts = f"{progress.images_per_s:,.0f} images/s, loss {progress.loss:.2f}, accuracy {progress.accuracy:.0f} %"
+        facts = f"{progress.images_per_s:,.0f} images/s, loss {progress.loss:.2f}"
+        facts += "" if progress.accuracy is None else f", accuracy {progress.accuracy:.0f} %"
         self._bars.update(self._row, completed=progress.images_done, total=progress.images_total, description=facts)

@@ -39,14 +39,19 @@ class Format(ABC):
 
 
 FORMATS: Registry[Format] = Registry("format", "seedbed.formats")
+FORMATS.add("cub200", "seedbed.data.formats.cub200:Cub200")
 FORMATS.add("digits", "seedbed.data.formats.digits:Digits")
+FORMATS.add("flowers102", "seedbed.data.formats.flowers102:Flowers102")
 FORMATS.add("folder", "seedbed.data.formats.folder:Folder")
 FORMATS.add("huggingface", "seedbed.data.formats.huggingface:HuggingFace")
 FORMATS.add("ilsvrc", "seedbed.data.formats.ilsvrc:Ilsvrc")
 FORMATS.add("manifest", "seedbed.data.formats.manifest:Manifest")
+FORMATS.add("mit67", "seedbed.data.formats.mit67:Mit67")
+FORMATS.add("sun397", "seedbed.data.formats.sun397:Sun397")
 FORMATS.add("tiny_imagenet", "seedbed.data.formats.tiny_imagenet:TinyImageNet")
 FORMATS.add("torchvision", "seedbed.data.formats.torchvision_sets:TorchvisionSet")
 FORMATS.add("toy", "seedbed.data.formats.toy:Toy")
+FORMATS.add("voc", "seedbed.data.formats.voc:Voc")
 FORMATS.add("webdataset", "seedbed.data.formats.webdataset:WebDataset")
 
 

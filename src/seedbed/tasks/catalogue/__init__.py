@@ -1,4 +1,4 @@
-"""Tasks by name *(plug-ins)*: `load(store, seed) -> Task`."""
+"""Tasks by name *(plug-ins)*: `load(store, seed) -> a task`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from seedbed.base.registry import Registry
 from seedbed.data.store import Store
-from seedbed.tasks.task import Task
+from seedbed.tasks.target import Target
 
 
 class TaskKind(ABC):
@@ -18,10 +18,16 @@ class TaskKind(ABC):
         return False
 
     @abstractmethod
-    def load(self, store: Store, seed: int) -> Task:
+    def load(self, store: Store, seed: int) -> Target:
         """Train, validation and test rows, disjoint; the same at the same seed."""
 
 
 TASKS: Registry[TaskKind] = Registry("task", "seedbed.tasks")
 TASKS.add("adaptation", "seedbed.tasks.catalogue.adaptation:Adaptation")
 TASKS.add("classification", "seedbed.tasks.catalogue.classification:Classification")
+TASKS.add("detection", "seedbed.tasks.catalogue.detection:Detection")
+TASKS.add("multilabel", "seedbed.tasks.catalogue.multilabel:MultiLabel")
+# TASKS.add("retrieval", "seedbed.tasks.catalogue.retrieval:Retrieval")
+
+# What a store with annotations is asked, where nothing else is said.
+OF_ANNOTATIONS = {"boxes": "detection", "marks": "multilabel", "relevance": "retrieval"}

@@ -17,10 +17,9 @@ from seedbed.data.source import TEST, TRAIN, VAL
 from seedbed.data.splits import held_out
 from seedbed.data.store import Store
 from seedbed.tasks.catalogue import TaskKind
+from seedbed.tasks.catalogue.domains import LABELLED, TARGET, domains_of, is_joined
 from seedbed.tasks.folds import few_folds
 from seedbed.tasks.task import Task
-
-LABELLED, TARGET = "labelled", "target"  # names of the two in the store
 
 
 @dataclass(frozen=True)
@@ -68,19 +67,9 @@ class Adaptation(TaskKind):
 
 def _classes(store: Store) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
     """The domain of each leaf (0 labelled, 1 target), the classes, and the class of each leaf."""
-    parts = [leaf.partition("/") for leaf in store.classes]
-    if {name for name, _, _ in parts} != {LABELLED, TARGET}:
+    if not is_joined(store.classes):
         raise BadDataError(
             f"{store.name} is no pair of domains: its labels are not {LABELLED}/... and {TARGET}/...",
             "Name both: folder('night/', labelled='day/').",
         )
-    own, theirs = ({label for name, _, label in parts if name == wanted} for wanted in (LABELLED, TARGET))
-    if strange := sorted(theirs - own):
-        raise BadDataError(
-            f"class {strange[0]!r} of the target is no class of the labelled images",
-            f"Both need the same classes; the labelled have: {', '.join(sorted(own)[:10])}.",
-        )
-    classes = tuple(sorted(own))
-    place = {label: i for i, label in enumerate(classes)}
-    domain = np.array([name == TARGET for name, _, _ in parts], np.int8)
-    return domain, classes, np.array([place[label] for _, _, label in parts], np.int32)
+    return domains_of(store.classes)

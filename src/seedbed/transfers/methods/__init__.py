@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from seedbed.base.errors import UsageError
 from seedbed.base.registry import Registry
@@ -13,7 +14,7 @@ from seedbed.base.registry import Registry
 if TYPE_CHECKING:
     from seedbed.models.backbone import Backbone
     from seedbed.models.fit import Progress
-    from seedbed.tasks.task import Measurement, Task
+    from seedbed.tasks.target import Measurement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,16 +24,17 @@ class Context:
     seed: int = 0
     device: str = "cpu"
     on_progress: Callable[[Progress], None] | None = None
+    unfinished: Callable[[str], Path] | None = None  # where a long training leaves its state, by a name of its own
 
 
 class Method(ABC):
     """How a backbone is transferred; a frozen dataclass of its settings."""
 
     revision: ClassVar[int] = 1  # raised by hand when the meaning of its numbers changes
-    adapts: ClassVar[bool] = False  # it needs a task of adaptation: unlabelled images of the test's domain
+    takes: ClassVar[tuple[str, ...]] = ("classification", "adaptation")  # names of the tasks that it can do
 
     @abstractmethod
-    def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
+    def run(self, backbone: Backbone, task: Any, context: Context) -> Measurement:
         """Measure; the same seed gives the same measurement; test labels are touched in `task.score` alone."""
 
     def check(self, backbone: Backbone) -> None:
@@ -49,20 +51,38 @@ class Method(ABC):
 
 
 def check_task(method: Method, call: str, task: str) -> None:
-    """Raise UsageError where a method needs another kind of task; `call` is the method's, `task` the task's."""
-    if method.adapts and not task.startswith("adaptation"):
+    """Raise UsageError where a method cannot do a task; both are calls."""
+    name = task.partition("(")[0]
+    if name in method.takes:
+        return
+    if method.takes == ("adaptation",):
         raise UsageError(
             f"{call} needs labels of one domain and images of another, and this target is one data set",
             "Say where the labels come from: folder('night/', labelled='day/').",
         )
+    fitting = [other for other in METHODS.names() if name in METHODS.get(other).takes]
+    raise UsageError(
+        f"{call} cannot do {_ASKED.get(name, name)}, which is what is asked of this target",
+        f"Methods that can: {', '.join(f'{other}()' for other in fitting)}.",
+    )
+
+
+# What is asked of images, in words.
+_ASKED = {
+    "classification": "classification with one label an image",
+    "multilabel": "classification with several labels an image",
+    "detection": "detection (boxes)",
+}
 
 
 METHODS: Registry[Method] = Registry("method", "seedbed.methods")
 METHODS.add("adapt", "seedbed.transfers.methods.adapt:Adapt")
 METHODS.add("as_is", "seedbed.transfers.methods.as_is:AsIs")
+METHODS.add("detect", "seedbed.transfers.methods.detect:Detect")
 METHODS.add("finetune", "seedbed.transfers.methods.finetune:Finetune")
 METHODS.add("probe", "seedbed.transfers.methods.probe:Probe")
 METHODS.add("probe_augmented", "seedbed.transfers.methods.probe_augmented:ProbeAugmented")
+METHODS.add("retrieve", "seedbed.transfers.methods.retrieve:Retrieve")
 METHODS.add("scratch", "seedbed.transfers.methods.scratch:Scratch")
 for name in ("svm", "softmax", "ridge", "knn"):
     METHODS.redirect(name, f"probe(readout={name!r})")

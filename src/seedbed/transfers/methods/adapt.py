@@ -11,7 +11,6 @@ the labelled domain: no label of the target is read.
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
@@ -34,6 +33,7 @@ from seedbed.readout.heads import LinearHead, prepared
 from seedbed.readout.model import Model, layer_codes
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
+from seedbed.transfers.reversal import Reversed, drawn, ramp
 from seedbed.transfers.probing import Shape, readout_of
 from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
 
@@ -57,7 +57,7 @@ class Adapt(Method):
     batch_size: int = 128
     weight: float | None = None
     revision: ClassVar[int] = 1
-    adapts: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("adaptation",)
 
     def __post_init__(self) -> None:
         self.tuning()
@@ -187,9 +187,9 @@ class _Pairs:
 
     def _dann(self, whole: _Adversarial, batches: _Both, num_steps: int) -> Callable[[torch.Tensor, int], torch.Tensor]:
         def loss(codes: torch.Tensor, num_labelled: int) -> torch.Tensor:
-            reversal = 2 / (1 + math.exp(-10 * batches.step / num_steps)) - 1
+            reversal = ramp(batches.step / num_steps)
             domain = (torch.arange(len(codes), device=codes.device) >= num_labelled).float()
-            scores = whole.critic(_Reversed.apply(codes, self.settings.strength * reversal))[:, 0]
+            scores = whole.critic(Reversed.apply(codes, self.settings.strength * reversal))[:, 0]
             return functional.binary_cross_entropy_with_logits(scores, domain)
 
         return loss
@@ -240,32 +240,13 @@ def _with_codes(network: Backbone, layer: Layer, second: Callable[[torch.Tensor,
     return loss
 
 
-class _Reversed(torch.autograd.Function):
-    """The identity, whose gradient comes back reversed and weighted (Ganin et al. 2016, equation 18)."""
-
-    @staticmethod
-    def forward(ctx: Any, codes: torch.Tensor, weight: float) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx.weight = weight
-        return codes.view_as(codes)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return -ctx.weight * gradient, None
-
-
 class _Adversarial(nn.Module):
     """A network and the critic that tells its domains apart, trained together."""
 
     def __init__(self, network: nn.Module, dim: int, seed: int) -> None:
         super().__init__()
         self.network = network
-        self.critic = nn.Sequential(nn.Linear(dim, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1))
-        generator = torch.Generator().manual_seed(stream(seed, "init/critic"))
-        with torch.no_grad():
-            for parameter in self.critic.parameters():
-                fan_in = parameter.shape[-1] if parameter.ndim > 1 else 1
-                values = torch.randn(tuple(parameter.shape), generator=generator) * (2.0 / fan_in) ** 0.5
-                parameter.copy_(values if parameter.ndim > 1 else torch.zeros_like(parameter))
+        self.critic = drawn(nn.Sequential(nn.Linear(dim, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1)), seed)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.network(images)

@@ -30,7 +30,8 @@ def _what_is_drawn(results: Results, target: str) -> str:
     """What changes from one sample seed to the next."""
     data, of_target = results.study.targets.get(target), False
     if data is not None:
-        store, task = results.plan.stores[target], TASKS.make(data.task)
+        store = results.plan.stores[target]
+        task = TASKS.make(data.task_of(store))
         first, second = (task.load(store, seed).train for seed in results.study.sample_seeds[:2])
         of_target = not np.array_equal(first, second)
     return "a draw of the source's images and classes" + (" and of the target's training images" if of_target else "")

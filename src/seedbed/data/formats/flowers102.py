@@ -1,0 +1,107 @@
+"""Oxford's 102 flowers (Nilsback and Zisserman 2008) as distributed.
+
+In: a folder of `jpg/image_00001.jpg`, `imagelabels.mat` (the one-based class of each image) and `setid.mat` (the one-based numbers
+of the images of `trnid`, `valid` and `tstid`), or the one that holds it as `flowers-102/`, which torchvision calls root. Out: a
+Source of train, val and test. Each image is in one of the three sets; files in none are not read.
+
+torchvision's reader wants the tables by their checksums and in `flowers-102/`, and gives decoded images, where a store may want the
+files' own bytes; so the tables are read here. torchvision is asked for the names of the classes, which the tables lack: both ways
+give the same labels.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from seedbed.base.errors import BadDataError
+from seedbed.data.files import must_exist
+from seedbed.data.formats import Format
+from seedbed.data.listings import Listed, source_of
+from seedbed.data.source import TEST, TRAIN, VAL, Source
+
+_BELOW, _LABELS, _SETS = "flowers-102", "imagelabels.mat", "setid.mat"
+_SPLITS = {"trnid": TRAIN, "valid": VAL, "tstid": TEST}
+_ADVICE = (
+    "The 102 flowers are distributed at robots.ox.ac.uk/~vgg/data/flowers/102: 102flowers.tgz (which gives jpg/), imagelabels.mat "
+    "and setid.mat, in one folder. torchvision('Flowers102', 'FOLDER', download=True) fetches them into FOLDER/flowers-102."
+)
+
+
+@dataclass(frozen=True)
+class Flowers102(Format):
+    """Oxford's 102 flowers as distributed, by their official training, validation and test sets."""
+
+    path: str
+    paths: ClassVar[tuple[str, ...]] = ("path",)
+    priority: ClassVar[int] = 20
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        return (path / _LABELS).is_file() and (path / _SETS).is_file()
+
+    def read(self) -> Source:
+        root = must_exist(self.path)
+        root = root / _BELOW if not (root / _LABELS).exists() and (root / _BELOW).is_dir() else root
+        names = _names()
+        labels = _column(_load(root / _LABELS), "labels", root / _LABELS, len(names), "a class")
+        table = _load(root / _SETS)
+        sets = {key: _column(table, key, root / _SETS, len(labels), "an image that has a label") for key in _SPLITS}
+        _refuse_left_out(len(labels), sets, root)
+        images = [
+            Listed(f"jpg/image_{n:05d}.jpg", names[labels[n - 1] - 1], _SPLITS[key], f"{root / _SETS}, {key}, entry {i}")
+            for key, numbers in sets.items()
+            for i, n in enumerate(numbers.tolist(), 1)
+        ]
+        splits = tuple(_SPLITS.values())
+        return source_of(str(self.path), root, images, kind="flowers102", splits=splits, advice=_ADVICE, names={})
+
+
+def _refuse_left_out(num_images: int, sets: Mapping[str, np.ndarray], root: Path) -> None:
+    """The sets hold every image that has a label."""
+    if left := sorted(set(range(1, num_images + 1)).difference(*(numbers.tolist() for numbers in sets.values()))):
+        raise BadDataError(
+            f"{root / _LABELS} has {num_images:,} labels, and {root / _SETS} names image {left[0]} in no set "
+            f"({len(left):,} such images)",
+            f"Expected each image in one of {', '.join(_SPLITS)}. {_ADVICE}",
+        )
+
+
+def _load(path: Path) -> Mapping[str, Any]:
+    from scipy.io import loadmat
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadDataError(f"cannot read {path}: {error.strerror}", _ADVICE) from None
+    try:
+        return loadmat(io.BytesIO(data))
+    except Exception as error:  # a damaged file may fail anywhere in the parser
+        raise BadDataError(f"{path} cannot be read as a MATLAB file: {error}", _ADVICE) from None
+
+
+def _column(table: Mapping[str, Any], key: str, path: Path, largest: int, what: str) -> np.ndarray:
+    """int64 [n] of 1..`largest`; raises BadDataError where the table has no such numbers."""
+    if key not in table:
+        raise BadDataError(f"{path} has no {key!r}; it has: {', '.join(k for k in table if k[0] != '_')}", _ADVICE)
+    values = np.asarray(table[key]).ravel()
+    if not len(values) or values.dtype.kind not in "iuf" or (values != np.floor(values)).any():
+        raise BadDataError(f"{path}: {key!r} is no list of whole numbers", _ADVICE)
+    wrong = np.flatnonzero((values < 1) | (values > largest))
+    if len(wrong):
+        raise BadDataError(
+            f"{path}, {key}, entry {wrong[0] + 1}: {values[wrong[0]]} is not the number of {what}",
+            f"Expected 1 to {largest:,}. {_ADVICE}",
+        )
+    return values.astype(np.int64)
+
+
+def _names() -> list[str]:
+    from torchvision.datasets import Flowers102 as Reader
+
+    return list(Reader.classes)

@@ -1,0 +1,211 @@
+"""PASCAL VOC: boxes, several labels an image, or what persons do.
+
+In: a folder of the development kit (Annotations/, ImageSets/, JPEGImages/), or anybody's own in that layout. Out: a Source with boxes, with
+marks of each class, or of persons cut out with their surroundings. The image sets train, val and test are the splits; a set that is not
+there is left out, and where there is no test set val serves as such.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from seedbed.base.errors import BadDataError
+from seedbed.data.annotations import NO_LABEL, Annotations, Boxes, Marks
+from seedbed.data.crops import CropPixels, with_context
+from seedbed.data.files import FilePixels
+from seedbed.data.formats import Format
+from seedbed.data.source import TEST, TRAIN, VAL, Pixels, Source, listing_fingerprint
+from seedbed.data.voc import ACTION, ACTIONS, MAIN, PERSON, Object, Record, VocFolder, edges, presence
+
+_SETS = (("train", TRAIN), ("val", VAL), ("test", TEST))
+_YEARS = "Test images of 2008 on have no annotations in public: their val set serves as test."
+
+
+@dataclass(frozen=True)
+class _Image:
+    """An image of a set."""
+
+    id: str
+    file: str
+    split: int
+    set: str
+
+
+@dataclass(frozen=True)
+class Voc(Format):
+    """PASCAL VOC's layout: task='detection' (boxes), 'classification' (several labels) or 'action' (persons, context 1.5)."""
+
+    path: str
+    task: Literal["detection", "classification", "action"] = "detection"
+    context: float = 1.5
+    paths: ClassVar[tuple[str, ...]] = ("path",)
+    priority: ClassVar[int] = 10
+
+    def __post_init__(self) -> None:
+        if self.context < 1:
+            raise ValueError(f"context = {self.context}: a factor of the box's sides, at least 1")
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        return VocFolder.is_at(path) or any(VocFolder.is_at(p) for p in (*path.glob("VOC2*"), *path.glob("VOCdevkit/VOC2*")))
+
+    def read(self) -> Source:
+        folder = VocFolder.at(self.path)
+        found = list(_images(folder, ACTION if self.task == "action" else MAIN))
+        records = {one.id: folder.record(one.id) for one in found}
+        if self.task == "detection":
+            return self._source(folder, found, *_boxes(found, records))
+        if self.task == "classification":
+            return self._source(folder, found, *_marks(folder, found, records))
+        return self._persons(folder, found, records)
+
+    def _source(self, folder: VocFolder, found: list[_Image], classes: tuple[str, ...], annotations: Annotations) -> Source:
+        files = [one.file for one in found]
+        pixels = FilePixels(str(folder.root.resolve()), np.array(files, object))
+        return _made(self, folder, files, [one.split for one in found], classes, annotations, pixels)
+
+    def _persons(self, folder: VocFolder, found: list[_Image], records: dict[str, Record]) -> Source:
+        lists = _ActionLists.of(folder)
+        persons: list[tuple[_Image, int, np.ndarray]] = [row for one in found for row in lists.persons(one, records[one.id])]
+        if not persons:
+            raise BadDataError(f"{folder.root} has no person in the image sets of Action", _YEARS)
+        boxes = [with_context(tuple(edges(np.array(records[one.id].objects[n - 1].box))[0]), self.context) for one, n, _ in persons]
+        files = [one.file for one, _, _ in persons]
+        ids = [f"{file}#{n:03d}" for file, (_, n, _) in zip(files, persons, strict=True)]
+        pixels = CropPixels(str(folder.root.resolve()), np.array(files, object), np.array(boxes))
+        marks = Marks(marks=np.stack([m for _, _, m in persons]))
+        return _made(self, folder, ids, [one.split for one, _, _ in persons], ACTIONS, marks, pixels)
+
+
+def _made(
+    voc: Voc,
+    folder: VocFolder,
+    ids: list[str],
+    splits: list[int],
+    classes: tuple[str, ...],
+    annotations: Annotations,
+    pixels: Pixels,
+) -> Source:
+    sizes = [(folder.root / one.partition("#")[0]).stat() for one in ids]
+    told = [f"{one}\t{split}\t{s.st_size}\t{s.st_mtime_ns}" for one, split, s in zip(ids, splits, sizes, strict=True)]
+    what = f"{voc.task} {voc.context:g}" if voc.task == "action" else voc.task
+    return Source(
+        name=f"voc({str(voc.path)!r}, task={voc.task!r})",
+        ids=np.array(ids, object),
+        leaves=np.full(len(ids), NO_LABEL, np.int32),
+        splits=np.array(splits, np.uint8),
+        classes=classes,
+        pixels=pixels,
+        listing=listing_fingerprint(["voc", what, annotations.digest(), *classes, *told]),
+        annotations=annotations,
+    )
+
+
+def _images(folder: VocFolder, kind: str) -> Iterator[_Image]:
+    """The images of the sets, sorted; none may be in two."""
+    there = [(name, split) for name, split in _SETS if folder.has_set(name, kind)]
+    if not there and folder.has_set("trainval", kind):
+        there = [("trainval", TRAIN)]
+    if not there:
+        folder.images("train", kind)  # says what there is
+    if ("test", TEST) in there and len(there) > 1 and not _is_annotated(folder, kind):
+        there.remove(("test", TEST))
+    seen: dict[str, _Image] = {}
+    for name, split in there:
+        for image in folder.images(name, kind):
+            if image in seen:
+                raise BadDataError(
+                    f"{image} is in two image sets of {folder.root}/ImageSets/{kind}: {seen[image].set} and {name}",
+                    "Take it out of one: what is tested on must not be learnt from.",
+                )
+            seen[image] = _Image(image, folder.file(image), split, name)
+    yield from sorted(seen.values(), key=lambda one: one.file)
+
+
+def _is_annotated(folder: VocFolder, kind: str) -> bool:
+    """Whether the test images have annotations: those of some years are not public."""
+    return any((folder.root / "Annotations" / f"{i}.xml").is_file() for i in folder.images("test", kind))
+
+
+def _classes(records: dict[str, Record]) -> tuple[str, ...]:
+    classes = tuple(sorted({o.name for r in records.values() for o in r.objects}))
+    if not classes:
+        raise BadDataError("no annotation of the image sets holds an object", "Every <object> is a box with the name of its class.")
+    return classes
+
+
+def _boxes(found: list[_Image], records: dict[str, Record]) -> tuple[tuple[str, ...], Boxes]:
+    classes = _classes(records)
+    place = {name: i for i, name in enumerate(classes)}
+    each: list[tuple[int, Any]] = [(row, o) for row, one in enumerate(found) for o in records[one.id].objects]
+    return classes, Boxes(
+        rows=np.array([row for row, _ in each], np.int64),
+        labels=np.array([place[o.name] for _, o in each], np.int32),
+        corners=edges(np.array([o.box for _, o in each])),
+        difficult=np.array([o.difficult for _, o in each], bool),
+    )
+
+
+def _marks(folder: VocFolder, found: list[_Image], records: dict[str, Record]) -> tuple[tuple[str, ...], Marks]:
+    """From the lists of each class where there are any, else from the annotations by the devkit's own rule."""
+    classes = _classes(records)
+    marks = np.empty((len(found), len(classes)), np.int8)
+    for k, label in enumerate(classes):
+        lists = {name: folder.flags(label, name) for name, _ in _SETS}
+        for row, one in enumerate(found):
+            listed = lists.get(one.set)
+            if listed is None:
+                marks[row, k] = presence(records[one.id].objects, label)
+            elif one.id in listed:
+                marks[row, k] = listed[one.id]
+            else:
+                raise BadDataError(
+                    f"{folder.root}/ImageSets/Main/{label}_{one.set}.txt does not name {one.id}, which {one.set}.txt names",
+                    "Get the image sets again: each class lists every image of the set.",
+                )
+    return classes, Marks(marks=marks)
+
+
+@dataclass(frozen=True)
+class _ActionLists:
+    """What the lists of actions say of persons: for each set and action, "image number" -> flag."""
+
+    root: Path
+    flags: dict[tuple[str, str], dict[str, int]]
+    numbers: dict[str, list[int]]  # of the persons of each image
+
+    @staticmethod
+    def of(folder: VocFolder) -> _ActionLists:
+        read = {(name, a): folder.flags(a, name, ACTION) for name, _ in (*_SETS, ("trainval", TRAIN)) for a in ACTIONS}
+        flags = {key: found for key, found in read.items() if found is not None}
+        numbers: dict[str, set[int]] = {}
+        for found in flags.values():
+            for person in found:
+                image, _, number = person.rpartition(" ")
+                numbers.setdefault(image, set()).add(int(number))
+        return _ActionLists(folder.root, flags, {image: sorted(of_image) for image, of_image in numbers.items()})
+
+    def persons(self, one: _Image, record: Record) -> Iterator[tuple[_Image, int, np.ndarray]]:
+        """The persons of an image: number of the object from 1, and int8 [10] of the actions; by the annotation where no list says."""
+        is_listed = any(name == one.set for name, _ in self.flags)
+        by_annotation = [i for i, o in enumerate(record.objects, 1) if o.name == PERSON and o.actions]
+        for number in self.numbers.get(one.id, []) if is_listed else by_annotation:
+            if not 1 <= number <= len(record.objects):
+                raise BadDataError(
+                    f"{self.root}/ImageSets/Action names object {number} of {one.id}, whose annotation has {len(record.objects)}",
+                    "Get annotations and image sets of one release.",
+                )
+            person = record.objects[number - 1]
+            marks = [self._mark(one, number, person, action) for action in ACTIONS]
+            yield one, number, np.array(marks, np.int8)
+
+    def _mark(self, one: _Image, number: int, person: Object, action: str) -> int:
+        flags = self.flags.get((one.set, action))
+        if flags is not None:  # a person whom this action's list leaves out counts neither way
+            return flags.get(f"{one.id} {number}", 0)
+        return 0 if person.difficult else 1 if action in person.actions else -1

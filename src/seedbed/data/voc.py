@@ -1,0 +1,200 @@
+"""The layout of PASCAL VOC: image sets, annotations, image files.
+
+In: a folder such as VOCdevkit/VOC2007. Out: lists of images, and what each annotation says. Boxes are kept as they are written: whole pixels
+from 1, both corners belonging to the box. Knows nothing of splits, scores or networks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from seedbed.base.errors import BadDataError
+from seedbed.data.files import must_exist
+
+MAIN, ACTION = "Main", "Action"
+ACTIONS = (
+    "jumping",
+    "phoning",
+    "playinginstrument",
+    "reading",
+    "ridingbike",
+    "ridinghorse",
+    "running",
+    "takingphoto",
+    "usingcomputer",
+    "walking",
+)
+PERSON = "person"
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
+_GET = "VOC is distributed at host.robots.ox.ac.uk/pascal/VOC; torchvision.datasets.VOCDetection(root, year='2007', download=True) fetches it."
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Object:
+    """One object of an annotation."""
+
+    name: str
+    box: tuple[float, float, float, float]  # xmin, ymin, xmax, ymax, px, from 1
+    difficult: bool
+    actions: frozenset[str]  # of a person
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What one annotation says; `objects` in its order, which the lists of actions count from 1."""
+
+    width: int  # 0: it does not say
+    height: int
+    objects: tuple[Object, ...]
+
+
+@dataclass(frozen=True)
+class VocFolder:
+    """One year's folder: Annotations/, ImageSets/, JPEGImages/."""
+
+    root: Path
+
+    @staticmethod
+    def at(path: str | Path) -> VocFolder:
+        """The folder at a path, or the only year below a VOCdevkit; raises BadDataError where there is none."""
+        root = must_exist(path)
+        years = sorted(p for p in (*root.glob("VOC2*"), *root.glob("VOCdevkit/VOC2*")) if VocFolder.is_at(p))
+        if VocFolder.is_at(root):
+            return VocFolder(root)
+        if len(years) == 1:
+            return VocFolder(years[0])
+        if years:
+            raise BadDataError(f"{root} holds {len(years)} years of VOC", f"Name one: {', '.join(map(str, years))}.")
+        raise BadDataError(f"{root} is no VOC folder: it needs Annotations/ and ImageSets/", _GET)
+
+    @staticmethod
+    def is_at(path: Path) -> bool:
+        return (path / "Annotations").is_dir() and (path / "ImageSets").is_dir()
+
+    def sets(self, folder: str = MAIN) -> list[str]:
+        """Names of the image sets that are lists of images alone: train, val, trainval, test."""
+        found = self.root / "ImageSets" / folder
+        names = {p.stem for p in found.glob("*.txt")} if found.is_dir() else set()
+        return sorted(n for n in names if n.rpartition("_")[2] not in names - {n} or n.rpartition("_")[0] == "")
+
+    def has_set(self, name: str, folder: str = MAIN) -> bool:
+        return (self.root / "ImageSets" / folder / f"{name}.txt").is_file()
+
+    def images(self, name: str, folder: str = MAIN) -> list[str]:
+        """Ids of the images of a set, in the order of its file; an image with several objects stands once."""
+        path = self.root / "ImageSets" / folder / f"{name}.txt"
+        if not path.is_file():
+            there = ", ".join(self.sets(folder)) or "none"
+            raise BadDataError(f"there is no image set {path}", f"There are: {there}. {_GET}")
+        lines = [line.strip() for line in _text(path).splitlines()]
+        ids = [_without_columns(line) for line in lines if line] if folder == ACTION else [line for line in lines if line]
+        if not ids:
+            raise BadDataError(f"{path} names no image", "It should hold one image a line, without its suffix.")
+        return list(dict.fromkeys(ids))
+
+    def flags(self, label: str, name: str, folder: str = MAIN) -> dict[str, int] | None:
+        """What `label_name.txt` says: image (or image and number of its object) -> 1, 0 or -1; None where there is no such file."""
+        path = self.root / "ImageSets" / folder / f"{label}_{name}.txt"
+        if not path.is_file():
+            return None
+        found: dict[str, int] = {}
+        for number, line in enumerate(_text(path).splitlines(), 1):
+            if not line.strip():
+                continue
+            image, _, flag = line.strip().rpartition(" ")
+            if flag not in ("1", "0", "-1") or not image:
+                wanted = "an image, the number of its object and 1, 0 or -1" if folder == ACTION else "an image and 1, 0 or -1"
+                raise BadDataError(f"{path}, line {number}: {line.strip()!r} is not {wanted}", "Get the image sets again.")
+            found[" ".join(image.split()) if folder == ACTION else image.strip()] = int(flag)
+        return found
+
+    def record(self, image: str) -> Record:
+        """The annotation of an image."""
+        path = self.root / "Annotations" / f"{image}.xml"
+        if not path.is_file():
+            raise BadDataError(
+                f"{image} is in an image set, and has no annotation {path}",
+                f"The test images of some years have none in public: choose another set. {_GET}",
+            )
+        try:
+            return _read(ElementTree.parse(path).getroot(), path)
+        except ElementTree.ParseError as error:
+            raise BadDataError(f"{path} is no XML: {error}", "Get the annotation again.") from None
+
+    def file(self, image: str) -> str:
+        """The path of an image's file relative to the root; what the annotation says of its name is often wrong and not looked at."""
+        for suffix in _SUFFIXES:
+            if os.path.isfile(self.root / "JPEGImages" / f"{image}{suffix}"):  # noqa: PTH113  thousands of them
+                return f"JPEGImages/{image}{suffix}"
+        raise BadDataError(f"{image} is in an image set, and there is no JPEGImages/{image}.jpg in {self.root}", _GET)
+
+
+def edges(boxes: np.ndarray) -> np.ndarray:
+    """Pixels from 1, both ends included, as edges from 0: float [b, 4] -> [b, 4]; sides then are differences."""
+    return np.asarray(boxes, np.float64).reshape(-1, 4) - (1, 1, 0, 0)
+
+
+def pixels(corners: np.ndarray) -> np.ndarray:
+    """The other way round."""
+    return np.asarray(corners, np.float64).reshape(-1, 4) + (1, 1, 0, 0)
+
+
+def presence(objects: Sequence[Object], label: str) -> int:
+    """1 if the image shows one, 0 if difficult ones only, else -1: how the development kit makes its lists."""
+    of_label = [o for o in objects if o.name == label]
+    return -1 if not of_label else int(any(not o.difficult for o in of_label))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadDataError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}", "Save it as UTF-8.") from None
+
+
+def _without_columns(line: str) -> str:
+    """The image of a line that may have the number of an object behind it."""
+    head, _, last = line.rpartition(" ")
+    return head.strip() if head and last.isdigit() else line
+
+
+def _read(root: ElementTree.Element, path: Path) -> Record:
+    objects = []
+    for number, node in enumerate(root.findall("object"), 1):
+        name = (node.findtext("name") or "").strip()
+        if not name:
+            raise BadDataError(f"{path}: object {number} has no name", "Every object needs a <name>, the name of its class.")
+        done = node.find("actions")
+        actions = frozenset(a.tag for a in done if _is_set(a.text)) if done is not None else frozenset()
+        objects.append(Object(name=name, box=_box(node, number, path), difficult=_is_set(node.findtext("difficult")), actions=actions))
+    width, height = (int(float(root.findtext(f"size/{side}") or 0)) for side in ("width", "height"))
+    return Record(width=width, height=height, objects=tuple(objects))
+
+
+def _is_set(text: str | None) -> bool:
+    return (text or "0").strip() not in ("0", "")
+
+
+def _box(node: ElementTree.Element, number: int, path: Path) -> tuple[float, float, float, float]:
+    """The box of an object itself; its parts have boxes of their own."""
+    texts = [node.findtext(f"bndbox/{corner}") for corner in _CORNERS]
+    try:
+        left, top, right, bottom = (float(text) for text in texts)  # pyright: ignore[reportArgumentType]
+    except (TypeError, ValueError):
+        raise BadDataError(
+            f"{path}: object {number} has no whole box: {dict(zip(_CORNERS, texts, strict=True))}",
+            "Every object needs a <bndbox> of four numbers: xmin, ymin, xmax, ymax.",
+        ) from None
+    if not (right >= left and bottom >= top):
+        raise BadDataError(
+            f"{path}: the box of object {number} ends before it begins: {left:g}, {top:g}, {right:g}, {bottom:g}",
+            "xmax is at least xmin, and ymax at least ymin.",
+        )
+    return left, top, right, bottom

@@ -1,0 +1,68 @@
+"""Retrieval: how high the right images stand in rankings.
+
+In: for each query the places of its right images among those that count. Out: each query's average precision, N-S score or recall; a
+metric is their mean over queries. Pure functions on arrays.
+
+Average precision is the area under the curve of precision against recall by trapezoids, as the programs that came with Oxford Buildings
+(Philbin et al. 2007) and Holidays (Jegou et al. 2008) compute it; not VOC's. Junk images are left out of a ranking before places are
+counted, and on Holidays the query itself is. N-S score: Nister and Stewenius 2006.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+GROUP = 4  # images of one object in UKBench
+
+
+def trapezoid_ap(places: np.ndarray, num_positives: int) -> float:
+    """Average precision of one query in percent; nan where it has no right image.
+
+    Args:
+        places: int [k], where its right images stand, 0 the first; k is below `num_positives` where some are not in the ranking.
+        num_positives: of the query, found or not.
+
+    Example:
+        >>> import numpy as np
+        >>> trapezoid_ap(np.array([0, 2]), 2)
+        79.16666666666666
+    """
+    if not num_positives:
+        return float("nan")
+    ordered = np.sort(np.asarray(places, np.int64))
+    assert len(ordered) <= num_positives, "more right images were found than there are"
+    before = np.arange(len(ordered))
+    left = np.where(ordered == 0, 1.0, before / np.maximum(ordered, 1))  # precision just above this image
+    right = (before + 1) / (ordered + 1)
+    return float(100.0 * ((left + right) / 2).sum() / num_positives)
+
+
+def places_of(ranked: Sequence[object], positives: set, junk: set = frozenset()) -> np.ndarray:  # pyright: ignore[reportArgumentType]
+    """Where the positives stand in a ranking without its junk; an image that stands in it again counts at its first place: int64 [k]."""
+    found, place, seen = [], 0, set()
+    for one in ranked:
+        if one in junk or one in seen:
+            continue
+        seen.add(one)
+        if one in positives:
+            found.append(place)
+        place += 1
+    return np.array(found, np.int64)
+
+
+def group_hits(ranked: np.ndarray, groups: np.ndarray, own: np.ndarray, num: int = GROUP) -> np.ndarray:
+    """How many of the first `num` are of the query's own group, the query itself included: int64 [q], 0..num.
+
+    Args:
+        ranked: int [q, >=num], positions in `groups`, the best first.
+        groups: int [n], of each image; own: int [q], of each query.
+    """
+    assert ranked.shape[1] >= num, f"a ranking of {ranked.shape[1]} has no first {num}"
+    return (groups[ranked[:, :num]] == own[:, None]).sum(1)
+
+
+def recall_at(ranked: np.ndarray, groups: np.ndarray, own: np.ndarray, num: int) -> np.ndarray:
+    """Whether an image of the query's group stands among the first `num`, in percent: float64 [q], 0 or 100; the query is in no ranking."""
+    return 100.0 * (groups[ranked[:, :num]] == own[:, None]).any(1)

@@ -1,0 +1,148 @@
+"""A region detector on the maps of any backbone: Faster R-CNN (Ren et al. 2015) with torchvision's parts.
+
+In: a backbone, settings. Out: one module that gives losses in training and boxes otherwise. One map (C4 or C5) with anchors of several
+sizes, or a feature pyramid (Lin et al. 2017) with one size a level. Sizes of anchors are shares of the shorter side, so that they mean the same
+at any resolution. Box coordinates are edges in px of the image as it is shown. Knows nothing of stores or tasks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import RoIHeads
+from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
+from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
+
+from seedbed.base.randomness import stream
+from seedbed.data.preprocessing import Preprocessing
+from seedbed.data.scenes import SceneSize
+from seedbed.models.backbone import Backbone
+from seedbed.models.feature_maps import FeatureMaps, nominal_stride, pyramid_maps, single_map
+from seedbed.models.tails import Tail, tail_of
+
+_FPN_CHANNELS = 128
+_RATIOS = (0.5, 1.0, 2.0)
+_POOLED = 7  # side of a region's piece of the map
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anatomy:
+    """What a detector is made of; saved with it."""
+
+    feature: str = "c4"  # "c4", "c5", "fpn", or the name of a layer
+    short_px: int = 240
+    long_px: int = 400
+    anchors: tuple[float, ...] = (0.07, 0.15, 0.3, 0.6)  # sides as shares of short_px
+    box_head: str = "new"  # "new": two layers of head_dim; "own": the network's own fully connected layers
+    head_dim: int = 256
+    regions: int = 64  # sampled of an image in training
+    proposals: int = 300  # kept of an image for the box head
+    score_above: float = 0.01
+    nms: float = 0.5  # overlap of two boxes of a class above which the weaker one goes
+    most_boxes: int = 100  # of an image
+
+    @property
+    def size(self) -> SceneSize:
+        return SceneSize(short_px=self.short_px, long_px=self.long_px)
+
+
+class Detector(nn.Module):
+    """In training: images and boxes to losses by name. Otherwise: images to boxes, labels (from 1) and scores of each."""
+
+    def __init__(self, backbone: Backbone, anatomy: Anatomy, num_classes: int, seed: int = 0) -> None:
+        super().__init__()
+        is_pyramid = anatomy.feature == "fpn"
+        layers = pyramid_maps(backbone) if is_pyramid else [single_map(backbone, anatomy.feature)]
+        self.maps = FeatureMaps(backbone.module, layers)
+        channels = [layer.dim for layer in layers]
+        with torch.random.fork_rng(devices=[]):  # torchvision's parts draw from torch's own generator
+            torch.manual_seed(stream(seed, "init/detector"))
+            self.pyramid = FeaturePyramidNetwork(channels, _FPN_CHANNELS) if is_pyramid else None
+            self.width = _FPN_CHANNELS if is_pyramid else channels[0]
+            self.rpn = _rpn(anatomy, self.width, len(layers))
+            self.heads = _heads(backbone, anatomy, self.width, len(layers), num_classes)
+        self.stride = max(nominal_stride(layer) for layer in layers)
+        mean, std = _scales(backbone.preprocessing)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
+
+    def forward(self, images: Sequence[torch.Tensor], targets: Sequence[dict[str, torch.Tensor]] | None = None) -> Any:
+        shown = self.shown(images)
+        features = self.features(shown.tensors)
+        given = None if targets is None else [{k: v.to(shown.tensors.device) for k, v in t.items()} for t in targets]
+        proposals, of_proposals = self.rpn(shown, features, given)
+        found, of_boxes = self.heads(features, proposals, shown.image_sizes, given)
+        return {**of_proposals, **of_boxes} if self.training else found
+
+    def features(self, batch: torch.Tensor) -> OrderedDict[str, torch.Tensor]:
+        """The maps that the heads read, of images [b, 3, h, w] that are normalised."""
+        maps = OrderedDict((str(i), m) for i, m in enumerate(self.maps(batch)))
+        return self.pyramid(maps) if self.pyramid is not None else maps
+
+    def shown(self, images: Sequence[torch.Tensor]) -> ImageList:
+        """Images uint8 [3, h, w], normalised and padded with the mean to one size, a multiple of the stride: float32 [b, 3, h, w]."""
+        sizes = [(int(image.shape[1]), int(image.shape[2])) for image in images]
+        height, width = (math.ceil(max(side) / self.stride) * self.stride for side in zip(*sizes, strict=True))
+        batch = torch.zeros(len(images), 3, height, width, device=self.mean.device)
+        for into, image in zip(batch, images, strict=True):
+            into[:, : image.shape[1], : image.shape[2]] = (image.to(batch.device).float() - self.mean) / self.std
+        return ImageList(batch.to(memory_format=torch.channels_last), sizes)  # pyright: ignore[reportCallIssue]
+
+
+def _scales(preprocessing: Preprocessing) -> tuple[torch.Tensor, torch.Tensor]:
+    mean, std = (torch.tensor(values, dtype=torch.float32)[:, None, None] for values in (preprocessing.mean, preprocessing.std))
+    return mean, std
+
+
+def _rpn(anatomy: Anatomy, width: int, num_levels: int) -> RegionProposalNetwork:
+    sides = [max(1, round(share * anatomy.short_px)) for share in anatomy.anchors]
+    sizes = tuple(tuple(_of_level(sides, i, num_levels)) for i in range(num_levels))
+    anchors = AnchorGenerator(sizes, (_RATIOS,) * num_levels)
+    head = RPNHead(width, len(sizes[0]) * len(_RATIOS))
+    before = {"training": 2 * anatomy.proposals, "testing": 2 * anatomy.proposals}
+    after = {"training": anatomy.proposals, "testing": anatomy.proposals}
+    return RegionProposalNetwork(anchors, head, 0.7, 0.3, min(256, 2 * anatomy.regions), 0.5, before, after, 0.7)
+
+
+def _of_level(sides: list[int], level: int, num_levels: int) -> list[int]:
+    """One map has anchors of all sizes; of a pyramid each level has its share, small ones first, as many everywhere."""
+    if num_levels == 1:
+        return sides
+    per_level = max(1, math.ceil(len(sides) / num_levels))
+    start = min(level * per_level, max(0, len(sides) - per_level))
+    return sides[start : start + per_level]
+
+
+def _heads(backbone: Backbone, anatomy: Anatomy, width: int, num_levels: int, num_classes: int) -> RoIHeads:
+    own: Tail | None = tail_of(backbone) if anatomy.box_head == "own" else None
+    side = own.side if own else _POOLED
+    pool = MultiScaleRoIAlign([str(i) for i in range(num_levels)], side, 2)
+    head = own.module if own else TwoMLPHead(width * side**2, anatomy.head_dim)
+    predictor = FastRCNNPredictor(own.dim if own else anatomy.head_dim, num_classes + 1)
+    limits = (anatomy.score_above, anatomy.nms, anatomy.most_boxes)
+    return RoIHeads(pool, head, predictor, 0.5, 0.5, anatomy.regions, 0.25, None, *limits)
+
+
+@dataclass(kw_only=True, repr=False)
+class DetectorModel:
+    """A trained detector with what is known of it."""
+
+    backbone: Backbone
+    detector: Detector
+    anatomy: Anatomy
+    classes: tuple[str, ...]
+    card: dict[str, Any] = field(default_factory=dict)
+
+    num_calibrated: int = 0  # scores of boxes are as the network gives them
+
+    def __repr__(self) -> str:
+        return f"Detector of {len(self.classes)} classes on {self.backbone.architecture}, {self.anatomy.feature}"

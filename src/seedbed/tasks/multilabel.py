@@ -1,0 +1,81 @@
+"""Several labels an image, or a person: each class is asked of each by itself, and difficult ones count neither way.
+
+In: a store with marks. Out: training and validation rows with marks, test rows without, and `score`: mean average precision, as PASCAL VOC
+has it for classification and actions. Knows nothing of backbones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from seedbed.data.annotations import Marks
+from seedbed.metrics.average_precision import RULES, Decisions
+from seedbed.tasks.target import Measurement, Target
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class MultiLabelTask(Target):
+    """Which of the classes an image has."""
+
+    kind: ClassVar[str] = "multilabel"
+
+    primary: str = "map_voc07"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.store.classes
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+    def labels(self, rows: np.ndarray) -> np.ndarray:
+        """Marks of training or validation rows: int8 [n, K], 1 yes, -1 no, 0 difficult. Test rows are refused."""
+        self.check_known(rows)
+        return self._marks(rows)
+
+    def _marks(self, rows: np.ndarray) -> np.ndarray:
+        found = self.store.annotations
+        assert isinstance(found, Marks)
+        return found.marks[rows]
+
+    def truth(self, rows: np.ndarray) -> list[np.ndarray]:
+        return [self._marks(rows)]
+
+    def value(self, scores: np.ndarray, marks: np.ndarray) -> float:
+        """The primary metric of held-out images in percent: what settings are chosen by."""
+        return Decisions.of_marks(marks, scores).mean(rule_of(self.primary))
+
+    def score(self, scores: np.ndarray, facts: Mapping[str, object], model: Any = None) -> Measurement:
+        """The measurement of class scores float [t, K] on the test rows."""
+        decisions = Decisions.of_marks(self._marks(self.test), scores)
+        return Measurement(
+            metrics=mean_average_precisions(decisions, self.primary),
+            primary=self.primary,
+            predictions={"ids": self.store.hashes[self.test], **decisions.arrays()},
+            task=self.fingerprint,
+            facts={**facts, "per_class": per_class(decisions, self.primary, self.classes)},
+            model=model,
+        )
+
+
+def rule_of(metric: str) -> str:
+    """`map_voc07` -> `voc07`."""
+    return metric.removeprefix("map_")
+
+
+def mean_average_precisions(decisions: Decisions, primary: str) -> dict[str, float]:
+    """By both rules, the primary one first; 0 where the test has no positive at all would be a lie, so that is refused before."""
+    rules = sorted(RULES, key=lambda rule: rule != rule_of(primary))
+    return {f"map_{rule}": decisions.mean(rule) for rule in rules}
+
+
+def per_class(decisions: Decisions, primary: str, classes: tuple[str, ...]) -> dict[str, float | None]:
+    """Average precision of each class in percent, None where the test has no positive."""
+    found = decisions.per_class(rule_of(primary))
+    return {name: None if np.isnan(value) else float(value) for name, value in zip(classes, found, strict=True)}

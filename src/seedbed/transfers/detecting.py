@@ -1,0 +1,272 @@
+"""Training a detector on a task, its learning rate chosen on held-out images.
+
+In: a backbone, a task of detection, settings. Out: a trained detector, and what it finds in rows of the task. Every way of beginning, from
+pre-trained weights or random ones, goes through here, so that they are tuned alike. Knows nothing of which it is.
+
+Label-free remedies for a shift of domain: adaptive batch norm (Li et al. 2017): statistics of the new domain in place of those of training;
+aligned features (Chen et al. 2018, image level): a critic tells the domains apart at every position of the maps, its gradient reversed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from seedbed.base.errors import DivergedError, UsageError
+from seedbed.base.randomness import stream
+from seedbed.data.scenes import SceneBatch, Scenes, SceneStream
+from seedbed.models.backbone import Backbone
+from seedbed.models.fit import Progress, fit
+from seedbed.models.resume import Checkpoint
+from seedbed.models.schedule import Schedule
+from seedbed.models.stages import norms_of, stages_of
+from seedbed.readout.detector import Anatomy, Detector, DetectorModel
+from seedbed.tasks.detection import Detections, DetectionTask
+from seedbed.transfers.reversal import Reversed, drawn, ramp
+
+_PREFIX = "maps.network."  # of the backbone's parameters in a detector
+_HIDDEN = 64
+_AT_ONCE = 4  # images in a forward pass that trains nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detecting:
+    """How a detector is trained."""
+
+    iterations: int
+    batch_size: int
+    learning_rates: tuple[float, ...]
+    drops: tuple[float, ...]  # shares of the iterations after which the rate is a tenth; none: one cycle down to 0
+    weight_decay: float
+    max_gradient_norm: float | None
+    frozen_stages: int
+    batch_norm: str  # "learns" or "rests"
+    flip: bool
+    align: float  # weight of the critic of domains; 0: none
+
+    def schedule(self, rate: float) -> Schedule:
+        return Schedule(
+            images_seen=self.iterations * self.batch_size,
+            batch_size=self.batch_size,
+            peak_learning_rate=rate,
+            weight_decay=self.weight_decay,
+            warmup_share=min(0.1, 500 / self.iterations),
+            decay="steps" if self.drops else "linear",
+            drops=self.drops,
+            max_gradient_norm=self.max_gradient_norm,
+        )
+
+
+@dataclass(kw_only=True)
+class DetectorTrainer:
+    """Trains detectors on a task, each on a copy of the backbone."""
+
+    backbone: Backbone
+    task: DetectionTask
+    anatomy: Anatomy
+    settings: Detecting
+    seed: int
+    device: str
+    on_progress: Callable[[Progress], None] | None = None
+    unfinished: Callable[[str], Path] | None = None
+    _scenes: dict[bytes, Scenes] = field(default_factory=dict)
+
+    def scenes(self, rows: np.ndarray) -> Scenes:
+        """The images of some rows; decoded once for all trainings."""
+        return self._scenes.setdefault(rows.tobytes(), Scenes(self.task.store, rows, self.anatomy.size))
+
+    def train(self, rows: np.ndarray, rate: float) -> DetectorModel:
+        """A detector after its training on these rows."""
+        backbone = copy.deepcopy(self.backbone)
+        task, settings = self.task, self.settings
+        detector = Detector(backbone, self.anatomy, task.num_classes, self.seed).to(self.device)
+        resting = _freeze(backbone, detector, settings)
+        seed = stream(self.seed, "detect")
+        batches: Any = SceneStream(self.scenes(rows), task.boxes(rows), settings.batch_size, seed, settings.flip)
+        module: nn.Module = detector
+        loss: Any = _loss
+        if settings.align:
+            assert task.unlabelled is not None
+            other = SceneStream(self.scenes(task.unlabelled), _nothing(len(task.unlabelled)), settings.batch_size, stream(seed, "unlabelled"))
+            batches = _Both(labelled=batches, unlabelled=other)
+            module = _Aligned(detector, self.seed).to(self.device)
+            loss = _aligned_loss(batches, settings)
+        checkpoint = None
+        if self.unfinished is not None:
+            checkpoint = Checkpoint(path=self.unfinished(f"{rate:g}"), keeps_last=True)
+        fit(
+            module,
+            batches,
+            loss,
+            settings.schedule(rate),
+            on_progress=self.on_progress,
+            report_every=20,
+            checkpoint=checkpoint,
+            resting=resting,
+        )
+        return DetectorModel(backbone=backbone, detector=detector, anatomy=self.anatomy, classes=task.classes)
+
+    def find(self, model: DetectorModel, rows: np.ndarray) -> Detections:
+        """What a detector finds in rows of the task, in px of the images as found."""
+        return find(model, self.scenes(rows))
+
+    def tune(self) -> tuple[DetectorModel, dict[str, Any]]:
+        """The detector at the rate that the validation images choose, and what was tried; one rate alone learns from them too.
+
+        Raises DivergedError where no rate of the grid trains.
+        """
+        task, rates = self.task, sorted(self.settings.learning_rates)
+        if len(rates) == 1:
+            rows = np.sort(task.known)
+            return self.train(rows, rates[0]), {"learning_rate": rates[0], "num_train": len(rows)}
+        best: tuple[float, float, DetectorModel] | None = None
+        tried: dict[str, float | None] = {}
+        validation = np.sort(task.validation)
+        for rate in rates:
+            try:
+                model = self.train(np.sort(task.train), rate)
+                value = task.value(validation, self.find(model, validation))
+            except DivergedError:
+                tried[f"{rate:g}"] = None
+                continue
+            value = 0.0 if np.isnan(value) else value
+            tried[f"{rate:g}"] = value
+            if best is None or value > best[0]:
+                best = (value, rate, model)
+        if best is None:
+            raise DivergedError(f"training diverged at every learning rate of {rates}", "Give smaller ones: learning_rates=[0.001].")
+        _, rate, model = best
+        facts = {
+            "learning_rate": rate,
+            "learning_rate_at_edge": rate in (rates[0], rates[-1]),
+            f"validation_{task.primary}": tried,
+            "num_train": len(task.train),
+        }
+        return model, facts
+
+
+def find(model: DetectorModel, scenes: Scenes) -> Detections:
+    """What a detector finds in images, in px of these as found."""
+    model.detector.eval()
+    parts: list[tuple[np.ndarray, ...]] = []
+    with torch.inference_mode():
+        for which, images in scenes.plain(_AT_ONCE):
+            for position, image, found in zip(which, images, model.detector(images), strict=True):
+                width, height = scenes.sizes[position]
+                scale = np.array([width / image.shape[2], height / image.shape[1]] * 2)
+                boxes = found["boxes"].double().cpu().numpy() * scale
+                labels = found["labels"].cpu().numpy() - 1
+                parts.append((np.full(len(labels), position, np.int64), labels, found["scores"].double().cpu().numpy(), boxes))
+    images, labels, scores, corners = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Detections(images=images, labels=labels.astype(np.int32), scores=scores, corners=corners.reshape(-1, 4))
+
+
+def adapt_norms(model: DetectorModel, scenes: Scenes) -> int:
+    """Adaptive batch norm: running statistics of these images in place of those of training; how many modules were adapted."""
+    norms = norms_of(model.detector.maps)
+    model.detector.eval()
+    kept = [(norm, norm.momentum) for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over batches
+        norm.train()
+    with torch.no_grad():
+        for _, images in scenes.plain(_AT_ONCE):
+            model.detector.features(model.detector.shown(images).tensors)
+    for norm, momentum in kept:
+        norm.momentum = momentum
+        norm.eval()
+    return len(norms)
+
+
+def _freeze(backbone: Backbone, detector: Detector, settings: Detecting) -> list[nn.Module]:
+    """Freeze the first stages; the modules that stay in evaluation mode."""
+    network = detector.maps.network
+    stages = stages_of(backbone)
+    if settings.frozen_stages > len(stages):
+        raise UsageError(
+            f"frozen_stages = {settings.frozen_stages}, and {backbone.architecture} has {len(stages)} besides its head", "Give fewer."
+        )
+    frozen = stages[: settings.frozen_stages]
+    names = {name for stage in frozen for name in stage.parameters}
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name not in names)
+    resting = [network.get_submodule(path) for stage in frozen for path in stage.modules]
+    if settings.batch_norm == "rests":
+        norms = norms_of(network)
+        resting += norms
+    return resting
+
+
+def _loss(detector: nn.Module, batch: SceneBatch) -> tuple[torch.Tensor, None]:
+    losses = detector(*batch)
+    return torch.stack(list(losses.values())).sum(), None
+
+
+def _nothing(num: int) -> list[Any]:
+    """No boxes, of images whose boxes are not looked at."""
+    none = (np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool))
+    return [none] * num
+
+
+@dataclass(kw_only=True)
+class _Both:
+    """Labelled and unlabelled images in turn; the unlabelled have no entry of boxes."""
+
+    labelled: SceneStream
+    unlabelled: SceneStream
+    step: int = 0
+
+    @property
+    def batch_size(self) -> int:
+        return self.labelled.batch_size  # images seen are counted in labelled ones
+
+    @property
+    def seed(self) -> int:
+        return self.labelled.seed
+
+    def batch(self, step: int) -> tuple[list[torch.Tensor], list[Any]]:
+        self.step = step
+        images, boxes = self.labelled.batch(step)
+        others, _ = self.unlabelled.batch(step)
+        return [i for pair in zip(images, others, strict=True) for i in pair], [b for one in boxes for b in (one, None)]
+
+
+class _Aligned(nn.Module):
+    """A detector and the critic that tells its domains apart, trained together."""
+
+    def __init__(self, detector: Detector, seed: int) -> None:
+        super().__init__()
+        self.detector = detector
+        width = detector.width
+        self.critic = drawn(nn.Sequential(nn.Conv2d(width, _HIDDEN, 1), nn.ReLU(), nn.Conv2d(_HIDDEN, 1, 1)), seed)
+
+    def of_domain(self, images: Sequence[torch.Tensor], domain: float, weight: float) -> torch.Tensor:
+        """The critic's loss on the maps of images of one domain."""
+        features = self.detector.features(self.detector.shown(images).tensors)
+        scores = [self.critic(Reversed.apply(m, weight)).flatten() for m in features.values()]  # pyright: ignore[reportArgumentType]
+        flat = torch.cat(scores)
+        return functional.binary_cross_entropy_with_logits(flat, torch.full_like(flat, domain))
+
+
+def _aligned_loss(batches: _Both, settings: Detecting) -> Callable[[Any, tuple[list[torch.Tensor], list[Any]]], tuple[torch.Tensor, None]]:
+    def loss(model: Any, batch: tuple[list[torch.Tensor], list[Any]]) -> tuple[torch.Tensor, None]:
+        own = [(image, boxes) for image, boxes in zip(*batch, strict=True) if boxes is not None]
+        others = [image for image, boxes in zip(*batch, strict=True) if boxes is None]
+        value = torch.zeros((), device=next(model.parameters()).device)
+        weight = settings.align * ramp(batches.step / settings.iterations)
+        if own:
+            images = [image for image, _ in own]
+            value = value + _loss(model.detector, (images, [boxes for _, boxes in own]))[0]
+            value = value + model.of_domain(images, 0.0, weight)
+        return value + model.of_domain(others, 1.0, weight) if others else value, None
+
+    return loss

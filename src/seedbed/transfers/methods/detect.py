@@ -1,0 +1,127 @@
+"""detect(): a region detector on the backbone, fine-tuned on boxes (Faster R-CNN; Ren et al. 2015).
+
+The same call trains from pre-trained weights and from random ones: the learning rate of a small grid is chosen on validation images for each.
+With one learning rate nothing is chosen, and the validation images are learnt from too, as the papers do with VOC's trainval. Defaults are
+sizes that train on a processor: a net of four layers sees about twenty images a second on two cores. What it is made of:
+`seedbed.readout.detector`; how it is trained: `seedbed.transfers.detecting`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Literal
+
+from seedbed.base.errors import UsageError
+from seedbed.models.backbone import Backbone
+from seedbed.models.feature_maps import pyramid_maps, single_map
+from seedbed.models.stages import stages_of
+from seedbed.models.tails import tail_of
+from seedbed.readout.detector import Anatomy
+from seedbed.tasks.detection import DetectionTask
+from seedbed.tasks.target import Measurement
+from seedbed.transfers.detecting import Detecting, DetectorTrainer, adapt_norms
+from seedbed.transfers.methods import Context, Method
+
+_ALIGN = 0.1
+
+
+@dataclass(frozen=True)
+class Detect(Method):
+    """Fine-tune a region detector: one map (feature='c4', 'c5' or a layer) or a pyramid ('fpn'); short_px and long_px bound the sides.
+
+    `frozen_stages`: how many of the first stages stay as they are. `drops`: shares of the iterations after which the rate is a tenth.
+    `box_head='own'`: the network's own fully connected layers (AlexNet, VGG). `adapt`: for images of another domain than the labels,
+    'batch_norm' (its statistics) or 'align' (features that a critic cannot tell apart), both without its labels.
+    """
+
+    iterations: int = 800
+    batch_size: int = 4
+    learning_rates: tuple[float, ...] = (0.003, 0.01, 0.03)
+    drops: tuple[float, ...] = ()
+    feature: str = "c4"
+    short_px: int = 240
+    long_px: int = 400
+    anchors: tuple[float, ...] = (0.07, 0.15, 0.3, 0.6)
+    box_head: Literal["new", "own"] = "new"
+    head_dim: int = 256
+    regions: int = 64
+    proposals: int = 300
+    nms: float = 0.5
+    frozen_stages: int = 0
+    batch_norm: Literal["learns", "rests"] = "learns"
+    weight_decay: float = 5e-4
+    max_gradient_norm: float | None = 10.0
+    flip: bool = True
+    adapt: Literal["none", "batch_norm", "align"] = "none"
+    align_weight: float = _ALIGN
+    revision: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]] = ("detection",)
+
+    def __post_init__(self) -> None:
+        if min(self.iterations, self.batch_size, self.regions, self.proposals, self.head_dim) < 1:
+            raise ValueError("iterations, batch_size, regions, proposals and head_dim must be at least 1")
+        if not self.learning_rates or min(self.learning_rates) <= 0:
+            raise ValueError(f"learning_rates = {list(self.learning_rates)} must be positive values")
+        if any(not 0 < drop < 1 for drop in self.drops):
+            raise ValueError(f"drops = {list(self.drops)} are shares of the iterations, in (0, 1)")
+        if not 32 <= self.short_px <= self.long_px:
+            raise ValueError(f"short_px = {self.short_px}, long_px = {self.long_px}: at least 32, and the short one first")
+        if not self.anchors or not 0 < min(self.anchors) <= max(self.anchors) <= 2:
+            raise ValueError(f"anchors = {list(self.anchors)} are shares of short_px, in (0, 2]")
+        if not 0 < self.nms < 1 or self.frozen_stages < 0 or self.align_weight <= 0:
+            raise ValueError(f"nms = {self.nms} lies in (0, 1), frozen_stages = {self.frozen_stages} is 0 or more, align_weight above 0")
+
+    def anatomy(self) -> Anatomy:
+        own = {f.name for f in fields(Anatomy)}
+        return Anatomy(**{name: value for name, value in asdict(self).items() if name in own})
+
+    def settings(self) -> Detecting:
+        own = {f.name for f in fields(Detecting)} - {"align"}
+        align = self.align_weight if self.adapt == "align" else 0.0
+        return Detecting(**{name: value for name, value in asdict(self).items() if name in own}, align=align)
+
+    def check(self, backbone: Backbone) -> None:
+        _ = pyramid_maps(backbone) if self.feature == "fpn" else single_map(backbone, self.feature)
+        if self.box_head == "own":
+            tail_of(backbone)
+        if self.frozen_stages > (num := len(stages_of(backbone))):
+            raise UsageError(f"frozen_stages = {self.frozen_stages}, and {backbone.architecture} has {num} besides its head", "Give fewer.")
+
+    def identity(self) -> object:
+        return {"is": "Detect", **asdict(self)}
+
+    def num_images_trained(self) -> int:
+        return self.iterations * self.batch_size * len(self.learning_rates)
+
+    def run(self, backbone: Backbone, task: DetectionTask, context: Context) -> Measurement:
+        if self.adapt != "none" and task.unlabelled is None:
+            raise UsageError(
+                f"adapt={self.adapt!r} needs labels of one domain and images of another, and this target is one data set",
+                "Say where the labels come from: voc('night/', labelled=\"voc('day/')\").",
+            )
+        trainer = DetectorTrainer(
+            backbone=backbone,
+            task=task,
+            anatomy=self.anatomy(),
+            settings=self.settings(),
+            seed=context.seed,
+            device=context.device,
+            on_progress=context.on_progress,
+            unfinished=context.unfinished,
+        )
+        model, chosen = trainer.tune()
+        facts: dict[str, Any] = {**chosen, **self._told(backbone, task, trainer)}
+        own = None if task.in_domain is None else trainer.find(model, task.in_domain)
+        if self.adapt == "batch_norm" and task.unlabelled is not None:
+            facts["num_norms_adapted"] = adapt_norms(model, trainer.scenes(task.unlabelled))
+        return task.score(trainer.find(model, task.test), facts, model, own)
+
+    def _told(self, backbone: Backbone, task: DetectionTask, trainer: DetectorTrainer) -> dict[str, Any]:
+        layers = pyramid_maps(backbone) if self.feature == "fpn" else [single_map(backbone, self.feature)]
+        shift = {} if task.unlabelled is None else {"adapt": self.adapt, "num_unlabelled": len(task.unlabelled)}
+        return {
+            "maps": ", ".join(f"{la.name} (stride {la.stride})" for la in layers),
+            "images_seen": self.iterations * self.batch_size,
+            "loading": trainer.scenes(task.test).loading,
+            **shift,
+        }
