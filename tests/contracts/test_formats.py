@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seedbed.data.annotations import NO_LABEL, Relevance
 from seedbed.data.files import EncodedPixels
 from seedbed.data.formats import FORMATS, Format, parse_data
 from seedbed.data.source import SPLITS, Source, from_records
@@ -148,19 +149,60 @@ def _flowers102(root: Path, encode: Callable[..., bytes]) -> str:
     return f"flowers102({str(root)!r})"
 
 
+def _voc(root: Path, encode: Callable[..., bytes]) -> str:
+    _listed(root / "JPEGImages", [f"{i}.jpg" for i in range(6)], encode)
+    box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+    for folder in ("Annotations", "ImageSets/Main"):
+        (root / folder).mkdir(parents=True)
+    for i in range(6):
+        name = ("cat", "dog")[i % 2]
+        (root / "Annotations" / f"{i}.xml").write_text(f"<annotation><object><name>{name}</name>{box}</object></annotation>")
+    (root / "ImageSets" / "Main" / "train.txt").write_text("0\n1\n2\n3\n")
+    (root / "ImageSets" / "Main" / "test.txt").write_text("4\n5\n")
+    return f"voc({str(root)!r})"
+
+
+def _holidays(root: Path, encode: Callable[..., bytes]) -> str:
+    _listed(root / "jpg", [f"{number}.jpg" for number in (100000, 100001, 100002, 100100, 100101)], encode)
+    return f"holidays({str(root)!r})"
+
+
+def _oxford(root: Path, encode: Callable[..., bytes]) -> str:
+    _listed(root / "oxbuild_images", [f"all_souls_{i:06d}.jpg" for i in range(4)], encode)
+    lists = {
+        "query": "oxc1_all_souls_000000 2.5 2.5 12 12",
+        "good": "all_souls_000000",
+        "ok": "all_souls_000001",
+        "junk": "all_souls_000002",
+    }
+    (root / "gt").mkdir()
+    for kind, line in lists.items():
+        (root / "gt" / f"all_souls_1_{kind}.txt").write_text(line)
+    return f"oxford({str(root)!r})"
+
+
+def _ukbench(root: Path, encode: Callable[..., bytes]) -> str:
+    _listed(root / "full", [f"ukbench{i:05d}.jpg" for i in range(8)], encode)
+    return f"ukbench({str(root)!r})"
+
+
 EXAMPLES: dict[str, Callable[[Path, Callable[..., bytes]], str]] = {
     "cub200": _cub200,
     "digits": lambda root, encode: "digits()",
     "flowers102": _flowers102,
     "folder": _folder,
+    "holidays": _holidays,
     "huggingface": _huggingface,
     "ilsvrc": _ilsvrc,
     "manifest": _manifest,
     "mit67": _mit67,
+    "oxford": _oxford,
     "sun397": _sun397,
     "tiny_imagenet": _tiny_imagenet,
     "torchvision": _torchvision,
     "toy": lambda root, encode: "toy(per_class=2, test_per_class=1)",
+    "ukbench": _ukbench,
+    "voc": _voc,
     "webdataset": _webdataset,
 }
 
@@ -191,6 +233,7 @@ def test_reading_twice_gives_the_same_records(call: str) -> None:
     assert one.leaves.tolist() == two.leaves.tolist()
     assert one.splits.tolist() == two.splits.tolist()
     assert one.listing == two.listing
+    assert (one.annotations and one.annotations.digest()) == (two.annotations and two.annotations.digest())
 
 
 def test_ids_are_unique_sorted_posix_paths(call: str) -> None:
@@ -202,11 +245,22 @@ def test_ids_are_unique_sorted_posix_paths(call: str) -> None:
 def test_columns_index_sorted_classes_and_splits(call: str) -> None:
     source = _read(call)
     assert list(source.classes) == sorted(set(source.classes))
-    assert (source.class_sizes > 0).all()
+    assert (source.class_sizes > 0).all() if source.annotations is None else (source.leaves == NO_LABEL).all()
     assert source.splits.max() < len(SPLITS)
     assert set(source.names) <= set(source.classes)
     if source.hierarchy:
         assert {source.hierarchy.depth(c) > 0 for c in source.classes} == {True}
+
+
+def test_rows_of_answers_are_images_that_are_searched(call: str) -> None:
+    source = _read(call)
+    given = source.annotations
+    if not isinstance(given, Relevance):
+        pytest.skip("has no queries")
+    gallery = set(given.gallery.tolist())
+    assert set(given.rows.tolist()) <= gallery <= set(range(source.num_images))
+    assert set(given.of_query[given.values > 0].tolist()) == set(range(len(given.queries)))
+    assert len(set(zip(given.of_query.tolist(), given.rows.tolist(), strict=True))) == len(given.rows)
 
 
 def test_each_row_has_pixels_of_its_own_whatever_the_batch(call: str) -> None:
@@ -221,6 +275,8 @@ def test_each_row_has_pixels_of_its_own_whatever_the_batch(call: str) -> None:
 
 def test_records_in_another_order_are_the_same_source(call: str) -> None:
     source = _read(call)
+    if source.annotations is not None:
+        pytest.skip("has no single labels")
     records = [(i, source.classes[c], int(s)) for i, c, s in zip(source.ids, source.leaves, source.splits, strict=True)]
     again = from_records(source.name, records[::-1], pixels=source.pixels, listing=source.listing)
     assert again.ids.tolist() == source.ids.tolist()

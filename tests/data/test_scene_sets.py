@@ -246,6 +246,22 @@ def test_what_is_wrong_with_cub_is_named(tmp_path: Path, encode: Encode, name: s
     assert "data.caltech.edu (CUB-200-2011)" in error.hint
 
 
+def test_two_numbers_of_one_species_are_named(tmp_path: Path, encode: Encode) -> None:
+    root = _cub(tmp_path, encode)
+    _edit(root / "classes.txt", f"2 {BIRDS[1]}\n", f"2 {BIRDS[1]}\n3 {BIRDS[0]}\n")
+    _edit(root / "image_class_labels.txt", "3 1", "3 3")
+    assert f"classes.txt, line 3: class {BIRDS[0]!r} is there twice, first in" in _refused(str(root)).message
+
+
+def test_the_same_images_split_otherwise_must_be_packed_again(tmp_path: Path, encode: Encode) -> None:
+    root = _cub(tmp_path, encode)
+    before = open_source(str(root))
+    _edit(root / "train_test_split.txt", "2 1", "2 0")
+    after = open_source(str(root))
+    assert after.ids.tolist() == before.ids.tolist()
+    assert after.listing != before.listing
+
+
 def test_tables_of_cubs_names_are_not_all_cubs(tmp_path: Path, encode: Encode) -> None:
     """NABirds has them, with other numbers."""
     root = _cub(tmp_path, encode)

@@ -33,7 +33,9 @@ class Arena:
         if size_px not in self._tasks:
             store = self.open_at(size_px)
             first = next(iter(self._tasks.values()), None)
-            self._tasks[size_px] = self.kind.load(store, self.seed) if first is None else _carried(first, store)
+            made = self.kind.load(store, self.seed) if first is None else _carried(first, store)
+            assert isinstance(made, Task)
+            self._tasks[size_px] = made
         return self._tasks[size_px]
 
     @property

@@ -100,7 +100,7 @@ def _arena(target: Data, seed: int, open_at: Callable[[int], Store]) -> Arena:
     from seedbed.advice.arena import Arena
     from seedbed.tasks.catalogue import TASKS
 
-    arena = Arena(open_at, TASKS.make(target.task), seed)
+    arena = Arena(open_at, TASKS.make(target.one_label()), seed)
     if isinstance(target.data, Store):
         arena.task(target.data.size_px)
     return arena

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.base.errors import BadDataError
+from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.paths import expanded
 from seedbed.data.annotations import NO_LABEL, Annotations, read_annotations
 from seedbed.data.hierarchies import open_hierarchy, placed
@@ -33,6 +33,7 @@ from seedbed.data.source import SPLITS
 
 VERSION = 2
 STORE_JSON, PIXELS, ROWS, UNREADABLE = "store.json", "pixels.npy", "rows.parquet", "unreadable.csv"
+_ANNOTATED = {"boxes": "boxes", "marks": "several labels an image", "relevance": "queries and what answers them"}
 ENCODED, ANNOTATIONS = "encoded.bin", "annotations.npz"
 
 
@@ -179,6 +180,14 @@ class Store:
             raise BadDataError(
                 f"the store {self.path} is damaged: {ANNOTATIONS}: {error}", "Remove it, and pack its source again."
             ) from None
+
+    def must_have_one_label(self) -> None:
+        """Raise UsageError where images have no single label: such a store is no source of classes, but a target."""
+        if self.annotated is not None:
+            raise UsageError(
+                f"{self.name} has {_ANNOTATED[self.annotated]}, and one label an image is needed here",
+                "Name a data set with one label an image; this one can be a target: seedbed transfer BACKBONE DATA METHOD.",
+            )
 
     def sizes(self, rows: np.ndarray) -> np.ndarray:
         """Width and height of images as found, px: int32 [k, 2]."""

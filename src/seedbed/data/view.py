@@ -90,6 +90,7 @@ def make_view(store: Store, recipe: Recipe | str = "", seed: int = 0) -> View:
 
     Raises UsageError for a recipe that cannot be read or does not fit the data, BadDataError when fewer than 2 classes are left.
     """
+    store.must_have_one_label()
     recipe = Recipe(recipe) if isinstance(recipe, str) else recipe
     rows = np.flatnonzero(store.splits == TRAIN)
     state = _State(store.classes, np.arange(len(store.classes), dtype=np.int32), rows, store.leaves[rows], store)

@@ -52,6 +52,22 @@ def places_of(ranked: Sequence[object], positives: set, junk: set = frozenset())
     return np.array(found, np.int64)
 
 
+def trapezoid_aps(relevant: np.ndarray, num_positives: np.ndarray) -> np.ndarray:
+    """`trapezoid_ap` of many rankings at once, in percent: float64 [q], nan where there is no right image.
+
+    Args:
+        relevant: int8 [q, n], the best first: 1 right, 0 wrong, -1 left out before places are counted.
+        num_positives: int [q], of each query, found or not.
+    """
+    right = relevant > 0
+    found = np.cumsum(right, axis=1)
+    place = np.cumsum(relevant >= 0, axis=1)  # from 1
+    after = found / np.maximum(place, 1)
+    before = np.where(place > 1, (found - 1) / np.maximum(place - 1, 1), 1.0)
+    areas = np.where(right, (before + after) / 2, 0.0).sum(1)
+    return np.where(num_positives > 0, 100.0 * areas / np.maximum(num_positives, 1), np.nan)
+
+
 def group_hits(ranked: np.ndarray, groups: np.ndarray, own: np.ndarray, num: int = GROUP) -> np.ndarray:
     """How many of the first `num` are of the query's own group, the query itself included: int64 [q], 0..num.
 

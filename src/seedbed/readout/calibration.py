@@ -9,6 +9,7 @@ nothing of networks.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -17,9 +18,10 @@ _NUM_BINS = 15
 
 
 def temperature_of(scores: torch.Tensor, labels: torch.Tensor) -> float:
-    """The temperature for scores float [n, K] and labels int64 [n]; 1 where there is nothing to tell it from."""
-    from scipy.optimize import minimize_scalar
-
+    """The temperature for scores float [n, K] and labels int64 [n], or marks int8 [n, K] of images that may have several classes, whose
+    probabilities are sigmoid(scores / temperature); 1 where there is nothing to tell it from."""
+    if labels.ndim == 2:
+        return _of_marks(scores.double(), labels.to(scores.device))
     num, num_classes = scores.shape
     if not num or num_classes < 2:
         return 1.0
@@ -30,6 +32,28 @@ def temperature_of(scores: torch.Tensor, labels: torch.Tensor) -> float:
 
     def loss(log_temperature: float) -> float:
         return float(-(targets * torch.log_softmax(values / math.exp(log_temperature), 1)).sum(1).mean())
+
+    return _lowest(loss)
+
+
+def _of_marks(scores: torch.Tensor, marks: torch.Tensor) -> float:
+    counted = marks != 0
+    if not bool(counted.any()):
+        return 1.0
+    values, signs = scores[counted], marks[counted].double()
+    doubt = 1.0 / (len(values) + 2)
+
+    def loss(log_temperature: float) -> float:
+        margins = signs * values / math.exp(log_temperature)
+        right, wrong = torch.nn.functional.softplus(-margins), torch.nn.functional.softplus(margins)
+        return float(((1 - doubt) * right + doubt * wrong).mean())
+
+    return _lowest(loss)
+
+
+def _lowest(loss: Callable[[float], float]) -> float:
+    """The temperature whose logarithm minimises a loss."""
+    from scipy.optimize import minimize_scalar
 
     found = minimize_scalar(loss, bounds=(math.log(_LOWEST), math.log(_HIGHEST)), method="bounded", options={"xatol": 1e-4})
     return math.exp(float(found.x))

@@ -58,6 +58,9 @@ class Anatomy:
 class Detector(nn.Module):
     """In training: images and boxes to losses by name. Otherwise: images to boxes, labels (from 1) and scores of each."""
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, backbone: Backbone, anatomy: Anatomy, num_classes: int, seed: int = 0) -> None:
         super().__init__()
         is_pyramid = anatomy.feature == "fpn"

@@ -41,11 +41,12 @@ class _FromPixels(nn.Module):
         self.model = copy.deepcopy(model.module()).cpu().eval()
         self.register_buffer("mean", torch.tensor(model.backbone.preprocessing.mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(model.backbone.preprocessing.std).view(1, 3, 1, 1))
-        self.temperature = model.temperature
+        self.temperature, self.several = model.temperature, model.several
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         scores = self.model((pixels - self.mean) / self.std)
-        return scores, torch.softmax(scores / self.temperature, 1)
+        warmed = scores / self.temperature
+        return scores, torch.sigmoid(warmed) if self.several else torch.softmax(warmed, 1)
 
 
 def export_model(model: Model, out: Path, kind: str) -> float:

@@ -1,9 +1,10 @@
-"""Linear readouts of codes: L2-regularised SVM, softmax and ridge, all classes and a grid of C at once.
+"""Linear readouts of codes: L2-regularised SVM, softmax, logistic and ridge, all classes and a grid of C at once.
 
 In: codes float [n, d] and labels. Out: weights. The objectives are scikit-learn's, with X the codes and b the intercept:
 
     svm      1/2 (|w|^2 + b^2) + C sum_i max(0, 1 - y_i (w.x_i + b))^2   each class against the rest: LinearSVC
     softmax  1/2 |W|^2 + C sum_i -log softmax(W x_i + b)[label]           LogisticRegression
+    logistic 1/2 |w|^2 + C sum_i log(1 + exp(-y_i (w.x_i + b)))           each class: LogisticRegression of two classes
     ridge    1/2 |w|^2 + C sum_i (y_i - w.x_i - b)^2                      each class, y = +-1: RidgeClassifier at alpha = 1 / (2 C)
 
 How they are minimised: `seedbed.readout.solver`.
@@ -12,7 +13,7 @@ How they are minimised: `seedbed.readout.solver`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -50,10 +51,11 @@ def fit_linear(
 
     Args:
         codes: float [n, d], on the CPU or a GPU; normalise them first.
-        labels: int64 [n] in 0..num_classes-1, on the same device.
+        labels: int64 [n] in 0..num_classes-1, on the same device; or marks int8 [n, K] of images that may have several classes: 1 yes, -1 no,
+            0 where an image is left out of a class.
         num_classes: K; a class without an image gets a classifier that says no.
         grid: values of C > 0, the weight of the loss.
-        loss: "svm", "softmax" or "ridge".
+        loss: "svm", "softmax", "logistic" or "ridge"; softmax takes single labels only.
 
     Raises:
         UsageError: an unknown loss, a C that is not positive, codes that are not finite.
@@ -72,8 +74,52 @@ def fit_linear(
         raise UsageError(f"C = {list(grid)} must be positive values")
     if not bool(torch.isfinite(codes).all()):
         raise UsageError("some codes are not finite", "Look at the network's weights, or at its input's mean and std.")
+    if labels.ndim == 2:
+        return _fit_marks(codes, labels, grid, loss)
     solved = {s.c: s for s in minimise(codes, LOSSES[loss], labels, num_classes, sorted(set(grid)))}
     return [_classifier(solved[c]) for c in grid]
+
+
+def _fit_marks(codes: torch.Tensor, marks: torch.Tensor, grid: Sequence[float], loss: str) -> list[LinearClassifier]:
+    """Each class on the images that are not left out of it; classes that leave out the same ones are solved together."""
+    if LOSSES[loss].couples:
+        raise UsageError(
+            f"readout {loss!r} gives each image one class, and these have several", "Take 'svm', 'logistic' or 'ridge'."
+        )
+    dim, num_classes = codes.shape[1], marks.shape[1]
+    groups: dict[bytes, list[int]] = {}
+    for k in range(num_classes):
+        groups.setdefault((marks[:, k] != 0).cpu().numpy().tobytes(), []).append(k)
+    found = [
+        LinearClassifier(
+            weights=codes.new_zeros(dim, num_classes, dtype=torch.float64),
+            intercept=codes.new_zeros(num_classes, dtype=torch.float64),
+            c=c,
+            num_steps=0,
+            suboptimality=0.0,
+            converged=True,
+        )
+        for c in grid
+    ]
+    for classes in groups.values():
+        counted = marks[:, classes[0]] != 0
+        signs = marks[counted][:, classes].contiguous()
+        solved = {s.c: s for s in minimise(codes[counted], LOSSES[loss], signs, len(classes), sorted(set(grid)))}
+        found = [_with_classes(one, classes, solved[one.c]) for one in found]
+    return found
+
+
+def _with_classes(whole: LinearClassifier, classes: Sequence[int], solution) -> LinearClassifier:  # noqa: ANN001  a Solution
+    """A classifier with some classes solved, in place of its zeros."""
+    whole.weights[:, classes] = solution.weights[:-1]
+    whole.intercept[classes] = solution.weights[-1]
+    return replace(
+        whole,
+        num_steps=max(whole.num_steps, solution.num_steps),
+        suboptimality=max(whole.suboptimality, solution.suboptimality),
+        converged=whole.converged and solution.converged,
+        num_parts=max(whole.num_parts, solution.num_parts),
+    )
 
 
 def _classifier(solution) -> LinearClassifier:  # noqa: ANN001  a Solution

@@ -28,14 +28,21 @@ class Loss(ABC):
     bound: ClassVar[float]  # the largest second derivative of the loss by a score
 
     def __init__(self, labels: torch.Tensor, num_classes: int, dtype: torch.dtype, first: int = 0) -> None:
-        """Of the classes first .. first + num_classes - 1."""
+        """Of the classes first .. first + num_classes - 1; labels int64 [N], or signs of every class, 1 and -1, [N, all classes]."""
         self.labels, self.num_classes, self.first = labels, num_classes, first
+        if labels.ndim == 2:
+            self.signs_NK = labels[:, first : first + num_classes].to(dtype)
+            return
         is_own = labels[:, None] == torch.arange(first, first + num_classes, device=labels.device)
         self.signs_NK = is_own.to(dtype).mul_(2).sub_(1)
 
     def of_rows(self, rows: slice, dtype: torch.dtype) -> Loss:
         """The same loss of some rows."""
         return type(self)(self.labels[rows], self.num_classes, dtype, self.first)
+
+    def of(self, classes: torch.Tensor) -> torch.Tensor:
+        """Signs of some classes: [N, K']."""
+        return self.signs_NK if len(classes) == self.num_classes else self.signs_NK[:, classes]
 
     @abstractmethod
     def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -66,10 +73,6 @@ class SquaredHinge(Loss):
         signs = self.of(classes)
         slack = (1 - signs * scores_NK).clamp_min_(0)
         return slack.square().sum(0), 2 * signs * slack, (slack > 0).to(slack.dtype).mean(0)
-
-    def of(self, classes: torch.Tensor) -> torch.Tensor:
-        """Signs of some classes: [N, K']."""
-        return self.signs_NK if len(classes) == self.num_classes else self.signs_NK[:, classes]
 
     def step(
         self,
@@ -192,4 +195,37 @@ def _root(slope, descent: torch.Tensor, start: torch.Tensor) -> torch.Tensor:  #
     return torch.where(found, answer, low)
 
 
-LOSSES: dict[str, type[Loss]] = {"svm": SquaredHinge, "softmax": Softmax, "ridge": SquaredError}
+class Logistic(Loss):
+    """sum_i log(1 + exp(-y_i s_i)) with y = +-1: logistic regression, one against the rest."""
+
+    bound: ClassVar[float] = 0.25
+
+    def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        signs = self.of(classes)
+        margins = signs * scores_NK
+        shares = torch.sigmoid(-margins)
+        curvature = (shares * (1 - shares)).mean(0) / self.bound
+        return torch.nn.functional.softplus(-margins).sum(0), signs * shares, curvature
+
+    def step(
+        self,
+        scores: torch.Tensor,
+        along: torch.Tensor,
+        linear: torch.Tensor,
+        square: torch.Tensor,
+        c: float,
+        classes: torch.Tensor,
+        descent: torch.Tensor,
+    ) -> torch.Tensor:
+        signs = self.of(classes)
+
+        def slope(t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            shares = torch.sigmoid(-signs * (scores + t * along))
+            first = (shares * signs * along).sum(0)
+            curve = (shares * (1 - shares) * along.square()).sum(0)
+            return linear + t * square - c * first, square + c * curve
+
+        return _root(slope, descent, torch.ones_like(linear))
+
+
+LOSSES: dict[str, type[Loss]] = {"svm": SquaredHinge, "softmax": Softmax, "ridge": SquaredError, "logistic": Logistic}

@@ -45,6 +45,7 @@ class Model:
     flatten: bool = False
     num_views: int = 1
     temperature: float = 1.0
+    several: bool = False  # whether an image may have several classes, each with a probability of its own
     num_calibrated: int = 0  # held-out images that the temperature was fitted on; 0: it was not
     card: dict[str, Any] = field(default_factory=dict)  # how it was made, and how well it did
 
@@ -65,8 +66,8 @@ class Model:
         return total
 
     def probabilities(self, scores: torch.Tensor) -> torch.Tensor:
-        """Of scores: float32 [n, K], each row summing to 1."""
-        return torch.softmax(scores / self.temperature, 1)
+        """Of scores: float32 [n, K]; each row sums to 1 where an image has one class."""
+        return torch.sigmoid(scores / self.temperature) if self.several else torch.softmax(scores / self.temperature, 1)
 
     def _layers(self) -> list[Layer]:
         return [self.backbone.layer(name) for name in self.layers]
@@ -86,6 +87,7 @@ class Model:
             "num_views": self.num_views,
             "temperature": self.temperature,
             "num_calibrated": self.num_calibrated,
+            "several": self.several,
             "head": self.head.settings() if self.head else None,
             **self.card,
         }
@@ -111,7 +113,7 @@ def load_model(folder: str | Path) -> Model:
     told: Any = card.get(KEY)
     if told is None:
         return Model(backbone=backbone, classes=backbone.classes)
-    own = {"classes", "layers", "flatten", "num_views", "temperature", "num_calibrated", "head"}
+    own = {"classes", "layers", "flatten", "num_views", "temperature", "num_calibrated", "several", "head"}
     try:
         head = build_head(told["head"]) if told["head"] else None
         if head:
@@ -128,6 +130,7 @@ def load_model(folder: str | Path) -> Model:
         num_views=int(told["num_views"]),
         temperature=float(told["temperature"]),
         num_calibrated=int(told.get("num_calibrated", 0)),
+        several=bool(told.get("several", False)),
         card={key: value for key, value in told.items() if key not in own},
     )
 

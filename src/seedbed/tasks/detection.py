@@ -89,7 +89,8 @@ class DetectionTask(Target):
     def value(self, rows: np.ndarray, found: Detections) -> float:
         """The primary metric in percent on validation rows: what settings are chosen by."""
         self.check_known(rows)
-        return self.decisions(rows, found).mean(rule_of(self.primary))
+        value = self.decisions(rows, found).mean(rule_of(self.primary))
+        return 0.0 if np.isnan(value) else value
 
     def score(
         self, found: Detections, facts: Mapping[str, object], model: Any = None, in_domain: Detections | None = None

@@ -47,17 +47,23 @@ class MultiLabelTask(Target):
     def truth(self, rows: np.ndarray) -> list[np.ndarray]:
         return [self._marks(rows)]
 
+    def measure(self, scores: np.ndarray, facts: Mapping[str, object], model: Any = None) -> Measurement:
+        """The same as `score`: what every task of class scores has."""
+        return self.score(scores, facts, model)
+
     def value(self, scores: np.ndarray, marks: np.ndarray) -> float:
         """The primary metric of held-out images in percent: what settings are chosen by."""
-        return Decisions.of_marks(marks, scores).mean(rule_of(self.primary))
+        found = Decisions.of_marks(marks.astype(np.int8), scores).mean(rule_of(self.primary))
+        return 0.0 if np.isnan(found) else found
 
     def score(self, scores: np.ndarray, facts: Mapping[str, object], model: Any = None) -> Measurement:
         """The measurement of class scores float [t, K] on the test rows."""
-        decisions = Decisions.of_marks(self._marks(self.test), scores)
+        marks = self._marks(self.test)
+        decisions = Decisions.of_marks(marks, scores)
         return Measurement(
             metrics=mean_average_precisions(decisions, self.primary),
             primary=self.primary,
-            predictions={"ids": self.store.hashes[self.test], **decisions.arrays()},
+            predictions={"ids": self.store.hashes[self.test], "marks": marks, "scores": np.asarray(scores, np.float32)},
             task=self.fingerprint,
             facts={**facts, "per_class": per_class(decisions, self.primary, self.classes)},
             model=model,

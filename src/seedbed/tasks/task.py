@@ -12,7 +12,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from seedbed.metrics.accuracy import accuracies
+from seedbed.metrics.accuracy import accuracies, rank
 from seedbed.tasks.target import HeldOut, Measurement, Target
 
 __all__ = ["HeldOut", "Measurement", "Task"]
@@ -54,6 +54,10 @@ class Task(Target):
 
     def meaning(self) -> str:
         return f"{self.store.meaning} {self.primary} {self.num_classes}"
+
+    def measure(self, scores: np.ndarray, facts: Mapping[str, object], model: Any = None) -> Measurement:
+        """The measurement of class scores float [t, K] on the test rows."""
+        return self.score(rank(scores), facts, model)
 
     def score(self, ranked: np.ndarray, facts: Mapping[str, object], model: Any = None) -> Measurement:
         """The measurement of predictions on the test rows, best class first: int [t, >=1]; `model` made them."""

@@ -137,7 +137,6 @@ class DetectorTrainer:
             except DivergedError:
                 tried[f"{rate:g}"] = None
                 continue
-            value = 0.0 if np.isnan(value) else value
             tried[f"{rate:g}"] = value
             if best is None or value > best[0]:
                 best = (value, rate, model)
@@ -171,7 +170,7 @@ def find(model: DetectorModel, scenes: Scenes) -> Detections:
 
 def adapt_norms(model: DetectorModel, scenes: Scenes) -> int:
     """Adaptive batch norm: running statistics of these images in place of those of training; how many modules were adapted."""
-    norms = norms_of(model.detector.maps)
+    norms: list[Any] = norms_of(model.detector.maps)
     model.detector.eval()
     kept = [(norm, norm.momentum) for norm in norms]
     for norm in norms:

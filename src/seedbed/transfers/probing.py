@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,9 +17,18 @@ import torch
 from seedbed.readout.heads import Head, LinearHead, NeighboursHead
 from seedbed.readout.linear import fit_linear
 from seedbed.readout.neighbours import nearest, vote
-from seedbed.tasks.task import HeldOut
+from seedbed.tasks.target import HeldOut
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
+
+
+class Judge(Protocol):
+    """What says how good scores are where an image may have several classes: the task."""
+
+    @property
+    def primary(self) -> str: ...
+
+    def value(self, scores: np.ndarray, marks: np.ndarray) -> float: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,22 +36,23 @@ class Choice:
     """The value that held-out images chose, the accuracy of each that was tried in percent, and which were not solved to the end."""
 
     best: float
+    metric: str
     tried: dict[str, float]
     unsolved: list[float]
     held_out: HeldOut  # at the best value
     positions: np.ndarray  # of the held-out images among the known: int64 [m]
     num_folds: int
-    right: tuple[np.ndarray, ...]  # bool [m] for each value tried
+    right: tuple[np.ndarray, ...]  # bool [m] for each value tried, where an image has one class
 
     @property
     def accuracy(self) -> float:
-        """Top-1 at the best value, percent."""
+        """The metric (top-1, where an image has one class) at the best value, percent."""
         return self.tried[f"{self.best:g}"]
 
     def facts(self) -> dict[str, Any]:
         """What a measurement says of how its setting was chosen."""
         unsolved = {"unsolved_on_validation": self.unsolved} if self.unsolved else {}
-        return {"validation_top1": self.tried, "num_folds": self.num_folds, **unsolved}
+        return {f"validation_{self.metric}": self.tried, "num_folds": self.num_folds, **unsolved}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +80,11 @@ class Readout(ABC):
     ) -> tuple[Head, dict[str, Any]]:
         """Fitted on all that is known, at one value of those that were tried; and facts."""
 
-    def choose(self, codes: torch.Tensor, labels: torch.Tensor, folds: Folds, num_classes: int) -> Choice:
-        """The value with the best top-1 over all held-out images, ties to the smaller.
+    def choose(self, codes: torch.Tensor, labels: torch.Tensor, folds: Folds, num_classes: int, judge: Judge | None = None) -> Choice:
+        """The value with the best top-1 over all held-out images, or by `judge` where these may have several classes; ties to the smaller.
 
         Args:
-            codes: float [n, v, d], prepared; labels: int64 [n], on the same device.
+            codes: float [n, v, d], prepared; labels: int64 [n], or marks int8 [n, K], on the same device.
             folds: pairs of positions, to learn from and to validate on.
         """
         parts = []
@@ -87,22 +97,28 @@ class Readout(ABC):
         positions = np.concatenate([held_out for _, held_out in folds])
         assert len(positions), "nothing is held out to choose by"
         truth = labels[torch.from_numpy(positions).to(labels.device)]
-        right = {value: (s.argmax(1) == truth).double().mean().item() * 100 for value, s in scores.items()}
+        each = {} if judge else {value: s.argmax(1) == truth for value, s in scores.items()}
+        right = {v: judge.value(s.cpu().numpy(), truth.cpu().numpy()) for v, s in scores.items()} if judge else _percent(each)
         best = max(right, key=lambda v: (right[v], -v))
         return Choice(
             best=best,
+            metric=judge.primary if judge else "top1",
             tried={f"{v:g}": accuracy for v, accuracy in right.items()},
             unsolved=sorted(unsolved),
             held_out=HeldOut(scores=scores[best].cpu(), labels=truth.cpu()),
             positions=positions,
             num_folds=len(folds),
-            right=tuple((s.argmax(1) == truth).cpu().numpy() for s in scores.values()),
+            right=tuple(hits.cpu().numpy() for hits in each.values()),
         )
+
+
+def _percent(each: Mapping[float, torch.Tensor]) -> dict[float, float]:
+    return {value: hits.double().mean().item() * 100 for value, hits in each.items()}
 
 
 def _flat(codes: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Every view as an image of its own."""
-    return codes.flatten(0, 1), labels.repeat_interleave(codes.shape[1])
+    return codes.flatten(0, 1), labels.repeat_interleave(codes.shape[1], dim=0)
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from seedbed.base.errors import DivergedError, UsageError
 from seedbed.base.randomness import stream
 from seedbed.data.loader import Batch, Stream
-from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
 from seedbed.models.codes import logits
 from seedbed.models.fit import Loss, Progress, fit
@@ -31,6 +31,7 @@ from seedbed.models.stages import norms_of, stages_of
 from seedbed.pretraining.objectives.supervised import Supervised
 from seedbed.readout.calibration import temperature_of
 from seedbed.readout.model import Model
+from seedbed.tasks.multilabel import MultiLabelTask
 from seedbed.tasks.task import HeldOut, Measurement, Task
 
 BY_SIZE = "by_size"
@@ -85,7 +86,8 @@ class Tuned:
     """What tuning found."""
 
     learning_rate: float
-    tried: dict[str, float | None]  # validation top-1 by learning rate; None: the training diverged
+    metric: str
+    tried: dict[str, float | None]  # validation score by learning rate; None: the training diverged
     held_out: HeldOut
     model: Model
     num_train: int
@@ -98,7 +100,7 @@ class Tuned:
             "learning_rate": self.learning_rate,
             # A wider grid might do better.
             "learning_rate_at_edge": len(rates) > 1 and self.learning_rate in (min(rates), max(rates)),
-            "validation_top1": self.tried,
+            f"validation_{self.metric}": self.tried,
             "num_train": self.num_train,
             "images_seen": self.images_seen,
         }
@@ -109,7 +111,7 @@ class Trainer:
     """Trains a network that `make` makes anew each time, on rows of a task."""
 
     make: Callable[[], Backbone]
-    task: Task
+    task: Task | MultiLabelTask
     tuning: Tuning
     seed: int
     device: str
@@ -134,7 +136,7 @@ class Trainer:
         network.module.to(self.device)
         images = network.images(self.task.store, rows, self.task.labels(rows))
         batches = Stream(images, self.tuning.batch_size, stream(self.seed, "finetune"))
-        self.fit(network, batches, Supervised().loss, rate)
+        self.fit(network, batches, _of_each_class if isinstance(self.task, MultiLabelTask) else Supervised().loss, rate)
         return network
 
     def fit(self, network: Backbone, batches: Any, loss: Loss, rate: float, module: nn.Module | None = None) -> None:
@@ -165,7 +167,7 @@ def tune(trainer: Trainer, train: Callable[[np.ndarray, float], Backbone] | None
         except DivergedError:
             tried[f"{rate:g}"] = None
             continue
-        right = 100.0 * float((parts.scores.argmax(1) == parts.labels).double().mean())
+        right = _value(task, parts)
         tried[f"{rate:g}"] = right
         if best is None or right > best[0]:
             best = (right, rate, parts, network)
@@ -180,8 +182,10 @@ def tune(trainer: Trainer, train: Callable[[np.ndarray, float], Backbone] | None
         network, num_train = run(known, rate), len(known)
     temperature = temperature_of(held_out.scores, held_out.labels)
     model = Model(backbone=network, classes=task.classes, temperature=temperature, num_calibrated=len(held_out.labels))
+    model.several = isinstance(task, MultiLabelTask)
     return Tuned(
         learning_rate=rate,
+        metric=task.primary if isinstance(task, MultiLabelTask) else "top1",
         tried=tried,
         held_out=held_out,
         model=model,
@@ -190,14 +194,29 @@ def tune(trainer: Trainer, train: Callable[[np.ndarray, float], Backbone] | None
     )
 
 
-def measured(tuned: Tuned, task: Task, facts: dict[str, Any]) -> Measurement:
+def _value(task: Task | MultiLabelTask, held_out: HeldOut) -> float:
+    """How good scores of held-out images are, percent."""
+    if isinstance(task, MultiLabelTask):
+        return task.value(held_out.scores.numpy(), held_out.labels.numpy())
+    return 100.0 * float((held_out.scores.argmax(1) == held_out.labels).double().mean())
+
+
+def _of_each_class(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, None]:
+    """Binary cross-entropy summed over the classes that an image counts for; marks [b, K]."""
+    images, marks = batch
+    counted = (marks != 0).float()
+    each = functional.binary_cross_entropy_with_logits(model(images), (marks > 0).float(), counted, reduction="sum")
+    return each / len(images), None
+
+
+def measured(tuned: Tuned, task: Task | MultiLabelTask, facts: dict[str, Any]) -> Measurement:
     """The measurement of what was tuned."""
     scores = tuned.model.scores(tuned.model.backbone.images(task.store, task.test))
-    return task.score(rank(scores.numpy()), facts, tuned.model)
+    return task.measure(scores.numpy(), facts, tuned.model)
 
 
 def _held_out(
-    run: Callable[[np.ndarray, float], Backbone], task: Task, known: np.ndarray, folds: list[Any], rate: float
+    run: Callable[[np.ndarray, float], Backbone], task: Task | MultiLabelTask, known: np.ndarray, folds: list[Any], rate: float
 ) -> tuple[HeldOut, Backbone]:
     """Scores of the held-out images of each fold, and the last network."""
     scores, labels, network = [], [], None
@@ -235,7 +254,7 @@ def _toward_start(network: Backbone, loss: Loss, tuning: Tuning) -> Loss:
     body = [(p, p.detach().clone()) for n, p in named if not n.startswith(heads)]
     head = [p for n, p in named if n.startswith(heads)]
 
-    def penalised(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def penalised(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
         value, right = loss(model, batch)
         away = sum(((p - start).square().sum() for p, start in body), value.new_zeros(()))
         size = sum((p.square().sum() for p in head), value.new_zeros(()))

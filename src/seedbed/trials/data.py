@@ -61,7 +61,7 @@ class Data:
         if self.size_px is not None and not (is_number(self.size_px, int) and 8 <= self.size_px <= 1024):
             raise UsageError(f"size_px = {self.size_px!r} is not a whole number in 8..1024")
         if self.metric is None or self.metric in _OF_ONE_LABEL:
-            TASKS.make(self._of_one_label())
+            TASKS.make(self.one_label())
 
     @property
     def is_own_source(self) -> bool:
@@ -75,12 +75,13 @@ class Data:
         if kind is None and "retrieval" in takes and "classification" not in takes and self.labelled is None:
             kind = "retrieval"
         if kind is None:
-            return str(self._of_one_label())
+            return str(self.one_label())
         if said := [name for name in ("train_per_class", "recipe") if getattr(self, name) is not None]:
             raise UsageError(f"{said[0]} = {getattr(self, said[0])!r} goes with images of one label each, and {store.name} has other ones")
         return str(Call(name=kind, kwargs=given))
 
-    def _of_one_label(self) -> Call:
+    def one_label(self) -> Call:
+        """The call of the task of images with one label each."""
         if self.labelled is not None:
             return Call(name="adaptation", kwargs={"metric": self.metric} if self.metric else {})
         return Call(name="classification", kwargs={name: value for name in _OF_TASK if (value := getattr(self, name)) is not None})

@@ -27,7 +27,7 @@ TASKS.add("adaptation", "seedbed.tasks.catalogue.adaptation:Adaptation")
 TASKS.add("classification", "seedbed.tasks.catalogue.classification:Classification")
 TASKS.add("detection", "seedbed.tasks.catalogue.detection:Detection")
 TASKS.add("multilabel", "seedbed.tasks.catalogue.multilabel:MultiLabel")
-# TASKS.add("retrieval", "seedbed.tasks.catalogue.retrieval:Retrieval")
+TASKS.add("retrieval", "seedbed.tasks.catalogue.retrieval:Retrieval")
 
 # What a store with annotations is asked, where nothing else is said.
 OF_ANNOTATIONS = {"boxes": "detection", "marks": "multilabel", "relevance": "retrieval"}

@@ -44,6 +44,7 @@ class Classification(TaskKind):
         return self.train_per_class is not None or bool(self.recipe)
 
     def load(self, store: Store, seed: int) -> Task:
+        store.must_have_one_label()
         known = _known(store, self.recipe, seed)
         pool, validation = known.train, known.validation
         if self.train_per_class is not None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from seedbed.models.backbone import Backbone
 from seedbed.models.stages import stages_of
+from seedbed.tasks.multilabel import MultiLabelTask
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
 from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
@@ -33,6 +34,7 @@ class Finetune(Method):
     stage_decay: float = 1.0
     batch_norm: Literal["learns", "rests"] = "learns"
     l2_sp: float = 0.0
+    takes: ClassVar[tuple[str, ...]] = ("classification", "adaptation", "multilabel")
     revision: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
@@ -49,7 +51,7 @@ class Finetune(Method):
         """Settings at their default change no key, so that options added later leave finished work as it is."""
         return {"is": "Finetune", **{f.name: getattr(self, f.name) for f in fields(self) if _counts(f, getattr(self, f.name))}}
 
-    def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
+    def run(self, backbone: Backbone, task: Task | MultiLabelTask, context: Context) -> Measurement:
         def make() -> Backbone:
             return backbone.with_new_head(task.classes, context.seed)
 

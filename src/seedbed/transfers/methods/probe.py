@@ -15,13 +15,13 @@ from typing import ClassVar, Literal
 import torch
 
 from seedbed.base.errors import UsageError
-from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
 from seedbed.models.codes import dim_of, pooling
 from seedbed.models.layers import Layer
 from seedbed.readout.calibration import temperature_of
 from seedbed.readout.heads import prepared
 from seedbed.readout.model import Model, layer_codes
+from seedbed.tasks.multilabel import MultiLabelTask
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
 from seedbed.transfers.probing import Shape, readout_of
@@ -36,12 +36,13 @@ class Probe(Method):
     """SVM, softmax, ridge or nearest neighbours on codes of a layer, several joined, or the best; C or k chosen on held-out images."""
 
     layer: str | tuple[str, ...] = "penultimate"
-    readout: Literal["svm", "softmax", "ridge", "knn"] = "svm"
+    readout: Literal["svm", "softmax", "logistic", "ridge", "knn"] = "svm"
     c: tuple[float, ...] = C_GRID
     k: tuple[int, ...] = K_GRID
     normalise: bool = True
     flatten: bool = False
     revision: ClassVar[int] = 4
+    takes: ClassVar[tuple[str, ...]] = ("classification", "adaptation", "multilabel")
 
     def __post_init__(self) -> None:
         if not self.layer:
@@ -68,15 +69,21 @@ class Probe(Method):
         unused = "c" if self.readout == "knn" else "k"
         return {"is": "Probe", **{name: value for name, value in asdict(self).items() if name != unused}}
 
-    def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
+    def run(self, backbone: Backbone, task: Task | MultiLabelTask, context: Context) -> Measurement:
         candidates, known = self._candidates(backbone), task.known
         labels = torch.from_numpy(task.labels(known)).to(context.device)
+        judge = task if isinstance(task, MultiLabelTask) else None
+        if judge and self.readout in ("softmax", "knn"):
+            raise UsageError(
+                f"readout={self.readout!r} gives each image one class, and those of {task.store.name} have several",
+                "Take readout='svm', 'logistic' or 'ridge'.",
+            )
         readout, folds = readout_of(self.readout, self.c, self.k), task.folds()
         each = list({la.name: la for layers in candidates for la in layers}.values())
         found = layer_codes(backbone, backbone.images(task.store, known), each, flatten=self.flatten)
         found = found.split([dim_of(la, self.flatten) for la in each], dim=1)
         codes = {_named(layers): self._prepared(found, each, layers, context) for layers in candidates}
-        chosen = {name: readout.choose(values, labels, folds, task.num_classes) for name, values in codes.items()}
+        chosen = {name: readout.choose(values, labels, folds, task.num_classes, judge) for name, values in codes.items()}
         best = max(reversed(candidates), key=lambda layers: chosen[_named(layers)].accuracy)  # ties go to the later layer
         choice, of_best = chosen[_named(best)], codes[_named(best)]
         shape = Shape(dims=self._dims(best), normalise=self.normalise, power=False, num_classes=task.num_classes)
@@ -89,6 +96,7 @@ class Probe(Method):
             flatten=self.flatten,
             temperature=temperature_of(choice.held_out.scores, choice.held_out.labels),
             num_calibrated=len(choice.held_out.labels),
+            several=judge is not None,
         )
         facts = {
             "layer": _named(best),
@@ -97,10 +105,10 @@ class Probe(Method):
             **facts,
             **choice.facts(),
             "num_train": len(known),
-            **({"validation_top1_by_layer": {n: c.accuracy for n, c in chosen.items()}} if len(candidates) > 1 else {}),
+            **({f"validation_{choice.metric}_by_layer": {n: c.accuracy for n, c in chosen.items()}} if len(candidates) > 1 else {}),
         }
         scores = model.scores(backbone.images(task.store, task.test))
-        return task.score(rank(scores.numpy()), facts, model)
+        return task.measure(scores.numpy(), facts, model)
 
     def _dims(self, layers: Sequence[Layer]) -> tuple[int, ...]:
         return tuple(dim_of(la, self.flatten) for la in layers)

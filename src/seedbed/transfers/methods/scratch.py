@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from seedbed.base.errors import UsageError
 from seedbed.models.backbone import OWN_MODULE, Backbone
 from seedbed.models.zoo import BACKBONES
+from seedbed.tasks.multilabel import MultiLabelTask
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
 from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
@@ -22,6 +23,7 @@ class Scratch(Method):
     learning_rates: tuple[float, ...] = (0.1, 0.3, 1.0)
     batch_size: int = 128
     weight_decay: float = 5e-4
+    takes: ClassVar[tuple[str, ...]] = ("classification", "adaptation", "multilabel")
     revision: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
@@ -37,7 +39,7 @@ class Scratch(Method):
                 "Give it with random weights: sb.Backbone.wrap(MyNet(), size_px=32), and fine-tune that.",
             )
 
-    def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
+    def run(self, backbone: Backbone, task: Task | MultiLabelTask, context: Context) -> Measurement:
         self.check(backbone)
         architecture = BACKBONES.make(backbone.architecture)
 

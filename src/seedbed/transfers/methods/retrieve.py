@@ -1,0 +1,72 @@
+"""retrieve(): CNN codes as they are searched: L2, PCA with whitening, L2, signed power (Razavian et al. 2014, section 4).
+
+Nothing is trained but the whitening, and that on named images: the set's own training images, or another data set (`learn_on`). Where there are
+none the codes are compared as they are, if that is asked for. We differ from the paper in the search of patches, which is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+
+from seedbed.base.errors import UsageError
+from seedbed.models.backbone import Backbone
+from seedbed.readout.model import layer_codes
+from seedbed.readout.searching import Approximate, Whitening, rank_exactly, searchable
+from seedbed.tasks.retrieval import RetrievalTask
+from seedbed.tasks.target import Measurement
+from seedbed.transfers.methods import Context, Method
+
+
+@dataclass(frozen=True)
+class Retrieve(Method):
+    """Rank a gallery by codes of a layer: L2, PCA-whitening to `dim`, L2, signed `power`; `whiten=False` leaves the codes as they are.
+
+    `search='faiss'` is approximate, for large galleries: what is not among the first `depth` counts as not found.
+    """
+
+    layer: str = "penultimate"
+    whiten: bool = True
+    dim: int = 500
+    power: float = 2.0
+    search: Literal["exact", "faiss"] = "exact"
+    depth: int = 10_000
+    revision: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]] = ("retrieval",)
+
+    def __post_init__(self) -> None:
+        if self.dim < 1 or self.depth < 1 or self.power <= 0:
+            raise ValueError(f"dim = {self.dim}, depth = {self.depth}, power = {self.power} must be positive")
+
+    def check(self, backbone: Backbone) -> None:
+        backbone.layer(self.layer)
+
+    def identity(self) -> object:
+        idle = () if self.search == "faiss" else ("depth",)
+        return {"is": "Retrieve", **{k: v for k, v in asdict(self).items() if k not in idle}}
+
+    def run(self, backbone: Backbone, task: RetrievalTask, context: Context) -> Measurement:
+        def codes(rows: np.ndarray) -> torch.Tensor:
+            return layer_codes(backbone, backbone.images(task.store, rows), [backbone.layer(self.layer)]).to(context.device)
+
+        whitening, facts = None, dict[str, Any]()
+        if self.whiten:
+            if not len(task.train):
+                raise UsageError(
+                    f"a whitening needs images to be fitted on, and {task.store.name} has no training images",
+                    "Name some: learn_on='other-photos/' of the target (--learn-on), or compare codes as they are: retrieve(whiten=False).",
+                )
+            whitening = Whitening.fit(searchable(codes(task.train), None, 1.0), self.dim)
+            facts = {"fitted_on": f"{len(task.train):,} training images", "explained_variance": whitening.explained}
+        gallery = searchable(codes(task.gallery), whitening, self.power)
+        same = np.array_equal(task.gallery, task.test)
+        queries = gallery if same else searchable(codes(task.test), whitening, self.power)
+        facts |= {"layer": backbone.layer(self.layer).name, "dim": gallery.shape[1], "search": self.search, "num_gallery": len(gallery)}
+        if self.search == "faiss":
+            index = Approximate(gallery, self.depth)
+            facts |= {"depth": index.depth, "num_cells": index.num_cells, "num_probed": index.num_probed}
+            return task.score(lambda which: index.rank(queries[which]), facts)
+        return task.score(lambda which: rank_exactly(queries[which], gallery), facts)
