@@ -37,9 +37,9 @@ def refused(call: str) -> BadDataError:
 
 def answers_of(ids: np.ndarray, given: Annotations | None) -> Answers:
     assert isinstance(given, Relevance)
-    found: dict[str, dict[str, int]] = {ids[row]: {} for row in given.queries}
+    found: dict[str, dict[str, int]] = {str(ids[row]): {} for row in given.queries}
     for query, row, value in zip(given.of_query, given.rows, given.values, strict=True):
-        found[ids[given.queries[query]]][ids[row]] = int(value)
+        found[str(ids[given.queries[query]])][str(ids[row])] = int(value)
     return found
 
 

@@ -94,6 +94,11 @@ def build_parser() -> argparse.ArgumentParser:
     groups = parser.add_subparsers(metavar="VERB")
     for name, summary, verb, add in _VERBS:
         _add_verb(groups, name, summary, verb, add)
+    score = groups.add_parser("score", help="metrics on files that any tool wrote", description=_SCORE)
+    score.set_defaults(verb=None)
+    metrics = score.add_subparsers(metavar="METRIC", required=True)
+    for name, summary, verb, add in _SCORES:
+        _add_verb(metrics, name, summary, verb, add)
     study = groups.add_parser("study", help="new, plan, run, status: a whole study from a file", description=_STUDY)
     study.set_defaults(verb=None)
     inner = study.add_subparsers(metavar="VERB", required=True)
@@ -116,6 +121,7 @@ def _version() -> str:
 
 
 _EPILOG = "Begin with: seedbed demo. Then: seedbed study new images-per-class --source FOLDER --target FOLDER > study.toml"
+_SCORE = "Scores result files by the same metrics that seedbed's own measurements have."
 _STUDY = "A study pre-trains arms of a source with several seeds, transfers them to targets, and compares."
 
 
@@ -207,8 +213,10 @@ def _transfer(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", metavar="DIR", help="keep the model that is trained in a new folder: predict and export take it")
     p.add_argument("--train-per-class", type=int, metavar="N", help="use so many labelled images of each class only")
     p.add_argument(
-        "--labelled", metavar="DATA", help="where the labels come from, for adapt(...): another domain, the same classes"
+        "--labelled", metavar="DATA", help="where the labels come from, for adapt(...) and detect(): another domain, the same classes"
     )
+    p.add_argument("--metric", metavar="M", help="the primary one, where the task has several: mean_class_accuracy, map_voc10")
+    p.add_argument("--learn-on", metavar="DATA", help="images that a whitening is fitted on, for retrieve() on a set without its own")
     _seed(p)
     _device(p)
     _workspace(p)
@@ -235,6 +243,8 @@ def _advise(p: argparse.ArgumentParser) -> None:
 def _predict(p: argparse.ArgumentParser) -> None:
     p.add_argument("model", metavar="MODEL", help="a folder that transfer --out or advise wrote")
     p.add_argument("paths", metavar="PATH", nargs="+", help="image files, or folders of them")
+    p.add_argument("--above", type=float, default=0.5, metavar="S", help="of a detector: the lowest score of a box (default: %(default)s)")
+    p.add_argument("--out", metavar="DIR", help="of a detector: a new folder for the pictures with their boxes drawn")
     _device(p)
 
 
@@ -252,6 +262,45 @@ def _export(p: argparse.ArgumentParser) -> None:
     p.add_argument("model", metavar="MODEL", help="a folder that transfer --out or advise wrote")
     p.add_argument("out", metavar="OUT", help="the file to make; of --format timm a folder")
     p.add_argument("--format", default="onnx", help="onnx (default), torch-export or timm")
+
+
+def _voc(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--truth", required=True, metavar="VOCDIR", help="Annotations/ and ImageSets/: VOCdevkit/VOC2007")
+    p.add_argument("--image-set", required=True, metavar="S", help="the list of images: test")
+    p.add_argument("--results", "--detections", "--scores", required=True, metavar="DIR", help="PASCAL result files *_<class>.txt")
+
+
+def _voc07(p: argparse.ArgumentParser) -> None:
+    _voc(p)
+    p.add_argument("--ap", default="voc07", metavar="RULE", help="voc07 (eleven points, the default) or voc10 (area)")
+
+
+def _voc10(p: argparse.ArgumentParser) -> None:
+    _voc(p)
+    p.add_argument("--ap", default="voc10", metavar="RULE", help="voc10 (area, the default) or voc07 (eleven points)")
+
+
+_RANKING = "a file with a line for each query (query, then what was found), or a folder with a file for each"
+
+
+def _holidays(p: argparse.ArgumentParser) -> None:
+    p.add_argument("ranking", metavar="RANKING", help=_RANKING)
+    p.add_argument("--images", metavar="P", help="all images: a list, or their folder (default: those that the rankings name)")
+
+
+def _oxford(p: argparse.ArgumentParser) -> None:
+    p.add_argument("truth", metavar="GROUNDTRUTH", help="the folder of the files *_query.txt, *_good.txt, *_ok.txt, *_junk.txt")
+    p.add_argument("ranking", metavar="RANKING", help=_RANKING)
+
+
+def _ukbench(p: argparse.ArgumentParser) -> None:
+    p.add_argument("ranking", metavar="RANKING", help=_RANKING)
+
+
+def _top_k(p: argparse.ArgumentParser) -> None:
+    p.add_argument("labels", metavar="LABELS", help="a whole number a line from 0, or .npy")
+    p.add_argument("scores", metavar="SCORES", help="a line of numbers an image, one of each class, or .npy")
+    p.add_argument("--k", type=int, default=1, metavar="K", help="1 (default) or 5")
 
 
 def _report(p: argparse.ArgumentParser) -> None:
@@ -325,6 +374,15 @@ _VERBS: tuple[tuple[str, str, str, Add], ...] = (
     ("report", "write the report of a study as one HTML page", "studies:report", _report),
     ("list", "formats, recipes, backbones, objectives, tasks, methods, questions", "workplace:list_plugins", _list),
     ("disk", "what the workspace holds, and which study refers to it", "workplace:disk", _disk),
+)
+_SCORES: tuple[tuple[str, str, str, Add], ...] = (
+    ("voc-detection", "PASCAL VOC detection: lines image score xmin ymin xmax ymax", "scoring:voc_detection", _voc07),
+    ("voc-classification", "PASCAL VOC classification: lines image score", "scoring:voc_classification", _voc07),
+    ("voc-action", "PASCAL VOC actions: lines image object score", "scoring:voc_action", _voc10),
+    ("holidays", "INRIA Holidays: mean average precision of rankings", "scoring:holidays", _holidays),
+    ("oxford", "Oxford and Paris: mean average precision of rankings", "scoring:oxford", _oxford),
+    ("ukbench", "UKBench: N-S score of rankings", "scoring:ukbench", _ukbench),
+    ("top-k", "top-1 or top-5 accuracy of class scores", "scoring:top_k", _top_k),
 )
 _STUDY_VERBS: tuple[tuple[str, str, str, Add], ...] = (
     ("new", "print a commented study file that asks a question", "studies:study_new", _new),

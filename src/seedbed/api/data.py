@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from seedbed.base.artifacts import Workspace
+from seedbed.base.errors import UsageError
 from seedbed.base.paths import expanded
 from seedbed.data.formats import open_source
 from seedbed.data.pack import Progress as PackProgress
@@ -62,3 +63,13 @@ def rows_of(view: View, split: str | None) -> tuple[np.ndarray, np.ndarray, tupl
     rows, labels = np.concatenate([r for r, _ in parts]), np.concatenate([la for _, la in parts])
     order = np.argsort(rows, kind="stable")
     return rows[order], labels[order], view.classes
+
+
+def new_folder(out: str | os.PathLike[str] | None) -> Path | None:
+    """Where something is to be saved: nothing is there yet; raises UsageError for a folder that exists."""
+    if out is None:
+        return None
+    folder = expanded(out)
+    if folder.exists():
+        raise UsageError(f"{folder} exists", "Name a new folder, or remove that one; nothing there was touched.")
+    return folder

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedbed.api.data import DEFAULT_PX, open_store
+from seedbed.api.data import DEFAULT_PX, new_folder, open_store
 from seedbed.api.networks import open_for
 from seedbed.base.artifacts import written_aside
 from seedbed.base.device import flushed_denormals
@@ -78,6 +78,7 @@ def transfer(
     recipe: str | None = None,
     metric: str | None = None,
     labelled: str | None = None,
+    learn_on: str | None = None,
     out: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -96,7 +97,9 @@ def transfer(
         recipe: of the classes and images that it leaves (see docs/recipes.md).
         metric: the primary one, "top1" (default) or "mean_class_accuracy".
         labelled: where the labels come from, for `adapt(...)`: another domain with the same classes.
-        out: a new folder for the model: `load`, `predict` and `export` take it.
+        learn_on: images that a whitening is fitted on, for `retrieve()` on a set that has none of its own.
+        out: a new folder for the model: `load`, `predict` and `export` take it; `results/` in it holds the files of official scorers
+            (PASCAL's of each class, rankings).
 
     Returns:
         Measurement: `.metrics` in percent, `.primary`, `.predictions`, `.facts`, `.model`.
@@ -113,11 +116,12 @@ def transfer(
         ('top1', 10)
     """
     from seedbed.tasks.catalogue import TASKS
+    from seedbed.tasks.official import RESULTS, write_results
     from seedbed.transfers.methods import METHODS, Context, check_task
 
     made = METHODS.make(method)
     folder = new_folder(out)
-    data = target_of(task, train_per_class=train_per_class, recipe=recipe, metric=metric, labelled=labelled)
+    data = target_of(task, train_per_class=train_per_class, recipe=recipe, metric=metric, labelled=labelled, learn_on=learn_on)
     if made.takes == ("adaptation",) and data.labelled is None:
         check_task(made, method, "classification")  # before anything is packed
     net = open_for(backbone, device, data.data if isinstance(data.data, str | Store) else "", seed)
@@ -128,9 +132,11 @@ def transfer(
     target = TASKS.make(call).load(store, seed)
     with flushed_denormals():
         measured = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
-    if folder is not None and measured.model is not None:
+    if folder is not None:
         with written_aside(folder) as aside:
-            save_trained(measured, store, method, seed, aside)
+            if measured.model is not None:
+                save_trained(measured, store, method, seed, aside)
+            write_results(target, measured, aside / RESULTS)
     return measured
 
 
@@ -156,16 +162,6 @@ def open_task_store(data: Data, size_px: int, workspace: str | Path | None = Non
     return store.with_hierarchy(data.hierarchy) if isinstance(data.hierarchy, str) else store
 
 
-def new_folder(out: str | Path | None) -> Path | None:
-    """Where something is to be saved: nothing is there yet."""
-    if out is None:
-        return None
-    folder = expanded(out)
-    if folder.exists():
-        raise UsageError(f"{folder} exists", "Name a new folder, or remove that one; nothing there was touched.")
-    return folder
-
-
 def save_trained(measured: Measurement, store: Store, method: str, seed: int, folder: Path) -> None:
     """The model of a measurement with what is known of it, into an existing folder."""
     from seedbed.trials.provenance import versions
@@ -179,7 +175,7 @@ def save_trained(measured: Measurement, store: Store, method: str, seed: int, fo
         "fit": store.fit,
         "metrics": dict(measured.metrics),
         "primary": measured.primary,
-        "num_test": len(measured.predictions["labels"]),
+        "num_test": measured.num_test,
         "facts": dict(measured.facts),
         "names": {label: store.names[label] for label in model.classes if label in store.names},
         "versions": versions(),

@@ -9,12 +9,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedbed.api.data import open_store
+from seedbed.api.data import new_folder, open_store
 from seedbed.api.networks import open_for
+from seedbed.base.artifacts import written_aside
 from seedbed.base.device import choose_device
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.paths import expanded
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import torch
 
     from seedbed.models.backbone import Backbone
+    from seedbed.readout.detector import DetectorModel
     from seedbed.readout.model import Model
     from seedbed.readout.predicting import Prediction
 
@@ -33,8 +35,8 @@ OnProgress = Callable[[int, int], None]
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
-def load(model: str | os.PathLike[str], *, device: str = "auto") -> Model:
-    """The model in a folder that `transfer` or `advise` wrote; a backbone's folder is a model by its own head.
+def load(model: str | os.PathLike[str], *, device: str = "auto") -> Model | DetectorModel:
+    """The model in a folder that `transfer` or `advise` wrote, perhaps a detector; a backbone's folder is a model by its own head.
 
     Raises BadDataError where there is none, or it is damaged.
 
@@ -44,9 +46,9 @@ def load(model: str | os.PathLike[str], *, device: str = "auto") -> Model:
         >>> len(model.classes), model.num_calibrated
         (200, 0)
     """
-    from seedbed.models.checkpoint import CARD
+    from seedbed.models.checkpoint import CARD, read_card
     from seedbed.models.opening import folder_of
-    from seedbed.readout.model import load_model
+    from seedbed.readout.model import KEY, load_model
 
     folder = folder_of(model)
     if folder is None:
@@ -56,23 +58,38 @@ def load(model: str | os.PathLike[str], *, device: str = "auto") -> Model:
             f"{model} is no model: it has no {CARD}",
             'Make one: seedbed transfer small DATA "probe()" --out MODEL; then name MODEL.',
         )
+    card: dict[str, Any] = read_card(folder)
+    if (card.get(KEY) or {}).get("is") == "detector":
+        from seedbed.readout.detector import load_detector
+
+        detector = load_detector(folder, card)
+        detector.detector.to(choose_device(device))
+        return detector
     found = load_model(folder)
     found.backbone.module.to(choose_device(device))
     return found
 
 
 def predict(
-    model: Model | str | os.PathLike[str], paths: Paths, *, device: str = "auto", on_progress: OnProgress | None = None
+    model: Model | DetectorModel | str | os.PathLike[str],
+    paths: Paths,
+    *,
+    above: float = 0.5,
+    out: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    on_progress: OnProgress | None = None,
 ) -> list[Prediction]:
-    """Classes of image files with calibrated probabilities.
+    """Classes of image files with calibrated probabilities, or the boxes that a detector finds in them.
 
     Args:
-        model: a Model, or the folder of one.
+        model: a model, or the folder of one.
         paths: image files, folders of them, or several of both.
+        above: of a detector: the lowest score of a box that is told, 0..1 (as the network gives it, not calibrated).
+        out: of a detector: a new folder for the pictures with their boxes drawn.
 
     Returns:
-        One Prediction per image, in order: `.path`, `.label`, `.probability` in 0..1, `.top` (at most five); `.error` where it could not be
-        read.
+        One Prediction per image, in order: `.path`, `.label`, `.probability` in 0..1, `.top` (at most five), `.boxes` of a detector; `.error`
+        where it could not be read.
 
     Raises:
         BadDataError: a path at which nothing is, a folder without images, no image that can be read.
@@ -88,16 +105,30 @@ def predict(
         >>> found.label in measured.model.classes, 0 < found.probability <= 1
         (True, True)
     """
+    from seedbed.readout.detector import DetectorModel as DetectorOfSeedbed
     from seedbed.readout.model import Model as ModelOfSeedbed
-    from seedbed.readout.predicting import image_files, predict_files
+    from seedbed.readout.predicting import find_in_files, image_files, predict_files
 
-    made = model if isinstance(model, ModelOfSeedbed) else load(model, device=device)
+    made = model if isinstance(model, ModelOfSeedbed | DetectorOfSeedbed) else load(model, device=device)
+    if not 0 <= above <= 1:
+        raise UsageError(f"above = {above} is no score between 0 and 1")
+    folder = new_folder(out)
+    if folder is not None and isinstance(made, ModelOfSeedbed):
+        raise UsageError(f"{made!r} finds no boxes to draw", "Leave --out away: what it says of each image is printed.")
     files = image_files([paths] if isinstance(paths, str | os.PathLike) else paths)
     if not files:
         raise UsageError("no images were named", "Give image files, or folders of them.")
-    found = predict_files(made, files, made.card.get("fit", "crop"), on_progress)
+    if isinstance(made, ModelOfSeedbed):
+        found = predict_files(made, files, made.card.get("fit", "crop"), on_progress)
+    else:
+        found = find_in_files(made, files, above, on_progress)
     if all(one.error for one in found):
         raise BadDataError(f"none of the {len(found):,} images can be read: {found[0].path}: {found[0].error}", "Name image files.")
+    if folder is not None:
+        from seedbed.writeup.boxes import draw_files
+
+        with written_aside(folder) as aside:
+            draw_files(found, made.classes, aside)
     return found
 
 
@@ -121,6 +152,8 @@ def export(model: Model | str | os.PathLike[str], out: str | os.PathLike[str], *
     from seedbed.readout.model import Model as ModelOfSeedbed
 
     made = model if isinstance(model, ModelOfSeedbed) else load(model, device="cpu")
+    if not isinstance(made, ModelOfSeedbed):
+        raise UsageError(f"{made!r} cannot be exported", "Detectors are used here: seedbed predict MODEL IMAGE.")
     return export_model(made, expanded(out), format)
 
 

@@ -7,17 +7,17 @@ Knows nothing of studies.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError
-from seedbed.data.annotations import NO_LABEL, Boxes
+from seedbed.data.annotations import NO_LABEL, Boxes, Relevance
 from seedbed.data.files import EncodedPixels
 from seedbed.data.hierarchy import ROOT, Hierarchy
-from seedbed.data.source import Loaded, Pixels, Source, listing_fingerprint
+from seedbed.data.source import TRAIN, Loaded, Pixels, Source, listing_fingerprint
 from seedbed.data.store import Store
 
 
@@ -98,6 +98,24 @@ def join(sources: Mapping[str, Source]) -> Source:
         part_names=tuple(names),
         annotations=_annotations(sources, [place[label] for label in labels], firsts, order),
     )
+
+
+def for_retrieval(learnt_on: Source, target: Source) -> Source:
+    """The images of a set of queries and answers, and others beside as training images, whose labels are not looked at."""
+    if not isinstance(target.annotations, Relevance):
+        raise UsageError(
+            f"{target.name} is no set of queries and answers", "learn_on goes with these; a labelled data set has training images of its own."
+        )
+    plain = {"learn_on": replace(learnt_on, annotations=None), "target": replace(target, annotations=None)}
+    joined = join(plain)
+    theirs = joined.parts == 1
+    row = np.flatnonzero(theirs)  # ids are sorted within each part, as they were before
+    found = target.annotations
+    placed = replace(found, queries=row[found.queries], gallery=row[found.gallery], rows=row[found.rows])
+    splits = np.where(theirs, joined.splits, TRAIN).astype(np.uint8)
+    listing = listing_fingerprint([joined.listing, placed.digest()])
+    leaves = np.full_like(joined.leaves, NO_LABEL)
+    return replace(joined, leaves=leaves, splits=splits, annotations=placed, listing=listing)
 
 
 def _annotations(sources: Mapping[str, Source], place: Sequence[int], firsts: np.ndarray, order: np.ndarray) -> Boxes | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,13 +23,18 @@ from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 
+from seedbed.base.errors import BadDataError
 from seedbed.base.randomness import stream
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.data.scenes import SceneSize
 from seedbed.models.backbone import Backbone
+from seedbed.models.checkpoint import load_backbone, save_backbone
 from seedbed.models.feature_maps import FeatureMaps, nominal_stride, pyramid_maps, single_map
+from seedbed.models.resume import write_tensors
 from seedbed.models.tails import Tail, tail_of
+from seedbed.readout.model import KEY
 
+REST, KIND = "detector.safetensors", "detector"
 _FPN_CHANNELS = 128
 _RATIOS = (0.5, 1.0, 2.0)
 _POOLED = 7  # side of a region's piece of the map
@@ -41,7 +47,7 @@ class Anatomy:
     feature: str = "c4"  # "c4", "c5", "fpn", or the name of a layer
     short_px: int = 240
     long_px: int = 400
-    anchors: tuple[float, ...] = (0.07, 0.15, 0.3, 0.6)  # sides as shares of short_px
+    anchors: tuple[float, ...] = (0.05, 0.075, 0.11, 0.17, 0.25, 0.38, 0.57)  # sides as shares of short_px
     box_head: str = "new"  # "new": two layers of head_dim; "own": the network's own fully connected layers
     head_dim: int = 256
     regions: int = 64  # sampled of an image in training
@@ -137,15 +143,61 @@ def _heads(backbone: Backbone, anatomy: Anatomy, width: int, num_levels: int, nu
 
 @dataclass(kw_only=True, repr=False)
 class DetectorModel:
-    """A trained detector with what is known of it."""
+    """A trained detector with what is known of it; one folder on disk, which is that of its backbone too:
+
+    <model>/  weights.safetensors  card.json  of the network; the card's "model" says what follows
+              detector.safetensors            of the rest
+    """
 
     backbone: Backbone
     detector: Detector
     anatomy: Anatomy
     classes: tuple[str, ...]
-    card: dict[str, Any] = field(default_factory=dict)
-
-    num_calibrated: int = 0  # scores of boxes are as the network gives them
+    card: dict[str, Any] = field(default_factory=dict)  # how it was made, and how well it did
 
     def __repr__(self) -> str:
         return f"Detector of {len(self.classes)} classes on {self.backbone.architecture}, {self.anatomy.feature}"
+
+    def save(self, folder: Path) -> None:
+        """Write it into an existing folder."""
+        told = {**self.card, "is": KIND, "classes": list(self.classes), "anatomy": asdict(self.anatomy)}
+        save_backbone(replace(self.backbone, card={**self.backbone.card, KEY: told}), folder)
+        write_tensors(folder / REST, _rest(self.detector))
+
+    def find(self, images: Sequence[torch.Tensor]) -> list[list[tuple[int, float, tuple[float, float, float, float]]]]:
+        """Of each image uint8 [3, h, w]: class, score and box (edges in px of it), the most confident first."""
+        self.detector.eval()
+        with torch.inference_mode():
+            found = self.detector(images)
+        return [
+            [(int(c) - 1, float(s), tuple(b)) for c, s, b in zip(*(one[k].tolist() for k in ("labels", "scores", "boxes")), strict=True)]
+            for one in found
+        ]
+
+
+def load_detector(folder: Path, card: Mapping[str, Any]) -> DetectorModel:
+    """The detector that was saved in a folder whose card says so; raises BadDataError where it is damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    told = dict(card[KEY])
+    backbone = load_backbone(folder)
+    try:
+        given: dict[str, Any] = told.pop("anatomy")
+        anatomy = Anatomy(**{**given, "anchors": tuple(given["anchors"])})
+        classes = tuple(told.pop("classes"))
+        detector = Detector(backbone, anatomy, len(classes))
+        state = load_file(folder / REST)
+        if state.keys() != _rest(detector).keys():
+            raise KeyError("it holds the tensors of another detector")
+        detector.load_state_dict(state, strict=False)
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadDataError(f"the detector in {folder} cannot be used: {reason}", "Train it again: seedbed transfer.") from None
+    detector.eval()
+    return DetectorModel(backbone=backbone, detector=detector, anatomy=anatomy, classes=classes, card=told)
+
+
+def _rest(detector: Detector) -> dict[str, torch.Tensor]:
+    """Its tensors without those of the backbone, which are saved by themselves."""
+    return {name: t for name, t in detector.state_dict().items() if not name.startswith("maps.network.")}

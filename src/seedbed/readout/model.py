@@ -30,6 +30,7 @@ from seedbed.models.resume import write_tensors
 from seedbed.readout.heads import Head, build_head
 from seedbed.readout.views import NUM_VIEWS, view
 
+# KEY: of what a card says of a model; "is" in it tells another kind than a classifier.
 HEAD, KEY = "head.safetensors", "model"
 OnProgress = Callable[[int, int], None]
 

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expanded
-from seedbed.data.decode import Fit, decode
+from seedbed.data.decode import Fit, decode, decode_whole
 from seedbed.data.files import list_images
 from seedbed.data.loader import Resident
 from seedbed.models.backbone import Backbone
+from seedbed.readout.detector import DetectorModel
 from seedbed.readout.model import Model
 
 _CHUNK_BYTES = 2**28  # of decoded images held at once
@@ -28,10 +30,14 @@ NUM_TOLD = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """One image: its classes with probabilities in 0..1, the likeliest first, at most five; or the reason why it could not be read."""
+    """One image: its classes with probabilities in 0..1, the likeliest first, at most five; or the reason why it could not be read.
+
+    Of a detector: its boxes, the most confident first, and as `top` the classes with the score of the best box of each.
+    """
 
     path: str
     top: tuple[tuple[str, float], ...] = ()
+    boxes: tuple[Box, ...] | None = None  # None: of a classifier
     error: str | None = None
 
     @property
@@ -41,6 +47,15 @@ class Prediction:
     @property
     def probability(self) -> float | None:
         return self.top[0][1] if self.top else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """Something found: its class, score in 0..1 (as the network gives it), and edges in px of the upright image from its upper left."""
+
+    label: str
+    probability: float
+    corners: tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def image_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -123,3 +138,33 @@ def _tops(model: Model, part: Decoded) -> list[tuple[tuple[str, float], ...]]:
         tuple((model.classes[c], float(v)) for c, v in zip(row, of_row, strict=True))
         for row, of_row in zip(classes.tolist(), values.tolist(), strict=True)
     ]
+
+
+def find_in_files(
+    model: DetectorModel, paths: Sequence[Path], above: float, on_progress: Callable[[int, int], None] | None = None
+) -> list[Prediction]:
+    """The boxes of each file, in order, whose score is at least `above`."""
+    found: list[Prediction] = []
+    size = model.anatomy.size
+    for path in paths:
+        try:
+            pixels, width, height = decode_whole(path.read_bytes(), size.short_px, size.long_px, upright=True)
+        except (OSError, ValueError) as error:
+            found.append(Prediction(path=str(path), error=str(error) or type(error).__name__))
+            continue
+        [of_image] = model.find([torch.from_numpy(pixels.copy()).permute(2, 0, 1)])
+        scale = (width / pixels.shape[1], height / pixels.shape[0]) * 2
+        boxes = [_box(model.classes[c], score, corners, scale) for c, score, corners in of_image if score >= above]
+        boxes.sort(key=lambda box: -box.probability)
+        best: dict[str, float] = {}
+        for box in boxes:
+            best.setdefault(box.label, box.probability)
+        found.append(Prediction(path=str(path), top=tuple(best.items())[:NUM_TOLD], boxes=tuple(boxes)))
+        if on_progress:
+            on_progress(len(found), len(paths))
+    return found
+
+
+def _box(label: str, score: float, corners: Sequence[float], scale: Sequence[float]) -> Box:
+    left, top, right, bottom = (c * s for c, s in zip(corners, scale, strict=True))
+    return Box(label=label, probability=score, corners=(left, top, right, bottom))

@@ -22,7 +22,8 @@ from seedbed.tasks.target import Measurement, Target
 PRIMARY = {"holidays": "map_holidays", "oxford": "map_oxford", "ukbench": "ns_score", "classes": "map_retrieval"}
 _OMITS_QUERY = ("holidays", "classes")
 _BLOCK = 2**24  # places of rankings looked at together
-NUM_KEPT = 100  # first places of each ranking that are kept
+_KEPT = 5_000_000  # places of all rankings that are kept whole; of more, the first of each
+NUM_KEPT = 100
 
 Rank = Callable[[np.ndarray], np.ndarray]  # positions of queries -> gallery positions, the best first: int64 [b, g]
 
@@ -84,13 +85,17 @@ class RetrievalTask(Target):
         """The primary one first."""
         return {"ukbench": ("ns_score", "recall_at_4"), "classes": ("map_retrieval", "recall_at_1")}.get(self.protocol, (self.primary,))
 
+    @property
+    def _num_kept(self) -> int:
+        return len(self.gallery) if len(self.test) * len(self.gallery) <= _KEPT else NUM_KEPT
+
     def _part(self, rank: Rank, queries: np.ndarray) -> dict[str, np.ndarray]:
         """Of some queries: each metric's value, the first places, and what stands there."""
         answers, ranked = self._answers(queries), rank(queries)
         relevant = np.take_along_axis(answers, ranked, axis=1)
         num_positives = (answers > 0).sum(1)
         # What is left out goes to the end, in order: places are then those among what counts.
-        order = np.argsort(relevant < 0, axis=1, kind="stable")[:, :NUM_KEPT]
+        order = np.argsort(relevant < 0, axis=1, kind="stable")[:, : self._num_kept]
         first, shown = np.take_along_axis(ranked, order, axis=1), np.take_along_axis(relevant, order, axis=1)
         values: dict[str, np.ndarray] = {}
         if self.protocol == "ukbench":

@@ -19,12 +19,12 @@ from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.metrics import UNITS
 from seedbed.tasks.catalogue import OF_ANNOTATIONS, TASKS
-from seedbed.tasks.catalogue.domains import LABELLED, TARGET
+from seedbed.tasks.catalogue.domains import LABELLED, LEARN_ON, TARGET
 
 OWN_SOURCE = "source"  # as a target: the study's own source, with a recipe of its own
 _OF_TASK = ("train_per_class", "recipe", "metric")
 _OF_ONE_LABEL = ("top1", "mean_class_accuracy")
-_OF_TARGET = ("size_px", "hierarchy", "labelled", *_OF_TASK)  # what a target may say beside its format's own settings
+_OF_TARGET = ("size_px", "hierarchy", "labelled", "learn_on", *_OF_TASK)  # what a target may say beside its format's own settings
 _PART = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
@@ -42,6 +42,7 @@ class Data:
     recipe: str | None = None
     metric: str | None = None
     labelled: str | None = None  # of a target: where the labels come from, another domain with the same classes
+    learn_on: str | None = None  # of a target of retrieval: the images that a whitening is fitted on
 
     def __post_init__(self) -> None:
         if isinstance(self.data, os.PathLike):
@@ -52,6 +53,8 @@ class Data:
                     "labelled = ... goes with neither train_per_class nor recipe", "Thin or select the folders themselves."
                 )
             object.__setattr__(self, "data", {LABELLED: self.labelled, TARGET: self.data})
+        if self.learn_on is not None and not isinstance(self.data, Mapping):
+            object.__setattr__(self, "data", {LEARN_ON: self.learn_on, TARGET: self.data})
         if isinstance(self.data, Mapping):
             _check_parts(self.data)
         if isinstance(self.hierarchy, Mapping):
@@ -99,7 +102,7 @@ def read_data(value: Any, where: str, **defaults: Any) -> Data:
 def read_target(value: Any, name: str, folder: Path) -> Data:
     """A target's own settings are taken out of its call string: folder('cells/', size_px=32, train_per_class=5)."""
     data = read_data(value, f"[targets] {name}")
-    if isinstance(data.data, Mapping) and data.labelled is None:
+    if isinstance(data.data, Mapping) and data.labelled is None and data.learn_on is None:
         raise UsageError(f"[targets] {name} is a table of data sets", "A target is one data set; give each a name of its own.")
     if not isinstance(data.data, str) or ("(" not in data.data and not data.is_own_source) or os.path.exists(folder / data.data):
         return data

@@ -21,10 +21,11 @@ from seedbed.base.spec import fingerprint
 from seedbed.data import decode
 from seedbed.data.annotations import Boxes
 from seedbed.data.formats import open_source
-from seedbed.data.joined import join, source_of
+from seedbed.data.joined import for_retrieval, join, source_of
 from seedbed.data.pack import Progress, UnreadableError, pack
 from seedbed.data.source import TEST, TRAIN, Source
 from seedbed.data.store import Store
+from seedbed.tasks.catalogue.domains import LEARN_ON, TARGET
 from seedbed.trials.data import Data
 from seedbed.trials.study import Study
 
@@ -170,4 +171,5 @@ def joined_source(data: Data, folder: Path, size_px: int) -> Source:
     assert isinstance(data.data, Mapping)
     own = data.hierarchy if isinstance(data.hierarchy, Mapping) else {}
     opened = {name: _open(part, folder, own.get(name)) for name, part in data.data.items()}
-    return join({name: source_of(part, size_px) if isinstance(part, Store) else part for name, part in opened.items()})
+    sources = {name: source_of(part, size_px) if isinstance(part, Store) else part for name, part in opened.items()}
+    return for_retrieval(sources[LEARN_ON], sources[TARGET]) if LEARN_ON in sources else join(sources)

@@ -18,6 +18,7 @@ import numpy as np
 from seedbed.base.artifacts import Workspace, file_aside
 from seedbed.metrics import HIGHER_IS_BETTER, UNITS
 from seedbed.metrics.accuracy import contributions
+from seedbed.metrics.average_precision import Decisions
 from seedbed.trials.plan import Cell, Plan
 from seedbed.trials.steps import BACKBONES_KIND, PREDICTIONS, load_arrays
 from seedbed.trials.study import Study
@@ -87,19 +88,31 @@ class Results:
         return self.num_cells - self.num_done - self.num_failed
 
     def contributions(self, outcome: Outcome) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of each test image: id hash uint64 [n], label int32 [n], contribution to the metric in percent float64 [n]."""
-        kind = "backbones" if outcome.target == "source" else "measurements"
-        ids, labels, ranked = self._predictions(kind, outcome.key, "within" if "within" in outcome.metric else "ranked")
-        return ids, labels, contributions(outcome.metric, labels, ranked)
+        """Of each test image, or query: id hash uint64 [n], label int32 [n], contribution to the metric, whose mean it is, float64 [n]."""
+        found = self.predictions(outcome)
+        if (own := f"unit.{outcome.metric}") in found:
+            return found["ids"], found["labels"], found[own]
+        ranked = found["within" if "within" in outcome.metric else "ranked"]
+        return found["ids"], found["labels"], contributions(outcome.metric, found["labels"], ranked)
+
+    def decisions(self, outcome: Outcome) -> Decisions | None:
+        """What was decided of each test image, where the metric is an average precision and no mean over images."""
+        if not outcome.metric.startswith("map_voc"):
+            return None
+        found = self.predictions(outcome)
+        return Decisions.of_marks(found["marks"], found["scores"]) if "marks" in found else Decisions.read(found)
+
+    def predictions(self, outcome: Outcome) -> dict[str, np.ndarray]:
+        """Everything that was kept of an outcome's test images."""
+        return self._read("backbones" if outcome.target == "source" else "measurements", outcome.key)
 
     @cached_property
-    def _predictions(self) -> Callable[[str, str, str], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def _read(self) -> Callable[[str, str], dict[str, np.ndarray]]:
         import functools
 
         @functools.lru_cache(maxsize=4096)
-        def read(kind: str, key: str, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            arrays = load_arrays(self.plan.workspace.folder(kind, key) / PREDICTIONS)
-            return arrays["ids"], arrays["labels"], arrays[name]
+        def read(kind: str, key: str) -> dict[str, np.ndarray]:
+            return load_arrays(self.plan.workspace.folder(kind, key) / PREDICTIONS)
 
         return read
 

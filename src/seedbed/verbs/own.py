@@ -31,6 +31,8 @@ def transfer(options: Namespace) -> Result:
             options.method,
             train_per_class=options.train_per_class,
             labelled=options.labelled,
+            learn_on=options.learn_on,
+            metric=options.metric,
             out=options.out,
             seed=options.seed,
             device=options.device,
@@ -38,7 +40,7 @@ def transfer(options: Namespace) -> Result:
             on_pack=bar,
             on_progress=bar.training,
         )
-    metric, num_test = measured.primary, len(measured.predictions["labels"])
+    metric, num_test = measured.primary, measured.num_test
     document = {
         "study": None,
         "arm": str(options.backbone),
@@ -78,11 +80,15 @@ def _show_outcome(options: Namespace, document: dict[str, Any]) -> None:
     others = {name: value for name, value in document["metrics"].items() if name != document["metric"]}
     facts = {key: document[key] for key in ("backbone", "weights", "method", "target", "seed", "seconds")} | others
     chosen = dict(document["facts"])
-    tried = chosen.pop("validation_top1", {})
+    chosen_by = next((key for key in chosen if key in {f"validation_{name}" for name in ("top1", document["metric"])}), "")
+    tried = chosen.pop(chosen_by, {})
+    each = chosen.pop("per_class", {})
     show_facts(options, facts | chosen | {"model": document["model"]})
+    if each:
+        show_rows(options, "average precision of each class, %:", [{"class": name, "ap": value} for name, value in each.items()])
     if len(tried) > 1:
         what = next(name for name in ("k", "c", "learning_rate") if name in chosen)
-        rows = [{what: name, "validation_top1": value} for name, value in tried.items()]
+        rows = [{what: name, chosen_by: value} for name, value in tried.items()]
         show_rows(options, f"{what} was chosen on validation images:", rows)
     method = str(document["method"]).partition("(")[0]
     for name, wider in (("c", f"{method}(c=[...])"), ("learning_rate", f"{method}(learning_rates=[...])")):
@@ -92,10 +98,11 @@ def _show_outcome(options: Namespace, document: dict[str, Any]) -> None:
 
 def predict(options: Namespace) -> Result:
     from seedbed import api
+    from seedbed.readout.model import Model
 
     with Bar("predicting") as bar:
         model = api.load(options.model, device=options.device)
-        found = api.predict(model, options.paths, on_progress=bar)
+        found = api.predict(model, options.paths, above=options.above, out=options.out, on_progress=bar)
     document = [
         {
             "path": one.path,
@@ -103,11 +110,16 @@ def predict(options: Namespace) -> Result:
             "probability": one.probability,
             "top5": [{"label": label, "probability": p} for label, p in one.top],
             "error": one.error,
+            **({} if one.boxes is None else {"boxes": [_box(box) for box in one.boxes]}),
         }
         for one in found
     ]
+    if any(one.boxes is not None for one in found):
+        _show_boxes(options, found)
+        return document, 0
     failed = [row for row in document if row["error"]]
     rows = [{"path": row["path"], "label": row["label"], "%": 100 * row["probability"]} for row in document if not row["error"]]
+    assert isinstance(model, Model)
     held_out = f"calibrated on {model.num_calibrated:,} held-out images" if model.num_calibrated else "not calibrated"
     show_rows(options, f"{len(rows):,} images, probabilities {held_out}:", rows[:_SHOWN])
     if len(rows) > _SHOWN:
@@ -115,6 +127,30 @@ def predict(options: Namespace) -> Result:
     for row in failed:
         say(options, f"cannot read {row['path']}: {row['error']}")
     return document, 0
+
+
+def _box(box: Any) -> dict[str, Any]:
+    return {"label": box.label, "probability": box.probability, "box": list(box.corners)}
+
+
+def _show_boxes(options: Namespace, found: list[Any]) -> None:
+    """How many of each class in each image; where they are stands in --json, and in the pictures."""
+    from collections import Counter
+
+    rows = []
+    for one in found:
+        if one.boxes is None:
+            continue
+        counts = Counter(box.label for box in one.boxes)
+        rows.append({"path": one.path, "boxes": len(one.boxes), "of": ", ".join(f"{n} {label}" for label, n in counts.most_common())})
+    show_rows(options, f"{len(rows):,} images, boxes with a score of {options.above:g} or more (as the network gives it):", rows[:_SHOWN])
+    if len(rows) > _SHOWN:
+        say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
+    for one in found:
+        if one.error:
+            say(options, f"cannot read {one.path}: {one.error}")
+    if options.out:
+        say(options, f"pictures with the boxes drawn: {options.out}")
 
 
 def similar(options: Namespace) -> Result:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -121,8 +122,8 @@ def _has_choice(study: Study, arm: str) -> bool:
 
 
 def validation_score(outcome: Outcome) -> float | None:
-    """The validation accuracy of what the method chose; None where it looked at no validation images."""
-    tried = outcome.facts.get("validation_top1")
+    """The validation score of what the method chose; None where it looked at no validation images."""
+    tried = outcome.facts.get(f"validation_{outcome.metric}", outcome.facts.get("validation_top1"))
     known = [value for value in tried.values() if value is not None] if isinstance(tried, dict) else []
     return max(known, default=None)
 
@@ -209,12 +210,18 @@ def scores_of(results: Results, family: Family, pairs: Sequence[Pair]) -> tuple[
 
 def _arm_scores(results: Results, arm: str, scored: list[Scored], *, crossed: bool) -> ArmScores:
     units = _units(results.study, scored)
-    return ArmScores(
-        arm=arm,
-        values=np.array([np.mean([s.outcome.value for s in unit]) for unit in units], dtype=np.float64),
-        per_image=np.stack([np.mean([s.contributions for s in unit], axis=0) for unit in units]) if crossed else None,
-        checkpoint=results.study.arms[arm].is_checkpoint,
-    )
+    values = np.array([np.mean([s.outcome.value for s in unit]) for unit in units], dtype=np.float64)
+    of_images: dict[str, Any] = {}
+    if crossed and scored[0].decisions is not None:
+        of_images = {"statistic": _statistic(units), "num_images": len(scored[0].ids)}
+    elif crossed:
+        of_images = {"per_image": np.stack([np.mean([s.contributions for s in unit], axis=0) for unit in units])}
+    return ArmScores(arm=arm, values=values, checkpoint=results.study.arms[arm].is_checkpoint, **of_images)
+
+
+def _statistic(units: list[list[Scored]]) -> Callable[[np.ndarray], np.ndarray]:
+    """The metric of each unit on a resample of the images, where it is no mean over images."""
+    return lambda drawn: np.array([np.mean([s.on(drawn) for s in unit]) for unit in units], dtype=np.float64)
 
 
 def _units(study: Study, scored: list[Scored]) -> list[list[Scored]]:
@@ -248,10 +255,20 @@ class Scored:
     """One outcome with its test images in the order of their ids."""
 
     def __init__(self, results: Results, outcome: Outcome) -> None:
+        self.outcome, self.decisions = outcome, results.decisions(outcome)
+        if self.decisions is not None:  # an average precision: what was there to be found stands for the labels
+            ids, labels = results.predictions(outcome)["ids"], self.decisions.positives
+            self._order = np.argsort(ids, kind="stable")
+            self.ids, self.labels, self.contributions = ids[self._order], labels[self._order], np.zeros(0)
+            return
         ids, labels, contributions = results.contributions(outcome)
         order = np.argsort(ids, kind="stable")
-        self.outcome = outcome
         self.ids, self.labels, self.contributions = ids[order], labels[order], contributions[order]
+
+    def on(self, drawn: np.ndarray) -> float:
+        """The metric on a resample of the images, by their places in the order of ids."""
+        assert self.decisions is not None
+        return self.decisions.mean(self.outcome.metric.removeprefix("map_"), self._order[drawn])
 
     @property
     def draw(self) -> tuple[int, int]:

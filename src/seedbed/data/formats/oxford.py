@@ -30,7 +30,8 @@ from seedbed.data.listings import Line, read_lines
 from seedbed.data.source import TEST, Source, listing_fingerprint
 
 _PREFIX = "oxc1_"  # before the names of Oxford's queries, and of no files
-_TRUTH = re.compile(r"((.+)_[0-9]+)_(query|good|ok|junk)\.txt")
+_TRUTH = re.compile(r"((.+)_[0-9]+)_(?:query|good|ok|junk)\.txt")
+_QUERY = re.compile(r"[^.].*_[0-9]+_query\.txt")
 _VALUES = {"good": 1, "ok": 1, "junk": -1}
 _WHOLE = (math.nan,) * 4
 _ADVICE = (
@@ -124,7 +125,7 @@ def _has_truth(folder: os.PathLike[str], *, may_hold_images: bool) -> bool:
                 there.add(entry.name)
     except OSError:
         return False
-    return any(name.endswith("_query.txt") and f"{name.removesuffix('_query.txt')}_good.txt" in there for name in there)
+    return any(name.replace("_query.txt", "_good.txt") in there for name in there if _QUERY.fullmatch(name))
 
 
 def _truth_folder(root: Path) -> Path:
@@ -137,7 +138,7 @@ def _truth_folder(root: Path) -> Path:
             below.clear()
             continue
         seen.add(real)
-        if any(_TRUTH.fullmatch(name) and not name.startswith(".") for name in files):
+        if any(_QUERY.fullmatch(name) for name in files):
             holders.append(Path(folder))
     if not holders:
         raise BadDataError(f"{root} has no ground truth: no file below it is called as all_souls_1_query.txt is", _ADVICE)

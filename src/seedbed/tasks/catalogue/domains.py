@@ -12,6 +12,7 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 
 LABELLED, TARGET = "labelled", "target"  # names of the two in the store
+LEARN_ON = "learn_on"  # instead of labelled: images for a whitening
 
 
 def is_joined(labels: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import Marks
 from seedbed.data.source import TEST
 from seedbed.data.store import Store
+from seedbed.data.voc import ACTIONS
 from seedbed.tasks.catalogue import TaskKind
 from seedbed.tasks.folds import few_folds
 from seedbed.tasks.multilabel import MultiLabelTask
@@ -19,9 +20,9 @@ from seedbed.tasks.parts import with_validation
 
 @dataclass(frozen=True)
 class MultiLabel(TaskKind):
-    """Which of the classes each image has; mean average precision by the rule of VOC 2007 or of 2010."""
+    """Which of the classes each image has; mean average precision by the rule of VOC 2007, or of 2010 (the default for its actions)."""
 
-    metric: Literal["map_voc07", "map_voc10"] = "map_voc07"
+    metric: Literal["map_voc07", "map_voc10"] | None = None
 
     def load(self, store: Store, seed: int) -> MultiLabelTask:
         found = store.annotations
@@ -32,7 +33,8 @@ class MultiLabel(TaskKind):
         for rows, words in ((test, "test"), (train, "training")):
             if len(rows) and not (found.marks[rows] > 0).any():
                 raise BadDataError(f"no {words} image of {store.name} has any of its classes", "Look at its lists of classes.")
+        primary = self.metric or ("map_voc10" if store.classes == ACTIONS else "map_voc07")
         known, fold = np.concatenate([train, validation]), None
         if not is_found:  # in folds as if all were of one class: an image has several
             fold = few_folds(np.zeros(len(known), np.int64), store.groups[known], 1)
-        return MultiLabelTask(store=store, train=train, validation=validation, test=test, primary=self.metric, fold=fold)
+        return MultiLabelTask(store=store, train=train, validation=validation, test=test, primary=primary, fold=fold)

@@ -34,14 +34,14 @@ class Detect(Method):
     'batch_norm' (its statistics) or 'align' (features that a critic cannot tell apart), both without its labels.
     """
 
-    iterations: int = 800
+    iterations: int = 500
     batch_size: int = 4
-    learning_rates: tuple[float, ...] = (0.003, 0.01, 0.03)
+    learning_rates: tuple[float, ...] = (0.01, 0.03, 0.1)
     drops: tuple[float, ...] = ()
     feature: str = "c4"
     short_px: int = 240
     long_px: int = 400
-    anchors: tuple[float, ...] = (0.07, 0.15, 0.3, 0.6)
+    anchors: tuple[float, ...] = (0.05, 0.075, 0.11, 0.17, 0.25, 0.38, 0.57)
     box_head: Literal["new", "own"] = "new"
     head_dim: int = 256
     regions: int = 64

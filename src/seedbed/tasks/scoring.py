@@ -1,0 +1,270 @@
+"""Scores of result files that any tool wrote, by the metrics that our own measurements have.
+
+In: ground truth as it is distributed, and result files. Out: one record: the metric, its value, the value of each class or query. Nothing is
+trained, no image is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from seedbed.base.errors import BadDataError, UsageError, unknown
+from seedbed.base.paths import expanded
+from seedbed.data.oxford import read_queries
+from seedbed.data.voc import ACTION, ACTIONS, PERSON, Record, VocFolder, presence
+from seedbed.metrics import UNITS
+from seedbed.metrics.accuracy import accuracies, rank, top_k_contributions
+from seedbed.metrics.average_precision import RULES, Decisions
+from seedbed.metrics.detection import BoxRows, decisions_of_boxes
+from seedbed.metrics.retrieval import GROUP, places_of, trapezoid_ap
+from seedbed.tasks.result_files import Ranking, class_files, image_number, read_pascal, read_rankings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """What result files are worth."""
+
+    metric: str
+    value: float
+    per_class: Mapping[str, float | None] = field(default_factory=dict)  # None: nothing of it is there to be found
+    others: Mapping[str, float] = field(default_factory=dict)  # metrics beside
+    num: int = 0  # images, persons or queries that were scored
+    notes: tuple[str, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        return UNITS[self.metric]
+
+
+def voc_detection(truth: str | Path, image_set: str, detections: str | Path, ap: str = "voc07") -> Score:
+    """Mean average precision of PASCAL result files, lines `image score xmin ymin xmax ymax`; the rules: `seedbed.metrics.detection`."""
+    _check_rule(ap)
+    folder = VocFolder.at(truth)
+    images = folder.images(image_set)
+    records = [folder.record(image) for image in images]
+    classes = tuple(sorted({o.name for r in records for o in r.objects}))
+    _must_be_some(classes, folder, image_set)
+    place = {name: i for i, name in enumerate(classes)}
+    given = class_files(detections, classes)
+    row_of = {image: i for i, image in enumerate(images)}
+    read = {label: read_pascal(path, row_of, "detection") for label, path in given.files.items()}
+    rows = np.concatenate([rows for rows, _ in read.values()])
+    values = np.concatenate([values for _, values in read.values()])
+    labels = np.concatenate([np.full(len(r), place[label], np.int32) for label, (r, _) in read.items()])
+    objects = [(i, o) for i, record in enumerate(records) for o in record.objects]
+    boxes = BoxRows(
+        images=np.array([i for i, _ in objects], np.int64),
+        labels=np.array([place[o.name] for _, o in objects], np.int32),
+        boxes=np.array([o.box for _, o in objects], np.float64).reshape(-1, 4),
+    )
+    difficult = np.array([o.difficult for _, o in objects], bool)
+    found = BoxRows(images=rows, labels=labels, boxes=values[:, 1:])
+    decisions = decisions_of_boxes(boxes, difficult, found, values[:, 0], len(images), len(classes))
+    return _of_classes(decisions, classes, ap, _notes(given.missing, given.strange), len(images))
+
+
+def voc_classification(truth: str | Path, image_set: str, results: str | Path, ap: str = "voc07") -> Score:
+    """Mean average precision of PASCAL result files, lines `image score`; an image without a line comes last, as in the devkit."""
+    _check_rule(ap)
+    folder = VocFolder.at(truth)
+    images = folder.images(image_set)
+    records = [folder.record(image) for image in images]
+    classes = tuple(sorted({o.name for r in records for o in r.objects}))
+    _must_be_some(classes, folder, image_set)
+    marks = np.stack([_marks_of(folder, label, image_set, images, records) for label in classes], axis=1)
+    return _of_marks(marks, {image: i for i, image in enumerate(images)}, results, classes, ap, "classification")
+
+
+def voc_action(truth: str | Path, image_set: str, results: str | Path, ap: str = "voc10") -> Score:
+    """Mean average precision over the ten actions of PASCAL result files, lines `image object score`; a person without a line comes last."""
+    _check_rule(ap)
+    folder = VocFolder.at(truth)
+    lists = {action: folder.flags(action, image_set, ACTION) for action in ACTIONS}
+    if all(flags is None for flags in lists.values()):
+        lists = _actions_of_annotations(folder, image_set)
+    persons = sorted({person for flags in lists.values() for person in flags or {}})
+    row_of = {person: i for i, person in enumerate(persons)}
+    marks = np.zeros((len(persons), len(ACTIONS)), np.int8)
+    for k, action in enumerate(ACTIONS):
+        for person, flag in (lists[action] or {}).items():
+            marks[row_of[person], k] = flag
+    return _of_marks(marks, row_of, results, ACTIONS, ap, "action")
+
+
+def holidays(ranking: str | Path, images: str | Path | None = None) -> Score:
+    """Holidays' mean average precision of rankings; `images`: a list or a folder of all images, else those that the rankings name."""
+    given = read_rankings(ranking)
+    found = {image_number(one.query, "Holidays"): [image_number(f, "Holidays") for f in one.found] for one in given}
+    everything = {n for n in found} | {n for names in found.values() for n in names}
+    notes: tuple[str, ...] = ("what is right was counted among the images that the rankings name: --images says what there is",)
+    if images is not None:
+        everything, notes = {image_number(name, "Holidays") for name in _names(images)}, ()
+    queries = sorted(n for n in everything if n % 100 == 0)
+    if lacking := [n for n in queries if n not in found]:
+        raise BadDataError(f"{ranking} has no ranking of the query {lacking[0]} (and {len(lacking) - 1} more)", "Rank all queries.")
+    each = {}
+    for query in queries:
+        positives = {n for n in everything if n // 100 == query // 100 and n != query}
+        if positives:
+            each[str(query)] = trapezoid_ap(places_of(found[query], positives, {query}), len(positives))
+    if not each:
+        raise BadDataError(f"{ranking} has no query of Holidays with another image of its group", "Queries are numbers that end in 00.")
+    return _of_queries("map_holidays", each, notes)
+
+
+def oxford(truth: str | Path, ranking: str | Path) -> Score:
+    """Mean average precision of Oxford's or Paris's rankings, by the files good, ok, junk of each query."""
+    given = {one.query: one for one in read_rankings(ranking, lambda text: Path(text).stem if text.endswith(".jpg") else text)}
+    queries = read_queries(expanded(truth))
+    each = {}
+    for query in queries:
+        if query.name not in given:
+            raise BadDataError(f"{ranking} has no ranking of the query {query.name}", "Rank all queries: a file <query>.txt, or a line each.")
+        positives = set(query.good) | set(query.ok)
+        each[query.name] = trapezoid_ap(places_of(given[query.name].found, positives, set(query.junk)), len(positives))
+    return _of_queries("map_oxford", each)
+
+
+def ukbench(ranking: str | Path) -> Score:
+    """UKBench's N-S score of rankings: how many of the four images of a group, the query among them, stand in the first four."""
+    given: Sequence[Ranking] = read_rankings(ranking)
+    each = {}
+    for one in given:
+        query = image_number(one.query, "UKBench")
+        first = [image_number(name, "UKBench") for name in one.found[:GROUP]]
+        each[str(query)] = float(sum(n // GROUP == query // GROUP for n in dict.fromkeys(first)))
+    notes = () if len(each) == 10_200 else (f"{len(each):,} queries; all of UKBench are 10,200",)
+    score = _of_queries("ns_score", each, notes)
+    return Score(metric=score.metric, value=score.value, others={"recall_at_4": 100 * score.value / GROUP}, num=score.num, notes=notes)
+
+
+def top_k(labels: str | Path, scores: str | Path, k: int = 1) -> Score:
+    """Top-k accuracy: labels (a whole number a line, or .npy [n]) and scores (a line of K numbers an image, or .npy [n, K])."""
+    truth, given = _table(labels).ravel(), _table(scores)
+    if given.ndim != 2 or len(truth) != len(given):
+        raise BadDataError(f"{labels} has {len(truth):,} labels and {scores} has {len(given):,} rows", "One row of scores for each label.")
+    if np.isnan(given).any():
+        raise BadDataError(f"{scores} has scores that are no numbers (nan)", "A ranking needs a number for each.")
+    whole, num_classes = truth.astype(np.int64), given.shape[1]
+    if not np.array_equal(whole, truth) or whole.min() < 0 or whole.max() >= num_classes:
+        raise BadDataError(f"{labels} holds labels that are not 0 to {num_classes - 1}", "Labels are columns of the scores, from 0.")
+    if not 1 <= k <= num_classes:
+        raise UsageError(f"k = {k} is not between 1 and the {num_classes} classes")
+    ranked = rank(given, max(5, k))
+    each = top_k_contributions(whole, ranked, k)
+    per_class = {str(c): float(each[whole == c].mean()) for c in np.unique(whole)}
+    metric = f"top{k}" if k in (1, 5) else "top1"
+    others = {name: value for name, value in accuracies(whole, ranked, num_classes).items() if name != metric}
+    if k not in (1, 5):
+        raise UsageError(f"k = {k}: the metrics are top1 and top5", "Take 1 or 5.")
+    return Score(metric=metric, value=float(each.mean()), per_class=per_class, others=others, num=len(whole))
+
+
+def _check_rule(ap: str) -> None:
+    if ap not in RULES:
+        raise unknown("rule of average precision", ap, RULES)
+
+
+def _must_be_some(classes: Sequence[str], folder: VocFolder, image_set: str) -> None:
+    if not classes:
+        raise BadDataError(f"no image of the set {image_set!r} of {folder.root} holds an object", "There is nothing to be found in it.")
+
+
+def _marks_of(folder: VocFolder, label: str, image_set: str, images: Sequence[str], records: Sequence[Record]) -> np.ndarray:
+    """1, 0 or -1 of each image: by the class's list where there is one, else by the annotations."""
+    flags = folder.flags(label, image_set)
+    if flags is None:
+        return np.array([presence(r.objects, label) for r in records], np.int8)
+    if lacking := [image for image in images if image not in flags]:
+        raise BadDataError(f"ImageSets/Main/{label}_{image_set}.txt does not name {lacking[0]}, which {image_set}.txt names", "Get both again.")
+    return np.array([flags[image] for image in images], np.int8)
+
+
+def _actions_of_annotations(folder: VocFolder, image_set: str) -> dict[str, dict[str, int] | None]:
+    found: dict[str, dict[str, int] | None] = {action: {} for action in ACTIONS}
+    for image in folder.images(image_set, ACTION):
+        for number, person in enumerate(folder.record(image).objects, 1):
+            if person.name == PERSON and person.actions:
+                for action in ACTIONS:
+                    flags = found[action]
+                    assert flags is not None
+                    flags[f"{image} {number}"] = 0 if person.difficult else 1 if action in person.actions else -1
+    return found
+
+
+def _of_marks(
+    marks: np.ndarray, row_of: Mapping[str, int], results: str | Path, classes: Sequence[str], ap: str, task: str
+) -> Score:
+    given = class_files(results, classes)
+    scores = np.full(marks.shape, -np.inf)
+    for label, path in given.files.items():
+        rows, values = read_pascal(path, row_of, task)
+        if len(np.unique(rows)) < len(rows):
+            twice = next(name for name, row in row_of.items() if (rows == row).sum() > 1)
+            raise BadDataError(f"{path} has two lines of {twice!r}", "One score each.")
+        scores[rows, classes.index(label)] = values[:, 0]
+    missing = int(np.isneginf(scores[:, [classes.index(c) for c in given.files]]).sum())
+    lacking = (f"{missing:,} results are missing and count as last",) if missing else ()
+    notes = (*_notes(given.missing, given.strange), *lacking)
+    return _of_classes(Decisions.of_marks(marks, scores), tuple(classes), ap, notes, len(marks))
+
+
+def _of_classes(decisions: Decisions, classes: Sequence[str], ap: str, notes: tuple[str, ...], num: int) -> Score:
+    each = decisions.per_class(ap)
+    if np.isnan(each).all():
+        raise BadDataError("no class has anything to be found that is not difficult", "Choose another image set.")
+    other = next(rule for rule in RULES if rule != ap)
+    return Score(
+        metric=f"map_{ap}",
+        value=decisions.mean(ap),
+        per_class={name: None if np.isnan(v) else float(v) for name, v in zip(classes, each, strict=True)},
+        others={f"map_{other}": decisions.mean(other)},
+        num=num,
+        notes=notes,
+    )
+
+
+def _of_queries(metric: str, each: Mapping[str, float], notes: tuple[str, ...] = ()) -> Score:
+    return Score(metric=metric, value=float(np.mean(list(each.values()))), per_class=dict(each), num=len(each), notes=notes)
+
+
+def _notes(missing: Sequence[str], strange: Sequence[str]) -> tuple[str, ...]:
+    found = []
+    if missing:
+        found.append(f"no result file of {', '.join(missing)}: nothing was found of {'it' if len(missing) == 1 else 'them'}")
+    if strange:
+        found.append(f"passed over, as of no class of the image set: {', '.join(strange[:5])}")
+    return tuple(found)
+
+
+def _names(images: str | Path) -> list[str]:
+    """Names of images: of a list, or of the files below a folder."""
+    from seedbed.data.files import list_images
+
+    root = expanded(images)
+    if root.is_dir():
+        return [Path(found.path).name for found in list_images(root)]
+    if not root.is_file():
+        raise BadDataError(f"there is no {images}", "Name a folder of images, or a list with one a line.")
+    return [line.split()[0] for line in root.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _table(path: str | Path) -> np.ndarray:
+    """Numbers of a .npy file, or of lines of text with commas or blanks between."""
+    root = expanded(path)
+    try:
+        if root.suffix == ".npy":
+            return np.load(root, allow_pickle=False)
+        lines = [line.replace(",", " ").split() for line in root.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        found = np.array(lines, np.float64)
+    except OSError as error:
+        raise BadDataError(f"cannot read {path}: {error.strerror}", "Name a .npy file, or text with one row a line.") from None
+    except ValueError as error:
+        raise BadDataError(f"{path} is no table of numbers: {error}", "One row a line, as many numbers in each.") from None
+    if not found.size:
+        raise BadDataError(f"{path} is empty", "One row a line.")
+    return found
