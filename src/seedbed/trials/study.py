@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError, unknown
 from seedbed.base.paths import expanded
 from seedbed.base.spec import build
+from seedbed.metrics import UNITS
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives import OBJECTIVES
 from seedbed.transfers.methods import METHODS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from seedbed.trials.results import Results
 
 _NAME = re.compile(r"\w[\w .()+,-]*")
+_MARGIN_OF_SCORE = 0.04
 RESERVED = ("source", "source_fine")  # as targets they mean accuracy on the source itself
 
 
@@ -167,6 +169,10 @@ class Study:
         """What an arm saw in the family of a budget: its own budget of the same rank, or the only one that it has."""
         own = sorted(self.arms[arm].budgets(self.pretraining))
         return own[0] if len(own) == 1 else own[self.budgets.index(budget)]
+
+    def margin_of(self, metric: str) -> float:
+        """The difference that is not worth having, in the metric's unit: a score of 0..4 has 0.04 where no other margin than 1.0 is set."""
+        return _MARGIN_OF_SCORE if UNITS[metric] == "score" and self.margin == 1.0 else self.margin
 
     @property
     def results_folder(self) -> Path:

@@ -169,7 +169,7 @@ def contrast_pairs_of(results: Results, family: Family, pairs: Sequence[Pair]) -
         return []
     return contrast_pairs(
         [(scores[p.arm], scores[p.reference]) for p in comparable],
-        margin=results.study.margin,
+        margin=results.study.margin_of(family.metric),
         higher_is_better=HIGHER_IS_BETTER[family.metric],
         unit=family.unit,
     )
@@ -294,13 +294,15 @@ def _reference_gains(results: Results) -> dict[tuple[str, str, str], bool]:
     study = results.study
     small, large = study.budgets[0], study.budgets[-1]
     means: dict[tuple[str, str, str, int | None], float] = {}
+    metrics: dict[tuple[str, str], str] = {}
     for place in _places(results) if small != large else ():
         for family in _at_budgets(place, study):
             for arm, rows in family.rows.items():
                 mean = float(np.mean([o.value for o in rows]))
+                metrics[family.target, family.method] = family.metric
                 means[family.target, family.method, arm, family.images_seen] = family.sign * mean
     return {
-        (target, method, arm): means[target, method, arm, large] - before <= study.margin
+        (target, method, arm): means[target, method, arm, large] - before <= study.margin_of(metrics[target, method])
         for (target, method, arm, budget), before in means.items()
         if budget == small and _has_choice(study, arm) and (target, method, arm, large) in means
     }

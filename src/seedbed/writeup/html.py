@@ -25,6 +25,7 @@ from seedbed.writeup.charts import finding_svg
 from seedbed.writeup.conditions import arm_conditions, study_facts
 from seedbed.writeup.digest import Entry, digest
 from seedbed.writeup.figures import place_svg
+from seedbed.writeup.found import sections
 from seedbed.writeup.samples import Strip, strips
 from seedbed.writeup.tables import FamilyTable
 
@@ -73,6 +74,7 @@ def render(results: Results, answers: Sequence[Answer], findings: Sequence[Findi
         briefs=in_short(found, findings),
         places=[_place(i, of_place) for i, of_place in enumerate(tables.places(found).values())],
         findings=_findings(findings),
+        found=sections(results),
         samples=_samples(results),
         arms=arm_conditions(results),
         facts=study_facts(results),

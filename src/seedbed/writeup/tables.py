@@ -140,7 +140,7 @@ def _table(results: Results, family: Family, answers: Sequence[Answer]) -> Famil
         unit=family.unit,
         higher_is_better=outcomes[0].higher_is_better,
         num_test=(min(sizes), max(sizes)),
-        margin=results.study.margin,
+        margin=results.study.margin_of(family.metric),
         rows=tuple(row for row in rows if row.num_planned or row.values),
         answers=tuple(_answers(family, answers)),
         note=_baselines(results, outcomes) if family.images_seen is not None else _own_budgets(family),

@@ -57,6 +57,7 @@ def interactions(results: Results, families: Sequence[Family], pairs: Mapping[st
         of_method = [f for (_, m), f in largest.items() if m == method]
         asked = [
             a for other in of_method[1:] for a in _over_targets(results, of_method[0], other, _on_both(pairs, of_method[0], other))
+            if other.metric == of_method[0].metric  # points of one metric are no points of another
         ]
         found += _findings(results, of_method[0], "target", asked) if of_method else []
     return found
@@ -69,12 +70,13 @@ def _findings(results: Results, family: Family, over: str, asked: Iterable[_Aske
 
 
 def _finding(study: Study, family: Family, over: str, asked: _Asked, joint: Joint) -> Finding:
+    margin = study.margin_of(family.metric)
     interval, interval_90 = asked.combination.interval(0.95, joint), asked.combination.interval(0.90, joint)
-    verdict: Verdict = verdict_of(interval, interval_90, study.margin)
+    verdict: Verdict = verdict_of(interval, interval_90, margin)
     here, there = asked.sides
     before, after = asked.effects
     place = f"with {family.method}" if over == "target" else f"on {family.target} with {family.method}"
-    within = f" by more than {study.margin:g}" if verdict == "equivalent" else ""
+    within = f" by more than {margin:g}" if verdict == "equivalent" else ""
     sentence = (
         f"The effect of '{asked.pair.arm}' against '{asked.pair.reference}' {place} {_WORDS[verdict]} on the {over}{within}: "
         f"{points(before)} points {here}, {points(after)} {there} (difference of the two {points(after - before)}, 95 % interval "
