@@ -213,10 +213,14 @@ def _transfer(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", metavar="DIR", help="keep the model that is trained in a new folder: predict and export take it")
     p.add_argument("--train-per-class", type=int, metavar="N", help="use so many labelled images of each class only")
     p.add_argument(
-        "--labelled", metavar="DATA", help="where the labels come from, for adapt(...) and detect(): another domain, the same classes"
+        "--labelled",
+        metavar="DATA",
+        help="where the labels come from, for adapt(...) and detect(): another domain, the same classes",
     )
     p.add_argument("--metric", metavar="M", help="the primary one, where the task has several: mean_class_accuracy, map_voc10")
-    p.add_argument("--learn-on", metavar="DATA", help="images that a whitening is fitted on, for retrieve() on a set without its own")
+    p.add_argument(
+        "--learn-on", metavar="DATA", help="images that a whitening is fitted on, for retrieve() on a set without its own"
+    )
     _seed(p)
     _device(p)
     _workspace(p)
@@ -243,7 +247,9 @@ def _advise(p: argparse.ArgumentParser) -> None:
 def _predict(p: argparse.ArgumentParser) -> None:
     p.add_argument("model", metavar="MODEL", help="a folder that transfer --out or advise wrote")
     p.add_argument("paths", metavar="PATH", nargs="+", help="image files, or folders of them")
-    p.add_argument("--above", type=float, default=0.5, metavar="S", help="of a detector: the lowest score of a box (default: %(default)s)")
+    p.add_argument(
+        "--above", type=float, default=0.5, metavar="S", help="of a detector: the lowest score of a box (default: %(default)s)"
+    )
     p.add_argument("--out", metavar="DIR", help="of a detector: a new folder for the pictures with their boxes drawn")
     _device(p)
 

@@ -169,16 +169,11 @@ def test_ukbench_without_what_cannot_be_read(tmp_path: Path, encode: Encode) -> 
         ([], ["full/ukbench10200.jpg"], "ukbench10201.jpg is not in {}: ukbench10200.jpg is"),
         (
             [],
-            ["thumbnails/ukbench00003.jpg"],
-            "image 00003 is in {} twice, in full/ (ukbench00003.jpg) and in thumbnails/ (ukbench",
-        ),
-        (
-            [],
-            ["ukbench00003.jpg"],
-            "image 00003 is in {} twice, in full/ (ukbench00003.jpg) and in the folder itself (ukbench00003",
+            ["full/again/ukbench00003.jpg"],
+            "image 00003 is in {} twice, in full/again/ (ukbench00003.jpg) and in full/ (ukbench00003",
         ),
         ([], ["full/ukbench0003.jpg"], "'full/ukbench0003.jpg' in {} is not called ukbench and five digits"),
-        ([], ["logo.png"], "'logo.png' in {} is not called ukbench and five digits"),
+        ([], ["full/logo.png"], "'full/logo.png' in {} is not called ukbench and five digits"),
         (UKBENCH, [], "there are no images below {}"),
     ],
 )
@@ -193,6 +188,13 @@ def test_what_is_wrong_with_ukbench_is_named(
     error = refused(f"ukbench({str(root)!r})")
     assert message.format(root) in error.message
     assert "archive.org/details/ukbench" in error.hint
+
+
+def test_ukbench_with_its_thumbnails_beside(tmp_path: Path, encode: Encode) -> None:
+    root = write_images(tmp_path, UKBENCH, encode)
+    for file in UKBENCH:
+        write(root / file.replace("full/", "thumbnails/"), encode(99, (16, 12), "JPEG"))
+    assert open_source(str(root)).ids.tolist() == list(UKBENCH)
 
 
 def test_what_is_taken_for_ukbench(tmp_path: Path, encode: Encode) -> None:

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedbed.api.networks import open_for
 from seedbed.api.data import new_folder
+from seedbed.api.networks import open_for
 from seedbed.api.own import open_task_store, save_trained, target_of
 from seedbed.base.artifacts import written_aside
 from seedbed.base.device import flushed_denormals

@@ -15,7 +15,6 @@ from seedbed.api.networks import open_for
 from seedbed.base.artifacts import written_aside
 from seedbed.base.device import flushed_denormals
 from seedbed.base.errors import UsageError
-from seedbed.base.paths import expanded
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.source import Source
 from seedbed.data.store import Store

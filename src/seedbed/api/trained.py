@@ -88,8 +88,8 @@ def predict(
         out: of a detector: a new folder for the pictures with their boxes drawn.
 
     Returns:
-        One Prediction per image, in order: `.path`, `.label`, `.probability` in 0..1, `.top` (at most five), `.boxes` of a detector; `.error`
-        where it could not be read.
+        One Prediction per image, in order: `.path`, `.label`, `.probability` in 0..1, `.top` (at most five), `.boxes` of a
+        detector; `.error` where it could not be read.
 
     Raises:
         BadDataError: a path at which nothing is, a folder without images, no image that can be read.

@@ -1,7 +1,7 @@
 """What is known of images beside one label each: several labels, boxes, or which images answer a query.
 
-In: what a format read. Out: frozen records of arrays whose rows are the images of a source or a store, which are thinned with it and kept in
-one file. Knows nothing of files, tasks or networks.
+In: what a format read. Out: frozen records of arrays whose rows are the images of a source or a store, which are thinned with it
+and kept in one file. Knows nothing of files, tasks or networks.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Marks(Annotations):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Boxes(Annotations):
-    """Boxes by class. Corners are edges in px of the image as found, from its upper left: what covers the first pixel alone is (0, 0, 1, 1)."""
+    """Boxes by class. Corners are edges in px of the image as found, from its upper left: (0, 0, 1, 1) is the first pixel."""
 
     rows: np.ndarray  # int64 [b], of which image, ascending
     labels: np.ndarray  # int32 [b], index into classes

@@ -1,7 +1,7 @@
 """Images that are parts of files: a person with what is around, a query inside a photograph.
 
-In: files and boxes. Out: a reader of their pixels. Boxes are px of the file as it lies there, without its orientation tag, since that is what
-was annotated.
+In: files and boxes. Out: a reader of their pixels. Boxes are px of the file as it lies there, without its orientation tag, since
+that is what was annotated.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class CropPixels(Pixels):
             with open(os.path.join(self.root, str(self.paths[row])), "rb") as file:
                 data = file.read()
             box = self.boxes[row]
-            with Image.open(io.BytesIO(data)) as image:
+            with _opened(data) as image:
                 width, height = image.size
                 if np.isnan(box).any():
                     return content_hash(data), fit_square(image, size_px, fit), width, height  # pyright: ignore[reportArgumentType]
@@ -50,3 +50,13 @@ class CropPixels(Pixels):
                 return content_hash(data + box.tobytes()), fit_square(part, size_px, "squash"), width, height
 
         return load_each(rows, size_px, one)
+
+
+def _opened(data: bytes) -> Image.Image:
+    """Raises ValueError, with a reason that is the same each time, for what is no image."""
+    try:
+        return Image.open(io.BytesIO(data))
+    except Image.UnidentifiedImageError:
+        raise ValueError("not an image that can be identified" if data else "empty file") from None
+    except Image.DecompressionBombError:
+        raise ValueError("too many pixels to decode: save it smaller") from None

@@ -3,9 +3,9 @@
 In: the bytes of one image file. Out: RGB pixels of size_px x size_px, orientation applied; and the width and height as found. Raises
 ValueError with a reason for what cannot be read. `REVISION` is raised by hand when the meaning of the pixels changes.
 
-JPEG is decoded by libjpeg-turbo (simplejpeg) at the smallest of its scales, eighths of the full size, that is not below the target: what a
-full decode would add is thrown away by the resize, but for a small difference (docs/formats.md). All else, and every JPEG that is odd
-or damaged, goes through Pillow.
+JPEG is decoded by libjpeg-turbo (simplejpeg) at the smallest of its scales, eighths of the full size, that is not below the target:
+what a full decode would add is thrown away by the resize, but for a small difference (docs/formats.md). All else, and every JPEG
+that is odd or damaged, goes through Pillow.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ def decode(data: bytes, size_px: int, fit: Fit = "crop") -> tuple[np.ndarray, in
 
 
 def decode_whole(data: bytes, short_px: int, long_px: int, *, upright: bool = False) -> tuple[np.ndarray, int, int]:
-    """The whole image as uint8 [h, w, 3], its shorter side `short_px` unless the longer one would exceed `long_px`; width and height as found.
+    """The whole image as uint8 [h, w, 3], its shorter side `short_px`, or less where the longer would exceed `long_px`; and its size as found.
 
-    Its orientation tag is looked at only if it is to be `upright`: boxes are px of the file as it lies there. Raises ValueError with a reason.
+    Its orientation tag is looked at only if it is to be `upright`: boxes are px of the file as it lies there. Raises ValueError
+    with a reason.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:

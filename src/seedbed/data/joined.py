@@ -104,7 +104,8 @@ def for_retrieval(learnt_on: Source, target: Source) -> Source:
     """The images of a set of queries and answers, and others beside as training images, whose labels are not looked at."""
     if not isinstance(target.annotations, Relevance):
         raise UsageError(
-            f"{target.name} is no set of queries and answers", "learn_on goes with these; a labelled data set has training images of its own."
+            f"{target.name} is no set of queries and answers",
+            "learn_on goes with these; a labelled data set has training images of its own.",
         )
     plain = {"learn_on": replace(learnt_on, annotations=None), "target": replace(target, annotations=None)}
     joined = join(plain)
@@ -127,7 +128,8 @@ def _annotations(sources: Mapping[str, Source], place: Sequence[int], firsts: np
         if not isinstance(one, Boxes):
             has = f"{one.kind}" if one else "one label an image"
             raise UsageError(
-                f"{name} has {has}, and data sets are joined that have one label an image all, or boxes all", "Name two of one kind."
+                f"{name} has {has}, and data sets are joined that have one label an image all, or boxes all",
+                "Name two of one kind.",
             )
     boxes = [one for one in found.values() if isinstance(one, Boxes)]
     new_row = np.empty(len(order), np.int64)

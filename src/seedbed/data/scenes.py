@@ -1,7 +1,8 @@
 """Whole images with their boxes, as a detector takes them: batches of lists, since sizes differ.
 
 In: rows of a store that keeps encoded images, and their boxes. Out: images as they are shown to a network, uint8 [3, h, w], and boxes
-scaled with them. Decoded images are kept in memory where they fit; a thread pool decodes ahead where they do not. Knows nothing of networks.
+scaled with them. Decoded images are kept in memory where they fit; a thread pool decodes ahead where they do not. Knows nothing of
+networks.
 """
 
 from __future__ import annotations

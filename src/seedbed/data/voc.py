@@ -1,7 +1,7 @@
 """The layout of PASCAL VOC: image sets, annotations, image files.
 
-In: a folder such as VOCdevkit/VOC2007. Out: lists of images, and what each annotation says. Boxes are kept as they are written: whole pixels
-from 1, both corners belonging to the box. Knows nothing of splits, scores or networks.
+In: a folder such as VOCdevkit/VOC2007. Out: lists of images, and what each annotation says. Boxes are kept as they are written:
+whole pixels from 1, both corners belonging to the box. Knows nothing of splits, scores or networks.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ ACTIONS = (
 PERSON = "person"
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
 _GET = "VOC is distributed at host.robots.ox.ac.uk/pascal/VOC; torchvision.datasets.VOCDetection(root, year='2007', download=True) fetches it."
+_FIRST_PIXEL = np.array([1.0, 1.0, 0.0, 0.0])
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
@@ -138,12 +139,12 @@ class VocFolder:
 
 def edges(boxes: np.ndarray) -> np.ndarray:
     """Pixels from 1, both ends included, as edges from 0: float [b, 4] -> [b, 4]; sides then are differences."""
-    return np.asarray(boxes, np.float64).reshape(-1, 4) - (1, 1, 0, 0)
+    return np.asarray(boxes, np.float64).reshape(-1, 4) - _FIRST_PIXEL
 
 
 def pixels(corners: np.ndarray) -> np.ndarray:
     """The other way round."""
-    return np.asarray(corners, np.float64).reshape(-1, 4) + (1, 1, 0, 0)
+    return np.asarray(corners, np.float64).reshape(-1, 4) + _FIRST_PIXEL
 
 
 def presence(objects: Sequence[Object], label: str) -> int:
@@ -173,7 +174,9 @@ def _read(root: ElementTree.Element, path: Path) -> Record:
             raise BadDataError(f"{path}: object {number} has no name", "Every object needs a <name>, the name of its class.")
         done = node.find("actions")
         actions = frozenset(a.tag for a in done if _is_set(a.text)) if done is not None else frozenset()
-        objects.append(Object(name=name, box=_box(node, number, path), difficult=_is_set(node.findtext("difficult")), actions=actions))
+        objects.append(
+            Object(name=name, box=_box(node, number, path), difficult=_is_set(node.findtext("difficult")), actions=actions)
+        )
     width, height = (int(float(root.findtext(f"size/{side}") or 0)) for side in ("width", "height"))
     return Record(width=width, height=height, objects=tuple(objects))
 

@@ -1,7 +1,7 @@
 """The maps of a network for images of any size: what a detector stands on.
 
-In: a backbone and names of layers that are maps. Out: a module from images to these maps. The forward pass ends at the last of them, so that a
-head which wants one size never runs. Knows nothing of boxes.
+In: a backbone and names of layers that are maps. Out: a module from images to these maps. The forward pass ends at the last of
+them, so that a head which wants one size never runs. Knows nothing of boxes.
 """
 
 from __future__ import annotations
@@ -68,14 +68,18 @@ def single_map(backbone: Backbone, name: str = "c4") -> Layer:
     """One map: "c4" (the deepest at stride 16 or less), "c5" (the deepest of all), or a layer by its name."""
     maps = maps_of(backbone)
     if not maps:
-        raise UsageError(f"{backbone.architecture} has no layer that is a map", "A detector needs one: take a convolutional network.")
+        raise UsageError(
+            f"{backbone.architecture} has no layer that is a map", "A detector needs one: take a convolutional network."
+        )
     if name == "c5":
         return maps[-1]
     if name == "c4":
         return next((la for la in reversed(maps) if nominal_stride(la) <= _DEEPEST_STRIDE), maps[0])
     layer = backbone.layer(name)
     if layer.kind not in ("map", "map_last"):
-        raise UsageError(f"layer {name!r} of {backbone.architecture} is no map", f"Maps: c4, c5, {', '.join(la.name for la in maps)}.")
+        raise UsageError(
+            f"layer {name!r} of {backbone.architecture} is no map", f"Maps: c4, c5, {', '.join(la.name for la in maps)}."
+        )
     return layer
 
 

@@ -1,8 +1,8 @@
 """A region detector on the maps of any backbone: Faster R-CNN (Ren et al. 2015) with torchvision's parts.
 
 In: a backbone, settings. Out: one module that gives losses in training and boxes otherwise. One map (C4 or C5) with anchors of several
-sizes, or a feature pyramid (Lin et al. 2017) with one size a level. Sizes of anchors are shares of the shorter side, so that they mean the same
-at any resolution. Box coordinates are edges in px of the image as it is shown. Knows nothing of stores or tasks.
+sizes, or a feature pyramid (Lin et al. 2017) with one size a level. Sizes of anchors are shares of the shorter side, so that they
+mean the same at any resolution. Box coordinates are edges in px of the image as it is shown. Knows nothing of stores or tasks.
 """
 
 from __future__ import annotations
@@ -170,7 +170,10 @@ class DetectorModel:
         with torch.inference_mode():
             found = self.detector(images)
         return [
-            [(int(c) - 1, float(s), tuple(b)) for c, s, b in zip(*(one[k].tolist() for k in ("labels", "scores", "boxes")), strict=True)]
+            [
+                (int(c) - 1, float(s), tuple(b))
+                for c, s, b in zip(*(one[k].tolist() for k in ("labels", "scores", "boxes")), strict=True)
+            ]
             for one in found
         ]
 

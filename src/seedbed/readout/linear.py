@@ -51,7 +51,8 @@ def fit_linear(
 
     Args:
         codes: float [n, d], on the CPU or a GPU; normalise them first.
-        labels: int64 [n] in 0..num_classes-1, on the same device; or marks int8 [n, K] of images that may have several classes: 1 yes, -1 no,
+        labels: int64 [n] in 0..num_classes-1, on the same device; or marks int8 [n, K] of images that may have several classes: 1
+        yes, -1 no,
             0 where an image is left out of a class.
         num_classes: K; a class without an image gets a classifier that says no.
         grid: values of C > 0, the weight of the loss.

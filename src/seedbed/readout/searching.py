@@ -1,7 +1,8 @@
 """Codes for retrieval, and the search: L2, PCA with whitening, L2 again, signed power (Razavian et al. 2014, section 4).
 
-In: codes of images that the whitening is fitted on, which are named, never the searched ones by default; codes of gallery and queries. Out:
-codes to be searched, and rankings, exact by torch or by faiss for sets that are too large for that. Knows nothing of tasks.
+In: codes of images that the whitening is fitted on, which are named, never the searched ones by default; codes of gallery and
+queries. Out: codes to be searched, and rankings, exact by torch or by faiss for sets that are too large for that. Knows nothing of
+tasks.
 """
 
 from __future__ import annotations
@@ -30,14 +31,18 @@ class Whitening:
     def fit(codes: torch.Tensor, dim: int) -> Whitening:
         """Of codes float [n, d] to at most `dim` dimensions; fewer where the codes have not so many."""
         if len(codes) < 2:
-            raise UsageError(f"a whitening was to be fitted on {len(codes)} images", "Give it some hundreds: learn_on='other-photos/'.")
+            raise UsageError(
+                f"a whitening was to be fitted on {len(codes)} images", "Give it some hundreds: learn_on='other-photos/'."
+            )
         values = codes.double()
         mean = values.mean(0)
         _, spread, directions = torch.linalg.svd(values - mean, full_matrices=False)
         variances = spread.square() / (len(values) - 1)
         num = min(dim, int((variances > _FLOOR * variances[0]).sum()))
         if not num:
-            raise UsageError("the codes that a whitening was to be fitted on are all alike", "Name other images: learn_on='other-photos/'.")
+            raise UsageError(
+                "the codes that a whitening was to be fitted on are all alike", "Name other images: learn_on='other-photos/'."
+            )
         turn = directions[:num].T / variances[:num].sqrt()
         return Whitening(mean=mean, turn=turn, explained=float(variances[:num].sum() / variances.sum()))
 
@@ -46,7 +51,7 @@ class Whitening:
 
 
 def searchable(codes: torch.Tensor, whitening: Whitening | None, power: float) -> torch.Tensor:
-    """Codes float [n, d] as they are compared: float32 [n, k] of length 1. `power` 2 squares each value and keeps its sign; 1 does nothing."""
+    """Codes float [n, d] as they are compared: float32 [n, k] of length 1. `power` 2 squares values and keeps their signs."""
     found = normalise_rows(codes.float())
     if whitening is not None:
         found = normalise_rows(whitening(found))

@@ -1,7 +1,7 @@
 """Results of our own measurements in the files of official scorers, so that any of these can be asked.
 
-In: a task and a measurement of it. Out: a folder: PASCAL's result files of each class, or a ranking. What `seedbed score` says of them is what
-the measurement says.
+In: a task and a measurement of it. Out: a folder: PASCAL's result files of each class, or a ranking. What `seedbed score` says of
+them is what the measurement says.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The files in which results are handed to official scorers: PASCAL's of each class, and rankings.
 
-In: a folder or a file that any tool wrote. Out: what it says, checked against the images that there are; and the same files written. Knows
-nothing of scores.
+In: a folder or a file that any tool wrote. Out: what it says, checked against the images that there are; and the same files
+written. Knows nothing of scores.
 """
 
 from __future__ import annotations
@@ -116,14 +116,18 @@ def read_rankings(path: str | Path, name_of: Callable[[str], str] = str) -> list
             raise BadDataError(f"{path} holds no ranking", "Expected a file <query>.txt for each query, an image a line.")
         return [Ranking(query=p.stem, found=tuple(name_of(t) for _, line in _lines(p) for t in line.split())) for p in files]
     if not root.is_file():
-        raise BadDataError(f"there is no ranking {path}", "Name a file with a line for each query, or a folder with a file for each.")
+        raise BadDataError(
+            f"there is no ranking {path}", "Name a file with a line for each query, or a folder with a file for each."
+        )
     found = []
     for number, line in _lines(root):
         query, *rest = line.replace("\t", " ").split()
-        if len(rest) >= 2 and len(rest) % 2 == 0 and rest[::2] == [str(i + int(rest[0])) for i in range(len(rest) // 2)] if _counts(rest) else False:
+        if _has_places(rest):
             rest = rest[1::2]
         if not rest:
-            raise BadDataError(f"{path}, line {number}: the query {query!r} has no ranking", "Write what was found behind it, the best first.")
+            raise BadDataError(
+                f"{path}, line {number}: the query {query!r} has no ranking", "Write what was found behind it, the best first."
+            )
         found.append(Ranking(query=name_of(query.rstrip(":")), found=tuple(map(name_of, rest))))
     if not found:
         raise BadDataError(f"{path} is empty", "Expected a line for each query.")
@@ -133,9 +137,11 @@ def read_rankings(path: str | Path, name_of: Callable[[str], str] = str) -> list
     return found
 
 
-def _counts(rest: Sequence[str]) -> bool:
+def _has_places(rest: Sequence[str]) -> bool:
     """Whether places stand before the images: 0 first 1 second."""
-    return len(rest) >= 2 and rest[0] in ("0", "1") and not rest[1].isdigit()
+    if len(rest) < 2 or len(rest) % 2 or rest[0] not in ("0", "1"):
+        return False
+    return list(rest[::2]) == [str(i + int(rest[0])) for i in range(len(rest) // 2)] and not all(t.isdigit() for t in rest[1::2])
 
 
 def write_rankings(path: Path, rankings: Iterable[Ranking]) -> None:

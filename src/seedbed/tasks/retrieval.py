@@ -1,10 +1,11 @@
 """Retrieval: which images of a gallery answer a query, scored by the protocol of the set.
 
-In: a store with queries and what answers them, or with labels. Out: queries, gallery and the images that a whitening may be fitted on, and
-`score`. Answers are read in scoring alone. Knows nothing of networks.
+In: a store with queries and what answers them, or with labels. Out: queries, gallery and the images that a whitening may be fitted
+on, and `score`. Answers are read in scoring alone. Knows nothing of networks.
 
-Protocols: *holidays* and *classes*: the query is no answer to itself and is left out of its own ranking; *oxford*: junk is left out, the query
-is a crop; *ukbench*: the query itself counts among the four. *classes* asks for images of the query's class among the other test images.
+Protocols: *holidays* and *classes*: the query is no answer to itself and is left out of its own ranking; *oxford*: junk is left
+out, the query is a crop; *ukbench*: the query itself counts among the four. *classes* asks for images of the query's class among
+the other test images.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ class RetrievalTask(Target):
     @property
     def metrics(self) -> tuple[str, ...]:
         """The primary one first."""
-        return {"ukbench": ("ns_score", "recall_at_4"), "classes": ("map_retrieval", "recall_at_1")}.get(self.protocol, (self.primary,))
+        return {"ukbench": ("ns_score", "recall_at_4"), "classes": ("map_retrieval", "recall_at_1")}.get(
+            self.protocol, (self.primary,)
+        )
 
     @property
     def _num_kept(self) -> int:

@@ -1,7 +1,7 @@
 """Scores of result files that any tool wrote, by the metrics that our own measurements have.
 
-In: ground truth as it is distributed, and result files. Out: one record: the metric, its value, the value of each class or query. Nothing is
-trained, no image is read.
+In: ground truth as it is distributed, and result files. Out: one record: the metric, its value, the value of each class or query.
+Nothing is trained, no image is read.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def voc_classification(truth: str | Path, image_set: str, results: str | Path, a
 
 
 def voc_action(truth: str | Path, image_set: str, results: str | Path, ap: str = "voc10") -> Score:
-    """Mean average precision over the ten actions of PASCAL result files, lines `image object score`; a person without a line comes last."""
+    """Mean average precision over the ten actions, of lines `image object score`; a person without a line comes last."""
     _check_rule(ap)
     folder = VocFolder.at(truth)
     lists = {action: folder.flags(action, image_set, ACTION) for action in ACTIONS}
@@ -99,7 +99,7 @@ def holidays(ranking: str | Path, images: str | Path | None = None) -> Score:
     """Holidays' mean average precision of rankings; `images`: a list or a folder of all images, else those that the rankings name."""
     given = read_rankings(ranking)
     found = {image_number(one.query, "Holidays"): [image_number(f, "Holidays") for f in one.found] for one in given}
-    everything = {n for n in found} | {n for names in found.values() for n in names}
+    everything = set(found) | {n for names in found.values() for n in names}
     notes: tuple[str, ...] = ("what is right was counted among the images that the rankings name: --images says what there is",)
     if images is not None:
         everything, notes = {image_number(name, "Holidays") for name in _names(images)}, ()
@@ -112,7 +112,9 @@ def holidays(ranking: str | Path, images: str | Path | None = None) -> Score:
         if positives:
             each[str(query)] = trapezoid_ap(places_of(found[query], positives, {query}), len(positives))
     if not each:
-        raise BadDataError(f"{ranking} has no query of Holidays with another image of its group", "Queries are numbers that end in 00.")
+        raise BadDataError(
+            f"{ranking} has no query of Holidays with another image of its group", "Queries are numbers that end in 00."
+        )
     return _of_queries("map_holidays", each, notes)
 
 
@@ -123,9 +125,11 @@ def oxford(truth: str | Path, ranking: str | Path) -> Score:
     each = {}
     for query in queries:
         if query.name not in given:
-            raise BadDataError(f"{ranking} has no ranking of the query {query.name}", "Rank all queries: a file <query>.txt, or a line each.")
-        positives = set(query.good) | set(query.ok)
-        each[query.name] = trapezoid_ap(places_of(given[query.name].found, positives, set(query.junk)), len(positives))
+            raise BadDataError(
+                f"{ranking} has no ranking of the query {query.name}", "Rank all queries: a file <query>.txt, or a line each."
+            )
+        positives = query.names("good", "ok")
+        each[query.name] = trapezoid_ap(places_of(given[query.name].found, positives, query.names("junk")), len(positives))
     return _of_queries("map_oxford", each)
 
 
@@ -139,19 +143,25 @@ def ukbench(ranking: str | Path) -> Score:
         each[str(query)] = float(sum(n // GROUP == query // GROUP for n in dict.fromkeys(first)))
     notes = () if len(each) == 10_200 else (f"{len(each):,} queries; all of UKBench are 10,200",)
     score = _of_queries("ns_score", each, notes)
-    return Score(metric=score.metric, value=score.value, others={"recall_at_4": 100 * score.value / GROUP}, num=score.num, notes=notes)
+    return Score(
+        metric=score.metric, value=score.value, others={"recall_at_4": 100 * score.value / GROUP}, num=score.num, notes=notes
+    )
 
 
 def top_k(labels: str | Path, scores: str | Path, k: int = 1) -> Score:
     """Top-k accuracy: labels (a whole number a line, or .npy [n]) and scores (a line of K numbers an image, or .npy [n, K])."""
     truth, given = _table(labels).ravel(), _table(scores)
     if given.ndim != 2 or len(truth) != len(given):
-        raise BadDataError(f"{labels} has {len(truth):,} labels and {scores} has {len(given):,} rows", "One row of scores for each label.")
+        raise BadDataError(
+            f"{labels} has {len(truth):,} labels and {scores} has {len(given):,} rows", "One row of scores for each label."
+        )
     if np.isnan(given).any():
         raise BadDataError(f"{scores} has scores that are no numbers (nan)", "A ranking needs a number for each.")
     whole, num_classes = truth.astype(np.int64), given.shape[1]
     if not np.array_equal(whole, truth) or whole.min() < 0 or whole.max() >= num_classes:
-        raise BadDataError(f"{labels} holds labels that are not 0 to {num_classes - 1}", "Labels are columns of the scores, from 0.")
+        raise BadDataError(
+            f"{labels} holds labels that are not 0 to {num_classes - 1}", "Labels are columns of the scores, from 0."
+        )
     if not 1 <= k <= num_classes:
         raise UsageError(f"k = {k} is not between 1 and the {num_classes} classes")
     ranked = rank(given, max(5, k))
@@ -171,7 +181,9 @@ def _check_rule(ap: str) -> None:
 
 def _must_be_some(classes: Sequence[str], folder: VocFolder, image_set: str) -> None:
     if not classes:
-        raise BadDataError(f"no image of the set {image_set!r} of {folder.root} holds an object", "There is nothing to be found in it.")
+        raise BadDataError(
+            f"no image of the set {image_set!r} of {folder.root} holds an object", "There is nothing to be found in it."
+        )
 
 
 def _marks_of(folder: VocFolder, label: str, image_set: str, images: Sequence[str], records: Sequence[Record]) -> np.ndarray:
@@ -180,7 +192,9 @@ def _marks_of(folder: VocFolder, label: str, image_set: str, images: Sequence[st
     if flags is None:
         return np.array([presence(r.objects, label) for r in records], np.int8)
     if lacking := [image for image in images if image not in flags]:
-        raise BadDataError(f"ImageSets/Main/{label}_{image_set}.txt does not name {lacking[0]}, which {image_set}.txt names", "Get both again.")
+        raise BadDataError(
+            f"ImageSets/Main/{label}_{image_set}.txt does not name {lacking[0]}, which {image_set}.txt names", "Get both again."
+        )
     return np.array([flags[image] for image in images], np.int8)
 
 

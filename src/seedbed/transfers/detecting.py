@@ -1,10 +1,11 @@
 """Training a detector on a task, its learning rate chosen on held-out images.
 
-In: a backbone, a task of detection, settings. Out: a trained detector, and what it finds in rows of the task. Every way of beginning, from
-pre-trained weights or random ones, goes through here, so that they are tuned alike. Knows nothing of which it is.
+In: a backbone, a task of detection, settings. Out: a trained detector, and what it finds in rows of the task. Every way of
+beginning, from pre-trained weights or random ones, goes through here, so that they are tuned alike. Knows nothing of which it is.
 
-Label-free remedies for a shift of domain: adaptive batch norm (Li et al. 2017): statistics of the new domain in place of those of training;
-aligned features (Chen et al. 2018, image level): a critic tells the domains apart at every position of the maps, its gradient reversed.
+Label-free remedies for a shift of domain: adaptive batch norm (Li et al. 2017): statistics of the new domain in place of those of
+training; aligned features (Chen et al. 2018, image level): a critic tells the domains apart at every position of the maps, its
+gradient reversed.
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ class DetectorTrainer:
         loss: Any = _loss
         if settings.align:
             assert task.unlabelled is not None
-            other = SceneStream(self.scenes(task.unlabelled), _nothing(len(task.unlabelled)), settings.batch_size, stream(seed, "unlabelled"))
+            unlabelled = self.scenes(task.unlabelled)
+            other = SceneStream(unlabelled, _nothing(len(unlabelled)), settings.batch_size, stream(seed, "unlabelled"))
             batches = _Both(labelled=batches, unlabelled=other)
             module = _Aligned(detector, self.seed).to(self.device)
             loss = _aligned_loss(batches, settings)
@@ -141,7 +143,9 @@ class DetectorTrainer:
             if best is None or value > best[0]:
                 best = (value, rate, model)
         if best is None:
-            raise DivergedError(f"training diverged at every learning rate of {rates}", "Give smaller ones: learning_rates=[0.001].")
+            raise DivergedError(
+                f"training diverged at every learning rate of {rates}", "Give smaller ones: learning_rates=[0.001]."
+            )
         _, rate, model = best
         facts = {
             "learning_rate": rate,
@@ -192,7 +196,8 @@ def _freeze(backbone: Backbone, detector: Detector, settings: Detecting) -> list
     stages = stages_of(backbone)
     if settings.frozen_stages > len(stages):
         raise UsageError(
-            f"frozen_stages = {settings.frozen_stages}, and {backbone.architecture} has {len(stages)} besides its head", "Give fewer."
+            f"frozen_stages = {settings.frozen_stages}, and {backbone.architecture} has {len(stages)} besides its head",
+            "Give fewer.",
         )
     frozen = stages[: settings.frozen_stages]
     names = {name for stage in frozen for name in stage.parameters}
@@ -256,7 +261,9 @@ class _Aligned(nn.Module):
         return functional.binary_cross_entropy_with_logits(flat, torch.full_like(flat, domain))
 
 
-def _aligned_loss(batches: _Both, settings: Detecting) -> Callable[[Any, tuple[list[torch.Tensor], list[Any]]], tuple[torch.Tensor, None]]:
+def _aligned_loss(
+    batches: _Both, settings: Detecting
+) -> Callable[[Any, tuple[list[torch.Tensor], list[Any]]], tuple[torch.Tensor, None]]:
     def loss(model: Any, batch: tuple[list[torch.Tensor], list[Any]]) -> tuple[torch.Tensor, None]:
         own = [(image, boxes) for image, boxes in zip(*batch, strict=True) if boxes is not None]
         others = [image for image, boxes in zip(*batch, strict=True) if boxes is None]

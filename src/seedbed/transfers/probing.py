@@ -80,7 +80,9 @@ class Readout(ABC):
     ) -> tuple[Head, dict[str, Any]]:
         """Fitted on all that is known, at one value of those that were tried; and facts."""
 
-    def choose(self, codes: torch.Tensor, labels: torch.Tensor, folds: Folds, num_classes: int, judge: Judge | None = None) -> Choice:
+    def choose(
+        self, codes: torch.Tensor, labels: torch.Tensor, folds: Folds, num_classes: int, judge: Judge | None = None
+    ) -> Choice:
         """The value with the best top-1 over all held-out images, or by `judge` where these may have several classes; ties to the smaller.
 
         Args:

@@ -80,7 +80,9 @@ class Data:
         if kind is None:
             return str(self.one_label())
         if said := [name for name in ("train_per_class", "recipe") if getattr(self, name) is not None]:
-            raise UsageError(f"{said[0]} = {getattr(self, said[0])!r} goes with images of one label each, and {store.name} has other ones")
+            raise UsageError(
+                f"{said[0]} = {getattr(self, said[0])!r} goes with images of one label each, and {store.name} has other ones"
+            )
         return str(Call(name=kind, kwargs=given))
 
     def one_label(self) -> Call:

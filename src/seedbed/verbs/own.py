@@ -142,8 +142,12 @@ def _show_boxes(options: Namespace, found: list[Any]) -> None:
         if one.boxes is None:
             continue
         counts = Counter(box.label for box in one.boxes)
-        rows.append({"path": one.path, "boxes": len(one.boxes), "of": ", ".join(f"{n} {label}" for label, n in counts.most_common())})
-    show_rows(options, f"{len(rows):,} images, boxes with a score of {options.above:g} or more (as the network gives it):", rows[:_SHOWN])
+        rows.append(
+            {"path": one.path, "boxes": len(one.boxes), "of": ", ".join(f"{n} {label}" for label, n in counts.most_common())}
+        )
+    show_rows(
+        options, f"{len(rows):,} images, boxes with a score of {options.above:g} or more (as the network gives it):", rows[:_SHOWN]
+    )
     if len(rows) > _SHOWN:
         say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
     for one in found:

@@ -82,7 +82,8 @@ def draw_files(found: Sequence[Prediction], classes: Sequence[str], folder: Path
         except OSError as error:
             raise BadDataError(f"cannot read {one.path} any more: {error}", "Run it again.") from None
         boxes = [
-            Drawn(corners=b.corners, number=place[b.label], words=f"{b.label} {100 * b.probability:.0f}") for b in reversed(one.boxes)
+            Drawn(corners=b.corners, number=place[b.label], words=f"{b.label} {100 * b.probability:.0f}")
+            for b in reversed(one.boxes)
         ]
         draw(pixels, boxes).save(folder / _free_name(Path(one.path).stem, taken), "PNG")
 

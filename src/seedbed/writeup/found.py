@@ -1,7 +1,7 @@
 """What networks found on the targets of a study: average precision by class, curves, sample detections, rankings.
 
-In: results. Out: a section for each target and method whose test is more than one label an image. The largest training budget of each arm is
-shown, pictures at the first seed. Knows nothing of verdicts.
+In: results. Out: a section for each target and method whose test is more than one label an image. The largest training budget of
+each arm is shown, pictures at the first seed. Knows nothing of verdicts.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ def _arms(results: Results, outcomes: Sequence[Outcome]) -> dict[str, list[Outco
 def _words(found: Precisions) -> str:
     parts = []
     for arm, seeds in found.arms.items():
-        values = [f"{label} {numbers.plain(float(v), 1)}" for label, v in zip(found.classes, seeds[0].per_class(found.rule), strict=True)]
+        values = [
+            f"{label} {numbers.plain(float(v), 1)}" for label, v in zip(found.classes, seeds[0].per_class(found.rule), strict=True)
+        ]
         parts.append(f"{arm}: {', '.join(values)}.")
     return f"Average precision of each class, first seed. {' '.join(parts)}"
 
@@ -99,8 +101,10 @@ def _sheets(results: Results, task: Any, arms: dict[str, list[Outcome]]) -> list
     """Pictures of the first arms, at their first seed."""
     if isinstance(task, MultiLabelTask):
         return []
-    draw = detections_sheet if isinstance(task, DetectionTask) else retrieval_sheet
-    found: list[tuple[str, Sheet]] = [(arm, draw(task, results.predictions(rows[0]))) for arm, rows in list(arms.items())[:_MOST_SHEETS]]
+    draw: Any = detections_sheet if isinstance(task, DetectionTask) else retrieval_sheet
+    found: list[tuple[str, Sheet]] = [
+        (arm, draw(task, results.predictions(rows[0]))) for arm, rows in list(arms.items())[:_MOST_SHEETS]
+    ]
     return [{"arm": arm, "sheet": sheet, "url": _url(sheet)} for arm, sheet in found]
 
 

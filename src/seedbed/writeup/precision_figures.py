@@ -33,7 +33,9 @@ class Precisions:
 def bars_svg(found: Precisions, name: str) -> str:
     """Average precision of each class: a bar for each arm, the mean over its seeds, and a dot for each seed."""
     each = {arm: np.stack([d.per_class(found.rule) for d in seeds]) for arm, seeds in found.arms.items()}
-    some = [k for k in range(len(found.classes)) if not all(np.isnan(values[:, k]).all() for values in each.values())][:_MOST_CLASSES]
+    some = [k for k in range(len(found.classes)) if not all(np.isnan(values[:, k]).all() for values in each.values())][
+        :_MOST_CLASSES
+    ]
     height = 0.75 + 0.16 * len(some) * (len(each) + 0.8)
 
     def fill(figure: Any) -> None:

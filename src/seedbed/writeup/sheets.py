@@ -69,7 +69,9 @@ def _with_boxes(task: DetectionTask, position: int, found: Mapping[str, np.ndarr
     for i in there:
         label = int(truth.labels[i] if task.class_of_label is None else task.class_of_label[truth.labels[i]])
         same = corners[labels == label]
-        is_found = len(same) and (overlaps(np.repeat(truth.corners[i : i + 1], len(same), 0), same - (0, 0, 1, 1)) > MIN_OVERLAP).any()
+        is_found = (
+            len(same) and (overlaps(np.repeat(truth.corners[i : i + 1], len(same), 0), same - (0, 0, 1, 1)) > MIN_OVERLAP).any()
+        )
         if not is_found and not truth.difficult[i]:
             drawn.append(Drawn(corners=_corners(truth.corners[i] * scale), number=label, dashed=True))
     for label, box, score in sorted(zip(labels, corners, scores, strict=True), key=lambda one: one[2]):

@@ -14,7 +14,7 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -26,19 +26,12 @@ from seedbed.data.annotations import NO_LABEL, Relevance
 from seedbed.data.crops import CropPixels
 from seedbed.data.files import IMAGE_SUFFIXES, Found, list_images, must_exist
 from seedbed.data.formats import Format
-from seedbed.data.listings import Line, read_lines
+from seedbed.data.oxford import ADVICE, TRUTH, VALUES, QueryLists, entries, read_queries
 from seedbed.data.source import TEST, Source, listing_fingerprint
 
 _PREFIX = "oxc1_"  # before the names of Oxford's queries, and of no files
-_TRUTH = re.compile(r"((.+)_[0-9]+)_(?:query|good|ok|junk)\.txt")
 _QUERY = re.compile(r"[^.].*_[0-9]+_query\.txt")
-_VALUES = {"good": 1, "ok": 1, "junk": -1}
 _WHOLE = (math.nan,) * 4
-_ADVICE = (
-    "Oxford5k is distributed at robots.ox.ac.uk/~vgg/data/oxbuildings, Paris6k at robots.ox.ac.uk/~vgg/data/parisbuildings: unpack the "
-    "images and the ground-truth files of one of them below one folder, or name both: "
-    "oxford('FOLDER', images='FOLDER', truth='FOLDER')."
-)
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ class Oxford(Format):
     def recognises(path: Path) -> bool:
         """Where the ground truth lies at the top or in a folder directly below, which holds no images then."""
         try:
-            below = [entry for entry in _entries(path) if entry.is_dir()]
+            below = [entry for entry in entries(path) if entry.is_dir()]
         except OSError:  # no folder, or one that is not readable
             return False
         return _has_truth(path, may_hold_images=True) or any(_has_truth(one, may_hold_images=False) for one in below)
@@ -78,7 +71,7 @@ class Oxford(Format):
         truth = _truth_folder(root) if self.truth is None else must_exist(self.truth)
         found = list_images(image_root)
         gallery = _Gallery.of(image_root, found)
-        queries = [_query(truth, name, landmark, gallery) for name, landmark in _names(truth)]
+        queries = [_query(one, gallery) for one in read_queries(truth)]
         if not self.crop_queries:
             queries = [replace(query, box=_WHOLE) for query in queries]
         return self._source(image_root, found, queries)
@@ -109,19 +102,14 @@ class Oxford(Format):
         return f"oxford({', '.join([repr(self.path), *parts])})" if parts else str(self.path)
 
 
-def _entries(path: os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(path) as entries:
-        yield from (entry for entry in entries if not entry.name.startswith((".", "__MACOSX")))
-
-
 def _has_truth(folder: os.PathLike[str], *, may_hold_images: bool) -> bool:
     """Whether a query and its good images are listed there; a folder of images is left at the first of them."""
     there: set[str] = set()
     try:
-        for entry in _entries(folder):
+        for entry in entries(folder):
             if not may_hold_images and os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
                 return False
-            if _TRUTH.fullmatch(entry.name):
+            if TRUTH.fullmatch(entry.name):
                 there.add(entry.name)
     except OSError:
         return False
@@ -141,30 +129,13 @@ def _truth_folder(root: Path) -> Path:
         if any(_QUERY.fullmatch(name) for name in files):
             holders.append(Path(folder))
     if not holders:
-        raise BadDataError(f"{root} has no ground truth: no file below it is called as all_souls_1_query.txt is", _ADVICE)
+        raise BadDataError(f"{root} has no ground truth: no file below it is called as all_souls_1_query.txt is", ADVICE)
     if len(holders) > 1:
         raise BadDataError(
             f"{root} has ground truth in {len(holders)} folders: {', '.join(map(str, holders))}",
-            f"Name the one that is meant: oxford('FOLDER', images='FOLDER', truth='FOLDER'). {_ADVICE}",
+            f"Name the one that is meant: oxford('FOLDER', images='FOLDER', truth='FOLDER'). {ADVICE}",
         )
     return holders[0]
-
-
-def _names(truth: Path) -> list[tuple[str, str]]:
-    """Names and landmarks of the queries, sorted; of each the four files are there."""
-    named = [match for entry in _entries(truth) if (match := _TRUTH.fullmatch(entry.name))]
-    there = {match[0] for match in named}
-    landmarks = {match[1]: match[2] for match in named}
-    if not landmarks:
-        raise BadDataError(f"{truth} has no ground truth: no file in it is called as all_souls_1_query.txt is", _ADVICE)
-    for name in sorted(landmarks):
-        files = [f"{name}_{kind}.txt" for kind in ("query", *_VALUES)]
-        if missing := [file for file in files if file not in there]:
-            raise BadDataError(
-                f"{truth} has no {missing[0]}, and has {next(file for file in files if file in there)}",
-                f"A query has four files: {', '.join(files)}; junk may be empty. {_ADVICE}",
-            )
-    return sorted(landmarks.items())
 
 
 @dataclass(frozen=True)
@@ -177,7 +148,7 @@ class _Gallery:
     @staticmethod
     def of(root: Path, found: Sequence[Found]) -> _Gallery:
         if not found:
-            raise BadDataError(f"there are no images below {root}", _ADVICE)
+            raise BadDataError(f"there are no images below {root}", ADVICE)
         files: dict[str, str] = {}
         for one in found:
             name = _composed(Path(one.path).stem)
@@ -198,7 +169,7 @@ class _Gallery:
             raise BadDataError(
                 f"{place} names {name!r}, and there is no such image below {self.root}",
                 f"Expected a file {name.removeprefix(prefix)}.jpg; all that are listed must be there, those too that Paris has as damaged "
-                f"files, which packing reports. Unpack the images again. {_ADVICE}",
+                f"files, which packing reports. Unpack the images again. {ADVICE}",
             )
         return found
 
@@ -208,48 +179,17 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _query(truth: Path, name: str, landmark: str, gallery: _Gallery) -> _Query:
-    first, *others = read_lines(truth / f"{name}_query.txt", _ADVICE)
-    if others:
-        raise BadDataError(f"{others[0].place}: a query is one line, and this is another", _ADVICE)
-    image, box = _image_and_box(first)
+def _query(found: QueryLists, gallery: _Gallery) -> _Query:
     answers: dict[str, int] = {}
     places: dict[str, str] = {}
-    for kind, value in _VALUES.items():
-        for line in _lines(truth / f"{name}_{kind}.txt"):
+    for kind, value in VALUES.items():
+        for line in found.lists[kind]:
             file = gallery.file(line.text, line.place)
             if answers.setdefault(file, value) != value:
-                raise BadDataError(f"{line.place}: {line.text!r} is junk, and an answer by {places[file]}", _ADVICE)
+                raise BadDataError(f"{line.place}: {line.text!r} is junk, and an answer by {places[file]}", ADVICE)
             places.setdefault(file, line.place)
-    if 1 not in answers.values():
-        raise BadDataError(
-            f"query {name} has no answer: {truth / name}_good.txt and {name}_ok.txt are empty",
-            f"A query without a right image has no average precision. {_ADVICE}",
-        )
-    return _Query(f"queries/{name}", landmark, gallery.file(image, first.place, prefix=_PREFIX), box, answers)
-
-
-def _image_and_box(line: Line) -> tuple[str, tuple[float, ...]]:
-    image, *texts = line.text.rsplit(maxsplit=4)
-    try:
-        box = tuple(float(text) for text in texts)
-    except ValueError:
-        box = ()
-    if len(box) != 4 or not all(map(math.isfinite, box)) or not (box[0] < box[2] and box[1] < box[3]):
-        raise BadDataError(
-            f"{line.place}: {line.text!r} is no query",
-            f"Expected an image and left, top, right and bottom of a box in px: oxc1_all_souls_000013 136.5 34.1 648.5 955.7. {_ADVICE}",
-        )
-    return image, box
-
-
-def _lines(path: Path) -> list[Line]:
-    """The lines of a list, which may be empty."""
-    try:
-        is_empty = not path.read_bytes().removeprefix(b"\xef\xbb\xbf").strip()
-    except OSError:  # read_lines says what is wrong
-        is_empty = False
-    return [] if is_empty else read_lines(path, _ADVICE)
+    file = gallery.file(found.image, found.place, prefix=_PREFIX)
+    return _Query(f"queries/{found.name}", found.landmark, file, found.box, answers)
 
 
 def _relevance(row: Mapping[str, int], files: Sequence[str], queries: Sequence[_Query]) -> Relevance:

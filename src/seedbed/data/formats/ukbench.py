@@ -44,7 +44,8 @@ class Ukbench(Format):
 
     def read(self) -> Source:
         root = must_exist(self.path)
-        found = list_images(root)
+        # The archive has thumbnails beside the images in full size.
+        found = list_images(root, _FULL if (root / _FULL / _FIRST).is_file() else "")
         numbers = _numbers(root, found)
         objects, of_object = np.unique(numbers // _PER_OBJECT, return_inverse=True)
         _refuse_incomplete(root, numbers)

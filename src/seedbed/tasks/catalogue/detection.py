@@ -1,8 +1,8 @@
 """Detection in whole images, within one domain or from a labelled one to another (`voc('night/', labelled="voc('day/')")`).
 
-In: a store of images with boxes, or of two such data sets joined, `labelled` and `target`, with the same classes. Out: a task. In the second
-case training and validation images are of the labelled domain, the target's own training images are `unlabelled`, and the labelled domain's
-test images are scored beside, so that the drop is seen.
+In: a store of images with boxes, or of two such data sets joined, `labelled` and `target`, with the same classes. Out: a task. In
+the second case training and validation images are of the labelled domain, the target's own training images are `unlabelled`, and
+the labelled domain's test images are scored beside, so that the drop is seen.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class Detection(TaskKind):
             _, chosen, class_of_label = domains_of(store.classes)
             own = ~_of_target(store)
             if not (~own & ~test).any():
-                raise BadDataError(f"{store.name}: the target has no training images", "Adaptation looks at them, without their boxes.")
+                raise BadDataError(
+                    f"{store.name}: the target has no training images", "Adaptation looks at them, without their boxes."
+                )
             extra = {
                 "chosen": chosen,
                 "class_of_label": class_of_label,
@@ -50,7 +52,9 @@ class Detection(TaskKind):
         train, validation, _ = with_validation(store, own & (store.splits != TEST))
         rows = np.flatnonzero(test)
         if len(rows) and not (np.isin(found.rows, rows) & ~found.difficult).any():
-            raise BadDataError(f"no test image of {store.name} has a box that is not difficult", "There is nothing to be found in them.")
+            raise BadDataError(
+                f"no test image of {store.name} has a box that is not difficult", "There is nothing to be found in them."
+            )
         if not np.isin(found.rows, train).any():
             raise BadDataError(f"no training image of {store.name} has a box", "Add some: there is nothing to learn from.")
         return DetectionTask(store=store, train=train, validation=validation, test=rows, primary=self.metric, **extra)

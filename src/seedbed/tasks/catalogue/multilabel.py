@@ -27,7 +27,9 @@ class MultiLabel(TaskKind):
     def load(self, store: Store, seed: int) -> MultiLabelTask:
         found = store.annotations
         if not isinstance(found, Marks):
-            raise BadDataError(f"{store.name} has no marks of several labels", "Name a set that has: voc('VOC2007', task='classification').")
+            raise BadDataError(
+                f"{store.name} has no marks of several labels", "Name a set that has: voc('VOC2007', task='classification')."
+            )
         train, validation, is_found = with_validation(store)
         test = np.flatnonzero(store.splits == TEST)
         for rows, words in ((test, "test"), (train, "training")):

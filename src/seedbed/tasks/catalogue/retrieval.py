@@ -33,6 +33,12 @@ class Retrieval(TaskKind):
         if isinstance(given, Relevance):
             protocol = str(given.protocol)
             queries, gallery = given.queries, given.gallery
+            answered = np.bincount(given.of_query[given.values > 0], minlength=len(queries)) > 0
+            if not answered.all():
+                raise BadDataError(
+                    f"{int((~answered).sum()):,} queries of {store.name} have no answer left, {store.ids[queries[~answered][0]]} the first",
+                    f"The images that answer them could not be read: they are listed in {store.unreadable}. Repair them, and pack again.",
+                )
         else:
             store.must_have_one_label()
             protocol = "classes"

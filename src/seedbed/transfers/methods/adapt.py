@@ -33,8 +33,8 @@ from seedbed.readout.heads import LinearHead, prepared
 from seedbed.readout.model import Model, layer_codes
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
-from seedbed.transfers.reversal import Reversed, drawn, ramp
 from seedbed.transfers.probing import Shape, readout_of
+from seedbed.transfers.reversal import Reversed, drawn, ramp
 from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
 
 _CS = (0.1, 1.0, 10.0, 100.0, 1000.0)

@@ -1,9 +1,9 @@
 """detect(): a region detector on the backbone, fine-tuned on boxes (Faster R-CNN; Ren et al. 2015).
 
-The same call trains from pre-trained weights and from random ones: the learning rate of a small grid is chosen on validation images for each.
-With one learning rate nothing is chosen, and the validation images are learnt from too, as the papers do with VOC's trainval. Defaults are
-sizes that train on a processor: a net of four layers sees about twenty images a second on two cores. What it is made of:
-`seedbed.readout.detector`; how it is trained: `seedbed.transfers.detecting`.
+The same call trains from pre-trained weights and from random ones: the learning rate of a small grid is chosen on validation images
+for each. With one learning rate nothing is chosen, and the validation images are learnt from too, as the papers do with VOC's
+trainval. Defaults are sizes that train on a processor: a net of four layers sees about twenty images a second on two cores. What it
+is made of: `seedbed.readout.detector`; how it is trained: `seedbed.transfers.detecting`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class Detect(Method):
         if not self.anchors or not 0 < min(self.anchors) <= max(self.anchors) <= 2:
             raise ValueError(f"anchors = {list(self.anchors)} are shares of short_px, in (0, 2]")
         if not 0 < self.nms < 1 or self.frozen_stages < 0 or self.align_weight <= 0:
-            raise ValueError(f"nms = {self.nms} lies in (0, 1), frozen_stages = {self.frozen_stages} is 0 or more, align_weight above 0")
+            raise ValueError(
+                f"nms = {self.nms} lies in (0, 1), frozen_stages = {self.frozen_stages} is 0 or more, align_weight above 0"
+            )
 
     def anatomy(self) -> Anatomy:
         own = {f.name for f in fields(Anatomy)}
@@ -85,7 +87,9 @@ class Detect(Method):
         if self.box_head == "own":
             tail_of(backbone)
         if self.frozen_stages > (num := len(stages_of(backbone))):
-            raise UsageError(f"frozen_stages = {self.frozen_stages}, and {backbone.architecture} has {num} besides its head", "Give fewer.")
+            raise UsageError(
+                f"frozen_stages = {self.frozen_stages}, and {backbone.architecture} has {num} besides its head", "Give fewer."
+            )
 
     def identity(self) -> object:
         return {"is": "Detect", **asdict(self)}

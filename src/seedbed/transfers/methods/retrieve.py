@@ -1,7 +1,8 @@
 """retrieve(): CNN codes as they are searched: L2, PCA with whitening, L2, signed power (Razavian et al. 2014, section 4).
 
-Nothing is trained but the whitening, and that on named images: the set's own training images, or another data set (`learn_on`). Where there are
-none the codes are compared as they are, if that is asked for. We differ from the paper in the search of patches, which is left out.
+Nothing is trained but the whitening, and that on named images: the set's own training images, or another data set (`learn_on`).
+Where there are none the codes are compared as they are, if that is asked for. We differ from the paper in the search of patches,
+which is left out.
 """
 
 from __future__ import annotations
@@ -64,7 +65,12 @@ class Retrieve(Method):
         gallery = searchable(codes(task.gallery), whitening, self.power)
         same = np.array_equal(task.gallery, task.test)
         queries = gallery if same else searchable(codes(task.test), whitening, self.power)
-        facts |= {"layer": backbone.layer(self.layer).name, "dim": gallery.shape[1], "search": self.search, "num_gallery": len(gallery)}
+        facts |= {
+            "layer": backbone.layer(self.layer).name,
+            "dim": gallery.shape[1],
+            "search": self.search,
+            "num_gallery": len(gallery),
+        }
         if self.search == "faiss":
             index = Approximate(gallery, self.depth)
             facts |= {"depth": index.depth, "num_cells": index.num_cells, "num_probed": index.num_probed}

@@ -56,7 +56,9 @@ def interactions(results: Results, families: Sequence[Family], pairs: Mapping[st
     for method in dict.fromkeys(method for _, method in largest):
         of_method = [f for (_, m), f in largest.items() if m == method]
         asked = [
-            a for other in of_method[1:] for a in _over_targets(results, of_method[0], other, _on_both(pairs, of_method[0], other))
+            a
+            for other in of_method[1:]
+            for a in _over_targets(results, of_method[0], other, _on_both(pairs, of_method[0], other))
             if other.metric == of_method[0].metric  # points of one metric are no points of another
         ]
         found += _findings(results, of_method[0], "target", asked) if of_method else []
