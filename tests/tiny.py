@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from voc_tree import scenes_tree
 
 from seedbed.cli import main
 from seedbed.data.formats import open_source
@@ -24,7 +25,7 @@ from seedbed.models.backbone import Backbone
 from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.pretrain import Pretrained, Seeds, Training, pretrain_view
-from seedbed.tasks.catalogue.adaptation import LABELLED, TARGET
+from seedbed.tasks.catalogue.domains import LABELLED, TARGET
 
 # One thread: bit-equal runs, and no spinning beside other work.
 torch.set_num_threads(1)
@@ -41,6 +42,25 @@ def scratch() -> Path:
 @functools.cache
 def digits_store(size_px: int = 8) -> Store:
     return pack("digits()", scratch() / f"digits-{size_px}.store", size_px=size_px).store
+
+
+@functools.cache
+def scenes_folder(shade: float = 1.0) -> Path:
+    """A VOC folder of drawn scenes: twelve to learn from, four to validate on, six to test on."""
+    return scenes_tree(scratch() / f"scenes-{shade:g}", shade=shade)
+
+
+@functools.cache
+def scenes_store(task: str = "detection", size_px: int = 8) -> Store:
+    source = open_source(f"voc({str(scenes_folder())!r}, task={task!r})")
+    return pack(source, scratch() / f"scenes-{task}-{size_px}.store", size_px=size_px).store
+
+
+@functools.cache
+def dusk_store() -> Store:
+    """The scenes as the labelled domain, and the same ones dark as the target."""
+    folders = {LABELLED: scenes_folder(), TARGET: scenes_folder(0.3)}
+    return pack(join({name: open_source(str(folder)) for name, folder in folders.items()}), scratch() / "dusk.store").store
 
 
 @functools.cache

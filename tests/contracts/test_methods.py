@@ -1,29 +1,45 @@
-"""What every registered transfer method owes."""
+"""What every registered transfer method owes, on every kind of task that it takes."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from tiny import digits_store, domains_store, same_weights, trained, weights_of
+from tiny import digits_store, domains_store, same_weights, scenes_store, trained, weights_of
 
-from seedbed.tasks.catalogue.adaptation import Adaptation
-from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.task import Task
-from seedbed.transfers.methods import METHODS, Context
+from seedbed.base.errors import UsageError
+from seedbed.metrics import UNITS
+from seedbed.tasks.catalogue import TASKS
+from seedbed.transfers.methods import METHODS, Context, check_task
 
 _FEW = "(images_seen=64, learning_rates=[0.1], batch_size=16)"
-QUICK = {"probe_augmented": "probe_augmented(c=[10.0])", "finetune": f"finetune{_FEW}", "scratch": f"scratch{_FEW}"}
+QUICK = {
+    "detect": "detect(iterations=2, batch_size=2, learning_rates=[0.01], short_px=32, long_px=48)",
+    "finetune": f"finetune{_FEW}",
+    "probe_augmented": "probe_augmented(c=[10.0])",
+    "retrieve": "retrieve(dim=8)",
+    "scratch": f"scratch{_FEW}",
+}
+PAIRS = [(name, task) for name in METHODS.names() for task in METHODS.get(name).takes]
 
 
-def _task(name: str) -> Task:
-    if METHODS.get(name).adapts:
-        return Adaptation().load(domains_store(), 0)
-    return Classification(train_per_class=5).load(digits_store(), 0)
+def _task(name: str) -> Any:
+    match name:
+        case "adaptation":
+            return TASKS.make(name).load(domains_store(), 0)
+        case "detection":
+            return TASKS.make(name).load(scenes_store(), 0)
+        case "multilabel":
+            return TASKS.make(name).load(scenes_store("classification"), 0)
+        case "retrieval":
+            return TASKS.make(name).load(digits_store(), 0)
+    return TASKS.make("classification(train_per_class=5)").load(digits_store(), 0)
 
 
-@pytest.mark.parametrize("name", METHODS.names())
-def test_the_same_seed_gives_the_same_measurement(name: str) -> None:
-    method, task = METHODS.make(QUICK.get(name, name)), _task(name)
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
+def test_the_same_seed_gives_the_same_measurement(name: str, kind: str) -> None:
+    method, task = METHODS.make(QUICK.get(name, name)), _task(kind)
     before = weights_of(trained().backbone.module)
     first, again = (method.run(trained().backbone, task, Context(seed=3)) for _ in range(2))
     assert first.metrics == again.metrics
@@ -32,20 +48,33 @@ def test_the_same_seed_gives_the_same_measurement(name: str) -> None:
     assert same_weights(weights_of(trained().backbone.module), before)  # the backbone is lent, not given
 
 
-@pytest.mark.parametrize("name", METHODS.names())
-def test_a_measurement_is_whole(name: str) -> None:
-    task = _task(name)
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
+def test_a_measurement_is_whole(name: str, kind: str) -> None:
+    task = _task(kind)
     measured = METHODS.make(QUICK.get(name, name)).run(trained().backbone, task, Context(seed=0))
-    assert measured.primary in measured.metrics
-    assert all(0 <= value <= 100 for value in measured.metrics.values())
+    assert measured.primary == next(iter(measured.metrics)) == task.primary
+    assert all(0 <= value <= 100 and metric in UNITS for metric, value in measured.metrics.items())
     assert np.array_equal(measured.predictions["ids"], task.store.hashes[task.test])
-    assert np.array_equal(measured.predictions["labels"], task.store.leaves[task.test] % 10)
-    assert measured.model is not None  # it can be kept, and predicts
-    assert measured.model.classes == task.classes
-    assert measured.predictions["ranked"].shape == (len(task.test), 5)
-    assert measured.metrics["top1"] == pytest.approx(
-        100 * (measured.predictions["ranked"][:, 0] == measured.predictions["labels"]).mean()
-    )
+    assert measured.num_test == task.num_test
+    assert measured.task == task.fingerprint
+    if kind != "retrieval":  # where nothing is learnt there is nothing to keep
+        assert measured.model.classes == task.classes  # it can be kept, and predicts
+    if kind in ("classification", "adaptation"):
+        assert np.array_equal(measured.predictions["labels"], task.store.leaves[task.test] % 10)
+        assert measured.predictions["ranked"].shape == (len(task.test), 5)
+        assert measured.metrics["top1"] == pytest.approx(
+            100 * (measured.predictions["ranked"][:, 0] == measured.predictions["labels"]).mean()
+        )
+
+
+@pytest.mark.parametrize("name", METHODS.names())
+def test_a_task_of_another_kind_is_refused_with_the_methods_that_can(name: str) -> None:
+    method = METHODS.make(name)
+    for task in set(TASKS.names()) - set(method.takes):
+        with pytest.raises(UsageError) as caught:
+            check_task(method, f"{name}()", task)
+        able = [other for other in METHODS.names() if task in METHODS.get(other).takes]
+        assert "labelled=" in caught.value.hint or all(f"{other}()" in caught.value.hint for other in able)
 
 
 @pytest.mark.parametrize("name", METHODS.names())
@@ -54,3 +83,4 @@ def test_it_says_what_it_is(name: str) -> None:
     assert row["summary"]
     assert isinstance(METHODS.get(name).revision, int)
     assert METHODS.make(name).num_images_trained() >= 0
+    assert METHODS.make(name).effort(32) > 0

@@ -52,6 +52,8 @@ class Tuning:
     stage_decay: float = 1.0  # factor of the learning rate from each stage to the one before it
     batch_norm: Literal["learns", "rests"] = "learns"
     l2_sp: float = 0.0
+    drops: tuple[float, ...] = ()  # shares of the images seen after each of which the rate is a tenth; none: one cycle down to 0
+    refit: bool = False  # train once more on all known images, where one validation split chose
 
     def __post_init__(self) -> None:
         if (self.images_seen != BY_SIZE and int(self.images_seen) < 1) or self.batch_size < 2:
@@ -62,6 +64,8 @@ class Tuning:
             raise ValueError(f"stages = {self.stages}: how many of the last ones are trained, or 'all'")
         if not 0 < self.stage_decay <= 1:
             raise ValueError(f"stage_decay = {self.stage_decay} is a factor of the learning rate, in (0, 1]")
+        if any(not 0 < drop < 1 for drop in self.drops):
+            raise ValueError(f"drops = {list(self.drops)} are shares of the images seen, in (0, 1)")
         if self.l2_sp < 0 or self.weight_decay < 0:
             raise ValueError(f"l2_sp = {self.l2_sp}, weight_decay = {self.weight_decay}: neither may be negative")
 
@@ -78,6 +82,7 @@ class Tuning:
             batch_size=self.batch_size,
             peak_learning_rate=learning_rate,
             weight_decay=0.0 if self.l2_sp else self.weight_decay,  # of the head it is then part of the loss
+            **({"decay": "steps", "drops": self.drops, "warmup_share": 0.0} if self.drops else {}),
         )
 
 
@@ -178,7 +183,7 @@ def tune(trainer: Trainer, train: Callable[[np.ndarray, float], Backbone] | None
         )
     _, rate, held_out, network = best
     num_train = len(task.train)
-    if len(task.folds()) > 1:  # few labels: those that chose are learnt from too
+    if len(task.folds()) > 1 or tuning.refit:  # few labels: those that chose are learnt from too
         network, num_train = run(known, rate), len(known)
     temperature = temperature_of(held_out.scores, held_out.labels)
     model = Model(backbone=network, classes=task.classes, temperature=temperature, num_calibrated=len(held_out.labels))

@@ -33,7 +33,8 @@ class Pretraining:
     learning_rate: float = 0.2  # the peak of the one-cycle schedule
     weight_decay: float = 5e-4
     optimiser: Literal["sgd", "adamw"] = "sgd"
-    decay: Literal["linear", "cosine"] = "linear"  # of the learning rate
+    decay: Literal["linear", "cosine", "steps"] = "linear"  # of the learning rate
+    drops: tuple[float, ...] = ()  # of decay "steps": shares of the budget after each of which the rate is a tenth
     warmup: float = 0.2  # share of the budget
     augmentation: Augmentation = "crop"
     early_stopping: int = 0  # looks without a better accuracy on held-out training images; 0: none
@@ -53,6 +54,10 @@ class Pretraining:
             raise ValueError(f"learning_rate = {self.learning_rate} is one for SGD: with AdamW about 0.001 is usual")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup = {self.warmup} is a share of the budget, in [0, 1)")
+        if any(not 0 < drop < 1 for drop in self.drops) or bool(self.drops) != (self.decay == "steps"):
+            raise ValueError(
+                f"decay = {self.decay!r}, drops = {list(self.drops)}: 'steps' goes with drops, shares of the budget in (0, 1)"
+            )
         if self.early_stopping < 0:
             raise ValueError(f"early_stopping = {self.early_stopping}: how many looks without progress end a training; 0 for none")
 
@@ -68,6 +73,7 @@ class Pretraining:
             weight_decay=self.weight_decay,
             optimiser=self.optimiser,
             decay=self.decay,
+            drops=self.drops,
             warmup_share=self.warmup,
         )
         return Training(
@@ -99,7 +105,8 @@ class Arm:
     learning_rate: float | None = None
     weight_decay: float | None = None
     optimiser: Literal["sgd", "adamw"] | None = None
-    decay: Literal["linear", "cosine"] | None = None
+    decay: Literal["linear", "cosine", "steps"] | None = None
+    drops: tuple[float, ...] | None = None
     warmup: float | None = None
     augmentation: Augmentation | None = None
     early_stopping: int | None = None

@@ -20,6 +20,7 @@ from seedbed.base.spec import fingerprint
 from seedbed.models.backbone import OWN_MODULE
 from seedbed.models.opening import open_backbone
 from seedbed.models.zoo import BACKBONES
+from seedbed.transfers.methods import METHODS
 from seedbed.trials.executors import torch_threads
 from seedbed.trials.fine_labels import GALLERY_PER_LEAF, InductionStep
 from seedbed.trials.plan import Plan
@@ -71,11 +72,12 @@ def _seconds(plan: Plan, step: Step, rates: Rates) -> float:
     if isinstance(step, CheckpointStep):
         return _STEP_S
     store = next(s for s in plan.stores.values() if s.path == step.store)  # pyright: ignore[reportAttributeAccessIssue]
-    seconds = _STEP_S + step.num_images / rates.train
+    effort = METHODS.make(step.method).effort(plan.stores["source"].size_px) if isinstance(step, MeasureStep) else 1.0
+    seconds = _STEP_S + step.num_images * effort / rates.train
     if isinstance(step, InductionStep):
         return seconds + min(store.num_images, len(store.classes) * GALLERY_PER_LEAF + store.card["splits"]["test"]) / rates.forward
     if isinstance(step, MeasureStep):
-        seconds += store.num_images / rates.forward
+        seconds += store.num_images * effort / rates.forward
         return seconds if step.num_images else seconds + store.num_images * len(store.classes) * _SVM_S_PER_CODE
     return seconds + store.card["splits"]["test"] / rates.forward
 

@@ -49,6 +49,10 @@ class Method(ABC):
         """Images that the method trains on, for the cost estimate."""
         return 0
 
+    def effort(self, size_px: int) -> float:
+        """What an image costs it, in units of an image of `size_px` that the network classifies, for the cost estimate."""
+        return 1.0
+
 
 def check_task(method: Method, call: str, task: str) -> None:
     """Raise UsageError where a method cannot do a task; both are calls."""

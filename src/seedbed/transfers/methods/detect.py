@@ -23,6 +23,7 @@ from seedbed.transfers.detecting import Detecting, DetectorTrainer, adapt_norms
 from seedbed.transfers.methods import Context, Method
 
 _ALIGN = 0.1
+_REGIONS = 2.7
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,10 @@ class Detect(Method):
 
     def num_images_trained(self) -> int:
         return self.iterations * self.batch_size * len(self.learning_rates)
+
+    def effort(self, size_px: int) -> float:
+        """By pixels at 4 : 3, times what regions cost beside (2.7 with four layers on a processor: docs/log.md)."""
+        return _REGIONS * self.short_px * min(self.long_px, self.short_px * 4 / 3) / size_px**2
 
     def run(self, backbone: Backbone, task: DetectionTask, context: Context) -> Measurement:
         if self.adapt != "none" and task.unlabelled is None:

@@ -24,6 +24,7 @@ class Finetune(Method):
     `images_seen='by_size'`: 500, 10,000 or 20,000 steps by the number of labels. `stage_decay`: factor of the learning rate from each stage
     to the one before it. `batch_norm`: 'learns' its statistics anew, or 'rests' on those of pre-training (of frozen stages it always
     rests). `l2_sp`: weight of the distance from the pre-trained weights, in place of weight decay of the body.
+    `drops`: shares of the images seen after each of which the rate is a tenth, instead of one cycle. `refit`: train once more on all labels.
     """
 
     images_seen: int | Literal["by_size"] = 100_000
@@ -34,6 +35,8 @@ class Finetune(Method):
     stage_decay: float = 1.0
     batch_norm: Literal["learns", "rests"] = "learns"
     l2_sp: float = 0.0
+    drops: tuple[float, ...] = ()
+    refit: bool = False
     takes: ClassVar[tuple[str, ...]] = ("classification", "adaptation", "multilabel")
     revision: ClassVar[int] = 2
 
@@ -66,7 +69,7 @@ class Finetune(Method):
         return measured(tuned, task, facts)
 
     def num_images_trained(self) -> int:
-        return self.tuning().num_images(0) * len(self.learning_rates)
+        return self.tuning().num_images(0) * (len(self.learning_rates) + self.refit)
 
 
 _FIRST = ("images_seen", "learning_rates", "batch_size", "weight_decay")  # in every key

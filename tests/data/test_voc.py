@@ -1,0 +1,212 @@
+"""PASCAL VOC's layout: boxes from 1, difficult ones, tags that are missing, names of any kind, lists by class, persons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from voc_tree import HEIGHT, WIDTH, object_xml, scenes_tree, write_image, write_sets
+
+from seedbed.base.errors import BadDataError
+from seedbed.data.annotations import Boxes, Marks
+from seedbed.data.formats import open_source, parse_data
+from seedbed.data.pack import pack
+from seedbed.data.source import TEST, TRAIN, VAL, Source
+from seedbed.data.voc import VocFolder, edges, pixels
+
+
+def boxes_of(source: Source, name: str) -> list[tuple[str, list[float], bool]]:
+    """Class, edges and difficulty of each box of an image."""
+    found = source.annotations
+    assert isinstance(found, Boxes)
+    row = source.ids.tolist().index(name)
+    return [(source.classes[found.labels[i]], found.corners[i].tolist(), bool(found.difficult[i])) for i in found.of_image(row)]
+
+
+def marks_of(source: Source) -> dict[str, dict[str, int]]:
+    found = source.annotations
+    assert isinstance(found, Marks)
+    return {str(i): dict(zip(source.classes, row.tolist(), strict=True)) for i, row in zip(source.ids, found.marks, strict=True)}
+
+
+def refused(call: str) -> BadDataError:
+    with pytest.raises(BadDataError) as caught:
+        open_source(call)
+    return caught.value
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Four images: two to learn from, one to validate on, one to test on; a cat, a dog, a difficult dog."""
+    root = tmp_path / "VOC2007"
+    write_image(root, "a", [object_xml("cat", (1, 1, 10, 20)), object_xml("dog", (5, 6, 5, 6), difficult=None)])
+    write_image(root, "b", [object_xml("dog", (2, 3, 64, 48), difficult=1)])
+    write_image(root, "ümläut 7", [object_xml("cat", (1.5, 2.5, 30.25, 40.75))], suffix=".jpg")
+    write_image(root, "d", [])
+    write_sets(root, {"train": ["a", "b"], "val": ["ümläut 7"], "test": ["d"], "trainval": ["a", "b", "ümläut 7"]})
+    return root
+
+
+def test_boxes_are_counted_from_one_and_their_ends_belong_to_them(tree: Path) -> None:
+    source = open_source(str(tree))
+    assert source.classes == ("cat", "dog")
+    assert source.ids.tolist() == ["JPEGImages/a.png", "JPEGImages/b.png", "JPEGImages/d.png", "JPEGImages/ümläut 7.jpg"]
+    assert source.splits.tolist() == [TRAIN, TRAIN, TEST, VAL]
+    assert (source.leaves == -1).all()
+    # One pixel, (5, 6) to (5, 6), has sides of 1.
+    assert boxes_of(source, "JPEGImages/a.png") == [("cat", [0, 0, 10, 20], False), ("dog", [4, 5, 5, 6], False)]
+    assert boxes_of(source, "JPEGImages/b.png") == [("dog", [1, 2, 64, 48], True)]
+    assert boxes_of(source, "JPEGImages/ümläut 7.jpg") == [("cat", [0.5, 1.5, 30.25, 40.75], False)]
+    assert boxes_of(source, "JPEGImages/d.png") == []
+
+
+def test_edges_and_pixels_are_each_others_inverse() -> None:
+    box = np.array([[1.0, 1.0, 1.0, 1.0], [3.5, 2.0, 10.0, 20.0]])
+    assert edges(box).tolist()[0] == [0, 0, 1, 1]
+    assert np.array_equal(pixels(edges(box)), box)
+
+
+def test_a_store_keeps_the_files_and_the_boxes(tree: Path, tmp_path: Path) -> None:
+    source = open_source(str(tree))
+    store = pack(source, tmp_path / "voc.store").store
+    assert store.is_encoded
+    assert store.annotated == "boxes"
+    assert isinstance(store.annotations, Boxes)
+    assert source.annotations is not None
+    assert store.annotations.digest() == source.annotations.digest()
+    assert store.leaves.tolist() == [-1] * 4
+    assert store.encoded(0) == (tree / "JPEGImages/a.png").read_bytes()
+    assert store.sizes(np.arange(4)).tolist() == [[WIDTH, HEIGHT]] * 4
+
+
+def test_boxes_of_an_image_that_cannot_be_read_go_with_it(tree: Path, tmp_path: Path) -> None:
+    (tree / "JPEGImages/b.png").write_bytes(b"no image")
+    store = pack(open_source(str(tree)), tmp_path / "voc.store", allow_unreadable=0.5).store
+    found = store.annotations
+    assert isinstance(found, Boxes)
+    assert store.ids.tolist() == ["JPEGImages/a.png", "JPEGImages/d.png", "JPEGImages/ümläut 7.jpg"]
+    assert found.rows.tolist() == [0, 0, 2]
+    assert not found.difficult.any()
+
+
+def test_another_box_is_another_store(tree: Path, tmp_path: Path) -> None:
+    first = pack(open_source(str(tree)), tmp_path / "voc.store").store
+    before = first.digest
+    write_image(tree, "a", [object_xml("cat", (1, 1, 11, 20))])
+    assert pack(open_source(str(tree)), tmp_path / "voc.store").store.digest != before
+
+
+def test_marks_follow_the_annotations_where_no_list_says(tree: Path) -> None:
+    marks = marks_of(open_source(f"voc({str(tree)!r}, task='classification')"))
+    assert marks["JPEGImages/a.png"] == {"cat": 1, "dog": 1}
+    assert marks["JPEGImages/b.png"] == {"cat": -1, "dog": 0}  # a difficult one alone counts neither way
+    assert marks["JPEGImages/d.png"] == {"cat": -1, "dog": -1}
+
+
+def test_marks_follow_the_lists_of_a_class_where_there_are_any(tree: Path) -> None:
+    write_sets(tree, {"dog_train": ["a  0", "b -1"]}, end="\r\n")
+    marks = marks_of(open_source(f"voc({str(tree)!r}, task='classification')"))
+    assert marks["JPEGImages/a.png"] == {"cat": 1, "dog": 0}
+    assert marks["JPEGImages/b.png"] == {"cat": -1, "dog": -1}
+
+
+def test_a_list_of_a_class_that_leaves_an_image_out_is_named(tree: Path) -> None:
+    write_sets(tree, {"dog_train": ["a 1"]})
+    error = refused(f"voc({str(tree)!r}, task='classification')")
+    assert "dog_train.txt does not name b" in error.message
+
+
+def _persons(root: Path) -> Path:
+    """Two images with persons, one of whom stands second in its annotation, after a horse."""
+    done = "<actions><running>1</running><walking>0</walking></actions>"
+    write_image(root, "p1", [object_xml("horse", (1, 1, 20, 20)), object_xml("person", (21, 11, 40, 30), extra=done)])
+    write_image(root, "p2", [object_xml("person", (1, 1, 64, 48), extra="<actions><reading>1</reading></actions>")])
+    write_image(root, "p3", [object_xml("person", (3, 3, 20, 20), extra="<actions><walking>1</walking></actions>", difficult=1)])
+    write_sets(root, {"train": ["p1"], "val": ["p2"]})
+    write_sets(root, {"train": ["p1 2"], "val": ["p2 1", "p3 1"]}, "Action")
+    return root
+
+
+def test_persons_by_the_lists_of_actions(tmp_path: Path) -> None:
+    root = _persons(tmp_path / "VOC2012")
+    write_sets(root, {"running_train": ["p1 2 1"], "walking_train": ["p1 2 0"], "reading_val": ["p2 1  1", "p3 1 -1"]}, "Action")
+    source = open_source(f"voc({str(root)!r}, task='action')")
+    assert len(source.classes) == 10
+    marks = marks_of(source)
+    assert list(marks) == ["JPEGImages/p1.png#002", "JPEGImages/p2.png#001", "JPEGImages/p3.png#001"]
+    assert {a for a, m in marks["JPEGImages/p1.png#002"].items() if m > 0} == {"running"}
+    assert marks["JPEGImages/p1.png#002"]["walking"] == 0  # the list says that it counts neither way
+    assert marks["JPEGImages/p3.png#001"]["reading"] == -1
+    assert source.splits.tolist() == [TRAIN, VAL, VAL]
+
+
+def test_persons_by_their_annotations_where_there_are_no_lists(tmp_path: Path) -> None:
+    marks = marks_of(open_source(f"voc({str(_persons(tmp_path / 'VOC2012'))!r}, task='action')"))
+    assert marks["JPEGImages/p1.png#002"]["running"] == 1
+    assert marks["JPEGImages/p1.png#002"]["walking"] == -1
+    assert set(marks["JPEGImages/p3.png#001"].values()) == {0}  # a difficult person
+
+
+def test_a_person_is_cut_out_with_half_as_much_again_around(tmp_path: Path) -> None:
+    root = tmp_path / "VOC2012"
+    pixels_hw3 = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    pixels_hw3[10:30, 20:40] = 255  # the person, 20 x 20 px: columns 21 to 40 from 1
+    person = object_xml("person", (21, 11, 40, 30), extra="<actions><running>1</running></actions>")
+    write_image(root, "p", [person], pixels_hw3)
+    write_image(root, "q", [person], pixels_hw3)
+    write_sets(root, {"train": ["p"], "test": ["q"]})
+    write_sets(root, {"train": ["p 1"], "test": ["q 1"]}, "Action")
+    found = open_source(f"voc({str(root)!r}, task='action')").pixels.load(np.array([0]), 30).pixels[0]
+    # 30 x 30 px around the middle of the person: white from 5 to 25.
+    assert found[:5].max() == found[:, 25:].max() == 0
+    assert found[5:25, 5:25].min() == 255
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda root: (root / "Annotations/a.xml").unlink(), "a is in an image set, and has no annotation"),
+        (lambda root: (root / "JPEGImages/a.png").unlink(), "there is no JPEGImages/a.jpg"),
+        (lambda root: (root / "Annotations/a.xml").write_text("<annotation>"), "is no XML"),
+        (lambda root: write_image(root, "a", ["<object><name>cat</name></object>"]), "object 1 has no whole box"),
+        (lambda root: write_image(root, "a", [object_xml("cat", (9, 1, 8, 5))]), "ends before it begins: 9, 1, 8, 5"),
+        (lambda root: write_image(root, "a", [object_xml("", (1, 1, 8, 5))]), "object 1 has no name"),
+        (lambda root: write_sets(root, {"val": ["b"]}), "b is in two image sets"),
+        (lambda root: write_sets(root, {"train": [""]}), "names no image"),
+        (lambda root: (root / "ImageSets/Main/train.txt").write_bytes(b"\xff\xfe\xfa"), "is not UTF-8"),
+    ],
+)
+def test_what_is_wrong_is_named(tree: Path, change, message: str) -> None:
+    change(tree)
+    error = refused(str(tree))
+    assert message in error.message
+    assert error.hint
+
+
+def test_a_development_kit_of_several_years_asks_which(tree: Path) -> None:
+    assert parse_data(str(tree.parent)).name == "voc"
+    assert VocFolder.at(tree.parent).root == tree
+    scenes_tree(tree.parent / "VOC2012", 2, 1, 1)
+    assert "VOC2007" in refused(str(tree.parent)).hint
+
+
+def test_test_images_without_annotations_are_left_out(tree: Path) -> None:
+    (tree / "Annotations/d.xml").unlink()
+    source = open_source(str(tree))
+    assert TEST not in source.splits  # as of the years 2008 on: val then serves as test
+    assert source.num_images == 3
+
+
+def test_an_image_is_taken_as_it_lies_there(tree: Path, tmp_path: Path) -> None:
+    """Boxes are px of the file without its orientation tag."""
+    from seedbed.data.scenes import Scenes, SceneSize
+
+    picture = Image.fromarray(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(tree / "JPEGImages" / "a.png", exif=exif)
+    store = pack(open_source(str(tree)), tmp_path / "voc.store").store
+    scenes = Scenes(store, np.array([0]), SceneSize(short_px=24, long_px=100))
+    assert scenes.images([0])[0].shape == (3, 24, 32)
