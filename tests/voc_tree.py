@@ -14,7 +14,9 @@ WIDTH, HEIGHT = 64, 48
 
 def object_xml(name: str, box: Sequence[float], difficult: int | None = 0, extra: str = "") -> str:
     """One object; `difficult` None leaves the tag out. The tags stand in another order than VOC's own, which nobody promises."""
-    corners = "".join(f"<{tag}>{value:g}</{tag}>" for tag, value in zip(("ymax", "xmin", "ymin", "xmax"), _turned(box), strict=True))
+    corners = "".join(
+        f"<{tag}>{value:g}</{tag}>" for tag, value in zip(("ymax", "xmin", "ymin", "xmax"), _turned(box), strict=True)
+    )
     tag = "" if difficult is None else f"<difficult>{difficult}</difficult>"
     return f"<object><bndbox>{corners}</bndbox><name>{name}</name>{tag}{extra}</object>"
 

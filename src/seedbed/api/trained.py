@@ -132,7 +132,7 @@ def predict(
     return found
 
 
-def export(model: Model | str | os.PathLike[str], out: str | os.PathLike[str], *, format: str = "onnx") -> float:
+def export(model: Model | DetectorModel | str | os.PathLike[str], out: str | os.PathLike[str], *, format: str = "onnx") -> float:
     """Write a model for other software: "onnx", "torch-export", or "timm"; what goes in and comes out stands in docs/own-images.md.
 
     Returns:
@@ -151,7 +151,7 @@ def export(model: Model | str | os.PathLike[str], out: str | os.PathLike[str], *
     from seedbed.readout.exporting import export_model
     from seedbed.readout.model import Model as ModelOfSeedbed
 
-    made = model if isinstance(model, ModelOfSeedbed) else load(model, device="cpu")
+    made = load(model, device="cpu") if isinstance(model, str | os.PathLike) else model
     if not isinstance(made, ModelOfSeedbed):
         raise UsageError(f"{made!r} cannot be exported", "Detectors are used here: seedbed predict MODEL IMAGE.")
     return export_model(made, expanded(out), format)

@@ -55,8 +55,14 @@ class FeatureMaps(nn.Module):
 
 
 def maps_of(backbone: Backbone) -> list[Layer]:
-    """The rows of the layer table that are maps."""
-    return [layer for layer in backbone.layers if layer.kind in ("map", "map_last")]
+    """The rows of the layer table that are maps which grow with the image: those before the first pooling to a fixed size."""
+    found: list[Layer] = []
+    for layer in backbone.layers:
+        if "Adaptive" in type(backbone.module.get_submodule(layer.tap)).__name__:
+            break
+        if layer.kind in ("map", "map_last"):
+            found.append(layer)
+    return found
 
 
 def nominal_stride(layer: Layer) -> int:

@@ -7,7 +7,7 @@ Nothing is trained, no image is read.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -143,9 +143,7 @@ def ukbench(ranking: str | Path) -> Score:
         each[str(query)] = float(sum(n // GROUP == query // GROUP for n in dict.fromkeys(first)))
     notes = () if len(each) == 10_200 else (f"{len(each):,} queries; all of UKBench are 10,200",)
     score = _of_queries("ns_score", each, notes)
-    return Score(
-        metric=score.metric, value=score.value, others={"recall_at_4": 100 * score.value / GROUP}, num=score.num, notes=notes
-    )
+    return replace(score, others={"recall_at_4": 100 * score.value / GROUP})
 
 
 def top_k(labels: str | Path, scores: str | Path, k: int = 1) -> Score:

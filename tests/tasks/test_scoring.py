@@ -1,0 +1,236 @@
+"""seedbed score: result files of any tool, by the rules, with every fault of a file named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reference.detection import Found, Truth, average_precisions
+from voc_tree import object_xml, write_image, write_sets
+
+from seedbed.base.errors import BadDataError, UsageError
+from seedbed.tasks import scoring
+from seedbed.tasks.result_files import Ranking, read_rankings, write_rankings
+
+
+@pytest.fixture
+def voc(tmp_path: Path) -> Path:
+    """Two test images: two cats, one of them difficult, and a dog."""
+    root = tmp_path / "VOC2007"
+    write_image(root, "000001", [object_xml("cat", (1, 1, 10, 10)), object_xml("cat", (31, 1, 40, 10), difficult=1)])
+    write_image(root, "000002", [object_xml("dog", (5, 5, 24, 14)), object_xml("cat", (30, 20, 60, 40))])
+    write_sets(root, {"test": ["000001", "000002"], "train": ["000001"]})
+    return root
+
+
+def results(folder: Path, **files: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for label, text in files.items():
+        (folder / f"comp3_det_test_{label}.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_detections_by_hand(voc: Path, tmp_path: Path) -> None:
+    found = results(
+        tmp_path / "out",
+        # Right, again (wrong), on the difficult one (ignored), beside everything (wrong); the cat of the second image is missed.
+        cat="000001 0.9 1 1 10 10\n000001 0.8 1 1 10 10\n000001 0.7 31 1 40 10\n000002 0.6 1 1 5 5\n",
+        dog="000002 0.5 5 5 24 14\n",
+    )
+    score = scoring.voc_detection(voc, "test", found)
+    # Cats: one of two found, precision 1 up to recall 1/2: six of eleven points. Dogs: all.
+    assert score.per_class == {"cat": pytest.approx(100 * 6 / 11), "dog": pytest.approx(100)}
+    assert score.value == pytest.approx((100 * 6 / 11 + 100) / 2)
+    assert (score.metric, score.unit, score.num) == ("map_voc07", "percent", 2)
+    assert scoring.voc_detection(voc, "test", found, "voc10").per_class["cat"] == pytest.approx(50)
+
+
+def test_an_overlap_of_just_a_half_is_no_hit(voc: Path, tmp_path: Path) -> None:
+    # 20 x 10 px against its left half: 100 of 200 px.
+    half = results(tmp_path / "half", dog="000002 0.5 5 5 14 14\n")
+    assert scoring.voc_detection(voc, "test", half).per_class["dog"] == 0
+    more = results(tmp_path / "more", dog="000002 0.5 5 5 15 14\n")
+    assert scoring.voc_detection(voc, "test", more).per_class["dog"] == pytest.approx(100)
+
+
+def test_a_class_without_a_file_found_nothing_and_is_told(voc: Path, tmp_path: Path) -> None:
+    score = scoring.voc_detection(voc, "test", results(tmp_path / "out", dog="000002 0.5 5 5 24 14\n", zebra="000001 1 1 1 2 2"))
+    assert score.per_class == {"cat": 0.0, "dog": pytest.approx(100)}
+    assert any("no result file of cat" in note for note in score.notes)
+    assert any("zebra" in note for note in score.notes)
+    empty = scoring.voc_detection(voc, "test", results(tmp_path / "empty", cat="", dog=""))
+    assert empty.value == 0
+
+
+def test_many_random_files_agree_with_the_slow_twin(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    root, names, labels = tmp_path / "VOC", [f"im{i}" for i in range(30)], ("a", "b_a", "c")
+    truth: list[Truth] = []
+    found: list[Found] = []
+    for image, name in enumerate(names):
+        objects = []
+        for _ in range(rng.integers(0, 4)):
+            left, top = (int(v) for v in rng.integers(1, 40, 2))
+            width, height = (int(v) for v in rng.integers(0, 30, 2))
+            box, label, hard = (left, top, left + width, top + height), int(rng.integers(3)), bool(rng.random() < 0.2)
+            truth.append(Truth(image, label, box, hard))
+            objects.append(object_xml(labels[label], box, int(hard)))
+            for _ in range(3):
+                moved = [int(v) for v in np.array(box) + rng.normal(0, 3, 4).round()]
+                ends = (min(moved[0], moved[2]), min(moved[1], moved[3]), max(moved[0], moved[2]), max(moved[1], moved[3]))
+                found.append(Found(image, label, ends, float(rng.random())))
+        write_image(root, name, objects)
+    write_sets(root, {"test": names})
+    order = rng.permutation(len(found))
+    lines = {
+        label: "".join(
+            f"{names[found[i].image]} {found[i].score!r} {' '.join(map(str, found[i].box))}\n" for i in order if found[i].label == k
+        )
+        for k, label in enumerate(labels)
+    }
+    out = results(tmp_path / "out", **lines)
+    for rule in ("voc07", "voc10"):
+        expected = np.nanmean(average_precisions(truth, found, 3, rule))
+        assert scoring.voc_detection(root, "test", out, rule).value == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("000001 0.9 1 1 10", "is not 'image score xmin ymin xmax ymax'"),
+        ("000001 high 1 1 10 10", "is not 'image score"),
+        ("000001 nan 1 1 10 10", "is not 'image score"),
+        ("000003 0.9 1 1 10 10", "'000003' is not in the image set"),
+    ],
+)
+def test_a_line_that_cannot_be_meant_is_named(voc: Path, tmp_path: Path, line: str, message: str) -> None:
+    out = results(tmp_path / "out", cat=f"000001 0.9 1 1 10 10\n{line}\n")
+    with pytest.raises(BadDataError) as caught:
+        scoring.voc_detection(voc, "test", out)
+    assert message in caught.value.message
+    assert "line 2" in caught.value.message
+
+
+def test_what_is_not_there_is_named(voc: Path, tmp_path: Path) -> None:
+    out = results(tmp_path / "out", cat="")
+    for call, message in (
+        (lambda: scoring.voc_detection(voc, "tset", out), "there is no image set"),
+        (lambda: scoring.voc_detection(voc, "test", tmp_path / "nowhere"), "there is no folder"),
+        (lambda: scoring.voc_detection(voc, "test", results(tmp_path / "other", mouse="")), "no result file of any class"),
+        (lambda: scoring.voc_detection(tmp_path / "out", "test", out), "is no VOC folder"),
+    ):
+        with pytest.raises(BadDataError, match=message):
+            call()
+    with pytest.raises(UsageError, match="voc12"):
+        scoring.voc_detection(voc, "test", out, "voc12")
+    (out / "comp4_det_test_cat.txt").write_text("")
+    with pytest.raises(BadDataError, match="two result files"):
+        scoring.voc_detection(voc, "test", out)
+
+
+def test_the_longest_class_name_takes_a_file(tmp_path: Path) -> None:
+    root = tmp_path / "VOC"
+    write_image(root, "i", [object_xml("cat", (1, 1, 9, 9)), object_xml("wild_cat", (20, 20, 40, 40))])
+    write_sets(root, {"test": ["i"]})
+    out = results(tmp_path / "out", cat="i 0.9 1 1 9 9\n", wild_cat="i 0.9 20 20 40 40\n")
+    assert scoring.voc_detection(root, "test", out).value == pytest.approx(100)
+
+
+def test_classification_leaves_difficult_images_out_and_puts_missing_ones_last(voc: Path, tmp_path: Path) -> None:
+    write_image(voc, "000003", [object_xml("dog", (1, 1, 9, 9), difficult=1)])
+    write_sets(voc, {"test": ["000001", "000002", "000003"]})
+    out = results(tmp_path / "out", cat="000001 0.1\n000002 0.2\n000003 0.15\n", dog="000003 0.9\n000002 0.8\n")
+    score = scoring.voc_classification(voc, "test", out)
+    # Cats: 000002 right, 000003 wrong, 000001 right: precision 1 at recall 1/2, 2/3 at 1. Dogs: 000003 is difficult, 000002 right,
+    # 000001 is missing and comes last.
+    assert score.per_class["cat"] == pytest.approx(100 * (6 + 5 * 2 / 3) / 11)
+    assert score.per_class["dog"] == pytest.approx(100)
+    assert any("1 results are missing" in note for note in score.notes)
+
+
+def test_actions_are_of_persons(tmp_path: Path) -> None:
+    root = tmp_path / "VOC2012"
+    for name in "pq":
+        write_image(root, name, [object_xml("person", (1, 1, 9, 9)), object_xml("person", (20, 1, 40, 9))])
+    write_sets(root, {"val": ["p", "q"]})
+    write_sets(root, {"val": ["p 1", "p 2", "q 1", "q 2"], "running_val": ["p 1 1", "p 2 -1", "q 1 1", "q 2 0"]}, "Action")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "comp9_action_val_running.txt").write_text("p 1 0.9\np 2 0.8\nq 1 0.7\nq 2 0.95\n")
+    score = scoring.voc_action(root, "val", out)
+    # q 2 counts neither way; then right, wrong, right: 1/2 * 1 + 1/2 * 2/3.
+    assert score.per_class["running"] == pytest.approx(100 * (0.5 + 0.5 * 2 / 3))
+    assert score.metric == "map_voc10"
+    assert score.num == 4
+
+
+def test_holidays_leaves_the_query_out_of_its_own_ranking(tmp_path: Path) -> None:
+    ranking = tmp_path / "ranking.dat"
+    ranking.write_text("100000.jpg 0 100000.jpg 1 100100.jpg 2 100001.jpg\n100100.jpg 0 100100.jpg 1 100101.jpg 2 100000.jpg\n")
+    score = scoring.holidays(ranking)
+    # First query: its one right image stands second once it is left out: (0 / 1 + 1 / 2) / 2. Second: first.
+    assert score.per_class == {"100000": pytest.approx(25), "100100": pytest.approx(100)}
+    assert score.value == pytest.approx(62.5)
+    images = tmp_path / "images.txt"
+    images.write_text("100000.jpg\n100001.jpg\n100002.jpg\n100100.jpg\n100101.jpg\n")
+    assert scoring.holidays(ranking, images).per_class["100000"] == pytest.approx(12.5)  # another right one was not found
+
+
+def test_oxford_skips_junk_before_ranking(tmp_path: Path) -> None:
+    truth = tmp_path / "gt"
+    truth.mkdir()
+    for kind, text in (("query", "oxc1_a 1 2 3 4\n"), ("good", "g\n"), ("ok", "o\n"), ("junk", "j\n")):
+        (truth / f"hall_1_{kind}.txt").write_text(text)
+    folder = tmp_path / "ranked"
+    folder.mkdir()
+    (folder / "hall_1.txt").write_text("j\ng\nx\no\n")
+    score = scoring.oxford(truth, folder)
+    # g first: 1/2 * (1 + 1) / 2; x wrong; o third: 1/2 * (1/2 + 2/3) / 2.
+    assert score.value == pytest.approx(100 * (0.5 + 0.5 * (1 / 2 + 2 / 3) / 2))
+    (folder / "hall_1.txt").rename(folder / "hall_2.txt")
+    with pytest.raises(BadDataError, match="no ranking of the query hall_1"):
+        scoring.oxford(truth, folder)
+
+
+def test_ukbench_counts_the_query_itself(tmp_path: Path) -> None:
+    ranking = tmp_path / "r.txt"
+    ranking.write_text("0 0 1 9 2 3\nukbench00004.jpg ukbench00004.jpg ukbench00005.jpg ukbench00006.jpg ukbench00007.jpg\n")
+    score = scoring.ukbench(ranking)
+    assert score.per_class == {"0": 3, "4": 4}
+    assert (score.metric, score.value, score.unit) == ("ns_score", 3.5, "score")
+    assert score.others == {"recall_at_4": pytest.approx(87.5)}
+
+
+def test_top_k_of_text_and_of_arrays(tmp_path: Path) -> None:
+    labels, scores = tmp_path / "labels.txt", tmp_path / "scores.csv"
+    labels.write_text("0\n2\n1\n")
+    scores.write_text("0.5,0.3,0.2\n0.5,0.3,0.4\n0.1,0.8,0.1\n")
+    score = scoring.top_k(labels, scores)
+    assert score.value == pytest.approx(200 / 3)
+    assert score.per_class == {"0": 100, "1": 100, "2": 0}
+    np.save(tmp_path / "scores.npy", np.loadtxt(scores, delimiter=","))
+    assert scoring.top_k(labels, tmp_path / "scores.npy").value == score.value
+    with pytest.raises(UsageError, match="k = 7"):
+        scoring.top_k(labels, scores, 7)
+    labels.write_text("0\n3\n1\n")
+    with pytest.raises(BadDataError, match="labels that are not 0 to 2"):
+        scoring.top_k(labels, scores)
+    labels.write_text("0\n")
+    with pytest.raises(BadDataError, match="1 labels"):
+        scoring.top_k(labels, scores)
+
+
+def test_rankings_survive_being_written(tmp_path: Path) -> None:
+    given = [Ranking(query="a.jpg", found=("b.jpg", "c.jpg")), Ranking(query="d.jpg", found=("e.jpg",))]
+    write_rankings(tmp_path / "r.dat", given)
+    assert read_rankings(tmp_path / "r.dat") == given
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("", "is empty"), ("a\n", "'a' has no ranking"), ("a b\na c\n", "ranks the query 'a' twice")]
+)
+def test_what_is_wrong_with_a_ranking_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "r.txt").write_text(text)
+    with pytest.raises(BadDataError, match=message):
+        read_rankings(tmp_path / "r.txt")

@@ -1,0 +1,306 @@
+"""detect(): it learns, it freezes, it resumes, it is tuned on validation images, and it adapts without labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny import dusk_store, same_weights, scenes_folder, scenes_store, weights_of
+
+import seedbed as sb
+from seedbed.base.errors import UsageError
+from seedbed.models.backbone import Backbone
+from seedbed.models.feature_maps import FeatureMaps, nominal_stride, pyramid_maps, single_map
+from seedbed.models.tails import tail_of
+from seedbed.models.zoo import BACKBONES
+from seedbed.readout.detector import Anatomy, Detector
+from seedbed.tasks.catalogue.detection import Detection
+from seedbed.tasks.detection import DetectionTask
+from seedbed.transfers.detecting import DetectorTrainer, adapt_norms, find
+from seedbed.transfers.methods import METHODS, Context
+from seedbed.transfers.methods.detect import Detect
+
+SMALL = {"short_px": 48, "long_px": 64, "head_dim": 32, "regions": 16, "proposals": 40}
+QUICK = replace(Detect(), iterations=4, batch_size=2, learning_rates=(0.02,), **SMALL)
+
+
+def backbone(call: str = "small(width=4)", size_px: int = 32) -> Backbone:
+    return BACKBONES.make(call).build(["a", "b"], size_px)
+
+
+@pytest.fixture(scope="module")
+def task() -> DetectionTask:
+    return Detection().load(scenes_store(), 0)
+
+
+@pytest.fixture(scope="module")
+def dusk() -> DetectionTask:
+    return Detection().load(dusk_store(), 0)
+
+
+def trainer(task: DetectionTask, method: Detect = QUICK, **others: Any) -> DetectorTrainer:
+    how = {"backbone": backbone(), "anatomy": method.anatomy(), "settings": method.settings(), "seed": 0, "device": "cpu"}
+    return DetectorTrainer(task=task, **{**how, **others})
+
+
+def test_it_learns_to_find_what_is_easy_to_find(task: DetectionTask) -> None:
+    """Bright squares and dark bars on noise; 120 steps on twelve pictures find most of them in six others."""
+    method = replace(QUICK, iterations=120, batch_size=4, learning_rates=(0.1,))
+    measured = method.run(backbone("small(width=8)"), task, Context(seed=0))
+    assert measured.metrics["map_voc10"] > 60
+    assert measured.facts["per_class"]["square"] > 60  # pyright: ignore[reportIndexIssue]
+    floor = replace(method, iterations=1).run(backbone("small(width=8)"), task, Context(seed=0))
+    assert floor.metrics["map_voc10"] < measured.metrics["map_voc10"] - 30
+
+
+def test_boxes_are_told_in_pixels_of_the_image_as_found(task: DetectionTask) -> None:
+    """A detector trained at half the size finds squares of 20 px where they are: their middles lie in the image, not in a quarter of it."""
+    method = replace(QUICK, iterations=80, batch_size=4, learning_rates=(0.1,), short_px=36, long_px=48)
+    found = method.run(backbone("small(width=8)"), task, Context(seed=0)).predictions
+    best = found["detections.corners"][found["detections.scores"] > 0.5]
+    assert len(best)
+    sides = best[:, 2:] - best[:, :2]
+    assert 10 < np.median(sides[:, 0]) < 30
+    assert best.max() > 40
+
+
+def test_the_learning_rate_is_chosen_on_validation_images(task: DetectionTask) -> None:
+    model, facts = trainer(task, replace(QUICK, learning_rates=(0.02, 1e-6))).tune()
+    assert set(facts["validation_map_voc07"]) == {"0.02", "1e-06"}
+    assert facts["num_train"] == len(task.train)
+    tried = {float(rate): value for rate, value in facts["validation_map_voc07"].items()}
+    assert tried[facts["learning_rate"]] == max(tried.values())
+    assert model.classes == ("bar", "square")
+    _, alone = trainer(task).tune()
+    assert alone["num_train"] == len(task.train) + len(task.validation)  # one rate chooses nothing
+
+
+def test_test_boxes_are_refused_before_scoring(task: DetectionTask, dusk: DetectionTask) -> None:
+    with pytest.raises(AssertionError, match="scoring alone"):
+        task.boxes(task.test[:1])
+    assert dusk.unlabelled is not None
+    assert dusk.in_domain is not None
+    for rows in (dusk.unlabelled, dusk.in_domain):
+        with pytest.raises(AssertionError):
+            dusk.boxes(rows[:1])
+
+
+def test_the_first_stages_stay_as_they_are(task: DetectionTask) -> None:
+    before = weights_of(backbone().module)
+    after = weights_of(trainer(task, replace(QUICK, frozen_stages=2)).train(task.train, 0.05).backbone.module)
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert moved == {"stage3", "stage4"}
+
+
+def test_batch_norm_rests_if_it_is_told_to(task: DetectionTask) -> None:
+    rested = trainer(task, replace(QUICK, batch_norm="rests")).train(task.train, 0.05).backbone.module
+    learnt = trainer(task).train(task.train, 0.05).backbone.module
+    means = {name: t for name, t in backbone().module.state_dict().items() if name.endswith("running_mean")}
+    assert all(torch.equal(t, rested.state_dict()[name]) for name, t in means.items())
+    assert not all(torch.equal(t, learnt.state_dict()[name]) for name, t in means.items())
+
+
+def test_a_training_that_was_cut_off_goes_on_exactly(task: DetectionTask, tmp_path: Path) -> None:
+    method = replace(QUICK, iterations=6)
+    whole = trainer(task, method).train(task.train, 0.02)
+
+    class CutError(Exception):
+        pass
+
+    def cut(progress: Any) -> None:
+        raise CutError
+
+    at = lambda name: tmp_path / f"{name}.safetensors"  # noqa: E731
+    broken = trainer(task, method, unfinished=at)
+    real = broken.scenes(task.train)
+    from seedbed.models import resume
+
+    class Once(resume.Checkpoint):
+        def is_due(self) -> bool:
+            return True
+
+    import seedbed.transfers.detecting as detecting
+
+    kept, detecting.Checkpoint = detecting.Checkpoint, Once
+    calls = {"n": 0}
+    begin = real.begin
+
+    def counted(which: Any) -> Any:
+        calls["n"] += 1
+        if calls["n"] > 4:
+            raise CutError
+        return begin(which)
+
+    real.begin = counted  # type: ignore[method-assign]
+    try:
+        with pytest.raises(CutError):
+            broken.train(task.train, 0.02)
+    finally:
+        detecting.Checkpoint = kept
+    assert at("0.02").is_file()
+    resumed = trainer(task, method, unfinished=at).train(task.train, 0.02)
+    assert same_weights(weights_of(whole.detector), weights_of(resumed.detector))
+
+
+def test_one_map_or_a_pyramid() -> None:
+    net = backbone("resnet18(stem='small')", 32)
+    assert nominal_stride(single_map(net)) <= 16
+    strides = [nominal_stride(layer) for layer in pyramid_maps(net)]
+    assert strides == sorted(set(strides))
+    assert len(strides) >= 2
+    with pytest.raises(UsageError, match="is no map"):
+        single_map(net, net.penultimate)
+    with pytest.raises(UsageError, match="pyramid needs two or more"):
+        pyramid_maps(replace(net, layers=net.layers[:1]))
+
+
+@pytest.mark.parametrize("feature", ["c4", "c5", "fpn", "stage2"])
+def test_every_way_of_reading_maps_gives_a_detector(feature: str) -> None:
+    detector = Detector(backbone(), Anatomy(feature=feature, **SMALL), 2)
+    images = [torch.zeros(3, 48, 64, dtype=torch.uint8), torch.zeros(3, 40, 30, dtype=torch.uint8)]
+    detector.eval()
+    with torch.inference_mode():
+        found = detector(images)
+    assert len(found) == 2
+    for image, one in zip(images, found, strict=True):
+        assert one["boxes"].shape == (len(one["scores"]), 4)
+        assert (one["boxes"][:, 2] <= image.shape[2]).all()
+        assert (one["boxes"][:, 3] <= image.shape[1]).all()
+
+
+def test_the_head_never_runs_and_any_size_will_do() -> None:
+    """AlexNet for small images ends in layers that want one size; its maps do not."""
+    net = backbone("alexnet(stem='small')", 32)
+    maps = FeatureMaps(net.module, [single_map(net)]).eval()
+    with torch.inference_mode():
+        assert maps(torch.zeros(1, 3, 48, 80))[0].shape[2:] == (6, 10)
+        same = maps(torch.ones(1, 3, 32, 32))[0]
+        caught: list[torch.Tensor] = []
+        handle = single_map(net).hook(net.module, lambda output: caught.append(output.clone()))
+        net.module.eval()(torch.ones(1, 3, 32, 32))
+        handle.remove()
+    assert torch.allclose(same, caught[0].clamp_min(0))
+
+
+def test_the_networks_own_layers_may_judge_the_regions() -> None:
+    net = backbone("alexnet(stem='small')", 32)
+    tail = tail_of(net)
+    assert (tail.side, tail.dim) == (4, 1024)
+    pieces = torch.rand(3, 256, 4, 4)
+    tail.module.eval()
+    expected = net.module.get_submodule("classifier")[:-1].eval()(pieces.flatten(1))  # pyright: ignore[reportIndexIssue]
+    assert torch.equal(tail.module(pieces), expected)
+    detector = Detector(net, Anatomy(box_head="own", **SMALL), 2)
+    assert torch.equal(detector.heads.box_head[2].weight, net.module.get_submodule("classifier.1").weight)  # pyright: ignore
+    with pytest.raises(UsageError, match="no fully connected layers"):
+        replace(QUICK, box_head="own").check(backbone())
+
+
+def test_the_drop_between_domains_is_told_with_the_score_in_the_own(dusk: DetectionTask) -> None:
+    assert dusk.classes == ("bar", "square")
+    method = replace(QUICK, iterations=60, batch_size=4, learning_rates=(0.1,))
+    measured = method.run(backbone("small(width=8)"), dusk, Context(seed=0))
+    own, drop = measured.facts["in_domain"], measured.facts["drop"]
+    assert own == pytest.approx(measured.metrics["map_voc07"] + drop)  # pyright: ignore[reportOperatorIssue]
+    assert measured.num_test == 6
+    assert drop > 0  # pyright: ignore[reportOperatorIssue]  # three times darker: it must cost something
+
+
+def test_adaptive_batch_norm_takes_the_statistics_of_the_new_domain(dusk: DetectionTask) -> None:
+    made = trainer(dusk)
+    model = made.train(dusk.train, 0.02)
+    assert dusk.unlabelled is not None
+    scenes = made.scenes(dusk.unlabelled)
+    before = {n: t.clone() for n, t in model.detector.state_dict().items()}
+    assert adapt_norms(model, scenes) == 4
+    after = model.detector.state_dict()
+    changed = {n for n in before if not torch.equal(before[n], after[n]) and not n.endswith("num_batches_tracked")}
+    assert changed == {n for n in before if n.endswith(("running_mean", "running_var"))}
+    # By hand: the mean of the first convolution's pooled output over the images, batch by batch.
+    stage = model.detector.maps.network.get_submodule("stage1")
+    means = []
+    with torch.inference_mode():
+        for _, images in scenes.plain(4):
+            shown = model.detector.shown(images).tensors
+            means.append(stage.pool(stage.conv(shown)).mean((0, 2, 3)))  # pyright: ignore
+    assert torch.allclose(torch.stack(means).mean(0), after["maps.network.stage1.norm.running_mean"], atol=1e-5)
+
+
+def test_aligned_features_train_on_both_domains(dusk: DetectionTask) -> None:
+    plain = trainer(dusk).train(dusk.train, 0.02)
+    aligned = trainer(dusk, replace(QUICK, adapt="align", align_weight=1.0)).train(dusk.train, 0.02)
+    assert not same_weights(weights_of(plain.backbone.module), weights_of(aligned.backbone.module))
+
+
+def test_what_needs_two_domains_says_so(task: DetectionTask) -> None:
+    with pytest.raises(UsageError, match="images of another") as caught:
+        replace(QUICK, adapt="align").run(backbone(), task, Context())
+    assert "labelled=" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("iterations=0", "at least 1"),
+        ("learning_rates=[]", "positive"),
+        ("drops=[1.5]", "shares of the iterations"),
+        ("short_px=500, long_px=400", "the short one first"),
+        ("anchors=[3.0]", "shares of short_px"),
+        ("nms=1.0", "lies in"),
+        ("feature=3", "feature"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        METHODS.make(f"detect({settings})")
+
+
+def test_too_many_frozen_stages_are_refused_before_training() -> None:
+    with pytest.raises(UsageError, match="has 4 besides its head"):
+        replace(QUICK, frozen_stages=9).check(backbone())
+
+
+def test_a_detector_comes_back_from_its_folder_and_predicts(tmp_path: Path) -> None:
+    method = "detect(iterations=60, batch_size=4, learning_rates=[0.1], short_px=48, long_px=64, head_dim=32)"
+    folder = scenes_folder()
+    measured = sb.transfer(backbone("small(width=8)"), str(folder), method, out=tmp_path / "model", workspace=tmp_path / "ws")
+    model = sb.load(tmp_path / "model", device="cpu")
+    pictures = sorted((folder / "JPEGImages").iterdir())[-3:]
+    first, again = (sb.predict(m, pictures, above=0.3) for m in (measured.model, model))
+    assert [one.boxes for one in first] == [one.boxes for one in again]
+    assert any(one.boxes for one in first)
+    for one in first:
+        assert one.boxes is not None
+        scores = [box.probability for box in one.boxes]
+        assert scores == sorted(scores, reverse=True)
+        assert all(0.3 <= s <= 1 for s in scores)
+    drawn = tmp_path / "drawn"
+    sb.predict(model, pictures, above=0.3, out=drawn)
+    assert sorted(p.stem for p in drawn.iterdir()) == [p.stem for p in pictures]
+    with pytest.raises(UsageError, match="cannot be exported"):
+        sb.export(model, tmp_path / "model.onnx")
+
+
+def test_a_damaged_detector_says_so(tmp_path: Path) -> None:
+    from seedbed.base.errors import BadDataError
+
+    method = "detect(iterations=1, batch_size=1, learning_rates=[0.1], short_px=32, long_px=48, head_dim=8)"
+    sb.transfer(backbone(), str(scenes_folder()), method, out=tmp_path / "model", workspace=tmp_path / "ws")
+    (tmp_path / "model" / "detector.safetensors").write_bytes(b"nothing")
+    with pytest.raises(BadDataError, match="cannot be used"):
+        sb.load(tmp_path / "model", device="cpu")
+
+
+def test_finding_is_the_same_whatever_the_batch(task: DetectionTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = trainer(task)
+    model = made.train(task.train, 0.02)
+    scenes = made.scenes(task.test)
+    one = find(model, scenes)
+    monkeypatch.setattr("seedbed.transfers.detecting._AT_ONCE", 1)
+    other = find(model, scenes)
+    assert np.array_equal(one.images, other.images)
+    assert np.allclose(one.scores, other.scores, atol=1e-5)
