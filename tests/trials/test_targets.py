@@ -1,0 +1,157 @@
+"""A study of several kinds of tasks: each target by the methods that can do it, verdicts on average precision, and a page for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import scenes_folder
+
+from seedbed.base.artifacts import Workspace
+from seedbed.base.errors import UsageError
+from seedbed.metrics.average_precision import Decisions
+from seedbed.trials.plan import make_plan
+from seedbed.trials.results import Results
+from seedbed.trials.study import Study
+from seedbed.verdicts.questions import answer
+from seedbed.verdicts.scores import NUM_RESAMPLES
+from seedbed.writeup.html import render
+
+METHODS = {
+    "detect": "detect(iterations=8, batch_size=2, learning_rates=[0.05], short_px=32, long_px=48, head_dim=8)",
+    "probe": "probe(c=[1.0])",
+    "retrieve": "retrieve(dim=8)",
+}
+
+
+def study_in(folder: Path, **changes: object) -> Study:
+    given = {
+        "name": "kinds",
+        "source": "toy(per_class=6)",
+        "size_px": 16,
+        "arms": {"all": "", "random": {"init": "random"}},
+        "reference": "random",
+        "targets": {
+            "boxes": str(scenes_folder()),
+            "kinds": f"voc({str(scenes_folder())!r}, task='classification')",
+            "numbers": "digits()",
+        },
+        "methods": METHODS,
+        "seeds": 2,
+        "backbone": "small(width=4)",
+        "images_seen": 256,
+        "folder": folder,
+    }
+    return Study(**{**given, **changes})  # pyright: ignore[reportArgumentType]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    folder = tmp_path_factory.mktemp("kinds")
+    return study_in(folder).run(executor="inline", workspace=folder / "ws")
+
+
+def test_each_target_by_the_methods_that_can_do_it(results: Results) -> None:
+    primary = {(o.target, o.method): o.metric for o in results.outcomes if o.primary and o.target != "source"}
+    assert primary == {
+        ("boxes", "detect"): "map_voc07",
+        ("kinds", "probe"): "map_voc07",
+        ("numbers", "probe"): "top1",
+        ("numbers", "retrieve"): "map_retrieval",
+    }
+    assert results.num_failed == 0
+    assert {o.num_test for o in results.outcomes if o.target == "boxes"} == {6}
+
+
+def test_verdicts_on_average_precision_speak_of_new_images_too(results: Results) -> None:
+    answers = {(a.target, a.method): a for a in answer(results)}
+    found = answers["boxes", "detect"]
+    assert found.interval is not None
+    assert found.interval_seeds is not None
+    width = lambda ends: ends[1] - ends[0]  # noqa: E731
+    assert width(found.interval) >= width(found.interval_seeds)
+    by_arm = {
+        arm: [o.value for o in results.outcomes if o.primary and o.target == "boxes" and o.arm == arm] for arm in ("all", "random")
+    }
+    assert found.difference == pytest.approx(np.mean(by_arm["all"]) - np.mean(by_arm["random"]))
+    assert found.metric == "map_voc07"
+
+
+def test_the_share_of_the_images_is_a_bootstrap_of_the_metric(results: Results) -> None:
+    """By hand: the spread of the difference over resamples of the six test images, the same ones for both arms."""
+    from seedbed.verdicts.families import families, scores_of
+    from seedbed.verdicts.pairs import Pair
+
+    family = next(f for f in families(results) if f.target == "boxes")
+    scores, _ = scores_of(results, family, [Pair(arm="all", reference="random")])
+    outcomes = {arm: family.rows[arm] for arm in ("all", "random")}
+    generator = np.random.default_rng(0)
+    expected = {arm: [] for arm in outcomes}
+    for _ in range(NUM_RESAMPLES):
+        drawn = generator.integers(6, size=6)
+        for arm, rows in outcomes.items():
+            values = []
+            for outcome in rows:
+                decisions = results.decisions(outcome)
+                assert isinstance(decisions, Decisions)
+                order = np.argsort(results.predictions(outcome)["ids"], kind="stable")
+                values.append(decisions.mean("voc07", order[drawn]))
+            expected[arm].append(np.mean(values))
+    for arm in outcomes:
+        assert np.allclose(scores[arm].bootstrap_means(), expected[arm])
+
+
+def test_the_page_shows_what_was_found(results: Results) -> None:
+    page = render(results, answer(results))
+    assert "What was found on the targets" in page
+    for words in (
+        "boxes, detect",
+        "kinds, probe",
+        "numbers, retrieve",
+        "Average precision of each class",
+        "Precision against recall",
+    ):
+        assert words in page
+    assert page.count("data:image/jpeg;base64,") == 4  # detections of two arms, rankings of two arms
+    assert "numbers, probe</h3>" not in page.partition("What was found on the targets")[2].partition("</section>")[0]
+    assert "mean average precision (VOC 2007)" in page
+
+
+def test_a_margin_of_a_score_is_in_its_own_unit(tmp_path: Path) -> None:
+    study = study_in(tmp_path)
+    assert study.margin_of("map_voc07") == 1.0
+    assert study.margin_of("ns_score") == 0.04
+    assert study_in(tmp_path, margin=0.5).margin_of("ns_score") == 0.5
+
+
+def test_a_method_that_fits_no_target_and_a_target_that_no_method_fits_are_refused(tmp_path: Path) -> None:
+    place = Workspace(tmp_path / "ws")
+    with pytest.raises(UsageError, match=r"\[methods\] detect: .* no target"):
+        make_plan(study_in(tmp_path, targets={"numbers": "digits()"}), place)
+    with pytest.raises(UsageError, match=r"\[targets\] boxes: .*detection") as caught:
+        make_plan(study_in(tmp_path, methods={"probe": "probe()"}), place)
+    assert "detect()" in caught.value.hint
+    with pytest.raises(UsageError, match="goes with images of one label"):
+        make_plan(study_in(tmp_path, targets={"boxes": f"voc({str(scenes_folder())!r}, train_per_class=3)"}), place)
+
+
+def test_unfinished_trainings_of_a_detector_are_cleared_away(results: Results) -> None:
+    left = results.plan.workspace.root / "unfinished"
+    assert not left.exists() or not list(left.iterdir())
+
+
+def test_adding_a_method_changes_no_key(tmp_path: Path, results: Results) -> None:
+    more = study_in(
+        results.study.folder,
+        methods={**METHODS, "knn": "probe(readout='knn')"},
+        targets={
+            "numbers": "digits()",
+        },
+    )
+    with pytest.raises(UsageError, match="no target"):
+        make_plan(more, results.plan.workspace)
+    again = make_plan(
+        study_in(results.study.folder, methods={**METHODS, "ridge": "probe(readout='ridge')"}), results.plan.workspace
+    )
+    assert {c.key for c in results.plan.cells} <= {c.key for c in again.cells}
