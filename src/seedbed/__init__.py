@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         predict,
         pretrain,
         report,
+        score,
         similar,
         transfer,
     )
@@ -59,6 +60,7 @@ _PLACES = {
     "predict": "seedbed.api",
     "pretrain": "seedbed.api",
     "report": "seedbed.api",
+    "score": "seedbed.api",
     "similar": "seedbed.api",
     "transfer": "seedbed.api",
 }
@@ -86,6 +88,7 @@ __all__ = [
     "predict",
     "pretrain",
     "report",
+    "score",
     "similar",
     "transfer",
 ]

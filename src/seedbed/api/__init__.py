@@ -7,6 +7,7 @@ from seedbed.api.advising import advise
 from seedbed.api.data import open_store, pack, rows_of
 from seedbed.api.networks import codes, open_for, pretrain
 from seedbed.api.own import audit, transfer
+from seedbed.api.scoring import score
 from seedbed.api.studies import answers, ask, findings, report
 from seedbed.api.trained import export, load, predict, similar
 
@@ -26,6 +27,7 @@ __all__ = [
     "pretrain",
     "report",
     "rows_of",
+    "score",
     "similar",
     "transfer",
 ]

@@ -6,65 +6,55 @@ In: parsed options. Out: (document, exit status).
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import Any
 
 from seedbed.verbs.speech import Result, say, show_rows
 
-if TYPE_CHECKING:
-    from seedbed.tasks.scoring import Score
-
 _SHOWN = 30
 _SIGNS = {"percent": " %", "score": " of 4"}
+_OF = {"voc-action": "persons", "holidays": "queries", "oxford": "queries", "ukbench": "queries"}
 
 
 def voc_detection(options: Namespace) -> Result:
-    from seedbed.tasks import scoring
-
-    return _told(options, scoring.voc_detection(options.truth, options.image_set, options.results, options.ap))
+    return _told(options, "voc-detection", truth=options.truth, image_set=options.image_set, results=options.results, ap=options.ap)
 
 
 def voc_classification(options: Namespace) -> Result:
-    from seedbed.tasks import scoring
-
-    return _told(options, scoring.voc_classification(options.truth, options.image_set, options.results, options.ap))
+    return _told(
+        options, "voc-classification", truth=options.truth, image_set=options.image_set, results=options.results, ap=options.ap
+    )
 
 
 def voc_action(options: Namespace) -> Result:
-    from seedbed.tasks import scoring
-
-    return _told(options, scoring.voc_action(options.truth, options.image_set, options.results, options.ap))
+    return _told(options, "voc-action", truth=options.truth, image_set=options.image_set, results=options.results, ap=options.ap)
 
 
 def holidays(options: Namespace) -> Result:
-    from seedbed.tasks import scoring
-
-    return _told(options, scoring.holidays(options.ranking, options.images))
+    return _told(options, "holidays", ranking=options.ranking, images=options.images)
 
 
 def oxford(options: Namespace) -> Result:
-    from seedbed.tasks import scoring
-
-    return _told(options, scoring.oxford(options.truth, options.ranking))
+    return _told(options, "oxford", truth=options.truth, ranking=options.ranking)
 
 
 def ukbench(options: Namespace) -> Result:
-    from seedbed.tasks import scoring
-
-    return _told(options, scoring.ukbench(options.ranking))
+    return _told(options, "ukbench", ranking=options.ranking)
 
 
 def top_k(options: Namespace) -> Result:
-    from seedbed.tasks import scoring
-
-    return _told(options, scoring.top_k(options.labels, options.scores, options.k))
+    return _told(options, "top-k", labels=options.labels, scores=options.scores, k=options.k)
 
 
-def _told(options: Namespace, score: Score) -> Result:
-    say(options, f"{score.metric}: {score.value:.2f}{_SIGNS[score.unit]} on {score.num:,}")
+def _told(options: Namespace, metric: str, **files: Any) -> Result:
+    from seedbed import api
+
+    score = api.score(metric, **files)
+    say(options, f"{score.metric}: {score.value:.2f}{_SIGNS[score.unit]} on {score.num:,} {_OF.get(metric, 'images')}")
     say(options, *(f"{name}: {value:.2f}" for name, value in score.others.items()), *score.notes)
-    rows = [{"of": name, score.metric: value} for name, value in score.per_class.items()]
+    what = "query" if _OF.get(metric) == "queries" else "class"
+    rows = [{what: name, score.metric: value} for name, value in score.per_class.items()]
     if rows:
-        show_rows(options, f"each of {len(rows):,}:", rows[:_SHOWN])
+        show_rows(options, f"of each {what}:", rows[:_SHOWN])
     if len(rows) > _SHOWN:
         say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
     document = {
