@@ -289,18 +289,18 @@ def _voc10(p: argparse.ArgumentParser) -> None:
 _RANKING = "a file with a line for each query (query, then what was found), or a folder with a file for each"
 
 
-def _holidays(p: argparse.ArgumentParser) -> None:
+def _ranking(p: argparse.ArgumentParser) -> None:
     p.add_argument("ranking", metavar="RANKING", help=_RANKING)
+
+
+def _holidays(p: argparse.ArgumentParser) -> None:
+    _ranking(p)
     p.add_argument("--images", metavar="P", help="all images: a list, or their folder (default: those that the rankings name)")
 
 
 def _oxford(p: argparse.ArgumentParser) -> None:
     p.add_argument("truth", metavar="GROUNDTRUTH", help="the folder of the files *_query.txt, *_good.txt, *_ok.txt, *_junk.txt")
-    p.add_argument("ranking", metavar="RANKING", help=_RANKING)
-
-
-def _ukbench(p: argparse.ArgumentParser) -> None:
-    p.add_argument("ranking", metavar="RANKING", help=_RANKING)
+    _ranking(p)
 
 
 def _top_k(p: argparse.ArgumentParser) -> None:
@@ -387,7 +387,7 @@ _SCORES: tuple[tuple[str, str, str, Add], ...] = (
     ("voc-action", "PASCAL VOC actions: lines image object score", "scoring:voc_action", _voc10),
     ("holidays", "INRIA Holidays: mean average precision of rankings", "scoring:holidays", _holidays),
     ("oxford", "Oxford and Paris: mean average precision of rankings", "scoring:oxford", _oxford),
-    ("ukbench", "UKBench: N-S score of rankings", "scoring:ukbench", _ukbench),
+    ("ukbench", "UKBench: N-S score of rankings", "scoring:ukbench", _ranking),
     ("top-k", "top-1 or top-5 accuracy of class scores", "scoring:top_k", _top_k),
 )
 _STUDY_VERBS: tuple[tuple[str, str, str, Add], ...] = (

@@ -78,7 +78,7 @@ def test_a_target_says_where_its_labels_come_from() -> None:
     from pathlib import Path
 
     data = read_target("folder('night/', labelled='day/', metric='mean_class_accuracy')", "night", Path())
-    assert data.task == "adaptation(metric='mean_class_accuracy')"
+    assert str(data.one_label()) == "adaptation(metric='mean_class_accuracy')"
     assert data.data == {"labelled": "day/", "target": "folder('night/')"}
     with pytest.raises(UsageError, match="goes with neither"):
         read_target("folder('night/', labelled='day/', train_per_class=5)", "night", Path())

@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from seedbed.readout.alignment import coral
 from seedbed.readout.linear import fit_linear
-from seedbed.transfers.methods.adapt import _Adversarial, _Both, _Pairs, _Reversed, _with_codes
+from seedbed.transfers.methods.adapt import _Adversarial, _Both, _Pairs, _with_codes
+from seedbed.transfers.reversal import Reversed
 
 
 class _Fixed:
@@ -39,7 +40,7 @@ def _batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def test_the_reversal_is_the_identity_whose_gradient_comes_back_reversed() -> None:
     codes = torch.randn(4, 3, requires_grad=True)
-    out = _Reversed.apply(codes, 0.3)
+    out = Reversed.apply(codes, 0.3)
     assert torch.equal(out, codes)
     out.sum().backward()
     assert torch.allclose(codes.grad, torch.full_like(codes, -0.3))

@@ -22,10 +22,9 @@ def score(metric: str, **files: str | os.PathLike[str] | int | None) -> Score:
 
     Args:
         metric: and the files that it takes:
-            "voc-detection", "voc-classification", "voc-action": truth (a folder of VOC), image_set, results (a folder of PASCAL result files
-            `*_<class>.txt`), ap ("voc07" or "voc10");
-            "holidays": ranking, images (all images, a list or a folder); "oxford": truth, ranking; "ukbench": ranking;
-            "top-k": labels, scores (text or .npy), k (1 or 5).
+            "voc-detection", "voc-classification", "voc-action": truth (a folder of VOC), image_set, results (a folder of PASCAL
+            result files `*_<class>.txt`), ap ("voc07" or "voc10"); "holidays": ranking, images (all images, a list or a folder);
+            "oxford": truth, ranking; "ukbench": ranking; "top-k": labels, scores (text or .npy), k (1 or 5).
 
     Returns:
         Score: `.metric`, `.value`, `.unit`, `.per_class`, `.others`, `.num`, `.notes`.

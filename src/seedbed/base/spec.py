@@ -88,7 +88,7 @@ _LATER = "later"
 
 
 def later(default: Any) -> Any:
-    """The field of a setting that was added to a class later: at its default it changes no fingerprint, so that no finished work is lost."""
+    """The field of a setting that was added later: at its default it changes no fingerprint, so that no finished work is lost."""
     return dataclasses.field(default=default, metadata={_LATER: True})
 
 

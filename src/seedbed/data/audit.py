@@ -68,12 +68,14 @@ def audit_store(store: Store, against: Store | None = None, on_progress: duplica
     groups = _groups(len(described), pairs)
     ids, leaves, splits = store.ids, store.leaves, store.splits
     name = lambda rows: [str(ids[row]) for row in rows]  # noqa: E731
-    sizes = np.bincount(leaves, minlength=len(store.classes))
+    classes, sizes = store.classes, store.class_sizes()
+    if store.annotated == "relevance":  # queries and answers: no classes to count
+        classes, sizes = ("images",), np.array([store.num_images])
     return Audit(
         num_images=store.num_images,
-        class_sizes={c: int(n) for c, n in zip(store.classes, sizes, strict=True)},
+        class_sizes={c: int(n) for c, n in zip(classes, sizes, strict=True)},
         unreadable=_unreadable(store),
-        tiny_classes=[c for c, n in zip(store.classes, sizes, strict=True) if n < TINY],
+        tiny_classes=[c for c, n in zip(classes, sizes, strict=True) if n < TINY],
         duplicate_groups=[name(g) for g in groups],
         across_splits=[name(g) for g in groups if len(set(splits[g].tolist())) > 1],
         across_classes=[name(g) for g in groups if len(set(leaves[g].tolist())) > 1],

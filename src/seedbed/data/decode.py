@@ -43,7 +43,7 @@ def decode(data: bytes, size_px: int, fit: Fit = "crop") -> tuple[np.ndarray, in
 
 
 def decode_whole(data: bytes, short_px: int, long_px: int, *, upright: bool = False) -> tuple[np.ndarray, int, int]:
-    """The whole image as uint8 [h, w, 3], its shorter side `short_px`, or less where the longer would exceed `long_px`; and its size as found.
+    """The whole image as uint8 [h, w, 3], its shorter side `short_px`, or less where the longer would exceed `long_px`; width and height.
 
     Its orientation tag is looked at only if it is to be `upright`: boxes are px of the file as it lies there. Raises ValueError
     with a reason.

@@ -26,7 +26,7 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.paths import expanded
-from seedbed.data.annotations import NO_LABEL, Annotations, read_annotations
+from seedbed.data.annotations import NO_LABEL, Annotations, Boxes, Marks, read_annotations
 from seedbed.data.hierarchies import open_hierarchy, placed
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.source import SPLITS
@@ -180,6 +180,19 @@ class Store:
             raise BadDataError(
                 f"the store {self.path} is damaged: {ANNOTATIONS}: {error}", "Remove it, and pack its source again."
             ) from None
+
+    def class_sizes(self, split: int | None = None) -> np.ndarray:
+        """Images of each class, in all or in one split: int64 [num_classes]; of several labels those that have it, of boxes those that show
+        one; zeros where images have no classes but queries and answers."""
+        among = np.ones(self.num_images, bool) if split is None else self.splits == split
+        found = self.annotations
+        if isinstance(found, Marks):
+            return (found.marks[among] > 0).sum(0)
+        if isinstance(found, Boxes):
+            pairs = np.unique(np.stack([found.rows, found.labels], axis=1)[among[found.rows]], axis=0)
+            return np.bincount(pairs[:, 1], minlength=len(self.classes))
+        leaves = self.leaves[among]
+        return np.bincount(leaves[leaves >= 0], minlength=len(self.classes))
 
     def must_have_one_label(self) -> None:
         """Raise UsageError where images have no single label: such a store is no source of classes, but a target."""

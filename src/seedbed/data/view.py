@@ -76,7 +76,12 @@ class View:
     @property
     def ids_sha256(self) -> str:
         """SHA-256 of the training ids, sorted and joined by newlines, UTF-8."""
-        return hashlib.sha256("\n".join(sorted(self.store.ids[self.rows])).encode("utf-8", "surrogateescape")).hexdigest()
+        return ids_sha256(self.store.ids[self.rows])
+
+
+def ids_sha256(ids: np.ndarray) -> str:
+    """SHA-256 of ids, sorted and joined by newlines, UTF-8."""
+    return hashlib.sha256("\n".join(sorted(ids)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def entropy_bits(sizes: np.ndarray) -> float:

@@ -32,7 +32,10 @@ ACTIONS = (
 )
 PERSON = "person"
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
-_GET = "VOC is distributed at host.robots.ox.ac.uk/pascal/VOC; torchvision.datasets.VOCDetection(root, year='2007', download=True) fetches it."
+_GET = (
+    "VOC is distributed at host.robots.ox.ac.uk/pascal/VOC; "
+    "torchvision.datasets.VOCDetection(root, year='2007', download=True) fetches it."
+)
 _FIRST_PIXEL = np.array([1.0, 1.0, 0.0, 0.0])
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 

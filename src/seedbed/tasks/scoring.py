@@ -40,7 +40,7 @@ class Score:
         return UNITS[self.metric]
 
 
-def voc_detection(truth: str | Path, image_set: str, detections: str | Path, ap: str = "voc07") -> Score:
+def voc_detection(truth: str | Path, image_set: str, results: str | Path, ap: str = "voc07") -> Score:
     """Mean average precision of PASCAL result files, lines `image score xmin ymin xmax ymax`; the rules: `seedbed.metrics.detection`."""
     _check_rule(ap)
     folder = VocFolder.at(truth)
@@ -49,7 +49,7 @@ def voc_detection(truth: str | Path, image_set: str, detections: str | Path, ap:
     classes = tuple(sorted({o.name for r in records for o in r.objects}))
     _must_be_some(classes, folder, image_set)
     place = {name: i for i, name in enumerate(classes)}
-    given = class_files(detections, classes)
+    given = class_files(results, classes)
     row_of = {image: i for i, image in enumerate(images)}
     read = {label: read_pascal(path, row_of, "detection") for label, path in given.files.items()}
     rows = np.concatenate([rows for rows, _ in read.values()])

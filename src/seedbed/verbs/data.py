@@ -273,9 +273,55 @@ def _inspect_source(options: Namespace) -> dict[str, Any]:
         return _inspect_data(options, packed.store, "source") | {"num_unreadable": packed.num_unreadable}
 
 
+def _inspect_annotated(options: Namespace, store: Store, kind: str) -> dict[str, Any]:
+    """Images with boxes, several labels, or queries: classes are counted by the training images that show them."""
+    from seedbed.data.annotations import Boxes, Relevance
+    from seedbed.data.source import TRAIN
+    from seedbed.data.view import entropy_bits, ids_sha256
+
+    if options.recipe:
+        store.must_have_one_label()
+    found, sizes = store.annotations, store.class_sizes(TRAIN)
+    is_train = store.splits == TRAIN
+    boxes = np.bincount(found.labels[is_train[found.rows]], minlength=len(sizes)) if isinstance(found, Boxes) else None
+    rows: list[dict[str, Any]] = [
+        {"label": label, "name": store.names.get(label, label), "num_images": int(n)}
+        for label, n in zip(store.classes, sizes, strict=True)
+    ]
+    if boxes is not None:
+        rows = [{**row, "num_boxes": int(n)} for row, n in zip(rows, boxes, strict=True)]
+    train = np.flatnonzero(is_train)
+    facts: dict[str, Any] = (
+        {"num_boxes": len(found.rows), "num_difficult": int(found.difficult.sum())} if isinstance(found, Boxes) else {}
+    )
+    if isinstance(found, Relevance):
+        rows, facts = [], {"num_queries": len(found.queries), "num_gallery": len(found.gallery), "protocol": str(found.protocol)}
+    title = f"{options.path}: {len(train):,} training images, {len(rows)} classes ({store.annotated})"
+    show_rows(options, title, rows[:20])
+    if len(rows) > 20:
+        say(options, f"... and {len(rows) - 20} more classes")
+    show_facts(options, facts)
+    splits: dict[str, int] = store.card["splits"]
+    say(options, "splits: " + ", ".join(f"{k} {v:,}" for k, v in splits.items()) + derived(store.card))
+    return {
+        "kind": kind,
+        "annotations": store.annotated,
+        "num_images": len(train),
+        "num_classes": len(rows),
+        "splits": splits,
+        "derived_splits": store.card["derived_splits"],
+        "classes": rows,
+        "entropy_bits": entropy_bits(sizes) if sizes.sum() else 0.0,
+        "ids_sha256": ids_sha256(store.ids[train]),
+        **facts,
+    }
+
+
 def _inspect_data(options: Namespace, store: Store, kind: str) -> dict[str, Any]:
     from seedbed.data.view import make_view
 
+    if store.annotated is not None:
+        return _inspect_annotated(options, store, kind)
     view = make_view(store, options.recipe, options.seed)
     classes = _class_rows(view)
     show_rows(options, f"{options.path}: {len(view.rows):,} training images, {len(view.classes)} classes", classes[:20])

@@ -1,7 +1,7 @@
 """finetune(): pre-trained weights and a new head trained on the target, all of the network or its last stages.
 
-`stages=0` retunes the last layer alone, with augmented images, and leaves the body as it is, batch norm included. How the learning rate is
-chosen, and where the options come from: `seedbed.transfers.tuning`.
+`stages=0` retunes the last layer alone, with augmented images, and leaves the body as it is, batch norm included. How the learning
+rate is chosen, and where the options come from: `seedbed.transfers.tuning`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
 class Finetune(Method):
     """Fine-tune all stages, or the last ones, with a new head; the learning rate of a small grid is chosen on held-out images.
 
-    `images_seen='by_size'`: 500, 10,000 or 20,000 steps by the number of labels. `stage_decay`: factor of the learning rate from each stage
-    to the one before it. `batch_norm`: 'learns' its statistics anew, or 'rests' on those of pre-training (of frozen stages it always
-    rests). `l2_sp`: weight of the distance from the pre-trained weights, in place of weight decay of the body.
-    `drops`: shares of the images seen after each of which the rate is a tenth, instead of one cycle. `refit`: train once more on all labels.
+    `images_seen='by_size'`: 500, 10,000 or 20,000 steps by the number of labels. `stage_decay`: factor of the learning rate from
+    each stage to the one before it. `batch_norm`: 'learns' its statistics anew, or 'rests' on those of pre-training (of frozen
+    stages it always rests). `l2_sp`: weight of the distance from the pre-trained weights, in place of weight decay of the body.
+    `drops`: shares of the images seen after each of which the rate is a tenth, instead of one cycle. `refit`: train once more on
+    all labels.
     """
 
     images_seen: int | Literal["by_size"] = 100_000
