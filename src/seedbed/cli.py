@@ -270,20 +270,16 @@ def _export(p: argparse.ArgumentParser) -> None:
     p.add_argument("--format", default="onnx", help="onnx (default), torch-export or timm")
 
 
-def _voc(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--truth", required=True, metavar="VOCDIR", help="Annotations/ and ImageSets/: VOCdevkit/VOC2007")
-    p.add_argument("--image-set", required=True, metavar="S", help="the list of images: test")
-    p.add_argument("--results", "--detections", "--scores", required=True, metavar="DIR", help="PASCAL result files *_<class>.txt")
+def _voc(rule: str) -> Add:
+    def add(p: argparse.ArgumentParser) -> None:
+        p.add_argument("--truth", required=True, metavar="VOCDIR", help="Annotations/ and ImageSets/: VOCdevkit/VOC2007")
+        p.add_argument("--image-set", required=True, metavar="S", help="the list of images: test")
+        p.add_argument(
+            "--results", "--detections", "--scores", required=True, metavar="DIR", help="PASCAL result files *_<class>.txt"
+        )
+        p.add_argument("--ap", default=rule, metavar="RULE", help="voc07: eleven points, or voc10: area (default: %(default)s)")
 
-
-def _voc07(p: argparse.ArgumentParser) -> None:
-    _voc(p)
-    p.add_argument("--ap", default="voc07", metavar="RULE", help="voc07 (eleven points, the default) or voc10 (area)")
-
-
-def _voc10(p: argparse.ArgumentParser) -> None:
-    _voc(p)
-    p.add_argument("--ap", default="voc10", metavar="RULE", help="voc10 (area, the default) or voc07 (eleven points)")
+    return add
 
 
 _RANKING = "a file with a line for each query (query, then what was found), or a folder with a file for each"
@@ -382,9 +378,9 @@ _VERBS: tuple[tuple[str, str, str, Add], ...] = (
     ("disk", "what the workspace holds, and which study refers to it", "workplace:disk", _disk),
 )
 _SCORES: tuple[tuple[str, str, str, Add], ...] = (
-    ("voc-detection", "PASCAL VOC detection: lines image score xmin ymin xmax ymax", "scoring:voc_detection", _voc07),
-    ("voc-classification", "PASCAL VOC classification: lines image score", "scoring:voc_classification", _voc07),
-    ("voc-action", "PASCAL VOC actions: lines image object score", "scoring:voc_action", _voc10),
+    ("voc-detection", "PASCAL VOC detection: lines image score xmin ymin xmax ymax", "scoring:voc_detection", _voc("voc07")),
+    ("voc-classification", "PASCAL VOC classification: lines image score", "scoring:voc_classification", _voc("voc07")),
+    ("voc-action", "PASCAL VOC actions: lines image object score", "scoring:voc_action", _voc("voc10")),
     ("holidays", "INRIA Holidays: mean average precision of rankings", "scoring:holidays", _holidays),
     ("oxford", "Oxford and Paris: mean average precision of rankings", "scoring:oxford", _oxford),
     ("ukbench", "UKBench: N-S score of rankings", "scoring:ukbench", _ranking),
