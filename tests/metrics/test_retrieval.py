@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import retrieval as reference
 
-from seedbed.metrics.retrieval import GROUP, group_hits, places_of, recall_at, trapezoid_ap
+from seedbed.metrics.retrieval import GROUP, group_hits, places_of, recall_at, trapezoid_ap, trapezoid_aps
 
 quick = settings(max_examples=100, deadline=None, derandomize=True)
 
@@ -159,3 +159,17 @@ def test_groups_are_their_twins(data: st.DataObject, num: int) -> None:
     assert group_hits(*arrays).tolist() == [
         reference.group_hits(row, groups, mine, 4) for row, mine in zip(ranked, own, strict=True)
     ]
+
+
+@quick
+@given(st.lists(st.lists(st.sampled_from([-1, 0, 1]), min_size=7, max_size=7), min_size=1, max_size=5), st.integers(0, 3))
+def test_many_rankings_at_once_are_each_by_itself(rows: list[list[int]], num_missed: int) -> None:
+    relevant = np.array(rows, np.int8)
+    num_positives = (relevant > 0).sum(1) + num_missed
+    for found, row, num in zip(trapezoid_aps(relevant, num_positives), rows, num_positives, strict=True):
+        ranked, positives = list(range(7)), {i for i, r in enumerate(row) if r > 0} | set(range(100, 100 + num_missed))
+        if not num:
+            assert np.isnan(found)
+            continue
+        expected = reference.oxford_ap(ranked, positives, {i for i, r in enumerate(row) if r < 0})
+        assert found == pytest.approx(expected, abs=1e-9)

@@ -137,3 +137,10 @@ def test_settings_out_of_range_are_refused(settings: str) -> None:
 
     with pytest.raises(UsageError):
         METHODS.make(f"retrieve({settings})")
+
+
+def test_where_there_is_nothing_to_keep_it_is_said_before_anything_is_done(tmp_path: Path, make_tree) -> None:
+    photos = make_tree({"cats": 10, "dogs": 10})
+    with pytest.raises(UsageError, match="nothing to keep"):
+        sb.transfer(trained().backbone, str(photos), "retrieve(whiten=False)", out=tmp_path / "out", workspace=tmp_path / "ws")
+    assert not (tmp_path / "out").exists()

@@ -115,7 +115,7 @@ def transfer(
         ('top1', 10)
     """
     from seedbed.tasks.catalogue import TASKS
-    from seedbed.tasks.official import RESULTS, write_results
+    from seedbed.tasks.official import RESULTS, keeps_something, write_results
     from seedbed.transfers.methods import METHODS, Context, check_task
 
     made = METHODS.make(method)
@@ -129,6 +129,11 @@ def transfer(
     call = data.task_of(store, made.takes)
     check_task(made, method, call)
     target = TASKS.make(call).load(store, seed)
+    if folder is not None and not keeps_something(target):
+        raise UsageError(
+            f"{method} trains nothing, and a ranking among images of the same class has no official form: there is nothing to keep",
+            "Leave out away (--out): the numbers are printed.",
+        )
     with flushed_denormals():
         measured = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
     if folder is not None:

@@ -59,12 +59,11 @@ def trapezoid_aps(relevant: np.ndarray, num_positives: np.ndarray) -> np.ndarray
         relevant: int8 [q, n], the best first: 1 right, 0 wrong, -1 left out before places are counted.
         num_positives: int [q], of each query, found or not.
     """
-    right = relevant > 0
-    found = np.cumsum(right, axis=1)
-    place = np.cumsum(relevant >= 0, axis=1)  # from 1
-    after = found / np.maximum(place, 1)
-    before = np.where(place > 1, (found - 1) / np.maximum(place - 1, 1), 1.0)
-    areas = np.where(right, (before + after) / 2, 0.0).sum(1)
+    queries, columns = np.nonzero(relevant > 0)
+    places = np.cumsum(relevant >= 0, axis=1, dtype=np.int32)[queries, columns]  # from 1
+    found = np.arange(len(queries)) - np.searchsorted(queries, queries) + 1
+    before = np.where(places > 1, (found - 1) / np.maximum(places - 1, 1), 1.0)
+    areas = np.bincount(queries, (before + found / places) / 2, minlength=len(relevant))
     return np.where(num_positives > 0, 100.0 * areas / np.maximum(num_positives, 1), np.nan)
 
 

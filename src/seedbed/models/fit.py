@@ -93,10 +93,12 @@ def fit(
     stopping: Stopping | None = None,
     scales: Mapping[str, float] | None = None,
     resting: Sequence[nn.Module] = (),
+    plain: bool = False,
 ) -> Fitted:
     """Train `module` in place on `schedule.num_steps` batches, or on what is left of them; it is left in evaluation mode.
 
-    `scales` are factors of the learning rate by parameter name; the submodules `resting` stay in evaluation mode all the while.
+    `scales` are factors of the learning rate by parameter name; the submodules `resting` stay in evaluation mode all the while. `plain`: in
+    float32 and never compiled, whatever the device, for modules whose way through depends on the data.
 
     The checkpoint stays until its owner has put the weights away, and removes it.
 
@@ -104,7 +106,7 @@ def fit(
     """
     device = next(module.parameters()).device
     optimiser, meter = schedule.optimiser_of(module, scales), _Meter(schedule, on_progress)
-    training = _Training(module, batches, loss, schedule, optimiser, checkpoint, stopping, meter, resting)
+    training = _Training(module, batches, loss, schedule, optimiser, checkpoint, stopping, meter, resting, plain)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         training.run(report_every)
     module.eval()
@@ -125,6 +127,7 @@ class _Training:
         stopping: Stopping | None,
         meter: _Meter,
         resting: Sequence[nn.Module],
+        plain: bool,
     ) -> None:
         self.module, self.batches, self.loss, self.schedule = module, batches, loss, schedule
         self.optimiser, self.checkpoint, self.stopping = optimiser, checkpoint, stopping
@@ -135,9 +138,9 @@ class _Training:
         self.step = 0
         self.resumed_at: tuple[int, ...] = ()
         on_gpu = self.device.type == "cuda"
-        self.half = on_gpu and torch.cuda.is_bf16_supported()
+        self.half = on_gpu and not plain and torch.cuda.is_bf16_supported()
         # With autocast, a GPU and enough steps, compiling pays; CPUs gained nothing when it was measured (docs/log.md).
-        self.compiled = on_gpu and schedule.num_steps >= _STEPS_WORTH_COMPILING
+        self.compiled = on_gpu and not plain and schedule.num_steps >= _STEPS_WORTH_COMPILING
         self.called: Any = torch.compile(module) if self.compiled else module
 
     def run(self, report_every: int) -> None:

@@ -22,6 +22,11 @@ RESULTS = "results"  # the folder's name in that of a model
 RANKING = "ranking.dat"
 
 
+def keeps_something(task: Target) -> bool:
+    """Whether a measurement leaves a model or files of results: of retrieval among labelled images it leaves neither."""
+    return not (isinstance(task, RetrievalTask) and task.protocol == "classes")
+
+
 def write_results(task: Target, measured: Measurement, folder: Path) -> None:
     """Write the files into a new folder; nothing for a task that has no official form."""
     if isinstance(task, DetectionTask):
@@ -30,7 +35,7 @@ def write_results(task: Target, measured: Measurement, folder: Path) -> None:
     elif isinstance(task, MultiLabelTask):
         folder.mkdir(parents=True)
         _marks(task, measured, folder)
-    elif isinstance(task, RetrievalTask) and task.protocol != "classes":
+    elif isinstance(task, RetrievalTask) and keeps_something(task):
         folder.mkdir(parents=True)
         _ranking(task, measured, folder)
 

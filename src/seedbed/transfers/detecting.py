@@ -113,6 +113,7 @@ class DetectorTrainer:
             report_every=20,
             checkpoint=checkpoint,
             resting=resting,
+            plain=True,
         )
         return DetectorModel(backbone=backbone, detector=detector, anatomy=self.anatomy, classes=task.classes)
 

@@ -60,13 +60,25 @@ def transfer(options: Namespace) -> Result:
         "key": fingerprint([fingerprint_of(options.backbone), measured.task, options.method, options.seed]),
         "metrics": dict(measured.metrics),
         "facts": dict(measured.facts),
-        "model": None if options.out is None else str(options.out),
+        "model": str(options.out) if options.out is not None and measured.model is not None else None,
+        "results": _results_in(options.out),
     }
     _show_outcome(options, document)
     return document, 0
 
 
 _SIGNS = {"percent": "%", "score": "of 4"}
+
+
+def _results_in(out: str | None) -> str | None:
+    """Where files for official scorers were written."""
+    from pathlib import Path
+
+    from seedbed.base.paths import expanded
+    from seedbed.tasks.official import RESULTS
+
+    folder = expanded(out) / RESULTS if out else Path()
+    return str(folder) if out and folder.is_dir() else None
 
 
 def _show_outcome(options: Namespace, document: dict[str, Any]) -> None:
@@ -83,7 +95,7 @@ def _show_outcome(options: Namespace, document: dict[str, Any]) -> None:
     chosen_by = next((key for key in chosen if key in {f"validation_{name}" for name in ("top1", document["metric"])}), "")
     tried = chosen.pop(chosen_by, {})
     each = chosen.pop("per_class", {})
-    show_facts(options, facts | chosen | {"model": document["model"]})
+    show_facts(options, facts | chosen | {key: document[key] for key in ("model", "results")})
     if each:
         show_rows(options, "average precision of each class, %:", [{"class": name, "ap": value} for name, value in each.items()])
     if len(tried) > 1:
