@@ -1,0 +1,148 @@
+"""Boxes, several labels and retrieval from the command line: what is printed, what is written, and every fault with its next step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny import cli, scenes_folder
+from voc_tree import object_xml, write_image, write_sets
+
+from seedbed.cli import main
+
+QUICK = "detect(iterations=30, batch_size=2, learning_rates=[0.1], short_px=48, long_px=64, head_dim=16)"
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """A trained detector's folder, and what the command printed."""
+    folder = tmp_path_factory.mktemp("detector")
+    net = "small(width=8, weights='random', size_px=32)"
+    status, document, _ = cli(
+        "transfer", net, scenes_folder(), QUICK, "--out", folder / "model", "--workspace", folder / "ws", "--metric", "map_voc10"
+    )
+    assert status == 0
+    return folder / "model", document
+
+
+def test_transfer_prints_an_outcome_and_writes_result_files(detector: tuple[Path, dict]) -> None:
+    folder, document = detector
+    assert document["metric"] == "map_voc10"
+    assert document["unit"] == "percent"
+    assert document["num_test"] == 6
+    assert document["model"] == str(folder)
+    assert set(document["facts"]["per_class"]) == {"bar", "square"}
+    assert sorted(p.name for p in (folder / "results").iterdir()) == ["comp3_det_test_bar.txt", "comp3_det_test_square.txt"]
+
+
+def test_scoring_the_result_files_says_what_the_measurement_said(detector: tuple[Path, dict]) -> None:
+    folder, document = detector
+    truth = ("--truth", scenes_folder(), "--image-set", "test")
+    for option in ("--detections", "--results"):
+        status, score, _ = cli("score", "voc-detection", *truth, option, folder / "results", "--ap", "voc10")
+        assert status == 0
+        assert (score["metric"], score["unit"]) == ("map_voc10", "percent")
+        assert score["value"] == pytest.approx(document["value"], abs=1e-9)
+        assert score["per_class"] == pytest.approx(document["facts"]["per_class"])
+
+
+def test_predict_lists_boxes_and_draws_them(detector: tuple[Path, dict], tmp_path: Path) -> None:
+    pictures = sorted((scenes_folder() / "JPEGImages").iterdir())[-2:]
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    status, found, _ = cli("predict", detector[0], *pictures, broken, "--above", 0.05, "--out", tmp_path / "drawn")
+    assert status == 0
+    assert [row["path"] for row in found] == [str(p) for p in (*pictures, broken)]
+    assert found[2]["error"]
+    assert "boxes" not in found[2]
+    for row in found[:2]:
+        assert row["label"] == (row["boxes"][0]["label"] if row["boxes"] else None)
+        for box in row["boxes"]:
+            left, top, right, bottom = box["box"]
+            assert 0 <= left < right <= 64
+            assert 0 <= top < bottom <= 48
+    assert len(list((tmp_path / "drawn").iterdir())) == 2
+    for path in pictures:
+        drawn = np.asarray(Image.open(tmp_path / "drawn" / f"{path.stem}.png"))
+        assert drawn.shape == (48, 64, 3)
+    status, error, _ = cli("predict", detector[0], *pictures, "--out", tmp_path / "drawn")
+    assert status == 2
+    assert "exists" in error["error"]["message"]
+
+
+def test_predict_speaks_to_the_eye(detector: tuple[Path, dict], capsys: pytest.CaptureFixture[str]) -> None:
+    picture = sorted((scenes_folder() / "JPEGImages").iterdir())[-1]
+    assert main(["predict", str(detector[0]), str(picture), "--above", "0.05"]) == 0
+    assert "boxes with a score of 0.05 or more" in capsys.readouterr().out
+
+
+def test_a_detectors_folder_is_still_a_backbone(detector: tuple[Path, dict], tmp_path: Path) -> None:
+    status, document, _ = cli("transfer", detector[0], "digits()", "probe(c=[1.0])", "--workspace", tmp_path / "ws")
+    assert status == 0
+    assert document["metric"] == "top1"
+    status, error, _ = cli("export", detector[0], tmp_path / "x.onnx")
+    assert status == 2
+    assert "cannot be exported" in error["error"]["message"]
+
+
+def test_inspect_counts_boxes(tmp_path: Path) -> None:
+    root = tmp_path / "VOC"
+    for name in "abcd":
+        boxes = [
+            object_xml("cat", (1, 1, 9, 9)),
+            object_xml("cat", (20, 1, 29, 9), 1),
+            *([object_xml("dog", (5, 5, 20, 20))] * (name == "a")),
+        ]
+        write_image(root, name, boxes)
+    write_sets(root, {"train": ["a", "b"], "test": ["c", "d"]})
+    status, document, _ = cli("inspect", root)
+    assert status == 0
+    assert document["annotations"] == "boxes"
+    assert document["classes"] == [
+        {"label": "cat", "name": "cat", "num_images": 2, "num_boxes": 4},
+        {"label": "dog", "name": "dog", "num_images": 1, "num_boxes": 1},
+    ]
+    assert (document["num_boxes"], document["num_difficult"]) == (9, 4)
+    assert document["splits"] == {"train": 2, "val": 0, "test": 2}
+    status, document, _ = cli("inspect", f"voc({str(root)!r}, task='classification')")
+    assert [row["num_images"] for row in document["classes"]] == [2, 1]
+    status, document, _ = cli("audit", root, "--workspace", tmp_path / "ws")
+    assert status == 0
+    assert document["num_images"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["score", "top-k", "nowhere.txt", "scores.txt"], 3, "cannot read nowhere.txt"),
+        (["score", "ukbench", "nowhere.txt"], 3, "there is no ranking nowhere.txt"),
+        (["score", "banana"], 2, "banana"),
+        (["score", "voc-detection", "--truth", ".", "--image-set", "test", "--results", "."], 3, "is no VOC folder"),
+    ],
+)
+def test_faults_of_score_have_a_status_and_words(arguments: list[str], status: int, words: str) -> None:
+    found, document, _ = cli(*arguments)
+    assert found == status
+    assert words in document["error"]["message"]
+
+
+def test_score_top_k_for_the_eye(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "labels.txt").write_text("0\n1\n")
+    (tmp_path / "scores.txt").write_text("0.9 0.1\n0.8 0.2\n")
+    assert main(["score", "top-k", str(tmp_path / "labels.txt"), str(tmp_path / "scores.txt")]) == 0
+    assert "top1: 50.00 % on 2 images" in capsys.readouterr().out
+
+
+def test_what_needs_one_label_an_image_says_so(tmp_path: Path) -> None:
+    for arguments in (
+        ("pretrain", scenes_folder(), "--out", tmp_path / "net", "--workspace", tmp_path / "ws"),
+        ("advise", scenes_folder(), "--out", tmp_path / "advice", "--minutes", "0.1", "--workspace", tmp_path / "ws"),
+        ("codes", "small", scenes_folder(), "--out", tmp_path / "c.safetensors", "--workspace", tmp_path / "ws"),
+    ):
+        status, document, _ = cli(*arguments)
+        assert status == 2
+        assert "one label an image is needed" in document["error"]["message"]
+    assert json.dumps(document)
