@@ -44,10 +44,7 @@ def voc_detection(truth: str | Path, image_set: str, results: str | Path, ap: st
     """Mean average precision of PASCAL result files, lines `image score xmin ymin xmax ymax`; the rules: `seedbed.metrics.detection`."""
     _check_rule(ap)
     folder = VocFolder.at(truth)
-    images = folder.images(image_set)
-    records = [folder.record(image) for image in images]
-    classes = tuple(sorted({o.name for r in records for o in r.objects}))
-    _must_be_some(classes, folder, image_set)
+    images, records, classes = _annotated(folder, image_set)
     place = {name: i for i, name in enumerate(classes)}
     given = class_files(results, classes)
     row_of = {image: i for i, image in enumerate(images)}
@@ -71,10 +68,7 @@ def voc_classification(truth: str | Path, image_set: str, results: str | Path, a
     """Mean average precision of PASCAL result files, lines `image score`; an image without a line comes last, as in the devkit."""
     _check_rule(ap)
     folder = VocFolder.at(truth)
-    images = folder.images(image_set)
-    records = [folder.record(image) for image in images]
-    classes = tuple(sorted({o.name for r in records for o in r.objects}))
-    _must_be_some(classes, folder, image_set)
+    images, records, classes = _annotated(folder, image_set)
     marks = np.stack([_marks_of(folder, label, image_set, images, records) for label in classes], axis=1)
     return _of_marks(marks, {image: i for i, image in enumerate(images)}, results, classes, ap, "classification")
 
@@ -177,11 +171,16 @@ def _check_rule(ap: str) -> None:
         raise unknown("rule of average precision", ap, RULES)
 
 
-def _must_be_some(classes: Sequence[str], folder: VocFolder, image_set: str) -> None:
+def _annotated(folder: VocFolder, image_set: str) -> tuple[list[str], list[Record], tuple[str, ...]]:
+    """The images of a set, their annotations, and the classes that these name."""
+    images = folder.images(image_set)
+    records = [folder.record(image) for image in images]
+    classes = tuple(sorted({o.name for r in records for o in r.objects}))
     if not classes:
         raise BadDataError(
             f"no image of the set {image_set!r} of {folder.root} holds an object", "There is nothing to be found in it."
         )
+    return images, records, classes
 
 
 def _marks_of(folder: VocFolder, label: str, image_set: str, images: Sequence[str], records: Sequence[Record]) -> np.ndarray:
