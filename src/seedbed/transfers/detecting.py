@@ -5,13 +5,15 @@ beginning, from pre-trained weights or random ones, goes through here, so that t
 
 Label-free remedies for a shift of domain: adaptive batch norm (Li et al. 2017): statistics of the new domain in place of those of
 training; aligned features (Chen et al. 2018, image level): a critic tells the domains apart at every position of the maps, its
-gradient reversed.
+gradient reversed; running statistics stay those of the labelled domain meanwhile, and the new domain gets its own at the end (Chang
+et al. 2019).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -262,6 +264,19 @@ class _Aligned(nn.Module):
         return functional.binary_cross_entropy_with_logits(flat, torch.full_like(flat, domain))
 
 
+@contextmanager
+def _statistics_kept(norms: Sequence[Any]) -> Iterator[None]:
+    """Batch norm goes by its batch, and its running statistics stay as they are."""
+    kept = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, kept, strict=True):
+            norm.momentum = momentum
+
+
 def _aligned_loss(
     batches: _Both, settings: Detecting
 ) -> Callable[[Any, tuple[list[torch.Tensor], list[Any]]], tuple[torch.Tensor, None]]:
@@ -274,6 +289,9 @@ def _aligned_loss(
             images = [image for image, _ in own]
             value = value + _loss(model.detector, (images, [boxes for _, boxes in own]))[0]
             value = value + model.of_domain(images, 0.0, weight)
-        return value + model.of_domain(others, 1.0, weight) if others else value, None
+        if others:
+            with _statistics_kept(norms_of(model.detector.maps)):
+                value = value + model.of_domain(others, 1.0, weight)
+        return value, None
 
     return loss

@@ -32,7 +32,7 @@ class Detect(Method):
 
     `frozen_stages`: how many of the first stages stay as they are. `drops`: shares of the iterations after which the rate is a tenth.
     `box_head='own'`: the network's own fully connected layers (AlexNet, VGG). `adapt`: for images of another domain than the labels,
-    'batch_norm' (its statistics) or 'align' (features that a critic cannot tell apart), both without its labels.
+    'batch_norm' (its statistics) or 'align' (these, and features that a critic cannot tell apart), both without its labels.
     """
 
     iterations: int = 500
@@ -121,7 +121,7 @@ class Detect(Method):
         model, chosen = trainer.tune()
         facts: dict[str, Any] = {**chosen, **self._told(backbone, task, trainer)}
         own = None if task.in_domain is None else trainer.find(model, task.in_domain)
-        if self.adapt == "batch_norm" and task.unlabelled is not None:
+        if self.adapt != "none" and task.unlabelled is not None:
             facts["num_norms_adapted"] = adapt_norms(model, trainer.scenes(task.unlabelled))
         return task.score(trainer.find(model, task.test), facts, model, own)
 
