@@ -173,6 +173,7 @@ def test_a_person_is_cut_out_with_half_as_much_again_around(tmp_path: Path) -> N
         (lambda root: write_image(root, "a", ["<object><name>cat</name></object>"]), "object 1 has no whole box"),
         (lambda root: write_image(root, "a", [object_xml("cat", (9, 1, 8, 5))]), "ends before it begins: 9, 1, 8, 5"),
         (lambda root: write_image(root, "a", [object_xml("", (1, 1, 8, 5))]), "object 1 has no name"),
+        (lambda root: write_image(root, "a", [object_xml("wood/ant", (1, 1, 8, 5))]), "is called 'wood/ant'"),
         (lambda root: write_sets(root, {"val": ["b"]}), "b is in two image sets"),
         (lambda root: write_sets(root, {"train": [""]}), "names no image"),
         (lambda root: (root / "ImageSets/Main/train.txt").write_bytes(b"\xff\xfe\xfa"), "is not UTF-8"),

@@ -175,6 +175,11 @@ def _read(root: ElementTree.Element, path: Path) -> Record:
         name = (node.findtext("name") or "").strip()
         if not name:
             raise BadDataError(f"{path}: object {number} has no name", "Every object needs a <name>, the name of its class.")
+        if "/" in name or name.startswith("."):
+            raise BadDataError(
+                f"{path}: object {number} is called {name!r}, and result files are named after classes",
+                "Rename the class, without '/'.",
+            )
         done = node.find("actions")
         actions = frozenset(a.tag for a in done if _is_set(a.text)) if done is not None else frozenset()
         objects.append(

@@ -103,7 +103,7 @@ def retrieval_sheet(task: RetrievalTask, found: Mapping[str, np.ndarray], num: i
             frame.paste(_tile(task, int(task.gallery[found["ranked"][i][rank]])), (_FRAME_PX, _FRAME_PX))
             sheet.paste(frame, ((rank + 1) * (side + _GAP_PX) + 2 * _GAP_PX, top))
         told.append(f"{(right > 0).sum()} of the first {ranks} right")
-    return _sheet(sheet, f"Queries at the left, what was ranked first beside: {'; '.join(told)}")
+    return _sheet(sheet, f"Queries at the left, what was ranked first beside, right in green, wrong in orange: {'; '.join(told)}")
 
 
 def _tile(task: RetrievalTask, row: int) -> Image.Image:
