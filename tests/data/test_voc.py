@@ -200,6 +200,12 @@ def test_test_images_without_annotations_are_left_out(tree: Path) -> None:
     assert source.num_images == 3
 
 
+def test_trainval_is_learnt_from_where_it_stands_alone(tree: Path) -> None:
+    for name in ("train", "val"):
+        (tree / "ImageSets/Main" / f"{name}.txt").unlink()
+    assert open_source(str(tree)).splits.tolist() == [TRAIN, TRAIN, TEST, TRAIN]
+
+
 def test_an_image_is_taken_as_it_lies_there(tree: Path, tmp_path: Path) -> None:
     """Boxes are px of the file without its orientation tag."""
     from seedbed.data.scenes import Scenes, SceneSize

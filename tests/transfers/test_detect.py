@@ -304,3 +304,24 @@ def test_finding_is_the_same_whatever_the_batch(task: DetectionTask, monkeypatch
     other = find(model, scenes)
     assert np.array_equal(one.images, other.images)
     assert np.allclose(one.scores, other.scores, atol=1e-5)
+
+
+def test_what_is_found_does_not_depend_on_what_was_seen_before() -> None:
+    """torchvision would tell the scales of the maps by the first image: a narrow one tells them wrongly."""
+    net = backbone("resnet18(stem='small')", 32)
+    narrow, usual = torch.zeros(3, 40, 400, dtype=torch.uint8), torch.full((3, 48, 64), 90, dtype=torch.uint8)
+    for feature in ("c5", "fpn"):
+        first, other = (Detector(net, Anatomy(feature=feature, **SMALL), 2).eval() for _ in range(2))
+        with torch.inference_mode():
+            first([narrow])
+            assert torch.equal(first([usual])[0]["scores"], other([usual])[0]["scores"])
+            assert first.heads.box_roi_pool.scales == [1 / nominal_stride(layer) for layer in first.maps.layers]
+
+
+def test_norms_behind_the_last_map_are_left_alone(dusk: DetectionTask) -> None:
+    made = trainer(dusk, replace(QUICK, feature="stage2"))
+    model = made.train(dusk.train, 0.02)
+    before = model.backbone.module.get_submodule("stage4.norm").running_var.clone()  # pyright: ignore
+    assert dusk.unlabelled is not None
+    assert adapt_norms(model, made.scenes(dusk.unlabelled)) == 2
+    assert torch.equal(model.backbone.module.get_submodule("stage4.norm").running_var, before)  # pyright: ignore

@@ -115,7 +115,7 @@ def _places(kept: np.ndarray, num_images: int) -> np.ndarray:
 def write_annotations(path: Path, annotations: Annotations) -> None:
     """One .npz file of plain arrays."""
     arrays: dict[str, Any] = annotations.arrays()
-    np.savez(path, allow_pickle=False, **arrays)
+    np.savez(path, **arrays)
 
 
 def read_annotations(path: Path, kind: str) -> Annotations:

@@ -54,8 +54,6 @@ class Object:
 class Record:
     """What one annotation says; `objects` in its order, which the lists of actions count from 1."""
 
-    width: int  # 0: it does not say
-    height: int
     objects: tuple[Object, ...]
 
 
@@ -185,8 +183,7 @@ def _read(root: ElementTree.Element, path: Path) -> Record:
         objects.append(
             Object(name=name, box=_box(node, number, path), difficult=_is_set(node.findtext("difficult")), actions=actions)
         )
-    width, height = (int(float(root.findtext(f"size/{side}") or 0)) for side in ("width", "height"))
-    return Record(width=width, height=height, objects=tuple(objects))
+    return Record(objects=tuple(objects))
 
 
 def _is_set(text: str | None) -> bool:

@@ -22,6 +22,7 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.models.detection.rpn import RegionProposalNetwork, RPNHead
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
+from torchvision.ops.poolers import LevelMapper
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.randomness import stream
@@ -37,6 +38,7 @@ from seedbed.readout.model import KEY
 REST, KIND = "detector.safetensors", "detector"
 _FPN_CHANNELS = 128
 _RATIOS = (0.5, 1.0, 2.0)
+_CANONICAL_PX, _CANONICAL_LEVEL = 224, 4  # Lin et al. 2017, equation 1
 _POOLED = 7  # side of a region's piece of the map
 
 
@@ -78,7 +80,7 @@ class Detector(nn.Module):
             self.pyramid = FeaturePyramidNetwork(channels, _FPN_CHANNELS) if is_pyramid else None
             self.width = _FPN_CHANNELS if is_pyramid else channels[0]
             self.rpn = _rpn(anatomy, self.width, len(layers))
-            self.heads = _heads(backbone, anatomy, self.width, len(layers), num_classes)
+            self.heads = _heads(backbone, anatomy, self.width, [nominal_stride(la) for la in layers], num_classes)
         self.stride = max(nominal_stride(layer) for layer in layers)
         mean, std = _scales(backbone.preprocessing)
         self.register_buffer("mean", mean, persistent=False)
@@ -131,10 +133,15 @@ def _of_level(sides: list[int], level: int, num_levels: int) -> list[int]:
     return sides[start : start + per_level]
 
 
-def _heads(backbone: Backbone, anatomy: Anatomy, width: int, num_levels: int, num_classes: int) -> RoIHeads:
+def _heads(backbone: Backbone, anatomy: Anatomy, width: int, strides: Sequence[int], num_classes: int) -> RoIHeads:
+    num_levels = len(strides)
     own: Tail | None = tail_of(backbone) if anatomy.box_head == "own" else None
     side = own.side if own else _POOLED
     pool = MultiScaleRoIAlign([str(i) for i in range(num_levels)], side, 2)
+    # torchvision would infer the scales from the first image that it ever sees, and keep them: a narrow one tells them wrongly.
+    pool.scales = [1 / stride for stride in strides]
+    levels = [round(math.log2(stride)) for stride in strides]
+    pool.map_levels = LevelMapper(min(levels), max(levels), canonical_scale=_CANONICAL_PX, canonical_level=_CANONICAL_LEVEL)  # pyright: ignore
     head = own.module if own else TwoMLPHead(width * side**2, anatomy.head_dim)
     predictor = FastRCNNPredictor(own.dim if own else anatomy.head_dim, num_classes + 1)
     limits = (anatomy.score_above, anatomy.nms, anatomy.most_boxes)

@@ -177,8 +177,8 @@ def find(model: DetectorModel, scenes: Scenes) -> Detections:
 
 def adapt_norms(model: DetectorModel, scenes: Scenes) -> int:
     """Adaptive batch norm: running statistics of these images in place of those of training; how many modules were adapted."""
-    norms: list[Any] = norms_of(model.detector.maps)
     model.detector.eval()
+    norms: list[Any] = _that_run(model, scenes)
     kept = [(norm, norm.momentum) for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
@@ -191,6 +191,19 @@ def adapt_norms(model: DetectorModel, scenes: Scenes) -> int:
         norm.momentum = momentum
         norm.eval()
     return len(norms)
+
+
+def _that_run(model: DetectorModel, scenes: Scenes) -> list[nn.Module]:
+    """The batch-norm modules that a forward pass reaches: those behind the last map never run."""
+    reached: list[nn.Module] = []
+    handles = [norm.register_forward_hook(lambda m, _i, _o: reached.append(m)) for norm in norms_of(model.detector.maps)]
+    try:
+        with torch.no_grad():
+            model.detector.features(model.detector.shown(scenes.images([0])).tensors)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return list(dict.fromkeys(reached))
 
 
 def _freeze(backbone: Backbone, detector: Detector, settings: Detecting) -> list[nn.Module]:

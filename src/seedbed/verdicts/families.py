@@ -212,9 +212,9 @@ def _arm_scores(results: Results, arm: str, scored: list[Scored], *, crossed: bo
     units = _units(results.study, scored)
     values = np.array([np.mean([s.outcome.value for s in unit]) for unit in units], dtype=np.float64)
     of_images: dict[str, Any] = {}
-    if crossed and scored[0].decisions is not None:
+    if crossed and scored[0].decisions is not None and len(scored[0].ids) > 1:
         of_images = {"statistic": _statistic(units), "num_images": len(scored[0].ids)}
-    elif crossed:
+    elif crossed and scored[0].decisions is None:
         of_images = {"per_image": np.stack([np.mean([s.contributions for s in unit], axis=0) for unit in units])}
     return ArmScores(arm=arm, values=values, checkpoint=results.study.arms[arm].is_checkpoint, **of_images)
 

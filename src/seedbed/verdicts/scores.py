@@ -6,6 +6,7 @@ nothing of other arms, nor of how a value came about.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+_MOST_DRAWS = 20  # times as many as are wanted
 NUM_RESAMPLES = 400  # a bootstrap variance then has a standard error of 7 %
 
 
@@ -77,10 +79,15 @@ class ArmScores:
         return ("statistic", self.num_images or 0) if self.statistic else ("none", 0)
 
     def bootstrap_means(self) -> Floats:
-        """[NUM_RESAMPLES] means over seeds, on the same resamples of the images for every arm."""
+        """[NUM_RESAMPLES] means over seeds, on the same resamples of the images for every arm; one that holds nothing to be found, which is
+        so for every arm alike, is drawn anew."""
         assert self.statistic is not None and self.num_images is not None
         generator = np.random.default_rng(0)
-        means = [np.mean(self.statistic(generator.integers(self.num_images, size=self.num_images))) for _ in range(NUM_RESAMPLES)]
-        if not np.isfinite(means).all():
-            raise ValueError(f"arm {self.arm!r}: the metric is not finite on some resamples of its {self.num_images} images")
-        return np.array(means, dtype=np.float64)
+        means: list[float] = []
+        for _ in range(_MOST_DRAWS * NUM_RESAMPLES):
+            value = float(np.mean(self.statistic(generator.integers(self.num_images, size=self.num_images))))
+            if math.isfinite(value):
+                means.append(value)
+            if len(means) == NUM_RESAMPLES:
+                return np.array(means, dtype=np.float64)
+        raise ValueError(f"arm {self.arm!r}: the metric is not finite on most resamples of its {self.num_images} images")

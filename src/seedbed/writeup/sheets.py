@@ -16,6 +16,7 @@ import numpy as np
 from seedbed.base.randomness import mix, stream
 from seedbed.data.annotations import Boxes
 from seedbed.data.decode import decode_whole
+from seedbed.data.voc import pixels
 from seedbed.metrics.detection import MIN_OVERLAP, overlaps
 from seedbed.tasks.detection import DetectionTask
 from seedbed.tasks.retrieval import RetrievalTask
@@ -58,8 +59,8 @@ def detections_sheet(task: DetectionTask, found: Mapping[str, np.ndarray], num: 
 
 def _with_boxes(task: DetectionTask, position: int, found: Mapping[str, np.ndarray]) -> Image.Image:
     row = int(task.test[position])
-    pixels, width, height = decode_whole(task.store.encoded(row), _IMAGE_PX, 2 * _IMAGE_PX)
-    scale = np.array([pixels.shape[1] / width, pixels.shape[0] / height] * 2)
+    picture, width, height = decode_whole(task.store.encoded(row), _IMAGE_PX, 2 * _IMAGE_PX)
+    scale = np.array([picture.shape[1] / width, picture.shape[0] / height] * 2)
     mine = np.flatnonzero((found["detections.images"] == position) & (found["detections.scores"] >= ABOVE))
     labels, corners, scores = (found[f"detections.{name}"][mine] for name in ("labels", "corners", "scores"))
     truth = task.store.annotations
@@ -70,14 +71,14 @@ def _with_boxes(task: DetectionTask, position: int, found: Mapping[str, np.ndarr
         label = int(truth.labels[i] if task.class_of_label is None else task.class_of_label[truth.labels[i]])
         same = corners[labels == label]
         is_found = (
-            len(same) and (overlaps(np.repeat(truth.corners[i : i + 1], len(same), 0), same - (0, 0, 1, 1)) > MIN_OVERLAP).any()
+            len(same) and (overlaps(np.repeat(pixels(truth.corners[i : i + 1]), len(same), 0), pixels(same)) > MIN_OVERLAP).any()
         )
         if not is_found and not truth.difficult[i]:
             drawn.append(Drawn(corners=_corners(truth.corners[i] * scale), number=label, dashed=True))
     for label, box, score in sorted(zip(labels, corners, scores, strict=True), key=lambda one: one[2]):
         words = f"{task.classes[label]} {100 * score:.0f}"
         drawn.append(Drawn(corners=_corners(box * scale), number=int(label), words=words))
-    return draw(pixels, drawn)
+    return draw(picture, drawn)
 
 
 def _corners(values: np.ndarray) -> tuple[float, float, float, float]:

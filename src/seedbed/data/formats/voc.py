@@ -109,8 +109,8 @@ def _made(
 def _images(folder: VocFolder, kind: str) -> Iterator[_Image]:
     """The images of the sets, sorted; none may be in two."""
     there = [(name, split) for name, split in _SETS if folder.has_set(name, kind)]
-    if not there and folder.has_set("trainval", kind):
-        there = [("trainval", TRAIN)]
+    if not {"train", "val"} & {name for name, _ in there} and folder.has_set("trainval", kind):
+        there.insert(0, ("trainval", TRAIN))
     if not there:
         folder.images("train", kind)  # says what there is
     if ("test", TEST) in there and len(there) > 1 and not _is_annotated(folder, kind):
