@@ -325,3 +325,15 @@ def test_norms_behind_the_last_map_are_left_alone(dusk: DetectionTask) -> None:
     assert dusk.unlabelled is not None
     assert adapt_norms(model, made.scenes(dusk.unlabelled)) == 2
     assert torch.equal(model.backbone.module.get_submodule("stage4.norm").running_var, before)  # pyright: ignore
+
+
+def test_what_the_network_cannot_carry_is_refused_before_training() -> None:
+    alexnet = backbone("alexnet(stem='small')", 32)
+    replace(QUICK, box_head="own").check(alexnet)
+    for settings, message in (
+        ({"box_head": "own", "feature": "features.2"}, "has others"),
+        ({"adapt": "batch_norm"}, "needs batch norm"),
+        ({"feature": "avgpool"}, "is no map"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            replace(QUICK, **settings).check(alexnet)

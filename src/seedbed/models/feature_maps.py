@@ -82,7 +82,8 @@ def single_map(backbone: Backbone, name: str = "c4") -> Layer:
     if name == "c4":
         return next((la for la in reversed(maps) if nominal_stride(la) <= _DEEPEST_STRIDE), maps[0])
     layer = backbone.layer(name)
-    if layer.kind not in ("map", "map_last"):
+    fixed = {la.name for la in backbone.layers} - {la.name for la in maps}  # vectors, and maps behind a pooling to a fixed size
+    if layer.kind not in ("map", "map_last") or layer.name in fixed:
         raise UsageError(
             f"layer {name!r} of {backbone.architecture} is no map", f"Maps: c4, c5, {', '.join(la.name for la in maps)}."
         )

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Literal
 
 from seedbed.base.errors import UsageError
 from seedbed.models.backbone import Backbone
-from seedbed.models.feature_maps import pyramid_maps, single_map
-from seedbed.models.stages import stages_of
+from seedbed.models.feature_maps import maps_of, pyramid_maps, single_map
+from seedbed.models.stages import norms_of, stages_of
 from seedbed.models.tails import tail_of
 from seedbed.readout.detector import Anatomy
 from seedbed.tasks.detection import DetectionTask
@@ -86,10 +86,25 @@ class Detect(Method):
     def check(self, backbone: Backbone) -> None:
         _ = pyramid_maps(backbone) if self.feature == "fpn" else single_map(backbone, self.feature)
         if self.box_head == "own":
-            tail_of(backbone)
+            self._check_own(backbone)
+        if self.adapt == "batch_norm" and not norms_of(backbone.module):
+            raise UsageError(
+                f"adapt='batch_norm' needs batch norm, and {backbone.architecture} has none",
+                "Take adapt='align', or another network.",
+            )
         if self.frozen_stages > (num := len(stages_of(backbone))):
             raise UsageError(
                 f"frozen_stages = {self.frozen_stages}, and {backbone.architecture} has {num} besides its head", "Give fewer."
+            )
+
+    def _check_own(self, backbone: Backbone) -> None:
+        """The network's own layers stand on its last map, and on no other."""
+        _ = tail_of(backbone)
+        last = maps_of(backbone)[-1]
+        if self.feature == "fpn" or single_map(backbone, self.feature).dim != last.dim:
+            raise UsageError(
+                f"box_head='own' stands on maps of {last.dim} channels, and feature={self.feature!r} has others",
+                f"Take feature={last.name!r} or 'c4', or box_head='new'.",
             )
 
     def identity(self) -> object:

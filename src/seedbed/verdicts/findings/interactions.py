@@ -22,7 +22,7 @@ from seedbed.verdicts.findings.finding import Finding, between, points
 from seedbed.verdicts.pairs import Pair
 from seedbed.verdicts.quantiles import Joint
 from seedbed.verdicts.scores import ArmScores
-from seedbed.verdicts.variances import image_variance
+from seedbed.verdicts.variances import image_variance, sample_variance
 
 _WORDS = {"better": "depends", "worse": "depends", "equivalent": "does not depend", "undecided": "may or may not depend"}
 _LEAST_SEEDS = 2
@@ -161,7 +161,7 @@ def _of_four(
     for pair in kept:
         groups = [named[i][arm] for i in (1, 0) for arm in (pair[i].arm, pair[i].reference)]
         if len({g.images for g in groups}) > 1:
-            groups = [replace(g, per_image=None) for g in groups]
+            groups = [replace(g, per_image=None, statistic=None, num_images=None) for g in groups]
         combination = spreads.combine(groups, (sign, -sign, -sign, sign))
         effects = [sign * float(named[i][pair[i].arm].values.mean() - named[i][pair[i].reference].values.mean()) for i in (0, 1)]
         yield _Asked(pair=pair[1], combination=combination, effects=(effects[0], effects[1]), sides=sides(pair))
@@ -196,6 +196,9 @@ def _alike(one: ArmScores | None, two: ArmScores | None) -> bool:
 
 
 def _image_part(arm: ArmScores, reference: ArmScores) -> list[ImagePart]:
+    if arm.statistic is not None and reference.statistic is not None:
+        resampled = arm.bootstrap_means() - reference.bootstrap_means()
+        return [(sample_variance(resampled), np.zeros(()), arm.images[1])]
     if arm.per_image is None or reference.per_image is None:
         return []
     v_image, v_both = image_variance((arm.per_image, reference.per_image), (1.0, -1.0))
