@@ -232,6 +232,6 @@ def _neighbours(store: Store, path: Path, similarities: torch.Tensor, rows: torc
     return Neighbours(
         query=str(path),
         ids=tuple(str(i) for i in store.ids[where]),
-        labels=tuple(store.classes[leaf] for leaf in store.leaves[where]),
+        labels=tuple(store.classes[leaf] if leaf >= 0 else "" for leaf in store.leaves[where]),  # some images have no single label
         similarities=tuple(float(s) for s in similarities),
     )

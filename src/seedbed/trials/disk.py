@@ -18,7 +18,7 @@ from seedbed.base.spec import fingerprint
 from seedbed.data.store import STORE_JSON
 from seedbed.trials.datasets import record_of
 from seedbed.trials.plan import Plan
-from seedbed.trials.steps import BACKBONES_KIND
+from seedbed.trials.steps import BACKBONES_KIND, MEASUREMENTS_KIND
 from seedbed.trials.study import Study
 
 KINDS = ("stores", "backbones", "measurements")
@@ -70,7 +70,9 @@ def disk_usage(workspace: Workspace) -> list[Item]:
     ]
     for path in _inside(workspace.unfinished("any").parent):
         if path == workspace.unfinished(path.stem):  # and not one that is being written
-            needed = () if workspace.has(BACKBONES_KIND, path.stem) else sorted(users.get((BACKBONES_KIND, path.stem), ()))
+            step, part, _ = path.stem.partition("-")  # a measurement may train several times, each with a name behind its key
+            of_step = (MEASUREMENTS_KIND if part else BACKBONES_KIND, step)
+            needed = () if workspace.has(*of_step) else sorted(users.get(of_step, ()))
             items.append(Item(kind=UNFINISHED, key=path.stem, bytes=path.stat().st_size, studies=tuple(needed)))
     return sorted(items, key=lambda item: -item.bytes)
 
