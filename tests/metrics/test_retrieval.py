@@ -80,16 +80,16 @@ def test_ns_score_by_hand() -> None:
         np.array([[0, 1, 2, 3, 4], [4, 0, 5, 6, 7], [5, 0, 1, 2, 3], [0, 1, 2, 3, 6]]),
     )
     # The query itself counts: 4 of the first 4; then 3, the fourth at the fifth place does not count; then itself alone; then none.
-    assert group_hits(ranked, groups, np.array([0, 1, 1, 1])).tolist() == [4, 3, 1, 0]
+    assert group_hits(groups[ranked] == np.array([0, 1, 1, 1])[:, None]).tolist() == [4, 3, 1, 0]
     assert GROUP == 4
 
 
 def test_recall_by_hand() -> None:
     groups, own = np.array([0, 1, 1, 2]), np.array([1, 2, 1])
     ranked = np.array([[0, 3, 2], [0, 1, 2], [2, 0, 3]])
-    assert recall_at(ranked, groups, own, 1).tolist() == [0.0, 0.0, 100.0]
-    assert recall_at(ranked, groups, own, 2).tolist() == [0.0, 0.0, 100.0]
-    assert recall_at(ranked, groups, own, 3).tolist() == [100.0, 0.0, 100.0]
+    assert recall_at(groups[ranked] == own[:, None], 1).tolist() == [0.0, 0.0, 100.0]
+    assert recall_at(groups[ranked] == own[:, None], 2).tolist() == [0.0, 0.0, 100.0]
+    assert recall_at(groups[ranked] == own[:, None], 3).tolist() == [100.0, 0.0, 100.0]
 
 
 # Against the twins -----------------------------------------------------------------------------------------------------------------
@@ -150,15 +150,13 @@ def test_groups_are_their_twins(data: st.DataObject, num: int) -> None:
     groups = data.draw(st.lists(st.integers(0, 3), min_size=8, max_size=8))
     ranked = data.draw(st.lists(st.permutations(range(8)).map(lambda images: images[:6]), min_size=1, max_size=6))
     own = data.draw(st.lists(st.integers(0, 3), min_size=len(ranked), max_size=len(ranked)))
-    arrays = np.array(ranked), np.array(groups), np.array(own)
+    right = np.array(groups)[np.array(ranked)] == np.array(own)[:, None]
     slow = [reference.group_hits(row, groups, mine, num) for row, mine in zip(ranked, own, strict=True)]
-    assert group_hits(*arrays, num).tolist() == slow
-    assert recall_at(*arrays, num).tolist() == [
+    assert group_hits(right, num).tolist() == slow
+    assert recall_at(right, num).tolist() == [
         reference.recall_at(row, groups, mine, num) for row, mine in zip(ranked, own, strict=True)
     ]
-    assert group_hits(*arrays).tolist() == [
-        reference.group_hits(row, groups, mine, 4) for row, mine in zip(ranked, own, strict=True)
-    ]
+    assert group_hits(right).tolist() == [reference.group_hits(row, groups, mine, 4) for row, mine in zip(ranked, own, strict=True)]
 
 
 @quick

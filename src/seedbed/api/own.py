@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from seedbed.data.audit import Audit
     from seedbed.models.backbone import Backbone
     from seedbed.models.fit import Progress
-    from seedbed.tasks.task import Measurement
+    from seedbed.tasks.target import Measurement, Target
     from seedbed.trials.data import Data
 
 OnProgress = Callable[["Progress"], None]
@@ -94,8 +94,8 @@ def transfer(
         method: a call string such as `probe()` or `finetune(images_seen=50_000)`.
         train_per_class: use so many labelled images of each class only, drawn with the seed.
         recipe: of the classes and images that it leaves (see docs/recipes.md).
-        metric: the primary one, "top1" (default) or "mean_class_accuracy".
-        labelled: where the labels come from, for `adapt(...)`: another domain with the same classes.
+        metric: the primary one where a task has several: "mean_class_accuracy", "map_voc10" (docs/metrics.md).
+        labelled: where the labels come from, for `adapt(...)` and `detect()`: another domain with the same classes.
         learn_on: images that a whitening is fitted on, for `retrieve()` on a set that has none of its own.
         out: a new folder for the model: `load`, `predict` and `export` take it; `results/` in it holds the files of official scorers
             (PASCAL's of each class, rankings).
@@ -115,7 +115,6 @@ def transfer(
         ('top1', 10)
     """
     from seedbed.tasks.catalogue import TASKS
-    from seedbed.tasks.official import RESULTS, keeps_something, write_results
     from seedbed.transfers.methods import METHODS, Context, check_task
 
     made = METHODS.make(method)
@@ -129,19 +128,33 @@ def transfer(
     call = data.task_of(store, made.takes)
     check_task(made, method, call)
     target = TASKS.make(call).load(store, seed)
-    if folder is not None and not keeps_something(target):
+    if folder is not None:
+        _must_leave_something(target, method)
+    with flushed_denormals():
+        measured = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
+    if folder is not None:
+        _keep(measured, target, method, seed, folder)
+    return measured
+
+
+def _must_leave_something(target: Target, method: str) -> None:
+    from seedbed.tasks.official import keeps_something
+
+    if not keeps_something(target):
         raise UsageError(
             f"{method} trains nothing, and a ranking among images of the same class has no official form: there is nothing to keep",
             "Leave out away (--out): the numbers are printed.",
         )
-    with flushed_denormals():
-        measured = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
-    if folder is not None:
-        with written_aside(folder) as aside:
-            if measured.model is not None:
-                save_trained(measured, store, method, seed, aside)
-            write_results(target, measured, aside / RESULTS)
-    return measured
+
+
+def _keep(measured: Measurement, target: Target, method: str, seed: int, folder: Path) -> None:
+    """The model that was trained and the files for official scorers, in a new folder."""
+    from seedbed.tasks.official import RESULTS, write_results
+
+    with written_aside(folder) as aside:
+        if measured.model is not None:
+            save_trained(measured, target.store, method, seed, aside)
+        write_results(target, measured, aside / RESULTS)
 
 
 def target_of(task: Any, **own: Any) -> Data:

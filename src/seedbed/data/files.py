@@ -46,6 +46,12 @@ def must_exist(path: str | Path) -> Path:
     return folder
 
 
+def entries(path: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
+    """What lies in a folder, hidden entries passed over; raises OSError where it cannot be listed."""
+    with os.scandir(path) as found:
+        yield from (entry for entry in found if not entry.name.startswith((".", "__MACOSX")))
+
+
 def list_images(root: Path, below: str = "") -> list[Found]:
     """Image files below `root/below`, sorted; hidden files and folders are passed over, links are followed once."""
     return sorted(_walk(root / below if below else root, below, frozenset()), key=lambda found: found.path)
@@ -57,12 +63,10 @@ def _walk(folder: Path, prefix: str, seen: frozenset[tuple[int, int]]) -> Iterat
     if here in seen:
         return
     try:
-        entries = list(os.scandir(folder))
+        inside = list(entries(folder))
     except OSError as error:
         raise BadDataError(f"cannot list {folder}: {error.strerror}", "Make it readable, or move it away.") from None
-    for entry in entries:
-        if entry.name.startswith((".", "__MACOSX")):
-            continue
+    for entry in inside:
         path = f"{prefix}/{entry.name}" if prefix else entry.name
         _must_be_text(path)
         if _is_folder(entry):

@@ -7,14 +7,13 @@ name. Knows nothing of images on disk.
 from __future__ import annotations
 
 import math
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.files import must_exist
+from seedbed.data.files import entries, must_exist
 from seedbed.data.listings import Line, read_lines
 
 TRUTH = re.compile(r"((.+)_[0-9]+)_(?:query|good|ok|junk)\.txt")
@@ -59,12 +58,6 @@ def _query(truth: Path, name: str, landmark: str) -> QueryLists:
             f"A query without a right image has no average precision. {ADVICE}",
         )
     return QueryLists(name, landmark, image, first.place, box, lists)
-
-
-def entries(path: os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
-    """What lies in a folder, hidden entries passed over."""
-    with os.scandir(path) as entries:
-        yield from (entry for entry in entries if not entry.name.startswith((".", "__MACOSX")))
 
 
 def _names(truth: Path) -> list[tuple[str, str]]:

@@ -95,15 +95,10 @@ def pack(
         (1797, 16, 16, 3)
     """
     source = source if isinstance(source, Source) else Source.open(source)
-    # Boxes belong to an image as it was found, whatever its shape: its own bytes are kept.
-    keeps_files = encoded or isinstance(source.annotations, Boxes)
-    form = Form(size_px=64 if size_px is None else size_px, fit=fit, encoded=keeps_files)
-    path = Path(store)
+    form, path = _form_of(source, size_px, fit, encoded), Path(store)
     _check(path, form, allow_unreadable)
     if workers is not None and workers < 1:
         raise UsageError(f"workers = {workers} must be at least 1", "Leave it out for one per core.")
-    if form.encoded and not isinstance(source.pixels, EncodedPixels):
-        raise UsageError(f"{source.name} has no encoded images to keep", "Leave --encoded out: its images are packed as pixels.")
     if _is_fresh(path, source, form):
         found = Store.open(path)
         return _within(_packed(found, None), allow_unreadable)
@@ -121,6 +116,14 @@ def pack(
         )
     _listed_beside(path).unlink(missing_ok=True)
     return _packed(Store.open(path), source.num_images / (time.perf_counter() - started))
+
+
+def _form_of(source: Source, size_px: int | None, fit: str, encoded: bool) -> Form:
+    """Boxes belong to an image as it was found, whatever its shape: its own bytes are kept."""
+    form = Form(size_px=64 if size_px is None else size_px, fit=fit, encoded=encoded or isinstance(source.annotations, Boxes))
+    if form.encoded and not isinstance(source.pixels, EncodedPixels):
+        raise UsageError(f"{source.name} has no encoded images to keep", "Leave --encoded out: its images are packed as pixels.")
+    return form
 
 
 def _check(path: Path, form: Form, allow_unreadable: float) -> None:

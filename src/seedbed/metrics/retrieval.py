@@ -33,10 +33,13 @@ def trapezoid_ap(places: np.ndarray, num_positives: int) -> float:
         return float("nan")
     ordered = np.sort(np.asarray(places, np.int64))
     assert len(ordered) <= num_positives, "more right images were found than there are"
-    before = np.arange(len(ordered))
-    left = np.where(ordered == 0, 1.0, before / np.maximum(ordered, 1))  # precision just above this image
-    right = (before + 1) / (ordered + 1)
-    return float(100.0 * ((left + right) / 2).sum() / num_positives)
+    return float(100.0 * _areas(np.arange(1, len(ordered) + 1), ordered + 1).sum() / num_positives)
+
+
+def _areas(found: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Under the curve at each right image, in steps of recall: the n-th found (from 1) at its place (from 1)."""
+    before = np.where(places > 1, (found - 1) / np.maximum(places - 1, 1), 1.0)  # precision just above it
+    return (before + found / places) / 2
 
 
 def places_of(ranked: Sequence[object], positives: set, junk: set = frozenset()) -> np.ndarray:  # pyright: ignore[reportArgumentType]
@@ -62,22 +65,20 @@ def trapezoid_aps(relevant: np.ndarray, num_positives: np.ndarray) -> np.ndarray
     queries, columns = np.nonzero(relevant > 0)
     places = np.cumsum(relevant >= 0, axis=1, dtype=np.int32)[queries, columns]  # from 1
     found = np.arange(len(queries)) - np.searchsorted(queries, queries) + 1
-    before = np.where(places > 1, (found - 1) / np.maximum(places - 1, 1), 1.0)
-    areas = np.bincount(queries, (before + found / places) / 2, minlength=len(relevant))
+    areas = np.bincount(queries, _areas(found, places), minlength=len(relevant))
     return np.where(num_positives > 0, 100.0 * areas / np.maximum(num_positives, 1), np.nan)
 
 
-def group_hits(ranked: np.ndarray, groups: np.ndarray, own: np.ndarray, num: int = GROUP) -> np.ndarray:
-    """How many of the first `num` are of the query's own group, the query itself included: int64 [q], 0..num.
+def group_hits(right: np.ndarray, num: int = GROUP) -> np.ndarray:
+    """How many of the first `num` of each ranking are right, the query itself included: int64 [q], 0..num.
 
     Args:
-        ranked: int [q, >=num], positions in `groups`, the best first.
-        groups: int [n], of each image; own: int [q], of each query.
+        right: bool [q, >=num], the best first: whether what stands there is of the query's own group.
     """
-    assert ranked.shape[1] >= num, f"a ranking of {ranked.shape[1]} has no first {num}"
-    return (groups[ranked[:, :num]] == own[:, None]).sum(1)
+    assert right.shape[1] >= num, f"a ranking of {right.shape[1]} has no first {num}"
+    return right[:, :num].sum(1)
 
 
-def recall_at(ranked: np.ndarray, groups: np.ndarray, own: np.ndarray, num: int) -> np.ndarray:
-    """Whether an image of the query's group stands among the first `num`, in percent: float64 [q], 0 or 100; the query is in no ranking."""
-    return 100.0 * (groups[ranked[:, :num]] == own[:, None]).any(1)
+def recall_at(right: np.ndarray, num: int) -> np.ndarray:
+    """Whether one of the first `num` is right, in percent: bool [q, n] -> float64 [q], 0 or 100; the query is in no ranking."""
+    return np.where(right[:, :num].any(1), 100.0, 0.0)

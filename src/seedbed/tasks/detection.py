@@ -36,22 +36,13 @@ class Detections:
 @final
 @dataclass(frozen=True, kw_only=True)
 class DetectionTask(Target):
-    """Where the objects of each class are. `names` and `class_of_label` say what the store's labels are, where two domains are joined."""
+    """Where the objects of each class are. `class_of_label` says which class a label of the store is, where two domains are joined."""
 
     kind: ClassVar[str] = "detection"
 
     primary: str = "map_voc07"
-    chosen: tuple[str, ...] | None = None
     class_of_label: np.ndarray | None = None  # int32 [num_labels]
     in_domain: np.ndarray | None = None  # int64: test rows of the domain that the labels are of
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.store.classes if self.chosen is None else self.chosen
-
-    @property
-    def num_classes(self) -> int:
-        return len(self.classes)
 
     def boxes(self, rows: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Of each training or validation row: corners float64 [b, 4], classes int64 [b], difficult bool [b]. Others are refused."""

@@ -26,14 +26,6 @@ class MultiLabelTask(Target):
 
     primary: str = "map_voc07"
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.store.classes
-
-    @property
-    def num_classes(self) -> int:
-        return len(self.classes)
-
     def labels(self, rows: np.ndarray) -> np.ndarray:
         """Marks of training or validation rows: int8 [n, K], 1 yes, -1 no, 0 difficult. Test rows are refused."""
         self.check_known(rows)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from seedbed.data.annotations import Relevance
-from seedbed.metrics.retrieval import GROUP, trapezoid_aps
+from seedbed.metrics.retrieval import GROUP, group_hits, recall_at, trapezoid_aps
 from seedbed.tasks.target import Measurement, Target
 
 PRIMARY = {"holidays": "map_holidays", "oxford": "map_oxford", "ukbench": "ns_score", "classes": "map_retrieval"}
@@ -102,12 +102,12 @@ class RetrievalTask(Target):
         first, shown = np.take_along_axis(ranked, order, axis=1), np.take_along_axis(relevant, order, axis=1)
         values: dict[str, np.ndarray] = {}
         if self.protocol == "ukbench":
-            hits = (shown[:, :GROUP] > 0).sum(1).astype(np.float64)
+            hits = group_hits(shown > 0).astype(np.float64)
             values = {"ns_score": hits, "recall_at_4": 100.0 * hits / GROUP}
         else:
             values[self.primary] = trapezoid_aps(relevant, num_positives)
         if self.protocol == "classes":
-            values["recall_at_1"] = 100.0 * (shown[:, 0] > 0)
+            values["recall_at_1"] = recall_at(shown > 0, 1)
         return {
             **{f"unit.{name}": v for name, v in values.items()},
             "labels": num_positives.astype(np.int32),

@@ -70,6 +70,7 @@ class Target(ABC):
     primary: str
     fold: np.ndarray | None = None  # int8 of train, then validation; -1: never held out
     unlabelled: np.ndarray | None = None  # int64 [u], in no other part
+    chosen: tuple[str, ...] | None = None  # classes, where they are not the store's own
 
     def __post_init__(self) -> None:
         parts = [set(rows.tolist()) for rows in (self.train, self.validation, self.test)]
@@ -78,6 +79,14 @@ class Target(ABC):
         assert self.unlabelled is None or not others & set(self.unlabelled.tolist()), "an unlabelled image is in another part"
         if not len(self.test):
             raise BadDataError(f"{self.store.name} has no test images", "Add a test/ folder, or more images per class.")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.store.classes if self.chosen is None else self.chosen
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
 
     @property
     def num_test(self) -> int:

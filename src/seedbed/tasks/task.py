@@ -29,16 +29,7 @@ class Task(Target):
     kind: ClassVar[str] = "classification"
 
     primary: str = "top1"
-    chosen: tuple[str, ...] | None = None  # classes, where they are not the store's own
     class_of_leaf: np.ndarray | None = None  # int32 [num_leaves], into `chosen`, -1 where dropped
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.store.classes if self.chosen is None else self.chosen
-
-    @property
-    def num_classes(self) -> int:
-        return len(self.classes)
 
     def labels(self, rows: np.ndarray) -> np.ndarray:
         """Labels of training or validation rows: int64 [n]. Others are refused: test labels are read in `score` alone."""

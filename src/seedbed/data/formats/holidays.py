@@ -20,10 +20,11 @@ from typing import ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.annotations import NO_LABEL, Relevance
-from seedbed.data.files import IMAGE_SUFFIXES, FilePixels, Found, list_images, must_exist
+from seedbed.data.annotations import Relevance
+from seedbed.data.files import IMAGE_SUFFIXES, Found, entries, list_images, must_exist
 from seedbed.data.formats import Format
-from seedbed.data.source import TEST, Source, listing_fingerprint
+from seedbed.data.queries import queries_among
+from seedbed.data.source import Source
 
 _PER_GROUP = 100  # numbers, of which few are used
 _NUMBER = re.compile(r"[0-9]{6}")
@@ -64,35 +65,21 @@ class Holidays(Format):
         _refuse_incomplete(root, numbers, groups)
         answers = _relevance(numbers, groups)
         classes = tuple(f"{group:04d}" for group in np.unique(groups))
-        return Source(
-            name=str(self.path),
-            ids=np.array([one.path for one in found], object),
-            leaves=np.full(len(found), NO_LABEL, np.int32),
-            splits=np.full(len(found), TEST, np.uint8),
-            classes=classes,
-            pixels=FilePixels(str(root.resolve()), np.array([one.path for one in found], object)),
-            listing=listing_fingerprint(["holidays", answers.digest(), *classes, *map(str, found)]),
-            annotations=answers,
-        )
+        return queries_among(root, str(self.path), found, classes, answers, "holidays")
 
 
 def _images(path: Path) -> Iterator[tuple[str, str]]:
     """Folder and name of images at the top and in folders directly below, one after another: the first that is odd ends the search."""
     below = []
-    for entry in _entries(path):
+    for entry in entries(path):
         if entry.is_dir():
             below.append(entry)
         elif _is_image(entry.name):
             yield "", entry.name
     for folder in below:
-        for entry in _entries(folder):
+        for entry in entries(folder):
             if _is_image(entry.name) or entry.is_dir():  # a folder is no official name either
                 yield folder.name, entry.name
-
-
-def _entries(path: os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
-    with os.scandir(path) as entries:
-        yield from (entry for entry in entries if not entry.name.startswith((".", "__MACOSX")))
 
 
 def _is_image(name: str) -> bool:

@@ -24,9 +24,9 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import NO_LABEL, Relevance
 from seedbed.data.crops import CropPixels
-from seedbed.data.files import IMAGE_SUFFIXES, Found, list_images, must_exist
+from seedbed.data.files import IMAGE_SUFFIXES, Found, entries, list_images, must_exist
 from seedbed.data.formats import Format
-from seedbed.data.oxford import ADVICE, TRUTH, VALUES, QueryLists, entries, read_queries
+from seedbed.data.oxford import ADVICE, TRUTH, VALUES, QueryLists, read_queries
 from seedbed.data.source import TEST, Source, listing_fingerprint
 
 _PREFIX = "oxc1_"  # before the names of Oxford's queries, and of no files

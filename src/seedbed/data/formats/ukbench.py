@@ -19,10 +19,11 @@ from typing import ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.annotations import NO_LABEL, Relevance
-from seedbed.data.files import FilePixels, Found, list_images, must_exist
+from seedbed.data.annotations import Relevance
+from seedbed.data.files import Found, list_images, must_exist
 from seedbed.data.formats import Format
-from seedbed.data.source import TEST, Source, listing_fingerprint
+from seedbed.data.queries import queries_among
+from seedbed.data.source import Source
 
 _PER_OBJECT = 4
 _NAME = re.compile(r"ukbench([0-9]{5})")
@@ -51,16 +52,7 @@ class Ukbench(Format):
         _refuse_incomplete(root, numbers)
         answers = _relevance(numbers, of_object)
         classes = tuple(f"{one:05d}" for one in objects)
-        return Source(
-            name=str(self.path),
-            ids=np.array([one.path for one in found], object),
-            leaves=np.full(len(found), NO_LABEL, np.int32),
-            splits=np.full(len(found), TEST, np.uint8),
-            classes=classes,
-            pixels=FilePixels(str(root.resolve()), np.array([one.path for one in found], object)),
-            listing=listing_fingerprint(["ukbench", answers.digest(), *classes, *map(str, found)]),
-            annotations=answers,
-        )
+        return queries_among(root, str(self.path), found, classes, answers, "ukbench")
 
 
 def _numbers(root: Path, found: Sequence[Found]) -> np.ndarray:
