@@ -217,3 +217,96 @@ def test_an_image_is_taken_as_it_lies_there(tree: Path, tmp_path: Path) -> None:
     store = pack(open_source(str(tree)), tmp_path / "voc.store").store
     scenes = Scenes(store, np.array([0]), SceneSize(short_px=24, long_px=100))
     assert scenes.images([0])[0].shape == (3, 24, 32)
+
+
+def test_persons_of_one_photograph_fall_on_one_side(tmp_path: Path) -> None:
+    """Thirty photographs with three persons each, no test set: crops that overlap are not learnt from and tested on."""
+    root, names = tmp_path / "own", [f"p{i:02d}" for i in range(30)]
+    done = "<actions><running>1</running></actions>"
+    boxes = [(1, 1, 30, 40), (6, 4, 40, 44), (20, 2, 60, 46)]
+    for name in names:
+        write_image(root, name, [object_xml("person", box, extra=done) for box in boxes])
+    write_sets(root, {"train": names})
+    write_sets(root, {"train": [f"{name} {n}" for name in names for n in (1, 2, 3)]}, "Action")
+    store = pack(open_source(f"voc({str(root)!r}, task='action')"), tmp_path / "store", size_px=16).store
+    splits: dict[str, set[int]] = {}
+    for one, split in zip(store.ids, store.splits, strict=True):
+        splits.setdefault(str(one).partition("#")[0], set()).add(int(split))
+    assert len(splits) == 30
+    assert all(len(found) == 1 for found in splits.values())
+    assert {split for found in splits.values() for split in found} == {TRAIN, TEST}
+
+
+def _move_beside(root: Path, folder: str = "") -> None:
+    """As LabelImg leaves them: the .xml file beside its image, and no image sets."""
+    (root / folder).mkdir(exist_ok=True)
+    for path in [*(root / "JPEGImages").iterdir(), *(root / "Annotations").iterdir()]:
+        path.rename(root / folder / path.name)
+    for gone in ("JPEGImages", "Annotations", "ImageSets/Main", "ImageSets"):
+        for path in (root / gone).glob("*.txt"):
+            path.unlink()
+        (root / gone).rmdir()
+
+
+def test_annotations_beside_their_images_need_no_image_sets(tree: Path, tmp_path: Path) -> None:
+    _move_beside(tree)
+    Image.new("RGB", (20, 20)).save(tree / "nobody looked at this.jpg")
+    source = open_source(str(tree))
+    assert source.ids.tolist() == ["a.png", "b.png", "d.png", "ümläut 7.jpg"]
+    assert boxes_of(source, "a.png") == [("cat", [0, 0, 10, 20], False), ("dog", [4, 5, 5, 6], False)]
+    assert source.notes == (f"1 image of {tree} without an annotation left out",)
+    store = pack(source, tmp_path / "own.store").store
+    assert set(store.splits.tolist()) == {TRAIN, TEST}
+    assert store.remarks == [*source.notes, "test images are 20% of the images, by content hash within each class"]
+
+
+def test_annotations_in_folders_of_splits(tree: Path, tmp_path: Path) -> None:
+    """As Roboflow exports them."""
+    for name, split in (("train", TRAIN), ("valid", VAL), ("test", TEST)):
+        root = tmp_path / "export" / name
+        scenes_tree(root, 3, 0, 0)
+        _move_beside(root)
+        assert open_source(str(root)).splits.tolist() == [TRAIN] * 3
+        assert split in open_source(str(tmp_path / "export")).splits
+    source = open_source(str(tmp_path / "export"))
+    assert source.splits.tolist() == [TEST] * 3 + [TRAIN] * 3 + [VAL] * 3
+    assert source.ids[0] == "test/scene_000.png"
+
+
+def test_an_annotations_folder_alone_needs_no_image_sets(tree: Path) -> None:
+    for path in (tree / "ImageSets/Main").iterdir():
+        path.unlink()
+    (tree / "ImageSets/Main").rmdir()
+    (tree / "ImageSets").rmdir()
+    source = open_source(str(tree))
+    assert source.num_images == 4
+    assert source.ids[0] == "JPEGImages/a.png"
+
+
+def test_lists_may_name_images_with_their_suffix(tree: Path) -> None:
+    expected = open_source(str(tree))
+    write_sets(tree, {"train": ["a.png", "b.png"], "val": ["ümläut 7.jpg"], "test": ["d.png"]})
+    assert open_source(str(tree)).ids.tolist() == expected.ids.tolist()
+
+
+def test_images_in_no_list_are_told(tree: Path) -> None:
+    assert open_source(str(tree)).notes == ()
+    write_sets(tree, {"train": ["a"]})
+    (note,) = open_source(str(tree)).notes
+    assert note == f"1 image of {tree} in no image set left out"
+
+
+def test_advice_on_folders_of_ones_own_is_not_where_to_get_pascals(tree: Path, tmp_path: Path) -> None:
+    (tree / "Annotations/a.xml").unlink()
+    assert "torchvision.datasets.VOCDetection" in refused(str(tree)).hint
+    own = tree.rename(tmp_path / "my cells")
+    hint = refused(str(own)).hint
+    assert "ImageSets/Main/train.txt" in hint
+    assert "torchvision" not in hint
+
+
+def test_a_photograph_may_have_a_hash_in_its_name(tree: Path, tmp_path: Path) -> None:
+    for folder, suffix in (("Annotations", "xml"), ("JPEGImages", "png")):
+        (tree / folder / f"a.{suffix}").rename(tree / folder / f"a#1.{suffix}")
+    write_sets(tree, {"train": ["a#1", "b"], "trainval": ["a#1", "b", "ümläut 7"]})
+    assert pack(open_source(str(tree)), tmp_path / "voc.store").store.ids[0] == "JPEGImages/a#1.png"

@@ -56,11 +56,11 @@ def test_exact_search_puts_ties_in_order() -> None:
 
 
 def test_approximate_search_finds_what_exact_search_finds_where_it_looks() -> None:
-    pytest.importorskip("faiss")
     gallery = searchable(torch.randn(300, 8, generator=torch.Generator().manual_seed(0)), None, 1.0)
     exact, near = rank_exactly(gallery[:20], gallery), Approximate(gallery, 50).rank(gallery[:20])
     assert (near[:, 0] == exact[:, 0]).all()  # each is nearest to itself
-    assert all(sorted(row) == list(range(300)) for row in near.tolist())  # what was not found comes last, and nothing is lost
+    assert near.shape == (20, 50)
+    assert all(len({i for i in row if i >= 0}) == sum(i >= 0 for i in row) for row in near.tolist())
     assert np.mean([len(set(a[:10]) & set(b[:10])) for a, b in zip(exact, near, strict=True)]) > 7
 
 

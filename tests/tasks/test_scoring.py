@@ -234,3 +234,128 @@ def test_what_is_wrong_with_a_ranking_is_named(tmp_path: Path, text: str, messag
     (tmp_path / "r.txt").write_text(text)
     with pytest.raises(BadDataError, match=message):
         read_rankings(tmp_path / "r.txt")
+
+
+def test_names_with_blanks_and_signs_survive_being_written(tmp_path: Path) -> None:
+    given = [Ranking(query="my photo.jpg", found=("50% off%20.jpg", "c d e.jpg"))]
+    write_rankings(tmp_path / "r.dat", given)
+    assert len((tmp_path / "r.dat").read_text().split()) == 5  # any tool reads it by blanks
+    assert read_rankings(tmp_path / "r.dat") == given
+
+
+@pytest.mark.parametrize(
+    ("line", "found", "places"),
+    [
+        ("q 0 a.jpg 1 b.jpg", ("a.jpg", "b.jpg"), None),
+        ("q 1 a.jpg 2 b.jpg", ("a.jpg", "b.jpg"), None),  # written from 1
+        ("q 3 b.jpg 0 a.jpg", ("a.jpg", "b.jpg"), (0, 3)),  # in any order, others left out
+        ("q 0 100002 7 100001", ("100002", "100001"), (0, 7)),
+        ("q 100002 100001", ("100002", "100001"), None),
+        ("q 0 1 2 3", ("0", "1", "2", "3"), None),  # UKBench's numbers
+        ("q 0 5 1 7 2 9 3 4", ("5", "7", "9", "4"), None),
+        ("q a.jpg b.jpg", ("a.jpg", "b.jpg"), None),
+    ],
+)
+def test_places_are_told_from_images(tmp_path: Path, line: str, found: tuple[str, ...], places: tuple[int, ...] | None) -> None:
+    (tmp_path / "r.dat").write_text(line)
+    assert read_rankings(tmp_path / "r.dat", least=100_000) == [Ranking(query="q", found=found, places=places)]
+
+
+def test_holidays_counts_the_places_that_are_left_out(tmp_path: Path) -> None:
+    images = tmp_path / "all.txt"
+    images.write_text("100000.jpg\n100001.jpg\n100002.jpg\n")
+    whole = tmp_path / "whole.dat"
+    # The query itself, a right one, two of other groups, a right one: places 0 and 3 without the query.
+    whole.write_text("100000.jpg 0 100000.jpg 1 100001.jpg 2 100100.jpg 3 100200.jpg 4 100002.jpg\n")
+    gaps = tmp_path / "gaps.dat"
+    gaps.write_text("100000.jpg 0 100000.jpg 1 100001.jpg 4 100002.jpg\n")
+    expected = 100 * (1.0 + (1 / 3 + 2 / 4) / 2) / 2
+    assert scoring.holidays(whole, images).value == pytest.approx(expected)
+    assert scoring.holidays(gaps, images).value == pytest.approx(expected)
+    assert scoring.holidays(gaps, images).notes == ()
+    (told,) = scoring.holidays(whole, images).notes
+    assert "2 images of the rankings are not among" in told
+    gaps.write_text("100000 100001\n")
+    (told,) = scoring.holidays(gaps, images).notes
+    assert told == "1 of 2 right images stand in no ranking: they count as not found"
+
+
+def test_a_query_that_nothing_was_ranked_for_is_named_alone(tmp_path: Path) -> None:
+    (tmp_path / "images.txt").write_text("100000.jpg\n100001.jpg\n100100.jpg\n100101.jpg\n")
+    (tmp_path / "r.dat").write_text("100000.jpg 100001.jpg\n")
+    with pytest.raises(BadDataError) as caught:
+        scoring.holidays(tmp_path / "r.dat", tmp_path / "images.txt")
+    assert caught.value.message.endswith("has no ranking of the query 100100")
+
+
+def test_a_folder_of_results_holds_the_ranking(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "ranking.dat").write_text("100000.jpg 0 100001.jpg\n")
+    assert scoring.holidays(tmp_path / "results").value == 100
+
+
+def test_oxfords_names_are_spelt_one_way(tmp_path: Path) -> None:
+    truth = tmp_path / "gt"
+    truth.mkdir()
+    for kind, text in (
+        ("query", "oxc1_caf\u00e9_1 0 0 9 9"),
+        ("good", "caf\u00e9_2\n"),
+        ("ok", "caf\u00e9_4\n"),
+        ("junk", "caf\u00e9_3\n"),
+    ):
+        (truth / f"caf\u00e9_1_{kind}.txt").write_text(text, encoding="utf-8")
+    ranking = tmp_path / "r.txt"
+    # Accents as characters of their own, suffixes, Oxford's prefix; junk first.
+    ranking.write_text("cafe\u0301_1: oxc1_cafe\u0301_3.JPG cafe\u0301_2.jpg other\nstranger a b\n", encoding="utf-8")
+    score = scoring.oxford(truth, ranking)
+    assert score.per_class == {"caf\u00e9_1": 50.0}
+    assert score.notes == (
+        "passed over, as of no query: stranger",
+        "1 of 2 right images stand in no ranking: they count as not found",
+    )
+
+
+def test_ukbench_needs_the_first_four(tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_text("0 0 1 2\n")
+    with pytest.raises(BadDataError, match="the first 4 are not all there"):
+        scoring.ukbench(tmp_path / "r.txt")
+
+
+def test_a_box_that_ends_before_it_begins_is_named(voc: Path, tmp_path: Path) -> None:
+    out = results(tmp_path / "out", cat="000001 0.9 10 1 1 10\n")
+    with pytest.raises(BadDataError, match=r"line 1: the box '0.9 10 1 1 10' ends before it begins"):
+        scoring.voc_detection(voc, "test", out)
+
+
+def test_files_of_another_kind_say_of_which(voc: Path, tmp_path: Path) -> None:
+    boxes = results(tmp_path / "boxes", cat="000001 0.9 1 1 10 10\n")
+    with pytest.raises(BadDataError) as caught:
+        scoring.voc_classification(voc, "test", boxes)
+    assert "score it with voc-detection" in caught.value.hint
+
+
+@pytest.mark.parametrize("array", [np.array(["a", "b"]), np.array(3.0), np.zeros(0), np.array([None, 1], object)])
+def test_arrays_that_hold_no_numbers_are_refused(tmp_path: Path, array: np.ndarray) -> None:
+    np.save(tmp_path / "scores.npy", array, allow_pickle=True)
+    np.save(tmp_path / "labels.npy", np.array([0, 1]))
+    with pytest.raises(BadDataError, match=r"scores\.npy"):
+        scoring.top_k(tmp_path / "labels.npy", tmp_path / "scores.npy")
+
+
+def test_labels_may_be_truths_and_no_gaps(tmp_path: Path) -> None:
+    np.save(tmp_path / "scores.npy", np.array([[0.9, 0.1], [0.2, 0.8]]))
+    np.save(tmp_path / "labels.npy", np.array([False, True]))
+    assert scoring.top_k(tmp_path / "labels.npy", tmp_path / "scores.npy").value == 100
+    np.save(tmp_path / "labels.npy", np.array([0.0, np.nan]))
+    with pytest.raises(BadDataError, match="labels that are not 0 to 1"):
+        scoring.top_k(tmp_path / "labels.npy", tmp_path / "scores.npy")
+    (tmp_path / "labels.npy").write_bytes(b"")
+    with pytest.raises(BadDataError, match=r"labels\.npy"):
+        scoring.top_k(tmp_path / "labels.npy", tmp_path / "scores.npy")
+
+
+def test_results_of_detection_may_be_called_detections(voc: Path, tmp_path: Path) -> None:
+    import seedbed as sb
+
+    out = results(tmp_path / "out", cat="", dog="000002 0.5 5 5 24 14\n")
+    assert sb.score("voc-detection", truth=voc, image_set="test", detections=out).value == pytest.approx(50)

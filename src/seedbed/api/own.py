@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,6 +133,7 @@ def transfer(
         _must_leave_something(target, method)
     with flushed_denormals():
         measured = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
+    measured = replace(measured, facts={**measured.facts, **({"data_notes": store.remarks} if store.remarks else {})})
     if folder is not None:
         _keep(measured, target, method, seed, folder)
     return measured
@@ -159,8 +161,6 @@ def _keep(measured: Measurement, target: Target, method: str, seed: int, folder:
 
 def target_of(task: Any, **own: Any) -> Data:
     """The data of a task with what the call says of it."""
-    from dataclasses import replace
-
     from seedbed.trials.data import Data, read_target
 
     given = {key: value for key, value in own.items() if value is not None}

@@ -23,8 +23,9 @@ def score(metric: str, **files: str | os.PathLike[str] | int | None) -> Score:
     Args:
         metric: and the files that it takes:
             "voc-detection", "voc-classification", "voc-action": truth (a folder of VOC), image_set, results (a folder of PASCAL
-            result files `*_<class>.txt`), ap ("voc07" or "voc10"); "holidays": ranking, images (all images, a list or a folder);
-            "oxford": truth, ranking; "ukbench": ranking; "top-k": labels, scores (text or .npy), k (1 or 5).
+            result files `*_<class>.txt`; also called detections or scores), ap ("voc07" or "voc10"); "holidays": ranking, images
+            (all images, a list or a folder); "oxford": truth, ranking; "ukbench": ranking; "top-k": labels, scores (text or .npy),
+            k (1 or 5).
 
     Returns:
         Score: `.metric`, `.value`, `.unit`, `.per_class`, `.others`, `.num`, `.notes`.
@@ -46,6 +47,8 @@ def score(metric: str, **files: str | os.PathLike[str] | int | None) -> Score:
 
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
+    if metric.startswith("voc"):  # what the option is called too
+        files = {"results" if name in ("detections", "scores") and "results" not in files else name: p for name, p in files.items()}
     function: Any = getattr(scoring, metric.replace("-", "_"))
     takes = inspect.signature(function).parameters
     for name in files:

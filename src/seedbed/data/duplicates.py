@@ -148,3 +148,17 @@ def burst_hashes(
             np.minimum.at(lowest, groups, checksums[rows])
             hashes[rows] = lowest[groups]
     return hashes
+
+
+def together(hashes: np.ndarray, files: np.ndarray) -> np.ndarray:
+    """Hashes of groups, uint64 [n], joined where two rows are parts of one file, int [n]: the lowest hash of all that hang together."""
+    _, group = np.unique(hashes, return_inverse=True)
+    _, file = np.unique(files, return_inverse=True)
+    num = len(hashes)
+    # Rows, groups and files are items; each row is joined to its group and to its file.
+    rows = np.arange(num)
+    pairs = np.concatenate([np.stack([rows, num + group], 1), np.stack([rows, 2 * num + file], 1)])
+    joined = groups_of(3 * num, pairs)[:num]
+    lowest = np.full(joined.max() + 1, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(lowest, joined, hashes)
+    return lowest[joined]

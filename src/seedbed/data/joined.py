@@ -97,6 +97,7 @@ def join(sources: Mapping[str, Source]) -> Source:
         parts=which,
         part_names=tuple(names),
         annotations=_annotations(sources, [place[label] for label in labels], firsts, order),
+        notes=tuple(f"{name}: {note}" for name, part in sources.items() for note in part.notes),
     )
 
 

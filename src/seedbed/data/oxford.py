@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from seedbed.data.listings import Line, read_lines
 
 TRUTH = re.compile(r"((.+)_[0-9]+)_(?:query|good|ok|junk)\.txt")
 VALUES = {"good": 1, "ok": 1, "junk": -1}
+PREFIX = "oxc1_"  # before the names of Oxford's queries, and of no files
 ADVICE = (
     "Oxford5k is distributed at robots.ox.ac.uk/~vgg/data/oxbuildings, Paris6k at robots.ox.ac.uk/~vgg/data/parisbuildings: unpack the "
     "images and the ground-truth files of one of them below one folder, or name both: "
@@ -37,8 +39,13 @@ class QueryLists:
     lists: Mapping[str, list[Line]]
 
     def names(self, *kinds: str) -> set[str]:
-        """The images of some of its lists, as they are named there."""
-        return {line.text for kind in kinds for line in self.lists[kind]}
+        """The images of some of its lists, in one spelling."""
+        return {composed(line.text) for kind in kinds for line in self.lists[kind]}
+
+
+def composed(name: str) -> str:
+    """One spelling of an image's name: some systems write accents as characters of their own."""
+    return unicodedata.normalize("NFC", name)
 
 
 def read_queries(truth: Path) -> list[QueryLists]:

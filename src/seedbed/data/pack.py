@@ -27,7 +27,7 @@ from seedbed.base.randomness import item_hashes
 from seedbed.base.workers import do_jobs
 from seedbed.data import decode, splits
 from seedbed.data.annotations import Boxes, Relevance, write_annotations
-from seedbed.data.duplicates import COARSE_PX, burst_hashes
+from seedbed.data.duplicates import COARSE_PX, burst_hashes, together
 from seedbed.data.files import EncodedPixels
 from seedbed.data.packing_job import Form, Job, loader_of, one_by_one
 from seedbed.data.packing_job import Packed as Packing
@@ -234,11 +234,12 @@ def _write(
 
 
 def _groups(source: Source, kept: np.ndarray, checksums: np.ndarray, described: np.ndarray, sink: Sink) -> np.ndarray:
-    """One hash for the near duplicates of a class, of the rows that are kept; images that are drawn have none."""
+    """One hash for the near duplicates of a class and for parts of one file, of the rows that are kept; images that are drawn have none."""
     if not len(described):
         return checksums[kept]
     labels = _strata(source)[kept]
-    return burst_hashes(described[kept], checksums[kept], labels, len(source.classes), lambda rows: sink.pixels(kept[rows]))
+    found = burst_hashes(described[kept], checksums[kept], labels, len(source.classes), lambda rows: sink.pixels(kept[rows]))
+    return found if source.files is None else together(found, source.files[kept])
 
 
 def _strata(source: Source) -> np.ndarray:
@@ -351,6 +352,7 @@ def _write_rows(
         "num_unreadable": num_unreadable,
         "splits": {name: int((used == i).sum()) for i, name in enumerate(SPLITS)},
         "derived_splits": derived,
+        "notes": list(source.notes),
         "listing": source.listing,
         "digest": digest_of(ids, checksums, leaves, used, meaning),
     }

@@ -66,8 +66,10 @@ class Source:
     names: Mapping[str, str] = field(default_factory=dict)
     hierarchy: Hierarchy | None = None
     parts: np.ndarray | None = None  # int32 [n], of which of several sources each row is, whose splits are their own
+    files: np.ndarray | None = None  # int [n], where several images are cut out of one file: which; all fall into one split
     part_names: tuple[str, ...] = ()
     annotations: Annotations | None = None  # beside one label: `leaves` are then all -1
+    notes: tuple[str, ...] = ()  # what a reader of results must know: images that were left out
 
     def __post_init__(self) -> None:
         if len(self.ids) == 0:

@@ -153,6 +153,17 @@ class Store:
         """The list of the images that were left out, if any were."""
         return self.path / UNREADABLE if self.card["num_unreadable"] else None
 
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader of results must know of the data: images left out, and splits that were derived."""
+        num = self.card["num_unreadable"]
+        lost = [f"{num:,} unreadable image{'s' if num > 1 else ''} left out, listed in {self.unreadable}"] if num else []
+        return [
+            *lost,
+            *self.card.get("notes", ()),
+            *(f"{name} images are {how}" for name, how in self.card["derived_splits"].items()),
+        ]
+
     def _column(self, name: str) -> Any:
         import pyarrow as pa
         import pyarrow.parquet as pq

@@ -1,13 +1,15 @@
 """The layout of PASCAL VOC: image sets, annotations, image files.
 
-In: a folder such as VOCdevkit/VOC2007. Out: lists of images, and what each annotation says. Boxes are kept as they are written:
-whole pixels from 1, both corners belonging to the box. Knows nothing of splits, scores or networks.
+In: a folder such as VOCdevkit/VOC2007, or one where tools for annotation (LabelImg, Roboflow) left their .xml files beside the images.
+Out: lists of images, and what each annotation says. Boxes are kept as they are written: whole pixels from 1, both corners belonging to
+the box. Knows nothing of scores or networks.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,7 +17,8 @@ from xml.etree import ElementTree
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.files import must_exist
+from seedbed.data.files import entries, list_images, must_exist
+from seedbed.data.source import SPLIT_NAMES, SPLITS
 
 MAIN, ACTION = "Main", "Action"
 ACTIONS = (
@@ -36,6 +39,8 @@ _GET = (
     "VOC is distributed at host.robots.ox.ac.uk/pascal/VOC; "
     "torchvision.datasets.VOCDetection(root, year='2007', download=True) fetches it."
 )
+_OWN = "An image set is a text file such as ImageSets/Main/train.txt: one image a line, without its suffix."
+_SPLIT_FOLDERS = frozenset(SPLIT_NAMES)  # of Roboflow's exports
 _FIRST_PIXEL = np.array([1.0, 1.0, 0.0, 0.0])
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -58,10 +63,37 @@ class Record:
 
 
 @dataclass(frozen=True)
+class _Beside:
+    """Images by the annotations that lie beside them, where no image sets say which there are."""
+
+    sets: Mapping[str, list[str]]  # name -> ids, paths without suffix
+    files: Mapping[str, str]  # id -> file
+    annotations: Mapping[str, str]  # id -> file
+
+    @staticmethod
+    def of(root: Path) -> _Beside | None:
+        """None where no image below a folder has an annotation: `a.xml` beside it, or in Annotations/ beside its folder."""
+        sets: dict[str, list[str]] = {}
+        files: dict[str, str] = {}
+        annotations: dict[str, str] = {}
+        for found in list_images(root):
+            one, above = os.path.splitext(found.path)[0], found.path.split("/")[:-1]
+            places = (f"{one}.xml", "/".join((*above[:-1], "Annotations", f"{os.path.basename(one)}.xml")))  # noqa: PTH119
+            place = next((p for p in places if os.path.isfile(root / p)), None)  # noqa: PTH113  thousands of them
+            if place is None or one in files:
+                continue
+            split = next((SPLIT_NAMES[part.lower()] for part in above if part.lower() in SPLIT_NAMES), 0)
+            sets.setdefault(SPLITS[split], []).append(one)
+            files[one], annotations[one] = found.path, place
+        return _Beside(sets, files, annotations) if files else None
+
+
+@dataclass(frozen=True)
 class VocFolder:
-    """One year's folder: Annotations/, ImageSets/, JPEGImages/."""
+    """One year's folder: Annotations/, ImageSets/, JPEGImages/; or images with annotations beside them."""
 
     root: Path
+    beside: _Beside | None = None
 
     @staticmethod
     def at(path: str | Path) -> VocFolder:
@@ -74,29 +106,54 @@ class VocFolder:
             return VocFolder(years[0])
         if years:
             raise BadDataError(f"{root} holds {len(years)} years of VOC", f"Name one: {', '.join(map(str, years))}.")
-        raise BadDataError(f"{root} is no VOC folder: it needs Annotations/ and ImageSets/", _GET)
+        if found := _Beside.of(root) if root.is_dir() else None:
+            return VocFolder(root, found)
+        raise BadDataError(
+            f"{root} is no VOC folder: it needs Annotations/ and ImageSets/, or an .xml file beside each image",
+            VocFolder(root).advice,
+        )
+
+    @property
+    def advice(self) -> str:
+        """Where to get PASCAL's sets, or how one's own have to look."""
+        return _GET if re.fullmatch(r"VOC(devkit|20\d\d)", self.root.name) else _OWN
 
     @staticmethod
     def is_at(path: Path) -> bool:
         return (path / "Annotations").is_dir() and (path / "ImageSets").is_dir()
 
+    @staticmethod
+    def is_beside(path: Path) -> bool:
+        """Whether .xml files lie in a folder, in its Annotations/, or in folders of splits in it: what tools for annotation leave."""
+        if not path.is_dir():
+            return False
+        splits = [entry.path for entry in os.scandir(path) if entry.name.lower() in _SPLIT_FOLDERS and entry.is_dir()]
+        places = [path, path / "Annotations", *map(Path, splits)]
+        return any(entry.name.endswith(".xml") for place in places if place.is_dir() for entry in entries(place))
+
     def sets(self, folder: str = MAIN) -> list[str]:
         """Names of the image sets that are lists of images alone: train, val, trainval, test."""
+        if self.beside is not None:
+            return sorted(self.beside.sets) if folder == MAIN else []
         found = self.root / "ImageSets" / folder
         names = {p.stem for p in found.glob("*.txt")} if found.is_dir() else set()
         return sorted(n for n in names if n.rpartition("_")[2] not in names - {n} or n.rpartition("_")[0] == "")
 
     def has_set(self, name: str, folder: str = MAIN) -> bool:
+        if self.beside is not None:
+            return name in self.sets(folder)
         return (self.root / "ImageSets" / folder / f"{name}.txt").is_file()
 
     def images(self, name: str, folder: str = MAIN) -> list[str]:
         """Ids of the images of a set, in the order of its file; an image with several objects stands once."""
         path = self.root / "ImageSets" / folder / f"{name}.txt"
+        if self.beside is not None and name in self.sets(folder):
+            return self.beside.sets[name]
         if not path.is_file():
             there = ", ".join(self.sets(folder)) or "none"
-            raise BadDataError(f"there is no image set {path}", f"There are: {there}. {_GET}")
+            raise BadDataError(f"there is no image set {path}", f"There are: {there}. {self.advice}")
         lines = [line.strip() for line in _text(path).splitlines()]
-        ids = [_without_columns(line) for line in lines if line] if folder == ACTION else [line for line in lines if line]
+        ids = [_without_suffix(_without_columns(line) if folder == ACTION else line) for line in lines if line]
         if not ids:
             raise BadDataError(f"{path} names no image", "It should hold one image a line, without its suffix.")
         return list(dict.fromkeys(ids))
@@ -114,16 +171,24 @@ class VocFolder:
             if flag not in ("1", "0", "-1") or not image:
                 wanted = "an image, the number of its object and 1, 0 or -1" if folder == ACTION else "an image and 1, 0 or -1"
                 raise BadDataError(f"{path}, line {number}: {line.strip()!r} is not {wanted}", "Get the image sets again.")
-            found[" ".join(image.split()) if folder == ACTION else image.strip()] = int(flag)
+            found[" ".join(image.split()) if folder == ACTION else _without_suffix(image.strip())] = int(flag)
         return found
+
+    def unlisted(self, listed: Sequence[str]) -> int:
+        """Images in the folder that are not among these files."""
+        below = "" if self.beside is not None else "JPEGImages"
+        return len({found.path for found in list_images(self.root, below)} - set(listed)) if (self.root / below).is_dir() else 0
+
+    def annotation(self, image: str) -> Path:
+        return self.root / (f"Annotations/{image}.xml" if self.beside is None else self.beside.annotations[image])
 
     def record(self, image: str) -> Record:
         """The annotation of an image."""
-        path = self.root / "Annotations" / f"{image}.xml"
+        path = self.annotation(image)
         if not path.is_file():
+            hint = f"The test images of some years have none in public: choose another set. {_GET}"
             raise BadDataError(
-                f"{image} is in an image set, and has no annotation {path}",
-                f"The test images of some years have none in public: choose another set. {_GET}",
+                f"{image} is in an image set, and has no annotation {path}", hint if self.advice == _GET else f"Add it. {_OWN}"
             )
         try:
             return _read(ElementTree.parse(path).getroot(), path)
@@ -132,10 +197,12 @@ class VocFolder:
 
     def file(self, image: str) -> str:
         """The path of an image's file relative to the root; what the annotation says of its name is often wrong and not looked at."""
+        if self.beside is not None:
+            return self.beside.files[image]
         for suffix in _SUFFIXES:
             if os.path.isfile(self.root / "JPEGImages" / f"{image}{suffix}"):  # noqa: PTH113  thousands of them
                 return f"JPEGImages/{image}{suffix}"
-        raise BadDataError(f"{image} is in an image set, and there is no JPEGImages/{image}.jpg in {self.root}", _GET)
+        raise BadDataError(f"{image} is in an image set, and there is no JPEGImages/{image}.jpg in {self.root}", self.advice)
 
 
 def edges(boxes: np.ndarray) -> np.ndarray:
@@ -159,6 +226,11 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadDataError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}", "Save it as UTF-8.") from None
+
+
+def _without_suffix(image: str) -> str:
+    """Lists name images without it; some tools write it all the same."""
+    return image[: -len(found)] if (found := next((s for s in _SUFFIXES if image.endswith(s)), "")) else image
 
 
 def _without_columns(line: str) -> str:

@@ -10,7 +10,7 @@ counted, and on Holidays the query itself is. N-S score: Nister and Stewenius 20
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 
@@ -42,16 +42,22 @@ def _areas(found: np.ndarray, places: np.ndarray) -> np.ndarray:
     return (before + found / places) / 2
 
 
-def places_of(ranked: Sequence[object], positives: set, junk: set = frozenset()) -> np.ndarray:  # pyright: ignore[reportArgumentType]
-    """Where the positives stand in a ranking without its junk; an image that stands in it again counts at its first place: int64 [k]."""
-    found, place, seen = [], 0, set()
-    for one in ranked:
+def places_of(
+    ranked: Sequence[object], positives: Set[object], junk: Set[object] = frozenset(), places: Sequence[int] | None = None
+) -> np.ndarray:
+    """Where the positives stand in a ranking without its junk; an image that stands in it again counts at its first place: int64 [k].
+
+    Args:
+        places: of what is listed, ascending from 0, where some places are left out of the list; else one after the other.
+    """
+    found, omitted, seen = [], 0, set()
+    for place, one in zip(range(len(ranked)) if places is None else places, ranked, strict=True):
         if one in junk or one in seen:
+            omitted += 1
             continue
         seen.add(one)
         if one in positives:
-            found.append(place)
-        place += 1
+            found.append(place - omitted)
     return np.array(found, np.int64)
 
 

@@ -104,6 +104,8 @@ def _fit_marks(codes: torch.Tensor, marks: torch.Tensor, grid: Sequence[float], 
     ]
     for classes in groups.values():
         counted = marks[:, classes[0]] != 0
+        if not bool(counted.any()):  # nothing says anything of these: they stay zeros
+            continue
         signs = marks[counted][:, classes].contiguous()
         solved = {s.c: s for s in minimise(codes[counted], LOSSES[loss], signs, len(classes), sorted(set(grid)))}
         found = [_with_classes(one, classes, solved[one.c]) for one in found]

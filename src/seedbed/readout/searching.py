@@ -81,15 +81,8 @@ class Approximate:
         self._index.train(values)
         self._index.add(values)
         self._index.nprobe = self.num_probed = max(1, round(cells**0.5))
-        self._num = num
 
     def rank(self, queries: torch.Tensor) -> np.ndarray:
-        """What was found first, then all the rest in their own order: int64 [q, g], so that what was not found counts as last."""
+        """What was found, the best first, then -1 where nothing was: int64 [q, depth]."""
         _, found = self._index.search(np.ascontiguousarray(queries.cpu().numpy(), np.float32), self.depth)
-        ranked = np.empty((len(found), self._num), np.int64)
-        for into, row in zip(ranked, found, strict=True):
-            some = row[row >= 0]
-            left = np.ones(self._num, bool)
-            left[some] = False
-            into[: len(some)], into[len(some) :] = some, np.flatnonzero(left)
-        return ranked
+        return found.astype(np.int64)

@@ -66,8 +66,11 @@ class DetectionTask(Target):
         return [found.rows, self._classes(found.labels), found.corners, found.difficult]
 
     def meaning(self) -> str:
-        own = () if self.in_domain is None else self.store.checksums[self.in_domain].tolist()
-        return f"{self.kind} {self.store.meaning} {self.primary} {self.classes} {own}"
+        own = "" if self.in_domain is None else f" {self.store.checksums[self.in_domain].tolist()} {self._digest(self.in_domain)}"
+        return f"{self.kind} {self.store.meaning} {self.primary} {self.classes}{own or ' ()'}"
+
+    def _digest(self, rows: np.ndarray) -> str:
+        return self._annotations.of(rows, self.store.num_images).digest()
 
     def decisions(self, rows: np.ndarray, found: Detections) -> Decisions:
         """What of the detections in some rows (in their order) is right."""

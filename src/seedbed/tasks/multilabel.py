@@ -36,6 +36,9 @@ class MultiLabelTask(Target):
         assert isinstance(found, Marks)
         return found.marks[rows]
 
+    def meaning(self) -> str:
+        return f"{super().meaning()} {self.classes}"
+
     def truth(self, rows: np.ndarray) -> list[np.ndarray]:
         return [self._marks(rows)]
 

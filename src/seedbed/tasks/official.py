@@ -6,6 +6,8 @@ them is what the measurement says.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +16,13 @@ import numpy as np
 from seedbed.data.voc import pixels
 from seedbed.tasks.detection import DetectionTask
 from seedbed.tasks.multilabel import MultiLabelTask
-from seedbed.tasks.result_files import Ranking, write_pascal, write_rankings
+from seedbed.tasks.result_files import RANKING, Ranking, write_pascal, write_rankings
 from seedbed.tasks.retrieval import RetrievalTask
 from seedbed.tasks.target import Measurement, Target
 
 RESULTS = "results"  # the folder's name in that of a model
-RANKING = "ranking.dat"
+_PERSON = re.compile(r"(.+)#(\d+)")  # an image's id ends with its suffix, a person's with a number
+_FOLDERS = re.compile(r"^(?:(?:labelled|target|learn_on)/)?(?:JPEGImages/)?")
 
 
 def keeps_something(task: Target) -> bool:
@@ -51,25 +54,29 @@ def _detections(task: DetectionTask, measured: Measurement, folder: Path) -> Non
 
 def _marks(task: MultiLabelTask, measured: Measurement, folder: Path) -> None:
     ids = [str(i) for i in task.store.ids[task.test]]
-    kind = "action" if all("#" in i for i in ids) else "cls"
-    number = {"action": "comp9", "cls": "comp1"}[kind]
-    names = [f"{_image(i.partition('#')[0])} {int(i.partition('#')[2])}" if kind == "action" else _image(i) for i in ids]
+    persons = [_PERSON.fullmatch(i) for i in ids]
+    kind, number = ("action", "comp9") if all(persons) else ("cls", "comp1")
+    names = [f"{_image(p[1])} {int(p[2])}" if p else _image(i) for i, p in zip(ids, persons, strict=True)]
     for k, label in enumerate(task.classes):
         lines = ((name, (score,)) for name, score in zip(names, measured.predictions["scores"][:, k], strict=True))
         write_pascal(folder / f"{number}_{kind}_test_{label}.txt", lines)
 
 
 def _ranking(task: RetrievalTask, measured: Measurement, folder: Path) -> None:
-    def name(row: int) -> str:
-        return _image(str(task.store.ids[row])) if task.protocol == "oxford" else Path(str(task.store.ids[row])).name
+    """Lists of Oxford name images without folder and suffix, other sets by their file. A ranking that was not kept whole says so."""
+    plain = [Path(str(one)) for one in task.store.ids]
+    names = [one.stem if task.protocol == "oxford" else one.name for one in plain]
+    ranked = measured.predictions["ranked"]
 
     def rankings() -> Iterator[Ranking]:
-        for query, ranked in zip(task.test, measured.predictions["ranked"], strict=True):
-            yield Ranking(query=name(int(query)), found=tuple(name(int(task.gallery[i])) for i in ranked))
+        for query, row in zip(task.test, ranked, strict=True):
+            found = row[row >= 0]  # an approximate search found no more
+            yield Ranking(query=names[int(query)], found=tuple(names[int(task.gallery[i])] for i in found))
 
-    write_rankings(folder / RANKING, rankings())
+    is_whole = ranked.shape[1] == len(task.gallery) or task.protocol == "ukbench"
+    write_rankings(folder / (RANKING if is_whole else f"ranking_first_{ranked.shape[1]}.dat"), rankings())
 
 
 def _image(identity: object) -> str:
-    """VOC's name of an image: its file without folder and suffix."""
-    return Path(str(identity)).stem
+    """VOC's name of an image: its path below JPEGImages/, without suffix."""
+    return os.path.splitext(_FOLDERS.sub("", str(identity)))[0]

@@ -16,6 +16,8 @@ import numpy as np
 from seedbed.base.errors import BadDataError, nearest
 from seedbed.base.paths import expanded
 
+_SURE = 4  # numbers one after the other, between numbers: they are places
+RANKING = "ranking.dat"  # of all queries, in a folder of results
 _PASCAL = "*_<class>.txt, as comp3_det_test_cat.txt"
 _COLUMNS = {"detection": ("xmin", "ymin", "xmax", "ymax"), "classification": (), "action": ()}
 
@@ -76,17 +78,33 @@ def read_pascal(path: Path, images: Mapping[str, int], task: str) -> tuple[np.nd
         except ValueError:
             numbers = []
         if len(numbers) != width or any(np.isnan(numbers)):
-            wanted = " ".join(("image", *(("object",) if task == "action" else ()), "score", *_COLUMNS[task]))
-            raise BadDataError(f"{path}, line {number}: {line!r} is not '{wanted}'", "Each line is one result.")
+            raise BadDataError(f"{path}, line {number}: {line!r} is not '{_line_of(task)}'", "Each line is one result.")
         if name not in images:
-            near = nearest(name, list(images)[:10_000])
+            raise BadDataError(f"{path}, line {number}: {name!r} is not in the image set", _advice(line, name, images, task))
+        if task == "detection" and not (numbers[3] >= numbers[1] and numbers[4] >= numbers[2]):
             raise BadDataError(
-                f"{path}, line {number}: {name!r} is not in the image set",
-                f"Did you mean {near!r}?" if near else "Score the results on the image set that they were made for (--image-set).",
+                f"{path}, line {number}: the box {line.split(maxsplit=1)[1]!r} ends before it begins",
+                "A line is 'image score xmin ymin xmax ymax': xmax is at least xmin, ymax at least ymin; corners, not sides.",
             )
         rows.append(images[name])
         values.append(numbers)
     return np.array(rows, np.int64), np.array(values, np.float64).reshape(-1, width)
+
+
+def _line_of(task: str) -> str:
+    return " ".join(("image", *(("object",) if task == "action" else ()), "score", *_COLUMNS[task]))
+
+
+def _advice(line: str, name: str, images: Mapping[str, int], task: str) -> str:
+    """What may be meant by a line whose image is in no image set."""
+    parts = line.split()
+    for other, columns in _COLUMNS.items():
+        if other != task and len(parts) == len(_line_of(other).split()) != len(_line_of(task).split()):
+            whole = " ".join(parts[: -1 - len(columns)])
+            if whole in images or parts[0] in images:
+                return f"It looks like a line of {other}, '{_line_of(other)}': score it with voc-{other}."
+    near = nearest(name, list(images)[:10_000])
+    return f"Did you mean {near!r}?" if near else "Score the results on the image set that they were made for (--image-set)."
 
 
 def write_pascal(path: Path, lines: Iterable[tuple[str, Sequence[float]]]) -> None:
@@ -102,19 +120,23 @@ class Ranking:
 
     query: str
     found: tuple[str, ...]
+    places: tuple[int, ...] | None = None  # of what was found, from 0, where some are left out
 
 
-def read_rankings(path: str | Path, name_of: Callable[[str], str] = str) -> list[Ranking]:
+def read_rankings(path: str | Path, name_of: Callable[[str], str] = str, least: int | None = None) -> list[Ranking]:
     """Rankings of a file (a line a query: the query, then what was found) or of a folder (a file a query, a line each).
 
-    The lines of Holidays' own format, `query 0 first 1 second ...`, are read too. `name_of` makes an image of what stands there.
+    The lines of Holidays' own format, `query 0 first 1 second ...`, are read too; places may be left out of them. Blanks in names stand as
+    %20. `name_of` makes an image of what stands there; `least`: numbers from it on are images, where these are named by numbers alone.
     """
     root = expanded(path)
+    if (root / RANKING).is_file():
+        root = root / RANKING
     if root.is_dir():
         files = sorted(p for p in root.iterdir() if p.suffix in (".txt", ".dat") and p.is_file())
         if not files:
             raise BadDataError(f"{path} holds no ranking", "Expected a file <query>.txt for each query, an image a line.")
-        return [Ranking(query=p.stem, found=tuple(name_of(t) for _, line in _lines(p) for t in line.split())) for p in files]
+        return [Ranking(query=p.stem, found=tuple(name_of(_named(t)) for _, one in _lines(p) for t in one.split())) for p in files]
     if not root.is_file():
         raise BadDataError(
             f"there is no ranking {path}", "Name a file with a line for each query, or a folder with a file for each."
@@ -122,33 +144,66 @@ def read_rankings(path: str | Path, name_of: Callable[[str], str] = str) -> list
     found = []
     for number, line in _lines(root):
         query, *rest = line.replace("\t", " ").split()
-        if _has_places(rest):
+        places = _places(rest, least)
+        if places is not None:
             rest = rest[1::2]
         if not rest:
             raise BadDataError(
                 f"{path}, line {number}: the query {query!r} has no ranking", "Write what was found behind it, the best first."
             )
-        found.append(Ranking(query=name_of(query.rstrip(":")), found=tuple(map(name_of, rest))))
+        names = tuple(name_of(_named(text)) for text in rest)
+        found.append(Ranking(query=name_of(_named(query.rstrip(":"))), found=names, places=places))
     if not found:
         raise BadDataError(f"{path} is empty", "Expected a line for each query.")
     queries = [one.query for one in found]
     if twice := next((q for q in queries if queries.count(q) > 1), None) if len(set(queries)) < len(queries) else None:
         raise BadDataError(f"{path} ranks the query {twice!r} twice", "Leave one line for each query.")
-    return found
+    return _from_zero(found)
 
 
-def _has_places(rest: Sequence[str]) -> bool:
-    """Whether places stand before the images: 0 first 1 second."""
-    if len(rest) < 2 or len(rest) % 2 or rest[0] not in ("0", "1"):
-        return False
-    return list(rest[::2]) == [str(i + int(rest[0])) for i in range(len(rest) // 2)] and not all(t.isdigit() for t in rest[1::2])
+def _places(rest: Sequence[str], least: int | None) -> tuple[int, ...] | None:
+    """The places that stand before the images, 0 first 1 second; None where only images stand there."""
+    before, images = rest[::2], rest[1::2]
+    if not rest or len(rest) % 2 or not all(text.isdecimal() for text in before):
+        return None
+    places = tuple(map(int, before))
+    if len(set(places)) < len(places):
+        return None
+    if all(text.isdecimal() for text in images):  # all are numbers: which are places?
+        is_told_apart = least is not None and max(places) < least <= min(map(int, images))
+        is_counted = len(places) >= _SURE and places in (tuple(range(len(places))), tuple(range(1, len(places) + 1)))
+        if not is_told_apart and not is_counted:
+            return None
+    return places
+
+
+def _from_zero(rankings: list[Ranking]) -> list[Ranking]:
+    """Places ascending and from 0; all that are written from 1 begin with it."""
+    first = min((min(one.places) for one in rankings if one.places), default=0)
+    start = 1 if first == 1 and all(min(one.places) == 1 for one in rankings if one.places) else 0
+    ordered = []
+    for one in rankings:
+        if one.places is None:
+            ordered.append(one)
+            continue
+        order = sorted(range(len(one.places)), key=one.places.__getitem__)
+        places = tuple(one.places[i] - start for i in order)
+        is_whole = places == tuple(range(len(places)))
+        ordered.append(Ranking(query=one.query, found=tuple(one.found[i] for i in order), places=None if is_whole else places))
+    return ordered
 
 
 def write_rankings(path: Path, rankings: Iterable[Ranking]) -> None:
-    """In Holidays' own format: `query 0 first 1 second ...`."""
+    """In Holidays' own format: `query 0 first 1 second ...`; a blank in a name is written as %20."""
     with path.open("w", encoding="utf-8") as file:
         for one in rankings:
-            file.write(" ".join([one.query, *(f"{i} {name}" for i, name in enumerate(one.found))]) + "\n")
+            written = [name.replace("%", "%25").replace(" ", "%20") for name in (one.query, *one.found)]
+            file.write(" ".join([written[0], *(f"{i} {name}" for i, name in enumerate(written[1:]))]) + "\n")
+
+
+def _named(text: str) -> str:
+    """The name of an image as it is, blanks and all."""
+    return text.replace("%20", " ").replace("%25", "%")
 
 
 def image_number(text: str, what: str) -> int:

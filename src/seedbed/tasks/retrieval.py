@@ -23,10 +23,12 @@ from seedbed.tasks.target import Measurement, Target
 PRIMARY = {"holidays": "map_holidays", "oxford": "map_oxford", "ukbench": "ns_score", "classes": "map_retrieval"}
 _OMITS_QUERY = ("holidays", "classes")
 _BLOCK = 2**24  # places of rankings looked at together
-_KEPT = 5_000_000  # places of all rankings that are kept whole; of more, the first of each
+_KEPT = 10_000_000  # places of all rankings that are kept whole; of more, the first of each
 NUM_KEPT = 100
 
-Rank = Callable[[np.ndarray], np.ndarray]  # positions of queries -> gallery positions, the best first: int64 [b, g]
+Rank = Callable[
+    [np.ndarray], np.ndarray
+]  # positions of queries -> gallery positions, the best first, -1 where no more were found: int64 [b, g]
 
 
 @final
@@ -95,7 +97,7 @@ class RetrievalTask(Target):
     def _part(self, rank: Rank, queries: np.ndarray) -> dict[str, np.ndarray]:
         """Of some queries: each metric's value, the first places, and what stands there."""
         answers, ranked = self._answers(queries), rank(queries)
-        relevant = np.take_along_axis(answers, ranked, axis=1)
+        relevant = np.where(ranked < 0, 0, np.take_along_axis(answers, np.maximum(ranked, 0), axis=1))
         num_positives = (answers > 0).sum(1)
         # What is left out goes to the end, in order: places are then those among what counts.
         order = np.argsort(relevant < 0, axis=1, kind="stable")[:, : self._num_kept]

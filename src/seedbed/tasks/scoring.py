@@ -6,7 +6,8 @@ Nothing is trained, no image is read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError, unknown
 from seedbed.base.paths import expanded
-from seedbed.data.oxford import read_queries
+from seedbed.data.oxford import PREFIX, composed, read_queries
 from seedbed.data.voc import ACTION, ACTIONS, PERSON, Record, VocFolder, presence
 from seedbed.metrics import UNITS
 from seedbed.metrics.accuracy import accuracies, rank, top_k_contributions
@@ -22,6 +23,8 @@ from seedbed.metrics.average_precision import RULES, Decisions
 from seedbed.metrics.detection import BoxRows, decisions_of_boxes
 from seedbed.metrics.retrieval import GROUP, places_of, trapezoid_ap
 from seedbed.tasks.result_files import Ranking, class_files, image_number, read_pascal, read_rankings
+
+_HOLIDAYS = 100_000  # its images are numbers from here on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,40 +94,75 @@ def voc_action(truth: str | Path, image_set: str, results: str | Path, ap: str =
 
 def holidays(ranking: str | Path, images: str | Path | None = None) -> Score:
     """Holidays' mean average precision of rankings; `images`: a list or a folder of all images, else those that the rankings name."""
-    given = read_rankings(ranking)
-    found = {image_number(one.query, "Holidays"): [image_number(f, "Holidays") for f in one.found] for one in given}
-    everything = set(found) | {n for names in found.values() for n in names}
-    notes: tuple[str, ...] = ("what is right was counted among the images that the rankings name: --images says what there is",)
+    given = {image_number(one.query, "Holidays"): one for one in read_rankings(ranking, least=_HOLIDAYS)}
+    found = {query: [image_number(f, "Holidays") for f in one.found] for query, one in given.items()}
+    named = set(found) | {n for names in found.values() for n in names}
+    everything = named
+    notes = ["what is right was counted among the images that the rankings name: --images says what there is"]
     if images is not None:
-        everything, notes = {image_number(name, "Holidays") for name in _names(images)}, ()
+        everything, notes = {image_number(name, "Holidays") for name in _names(images)}, []
+        if strange := sorted(named - everything):
+            notes.append(
+                f"{len(strange):,} images of the rankings are not among {images}, {strange[0]} the first: they count as wrong"
+            )
     queries = sorted(n for n in everything if n % 100 == 0)
     if lacking := [n for n in queries if n not in found]:
-        raise BadDataError(f"{ranking} has no ranking of the query {lacking[0]} (and {len(lacking) - 1} more)", "Rank all queries.")
-    each = {}
+        more = f" (and {len(lacking) - 1:,} more)" if len(lacking) > 1 else ""
+        raise BadDataError(f"{ranking} has no ranking of the query {lacking[0]}{more}", "Rank all queries.")
+    each: dict[str, float] = {}
+    missed = _Missed()
     for query in queries:
         positives = {n for n in everything if n // 100 == query // 100 and n != query}
         if positives:
-            each[str(query)] = trapezoid_ap(places_of(found[query], positives, {query}), len(positives))
+            places = places_of(found[query], positives, {query}, given[query].places)
+            each[str(query)] = trapezoid_ap(missed.counted(places, positives), len(positives))
     if not each:
         raise BadDataError(
             f"{ranking} has no query of Holidays with another image of its group", "Queries are numbers that end in 00."
         )
-    return _of_queries("map_holidays", each, notes)
+    return _of_queries("map_holidays", each, (*notes, *missed.notes))
+
+
+@dataclass
+class _Missed:
+    """Right images that stand in no ranking: a truncated list is told from a bad one."""
+
+    num: int = 0
+    of: int = 0
+
+    def counted(self, places: np.ndarray, positives: Sized) -> np.ndarray:
+        self.num += len(positives) - len(places)
+        self.of += len(positives)
+        return places
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return (f"{self.num:,} of {self.of:,} right images stand in no ranking: they count as not found",) if self.num else ()
 
 
 def oxford(truth: str | Path, ranking: str | Path) -> Score:
     """Mean average precision of Oxford's or Paris's rankings, by the files good, ok, junk of each query."""
-    given = {one.query: one for one in read_rankings(ranking, lambda text: Path(text).stem if text.endswith(".jpg") else text)}
+    given = {one.query: one for one in read_rankings(ranking, _oxford_name)}
     queries = read_queries(expanded(truth))
-    each = {}
+    each: dict[str, float] = {}
+    missed = _Missed()
     for query in queries:
         if query.name not in given:
             raise BadDataError(
                 f"{ranking} has no ranking of the query {query.name}", "Rank all queries: a file <query>.txt, or a line each."
             )
         positives = query.names("good", "ok")
-        each[query.name] = trapezoid_ap(places_of(given[query.name].found, positives, query.names("junk")), len(positives))
-    return _of_queries("map_oxford", each)
+        one = given[query.name]
+        places = places_of(one.found, positives, query.names("junk"), one.places)
+        each[query.name] = trapezoid_ap(missed.counted(places, positives), len(positives))
+    strange = sorted(given.keys() - {query.name for query in queries})
+    notes = (f"passed over, as of no query: {', '.join(strange[:5])}",) if strange else ()
+    return _of_queries("map_oxford", each, (*notes, *missed.notes))
+
+
+def _oxford_name(text: str) -> str:
+    """The name that lists have for an image."""
+    return composed(re.sub(r"(?i)\.(jpe?g|png)$", "", text)).removeprefix(PREFIX)
 
 
 def ukbench(ranking: str | Path) -> Score:
@@ -133,6 +171,11 @@ def ukbench(ranking: str | Path) -> Score:
     each = {}
     for one in given:
         query = image_number(one.query, "UKBench")
+        if len(one.found) < GROUP or one.places is not None:
+            raise BadDataError(
+                f"{ranking}: of the query {one.query} the first {GROUP} are not all there",
+                "Write four or more, the query itself among them.",
+            )
         first = [image_number(name, "UKBench") for name in one.found[:GROUP]]
         each[str(query)] = float(sum(n // GROUP == query // GROUP for n in dict.fromkeys(first)))
     notes = () if len(each) == 10_200 else (f"{len(each):,} queries; all of UKBench are 10,200",)
@@ -149,7 +192,7 @@ def top_k(labels: str | Path, scores: str | Path, k: int = 1) -> Score:
         )
     if np.isnan(given).any():
         raise BadDataError(f"{scores} has scores that are no numbers (nan)", "A ranking needs a number for each.")
-    whole, num_classes = truth.astype(np.int64), given.shape[1]
+    whole, num_classes = np.nan_to_num(truth, nan=-1.0).astype(np.int64), given.shape[1]
     if not np.array_equal(whole, truth) or whole.min() < 0 or whole.max() >= num_classes:
         raise BadDataError(
             f"{labels} holds labels that are not 0 to {num_classes - 1}", "Labels are columns of the scores, from 0."
@@ -269,13 +312,21 @@ def _table(path: str | Path) -> np.ndarray:
     root = expanded(path)
     try:
         if root.suffix == ".npy":
-            return np.load(root, allow_pickle=False)
+            found = np.load(root, allow_pickle=False)
+            if found.dtype.kind not in "iufb" or not found.ndim:
+                raise ValueError(f"it holds {found.dtype} of shape {found.shape}")
+            return _not_empty(found.astype(np.float64), path)
         lines = [line.replace(",", " ").split() for line in root.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-        found = np.array(lines, np.float64)
-    except OSError as error:
-        raise BadDataError(f"cannot read {path}: {error.strerror}", "Name a .npy file, or text with one row a line.") from None
+        return _not_empty(np.array(lines, np.float64), path)
+    except (OSError, EOFError) as error:
+        raise BadDataError(
+            f"cannot read {path}: {getattr(error, 'strerror', None) or error}", "Name a .npy file, or text with one row a line."
+        ) from None
     except ValueError as error:
         raise BadDataError(f"{path} is no table of numbers: {error}", "One row a line, as many numbers in each.") from None
+
+
+def _not_empty(found: np.ndarray, path: str | Path) -> np.ndarray:
     if not found.size:
         raise BadDataError(f"{path} is empty", "One row a line.")
     return found

@@ -73,9 +73,7 @@ def data_notes(stores: Mapping[str, Store]) -> list[str]:
     for name, store in stores.items():
         if name != "source" and store == stores["source"]:
             continue
-        if num := store.card["num_unreadable"]:
-            notes.append(f"{name}: {num:,} unreadable image{'s' if num > 1 else ''} left out, listed in {store.unreadable}")
-        notes += [f"{name}: {split} images are {how}" for split, how in store.card["derived_splits"].items()]
+        notes += [f"{name}: {remark}" for remark in store.remarks]
         if name != "source" and store != stores["source"] and (num := _num_shared(stores["source"], store)):
             notes.append(
                 f"{name}: {num:,} of its {store.card['splits']['test']:,} test images are training images of the source, byte for byte; "

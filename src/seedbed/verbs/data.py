@@ -48,6 +48,7 @@ def pack(options: Namespace) -> Result:
     say(options, "splits: " + ", ".join(f"{k} {v:,}" for k, v in card["splits"].items()) + derived(card))
     if packed.num_unreadable:
         say(options, f"{packed.num_unreadable} unreadable images were left out; they are listed in {packed.unreadable}")
+    say(options, *card.get("notes", ()))
     return {
         "store": str(options.store),
         "num_images": card["num_images"],
@@ -59,6 +60,7 @@ def pack(options: Namespace) -> Result:
         "encoded": packed.store.is_encoded,
         "num_unreadable": packed.num_unreadable,
         "unreadable": str(packed.unreadable) if packed.unreadable else None,
+        "notes": list(card.get("notes", ())),
         "images_per_s": packed.images_per_s,
     }, 0
 

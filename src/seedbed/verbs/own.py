@@ -94,8 +94,9 @@ def _show_outcome(options: Namespace, document: dict[str, Any]) -> None:
     chosen = dict(document["facts"])
     chosen_by = next((key for key in chosen if key in {f"validation_{name}" for name in ("top1", document["metric"])}), "")
     tried = chosen.pop(chosen_by, {})
-    each = chosen.pop("per_class", {})
+    each, told = chosen.pop("per_class", {}), chosen.pop("data_notes", [])
     show_facts(options, facts | chosen | {key: document[key] for key in ("model", "results")})
+    say(options, *(f"of the data: {remark}" for remark in told))
     if each:
         show_rows(options, "average precision of each class, %:", [{"class": name, "ap": value} for name, value in each.items()])
     if len(tried) > 1:

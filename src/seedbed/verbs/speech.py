@@ -15,7 +15,7 @@ Result = tuple[Any, int]
 
 def say(options: Namespace, *lines: str) -> None:
     """Lines for the eye, on stdout; nothing with --json."""
-    if not options.json:
+    if lines and not options.json:
         print(*lines, sep="\n")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,12 @@ class ArmScores:
             raise ValueError(
                 f"arm {self.arm!r}: the means of per_image are {means}, values are {self.values}; both must be in the metric's unit"
             )
+
+    def turned(self) -> ArmScores:
+        """The same of the opposite sign: of an error, for which higher is worse."""
+        flipped = None if self.per_image is None else -self.per_image
+        own = self.statistic
+        return replace(self, values=-self.values, per_image=flipped, statistic=own and (lambda drawn: -own(drawn)))
 
     @property
     def num_seeds(self) -> int:

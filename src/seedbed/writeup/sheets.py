@@ -15,7 +15,7 @@ import numpy as np
 
 from seedbed.base.randomness import mix, stream
 from seedbed.data.annotations import Boxes
-from seedbed.data.decode import decode_whole
+from seedbed.data.decode import decode, decode_whole
 from seedbed.data.voc import pixels
 from seedbed.metrics.detection import MIN_OVERLAP, overlaps
 from seedbed.tasks.detection import DetectionTask
@@ -99,10 +99,10 @@ def retrieval_sheet(task: RetrievalTask, found: Mapping[str, np.ndarray], num: i
         top = line * (side + _GAP_PX)
         sheet.paste(_tile(task, int(task.test[i])), (_FRAME_PX, top + _FRAME_PX))
         right = found["right"][i][:ranks]
-        for rank in range(ranks):
+        for rank in np.flatnonzero((found["ranked"][i][:ranks] >= 0) & (right >= 0)):  # found, and not left out of the ranking
             frame = Image.new("RGB", (side, side), _RIGHT if right[rank] > 0 else _WRONG)
             frame.paste(_tile(task, int(task.gallery[found["ranked"][i][rank]])), (_FRAME_PX, _FRAME_PX))
-            sheet.paste(frame, ((rank + 1) * (side + _GAP_PX) + 2 * _GAP_PX, top))
+            sheet.paste(frame, ((int(rank) + 1) * (side + _GAP_PX) + 2 * _GAP_PX, top))
         told.append(f"{(right > 0).sum()} of the first {ranks} right")
     return _sheet(sheet, f"Queries at the left, what was ranked first beside, right in green, wrong in orange: {'; '.join(told)}")
 
@@ -110,7 +110,9 @@ def retrieval_sheet(task: RetrievalTask, found: Mapping[str, np.ndarray], num: i
 def _tile(task: RetrievalTask, row: int) -> Image.Image:
     from PIL import Image
 
-    return Image.fromarray(np.asarray(task.store.pixels[row])).resize((_TILE_PX, _TILE_PX))
+    store = task.store
+    pixels_hw3 = decode(store.encoded(row), _TILE_PX, store.fit)[0] if store.is_encoded else np.asarray(store.pixels[row])
+    return Image.fromarray(pixels_hw3).resize((_TILE_PX, _TILE_PX))
 
 
 def _some(hashes: np.ndarray, num: int) -> np.ndarray:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,10 +25,9 @@ from seedbed.data.annotations import NO_LABEL, Relevance
 from seedbed.data.crops import CropPixels
 from seedbed.data.files import IMAGE_SUFFIXES, Found, entries, list_images, must_exist
 from seedbed.data.formats import Format
-from seedbed.data.oxford import ADVICE, TRUTH, VALUES, QueryLists, read_queries
+from seedbed.data.oxford import ADVICE, PREFIX, TRUTH, VALUES, QueryLists, composed, read_queries
 from seedbed.data.source import TEST, Source, listing_fingerprint
 
-_PREFIX = "oxc1_"  # before the names of Oxford's queries, and of no files
 _QUERY = re.compile(r"[^.].*_[0-9]+_query\.txt")
 _WHOLE = (math.nan,) * 4
 
@@ -151,7 +149,7 @@ class _Gallery:
             raise BadDataError(f"there are no images below {root}", ADVICE)
         files: dict[str, str] = {}
         for one in found:
-            name = _composed(Path(one.path).stem)
+            name = composed(Path(one.path).stem)
             if name in files:
                 raise BadDataError(
                     f"{root} has two images of one name, {files[name]!r} and {one.path!r}",
@@ -163,8 +161,8 @@ class _Gallery:
 
     def file(self, name: str, place: str, *, prefix: str = "") -> str:
         """The file of a listed image, whose name may have a prefix."""
-        composed = _composed(name)
-        found = self.files.get(composed) or self.files.get(composed.removeprefix(prefix))
+        spelt = composed(name)
+        found = self.files.get(spelt) or self.files.get(spelt.removeprefix(prefix))
         if found is None:
             raise BadDataError(
                 f"{place} names {name!r}, and there is no such image below {self.root}",
@@ -172,11 +170,6 @@ class _Gallery:
                 f"files, which packing reports. Unpack the images again. {ADVICE}",
             )
         return found
-
-
-def _composed(name: str) -> str:
-    """One spelling of a name: some systems write accents as characters of their own."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _query(found: QueryLists, gallery: _Gallery) -> _Query:
@@ -188,7 +181,7 @@ def _query(found: QueryLists, gallery: _Gallery) -> _Query:
             if answers.setdefault(file, value) != value:
                 raise BadDataError(f"{line.place}: {line.text!r} is junk, and an answer by {places[file]}", ADVICE)
             places.setdefault(file, line.place)
-    file = gallery.file(found.image, found.place, prefix=_PREFIX)
+    file = gallery.file(found.image, found.place, prefix=PREFIX)
     return _Query(f"queries/{found.name}", found.landmark, file, found.box, answers)
 
 

@@ -8,7 +8,7 @@ there is left out, and where there is no test set val serves as such.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -52,7 +52,8 @@ class Voc(Format):
 
     @staticmethod
     def recognises(path: Path) -> bool:
-        return VocFolder.is_at(path) or any(VocFolder.is_at(p) for p in (*path.glob("VOC2*"), *path.glob("VOCdevkit/VOC2*")))
+        years = (*path.glob("VOC2*"), *path.glob("VOCdevkit/VOC2*"))
+        return VocFolder.is_at(path) or any(map(VocFolder.is_at, years)) or VocFolder.is_beside(path)
 
     def read(self) -> Source:
         folder = VocFolder.at(self.path)
@@ -67,7 +68,7 @@ class Voc(Format):
     def _source(self, folder: VocFolder, found: list[_Image], classes: tuple[str, ...], annotations: Annotations) -> Source:
         files = [one.file for one in found]
         pixels = FilePixels(str(folder.root.resolve()), np.array(files, object))
-        return _made(self, folder, files, [one.split for one in found], classes, annotations, pixels)
+        return _made(self, folder, files, files, [one.split for one in found], classes, annotations, pixels)
 
     def _persons(self, folder: VocFolder, found: list[_Image], records: dict[str, Record]) -> Source:
         lists = _ActionLists.of(folder)
@@ -79,21 +80,23 @@ class Voc(Format):
         ids = [f"{file}#{n:03d}" for file, (_, n, _) in zip(files, persons, strict=True)]
         pixels = CropPixels(str(folder.root.resolve()), np.array(files, object), np.array(boxes))
         marks = Marks(marks=np.stack([m for _, _, m in persons]))
-        return _made(self, folder, ids, [one.split for one, _, _ in persons], ACTIONS, marks, pixels)
+        source = _made(self, folder, ids, files, [one.split for one, _, _ in persons], ACTIONS, marks, pixels)
+        return replace(source, files=np.unique(files, return_inverse=True)[1])
 
 
 def _made(
     voc: Voc,
     folder: VocFolder,
     ids: list[str],
+    files: list[str],
     splits: list[int],
     classes: tuple[str, ...],
     annotations: Annotations,
     pixels: Pixels,
 ) -> Source:
-    sizes = [(folder.root / one.partition("#")[0]).stat() for one in ids]
+    sizes = [(folder.root / one).stat() for one in files]
     told = [f"{one}\t{split}\t{s.st_size}\t{s.st_mtime_ns}" for one, split, s in zip(ids, splits, sizes, strict=True)]
-    what = f"{voc.task} {voc.context:g}" if voc.task == "action" else voc.task
+    what = f"{voc.task} {voc.context:g} by file" if voc.task == "action" else voc.task
     return Source(
         name=f"voc({str(voc.path)!r}, task={voc.task!r})",
         ids=np.array(ids, object),
@@ -103,7 +106,15 @@ def _made(
         pixels=pixels,
         listing=listing_fingerprint(["voc", what, annotations.digest(), *classes, *told]),
         annotations=annotations,
+        notes=_unlisted(folder, files),
     )
+
+
+def _unlisted(folder: VocFolder, files: list[str]) -> tuple[str, ...]:
+    """That images lie in the folder which are not used."""
+    num = folder.unlisted(files)
+    where = "in no image set" if folder.beside is None else "without an annotation"
+    return (f"{num:,} image{'s' if num > 1 else ''} of {folder.root} {where} left out",) if num else ()
 
 
 def _images(folder: VocFolder, kind: str) -> Iterator[_Image]:
@@ -129,7 +140,7 @@ def _images(folder: VocFolder, kind: str) -> Iterator[_Image]:
 
 def _is_annotated(folder: VocFolder, kind: str) -> bool:
     """Whether the test images have annotations: those of some years are not public."""
-    return any((folder.root / "Annotations" / f"{i}.xml").is_file() for i in folder.images("test", kind))
+    return any(folder.annotation(image).is_file() for image in folder.images("test", kind))
 
 
 def _classes(records: dict[str, Record]) -> tuple[str, ...]:

@@ -8,14 +8,12 @@ untrained arm). Knows nothing of how a ratio's interval comes about (`seedbed.ve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from seedbed.trials.results import Results
 from seedbed.verdicts.families import SOURCES, Family, scores_of
 from seedbed.verdicts.findings.finding import Finding, percent
 from seedbed.verdicts.pairs import Pair
 from seedbed.verdicts.ratios import Retained, difference_of_ratios, retained_gain
-from seedbed.verdicts.scores import ArmScores
 
 
 def retained_gains(results: Results, families: Sequence[Family], by_target: Mapping[str, Sequence[Pair]]) -> list[Finding]:
@@ -58,7 +56,7 @@ def _of_family(results: Results, family: Family, pairs: Sequence[Pair], floor: s
     scores, comparable = scores_of(results, family, [*wanted, Pair(floor, reference)])
     if Pair(floor, reference) not in comparable:
         return {}
-    turned = {arm: _turned(s, family.sign) for arm, s in scores.items()}
+    turned = {arm: s if family.sign > 0 else s.turned() for arm, s in scores.items()}
     found = {p.arm: retained_gain(turned[p.arm], turned[reference], turned[floor]) for p in comparable if p.arm != floor}
     return {arm: kept for arm, kept in found.items() if kept is not None}
 
@@ -71,13 +69,6 @@ def _on_source(results: Results, family: Family, pairs: Sequence[Pair], floor: s
     chance = 100.0 / max(2, results.plan.views[reference, results.study.seeds[0]].class_of_leaf.max() + 1)
     found = {p.arm: retained_gain(scores[p.arm], scores[reference], float(chance)) for p in comparable}
     return {arm: kept for arm, kept in found.items() if kept is not None}
-
-
-def _turned(scores: ArmScores, sign: float) -> ArmScores:
-    """Higher is better."""
-    if sign > 0:
-        return scores
-    return replace(scores, values=-scores.values, per_image=None if scores.per_image is None else -scores.per_image)
 
 
 def _finding(results: Results, family: Family, arm: str, floor: tuple[str, str], here: Retained, there: Retained) -> Finding:
