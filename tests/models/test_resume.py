@@ -187,6 +187,13 @@ def test_memory_for_no_two_images_is_an_error() -> None:
         fit(_net("dropout"), _stream(), _starved(1), SCHEDULES["sgd"])
 
 
+def test_a_batch_of_large_images_is_cut_to_one() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
+    assert fit(net, _stream(), _starved(1), SCHEDULES["sgd"], plain=True).micro_batch_size == 1
+    with pytest.raises(TrainingError, match="one image at a time"):
+        fit(net, _stream(), _starved(0), SCHEDULES["sgd"], plain=True)
+
+
 def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
     def broken(module: nn.Module, batch):
         raise RuntimeError("shapes do not match")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,42 @@ def test_a_test_without_anything_to_find_is_refused(tmp_path: Path) -> None:
     store = sb.pack(f"voc({str(root)!r}, task='classification')", tmp_path / "v.store", size_px=8)
     with pytest.raises(BadDataError, match="no test image"):
         MultiLabel().load(store, 0)
+
+
+def test_images_that_all_have_the_only_class_are_refused(tmp_path: Path) -> None:
+    root = tmp_path / "VOC"
+    for name in "abcdef":
+        write_image(root, name, [object_xml("cat", (1, 1, 9, 9))])
+    write_sets(root, {"train": list("abcde"), "test": ["f"]})
+    store = sb.pack(f"voc({str(root)!r}, task='classification')", tmp_path / "v.store", size_px=8)
+    with pytest.raises(BadDataError, match="has its only class") as caught:
+        MultiLabel().load(store, 0)
+    assert "task='detection'" in caught.value.hint
+
+
+def test_validation_without_anything_to_find_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "VOC"
+    for name in "abcdef":
+        write_image(root, name, [object_xml("cat" if name in "ab" else "dog", (1, 1, 9, 9), int(name == "c"))])
+    write_sets(root, {"train": list("ad"), "val": ["c"], "test": list("bef")})
+    store = sb.pack(f"voc({str(root)!r}, task='classification')", tmp_path / "v.store", size_px=8)
+    with pytest.raises(BadDataError, match="no validation image"):
+        MultiLabel().load(store, 0)
+
+
+def test_a_class_that_every_image_is_silent_on_is_not_learnt() -> None:
+    codes, marks = _codes()
+    marks[:, 1] = 0
+    (found,) = fit_linear(codes, marks, 3, [1.0], "svm")
+    assert found.converged
+    assert not found.weights[:, 1].any()
+    (others,) = fit_linear(codes, marks[:, [0, 2]], 2, [1.0], "svm")
+    assert torch.allclose(found.weights[:, [0, 2]], others.weights)
+
+
+def test_another_set_of_classes_is_another_task() -> None:
+    task = MultiLabel().load(scenes_store("classification"), 0)
+    assert replace(task, chosen=("a", "b")).fingerprint != task.fingerprint
 
 
 def test_such_images_are_no_source_to_pretrain_on(tmp_path: Path) -> None:

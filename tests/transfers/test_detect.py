@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import torch
 from tiny import dusk_store, same_weights, scenes_folder, scenes_store, weights_of
 
 import seedbed as sb
-from seedbed.base.errors import UsageError
+from seedbed.base.errors import BadDataError, UsageError
+from seedbed.data.annotations import Boxes
+from seedbed.data.scenes import SceneStream
 from seedbed.models.backbone import Backbone
 from seedbed.models.feature_maps import FeatureMaps, nominal_stride, pyramid_maps, single_map
 from seedbed.models.tails import tail_of
@@ -20,11 +23,12 @@ from seedbed.models.zoo import BACKBONES
 from seedbed.readout.detector import Anatomy, Detector
 from seedbed.tasks.catalogue.detection import Detection
 from seedbed.tasks.detection import DetectionTask
-from seedbed.transfers.detecting import DetectorTrainer, adapt_norms, find
+from seedbed.transfers.detecting import DetectorTrainer, _Aligned, _aligned_loss, _Both, adapt_norms, find
 from seedbed.transfers.methods import METHODS, Context
 from seedbed.transfers.methods.detect import Detect
 
 SMALL = {"short_px": 48, "long_px": 64, "head_dim": 32, "regions": 16, "proposals": 40}
+_NOTHING = (np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool))
 QUICK = replace(Detect(), iterations=4, batch_size=2, learning_rates=(0.02,), **SMALL)
 
 
@@ -234,6 +238,85 @@ def test_aligned_features_train_on_both_domains(dusk: DetectionTask) -> None:
     plain = trainer(dusk).train(dusk.train, 0.02)
     aligned = trainer(dusk, replace(QUICK, adapt="align", align_weight=1.0)).train(dusk.train, 0.02)
     assert not same_weights(weights_of(plain.backbone.module), weights_of(aligned.backbone.module))
+
+
+def test_the_critic_learns_to_tell_domains_apart_and_the_maps_learn_the_opposite(dusk: DetectionTask) -> None:
+    detector = Detector(backbone(), Anatomy(**SMALL), 2).eval()
+    images = trainer(dusk).scenes(dusk.train).images([0, 1])
+
+    def gradients(reversal: float | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of the first filters of the network and of the critic."""
+        aligned = _Aligned(detector, 0)
+        aligned.zero_grad()
+        if reversal is None:  # by hand, without a reversal
+            (features,) = detector.features(detector.shown(images).tensors).values()
+            scores = aligned.critic(features)
+            loss = torch.nn.functional.softplus(-scores).mean()  # of the second domain
+        else:
+            loss = aligned.of_domain(images, 1.0, reversal)
+        loss.backward()
+        first, critic = next(detector.maps.network.parameters()).grad, next(aligned.critic.parameters()).grad
+        assert first is not None
+        assert critic is not None
+        return first.clone(), critic.clone()
+
+    plain, own = gradients(None)
+    reversed_, critic = gradients(0.25)
+    assert plain.abs().max() > 0
+    assert torch.allclose(reversed_, -0.25 * plain, rtol=1e-3, atol=1e-8)
+    assert torch.allclose(critic, own, rtol=1e-3, atol=1e-8)
+
+
+def test_running_statistics_are_those_of_the_labelled_domain(dusk: DetectionTask) -> None:
+    made = trainer(dusk, replace(QUICK, adapt="align"))
+    aligned = _Aligned(Detector(backbone(), Anatomy(**SMALL), 2), 0).train()
+    rows = dusk.train[:2]
+    batches = _Both(
+        labelled=SceneStream(made.scenes(rows), dusk.boxes(rows), 2, 0),
+        unlabelled=SceneStream(made.scenes(rows), [_NOTHING] * 2, 2, 0),
+    )
+    loss = _aligned_loss(batches, made.settings)
+    images, boxes = batches.batch(0)
+    mean = aligned.detector.state_dict()["maps.network.stage1.norm.running_mean"]
+    before = mean.clone()
+    others = [i for i, of_image in enumerate(boxes) if of_image is None]
+    assert len(others) == 2
+    loss(aligned, ([images[i] for i in others], [None, None]))
+    assert torch.equal(mean, before)
+    loss(aligned, (images, boxes))
+    assert not torch.equal(mean, before)
+
+
+def test_validation_without_a_box_chooses_nothing(task: DetectionTask) -> None:
+    empty = replace(task, validation=task.validation[:0])
+    assert empty.has_nothing_to_find(empty.validation)
+    assert not task.has_nothing_to_find(task.validation)
+    with pytest.raises(BadDataError, match="no learning rate can be chosen") as caught:
+        trainer(empty, replace(QUICK, learning_rates=(0.01, 0.02))).tune()
+    assert "learning_rates=[0.03]" in caught.value.hint
+    _, facts = trainer(empty).tune()
+    assert facts["learning_rate"] == 0.02
+
+
+def test_a_task_is_another_where_the_own_domains_boxes_are(dusk: DetectionTask) -> None:
+    assert dusk.in_domain is not None
+    boxes = dusk.store.annotations
+    assert isinstance(boxes, Boxes)
+    moved = boxes.corners.copy()
+    moved[np.isin(boxes.rows, dusk.in_domain)] += 1.0
+    other = copy.copy(dusk.store)
+    other.__dict__["annotations"] = replace(boxes, corners=moved)
+    again = copy.copy(dusk.store)
+    again.__dict__["annotations"] = replace(boxes)
+    assert replace(dusk, store=again).fingerprint == dusk.fingerprint
+    assert replace(dusk, store=other).fingerprint != dusk.fingerprint
+
+
+def test_networks_of_one_size_are_refused_before_training() -> None:
+    fixed = BACKBONES.make("timm('swin_tiny_patch4_window7_224')").build(["a", "b"], 224)
+    with pytest.raises(UsageError, match="does not take images of 256 x 160 px"):
+        QUICK.check(fixed)
+    QUICK.check(backbone())
 
 
 def test_what_needs_two_domains_says_so(task: DetectionTask) -> None:

@@ -18,6 +18,7 @@ from seedbed.models.layers import Layer
 
 _DEEPEST_STRIDE = 16  # C4 of a plain network; C5 has 32
 _PYRAMID = (4, 8, 16, 32)
+_ODD_PX = (160, 256)  # a height and a width that no network is made for
 
 
 class _EnoughError(Exception):
@@ -25,7 +26,10 @@ class _EnoughError(Exception):
 
 
 class FeatureMaps(nn.Module):
-    """Images float32 [b, 3, h, w], normalised, to maps [b, c, h / stride, w / stride], in the order of `layers`."""
+    """Images float32 [b, 3, h, w], normalised, to maps [b, c, h / stride, w / stride], in the order of `layers`.
+
+    Used by one thread at a time: the maps are caught by hooks.
+    """
 
     def __init__(self, network: nn.Module, layers: Sequence[Layer]) -> None:
         super().__init__()
@@ -52,6 +56,25 @@ class FeatureMaps(nn.Module):
             for handle in handles:
                 handle.remove()
         return [caught[layer.name] for layer in self.layers]
+
+
+def check_any_size(backbone: Backbone, layers: Sequence[Layer]) -> None:
+    """Raise UsageError where a network takes images of one size alone, as transformers with fixed positions do."""
+    module = backbone.module
+    shown = next(module.parameters()).new_zeros(1, 3, *_ODD_PX)
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            FeatureMaps(module, layers)(shown)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(
+            f"{backbone.architecture} does not take images of {_ODD_PX[1]} x {_ODD_PX[0]} px: {reason}",
+            "A detector sees images of all sizes. Take a convolutional network: resnet50, or timm('convnext_tiny').",
+        ) from None
+    finally:
+        module.train(was_training)
 
 
 def maps_of(backbone: Backbone) -> list[Layer]:

@@ -132,6 +132,7 @@ class _Training:
         self.module, self.batches, self.loss, self.schedule = module, batches, loss, schedule
         self.optimiser, self.checkpoint, self.stopping = optimiser, checkpoint, stopping
         self.meter, self.resting, self.device = meter, resting, next(module.parameters()).device
+        self.plain = plain
         self.num_parts = 1  # into which a batch is cut because memory ran out
         self.buffers = list(module.buffers())  # batch norm's statistics, which a forward pass changes
         self.before = [b.clone() for b in self.buffers]
@@ -214,8 +215,9 @@ class _Training:
         """Twice as many parts from now on: memory ran out, and the attempt leaves no trace."""
         self.optimiser.zero_grad(set_to_none=True)
         _copy(self.before, self.buffers)
-        if batch_size // (2 * self.num_parts) < 2:
-            raise self._too_little("to train on two images at a time")
+        fewest = 1 if self.plain else 2  # of a list of large images one is enough; of a tensor of them batch norm wants two
+        if batch_size // (2 * self.num_parts) < fewest:
+            raise self._too_little("to train on two images at a time" if fewest == 2 else "to train on one image at a time")
         self.num_parts *= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()

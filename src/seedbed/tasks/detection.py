@@ -80,6 +80,10 @@ class DetectionTask(Target):
         ours = BoxRows(images=found.images, labels=found.labels, boxes=pixels(found.corners))
         return decisions_of_boxes(boxes, truth.difficult, ours, found.scores, len(rows), self.num_classes)
 
+    def has_nothing_to_find(self, rows: np.ndarray) -> bool:
+        """Whether none of some validation rows has a box that is not difficult: they choose nothing."""
+        return all(difficult.all() for _, _, difficult in self.boxes(rows))
+
     def value(self, rows: np.ndarray, found: Detections) -> float:
         """The primary metric in percent on validation rows: what settings are chosen by."""
         self.check_known(rows)

@@ -35,8 +35,18 @@ class MultiLabel(TaskKind):
         for rows, words in ((test, "test"), (train, "training")):
             if len(rows) and not (found.marks[rows] > 0).any():
                 raise BadDataError(f"no {words} image of {store.name} has any of its classes", "Look at its lists of classes.")
+        if len(test) and not (found.marks[test] < 0).any():
+            raise BadDataError(
+                f"every test image of {store.name} has {'its only class' if len(store.classes) == 1 else 'all of its classes'}",
+                "There is nothing to tell apart: add images without, or ask where the objects are, task='detection'.",
+            )
         primary = self.metric or ("map_voc10" if store.classes == ACTIONS else "map_voc07")
         known, fold = np.concatenate([train, validation]), None
         if not is_found:  # in folds as if all were of one class: an image has several
             fold = few_folds(np.zeros(len(known), np.int64), store.groups[known], 1)
+        if fold is None and not (found.marks[validation] > 0).any():
+            raise BadDataError(
+                f"no validation image of {store.name} has any of its classes: nothing can be chosen by them",
+                "Add images that have.",
+            )
         return MultiLabelTask(store=store, train=train, validation=validation, test=test, primary=primary, fold=fold)

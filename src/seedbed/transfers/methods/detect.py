@@ -2,8 +2,8 @@
 
 The same call trains from pre-trained weights and from random ones: the learning rate of a small grid is chosen on validation images
 for each. With one learning rate nothing is chosen, and the validation images are learnt from too, as the papers do with VOC's
-trainval. Defaults are sizes that train on a processor: a net of four layers sees about twenty images a second on two cores. What it
-is made of: `seedbed.readout.detector`; how it is trained: `seedbed.transfers.detecting`.
+trainval. Defaults are sizes that train on a processor: a net of four layers sees about twenty images a second on one core. What it is
+made of: `seedbed.readout.detector`; how it is trained: `seedbed.transfers.detecting`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Literal
 
 from seedbed.base.errors import UsageError
 from seedbed.models.backbone import Backbone
-from seedbed.models.feature_maps import maps_of, pyramid_maps, single_map
+from seedbed.models.feature_maps import check_any_size, maps_of, pyramid_maps, single_map
+from seedbed.models.layers import Layer
 from seedbed.models.stages import norms_of, stages_of
 from seedbed.models.tails import tail_of
 from seedbed.readout.detector import Anatomy
@@ -37,7 +38,7 @@ class Detect(Method):
 
     iterations: int = 500
     batch_size: int = 4
-    learning_rates: tuple[float, ...] = (0.01, 0.03, 0.1)
+    learning_rates: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
     drops: tuple[float, ...] = ()
     feature: str = "c4"
     short_px: int = 240
@@ -84,7 +85,7 @@ class Detect(Method):
         return Detecting(**{name: value for name, value in asdict(self).items() if name in own}, align=align)
 
     def check(self, backbone: Backbone) -> None:
-        _ = pyramid_maps(backbone) if self.feature == "fpn" else single_map(backbone, self.feature)
+        check_any_size(backbone, self._layers(backbone))
         if self.box_head == "own":
             self._check_own(backbone)
         if self.adapt == "batch_norm" and not norms_of(backbone.module):
@@ -96,6 +97,9 @@ class Detect(Method):
             raise UsageError(
                 f"frozen_stages = {self.frozen_stages}, and {backbone.architecture} has {num} besides its head", "Give fewer."
             )
+
+    def _layers(self, backbone: Backbone) -> list[Layer]:
+        return pyramid_maps(backbone) if self.feature == "fpn" else [single_map(backbone, self.feature)]
 
     def _check_own(self, backbone: Backbone) -> None:
         """The network's own layers stand on its last map, and on no other."""
@@ -141,7 +145,7 @@ class Detect(Method):
         return task.score(trainer.find(model, task.test), facts, model, own)
 
     def _told(self, backbone: Backbone, task: DetectionTask, trainer: DetectorTrainer) -> dict[str, Any]:
-        layers = pyramid_maps(backbone) if self.feature == "fpn" else [single_map(backbone, self.feature)]
+        layers = self._layers(backbone)
         shift = {} if task.unlabelled is None else {"adapt": self.adapt, "num_unlabelled": len(task.unlabelled)}
         return {
             "maps": ", ".join(f"{la.name} (stride {la.stride})" for la in layers),
