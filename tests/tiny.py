@@ -63,6 +63,20 @@ def dusk_store() -> Store:
     return pack(join({name: open_source(str(folder)) for name, folder in folders.items()}), scratch() / "dusk.store").store
 
 
+def holidays_tree(root: Path, num: int = 6) -> Path:
+    """Groups of three images of one digit each, the first the query."""
+    from PIL import Image
+
+    store = digits_store()
+    folder = root / "jpg"
+    folder.mkdir(parents=True)
+    for group in range(num):
+        rows = np.flatnonzero(store.leaves == group)[:3]
+        for i, row in enumerate(rows):
+            Image.fromarray(store.pixels[row]).resize((24, 24)).save(folder / f"{100000 + 100 * group + i}.jpg", quality=95)
+    return root
+
+
 @functools.cache
 def domains_store(size_px: int = 8) -> Store:
     """Digits twice, as the labelled domain and as the target."""

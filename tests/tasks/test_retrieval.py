@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from reference import retrieval as reference
-from tiny import digits_store, trained
+from tiny import digits_store, holidays_tree, trained
 
 import seedbed as sb
 from seedbed.base.errors import BadDataError, UsageError
@@ -83,20 +83,6 @@ def test_classes_are_asked_of_other_test_images() -> None:
     assert measured.metrics["map_retrieval"] == pytest.approx(found["unit.map_retrieval"].mean())
 
 
-def holidays_tree(root: Path, num: int = 6) -> Path:
-    """Groups of three images of one digit each, the first the query."""
-    from PIL import Image
-
-    store = digits_store()
-    folder = root / "jpg"
-    folder.mkdir(parents=True)
-    for group in range(num):
-        rows = np.flatnonzero(store.leaves == group)[:3]
-        for i, row in enumerate(rows):
-            Image.fromarray(store.pixels[row]).resize((24, 24)).save(folder / f"{100000 + 100 * group + i}.jpg", quality=95)
-    return root
-
-
 def test_a_set_with_queries_of_its_own_names_what_it_was_fitted_on(tmp_path: Path) -> None:
     root = holidays_tree(tmp_path / "holidays")
     net = trained().backbone
@@ -144,3 +130,90 @@ def test_where_there_is_nothing_to_keep_it_is_said_before_anything_is_done(tmp_p
     with pytest.raises(UsageError, match="nothing to keep"):
         sb.transfer(trained().backbone, str(photos), "retrieve(whiten=False)", out=tmp_path / "out", workspace=tmp_path / "ws")
     assert not (tmp_path / "out").exists()
+
+
+def test_any_images_do_for_a_whitening(tmp_path: Path) -> None:
+    """A folder without folders of classes; labels are not looked at."""
+    from PIL import Image
+
+    root, others = holidays_tree(tmp_path / "holidays"), tmp_path / "others"
+    (others / "deep" / "er").mkdir(parents=True)
+    store = digits_store()
+    for i in range(30):
+        Image.fromarray(store.pixels[500 + i]).save((others if i % 2 else others / "deep" / "er") / f"{i}.png")
+    measured = sb.transfer(
+        trained().backbone, str(root), "retrieve(dim=8)", learn_on=str(others), workspace=tmp_path / "ws", out=tmp_path / "out"
+    )
+    assert measured.facts["fitted_on"] == "30 training images"
+    assert measured.facts["num_gallery"] == 18
+    noisy = sb.transfer(trained().backbone, str(root), "retrieve(dim=16)", learn_on=str(others), workspace=tmp_path / "ws")
+    assert "noisy: name 48" in str(noisy.facts["fitted_on"])
+
+
+def test_the_images_that_are_searched_are_not_fitted_on(tmp_path: Path) -> None:
+    root = holidays_tree(tmp_path / "holidays")
+    with pytest.raises(UsageError, match="18 of the 18 images .* are those that are searched"):
+        sb.transfer(trained().backbone, str(root), "retrieve(dim=8)", learn_on=str(root), workspace=tmp_path / "ws")
+
+
+def test_a_labelled_domain_and_images_for_a_whitening_do_not_go_together(tmp_path: Path) -> None:
+    root = holidays_tree(tmp_path / "holidays")
+    with pytest.raises(UsageError, match="do not go together"):
+        sb.transfer(
+            trained().backbone, str(root), "retrieve()", learn_on="digits()", labelled="digits()", workspace=tmp_path / "ws"
+        )
+
+
+def test_what_an_approximate_search_does_not_find_counts_as_not_found(tmp_path: Path) -> None:
+    task = Retrieval().load(digits_store(), 0)
+    whole = task.score(lambda which: np.tile(np.arange(len(task.gallery)), (len(which), 1)), {})
+    none = task.score(lambda which: np.full((len(which), 7), -1), {})
+    assert whole.metrics["map_retrieval"] > 0
+    assert none.metrics["map_retrieval"] == none.metrics["recall_at_1"] == 0
+    first = task.score(lambda which: np.tile(np.append(np.arange(20), [-1]), (len(which), 1)), {})
+    assert 0 < first.metrics["map_retrieval"] < whole.metrics["map_retrieval"]
+
+
+def test_oxford_leaves_junk_out_and_ukbench_counts_the_query(tmp_path: Path) -> None:
+    """Small trees of both, measured with codes of a tiny net, against the twins from the rankings that were written."""
+    from PIL import Image
+
+    store = digits_store()
+
+    def save(path: Path, digit: int, i: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(store.pixels[np.flatnonzero(store.leaves == digit)[i]]).resize((24, 24)).save(path, quality=95)
+
+    net = trained().backbone
+    bench = tmp_path / "ukbench"
+    for group in range(5):
+        for i in range(4):
+            save(bench / f"ukbench{4 * group + i:05d}.jpg", group, i)
+    measured = sb.transfer(
+        net, f"ukbench({str(bench)!r})", "retrieve(whiten=False)", workspace=tmp_path / "ws", out=tmp_path / "uk"
+    )
+    assert measured.primary == "ns_score"
+    found = measured.predictions
+    for q in range(20):
+        assert found["unit.ns_score"][q] == sum(int(i) // 4 == q // 4 for i in found["ranked"][q][:4])
+    assert scoring.ukbench(tmp_path / "uk" / "results").value == pytest.approx(measured.metrics["ns_score"])
+    assert measured.metrics["ns_score"] > 1.5  # of 4; each query finds itself
+
+    oxford = tmp_path / "oxford"
+    for digit in range(3):
+        for i in range(5):
+            save(oxford / "images" / f"d{digit}_{i:06d}.jpg", digit, i)
+        for kind, names in (("query", [f"oxc1_d{digit}_000000 0 0 24 24"]), ("good", ["1", "2"]), ("ok", ["3"]), ("junk", ["4"])):
+            lines = names if kind == "query" else [f"d{digit}_{int(n):06d}" for n in names]
+            path = oxford / "gt" / f"d{digit}_1_{kind}.txt"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("\n".join(lines))
+    measured = sb.transfer(
+        net, f"oxford({str(oxford)!r})", "retrieve(whiten=False)", workspace=tmp_path / "ws", out=tmp_path / "ox"
+    )
+    lines = {line.split()[0]: line.split()[2::2] for line in (tmp_path / "ox" / "results" / "ranking.dat").read_text().splitlines()}
+    for q, query in enumerate(sorted(lines)):
+        digit = query[:2]
+        right, junk = {f"{digit}_{i:06d}" for i in (1, 2, 3)}, {f"{digit}_000004"}
+        assert measured.predictions["unit.map_oxford"][q] == pytest.approx(reference.oxford_ap(lines[query], right, junk), abs=1e-9)
+    assert scoring.oxford(oxford / "gt", tmp_path / "ox" / "results").value == pytest.approx(measured.metrics["map_oxford"])

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import scenes_folder
+from tiny import holidays_tree, scenes_folder
 
 from seedbed.base.artifacts import Workspace
-from seedbed.base.errors import UsageError
+from seedbed.base.errors import BadDataError, UsageError
 from seedbed.metrics.average_precision import Decisions
+from seedbed.transfers.methods import METHODS as DETECT
 from seedbed.trials.plan import make_plan
 from seedbed.trials.results import Results
-from seedbed.trials.study import Study
-from seedbed.verdicts.questions import answer
+from seedbed.trials.study import Study, parse_study
+from seedbed.verdicts.questions import answer, question
 from seedbed.verdicts.scores import NUM_RESAMPLES
 from seedbed.writeup.html import render
 
@@ -132,7 +133,7 @@ def test_a_method_that_fits_no_target_and_a_target_that_no_method_fits_are_refus
     with pytest.raises(UsageError, match=r"\[targets\] boxes: .*detection") as caught:
         make_plan(study_in(tmp_path, methods={"probe": "probe()"}), place)
     assert "detect()" in caught.value.hint
-    with pytest.raises(UsageError, match="goes with images of one label"):
+    with pytest.raises(UsageError, match="goes with learning from images of one label"):
         make_plan(study_in(tmp_path, targets={"boxes": f"voc({str(scenes_folder())!r}, train_per_class=3)"}), place)
 
 
@@ -155,3 +156,54 @@ def test_adding_a_method_changes_no_key(tmp_path: Path, results: Results) -> Non
         study_in(results.study.folder, methods={**METHODS, "ridge": "probe(readout='ridge')"}), results.plan.workspace
     )
     assert {c.key for c in results.plan.cells} <= {c.key for c in again.cells}
+
+
+def test_every_set_that_is_missing_is_named_before_anything_is_packed(tmp_path: Path) -> None:
+    place = Workspace(tmp_path / "ws")
+    with pytest.raises(BadDataError) as caught:
+        make_plan(study_in(tmp_path, targets={"a": "nowhere/", "numbers": "digits()", "b": "voc('gone/')"}), place)
+    assert "[targets] a: there is no" in caught.value.message
+    assert "[targets] b too" in caught.value.message
+    assert "gone" in caught.value.message
+    assert not (tmp_path / "ws" / "stores").exists()
+
+
+def test_a_metric_of_one_method_leaves_the_others_out(tmp_path: Path) -> None:
+    targets = {"numbers": "digits(metric='map_retrieval')", "others": "digits(metric='mean_class_accuracy')"}
+    methods = {"probe": "probe(c=[1.0])", "retrieve": "retrieve(dim=8)"}
+    plan = make_plan(study_in(tmp_path, targets=targets, methods=methods), Workspace(tmp_path / "ws"))
+    assert {(c.target, c.method) for c in plan.cells if c.target != "source"} == {("numbers", "retrieve"), ("others", "probe")}
+    with pytest.raises(UsageError, match=r"\[methods\] probe: .* of no target of the study: .*map_retrieval"):
+        make_plan(study_in(tmp_path, targets={"numbers": targets["numbers"]}, methods=methods), Workspace(tmp_path / "ws"))
+
+
+def test_what_a_method_lacks_is_told_before_anything_is_trained(tmp_path: Path) -> None:
+    photos = holidays_tree(tmp_path / "holidays")
+    place = Workspace(tmp_path / "ws")
+    with pytest.raises(UsageError, match=r"\[targets\] photos, by retrieve: a whitening needs images"):
+        make_plan(study_in(tmp_path, targets={"photos": str(photos)}, methods={"retrieve": "retrieve(dim=4)"}), place)
+    targets = {"photos": f"holidays({str(photos)!r}, learn_on='digits()')"}
+    assert make_plan(study_in(tmp_path, targets=targets, methods={"retrieve": "retrieve(dim=4)"}), place).cells
+    with pytest.raises(UsageError, match=r"retrieve\(\) looks at no label"):
+        make_plan(study_in(tmp_path, targets={"n": "digits(train_per_class=3)"}, methods={"retrieve": "retrieve(dim=4)"}), place)
+
+
+def test_aligning_costs_the_other_domains_images_too() -> None:
+    plain, aligned = (DETECT.make(f"detect({how})").num_images_trained() for how in ("", "adapt='align'"))
+    assert aligned == 2 * plain
+
+
+def test_a_question_is_written_with_methods_that_its_targets_take(tmp_path: Path) -> None:
+    photos = holidays_tree(tmp_path / "holidays")
+    ask = question("negative-transfer").study
+    assert "detect = " in ask([], [str(scenes_folder())])
+    assert "finetune" not in ask([], [str(scenes_folder())])
+    assert "detect = " not in ask([], ["digits()"])
+    both = ask([], [str(scenes_folder()), "digits()"])
+    assert "detect = " in both
+    assert "finetune" in both
+    assert 'retrieve = "retrieve(whiten=False)"' in ask([], [str(photos)])
+    fitted = ask([], [f"holidays({str(photos)!r}, learn_on='digits()')"])
+    assert 'retrieve = "retrieve()"' in fitted
+    study = parse_study(both, tmp_path / "both.toml")
+    assert {c.method for c in make_plan(study, Workspace(tmp_path / "ws")).cells if c.target != "source"} == {*study.methods}

@@ -129,6 +129,7 @@ def transfer(
     call = data.task_of(store, made.takes)
     check_task(made, method, call)
     target = TASKS.make(call).load(store, seed)
+    made.check_target(target)
     if folder is not None:
         _must_leave_something(target, method)
     with flushed_denormals():

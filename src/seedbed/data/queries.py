@@ -1,6 +1,6 @@
-"""Sets of image files some of which are queries that others answer.
+"""Sets of image files without labels: some are queries that others answer, or all are there to be looked at.
 
-In: the files that a format found, and what answers what. Out: a Source without labels. Knows nothing of how a set names its images.
+In: the files that a format found, and what answers what; or a folder. Out: a Source. Knows nothing of how a set names its images.
 """
 
 from __future__ import annotations
@@ -11,8 +11,23 @@ from pathlib import Path
 import numpy as np
 
 from seedbed.data.annotations import NO_LABEL, Relevance
-from seedbed.data.files import FilePixels, Found
-from seedbed.data.source import TEST, Source, listing_fingerprint
+from seedbed.data.files import FilePixels, Found, list_images
+from seedbed.data.source import TEST, TRAIN, Source, listing_fingerprint
+
+
+def images_alone(root: Path) -> Source:
+    """All images below a folder as training images without labels, however they lie there."""
+    found = list_images(root)
+    paths = np.array([one.path for one in found], object)
+    return Source(
+        name=str(root),
+        ids=paths,
+        leaves=np.full(len(found), NO_LABEL, np.int32),
+        splits=np.full(len(found), TRAIN, np.uint8),
+        classes=("image",),
+        pixels=FilePixels(str(root.resolve()), paths),
+        listing=listing_fingerprint(["images", *map(str, found)]),
+    )
 
 
 def queries_among(root: Path, name: str, found: list[Found], classes: Sequence[str], answers: Relevance, told: str) -> Source:

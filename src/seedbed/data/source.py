@@ -74,7 +74,7 @@ class Source:
     def __post_init__(self) -> None:
         if len(self.ids) == 0:
             raise BadDataError(f"no images in {self.name}", "Expected images in folders by class, for example cats/1.jpg.")
-        if len(self.classes) < 2 and self.annotations is None:
+        if len(self.classes) < 2 and self.annotations is None and (self.leaves >= 0).any():
             raise BadDataError(
                 f"{self.name} has one class only ({next(iter(self.classes))!r})",
                 "A classifier needs at least two classes: one folder of images for each.",

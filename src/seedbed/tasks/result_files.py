@@ -81,7 +81,8 @@ def read_pascal(path: Path, images: Mapping[str, int], task: str) -> tuple[np.nd
             raise BadDataError(f"{path}, line {number}: {line!r} is not '{_line_of(task)}'", "Each line is one result.")
         if name not in images:
             raise BadDataError(f"{path}, line {number}: {name!r} is not in the image set", _advice(line, name, images, task))
-        if task == "detection" and not (numbers[3] >= numbers[1] and numbers[4] >= numbers[2]):
+        # Both ends belong to a box: one of less than a pixel ends just before it begins.
+        if task == "detection" and not (numbers[3] - numbers[1] >= -1 and numbers[4] - numbers[2] >= -1):
             raise BadDataError(
                 f"{path}, line {number}: the box {line.split(maxsplit=1)[1]!r} ends before it begins",
                 "A line is 'image score xmin ymin xmax ymax': xmax is at least xmin, ymax at least ymin; corners, not sides.",

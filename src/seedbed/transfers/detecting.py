@@ -23,7 +23,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from seedbed.base.errors import BadDataError, DivergedError, UsageError
+from seedbed.base.errors import DivergedError, UsageError
 from seedbed.base.randomness import stream
 from seedbed.data.scenes import SceneBatch, Scenes, SceneStream
 from seedbed.models.backbone import Backbone
@@ -135,11 +135,6 @@ class DetectorTrainer:
         best: tuple[float, float, DetectorModel] | None = None
         tried: dict[str, float | None] = {}
         validation = np.sort(task.validation)
-        if task.has_nothing_to_find(validation):
-            raise BadDataError(
-                f"no validation image of {task.store.name} has a box that is not difficult: no learning rate can be chosen",
-                "Give one, detect(learning_rates=[0.03]), which learns from these images too; or add images with boxes.",
-            )
         for rate in rates:
             try:
                 model = self.train(np.sort(task.train), rate)

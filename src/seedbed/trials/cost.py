@@ -78,7 +78,8 @@ def _seconds(plan: Plan, step: Step, rates: Rates) -> float:
         return seconds + min(store.num_images, len(store.classes) * GALLERY_PER_LEAF + store.card["splits"]["test"]) / rates.forward
     if isinstance(step, MeasureStep):
         seconds += store.num_images * effort / rates.forward
-        return seconds if step.num_images else seconds + store.num_images * len(store.classes) * _SVM_S_PER_CODE
+        is_solved = not step.num_images and "classification" in METHODS.make(step.method).takes
+        return seconds if not is_solved else seconds + store.num_images * len(store.classes) * _SVM_S_PER_CODE
     return seconds + store.card["splits"]["test"] / rates.forward
 
 

@@ -47,6 +47,11 @@ class Data:
     def __post_init__(self) -> None:
         if isinstance(self.data, os.PathLike):
             object.__setattr__(self, "data", os.fspath(self.data))
+        if self.labelled is not None and self.learn_on is not None:
+            raise UsageError(
+                "labelled = ... and learn_on = ... do not go together",
+                "labelled is for adapt() and detect() between two domains, learn_on for the whitening of retrieve().",
+            )
         if self.labelled is not None and not isinstance(self.data, Mapping):
             if self.train_per_class is not None or self.recipe is not None:
                 raise UsageError(
@@ -75,13 +80,15 @@ class Data:
         """The call of the task that its images are: by what is known of them, and by what a method takes where they allow several."""
         given: dict[str, Any] = {"metric": self.metric} if self.metric else {}
         kind = OF_ANNOTATIONS.get(store.annotated or "")
-        if kind is None and "retrieval" in takes and "classification" not in takes and self.labelled is None:
-            kind = "retrieval"
-        if kind is None:
+        is_ranked = kind is None and "retrieval" in takes and "classification" not in takes and self.labelled is None
+        if kind is None and not is_ranked:
             return str(self.one_label())
+        kind = kind or "retrieval"
         if said := [name for name in ("train_per_class", "recipe") if getattr(self, name) is not None]:
+            why = "retrieve() looks at no label" if is_ranked else f"{store.name} has other ones"
             raise UsageError(
-                f"{said[0]} = {getattr(self, said[0])!r} goes with images of one label each, and {store.name} has other ones"
+                f"{said[0]} = {getattr(self, said[0])!r} goes with learning from images of one label each, and {why}",
+                f"Leave {said[0]} out.",
             )
         return str(Call(name=kind, kwargs=given))
 

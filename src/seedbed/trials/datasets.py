@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,9 +20,10 @@ from seedbed.base.paths import expanded
 from seedbed.base.spec import fingerprint
 from seedbed.data import decode
 from seedbed.data.annotations import Boxes
-from seedbed.data.formats import open_source
+from seedbed.data.formats import open_source, recognise
 from seedbed.data.joined import for_retrieval, join, source_of
 from seedbed.data.pack import Progress, UnreadableError, pack
+from seedbed.data.queries import images_alone
 from seedbed.data.source import TEST, TRAIN, Source
 from seedbed.data.store import Store
 from seedbed.tasks.catalogue.domains import LEARN_ON, TARGET
@@ -32,18 +33,47 @@ from seedbed.trials.study import Study
 DEFAULT_SIZE_PX = 32
 _BOXES_PX = 64  # images with boxes are kept whole, for networks of any size; near duplicates are told by this one
 OnPack = Callable[[str], Progress | None]
+T = TypeVar("T")
 
 
 def pack_study(study: Study, workspace: Workspace, on_pack: OnPack | None = None) -> dict[str, Store]:
     """Stores of "source" and of each target, packed where they are not; targets at the source's size unless they say otherwise."""
-    source = _located("[source]", lambda: _store(study, study.source, "source", None, workspace, on_pack))
-    stores = {"source": source}
-    for name, data in study.targets.items():
-        if data.is_own_source:
-            stores[name] = source
-            continue
-        stores[name] = _located(f"[targets] {name}", lambda n=name, d=data: _store(study, d, n, source, workspace, on_pack))
-    return stores
+    asked = {"source": study.source} | {name: data for name, data in study.targets.items() if not data.is_own_source}
+    opened = _opened(study, asked)
+    stores: dict[str, Store] = {}
+    for name, data in asked.items():
+        packed = stores.get("source")
+        stores[name] = _located(
+            _place(name), lambda n=name, d=data, s=packed: _store(study, d, opened[n], n, s, workspace, on_pack)
+        )
+    return {name: stores.get(name, stores["source"]) for name in ("source", *study.targets)}
+
+
+def _place(name: str) -> str:
+    return "[source]" if name == "source" else f"[targets] {name}"
+
+
+def _opened(study: Study, asked: Mapping[str, Data]) -> dict[str, Source | Store]:
+    """All of a study's data before the first is packed; where several are not there, all of these are named."""
+    found: dict[str, Source | Store] = {}
+    refused: dict[str, SeedbedError] = {}
+    for name, data in asked.items():
+        source = found.get("source")
+        size_px = data.size_px or (source.size_px if isinstance(source, Store) else study.source.size_px or DEFAULT_SIZE_PX)
+        try:
+            found[name] = _located(_place(name), lambda d=data, px=size_px: _open_data(study, d, px))
+        except SeedbedError as error:
+            refused[name] = error
+    if refused:
+        first, *others = refused.values()
+        more = [f"{_place(name)} too" for name in refused][1:]
+        told = f" (and {', '.join(more)}: {'; '.join(e.message.partition(': ')[2] for e in others)})" if others else ""
+        raise type(first)(f"{first.message}{told}", first.hint)
+    return found
+
+
+def _open_data(study: Study, data: Data, size_px: int) -> Source | Store:
+    return joined_source(data, study.folder, size_px) if isinstance(data.data, Mapping) else _open(data.data, study.folder)
 
 
 def store_folder(source: Source, size_px: int, workspace: Workspace) -> Path:
@@ -125,7 +155,7 @@ def _is_text(data: Any) -> bool:
     return isinstance(data, str) or (isinstance(data, Mapping) and all(isinstance(part, str) for part in data.values()))
 
 
-def _located(where: str, make: Callable[[], Store]) -> Store:
+def _located(where: str, make: Callable[[], T]) -> T:
     try:
         return make()
     except SeedbedError as error:
@@ -133,10 +163,16 @@ def _located(where: str, make: Callable[[], Store]) -> Store:
         raise type(error)(f"{where}: {error.message}", error.hint + beside) from None
 
 
-def _store(study: Study, data: Data, name: str, source: Store | None, workspace: Workspace, on_pack: OnPack | None) -> Store:
+def _store(
+    study: Study,
+    data: Data,
+    opened: Source | Store,
+    name: str,
+    source: Store | None,
+    workspace: Workspace,
+    on_pack: OnPack | None,
+) -> Store:
     size_px = data.size_px or (source.size_px if source else DEFAULT_SIZE_PX)
-    is_table = isinstance(data.data, Mapping)
-    opened = joined_source(data, study.folder, size_px) if is_table else _open(data.data, study.folder)
     if isinstance(opened, Source):
         packed = pack_into(opened, size_px, workspace, on_pack(name) if on_pack else None)
         return packed.with_hierarchy(_for_all(data.hierarchy), study.folder)
@@ -164,10 +200,21 @@ def _open(data: Any, folder: Path, hierarchy: str | None = None) -> Source | Sto
     return open_source(data, folder=folder, hierarchy=hierarchy)
 
 
+def _open_alone(data: Any, folder: Path) -> Source | Store:
+    """Images whose labels nobody asks for: a folder needs no folders of classes."""
+    path = folder / expanded(data) if isinstance(data, str | os.PathLike) else Path()
+    if isinstance(data, str | os.PathLike) and path.is_dir() and not Store.is_at(path) and recognise(path) == "folder":
+        return images_alone(path)
+    return _open(data, folder)
+
+
 def joined_source(data: Data, folder: Path, size_px: int) -> Source:
     """One source of a table of them; each may have a hierarchy of its own."""
     assert isinstance(data.data, Mapping)
     own = data.hierarchy if isinstance(data.hierarchy, Mapping) else {}
-    opened = {name: _open(part, folder, own.get(name)) for name, part in data.data.items()}
+    opened = {
+        name: _open_alone(part, folder) if name == LEARN_ON and data.learn_on is not None else _open(part, folder, own.get(name))
+        for name, part in data.data.items()
+    }
     sources = {name: source_of(part, size_px) if isinstance(part, Store) else part for name, part in opened.items()}
     return for_retrieval(sources[LEARN_ON], sources[TARGET]) if LEARN_ON in sources else join(sources)

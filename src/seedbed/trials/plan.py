@@ -21,6 +21,7 @@ from seedbed.models.opening import open_backbone
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining import pretrain
 from seedbed.tasks.catalogue import TASKS
+from seedbed.tasks.target import Target
 from seedbed.transfers.methods import METHODS, check_task
 from seedbed.trials import fine_labels
 from seedbed.trials.checkpoints import checkpoint_of
@@ -104,7 +105,7 @@ class _Planner:
         self._cells: list[Cell] = []
         self._steps: dict[str, Step] = {}
         self._views: dict[tuple[str, int], View] = {}
-        self._tasks: dict[tuple[str, int], tuple[str, int]] = {}  # (call, seed) -> fingerprint, number of test images
+        self._tasks: dict[tuple[str, int], tuple[Target, str]] = {}  # (target and call, seed) -> the task and its fingerprint
         self._checked: set[str] = set()
 
     def plan(self) -> Plan:
@@ -125,6 +126,7 @@ class _Planner:
     def _measured(self) -> list[tuple[str, str, str]]:
         """Target, method and the call of the task: each target by the methods that can do what is asked of it."""
         found: list[tuple[str, str, str]] = []
+        reasons: dict[str, SeedbedError] = {}
         for target, data in self._study.targets.items():
             refused: SeedbedError | None = None
             before = len(found)
@@ -133,8 +135,9 @@ class _Planner:
                 try:
                     task = data.task_of(self._stores[target], made.takes)
                     check_task(made, call, task)
+                    TASKS.make(task)  # the target's metric may be of other tasks alone
                 except SeedbedError as error:
-                    refused = error
+                    refused = reasons[name] = error
                 else:
                     found.append((target, name, task))
             if len(found) == before:
@@ -142,8 +145,9 @@ class _Planner:
                 raise type(refused)(f"[targets] {target}: {refused.message}", refused.hint)
         if idle := [name for name in self._study.methods if name not in {method for _, method, _ in found}]:
             raise UsageError(
-                f"[methods] {idle[0]}: {self._study.methods[idle[0]]} can do what is asked of no target of the study",
-                "Remove it, or add a target for it.",
+                f"[methods] {idle[0]}: {self._study.methods[idle[0]]} can do what is asked of no target of the study: "
+                f"{reasons[idle[0]].message}",
+                f"Remove it, or add a target for it. {reasons[idle[0]].hint}".strip(),
             )
         return found
 
@@ -282,7 +286,11 @@ class _Planner:
         """The step, and how many test images it has; the task is drawn with the sample's seed, the method with that of the training."""
         made = METHODS.make(method)
         seed, init_seed = draw
-        identity, num_test = self._task(target, task, seed)
+        loaded, identity = self._task(target, task, seed)
+        try:
+            made.check_target(loaded)
+        except SeedbedError as error:
+            raise type(error)(f"[targets] {target}, by {name}: {error.message}", error.hint) from None
         key = fingerprint(
             {
                 "step": "measurement",
@@ -308,10 +316,10 @@ class _Planner:
             seed=init_seed,
             task_seed=seed,
         )
-        return step, num_test
+        return step, loaded.num_test
 
-    def _task(self, target: str, call: str, seed: int) -> tuple[str, int]:
-        """Fingerprint and number of test images."""
+    def _task(self, target: str, call: str, seed: int) -> tuple[Target, str]:
+        """The task and its fingerprint."""
         kind = TASKS.make(call)
         place = (f"{target} {call}", seed if kind.is_drawn else -1)
         if place not in self._tasks:
@@ -319,7 +327,7 @@ class _Planner:
                 task = kind.load(self._stores[target], seed)
             except SeedbedError as error:
                 raise type(error)(f"[targets] {target}: {error.message}", error.hint) from None
-            self._tasks[place] = task.fingerprint, task.num_test
+            self._tasks[place] = task, task.fingerprint
         return self._tasks[place]
 
 

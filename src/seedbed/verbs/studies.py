@@ -101,6 +101,9 @@ def study_plan(options: Namespace) -> Result:
     say(options, f"{study.name}: {len(plan.steps)} steps ({done} done), {len(cells)} cells")
     for arm in study.arms:
         say(options, f"  {arm}: {_planned(plan, arm)}")
+    for target in dict.fromkeys(c.target for c in plan.cells if c.target != "source"):
+        by = ", ".join(dict.fromkeys(c.method for c in plan.cells if c.target == target))
+        say(options, f"  on {target}: by {by}; {next(c.num_test for c in plan.cells if c.target == target):,} to be tested on")
     say(options, *plan.notes, *_doubts(study))
     say(options, f"about {clock(cost.seconds)} with {cost.workers} workers, {cost.disk_bytes / 1e6:,.0f} MB of disk")
     return {

@@ -14,7 +14,7 @@ from seedbed.base.registry import Registry
 if TYPE_CHECKING:
     from seedbed.models.backbone import Backbone
     from seedbed.models.fit import Progress
-    from seedbed.tasks.target import Measurement
+    from seedbed.tasks.target import Measurement, Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,9 @@ class Method(ABC):
     def check(self, backbone: Backbone) -> None:
         """Raise UsageError when the method cannot work on such a backbone; asked before anything is trained."""
         return
+
+    def check_target(self, task: Target) -> None:  # noqa: B027  most methods do whatever they take
+        """Raise UsageError or BadDataError when the method cannot do this task; asked before anything is trained."""
 
     def identity(self) -> object:
         """What its numbers depend on, for keys."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal
 
-from seedbed.base.errors import UsageError
+from seedbed.base.errors import BadDataError, UsageError
 from seedbed.models.backbone import Backbone
 from seedbed.models.feature_maps import check_any_size, maps_of, pyramid_maps, single_map
 from seedbed.models.layers import Layer
@@ -19,7 +19,7 @@ from seedbed.models.stages import norms_of, stages_of
 from seedbed.models.tails import tail_of
 from seedbed.readout.detector import Anatomy
 from seedbed.tasks.detection import DetectionTask
-from seedbed.tasks.target import Measurement
+from seedbed.tasks.target import Measurement, Target
 from seedbed.transfers.detecting import Detecting, DetectorTrainer, adapt_norms
 from seedbed.transfers.methods import Context, Method
 
@@ -98,6 +98,19 @@ class Detect(Method):
                 f"frozen_stages = {self.frozen_stages}, and {backbone.architecture} has {num} besides its head", "Give fewer."
             )
 
+    def check_target(self, task: Target) -> None:
+        assert isinstance(task, DetectionTask)
+        if self.adapt != "none" and task.unlabelled is None:
+            raise UsageError(
+                f"adapt={self.adapt!r} needs labels of one domain and images of another, and this target is one data set",
+                "Say where the labels come from: voc('night/', labelled=\"voc('day/')\").",
+            )
+        if len(self.learning_rates) > 1 and task.has_nothing_to_find(task.validation):
+            raise BadDataError(
+                f"no validation image of {task.store.name} has a box that is not difficult: no learning rate can be chosen",
+                "Give one, detect(learning_rates=[0.03]), which learns from these images too; or add images with boxes.",
+            )
+
     def _layers(self, backbone: Backbone) -> list[Layer]:
         return pyramid_maps(backbone) if self.feature == "fpn" else [single_map(backbone, self.feature)]
 
@@ -115,18 +128,15 @@ class Detect(Method):
         return {"is": "Detect", **asdict(self)}
 
     def num_images_trained(self) -> int:
-        return self.iterations * self.batch_size * len(self.learning_rates)
+        each = self.batch_size * (2 if self.adapt == "align" else 1)  # and as many without labels
+        return self.iterations * each * len(self.learning_rates)
 
     def effort(self, size_px: int) -> float:
         """By pixels at 4 : 3, times what regions cost beside (2.7 with four layers on a processor: docs/log.md)."""
         return _REGIONS * self.short_px * min(self.long_px, self.short_px * 4 / 3) / size_px**2
 
     def run(self, backbone: Backbone, task: DetectionTask, context: Context) -> Measurement:
-        if self.adapt != "none" and task.unlabelled is None:
-            raise UsageError(
-                f"adapt={self.adapt!r} needs labels of one domain and images of another, and this target is one data set",
-                "Say where the labels come from: voc('night/', labelled=\"voc('day/')\").",
-            )
+        self.check_target(task)
         trainer = DetectorTrainer(
             backbone=backbone,
             task=task,

@@ -18,8 +18,15 @@ from seedbed.models.backbone import Backbone
 from seedbed.readout.model import layer_codes
 from seedbed.readout.searching import Approximate, Whitening, rank_exactly, searchable
 from seedbed.tasks.retrieval import RetrievalTask
-from seedbed.tasks.target import Measurement
+from seedbed.tasks.target import Measurement, Target
 from seedbed.transfers.methods import Context, Method
+
+_ENOUGH = 3  # images a direction; with fewer the last directions are noise that whitening blows up
+
+
+def _num_searched(task: RetrievalTask) -> int:
+    """Of the images that a whitening is fitted on: how many are searched, byte for byte."""
+    return int(np.isin(task.store.checksums[task.train], task.store.checksums[task.gallery]).sum())
 
 
 @dataclass(frozen=True)
@@ -45,23 +52,41 @@ class Retrieve(Method):
     def check(self, backbone: Backbone) -> None:
         backbone.layer(self.layer)
 
+    def _fitted_on(self, task: RetrievalTask, whitening: Whitening) -> str:
+        """What the whitening was fitted on, and what is doubtful about that."""
+        num, dim = len(task.train), whitening.turn.shape[1]
+        also = f", {shared:,} of which are searched too" if (shared := _num_searched(task)) else ""
+        few = f"; so few make {dim} directions noisy: name {_ENOUGH * dim:,}, or a smaller dim" if num < _ENOUGH * dim else ""
+        return f"{num:,} training images{also}{few}"
+
     def identity(self) -> object:
         idle = () if self.search == "faiss" else ("depth",)
         return {"is": "Retrieve", **{k: v for k, v in asdict(self).items() if k not in idle}}
+
+    def check_target(self, task: Target) -> None:
+        if not self.whiten:
+            return
+        if not len(task.train):
+            raise UsageError(
+                f"a whitening needs images to be fitted on, and {task.store.name} has no training images",
+                "Name some: learn_on='other-photos/' of the target (--learn-on), or compare codes as they are: retrieve(whiten=False).",
+            )
+        assert isinstance(task, RetrievalTask)
+        if (num := _num_searched(task)) > len(task.train) / 2:
+            raise UsageError(
+                f"{num:,} of the {len(task.train):,} images that the whitening would be fitted on are those that are searched",
+                "Name other images: learn_on='other-photos/' (--learn-on), or compare codes as they are: retrieve(whiten=False).",
+            )
 
     def run(self, backbone: Backbone, task: RetrievalTask, context: Context) -> Measurement:
         def codes(rows: np.ndarray) -> torch.Tensor:
             return layer_codes(backbone, backbone.images(task.store, rows), [backbone.layer(self.layer)]).to(context.device)
 
+        self.check_target(task)
         whitening, facts = None, dict[str, Any]()
         if self.whiten:
-            if not len(task.train):
-                raise UsageError(
-                    f"a whitening needs images to be fitted on, and {task.store.name} has no training images",
-                    "Name some: learn_on='other-photos/' of the target (--learn-on), or compare codes as they are: retrieve(whiten=False).",
-                )
             whitening = Whitening.fit(searchable(codes(task.train), None, 1.0), self.dim)
-            facts = {"fitted_on": f"{len(task.train):,} training images", "explained_variance": whitening.explained}
+            facts = {"fitted_on": self._fitted_on(task, whitening), "explained_variance": whitening.explained}
         gallery = searchable(codes(task.gallery), whitening, self.power)
         same = np.array_equal(task.gallery, task.test)
         queries = gallery if same else searchable(codes(task.test), whitening, self.power)

@@ -6,7 +6,7 @@ In: a source as a study file names it. Out: facts, told from the listing without
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,8 @@ from seedbed.data.source import TRAIN, Source
 from seedbed.data.splits import HELD_OUT_SHARE
 from seedbed.data.store import Store
 from seedbed.data.wordnet import is_synset
+from seedbed.tasks.catalogue import OF_ANNOTATIONS
+from seedbed.tasks.catalogue.domains import TARGET
 from seedbed.trials.data import OWN_SOURCE, read_data, read_target
 
 Named = str | os.PathLike[str] | Store  # data that a study file can name
@@ -97,6 +99,15 @@ def open_target(target: str, name: str) -> Source | Store | None:
         return open_source(data.data, hierarchy=data.hierarchy if isinstance(data.hierarchy, str) else None)
     except BadDataError:
         return None
+
+
+def asked_of(target: str) -> tuple[str, bool]:
+    """What is asked of a target, the name of a task, and whether it names images for a whitening; classification where nothing is there
+    to be looked at."""
+    asked = read_target(target, "target", Path())
+    opened = open_target(str(asked.data[TARGET]) if isinstance(asked.data, Mapping) else target, "target")
+    known = opened.annotated if isinstance(opened, Store) else opened.annotations.kind if opened and opened.annotations else None
+    return OF_ANNOTATIONS.get(known or "", "adaptation" if asked.labelled else "classification"), asked.learn_on is not None
 
 
 def named(data: Named | Sequence[Named], folder: Path, *, as_target: bool = False) -> list[str]:

@@ -17,13 +17,21 @@ from seedbed.base.errors import UsageError
 from seedbed.base.toml import toml_key, toml_value
 from seedbed.data.store import Store
 from seedbed.models.zoo import BACKBONES, Architecture
+from seedbed.transfers.methods import METHODS
 from seedbed.trials.study import RESERVED
-from seedbed.verdicts.questions.facts import Facts
+from seedbed.verdicts.questions.facts import Facts, asked_of
 
 EMBEDDED_SOURCE, EMBEDDED_TARGET = "toy()", "digits()"
 BUDGETS = (100_000, 300_000)
 _UNSEEN = "# {} could not be looked at ({}): the arms are those of a source of 200 classes; fit depths and numbers to yours"
 _PROBE = ("probe", "probe()", 'linear SVM on the frozen codes; add: finetune = "finetune(images_seen=100_000)"')
+_DETECT = ("detect", "detect()", "Faster R-CNN on all layers; every arm with the same learning rates to choose from")
+_RETRIEVE = ("retrieve", "retrieve()", "codes, whitened on the images of learn_on")
+_RETRIEVE_PLAINLY = (
+    "retrieve",
+    "retrieve(whiten=False)",
+    "codes as they are; retrieve() whitens them on images that the target names: holidays('jpg/', learn_on='photos/')",
+)
 LABEL_SET_METHODS = (  # few-class training can collapse the last layer
     ("probe", "probe(layer='best')", "linear SVM on the codes of the layer that validation chooses, per arm"),
     ("finetune", "finetune(images_seen=50_000)", "all layers, every arm with the same learning rates to choose from"),
@@ -157,7 +165,18 @@ class StudyFile:
         ]
 
     def _methods(self) -> list[str]:
-        return ["[methods]", *(f"{key} = {toml_value(call)}   # {comment}" for key, call, comment in self.methods)]
+        return ["[methods]", *(f"{key} = {toml_value(call)}   # {comment}" for key, call, comment in self._fitting())]
+
+    def _fitting(self) -> list[Method]:
+        """The question's methods, as far as some target takes them, and one for each target that takes none of these."""
+        tasks = [asked_of(target) for target in self.targets]
+        kinds = {kind for kind, _ in tasks} | ({"classification"} if self.own_targets or not tasks else set())
+        found = [method for method in self.methods if kinds & set(METHODS.make(method[1]).takes)]
+        if "detection" in kinds:
+            found.append(_DETECT)
+        if "retrieval" in kinds:
+            found.append(_RETRIEVE if all(named for kind, named in tasks if kind == "retrieval") else _RETRIEVE_PLAINLY)
+        return found
 
 
 def one_source(question: str, sources: Sequence[str]) -> str:
