@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import cli, scenes_folder
+from tiny import cli, holidays_tree, same_weights, scenes_folder, weights_of
 from voc_tree import object_xml, write_image, write_sets
 
+import seedbed as sb
 from seedbed.cli import main
+from seedbed.models.fit import Progress
 
 QUICK = "detect(iterations=30, batch_size=2, learning_rates=[0.1], short_px=48, long_px=64, head_dim=16)"
 
@@ -146,3 +149,74 @@ def test_what_needs_one_label_an_image_says_so(tmp_path: Path) -> None:
         assert status == 2
         assert "one label an image is needed" in document["error"]["message"]
     assert json.dumps(document)
+
+
+def test_where_no_box_is_sure_enough_the_highest_score_is_told(
+    detector: tuple[Path, dict], capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = sorted((scenes_folder() / "JPEGImages").iterdir())[-1]
+    assert main(["predict", str(detector[0]), str(picture), "--above", "1.0"]) == 0
+    said = capsys.readouterr().out
+    assert "no box reaches 1; the highest score is 0." in said
+    above = said.partition("--above ")[2].split()[0]
+    _, [found], _ = cli("predict", detector[0], picture, "--above", above)
+    assert found["boxes"]
+    assert found["best_score"] >= float(above)
+
+
+def test_all_labels_that_are_likely_enough_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scenes = f"voc({str(scenes_folder())!r}, task='classification')"
+    net = "small(width=8, weights='random', size_px=32)"
+    assert cli("transfer", net, scenes, "probe(c=[1.0])", "--out", tmp_path / "m", "--workspace", tmp_path / "ws")[0] == 0
+    picture = sorted((scenes_folder() / "JPEGImages").iterdir())[-1]
+    _, [every], _ = cli("predict", tmp_path / "m", picture, "--above", 0.0)
+    assert sorted(every["labels"]) == ["bar", "square"]
+    _, [none], _ = cli("predict", tmp_path / "m", picture, "--above", 1.0)
+    assert none["labels"] == []
+    assert none["label"] == every["label"]
+    assert main(["predict", str(tmp_path / "m"), str(picture), "--above", "0"]) == 0
+    assert ", ".join(every["labels"]) in capsys.readouterr().out
+
+
+def test_queries_are_called_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = holidays_tree(tmp_path / "holidays")
+    net = "small(width=4, weights='random', size_px=16)"
+    assert main(["transfer", net, str(root), "retrieve(whiten=False)", "--workspace", str(tmp_path / "ws")]) == 0
+    assert "on 6 queries" in capsys.readouterr().out
+    assert main(["inspect", str(root)]) == 0
+    assert "6 queries, 18 images to be searched" in capsys.readouterr().out
+
+
+def test_what_a_store_of_boxes_keeps_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pack", str(scenes_folder()), str(tmp_path / "v.store")]) == 0
+    assert "2 classes as they are, whole" in capsys.readouterr().out
+    write_image(tmp_path / "VOC", "a", [object_xml("cat", (1, 1, 9, 9))])
+    write_image(tmp_path / "VOC", "b", [object_xml("cat", (1, 1, 9, 9))])
+    write_sets(tmp_path / "VOC", {"train": ["a"]})
+    status, document, _ = cli("pack", tmp_path / "VOC", tmp_path / "w.store")
+    assert status == 0
+    assert document["notes"] == [f"1 image of {tmp_path / 'VOC'} in no image set left out"]
+
+
+def test_a_detector_that_is_interrupted_goes_on(tmp_path: Path) -> None:
+    """With the same weights, bit for bit, and nothing of the interruption left."""
+    how = ("small(width=4, weights='random', size_px=32)", str(scenes_folder()), QUICK.replace("30", "25"))
+
+    def interrupt(progress: Progress) -> None:
+        if progress.images_done >= 40:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            sb.transfer(*how, workspace=tmp_path / "ws", on_progress=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(list((tmp_path / "ws" / "unfinished").iterdir())) == 1
+    seen: list[int] = []
+    resumed = sb.transfer(*how, workspace=tmp_path / "ws", on_progress=lambda p: seen.append(p.images_done))
+    assert min(seen) == 50  # the rest alone: 20 steps of 2 were done
+    assert list((tmp_path / "ws" / "unfinished").iterdir()) == []
+    whole = sb.transfer(*how, workspace=tmp_path / "ws2")
+    assert resumed.metrics == whole.metrics
+    assert same_weights(weights_of(resumed.model.detector), weights_of(whole.model.detector))

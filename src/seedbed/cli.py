@@ -247,9 +247,7 @@ def _advise(p: argparse.ArgumentParser) -> None:
 def _predict(p: argparse.ArgumentParser) -> None:
     p.add_argument("model", metavar="MODEL", help="a folder that transfer --out or advise wrote")
     p.add_argument("paths", metavar="PATH", nargs="+", help="image files, or folders of them")
-    p.add_argument(
-        "--above", type=float, default=0.5, metavar="S", help="of a detector: the lowest score of a box (default: %(default)s)"
-    )
+    p.add_argument("--above", type=float, default=0.5, metavar="S", help="lowest score of a box or label (default: %(default)s)")
     p.add_argument("--out", metavar="DIR", help="of a detector: a new folder for the pictures with their boxes drawn")
     _device(p)
 

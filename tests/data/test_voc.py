@@ -310,3 +310,11 @@ def test_a_photograph_may_have_a_hash_in_its_name(tree: Path, tmp_path: Path) ->
         (tree / folder / f"a.{suffix}").rename(tree / folder / f"a#1.{suffix}")
     write_sets(tree, {"train": ["a#1", "b"], "trainval": ["a#1", "b", "ümläut 7"]})
     assert pack(open_source(str(tree)), tmp_path / "voc.store").store.ids[0] == "JPEGImages/a#1.png"
+
+
+def test_lists_of_classes_of_trainval_are_heeded_where_it_stands_alone(tree: Path) -> None:
+    for name in ("train", "val"):
+        (tree / "ImageSets/Main" / f"{name}.txt").unlink()
+    write_sets(tree, {"cat_trainval": ["a  0", "b -1", "ümläut 7  1"]})
+    marks = marks_of(open_source(f"voc({str(tree)!r}, task='classification')"))
+    assert [marks[f"JPEGImages/{name}"]["cat"] for name in ("a.png", "b.png", "ümläut 7.jpg")] == [0, -1, 1]

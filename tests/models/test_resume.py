@@ -15,7 +15,7 @@ from torch import nn
 from seedbed.base.artifacts import _HOST
 from seedbed.base.errors import DivergedError, TrainingError
 from seedbed.data.loader import Resident, Stream
-from seedbed.models.fit import Fitted, fit
+from seedbed.models.fit import Fitted, _parts, fit
 from seedbed.models.resume import Checkpoint, Stopping
 from seedbed.models.schedule import Schedule
 from seedbed.pretraining.objectives.supervised import Supervised
@@ -192,6 +192,14 @@ def test_a_batch_of_large_images_is_cut_to_one() -> None:
     assert fit(net, _stream(), _starved(1), SCHEDULES["sgd"], plain=True).micro_batch_size == 1
     with pytest.raises(TrainingError, match="one image at a time"):
         fit(net, _stream(), _starved(0), SCHEDULES["sgd"], plain=True)
+
+
+def test_parts_of_lists_are_parts_of_their_order() -> None:
+    for num in (1, 2, 3, 7):
+        parts = _parts(list(range(7)), num)
+        assert [value for part in parts for value in part] == list(range(7))
+        assert len(parts) == num
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 def test_other_errors_are_not_taken_for_lack_of_memory() -> None:

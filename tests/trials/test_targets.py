@@ -17,6 +17,7 @@ from seedbed.trials.results import Results
 from seedbed.trials.study import Study, parse_study
 from seedbed.verdicts.questions import answer, question
 from seedbed.verdicts.scores import NUM_RESAMPLES
+from seedbed.writeup.found import _limits
 from seedbed.writeup.html import render
 
 METHODS = {
@@ -117,6 +118,19 @@ def test_the_page_shows_what_was_found(results: Results) -> None:
     assert page.count("data:image/jpeg;base64,") == 4  # detections of two arms, rankings of two arms
     assert "numbers, probe</h3>" not in page.partition("What was found on the targets")[2].partition("</section>")[0]
     assert "mean average precision (VOC 2007)" in page
+
+
+def test_what_does_not_fit_on_the_page_is_told() -> None:
+    assert _limits(2, 20, pictures=False) == "Shown are curves of the first 12 of 20 classes; the rest is kept in the workspace."
+    many = _limits(7, 80, pictures=True)
+    for words in (
+        "the first 6 of 7 arms",
+        "bars of the first 30 of 80 classes",
+        "curves of the first 12,",
+        "pictures of the first 3 of 7 arms",
+    ):
+        assert words in many
+    assert _limits(2, 12, pictures=True) == ""
 
 
 def test_a_margin_of_a_score_is_in_its_own_unit(tmp_path: Path) -> None:

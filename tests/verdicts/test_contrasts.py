@@ -294,3 +294,14 @@ def test_images_that_all_agree_do_not_prove_equivalence() -> None:
         [contrast] = contrast_pairs([(arm, reference)], margin=1.0)
         assert contrast.verdict == verdict and contrast.difference == 0
         assert contrast.interval is not None and contrast.interval[1] > 100 / num_images
+
+
+def test_an_error_is_turned_with_what_it_is_on_resamples() -> None:
+    plain = scored("a", np.array([[0.0, 100.0], [100.0, 100.0]])).turned()
+    assert plain.values.tolist() == [-50, -100]
+    assert plain.per_image is not None
+    assert plain.per_image.tolist() == [[0, -100], [-100, -100]]
+    error = ArmScores(arm="a", values=np.array([3.0]), statistic=lambda drawn: np.array([drawn.sum()]), num_images=4).turned()
+    assert error.statistic is not None
+    assert error.statistic(np.array([1, 2])).tolist() == [-3]
+    assert error.turned().values.tolist() == [3]

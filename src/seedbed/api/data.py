@@ -53,8 +53,12 @@ def open_store(
         if Store.is_at(data):
             return Store.open(data)
         data = open_source(data)
-    place = Workspace(expanded(workspace or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work"))
-    return pack_into(data, size_px, place, progress, allow_unreadable)
+    return pack_into(data, size_px, workspace_at(workspace), progress, allow_unreadable)
+
+
+def workspace_at(path: str | Path | None) -> Workspace:
+    """The workspace at a path, else at SEEDBED_WORKSPACE, else in the current folder."""
+    return Workspace(expanded(path or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work"))
 
 
 def rows_of(view: View, split: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seedbed.api.data import DEFAULT_PX, new_folder, open_store
+from seedbed.api.data import DEFAULT_PX, new_folder, open_store, workspace_at
 from seedbed.api.networks import open_for
 from seedbed.base.artifacts import written_aside
 from seedbed.base.device import flushed_denormals
@@ -21,10 +21,12 @@ from seedbed.data.source import Source
 from seedbed.data.store import Store
 
 if TYPE_CHECKING:
+    from seedbed.base.artifacts import Unfinished
     from seedbed.data.audit import Audit
     from seedbed.models.backbone import Backbone
     from seedbed.models.fit import Progress
     from seedbed.tasks.target import Measurement, Target
+    from seedbed.transfers.methods import Method
     from seedbed.trials.data import Data
 
 OnProgress = Callable[["Progress"], None]
@@ -132,12 +134,23 @@ def transfer(
     made.check_target(target)
     if folder is not None:
         _must_leave_something(target, method)
+    unfinished = _unfinished(net, target, made, seed, workspace)
     with flushed_denormals():
-        measured = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress))
+        measured = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress, unfinished=unfinished))
     measured = replace(measured, facts={**measured.facts, **({"data_notes": store.remarks} if store.remarks else {})})
     if folder is not None:
         _keep(measured, target, method, seed, folder)
+    unfinished.clear()
     return measured
+
+
+def _unfinished(net: Backbone, target: Target, method: Method, seed: int, workspace: str | Path | None) -> Unfinished:
+    """Where a long training that is cut off leaves its state: the same call goes on from there."""
+    from seedbed.base.spec import fingerprint
+    from seedbed.models.checkpoint import module_fingerprint
+
+    told = [module_fingerprint(net.module), target.fingerprint, method.identity(), method.revision, seed, net.device]
+    return workspace_at(workspace).unfinished_of(fingerprint(["transfer", *told]))
 
 
 def _must_leave_something(target: Target, method: str) -> None:

@@ -84,12 +84,14 @@ def predict(
     Args:
         model: a model, or the folder of one.
         paths: image files, folders of them, or several of both.
-        above: of a detector: the lowest score of a box that is told, 0..1 (as the network gives it, not calibrated).
+        above: of a detector: the lowest score of a box that is told, 0..1 (as the network gives it, not calibrated); of a model of
+            several labels: the lowest probability of one that is told.
         out: of a detector: a new folder for the pictures with their boxes drawn.
 
     Returns:
-        One Prediction per image, in order: `.path`, `.label`, `.probability` in 0..1, `.top` (at most five), `.boxes` of a
-        detector; `.error` where it could not be read.
+        One Prediction per image, in order: `.path`, `.label`, `.probability` in 0..1, `.top` (at most five), `.labels` of a model of
+        several, `.boxes` of a detector (edges in px of the upright image from its upper left: left, top, right, bottom); `.error`
+        where it could not be read.
 
     Raises:
         BadDataError: a path at which nothing is, a folder without images, no image that can be read.
@@ -114,12 +116,12 @@ def predict(
         raise UsageError(f"above = {above} is no score between 0 and 1")
     folder = new_folder(out)
     if folder is not None and isinstance(made, ModelOfSeedbed):
-        raise UsageError(f"{made!r} finds no boxes to draw", "Leave --out away: what it says of each image is printed.")
+        raise UsageError(f"{made!r} finds no boxes to draw", "Leave out=... (--out) away: pictures are drawn for detectors.")
     files = image_files([paths] if isinstance(paths, str | os.PathLike) else paths)
     if not files:
         raise UsageError("no images were named", "Give image files, or folders of them.")
     if isinstance(made, ModelOfSeedbed):
-        found = predict_files(made, files, made.card.get("fit", "crop"), on_progress)
+        found = predict_files(made, files, made.card.get("fit", "crop"), on_progress, above)
     else:
         found = find_in_files(made, files, above, on_progress)
     if all(one.error for one in found):

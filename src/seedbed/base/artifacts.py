@@ -22,7 +22,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +179,22 @@ def folder_bytes(path: Path) -> int:
     return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
 
 
+@dataclass(kw_only=True)
+class Unfinished:
+    """The states that the trainings of one step leave, each by a name of its own, until the step is done."""
+
+    workspace: Workspace
+    key: str
+    paths: dict[str, Path] = field(default_factory=dict)
+
+    def __call__(self, name: str) -> Path:
+        return self.paths.setdefault(name, self.workspace.unfinished(f"{self.key}-{name}"))
+
+    def clear(self) -> None:
+        for path in self.paths.values():
+            path.unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Workspace:
     """Where finished steps live, shared by the studies that name it."""
@@ -191,6 +207,9 @@ class Workspace:
     def unfinished(self, key: str) -> Path:
         """Where a step that takes long leaves its state while it runs."""
         return self.root / UNFINISHED / f"{key}.safetensors"
+
+    def unfinished_of(self, key: str) -> Unfinished:
+        return Unfinished(workspace=self, key=key)
 
     def has(self, kind: str, key: str) -> bool:
         """Whether that step is finished: its manifest is written last."""

@@ -207,7 +207,9 @@ def source_of(store: Store, size_px: int) -> Source:
         kind = "of encoded files" if store.is_encoded else f"packed at {store.size_px} px"
         raise UsageError(
             f"{store.path} is a store {kind}, and the sources are joined at {size_px} px",
-            f"Pack it at {size_px} px, or name the images instead of the store.",
+            "Name the images instead of the store."
+            if store.is_encoded
+            else f"Pack it at {size_px} px, or name the images instead.",
         )
     return Source(
         name=store.name,

@@ -221,6 +221,34 @@ def presence(objects: Sequence[Object], label: str) -> int:
     return -1 if not of_label else int(any(not o.difficult for o in of_label))
 
 
+def persons_of(folder: VocFolder, name: str) -> dict[tuple[str, int], np.ndarray]:
+    """Who is asked about in a set of Action: image and number of the object from 1 -> int8 [10] of the actions: 1, -1, or 0 for neither.
+
+    By the lists of the actions; by the annotations where there are none. A person whom an action's list leaves out counts neither way.
+    """
+    lists = {action: folder.flags(action, name, ACTION) for action in ACTIONS}
+    records: dict[str, Record] = {}
+
+    def objects(image: str) -> tuple[Object, ...]:
+        if image not in records:
+            records[image] = folder.record(image)
+        return records[image].objects
+
+    def mark(image: str, number: int, action: str) -> int:
+        if (flags := lists[action]) is not None:
+            return flags.get(f"{image} {number}", 0)
+        person = objects(image)[number - 1]
+        return 0 if person.difficult else 1 if action in person.actions else -1
+
+    if any(flags is not None for flags in lists.values()):
+        named = {person.rpartition(" ") for flags in lists.values() for person in flags or {}}
+        found = sorted((image, int(number)) for image, _, number in named)
+    else:
+        images = folder.images(name, ACTION)
+        found = [(i, n) for i in images for n, o in enumerate(objects(i), 1) if o.name == PERSON and o.actions]
+    return {(image, n): np.array([mark(image, n, action) for action in ACTIONS], np.int8) for image, n in found}
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")

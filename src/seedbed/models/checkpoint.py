@@ -13,6 +13,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from seedbed.base.artifacts import write_json
@@ -60,6 +61,16 @@ def file_fingerprint(path: Path) -> str:
     """SHA-256 of a file, shortened to 20 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:20]
+
+
+def module_fingerprint(module: nn.Module) -> str:
+    """SHA-256 of the names and values of a module's tensors, shortened to 20 hexadecimal digits."""
+    found = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        values = tensor.detach().cpu().contiguous()
+        found.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+        found.update(values.view(-1).view(torch.uint8).numpy().tobytes() if values.numel() else b"")
+    return found.hexdigest()[:20]
 
 
 def weights_fingerprint(path: str | Path) -> str:

@@ -32,12 +32,15 @@ NUM_TOLD = 5
 class Prediction:
     """One image: its classes with probabilities in 0..1, the likeliest first, at most five; or the reason why it could not be read.
 
-    Of a detector: its boxes, the most confident first, and as `top` the classes with the score of the best box of each.
+    Of a model of several labels: those that it says the image has. Of a detector: its boxes, the most confident first, and as `top` the
+    classes with the score of the best box of each.
     """
 
     path: str
     top: tuple[tuple[str, float], ...] = ()
+    labels: tuple[str, ...] | None = None  # None: of a model that gives each image one class
     boxes: tuple[Box, ...] | None = None  # None: of a classifier
+    best_score: float | None = None  # of a detector: of all boxes, told or not
     error: str | None = None
 
     @property
@@ -115,27 +118,37 @@ def images_of(part: Decoded, backbone: Backbone) -> Resident:
 
 
 def predict_files(
-    model: Model, paths: Sequence[Path], fit: Fit = "crop", on_progress: Callable[[int, int], None] | None = None
+    model: Model,
+    paths: Sequence[Path],
+    fit: Fit = "crop",
+    on_progress: Callable[[int, int], None] | None = None,
+    above: float = 0.5,
 ) -> list[Prediction]:
-    """A prediction for each file, in order."""
+    """A prediction for each file, in order; `above`: of several labels, the lowest probability of one that is told."""
     found: list[Prediction] = []
     for part in decoded(paths, model.backbone, fit):
-        rows = iter(_tops(model, part))
+        rows = iter(_ranked(model, part))
         for i, path in enumerate(part.paths):
-            ok = bool(part.is_read[i])
-            found.append(Prediction(path=str(path), top=next(rows)) if ok else Prediction(path=str(path), error=part.errors[i]))
+            if not part.is_read[i]:
+                found.append(Prediction(path=str(path), error=part.errors[i]))
+                continue
+            ranked = next(rows)
+            labels = tuple(label for label, p in ranked if p >= above) if model.several else None
+            found.append(Prediction(path=str(path), top=tuple(ranked[:NUM_TOLD]), labels=labels))
         if on_progress:
             on_progress(len(found), len(paths))
     return found
 
 
-def _tops(model: Model, part: Decoded) -> list[tuple[tuple[str, float], ...]]:
+def _ranked(model: Model, part: Decoded) -> list[list[tuple[str, float]]]:
+    """Classes with their probabilities, the likeliest first: all of them where an image may have several, else those that are told."""
     if not len(part.pixels):
         return []
     probabilities = model.probabilities(model.scores(images_of(part, model.backbone)))
-    values, classes = probabilities.topk(min(NUM_TOLD, len(model.classes)), dim=1)
+    num = len(model.classes) if model.several else min(NUM_TOLD, len(model.classes))
+    values, classes = probabilities.topk(num, dim=1)
     return [
-        tuple((model.classes[c], float(v)) for c, v in zip(row, of_row, strict=True))
+        [(model.classes[c], float(v)) for c, v in zip(row, of_row, strict=True)]
         for row, of_row in zip(classes.tolist(), values.tolist(), strict=True)
     ]
 
@@ -159,7 +172,8 @@ def find_in_files(
         best: dict[str, float] = {}
         for box in boxes:
             best.setdefault(box.label, box.probability)
-        found.append(Prediction(path=str(path), top=tuple(best.items())[:NUM_TOLD], boxes=tuple(boxes)))
+        highest = max((score for _, score, _ in of_image), default=0.0)
+        found.append(Prediction(path=str(path), top=tuple(best.items())[:NUM_TOLD], boxes=tuple(boxes), best_score=highest))
         if on_progress:
             on_progress(len(found), len(paths))
     return found

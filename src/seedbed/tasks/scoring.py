@@ -16,7 +16,7 @@ import numpy as np
 from seedbed.base.errors import BadDataError, UsageError, unknown
 from seedbed.base.paths import expanded
 from seedbed.data.oxford import PREFIX, composed, read_queries
-from seedbed.data.voc import ACTION, ACTIONS, PERSON, Record, VocFolder, presence
+from seedbed.data.voc import ACTIONS, Record, VocFolder, persons_of, presence
 from seedbed.metrics import UNITS
 from seedbed.metrics.accuracy import accuracies, rank, top_k_contributions
 from seedbed.metrics.average_precision import RULES, Decisions
@@ -80,15 +80,13 @@ def voc_action(truth: str | Path, image_set: str, results: str | Path, ap: str =
     """Mean average precision over the ten actions, of lines `image object score`; a person without a line comes last."""
     _check_rule(ap)
     folder = VocFolder.at(truth)
-    lists = {action: folder.flags(action, image_set, ACTION) for action in ACTIONS}
-    if all(flags is None for flags in lists.values()):
-        lists = _actions_of_annotations(folder, image_set)
-    persons = sorted({person for flags in lists.values() for person in flags or {}})
-    row_of = {person: i for i, person in enumerate(persons)}
-    marks = np.zeros((len(persons), len(ACTIONS)), np.int8)
-    for k, action in enumerate(ACTIONS):
-        for person, flag in (lists[action] or {}).items():
-            marks[row_of[person], k] = flag
+    persons = persons_of(folder, image_set)
+    if not persons:
+        raise BadDataError(
+            f"no person is asked about in the set {image_set!r} of {folder.root}/ImageSets/Action", "Name another set."
+        )
+    row_of = {f"{image} {number}": i for i, (image, number) in enumerate(persons)}
+    marks = np.stack(list(persons.values()))
     return _of_marks(marks, row_of, results, ACTIONS, ap, "action")
 
 
@@ -236,18 +234,6 @@ def _marks_of(folder: VocFolder, label: str, image_set: str, images: Sequence[st
             f"ImageSets/Main/{label}_{image_set}.txt does not name {lacking[0]}, which {image_set}.txt names", "Get both again."
         )
     return np.array([flags[image] for image in images], np.int8)
-
-
-def _actions_of_annotations(folder: VocFolder, image_set: str) -> dict[str, dict[str, int] | None]:
-    found: dict[str, dict[str, int] | None] = {action: {} for action in ACTIONS}
-    for image in folder.images(image_set, ACTION):
-        for number, person in enumerate(folder.record(image).objects, 1):
-            if person.name == PERSON and person.actions:
-                for action in ACTIONS:
-                    flags = found[action]
-                    assert flags is not None
-                    flags[f"{image} {number}"] = 0 if person.difficult else 1 if action in person.actions else -1
-    return found
 
 
 def _of_marks(

@@ -15,7 +15,7 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.store import Store
-from seedbed.metrics import UNITS
+from seedbed.metrics import TESTED_ON, UNITS
 
 if TYPE_CHECKING:
     import torch
@@ -39,9 +39,14 @@ class Measurement:
     def num_test(self) -> int:
         return len(self.predictions["ids"])
 
+    @property
+    def test_words(self) -> str:
+        """What the test consists of."""
+        return TESTED_ON[self.primary][1]
+
     def __repr__(self) -> str:
         metrics = ", ".join(f"{name} {value:.2f}{_SIGNS[UNITS[name]]}" for name, value in self.metrics.items())
-        return f"{metrics} on {self.num_test:,} test images"
+        return f"{metrics} on {self.num_test:,} {self.test_words}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -178,20 +178,15 @@ class MeasureStep(Step):
         backbone = load_backbone(folder, module=copy.deepcopy(self.model.module) if self.model else None)
         backbone.module.to(device)
         task = TASKS.make(self.task).load(Store.open(self.store).with_hierarchy(self.hierarchy), self.task_seed)
-        unfinished: dict[str, Path] = {}
-
-        def state_of(name: str) -> Path:
-            return unfinished.setdefault(name, workspace.unfinished(f"{self.key}-{name}"))
-
-        context = Context(seed=self.seed, device=device, on_progress=on_progress, unfinished=state_of)
+        unfinished = workspace.unfinished_of(self.key)
+        context = Context(seed=self.seed, device=device, on_progress=on_progress, unfinished=unfinished)
         measured = METHODS.make(self.method).run(backbone, task, context)
         manifest = self.manifest(
             device, started, metrics=dict(measured.metrics), primary=measured.primary, facts=dict(measured.facts)
         )
         with workspace.adding(self.kind, self.key, manifest) as folder:
             save_arrays(folder / PREDICTIONS, dict(measured.predictions))
-        for path in unfinished.values():
-            path.unlink(missing_ok=True)
+        unfinished.clear()
 
 
 def training_settings(recipe: str, seeds: Seeds, backbone: str, training: Training) -> dict[str, Any]:

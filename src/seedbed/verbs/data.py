@@ -43,7 +43,7 @@ def pack(options: Namespace) -> Result:
     rate = f"{packed.images_per_s:,.0f} images/s" if packed.images_per_s else "already packed, unchanged"
     say(
         options,
-        f"{options.store}: {card['num_images']:,} images of {len(card['classes'])} classes at {card['size_px']} px ({rate})",
+        f"{options.store}: {card['num_images']:,} images of {len(card['classes'])} classes {_kept_as(packed.store)} ({rate})",
     )
     say(options, "splits: " + ", ".join(f"{k} {v:,}" for k, v in card["splits"].items()) + derived(card))
     if packed.num_unreadable:
@@ -63,6 +63,13 @@ def pack(options: Namespace) -> Result:
         "notes": list(card.get("notes", ())),
         "images_per_s": packed.images_per_s,
     }, 0
+
+
+def _kept_as(store: Store) -> str:
+    """Squares of one side; or files, whose side is chosen when they are read, and which stay whole where they have boxes."""
+    if store.annotated == "boxes":
+        return "as they are, whole"
+    return f"as files, read at {store.size_px} px" if store.is_encoded else f"at {store.size_px} px"
 
 
 def hierarchy(options: Namespace) -> Result:
@@ -298,8 +305,11 @@ def _inspect_annotated(options: Namespace, store: Store, kind: str) -> dict[str,
     )
     if isinstance(found, Relevance):
         rows, facts = [], {"num_queries": len(found.queries), "num_gallery": len(found.gallery), "protocol": str(found.protocol)}
-    title = f"{options.path}: {len(train):,} training images, {len(rows)} classes ({store.annotated})"
-    show_rows(options, title, rows[:20])
+    if isinstance(found, Relevance):
+        say(options, f"{options.path}: {len(found.queries):,} queries, {len(found.gallery):,} images to be searched")
+    else:
+        what = "boxes" if isinstance(found, Boxes) else "several labels an image"
+        show_rows(options, f"{options.path}: {len(train):,} training images with {what}, {len(rows)} classes", rows[:20])
     if len(rows) > 20:
         say(options, f"... and {len(rows) - 20} more classes")
     show_facts(options, facts)

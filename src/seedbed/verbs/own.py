@@ -14,6 +14,7 @@ _SHOWN = 20  # predictions on the terminal
 
 
 def transfer(options: Namespace) -> Result:
+    import sys
     import time
 
     from seedbed import api
@@ -21,8 +22,11 @@ def transfer(options: Namespace) -> Result:
     from seedbed.metrics import HIGHER_IS_BETTER, UNITS
     from seedbed.metrics.accuracy import share_interval
     from seedbed.models.opening import fingerprint_of
+    from seedbed.transfers.methods import METHODS
 
     started = time.monotonic()
+    if num := METHODS.make(options.method).num_images_trained():
+        print(f"{options.method} shows the network {num:,} images in training", file=sys.stderr, flush=True)
     net = api.open_for(options.backbone, options.device, options.task, options.seed)
     with Bar("transfer") as bar:
         measured = api.transfer(
@@ -40,7 +44,7 @@ def transfer(options: Namespace) -> Result:
             on_pack=bar,
             on_progress=bar.training,
         )
-    metric, num_test = measured.primary, measured.num_test
+    metric, num_test, of = measured.primary, measured.num_test, measured.test_words
     document = {
         "study": None,
         "arm": str(options.backbone),
@@ -63,7 +67,7 @@ def transfer(options: Namespace) -> Result:
         "model": str(options.out) if options.out is not None and measured.model is not None else None,
         "results": _results_in(options.out),
     }
-    _show_outcome(options, document)
+    _show_outcome(options, document, of)
     return document, 0
 
 
@@ -81,13 +85,13 @@ def _results_in(out: str | None) -> str | None:
     return str(folder) if out and folder.is_dir() else None
 
 
-def _show_outcome(options: Namespace, document: dict[str, Any]) -> None:
+def _show_outcome(options: Namespace, document: dict[str, Any], of: str) -> None:
     """The number first, and then what it rests on."""
     low, high = document["interval"] or (None, None)
     within = f" (95 % interval {low:.2f} to {high:.2f})" if low is not None else ""
     say(
         options,
-        f"{document['metric']}: {document['value']:.2f} {_SIGNS[document['unit']]}{within} on {document['num_test']:,} test images",
+        f"{document['metric']}: {document['value']:.2f} {_SIGNS[document['unit']]}{within} on {document['num_test']:,} {of}",
     )
     others = {name: value for name, value in document["metrics"].items() if name != document["metric"]}
     facts = {key: document[key] for key in ("backbone", "weights", "method", "target", "seed", "seconds")} | others
@@ -123,7 +127,8 @@ def predict(options: Namespace) -> Result:
             "probability": one.probability,
             "top5": [{"label": label, "probability": p} for label, p in one.top],
             "error": one.error,
-            **({} if one.boxes is None else {"boxes": [_box(box) for box in one.boxes]}),
+            **({} if one.labels is None else {"labels": list(one.labels)}),
+            **({} if one.boxes is None else {"boxes": [_box(box) for box in one.boxes], "best_score": one.best_score}),
         }
         for one in found
     ]
@@ -131,15 +136,24 @@ def predict(options: Namespace) -> Result:
         _show_boxes(options, found)
         return document, 0
     failed = [row for row in document if row["error"]]
-    rows = [{"path": row["path"], "label": row["label"], "%": 100 * row["probability"]} for row in document if not row["error"]]
+    rows = [_said(row) for row in document if not row["error"]]
     assert isinstance(model, Model)
     held_out = f"calibrated on {model.num_calibrated:,} held-out images" if model.num_calibrated else "not calibrated"
-    show_rows(options, f"{len(rows):,} images, probabilities {held_out}:", rows[:_SHOWN])
+    which = f", labels of {100 * options.above:g} % and more" if model.several else ""
+    show_rows(options, f"{len(rows):,} images, probabilities {held_out}{which}:", rows[:_SHOWN])
     if len(rows) > _SHOWN:
         say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
     for row in failed:
         say(options, f"cannot read {row['path']}: {row['error']}")
     return document, 0
+
+
+def _said(row: dict[str, Any]) -> dict[str, Any]:
+    """What the terminal says of an image: its class, or all of its labels."""
+    likeliest = {"label": row["label"], "%": 100 * row["probability"]}
+    if row.get("labels") is None:
+        return {"path": row["path"], **likeliest}
+    return {"path": row["path"], "labels": ", ".join(row["labels"]) or "none", "likeliest": row["label"], "%": likeliest["%"]}
 
 
 def _box(box: Any) -> dict[str, Any]:
@@ -166,6 +180,12 @@ def _show_boxes(options: Namespace, found: list[Any]) -> None:
     for one in found:
         if one.error:
             say(options, f"cannot read {one.path}: {one.error}")
+    best = max((one.best_score or 0.0 for one in found), default=0.0)
+    if best < options.above:
+        say(
+            options,
+            f"no box reaches {options.above:g}; the highest score is {best:.2f}: --above {max(0.01, best - 0.005):.2f} tells it",
+        )
     if options.out:
         say(options, f"pictures with the boxes drawn: {options.out}")
 

@@ -6,6 +6,7 @@ In: parsed options and facts. Out: text; nothing on stdout with --json. Knows no
 from __future__ import annotations
 
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -58,8 +59,11 @@ def _cell(value: Any) -> str:
     return " x ".join(map(str, value)) if isinstance(value, list | tuple) else _shown(value)
 
 
+_TOLD_EVERY_S = 30.0
+
+
 class Bar:
-    """One progress bar on stderr; quiet when that is no terminal."""
+    """One progress bar on stderr; where that is no terminal, a line every half minute of what takes longer."""
 
     def __init__(self, what: str) -> None:
         from rich.console import Console
@@ -68,6 +72,7 @@ class Bar:
         console = Console(file=sys.stderr)
         self._bars = Progress(console=console, transient=True, disable=not console.is_terminal)
         self._row = self._bars.add_task(what, total=None)
+        self._is_shown, self._what, self._told = console.is_terminal, what, time.monotonic()
 
     def __enter__(self) -> Bar:
         self._bars.start()
@@ -78,8 +83,16 @@ class Bar:
 
     def __call__(self, done: int, total: int) -> None:
         self._bars.update(self._row, completed=done, total=total)
+        self._tell(f"{done:,} of {total:,}")
 
     def training(self, progress: Any) -> None:
         facts = f"{progress.images_per_s:,.0f} images/s, loss {progress.loss:.2f}"
         facts += "" if progress.accuracy is None else f", accuracy {progress.accuracy:.0f} %"
         self._bars.update(self._row, completed=progress.images_done, total=progress.images_total, description=facts)
+        self._tell(f"{progress.images_done:,} of {progress.images_total:,} images of a training, {facts}")
+
+    def _tell(self, words: str) -> None:
+        if self._is_shown or time.monotonic() - self._told < _TOLD_EVERY_S:
+            return
+        self._told = time.monotonic()
+        print(f"{self._what}: {words}", file=sys.stderr, flush=True)

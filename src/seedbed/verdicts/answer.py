@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from seedbed.metrics import TESTED_ON
 from seedbed.verdicts.contrasts import Contrast, Interval, Verdict
 
 _MAX_DECIMALS = 4
@@ -96,6 +97,7 @@ def answer_from_contrast(
         arm=_called(wording.arm or quoted(contrast.arm), checkpoint or contrast.arm_is_checkpoint),
         reference=_called(wording.reference or quoted(contrast.reference), contrast.reference_is_checkpoint),
         unit=unit,
+        tested_on=TESTED_ON.get(metric, TESTED_ON["top1"]),
     )
     place = _place(target, method, metric, images_seen)
     beside = "" if wording.on_source is None else _beside(*wording.on_source)
@@ -168,6 +170,7 @@ class _Words:
     arm: str
     reference: str
     unit: str
+    tested_on: tuple[str, str]  # one, several
 
     def verdict(self) -> str:
         contrast = self.contrast
@@ -213,8 +216,8 @@ class _Words:
 
     def _seeds_needed(self) -> str:
         if num := self.contrast.limiting_images:
-            many = f"seeds alone would not show it four times in five on {_count(num, 'test image')}"
-            return f"If the true difference is of this size, {many}: it takes more images."
+            many = f"seeds alone would not show it four times in five on {num:,} {self.tested_on[num != 1]}"
+            return f"If the true difference is of this size, {many}: it takes more {self.tested_on[1].removeprefix('test ')}."
         if self.contrast.seeds_needed is None and abs(self.contrast.difference) < self.contrast.margin:
             return "A difference as small as this would hardly be shown by more seeds; that it lies within the margin may be."
         if self.contrast.seeds_needed is None:
@@ -231,7 +234,7 @@ class _Words:
         )
 
     def _evidence(self, interval: Interval) -> str:
-        over = "new seeds and new test images" if self.contrast.covers_images else "new seeds"
+        over = f"new seeds and new {self.tested_on[1]}" if self.contrast.covers_images else "new seeds"
         seeds = _count(self.contrast.num_seeds, "seed")
         return f"95 % interval {self._range(interval)}, over {over}; {seeds}"
 

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from seedbed.data.annotations import Boxes, Relevance
 from seedbed.data.source import Source
 from seedbed.data.store import Store
+from seedbed.tasks.catalogue.domains import domains_of, is_joined
 from seedbed.trials.arms import Arm
 from seedbed.trials.data import Data
 from seedbed.trials.datasets import data_notes
@@ -100,10 +102,20 @@ def study_facts(results: Results) -> tuple[tuple[str, str], ...]:
 
 def _data_words(data: Data, plan: Plan, name: str) -> str:
     store = plan.stores[name]
-    given = store.name if isinstance(data.data, Source | Store | Mapping) else data.data
+    given = _named(data.data)
     splits = ", ".join(f"{n:,} {split}" for split, n in store.card["splits"].items() if n)
     limit = f"; {numbers.count(data.train_per_class, 'training image')} per class" if data.train_per_class else ""
-    return f"{given}: {numbers.count(len(store.classes), 'class', 'classes')}, {splits} images of {store.size_px} px{limit}"
+    size = "" if store.annotated == Boxes.kind else f" of {store.size_px} px"
+    shared = domains_of(store.classes)[1] if is_joined(store.classes) else store.classes
+    classes = "queries and their answers" if store.annotated == Relevance.kind else numbers.count(len(shared), "class", "classes")
+    return f"{given}: {classes}, {splits} images{size}{limit}"
+
+
+def _named(data: Any) -> str:
+    """A data set as the study names it, each of several by itself."""
+    if isinstance(data, Mapping):
+        return " + ".join(f"{name}: {_named(part)}" for name, part in data.items())
+    return data.name if isinstance(data, Source | Store) else str(data)
 
 
 def _manifests(plan: Plan) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from seedbed.tasks.retrieval import RetrievalTask
 from seedbed.trials.results import Outcome, Results
 from seedbed.trials.steps import MeasureStep
 from seedbed.writeup import numbers
-from seedbed.writeup.precision_figures import MOST_ARMS, Precisions, bars_svg, curves_svg
+from seedbed.writeup.precision_figures import MOST_ARMS, MOST_CLASSES, MOST_CURVES, Precisions, bars_svg, curves_svg
 from seedbed.writeup.sheets import Sheet, detections_sheet, retrieval_sheet
 
 _MOST_SHEETS = 3
@@ -32,6 +32,7 @@ class Shown:
 
     title: str
     budget: str
+    limits: str  # what is not shown
     bars: Markup | None
     curves: Markup | None
     words: str  # what the drawings show, for who cannot see them
@@ -55,7 +56,8 @@ def _section(results: Results, outcomes: Sequence[Outcome], name: str) -> Shown 
     task = TASKS.make(step.task).load(results.plan.stores[outcomes[0].target], step.task_seed)
     if not isinstance(task, DetectionTask | MultiLabelTask | RetrievalTask):
         return None
-    arms = _arms(results, outcomes)
+    every = _arms(results, outcomes)
+    arms = dict(list(every.items())[:MOST_ARMS])
     first = outcomes[0]
     title = f"{numbers.target_words(first.target)}, {first.method}"
     bars = curves = None
@@ -65,9 +67,11 @@ def _section(results: Results, outcomes: Sequence[Outcome], name: str) -> Shown 
         precisions = Precisions(classes=task.classes, rule=first.metric.removeprefix("map_"), arms=decided)
         bars, curves = Markup(bars_svg(precisions, f"{name}b")), Markup(curves_svg(precisions, f"{name}c"))
         words = _words(precisions)
+    num_classes = 0 if isinstance(task, RetrievalTask) else task.num_classes
     return Shown(
         title=title,
         budget="; ".join(f"{arm}: {rows[0].images_seen:,} images seen" for arm, rows in arms.items()),
+        limits=_limits(len(every), num_classes, pictures=not isinstance(task, MultiLabelTask)),
         bars=bars,
         curves=curves,
         words=words,
@@ -84,7 +88,21 @@ def _arms(results: Results, outcomes: Sequence[Outcome]) -> dict[str, list[Outco
         if mine:
             most = max(o.images_seen for o in mine)
             found[arm] = sorted((o for o in mine if o.images_seen == most), key=lambda o: (o.seed, o.init_seed))
-    return dict(list(found.items())[:MOST_ARMS])
+    return found
+
+
+def _limits(num_arms: int, num_classes: int, *, pictures: bool) -> str:
+    """What does not fit on the page, in words; empty where everything is shown."""
+    cut = []
+    if num_arms > MOST_ARMS and num_classes:
+        cut.append(f"the first {MOST_ARMS} of {num_arms} arms")
+    if num_classes > MOST_CLASSES:
+        cut.append(f"bars of the first {MOST_CLASSES} of {num_classes} classes")
+    if num_classes > MOST_CURVES:
+        cut.append(f"curves of the first {MOST_CURVES}{'' if num_classes > MOST_CLASSES else f' of {num_classes} classes'}")
+    if num_arms > _MOST_SHEETS and pictures:
+        cut.append(f"pictures of the first {_MOST_SHEETS} of {num_arms} arms")
+    return f"Shown are {', '.join(cut)}; the rest is kept in the workspace." if cut else ""
 
 
 def _words(found: Precisions) -> str:

@@ -17,8 +17,8 @@ from seedbed.writeup import numbers
 from seedbed.writeup.boxes import COLOURS
 from seedbed.writeup.svg import INK, RC, as_svg
 
-MOST_ARMS = 6
-_MOST_CLASSES, _MOST_CURVES, _COLUMNS = 30, 12, 4
+MOST_ARMS, MOST_CLASSES, MOST_CURVES = 6, 30, 12
+_COLUMNS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ def bars_svg(found: Precisions, name: str) -> str:
     """Average precision of each class: a bar for each arm, the mean over its seeds, and a dot for each seed."""
     each = {arm: np.stack([d.per_class(found.rule) for d in seeds]) for arm, seeds in found.arms.items()}
     some = [k for k in range(len(found.classes)) if not all(np.isnan(values[:, k]).all() for values in each.values())][
-        :_MOST_CLASSES
+        :MOST_CLASSES
     ]
     height = 0.75 + 0.16 * len(some) * (len(each) + 0.8)
 
@@ -59,7 +59,7 @@ def bars_svg(found: Precisions, name: str) -> str:
 def curves_svg(found: Precisions, name: str) -> str:
     """Precision against recall, a panel a class, a line for each arm at its first seed."""
     positives = next(iter(found.arms.values()))[0].positives.sum(0)
-    some = [k for k in range(len(found.classes)) if positives[k]][:_MOST_CURVES]
+    some = [k for k in range(len(found.classes)) if positives[k]][:MOST_CURVES]
     columns = min(_COLUMNS, len(some))
     rows = -(-len(some) // columns)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seedbed.metrics import TESTED_ON
 from seedbed.trials.results import Outcome, Results
 from seedbed.verdicts.answer import TRAINING_TIME, Answer, quoted
 from seedbed.verdicts.families import SOURCES, Family, families
@@ -77,6 +78,11 @@ class FamilyTable:
     answers: tuple[Answer, ...] = ()  # in the order of the question
     note: str = ""  # what its numbers are to be seen beside
     others: tuple[Answer, ...] = ()  # of arms that are compared with another than the study's reference, a control say
+
+    @property
+    def tested_on(self) -> tuple[str, str]:
+        """What the test consists of: one, several."""
+        return TESTED_ON[self.metric]
 
     @property
     def budget(self) -> str:

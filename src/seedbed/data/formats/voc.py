@@ -20,7 +20,7 @@ from seedbed.data.crops import CropPixels, with_context
 from seedbed.data.files import FilePixels
 from seedbed.data.formats import Format
 from seedbed.data.source import TEST, TRAIN, VAL, Pixels, Source, listing_fingerprint
-from seedbed.data.voc import ACTION, ACTIONS, MAIN, PERSON, Object, Record, VocFolder, edges, presence
+from seedbed.data.voc import ACTION, ACTIONS, MAIN, Record, VocFolder, edges, persons_of, presence
 
 _SETS = (("train", TRAIN), ("val", VAL), ("test", TEST))
 _YEARS = "Test images of 2008 on have no annotations in public: their val set serves as test."
@@ -71,17 +71,32 @@ class Voc(Format):
         return _made(self, folder, files, files, [one.split for one in found], classes, annotations, pixels)
 
     def _persons(self, folder: VocFolder, found: list[_Image], records: dict[str, Record]) -> Source:
-        lists = _ActionLists.of(folder)
-        persons: list[tuple[_Image, int, np.ndarray]] = [row for one in found for row in lists.persons(one, records[one.id])]
+        of_set = {name: persons_of(folder, name) for name in dict.fromkeys(one.set for one in found)}
+        numbers: dict[tuple[str, str], list[int]] = {}
+        for name, named in of_set.items():
+            for image, number in named:
+                numbers.setdefault((name, image), []).append(number)
+        persons = [(one, n) for one in found for n in sorted(numbers.get((one.set, one.id), ()))]
         if not persons:
             raise BadDataError(f"{folder.root} has no person in the image sets of Action", _YEARS)
-        boxes = [with_context(tuple(edges(np.array(records[one.id].objects[n - 1].box))[0]), self.context) for one, n, _ in persons]
-        files = [one.file for one, _, _ in persons]
-        ids = [f"{file}#{n:03d}" for file, (_, n, _) in zip(files, persons, strict=True)]
+        boxes = [with_context(_box_of(folder, one.id, records[one.id], n), self.context) for one, n in persons]
+        files = [one.file for one, _ in persons]
+        ids = [f"{file}#{n:03d}" for file, (_, n) in zip(files, persons, strict=True)]
         pixels = CropPixels(str(folder.root.resolve()), np.array(files, object), np.array(boxes))
-        marks = Marks(marks=np.stack([m for _, _, m in persons]))
-        source = _made(self, folder, ids, files, [one.split for one, _, _ in persons], ACTIONS, marks, pixels)
+        marks = Marks(marks=np.stack([of_set[one.set][one.id, n] for one, n in persons]))
+        source = _made(self, folder, ids, files, [one.split for one, _ in persons], ACTIONS, marks, pixels)
         return replace(source, files=np.unique(files, return_inverse=True)[1])
+
+
+def _box_of(folder: VocFolder, image: str, record: Record, number: int) -> tuple[float, float, float, float]:
+    """The edges of an object that the lists of actions count from 1."""
+    if not 1 <= number <= len(record.objects):
+        raise BadDataError(
+            f"{folder.root}/ImageSets/Action names object {number} of {image}, whose annotation has {len(record.objects)}",
+            "Get annotations and image sets of one release.",
+        )
+    left, top, right, bottom = edges(np.array(record.objects[number - 1].box))[0].tolist()
+    return left, top, right, bottom
 
 
 def _made(
@@ -167,7 +182,7 @@ def _marks(folder: VocFolder, found: list[_Image], records: dict[str, Record]) -
     classes = _classes(records)
     marks = np.empty((len(found), len(classes)), np.int8)
     for k, label in enumerate(classes):
-        lists = {name: folder.flags(label, name) for name, _ in _SETS}
+        lists = {name: folder.flags(label, name) for name in dict.fromkeys(one.set for one in found)}
         for row, one in enumerate(found):
             listed = lists.get(one.set)
             if listed is None:
@@ -180,43 +195,3 @@ def _marks(folder: VocFolder, found: list[_Image], records: dict[str, Record]) -
                     "Get the image sets again: each class lists every image of the set.",
                 )
     return classes, Marks(marks=marks)
-
-
-@dataclass(frozen=True)
-class _ActionLists:
-    """What the lists of actions say of persons: for each set and action, "image number" -> flag."""
-
-    root: Path
-    flags: dict[tuple[str, str], dict[str, int]]
-    numbers: dict[str, list[int]]  # of the persons of each image
-
-    @staticmethod
-    def of(folder: VocFolder) -> _ActionLists:
-        read = {(name, a): folder.flags(a, name, ACTION) for name, _ in (*_SETS, ("trainval", TRAIN)) for a in ACTIONS}
-        flags = {key: found for key, found in read.items() if found is not None}
-        numbers: dict[str, set[int]] = {}
-        for found in flags.values():
-            for person in found:
-                image, _, number = person.rpartition(" ")
-                numbers.setdefault(image, set()).add(int(number))
-        return _ActionLists(folder.root, flags, {image: sorted(of_image) for image, of_image in numbers.items()})
-
-    def persons(self, one: _Image, record: Record) -> Iterator[tuple[_Image, int, np.ndarray]]:
-        """The persons of an image: number of the object from 1, and int8 [10] of the actions; by the annotation where no list says."""
-        is_listed = any(name == one.set for name, _ in self.flags)
-        by_annotation = [i for i, o in enumerate(record.objects, 1) if o.name == PERSON and o.actions]
-        for number in self.numbers.get(one.id, []) if is_listed else by_annotation:
-            if not 1 <= number <= len(record.objects):
-                raise BadDataError(
-                    f"{self.root}/ImageSets/Action names object {number} of {one.id}, whose annotation has {len(record.objects)}",
-                    "Get annotations and image sets of one release.",
-                )
-            person = record.objects[number - 1]
-            marks = [self._mark(one, number, person, action) for action in ACTIONS]
-            yield one, number, np.array(marks, np.int8)
-
-    def _mark(self, one: _Image, number: int, person: Object, action: str) -> int:
-        flags = self.flags.get((one.set, action))
-        if flags is not None:  # a person whom this action's list leaves out counts neither way
-            return flags.get(f"{one.id} {number}", 0)
-        return 0 if person.difficult else 1 if action in person.actions else -1
