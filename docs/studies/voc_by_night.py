@@ -28,7 +28,11 @@ def by_night(pixels: np.ndarray, name: str) -> np.ndarray:
 
 
 def main() -> None:
+    if len(sys.argv) != 3:
+        sys.exit("usage: python voc_by_night.py VOC_FOLDER NEW_FOLDER")
     source, out = Path(sys.argv[1]), Path(sys.argv[2])
+    if out.exists() or not (source / "Annotations").is_dir():
+        sys.exit(f"{out} exists" if out.exists() else f"{source} is no VOC folder: it has no Annotations/")
     for folder in ("Annotations", "ImageSets"):
         shutil.copytree(source / folder, out / folder)
     (out / "JPEGImages").mkdir()
