@@ -140,7 +140,7 @@ def predict(options: Namespace) -> Result:
     assert isinstance(model, Model)
     held_out = f"calibrated on {model.num_calibrated:,} held-out images" if model.num_calibrated else "not calibrated"
     which = f", labels of {100 * options.above:g} % and more" if model.several else ""
-    show_rows(options, f"{len(rows):,} images, probabilities {held_out}{which}:", rows[:_SHOWN])
+    show_rows(options, f"{_images(rows)}, probabilities {held_out}{which}:", rows[:_SHOWN])
     if len(rows) > _SHOWN:
         say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
     for row in failed:
@@ -154,6 +154,10 @@ def _said(row: dict[str, Any]) -> dict[str, Any]:
     if row.get("labels") is None:
         return {"path": row["path"], **likeliest}
     return {"path": row["path"], "labels": ", ".join(row["labels"]) or "none", "likeliest": row["label"], "%": likeliest["%"]}
+
+
+def _images(rows: list[Any]) -> str:
+    return f"{len(rows):,} image{'' if len(rows) == 1 else 's'}"
 
 
 def _box(box: Any) -> dict[str, Any]:
@@ -173,7 +177,7 @@ def _show_boxes(options: Namespace, found: list[Any]) -> None:
             {"path": one.path, "boxes": len(one.boxes), "of": ", ".join(f"{n} {label}" for label, n in counts.most_common())}
         )
     show_rows(
-        options, f"{len(rows):,} images, boxes with a score of {options.above:g} or more (as the network gives it):", rows[:_SHOWN]
+        options, f"{_images(rows)}, boxes with a score of {options.above:g} or more (as the network gives it):", rows[:_SHOWN]
     )
     if len(rows) > _SHOWN:
         say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
