@@ -55,7 +55,7 @@ def _loss_of(kind: str, step: int, num_steps: int):
     settings = Adapt(kind=kind, weight=0.7)  # pyright: ignore
     pairs = _Pairs(trainer=None, unlabelled=np.zeros(1), settings=settings)  # pyright: ignore
     mine, labels, theirs = _batch()
-    both = _Both(_Fixed(mine, labels), _Fixed(theirs, torch.full((8,), -1)))  # pyright: ignore
+    both = _Both(labelled=_Fixed(mine, labels), unlabelled=_Fixed(theirs, torch.full((8,), -1)))
     layer = network.layer()
     if kind == "deep_coral":
         return network, None, _with_codes(network, layer, pairs._coral), both.batch(step), network.module

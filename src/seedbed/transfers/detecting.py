@@ -33,7 +33,7 @@ from seedbed.models.schedule import Schedule
 from seedbed.models.stages import norms_of, stages_of
 from seedbed.readout.detector import Anatomy, Detector, DetectorModel
 from seedbed.tasks.detection import Detections, DetectionTask
-from seedbed.transfers.reversal import Reversed, drawn, ramp
+from seedbed.transfers.reversal import InTurn, Reversed, drawn, ramp
 
 _PREFIX = "maps.network."  # of the backbone's parameters in a detector
 _HIDDEN = 64
@@ -237,27 +237,12 @@ def _nothing(num: int) -> list[Any]:
     return [none] * num
 
 
-@dataclass(kw_only=True)
-class _Both:
-    """Labelled and unlabelled images in turn; the unlabelled have no entry of boxes."""
+class _Both(InTurn):
+    """Of both domains; the unlabelled have no entry of boxes."""
 
-    labelled: SceneStream
-    unlabelled: SceneStream
-    step: int = 0
-
-    @property
-    def batch_size(self) -> int:
-        return self.labelled.batch_size  # images seen are counted in labelled ones
-
-    @property
-    def seed(self) -> int:
-        return self.labelled.seed
-
-    def batch(self, step: int) -> tuple[list[torch.Tensor], list[Any]]:
-        self.step = step
-        images, boxes = self.labelled.batch(step)
-        others, _ = self.unlabelled.batch(step)
-        return [i for pair in zip(images, others, strict=True) for i in pair], [b for one in boxes for b in (one, None)]
+    def mixed(self, labelled: SceneBatch, unlabelled: SceneBatch) -> tuple[list[torch.Tensor], list[Any]]:
+        images = [i for pair in zip(labelled[0], unlabelled[0], strict=True) for i in pair]
+        return images, [entry for boxes in labelled[1] for entry in (boxes, None)]
 
 
 class _Aligned(nn.Module):

@@ -1,11 +1,14 @@
-"""Gradient reversal: what makes features that a critic cannot tell two domains by.
+"""What training on two domains takes: both in one batch, and gradient reversal, for features that a critic cannot tell them by.
 
-In: features and a weight. Out: the same features, whose gradient comes back reversed. Source: Ganin et al. 2016, equation 18.
+In: streams of both; features and a weight. Out: batches in turn; the same features, whose gradient comes back reversed. Source: Ganin
+et al. 2016, equation 18.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
@@ -14,6 +17,31 @@ from torch import nn
 from seedbed.base.randomness import stream
 
 M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(kw_only=True)
+class InTurn(ABC):
+    """Labelled and unlabelled images in turn, so that any part of a batch holds both; images seen are counted in labelled ones."""
+
+    labelled: Any
+    unlabelled: Any
+    step: int = field(default=0, init=False)  # of the batch that was asked for last
+
+    @property
+    def batch_size(self) -> int:
+        return self.labelled.batch_size
+
+    @property
+    def seed(self) -> int:
+        return self.labelled.seed
+
+    def batch(self, step: int) -> Any:
+        self.step = step
+        return self.mixed(self.labelled.batch(step), self.unlabelled.batch(step))
+
+    @abstractmethod
+    def mixed(self, labelled: Any, unlabelled: Any) -> Any:
+        """One batch of two."""
 
 
 class Reversed(torch.autograd.Function):

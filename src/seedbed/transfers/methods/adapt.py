@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -34,7 +34,7 @@ from seedbed.readout.model import Model, layer_codes
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
 from seedbed.transfers.probing import Shape, readout_of
-from seedbed.transfers.reversal import Reversed, drawn, ramp
+from seedbed.transfers.reversal import InTurn, Reversed, drawn, ramp
 from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
 
 _CS = (0.1, 1.0, 10.0, 100.0, 1000.0)
@@ -171,7 +171,8 @@ class _Pairs:
         other = network.images(task.store, self.unlabelled, np.full(len(self.unlabelled), -1))
         size = trainer.tuning.batch_size
         batches = _Both(
-            Stream(labelled, size, stream(trainer.seed, "finetune")), Stream(other, size, stream(trainer.seed, "unlabelled"))
+            labelled=Stream(labelled, size, stream(trainer.seed, "finetune")),
+            unlabelled=Stream(other, size, stream(trainer.seed, "unlabelled")),
         )
         layer = network.layer(self.settings.layer)
         if self.settings.kind == "deep_coral":
@@ -195,26 +196,11 @@ class _Pairs:
         return loss
 
 
-@dataclass
-class _Both:
-    """Labelled and unlabelled images in turn, so that any part of a batch holds both; labels of the unlabelled are -1."""
+class _Both(InTurn):
+    """Of both domains; labels of the unlabelled are -1."""
 
-    labelled: Stream
-    unlabelled: Stream
-    step: int = field(default=0, init=False)
-
-    @property
-    def batch_size(self) -> int:
-        return self.labelled.batch_size  # images seen are counted in labelled ones
-
-    @property
-    def seed(self) -> int:
-        return self.labelled.seed
-
-    def batch(self, step: int) -> Batch:
-        self.step = step
-        pairs = zip(self.labelled.batch(step), self.unlabelled.batch(step), strict=True)
-        images, labels = (torch.stack(pair, dim=1).flatten(0, 1) for pair in pairs)
+    def mixed(self, labelled: Batch, unlabelled: Batch) -> Batch:
+        images, labels = (torch.stack(pair, dim=1).flatten(0, 1) for pair in zip(labelled, unlabelled, strict=True))
         return images, labels
 
 
