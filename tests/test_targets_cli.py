@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from tiny import cli, holidays_tree, same_weights, scenes_folder, weights_of
-from voc_tree import object_xml, write_image, write_sets
+from voc_tree import object_xml, scenes_tree, write_image, write_sets
 
 import seedbed as sb
+from seedbed.api.networks import open_for
+from seedbed.api.own import _unfinished
 from seedbed.cli import main
 from seedbed.models.fit import Progress
+from seedbed.tasks.catalogue.detection import Detection
+from seedbed.transfers.methods.detect import Detect
 
 QUICK = "detect(iterations=30, batch_size=2, learning_rates=[0.1], short_px=48, long_px=64, head_dim=16)"
 
@@ -38,7 +44,8 @@ def test_transfer_prints_an_outcome_and_writes_result_files(detector: tuple[Path
     assert document["num_test"] == 6
     assert document["model"] == str(folder)
     assert set(document["facts"]["per_class"]) == {"bar", "square"}
-    assert sorted(p.name for p in (folder / "results").iterdir()) == ["comp3_det_test_bar.txt", "comp3_det_test_square.txt"]
+    names = sorted(str(p.relative_to(folder / "results")) for p in (folder / "results").rglob("*.txt"))
+    assert names == ["comp3_det_test_bar.txt", "comp3_det_test_square.txt", "images/test.txt"]
 
 
 def test_scoring_the_result_files_says_what_the_measurement_said(detector: tuple[Path, dict]) -> None:
@@ -216,7 +223,75 @@ def test_a_detector_that_is_interrupted_goes_on(tmp_path: Path) -> None:
     seen: list[int] = []
     resumed = sb.transfer(*how, workspace=tmp_path / "ws", on_progress=lambda p: seen.append(p.images_done))
     assert min(seen) == 50  # the rest alone: 20 steps of 2 were done
-    assert list((tmp_path / "ws" / "unfinished").iterdir()) == []
+    assert not (tmp_path / "ws" / "unfinished").exists()
+    assert resumed.facts["resumed_at"] == {"0.1": [20]}
     whole = sb.transfer(*how, workspace=tmp_path / "ws2")
     assert resumed.metrics == whole.metrics
     assert same_weights(weights_of(resumed.model.detector), weights_of(whole.model.detector))
+
+
+def test_a_training_that_was_cut_off_is_taken_up_by_the_same_network_alone(tmp_path: Path) -> None:
+    """The same weights with other means of the pixels are another network."""
+    store = sb.pack(str(scenes_folder()), tmp_path / "s.store")
+    net = open_for("small(width=4, weights='random', size_px=32)", "cpu", "", 0)
+    other = replace(net, preprocessing=replace(net.preprocessing, mean=(0.0, 0.0, 0.0)))
+    one = key_of(net, store, tmp_path)
+    assert one == key_of(net, store, tmp_path)
+    assert one != key_of(other, store, tmp_path)
+
+
+def key_of(net: sb.Backbone, store: sb.Store, folder: Path) -> str:
+    return _unfinished(net, Detection().load(store, 0), Detect(), 0, folder).key
+
+
+def test_where_nothing_can_be_written_a_detector_is_trained_all_the_same(tmp_path: Path) -> None:
+    store = sb.pack(str(scenes_folder()), tmp_path / "s.store")
+    (tmp_path / "file").write_text("no folder")
+    short = QUICK.replace("30", "2")
+    found = sb.transfer("small(width=4, weights='random', size_px=32)", store, short, workspace=tmp_path / "file" / "ws")
+    assert found.num_test == 6
+
+
+@pytest.mark.parametrize("layout", ["beside", "folders", "splits", "lists"])
+@pytest.mark.parametrize("task", ["detection", "classification"])
+def test_every_layouts_results_are_scored_as_they_were_measured(tmp_path: Path, layout: str, task: str) -> None:
+    """Also where the test split was derived: the list of its images stands beside the results."""
+    root = tmp_path / "cells"
+    scenes_tree(root, 10, 0, 0)
+    if layout == "lists":
+        (root / "ImageSets/Main/trainval.txt").unlink()
+        (root / "ImageSets/Main/val.txt").unlink()
+        (root / "ImageSets/Main/test.txt").unlink()
+    else:
+        shutil.rmtree(root / "ImageSets")
+    if layout in ("beside", "splits"):
+        for path in [*(root / "JPEGImages").iterdir(), *(root / "Annotations").iterdir()]:
+            folder = root / ("" if layout == "beside" else "test" if int(path.stem[-3:]) < 4 else "train")
+            folder.mkdir(exist_ok=True)
+            path.rename(folder / path.name)
+    method = QUICK.replace("30", "5") if task == "detection" else "probe(c=[1.0])"
+    net = "small(width=4, weights='random', size_px=32)"
+    data = f"voc({str(root)!r}, task={task!r})"
+    status, document, _ = cli("transfer", net, data, method, "--out", tmp_path / "m", "--workspace", tmp_path / "ws")
+    assert status == 0
+    results = tmp_path / "m" / "results"
+    listed = ("--image-set", results / "images" / "test.txt")
+    status, score, _ = cli("score", f"voc-{task}", "--truth", root, *listed, "--results", results)
+    assert status == 0
+    assert score["value"] == pytest.approx(document["value"], abs=1e-9)
+    assert score["num"] == document["num_test"]
+    if layout == "splits":
+        assert cli("score", f"voc-{task}", "--truth", root, "--image-set", "test", "--results", results)[1] == score
+
+
+def test_questions_take_labelled_domains_and_images_to_learn_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = holidays_tree(tmp_path / "holidays")
+    for target, method in (
+        (f"holidays({str(root)!r}, learn_on='digits()')", 'retrieve = "retrieve()"'),
+        (f"voc({str(scenes_folder())!r}, labelled={str(scenes_folder(0.3))!r})", "detect = "),
+    ):
+        assert main(["study", "new", "images-per-class", "--target", target]) == 0
+        assert method in capsys.readouterr().out
+    assert sb.ask("images-per-class", [], f"holidays({str(root)!r}, learn_on='digits()')").targets
+    with pytest.raises(sb.BadDataError, match="gone"):
+        sb.ask("images-per-class", [], f"holidays({str(root)!r}, learn_on='gone/')")

@@ -14,7 +14,7 @@ from seedbed.data.annotations import Boxes, Marks
 from seedbed.data.formats import open_source, parse_data
 from seedbed.data.pack import pack
 from seedbed.data.source import TEST, TRAIN, VAL, Source
-from seedbed.data.voc import VocFolder, edges, pixels
+from seedbed.data.voc import ACTIONS, VocFolder, edges, persons_of, pixels
 
 
 def boxes_of(source: Source, name: str) -> list[tuple[str, list[float], bool]]:
@@ -318,3 +318,65 @@ def test_lists_of_classes_of_trainval_are_heeded_where_it_stands_alone(tree: Pat
     write_sets(tree, {"cat_trainval": ["a  0", "b -1", "ümläut 7  1"]})
     marks = marks_of(open_source(f"voc({str(tree)!r}, task='classification')"))
     assert [marks[f"JPEGImages/{name}"]["cat"] for name in ("a.png", "b.png", "ümläut 7.jpg")] == [0, -1, 1]
+
+
+def test_a_stray_xml_file_makes_no_annotations(tmp_path: Path, make_tree) -> None:
+    root = make_tree({"cats": 3, "dogs": 3})
+    (root / "thumbs.xml").write_text("<index/>")
+    (root / "cats" / "list.xml").write_text("<annotation/>")
+    source = open_source(str(root))
+    assert source.classes == ("cats", "dogs")
+    assert source.num_images == 6
+
+
+def test_one_list_of_any_name_is_learnt_from(tree: Path) -> None:
+    """As CVAT exports it."""
+    expected = open_source(str(tree)).ids.tolist()
+    for path in (tree / "ImageSets/Main").iterdir():
+        path.unlink()
+    write_sets(tree, {"default": ["a", "b", "d", "ümläut 7"]})
+    source = open_source(str(tree))
+    assert source.ids.tolist() == expected
+    assert source.splits.tolist() == [TRAIN] * 4
+
+
+def test_two_images_of_one_annotation_are_named(tmp_path: Path) -> None:
+    write_image(tmp_path / "x", "a", [object_xml("cat", (1, 1, 9, 9))])
+    _move_beside(tmp_path / "x")
+    Image.new("RGB", (20, 20)).save(tmp_path / "x" / "a.jpg")
+    assert "a.xml is the annotation of two images" in refused(str(tmp_path / "x")).message
+
+
+def test_notes_of_a_store_are_those_of_its_source_now(tree: Path, tmp_path: Path) -> None:
+    assert pack(open_source(str(tree)), tmp_path / "v.store").store.remarks == []
+    Image.new("RGB", (20, 20)).save(tree / "JPEGImages" / "new.png")
+    again = pack(open_source(str(tree)), tmp_path / "v.store")
+    assert again.images_per_s is None  # nothing was packed
+    assert again.store.remarks == [f"1 image of {tree} in no image set left out"]
+    (tree / "JPEGImages" / "new.png").unlink()
+    assert pack(open_source(str(tree)), tmp_path / "v.store").store.remarks == []
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("p1 7 1", "names object 7 of p1, whose annotation has 2"),
+        ("p1 1", "'p1' is not an image and the number of its object"),
+        ("p1 two 1", "'p1 two' is not an image and the number"),
+    ],
+)
+def test_persons_that_are_not_there_are_named(tmp_path: Path, line: str, message: str) -> None:
+    root = _persons(tmp_path / "VOC2012")
+    write_sets(root, {"running_train": [line]}, "Action")
+    with pytest.raises(BadDataError) as caught:
+        persons_of(VocFolder.at(root), "train")
+    assert message in caught.value.message
+    assert refused(f"voc({str(root)!r}, task='action')").message == caught.value.message
+
+
+def test_numbers_of_persons_have_one_spelling(tmp_path: Path) -> None:
+    root = _persons(tmp_path / "VOC2012")
+    write_sets(root, {"running_train": ["p1  02  1"]}, "Action")
+    ((image, number), marks), *others = persons_of(VocFolder.at(root), "train").items()
+    assert (image, number, others) == ("p1", 2, [])
+    assert dict(zip(ACTIONS, marks.tolist(), strict=True))["running"] == 1

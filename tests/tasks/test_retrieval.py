@@ -148,6 +148,8 @@ def test_any_images_do_for_a_whitening(tmp_path: Path) -> None:
     assert measured.facts["num_gallery"] == 18
     noisy = sb.transfer(trained().backbone, str(root), "retrieve(dim=16)", learn_on=str(others), workspace=tmp_path / "ws")
     assert "noisy: name 48" in str(noisy.facts["fitted_on"])
+    many = sb.transfer(trained().backbone, str(root), "retrieve()", learn_on=str(others), workspace=tmp_path / "ws")
+    assert f"name {3 * trained().backbone.layer().dim}," in str(many.facts["fitted_on"])
 
 
 def test_the_images_that_are_searched_are_not_fitted_on(tmp_path: Path) -> None:
@@ -217,3 +219,18 @@ def test_oxford_leaves_junk_out_and_ukbench_counts_the_query(tmp_path: Path) -> 
         right, junk = {f"{digit}_{i:06d}" for i in (1, 2, 3)}, {f"{digit}_000004"}
         assert measured.predictions["unit.map_oxford"][q] == pytest.approx(reference.oxford_ap(lines[query], right, junk), abs=1e-9)
     assert scoring.oxford(oxford / "gt", tmp_path / "ox" / "results").value == pytest.approx(measured.metrics["map_oxford"])
+
+
+def test_a_search_for_fewer_than_four_is_scored_on_ukbench_too(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for i in range(8):
+        Image.fromarray(digits_store().pixels[i]).resize((24, 24)).save(tmp_path / f"ukbench{i:05d}.jpg")
+    call = f"ukbench({str(tmp_path)!r})"
+    measured = sb.transfer(trained().backbone, call, "retrieve(whiten=False, search='faiss', depth=1)", workspace=tmp_path / "ws")
+    assert measured.metrics["ns_score"] == 1  # itself alone
+
+
+def test_what_an_approximate_search_means_is_in_its_key() -> None:
+    assert Retrieve(search="faiss").identity() != {**Retrieve().identity(), "search": "faiss", "depth": 10_000}  # pyright: ignore
+    assert "depth" not in Retrieve(depth=5).identity()  # pyright: ignore

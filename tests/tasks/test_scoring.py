@@ -249,6 +249,7 @@ def test_names_with_blanks_and_signs_survive_being_written(tmp_path: Path) -> No
         ("q 0 a.jpg 1 b.jpg", ("a.jpg", "b.jpg"), None),
         ("q 1 a.jpg 2 b.jpg", ("a.jpg", "b.jpg"), None),  # written from 1
         ("q 3 b.jpg 0 a.jpg", ("a.jpg", "b.jpg"), (0, 3)),  # in any order, others left out
+        ("q 0 100002 120000 100001", ("100002", "100001"), (0, 120000)),
         ("q 0 100002 7 100001", ("100002", "100001"), (0, 7)),
         ("q 100002 100001", ("100002", "100001"), None),
         ("q 0 1 2 3", ("0", "1", "2", "3"), None),  # UKBench's numbers
@@ -280,6 +281,31 @@ def test_holidays_counts_the_places_that_are_left_out(tmp_path: Path) -> None:
     assert told == "1 of 2 right images stand in no ranking: they count as not found"
 
 
+def test_places_that_are_written_from_one_are_told(tmp_path: Path) -> None:
+    """Also where some query's first place is left out."""
+    images, ranking = tmp_path / "all.txt", tmp_path / "r.dat"
+    images.write_text("".join(f"{n}.jpg\n" for n in (100000, 100001, 100002, 100100, 100101)))
+    ranking.write_text("100000.jpg 1 100000.jpg 2 100001.jpg 3 100002.jpg\n100100.jpg 2 100101.jpg\n")
+    score = scoring.holidays(ranking, images)
+    assert score.per_class == {"100000": 100.0, "100100": pytest.approx(100 * (0 + 1 / 2) / 2)}
+    assert score.notes == ("places were read as counted from 1, as no 0 stands among them",)
+
+
+def test_two_images_at_one_place_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "r.dat").write_text("100000.jpg 0 100000.jpg 1 100001.jpg 1 100002.jpg\n")
+    with pytest.raises(BadDataError, match=r"line 1: two images stand at place 1"):
+        scoring.holidays(tmp_path / "r.dat")
+
+
+def test_a_ranking_that_was_cut_is_found_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "ranking_first_2.dat").write_text("100000.jpg 0 100001.jpg 1 100100.jpg\n")
+    (tmp_path / "all.txt").write_text("100000.jpg\n100001.jpg\n100002.jpg\n")
+    score = scoring.holidays(tmp_path / "results", tmp_path / "all.txt")
+    assert score.value == 50
+    assert "1 of 2 right images stand in no ranking: they count as not found" in score.notes
+
+
 def test_a_query_that_nothing_was_ranked_for_is_named_alone(tmp_path: Path) -> None:
     (tmp_path / "images.txt").write_text("100000.jpg\n100001.jpg\n100100.jpg\n100101.jpg\n")
     (tmp_path / "r.dat").write_text("100000.jpg 100001.jpg\n")
@@ -308,6 +334,11 @@ def test_oxfords_names_are_spelt_one_way(tmp_path: Path) -> None:
     # Accents as characters of their own, suffixes, Oxford's prefix; junk first.
     ranking.write_text("cafe\u0301_1: oxc1_cafe\u0301_3.JPG cafe\u0301_2.jpg other\nstranger a b\n", encoding="utf-8")
     score = scoring.oxford(truth, ranking)
+    ranking.write_text("caf\u00e9_1 images/caf\u00e9_2.jpg images/caf\u00e9_4.jpg\n", encoding="utf-8")
+    assert scoring.oxford(truth, ranking).value == 100
+    ranking.write_text("caf\u00e9_1 one two\n", encoding="utf-8")
+    with pytest.raises(BadDataError, match="no image that .* names is in any list"):
+        scoring.oxford(truth, ranking)
     assert score.per_class == {"caf\u00e9_1": 50.0}
     assert score.notes == (
         "passed over, as of no query: stranger",
@@ -319,6 +350,8 @@ def test_ukbench_needs_the_first_four(tmp_path: Path) -> None:
     (tmp_path / "r.txt").write_text("0 0 1 2\n")
     with pytest.raises(BadDataError, match="the first 4 are not all there"):
         scoring.ukbench(tmp_path / "r.txt")
+    (tmp_path / "r.txt").write_text("ukbench0.jpg 0 ukbench0.jpg 1 ukbench1.jpg 2 ukbench2.jpg 3 ukbench9.jpg 9 ukbench3.jpg\n")
+    assert scoring.ukbench(tmp_path / "r.txt").value == 3
 
 
 def test_a_box_that_ends_before_it_begins_is_named(voc: Path, tmp_path: Path) -> None:
@@ -358,4 +391,6 @@ def test_results_of_detection_may_be_called_detections(voc: Path, tmp_path: Path
     import seedbed as sb
 
     out = results(tmp_path / "out", cat="", dog="000002 0.5 5 5 24 14\n")
-    assert sb.score("voc-detection", truth=voc, image_set="test", detections=out).value == pytest.approx(50)
+    assert sb.score("voc-detection", truth=voc, image_set="test", detections=out, results=None).value == pytest.approx(50)
+    with pytest.raises(UsageError, match="two names of one argument"):
+        sb.score("voc-detection", truth=voc, image_set="test", detections=out, results=out)

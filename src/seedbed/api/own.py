@@ -146,11 +146,15 @@ def transfer(
 
 def _unfinished(net: Backbone, target: Target, method: Method, seed: int, workspace: str | Path | None) -> Unfinished:
     """Where a long training that is cut off leaves its state: the same call goes on from there."""
+    from dataclasses import asdict
+
     from seedbed.base.spec import fingerprint
     from seedbed.models.checkpoint import module_fingerprint
+    from seedbed.trials.provenance import versions
 
-    told = [module_fingerprint(net.module), target.fingerprint, method.identity(), method.revision, seed, net.device]
-    return workspace_at(workspace).unfinished_of(fingerprint(["transfer", *told]))
+    network = [module_fingerprint(net.module), str(net.module), net.architecture, asdict(net.preprocessing), net.device]
+    asked = [target.fingerprint, method.identity(), method.revision, seed]
+    return workspace_at(workspace).unfinished_of(fingerprint(["transfer", network, asked, versions()]))
 
 
 def _must_leave_something(target: Target, method: str) -> None:

@@ -48,7 +48,11 @@ def score(metric: str, **files: str | os.PathLike[str] | int | None) -> Score:
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
     if metric.startswith("voc"):  # what the option is called too
-        files = {"results" if name in ("detections", "scores") and "results" not in files else name: p for name, p in files.items()}
+        said = [name for name in ("results", "detections", "scores") if files.get(name) is not None]
+        if len(said) > 1:
+            raise UsageError(f"{said[0]} and {said[1]} are two names of one argument", "Give one of them.")
+        others = {name: path for name, path in files.items() if name not in ("results", "detections", "scores")}
+        files = others | ({"results": files[said[0]]} if said else {})
     function: Any = getattr(scoring, metric.replace("-", "_"))
     takes = inspect.signature(function).parameters
     for name in files:

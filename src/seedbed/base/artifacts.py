@@ -187,12 +187,22 @@ class Unfinished:
     key: str
     paths: dict[str, Path] = field(default_factory=dict)
 
-    def __call__(self, name: str) -> Path:
-        return self.paths.setdefault(name, self.workspace.unfinished(f"{self.key}-{name}"))
+    def __call__(self, name: str) -> Path | None:
+        """None where nothing can be written: the training then leaves no state."""
+        path = self.workspace.unfinished(f"{self.key}-{name}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return None
+        return self.paths.setdefault(name, path) if os.access(path.parent, os.W_OK) else None
 
     def clear(self) -> None:
         for path in self.paths.values():
             path.unlink(missing_ok=True)
+        if self.paths:
+            with suppress(OSError):  # others may have states there
+                self.workspace.unfinished("").parent.rmdir()
+                self.workspace.root.rmdir()
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,12 @@ class QueryLists:
 
     def names(self, *kinds: str) -> set[str]:
         """The images of some of its lists, in one spelling."""
-        return {composed(line.text) for kind in kinds for line in self.lists[kind]}
+        return {spelt(line.text) for kind in kinds for line in self.lists[kind]}
+
+
+def spelt(text: str) -> str:
+    """The name that lists have for an image, of its path or of Oxford's name of a query."""
+    return composed(re.sub(r"(?i)\.(jpe?g|png)$", "", text.rpartition("/")[2])).removeprefix(PREFIX)
 
 
 def composed(name: str) -> str:

@@ -100,8 +100,9 @@ def pack(
     if workers is not None and workers < 1:
         raise UsageError(f"workers = {workers} must be at least 1", "Leave it out for one per core.")
     if _is_fresh(path, source, form):
-        found = Store.open(path)
-        return _within(_packed(found, None), allow_unreadable)
+        if Store(path).card.get("notes", []) != list(source.notes):  # of images that are no part of the store
+            write_json(path / STORE_JSON, {**Store(path).card, "notes": list(source.notes)})
+        return _within(_packed(Store.open(path), None), allow_unreadable)
     _same_data(path, source, form)
     started = time.perf_counter()
     with written_aside(path) as aside, warnings.catch_warnings():

@@ -7,6 +7,7 @@ the box. Knows nothing of scores or networks.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,12 @@ from xml.etree import ElementTree
 import numpy as np
 
 from seedbed.base.errors import BadDataError
+from seedbed.base.paths import expanded
 from seedbed.data.files import entries, list_images, must_exist
 from seedbed.data.source import SPLIT_NAMES, SPLITS
 
 MAIN, ACTION = "Main", "Action"
+IMAGES = "JPEGImages"
 ACTIONS = (
     "jumping",
     "phoning",
@@ -80,8 +83,13 @@ class _Beside:
             one, above = os.path.splitext(found.path)[0], found.path.split("/")[:-1]
             places = (f"{one}.xml", "/".join((*above[:-1], "Annotations", f"{os.path.basename(one)}.xml")))  # noqa: PTH119
             place = next((p for p in places if os.path.isfile(root / p)), None)  # noqa: PTH113  thousands of them
-            if place is None or one in files:
+            if place is None:
                 continue
+            one = one.removeprefix(f"{IMAGES}/")  # as lists name images
+            if one in files:
+                raise BadDataError(
+                    f"{root}/{place} is the annotation of two images, {files[one]} and {found.path}", "Take one away."
+                )
             split = next((SPLIT_NAMES[part.lower()] for part in above if part.lower() in SPLIT_NAMES), 0)
             sets.setdefault(SPLITS[split], []).append(one)
             files[one], annotations[one] = found.path, place
@@ -100,7 +108,7 @@ class VocFolder:
         """The folder at a path, or the only year below a VOCdevkit; raises BadDataError where there is none."""
         root = must_exist(path)
         years = sorted(p for p in (*root.glob("VOC2*"), *root.glob("VOCdevkit/VOC2*")) if VocFolder.is_at(p))
-        if VocFolder.is_at(root):
+        if VocFolder.is_at(root) and any(root.glob("ImageSets/*/*.txt")):
             return VocFolder(root)
         if len(years) == 1:
             return VocFolder(years[0])
@@ -128,8 +136,7 @@ class VocFolder:
         if not path.is_dir():
             return False
         splits = [entry.path for entry in os.scandir(path) if entry.name.lower() in _SPLIT_FOLDERS and entry.is_dir()]
-        places = [path, path / "Annotations", *map(Path, splits)]
-        return any(entry.name.endswith(".xml") for place in places if place.is_dir() for entry in entries(place))
+        return any(map(_holds_annotations, (path, path / "Annotations", *map(Path, splits))))
 
     def sets(self, folder: str = MAIN) -> list[str]:
         """Names of the image sets that are lists of images alone: train, val, trainval, test."""
@@ -146,7 +153,7 @@ class VocFolder:
 
     def images(self, name: str, folder: str = MAIN) -> list[str]:
         """Ids of the images of a set, in the order of its file; an image with several objects stands once."""
-        path = self.root / "ImageSets" / folder / f"{name}.txt"
+        path = expanded(name) if is_list(name) else self.root / "ImageSets" / folder / f"{name}.txt"
         if self.beside is not None and name in self.sets(folder):
             return self.beside.sets[name]
         if not path.is_file():
@@ -160,6 +167,10 @@ class VocFolder:
 
     def flags(self, label: str, name: str, folder: str = MAIN) -> dict[str, int] | None:
         """What `label_name.txt` says: image (or image and number of its object) -> 1, 0 or -1; None where there is no such file."""
+        if is_list(name):  # images of any of the sets
+            of_sets = [self.flags(label, one, folder) for one in self.sets(folder)]
+            joined = {one: flag for flags in of_sets if flags is not None for one, flag in flags.items()}
+            return joined if any(flags is not None for flags in of_sets) else None
         path = self.root / "ImageSets" / folder / f"{label}_{name}.txt"
         if not path.is_file():
             return None
@@ -171,12 +182,12 @@ class VocFolder:
             if flag not in ("1", "0", "-1") or not image:
                 wanted = "an image, the number of its object and 1, 0 or -1" if folder == ACTION else "an image and 1, 0 or -1"
                 raise BadDataError(f"{path}, line {number}: {line.strip()!r} is not {wanted}", "Get the image sets again.")
-            found[" ".join(image.split()) if folder == ACTION else _without_suffix(image.strip())] = int(flag)
+            found[_person(image, f"{path}, line {number}") if folder == ACTION else _without_suffix(image.strip())] = int(flag)
         return found
 
     def unlisted(self, listed: Sequence[str]) -> int:
         """Images in the folder that are not among these files."""
-        below = "" if self.beside is not None else "JPEGImages"
+        below = "" if self.beside is not None else IMAGES
         return len({found.path for found in list_images(self.root, below)} - set(listed)) if (self.root / below).is_dir() else 0
 
     def annotation(self, image: str) -> Path:
@@ -200,9 +211,28 @@ class VocFolder:
         if self.beside is not None:
             return self.beside.files[image]
         for suffix in _SUFFIXES:
-            if os.path.isfile(self.root / "JPEGImages" / f"{image}{suffix}"):  # noqa: PTH113  thousands of them
-                return f"JPEGImages/{image}{suffix}"
+            if os.path.isfile(self.root / IMAGES / f"{image}{suffix}"):  # noqa: PTH113  thousands of them
+                return f"{IMAGES}/{image}{suffix}"
         raise BadDataError(f"{image} is in an image set, and there is no JPEGImages/{image}.jpg in {self.root}", self.advice)
+
+
+_LOOKED_AT = 20  # .xml files of a folder, to see whether they are annotations
+
+
+def _holds_annotations(folder: Path) -> bool:
+    """Whether some .xml file in a folder begins as annotations do."""
+    if not folder.is_dir():
+        return False
+    found = (entry.path for entry in entries(folder) if entry.name.endswith(".xml") and entry.is_file())
+    return any(_is_annotation(Path(path)) for path in itertools.islice(found, _LOOKED_AT))
+
+
+def _is_annotation(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return b"<annotation" in file.read(1000)
+    except OSError:
+        return False
 
 
 def edges(boxes: np.ndarray) -> np.ndarray:
@@ -229,6 +259,8 @@ def persons_of(folder: VocFolder, name: str) -> dict[tuple[str, int], np.ndarray
     lists = {action: folder.flags(action, name, ACTION) for action in ACTIONS}
     records: dict[str, Record] = {}
 
+    kept = set(folder.images(name, ACTION)) if is_list(name) else None
+
     def objects(image: str) -> tuple[Object, ...]:
         if image not in records:
             records[image] = folder.record(image)
@@ -242,11 +274,30 @@ def persons_of(folder: VocFolder, name: str) -> dict[tuple[str, int], np.ndarray
 
     if any(flags is not None for flags in lists.values()):
         named = {person.rpartition(" ") for flags in lists.values() for person in flags or {}}
-        found = sorted((image, int(number)) for image, _, number in named)
+        found = sorted((image, int(number)) for image, _, number in named if kept is None or image in kept)
+        for image, number in found:
+            if folder.annotation(image).is_file() and not 1 <= number <= len(objects(image)):
+                raise BadDataError(
+                    f"{folder.root}/ImageSets/Action names object {number} of {image}, whose annotation has {len(objects(image))}",
+                    "Get annotations and image sets of one release.",
+                )
     else:
         images = folder.images(name, ACTION)
         found = [(i, n) for i in images for n, o in enumerate(objects(i), 1) if o.name == PERSON and o.actions]
     return {(image, n): np.array([mark(image, n, action) for action in ACTIONS], np.int8) for image, n in found}
+
+
+def is_list(image_set: str) -> bool:
+    """Whether an image set is named by the path of a list, as transfer leaves one beside its results."""
+    return image_set.endswith(".txt")
+
+
+def _person(text: str, place: str) -> str:
+    """An image and the number of an object, in one spelling."""
+    image, _, number = " ".join(text.split()).rpartition(" ")
+    if not image or not number.isdecimal():
+        raise BadDataError(f"{place}: {text!r} is not an image and the number of its object", "Get the image sets again.")
+    return f"{_without_suffix(image)} {int(number)}"
 
 
 def _text(path: Path) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from seedbed.data.voc import pixels
+from seedbed.data.voc import IMAGES, pixels
+from seedbed.tasks.catalogue.domains import TARGET, is_joined
 from seedbed.tasks.detection import DetectionTask
 from seedbed.tasks.multilabel import MultiLabelTask
 from seedbed.tasks.result_files import RANKING, Ranking, write_pascal, write_rankings
@@ -22,7 +23,7 @@ from seedbed.tasks.target import Measurement, Target
 
 RESULTS = "results"  # the folder's name in that of a model
 _PERSON = re.compile(r"(.+)#(\d+)")  # an image's id ends with its suffix, a person's with a number
-_FOLDERS = re.compile(r"^(?:(?:labelled|target|learn_on)/)?(?:JPEGImages/)?")
+_IMAGE_SET = Path("images", "test.txt")  # of the test images, for scorers that ask for one
 
 
 def keeps_something(task: Target) -> bool:
@@ -45,7 +46,8 @@ def write_results(task: Target, measured: Measurement, folder: Path) -> None:
 
 def _detections(task: DetectionTask, measured: Measurement, folder: Path) -> None:
     found = {name: measured.predictions[f"detections.{name}"] for name in ("images", "labels", "scores", "corners")}
-    names, boxes = [_image(i) for i in task.store.ids[task.test]], pixels(found["corners"])
+    names, boxes = _images(task), pixels(found["corners"])
+    _write_set(folder, names)
     for k, label in enumerate(task.classes):
         rows = np.flatnonzero(found["labels"] == k)
         lines = ((names[found["images"][i]], (found["scores"][i], *boxes[i])) for i in rows)
@@ -53,10 +55,11 @@ def _detections(task: DetectionTask, measured: Measurement, folder: Path) -> Non
 
 
 def _marks(task: MultiLabelTask, measured: Measurement, folder: Path) -> None:
-    ids = [str(i) for i in task.store.ids[task.test]]
-    persons = [_PERSON.fullmatch(i) for i in ids]
+    persons = [_PERSON.fullmatch(str(i)) for i in task.store.ids[task.test]]
     kind, number = ("action", "comp9") if all(persons) else ("cls", "comp1")
-    names = [f"{_image(p[1])} {int(p[2])}" if p else _image(i) for i, p in zip(ids, persons, strict=True)]
+    images = _images(task)
+    names = [f"{image} {int(p[2])}" if p else image for image, p in zip(images, persons, strict=True)]
+    _write_set(folder, list(dict.fromkeys(images)))
     for k, label in enumerate(task.classes):
         lines = ((name, (score,)) for name, score in zip(names, measured.predictions["scores"][:, k], strict=True))
         write_pascal(folder / f"{number}_{kind}_test_{label}.txt", lines)
@@ -77,6 +80,15 @@ def _ranking(task: RetrievalTask, measured: Measurement, folder: Path) -> None:
     write_rankings(folder / (RANKING if is_whole else f"ranking_first_{ranked.shape[1]}.dat"), rankings())
 
 
-def _image(identity: object) -> str:
-    """VOC's name of an image: its path below JPEGImages/, without suffix."""
-    return os.path.splitext(_FOLDERS.sub("", str(identity)))[0]
+def _images(task: Target) -> list[str]:
+    """VOC's names of the test images: paths below JPEGImages/ without suffix, of a set that was joined with another without its name."""
+    ids = [person[1] if (person := _PERSON.fullmatch(str(i))) else str(i) for i in task.store.ids[task.test]]
+    if is_joined(task.store.classes):
+        ids = [i.removeprefix(f"{TARGET}/") for i in ids]
+    return [os.path.splitext(i.removeprefix(f"{IMAGES}/"))[0] for i in ids]
+
+
+def _write_set(folder: Path, images: Sequence[str]) -> None:
+    path = folder / _IMAGE_SET
+    path.parent.mkdir()
+    path.write_text("".join(f"{image}\n" for image in images), encoding="utf-8")

@@ -122,6 +122,7 @@ class Ranking:
     query: str
     found: tuple[str, ...]
     places: tuple[int, ...] | None = None  # of what was found, from 0, where some are left out
+    from_one: bool = False  # whether places are left out that were written from 1
 
 
 def read_rankings(path: str | Path, name_of: Callable[[str], str] = str, least: int | None = None) -> list[Ranking]:
@@ -131,8 +132,8 @@ def read_rankings(path: str | Path, name_of: Callable[[str], str] = str, least: 
     %20. `name_of` makes an image of what stands there; `least`: numbers from it on are images, where these are named by numbers alone.
     """
     root = expanded(path)
-    if (root / RANKING).is_file():
-        root = root / RANKING
+    if whole := sorted((*root.glob(RANKING), *root.glob("ranking_first_*.dat"))):
+        root = whole[0]
     if root.is_dir():
         files = sorted(p for p in root.iterdir() if p.suffix in (".txt", ".dat") and p.is_file())
         if not files:
@@ -145,7 +146,7 @@ def read_rankings(path: str | Path, name_of: Callable[[str], str] = str, least: 
     found = []
     for number, line in _lines(root):
         query, *rest = line.replace("\t", " ").split()
-        places = _places(rest, least)
+        places = _places(rest, least, f"{path}, line {number}")
         if places is not None:
             rest = rest[1::2]
         if not rest:
@@ -162,26 +163,26 @@ def read_rankings(path: str | Path, name_of: Callable[[str], str] = str, least: 
     return _from_zero(found)
 
 
-def _places(rest: Sequence[str], least: int | None) -> tuple[int, ...] | None:
-    """The places that stand before the images, 0 first 1 second; None where only images stand there."""
+def _places(rest: Sequence[str], least: int | None, where: str) -> tuple[int, ...] | None:
+    """The places that stand before the images, 0 first 1 second; None where only images stand there. Raises BadDataError for ties."""
     before, images = rest[::2], rest[1::2]
     if not rest or len(rest) % 2 or not all(text.isdecimal() for text in before):
         return None
     places = tuple(map(int, before))
-    if len(set(places)) < len(places):
-        return None
     if all(text.isdecimal() for text in images):  # all are numbers: which are places?
-        is_told_apart = least is not None and max(places) < least <= min(map(int, images))
+        is_told_apart = least is not None and min(places) < least <= min(map(int, images))
         is_counted = len(places) >= _SURE and places in (tuple(range(len(places))), tuple(range(1, len(places) + 1)))
         if not is_told_apart and not is_counted:
             return None
+    if len(set(places)) < len(places):
+        twice = next(place for place in places if places.count(place) > 1)
+        raise BadDataError(f"{where}: two images stand at place {twice}", "Give each image a place of its own.")
     return places
 
 
 def _from_zero(rankings: list[Ranking]) -> list[Ranking]:
-    """Places ascending and from 0; all that are written from 1 begin with it."""
-    first = min((min(one.places) for one in rankings if one.places), default=0)
-    start = 1 if first == 1 and all(min(one.places) == 1 for one in rankings if one.places) else 0
+    """Places ascending and from 0; where no 0 stands anywhere and a 1 does, they are written from 1."""
+    start = int(min((min(one.places) for one in rankings if one.places), default=0) == 1)
     ordered = []
     for one in rankings:
         if one.places is None:
@@ -190,7 +191,9 @@ def _from_zero(rankings: list[Ranking]) -> list[Ranking]:
         order = sorted(range(len(one.places)), key=one.places.__getitem__)
         places = tuple(one.places[i] - start for i in order)
         is_whole = places == tuple(range(len(places)))
-        ordered.append(Ranking(query=one.query, found=tuple(one.found[i] for i in order), places=None if is_whole else places))
+        found = tuple(one.found[i] for i in order)
+        given = None if is_whole else places
+        ordered.append(Ranking(query=one.query, found=found, places=given, from_one=bool(start and not is_whole)))
     return ordered
 
 

@@ -97,6 +97,8 @@ class RetrievalTask(Target):
     def _part(self, rank: Rank, queries: np.ndarray) -> dict[str, np.ndarray]:
         """Of some queries: each metric's value, the first places, and what stands there."""
         answers, ranked = self._answers(queries), rank(queries)
+        if ranked.shape[1] < GROUP:  # a search that looked for fewer
+            ranked = np.pad(ranked, ((0, 0), (0, GROUP - ranked.shape[1])), constant_values=-1)
         relevant = np.where(ranked < 0, 0, np.take_along_axis(answers, np.maximum(ranked, 0), axis=1))
         num_positives = (answers > 0).sum(1)
         # What is left out goes to the end, in order: places are then those among what counts.

@@ -6,7 +6,6 @@ Nothing is trained, no image is read.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError, unknown
 from seedbed.base.paths import expanded
-from seedbed.data.oxford import PREFIX, composed, read_queries
+from seedbed.data.oxford import read_queries, spelt
 from seedbed.data.voc import ACTIONS, Record, VocFolder, persons_of, presence
 from seedbed.metrics import UNITS
 from seedbed.metrics.accuracy import accuracies, rank, top_k_contributions
@@ -64,7 +63,9 @@ def voc_detection(truth: str | Path, image_set: str, results: str | Path, ap: st
     difficult = np.array([o.difficult for _, o in objects], bool)
     found = BoxRows(images=rows, labels=labels, boxes=values[:, 1:])
     decisions = decisions_of_boxes(boxes, difficult, found, values[:, 0], len(images), len(classes))
-    return _of_classes(decisions, classes, ap, _notes(given.missing, given.strange), len(images))
+    silent = len(images) - len(np.unique(rows))
+    nothing = (f"nothing was found in {silent:,} of {len(images):,} images",) if silent else ()
+    return _of_classes(decisions, classes, ap, (*_notes(given.missing, given.strange), *nothing), len(images))
 
 
 def voc_classification(truth: str | Path, image_set: str, results: str | Path, ap: str = "voc07") -> Score:
@@ -96,6 +97,7 @@ def holidays(ranking: str | Path, images: str | Path | None = None) -> Score:
     found = {query: [image_number(f, "Holidays") for f in one.found] for query, one in given.items()}
     named = set(found) | {n for names in found.values() for n in names}
     everything = named
+    read = ["places were read as counted from 1, as no 0 stands among them"] if any(one.from_one for one in given.values()) else []
     notes = ["what is right was counted among the images that the rankings name: --images says what there is"]
     if images is not None:
         everything, notes = {image_number(name, "Holidays") for name in _names(images)}, []
@@ -118,7 +120,7 @@ def holidays(ranking: str | Path, images: str | Path | None = None) -> Score:
         raise BadDataError(
             f"{ranking} has no query of Holidays with another image of its group", "Queries are numbers that end in 00."
         )
-    return _of_queries("map_holidays", each, (*notes, *missed.notes))
+    return _of_queries("map_holidays", each, (*notes, *read, *missed.notes))
 
 
 @dataclass
@@ -140,27 +142,29 @@ class _Missed:
 
 def oxford(truth: str | Path, ranking: str | Path) -> Score:
     """Mean average precision of Oxford's or Paris's rankings, by the files good, ok, junk of each query."""
-    given = {one.query: one for one in read_rankings(ranking, _oxford_name)}
+    given = {one.query: one for one in read_rankings(ranking, spelt)}
     queries = read_queries(expanded(truth))
     each: dict[str, float] = {}
     missed = _Missed()
     for query in queries:
-        if query.name not in given:
+        if spelt(query.name) not in given:
             raise BadDataError(
                 f"{ranking} has no ranking of the query {query.name}", "Rank all queries: a file <query>.txt, or a line each."
             )
         positives = query.names("good", "ok")
-        one = given[query.name]
+        one = given[spelt(query.name)]
         places = places_of(one.found, positives, query.names("junk"), one.places)
         each[query.name] = trapezoid_ap(missed.counted(places, positives), len(positives))
-    strange = sorted(given.keys() - {query.name for query in queries})
+    listed = {name for query in queries for name in query.names("good", "ok", "junk")}
+    if not any(name in listed for one in given.values() for name in one.found):
+        example = next(iter(queries)).lists["good"] or next(iter(queries)).lists["ok"]
+        raise BadDataError(
+            f"no image that {ranking} names is in any list of {truth}: it begins with {next(iter(given.values())).found[0]!r}",
+            f"Name images as the lists do: {example[0].text}." if example else "Name images as the lists do.",
+        )
+    strange = sorted(given.keys() - {spelt(query.name) for query in queries})
     notes = (f"passed over, as of no query: {', '.join(strange[:5])}",) if strange else ()
     return _of_queries("map_oxford", each, (*notes, *missed.notes))
-
-
-def _oxford_name(text: str) -> str:
-    """The name that lists have for an image."""
-    return composed(re.sub(r"(?i)\.(jpe?g|png)$", "", text)).removeprefix(PREFIX)
 
 
 def ukbench(ranking: str | Path) -> Score:
@@ -169,7 +173,7 @@ def ukbench(ranking: str | Path) -> Score:
     each = {}
     for one in given:
         query = image_number(one.query, "UKBench")
-        if len(one.found) < GROUP or one.places is not None:
+        if len(one.found) < GROUP or (one.places is not None and one.places[:GROUP] != tuple(range(GROUP))):
             raise BadDataError(
                 f"{ranking}: of the query {one.query} the first {GROUP} are not all there",
                 "Write four or more, the query itself among them.",

@@ -79,7 +79,8 @@ class DetectorTrainer:
     seed: int
     device: str
     on_progress: Callable[[Progress], None] | None = None
-    unfinished: Callable[[str], Path] | None = None
+    unfinished: Callable[[str], Path | None] | None = None
+    resumed_at: dict[str, list[int]] = field(default_factory=dict)  # learning rate -> steps at which its training went on
     _scenes: dict[bytes, Scenes] = field(default_factory=dict)
 
     def scenes(self, rows: np.ndarray) -> Scenes:
@@ -103,10 +104,9 @@ class DetectorTrainer:
             batches = _Both(labelled=batches, unlabelled=other)
             module = _Aligned(detector, self.seed).to(self.device)
             loss = _aligned_loss(batches, settings)
-        checkpoint = None
-        if self.unfinished is not None:
-            checkpoint = Checkpoint(path=self.unfinished(f"{rate:g}"), keeps_last=True)
-        fit(
+        place = self.unfinished(f"{rate:g}") if self.unfinished is not None else None
+        checkpoint = Checkpoint(path=place, keeps_last=True) if place is not None else None
+        fitted = fit(
             module,
             batches,
             loss,
@@ -117,6 +117,8 @@ class DetectorTrainer:
             resting=resting,
             plain=True,
         )
+        if fitted.resumed_at:
+            self.resumed_at[f"{rate:g}"] = list(fitted.resumed_at)
         return DetectorModel(backbone=backbone, detector=detector, anatomy=self.anatomy, classes=task.classes)
 
     def find(self, model: DetectorModel, rows: np.ndarray) -> Detections:

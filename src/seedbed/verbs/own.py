@@ -185,7 +185,9 @@ def _show_boxes(options: Namespace, found: list[Any]) -> None:
         if one.error:
             say(options, f"cannot read {one.path}: {one.error}")
     best = max((one.best_score or 0.0 for one in found), default=0.0)
-    if best < options.above:
+    if not best:
+        say(options, "nothing was found at all: train for longer (iterations), or on photographs that are more like these")
+    elif best < options.above:
         say(
             options,
             f"no box reaches {options.above:g}; the highest score is {best:.2f}: --above {max(0.01, best - 0.005):.2f} tells it",

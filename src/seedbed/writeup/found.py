@@ -61,13 +61,12 @@ def _section(results: Results, outcomes: Sequence[Outcome], name: str) -> Shown 
     first = outcomes[0]
     title = f"{numbers.target_words(first.target)}, {first.method}"
     bars = curves = None
-    words = ""
+    words, num_classes = "", 0
     if not isinstance(task, RetrievalTask):
         decided = {arm: [d for o in rows if (d := results.decisions(o)) is not None] for arm, rows in arms.items()}
         precisions = Precisions(classes=task.classes, rule=first.metric.removeprefix("map_"), arms=decided)
         bars, curves = Markup(bars_svg(precisions, f"{name}b")), Markup(curves_svg(precisions, f"{name}c"))
-        words = _words(precisions)
-    num_classes = 0 if isinstance(task, RetrievalTask) else task.num_classes
+        words, num_classes = _words(precisions), precisions.num_shown
     return Shown(
         title=title,
         budget="; ".join(f"{arm}: {rows[0].images_seen:,} images seen" for arm, rows in arms.items()),

@@ -29,6 +29,11 @@ class Precisions:
     rule: str
     arms: Mapping[str, Sequence[Decisions]]
 
+    @property
+    def num_shown(self) -> int:
+        """Classes of which something is there to be found."""
+        return int((next(iter(self.arms.values()))[0].positives.sum(0) > 0).sum())
+
 
 def bars_svg(found: Precisions, name: str) -> str:
     """Average precision of each class: a bar for each arm, the mean over its seeds, and a dot for each seed."""

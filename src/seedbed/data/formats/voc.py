@@ -79,7 +79,7 @@ class Voc(Format):
         persons = [(one, n) for one in found for n in sorted(numbers.get((one.set, one.id), ()))]
         if not persons:
             raise BadDataError(f"{folder.root} has no person in the image sets of Action", _YEARS)
-        boxes = [with_context(_box_of(folder, one.id, records[one.id], n), self.context) for one, n in persons]
+        boxes = [with_context(_box_of(records[one.id], n), self.context) for one, n in persons]
         files = [one.file for one, _ in persons]
         ids = [f"{file}#{n:03d}" for file, (_, n) in zip(files, persons, strict=True)]
         pixels = CropPixels(str(folder.root.resolve()), np.array(files, object), np.array(boxes))
@@ -88,13 +88,8 @@ class Voc(Format):
         return replace(source, files=np.unique(files, return_inverse=True)[1])
 
 
-def _box_of(folder: VocFolder, image: str, record: Record, number: int) -> tuple[float, float, float, float]:
+def _box_of(record: Record, number: int) -> tuple[float, float, float, float]:
     """The edges of an object that the lists of actions count from 1."""
-    if not 1 <= number <= len(record.objects):
-        raise BadDataError(
-            f"{folder.root}/ImageSets/Action names object {number} of {image}, whose annotation has {len(record.objects)}",
-            "Get annotations and image sets of one release.",
-        )
     left, top, right, bottom = edges(np.array(record.objects[number - 1].box))[0].tolist()
     return left, top, right, bottom
 
@@ -137,6 +132,8 @@ def _images(folder: VocFolder, kind: str) -> Iterator[_Image]:
     there = [(name, split) for name, split in _SETS if folder.has_set(name, kind)]
     if not {"train", "val"} & {name for name, _ in there} and folder.has_set("trainval", kind):
         there.insert(0, ("trainval", TRAIN))
+    if not there and len(only := folder.sets(kind)) == 1:  # CVAT calls it default
+        there = [(only[0], TRAIN)]
     if not there:
         folder.images("train", kind)  # says what there is
     if ("test", TEST) in there and len(there) > 1 and not _is_annotated(folder, kind):

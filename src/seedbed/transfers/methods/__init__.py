@@ -24,7 +24,7 @@ class Context:
     seed: int = 0
     device: str = "cpu"
     on_progress: Callable[[Progress], None] | None = None
-    unfinished: Callable[[str], Path] | None = None  # where a long training leaves its state, by a name of its own
+    unfinished: Callable[[str], Path | None] | None = None  # where a long training leaves its state, by a name of its own
 
 
 class Method(ABC):

@@ -156,10 +156,12 @@ class Detect(Method):
 
     def _told(self, backbone: Backbone, task: DetectionTask, trainer: DetectorTrainer) -> dict[str, Any]:
         layers = self._layers(backbone)
+        resumed = {"resumed_at": trainer.resumed_at} if trainer.resumed_at else {}
         shift = {} if task.unlabelled is None else {"adapt": self.adapt, "num_unlabelled": len(task.unlabelled)}
         return {
             "maps": ", ".join(f"{la.name} (stride {la.stride})" for la in layers),
             "images_seen": self.iterations * self.batch_size,
             "loading": trainer.scenes(task.test).loading,
             **shift,
+            **resumed,
         }

@@ -54,14 +54,15 @@ class Retrieve(Method):
 
     def _fitted_on(self, task: RetrievalTask, whitening: Whitening) -> str:
         """What the whitening was fitted on, and what is doubtful about that."""
-        num, dim = len(task.train), whitening.turn.shape[1]
+        num, dim = len(task.train), min(self.dim, len(whitening.mean))
         also = f", {shared:,} of which are searched too" if (shared := _num_searched(task)) else ""
         few = f"; so few make {dim} directions noisy: name {_ENOUGH * dim:,}, or a smaller dim" if num < _ENOUGH * dim else ""
         return f"{num:,} training images{also}{few}"
 
     def identity(self) -> object:
-        idle = () if self.search == "faiss" else ("depth",)
-        return {"is": "Retrieve", **{k: v for k, v in asdict(self).items() if k not in idle}}
+        if self.search == "faiss":
+            return {"is": "Retrieve", **asdict(self), "rest": "not found"}
+        return {"is": "Retrieve", **{k: v for k, v in asdict(self).items() if k != "depth"}}
 
     def check_target(self, task: Target) -> None:
         if not self.whiten:

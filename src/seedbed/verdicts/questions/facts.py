@@ -136,7 +136,12 @@ def is_missing(data: str, *, as_target: bool = False) -> bool:
     asked = read_target(data, "target", Path()) if as_target else read_data(data, "source")
     if as_target and asked.is_own_source:
         return False
-    made = FORMATS.make(parse_data(str(asked.data)), f"data set {data!r}")
+    parts = asked.data.values() if isinstance(asked.data, Mapping) else [asked.data]
+    return any(_is_missing(str(part)) for part in parts)
+
+
+def _is_missing(data: str) -> bool:
+    made = FORMATS.make(parse_data(data), f"data set {data!r}")
     if getattr(made, "download", False):
         return False
     paths = [path for name in made.paths if isinstance(path := getattr(made, name), str) and not set("{*") & set(path)]
