@@ -40,6 +40,7 @@ def main() -> None:
         with Image.open(path) as image:
             pixels = by_night(np.asarray(image.convert("RGB")), path.name)
         Image.fromarray(pixels).save(out / "JPEGImages" / path.name, quality=92)
+    print(f"{out}: {len(list((out / 'JPEGImages').iterdir())):,} images by night")
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def _pack(p: argparse.ArgumentParser) -> None:
     p.add_argument("source", metavar="SOURCE", help="a folder of images by class, or a call such as 'toy()'")
     p.add_argument("store", metavar="STORE", help="the folder to make")
     p.add_argument("--format", help="the source's format where the path alone does not tell (see: seedbed list formats)")
-    p.add_argument("--size-px", type=int, default=64, metavar="N", help="side of the square images (default: %(default)s)")
+    p.add_argument("--size-px", type=int, metavar="N", help="side of the square images (default: 64)")
     p.add_argument("--fit", default="crop", help="of images that are no squares: crop (default), squash or pad")
     p.add_argument("--hierarchy", metavar="H", help="wordnet, or a file of child and parent, instead of the source's own")
     p.add_argument("--encoded", action="store_true", help="keep the files' own bytes, and decode them when they are needed")

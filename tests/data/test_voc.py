@@ -15,6 +15,7 @@ from seedbed.data.formats import open_source, parse_data
 from seedbed.data.pack import pack
 from seedbed.data.source import TEST, TRAIN, VAL, Source
 from seedbed.data.voc import ACTIONS, VocFolder, edges, persons_of, pixels
+from seedbed.tasks.catalogue.detection import Detection
 
 
 def boxes_of(source: Source, name: str) -> list[tuple[str, list[float], bool]]:
@@ -380,3 +381,56 @@ def test_numbers_of_persons_have_one_spelling(tmp_path: Path) -> None:
     ((image, number), marks), *others = persons_of(VocFolder.at(root), "train").items()
     assert (image, number, others) == ("p1", 2, [])
     assert dict(zip(ACTIONS, marks.tolist(), strict=True))["running"] == 1
+
+
+def test_annotations_without_an_image_and_in_capitals_are_seen(tree: Path) -> None:
+    (tree / "JPEGImages" / "more.png").write_bytes((tree / "JPEGImages" / "a.png").read_bytes())
+    (tree / "Annotations" / "gone.xml").write_text("<annotation></annotation>")
+    assert open_source(str(tree)).notes == (
+        f"1 image of {tree} in no image set left out",
+        f"1 annotation of {tree} without an image left out",
+    )
+    (tree / "JPEGImages" / "more.png").unlink()
+    _move_beside(tree)
+    (tree / "a.xml").rename(tree / "a.XML")
+    source = open_source(str(tree))
+    assert source.num_images == 4
+    assert source.notes == (f"1 annotation of {tree} without an image left out",)
+
+
+def test_folders_in_small_letters_are_annotations_too(tree: Path) -> None:
+    for path in (tree / "ImageSets/Main").iterdir():
+        path.unlink()
+    (tree / "ImageSets/Main").rmdir()
+    (tree / "ImageSets").rmdir()
+    (tree / "JPEGImages").rename(tree / "images")
+    (tree / "Annotations").rename(tree / "annotations")
+    assert open_source(str(tree)).ids.tolist() == ["images/a.png", "images/b.png", "images/d.png", "images/ümläut 7.jpg"]
+
+
+def test_what_is_doubtful_in_annotations_is_told(tree: Path, tmp_path: Path) -> None:
+    write_image(tree, "a", [object_xml("cat", (9, 9, 9999, 20)), object_xml("Dog", (1, 1, 5, 5))])
+    store = pack(open_source(str(tree)), tmp_path / "v.store").store
+    assert store.doubts == [
+        "classes 'Dog' and 'dog' differ in capitals alone",
+        "1 box outside of the image, the first with xmin 9, ymin 9, xmax 9999, ymax 20 in JPEGImages/a.png, which is 64 x 48 px",
+    ]
+    with pytest.raises(BadDataError, match="xmax 9999") as caught:
+        Detection().load(store, 0)
+    assert caught.value.hint.startswith("Correct them.")
+
+
+@pytest.mark.parametrize(("name", "form"), [("1.txt", "YOLO's"), ("_annotations.coco.json", "COCO's")])
+def test_boxes_in_other_forms_say_what_to_do(tmp_path: Path, name: str, form: str) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "1.jpg")
+    (tmp_path / name).write_text("0 0.5 0.5 0.1 0.1")
+    hint = refused(str(tmp_path)).hint
+    assert form in hint
+    assert "PASCAL VOC" in hint
+
+
+def test_splits_go_by_any_of_their_names(tree: Path) -> None:
+    scenes_tree(tree / "export" / "valid", 2, 0, 0)
+    _move_beside(tree / "export" / "valid")
+    folder = VocFolder.at(tree / "export")
+    assert folder.images("valid") == folder.images("val") == folder.images("validation") == ["valid/scene_000", "valid/scene_001"]

@@ -181,3 +181,13 @@ def test_such_images_are_no_source_to_pretrain_on(tmp_path: Path) -> None:
     for task in ("classification", "detection"):
         with pytest.raises(UsageError, match="one label an image is needed"):
             sb.pretrain(scenes_store(task), backbone="small(width=2)", images_seen=16)
+
+
+def test_classes_that_every_image_has_are_told(tmp_path: Path) -> None:
+    root = tmp_path / "VOC"
+    for i, name in enumerate("abcdefgh"):
+        write_image(root, name, [object_xml("cell", (1, 1, 9, 9)), *([object_xml("rare", (20, 1, 29, 9))] * (i % 2))])
+    write_sets(root, {"train": list("abcdef"), "test": list("gh")})
+    call = f"voc({str(root)!r}, task='classification')"
+    measured = sb.transfer(trained().backbone, call, "probe(c=[1.0])", workspace=tmp_path / "ws")
+    assert measured.facts["not_told_apart"] == ["cell"]

@@ -93,7 +93,7 @@ def test_a_set_with_queries_of_its_own_names_what_it_was_fitted_on(tmp_path: Pat
     assert plain.primary == "map_holidays"
     assert plain.num_test == 6
     fitted = sb.transfer(net, str(root), "retrieve(dim=8)", learn_on="digits()", workspace=tmp_path / "ws", out=tmp_path / "out")
-    assert fitted.facts["fitted_on"] == "1,797 training images"
+    assert fitted.facts["fitted_on"] == "1,797 images"
     assert fitted.facts["num_gallery"] == 18  # what was learnt on is not searched
     again = sb.transfer(net, f"holidays({str(root)!r}, learn_on='digits()')", "retrieve(dim=8)", workspace=tmp_path / "ws")
     assert again.metrics == fitted.metrics
@@ -125,13 +125,6 @@ def test_settings_out_of_range_are_refused(settings: str) -> None:
         METHODS.make(f"retrieve({settings})")
 
 
-def test_where_there_is_nothing_to_keep_it_is_said_before_anything_is_done(tmp_path: Path, make_tree) -> None:
-    photos = make_tree({"cats": 10, "dogs": 10})
-    with pytest.raises(UsageError, match="nothing to keep"):
-        sb.transfer(trained().backbone, str(photos), "retrieve(whiten=False)", out=tmp_path / "out", workspace=tmp_path / "ws")
-    assert not (tmp_path / "out").exists()
-
-
 def test_any_images_do_for_a_whitening(tmp_path: Path) -> None:
     """A folder without folders of classes; labels are not looked at."""
     from PIL import Image
@@ -144,12 +137,12 @@ def test_any_images_do_for_a_whitening(tmp_path: Path) -> None:
     measured = sb.transfer(
         trained().backbone, str(root), "retrieve(dim=8)", learn_on=str(others), workspace=tmp_path / "ws", out=tmp_path / "out"
     )
-    assert measured.facts["fitted_on"] == "30 training images"
+    assert measured.facts["fitted_on"] == "30 images"
     assert measured.facts["num_gallery"] == 18
     noisy = sb.transfer(trained().backbone, str(root), "retrieve(dim=16)", learn_on=str(others), workspace=tmp_path / "ws")
-    assert "noisy: name 48" in str(noisy.facts["fitted_on"])
+    assert "noisy: 48 would do" in str(noisy.facts["fitted_on"])
     many = sb.transfer(trained().backbone, str(root), "retrieve()", learn_on=str(others), workspace=tmp_path / "ws")
-    assert f"name {3 * trained().backbone.layer().dim}," in str(many.facts["fitted_on"])
+    assert f"noisy: {3 * trained().backbone.layer().dim} would do" in str(many.facts["fitted_on"])
 
 
 def test_the_images_that_are_searched_are_not_fitted_on(tmp_path: Path) -> None:
@@ -234,3 +227,16 @@ def test_a_search_for_fewer_than_four_is_scored_on_ukbench_too(tmp_path: Path) -
 def test_what_an_approximate_search_means_is_in_its_key() -> None:
     assert Retrieve(search="faiss").identity() != {**Retrieve().identity(), "search": "faiss", "depth": 10_000}  # pyright: ignore
     assert "depth" not in Retrieve(depth=5).identity()  # pyright: ignore
+
+
+def test_a_ranking_among_classes_is_kept_by_paths(tmp_path: Path, make_tree) -> None:
+    photos = make_tree({"cats": 20, "dogs": 20})
+    measured = sb.transfer(
+        trained().backbone, str(photos), "retrieve(whiten=False)", workspace=tmp_path / "ws", out=tmp_path / "out"
+    )
+    lines = [line.split() for line in (tmp_path / "out" / "results" / "ranking.dat").read_text().splitlines()]
+    assert len(lines) == measured.num_test
+    for q, (query, *rest) in enumerate(lines):
+        found = [name for name in rest[1::2] if name != query]
+        hits = [name.split("/")[0] == query.split("/")[0] for name in found]
+        assert measured.predictions["unit.recall_at_1"][q] == 100 * hits[0]

@@ -394,3 +394,33 @@ def test_results_of_detection_may_be_called_detections(voc: Path, tmp_path: Path
     assert sb.score("voc-detection", truth=voc, image_set="test", detections=out, results=None).value == pytest.approx(50)
     with pytest.raises(UsageError, match="two names of one argument"):
         sb.score("voc-detection", truth=voc, image_set="test", detections=out, results=out)
+
+
+@pytest.mark.parametrize(
+    "rest", ["0 100001.jpg 100002.jpg", "100001.jpg 0.9 100002.jpg 0.8", "-1 100001.jpg", "# 100001.jpg", "100001.jpg cat.jpg"]
+)
+def test_typing_errors_in_a_ranking_are_named_with_their_line(tmp_path: Path, rest: str) -> None:
+    (tmp_path / "r.dat").write_text(f"100100.jpg 100101.jpg\n100000.jpg {rest}\n")
+    with pytest.raises(BadDataError, match=r"r\.dat, line 2: .* is no image of Holidays") as caught:
+        scoring.holidays(tmp_path / "r.dat")
+    assert "'query 0 first 1 second ...'" in caught.value.hint
+
+
+def test_commas_part_names_and_an_image_that_stands_again_is_told(tmp_path: Path) -> None:
+    (tmp_path / "r.dat").write_text("100000.jpg,100001.jpg,100001.jpg, 100002.jpg\n")
+    score = scoring.holidays(tmp_path / "r.dat")
+    assert score.value == 100
+    assert "1 images stand in a ranking again: the first place counts" in score.notes
+
+
+def test_files_may_be_given_in_their_order(tmp_path: Path, voc: Path) -> None:
+    import seedbed as sb
+
+    (tmp_path / "r.dat").write_text("100000.jpg 100001.jpg\n")
+    assert sb.score("holidays", tmp_path / "r.dat").value == 100
+    out = results(tmp_path / "out", cat="", dog="000002 0.5 5 5 24 14\n")
+    assert sb.score("voc-detection", voc, "test", out).value == pytest.approx(50)
+    with pytest.raises(UsageError, match="was given ranking twice"):
+        sb.score("holidays", tmp_path / "r.dat", ranking=tmp_path / "r.dat")
+    with pytest.raises(UsageError, match="was given 3 files"):
+        sb.score("holidays", "a", "b", "c")

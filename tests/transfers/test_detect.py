@@ -419,3 +419,11 @@ def test_what_the_network_cannot_carry_is_refused_before_training() -> None:
     ):
         with pytest.raises(UsageError, match=message):
             replace(QUICK, **settings).check(alexnet)
+
+
+def test_a_grid_of_rates_is_told_as_one_training(task: DetectionTask) -> None:
+    told: list[tuple[int, int]] = []
+    method = replace(QUICK, learning_rates=(0.01, 0.02))
+    trainer(task, method, on_progress=lambda p: told.append((p.images_done, p.images_total))).tune()
+    assert {total for _, total in told} == {16}
+    assert [done for done, _ in told] == [8, 16]

@@ -132,8 +132,6 @@ def transfer(
     check_task(made, method, call)
     target = TASKS.make(call).load(store, seed)
     made.check_target(target)
-    if folder is not None:
-        _must_leave_something(target, method)
     unfinished = _unfinished(net, target, made, seed, workspace)
     with flushed_denormals():
         measured = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress, unfinished=unfinished))
@@ -155,16 +153,6 @@ def _unfinished(net: Backbone, target: Target, method: Method, seed: int, worksp
     network = [module_fingerprint(net.module), str(net.module), net.architecture, asdict(net.preprocessing), net.device]
     asked = [target.fingerprint, method.identity(), method.revision, seed]
     return workspace_at(workspace).unfinished_of(fingerprint(["transfer", network, asked, versions()]))
-
-
-def _must_leave_something(target: Target, method: str) -> None:
-    from seedbed.tasks.official import keeps_something
-
-    if not keeps_something(target):
-        raise UsageError(
-            f"{method} trains nothing, and a ranking among images of the same class has no official form: there is nothing to keep",
-            "Leave out away (--out): the numbers are printed.",
-        )
 
 
 def _keep(measured: Measurement, target: Target, method: str, seed: int, folder: Path) -> None:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 METRICS = ("voc-detection", "voc-classification", "voc-action", "holidays", "oxford", "ukbench", "top-k")
 
 
-def score(metric: str, **files: str | os.PathLike[str] | int | None) -> Score:
+def score(metric: str, *given: str | os.PathLike[str], **files: str | os.PathLike[str] | int | None) -> Score:
     """What result files are worth.
 
     Args:
-        metric: and the files that it takes:
+        metric: and the files that it takes, by name or in this order:
             "voc-detection", "voc-classification", "voc-action": truth (a folder of VOC), image_set, results (a folder of PASCAL
             result files `*_<class>.txt`; also called detections or scores), ap ("voc07" or "voc10"); "holidays": ranking, images
             (all images, a list or a folder); "oxford": truth, ranking; "ukbench": ranking; "top-k": labels, scores (text or .npy),
@@ -47,6 +47,11 @@ def score(metric: str, **files: str | os.PathLike[str] | int | None) -> Score:
 
     if metric not in METRICS:
         raise unknown("metric", metric, METRICS)
+    order = list(inspect.signature(getattr(scoring, metric.replace("-", "_"))).parameters)
+    if len(given) > len(order) or (again := [name for name in order[: len(given)] if name in files]):
+        what = f"{again[0]} twice" if len(given) <= len(order) else f"{len(given)} files"
+        raise UsageError(f"score({metric!r}) was given {what}", f"It takes: {', '.join(order)}.")
+    files = {**dict(zip(order, given, strict=False)), **files}
     if metric.startswith("voc"):  # what the option is called too
         said = [name for name in ("results", "detections", "scores") if files.get(name) is not None]
         if len(said) > 1:

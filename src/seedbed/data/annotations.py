@@ -67,6 +67,11 @@ class Boxes(Annotations):
         thinned = {f.name: getattr(self, f.name)[here] for f in fields(self)}
         return Boxes(**{**thinned, "rows": _places(kept, num_images)[self.rows[here]]})
 
+    def outside(self, sizes: np.ndarray) -> np.ndarray:
+        """Positions of the boxes whose middle lies outside of their image; sizes int [b, 2]: width and height of each one's image, px."""
+        middles = (self.corners[:, :2] + self.corners[:, 2:]) / 2
+        return np.flatnonzero((middles < 0).any(1) | (middles > sizes).any(1))
+
     def of_image(self, row: int) -> np.ndarray:
         """Positions of the boxes of an image."""
         start, end = np.searchsorted(self.rows, (row, row + 1))

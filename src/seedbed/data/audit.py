@@ -38,6 +38,7 @@ class Audit:
     shared_classes: dict[str, list[str]] = field(default_factory=dict)  # class of the other data set -> classes here under it
     near_by_codes: list[dict[str, Any]] = field(default_factory=list)  # id, id in the other data set, similarity of their codes
     codes_threshold: float | None = None
+    notes: list[str] = field(default_factory=list)  # images that were left out, doubtful classes and boxes
     codes_lookalikes: float | None = None  # share of the images as near, by codes, to another image of their own data set
 
     def to_dict(self) -> dict[str, Any]:
@@ -46,6 +47,7 @@ class Audit:
             "num_images": self.num_images,
             "num_classes": len(self.class_sizes),
             "unreadable": self.unreadable,
+            "notes": self.notes,
             "tiny_classes": self.tiny_classes,
             "duplicate_groups": self.duplicate_groups,
             "shared_with": self.shared_with,
@@ -75,6 +77,7 @@ def audit_store(store: Store, against: Store | None = None, on_progress: duplica
         num_images=store.num_images,
         class_sizes={c: int(n) for c, n in zip(classes, sizes, strict=True)},
         unreadable=_unreadable(store),
+        notes=store.doubts,
         tiny_classes=[c for c, n in zip(classes, sizes, strict=True) if n < TINY],
         duplicate_groups=[name(g) for g in groups],
         across_splits=[name(g) for g in groups if len(set(splits[g].tolist())) > 1],

@@ -127,7 +127,9 @@ def _annotations(sources: Mapping[str, Source], place: Sequence[int], firsts: np
         return None
     for name, one in found.items():
         if not isinstance(one, Boxes):
-            has = f"{one.kind}" if one else "one label an image"
+            has = (
+                {"marks": "several labels an image", "relevance": "queries and answers"}[one.kind] if one else "one label an image"
+            )
             raise UsageError(
                 f"{name} has {has}, and data sets are joined that have one label an image all, or boxes all",
                 "Name two of one kind.",

@@ -155,14 +155,33 @@ class Store:
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader of results must know of the data: images left out, and splits that were derived."""
+        """What a reader of results must know of the data: images left out, what is doubtful, and splits that were derived."""
         num = self.card["num_unreadable"]
         lost = [f"{num:,} unreadable image{'s' if num > 1 else ''} left out, listed in {self.unreadable}"] if num else []
-        return [
-            *lost,
-            *self.card.get("notes", ()),
-            *(f"{name} images are {how}" for name, how in self.card["derived_splits"].items()),
-        ]
+        return [*lost, *self.doubts, *(f"{name} images are {how}" for name, how in self.card["derived_splits"].items())]
+
+    @property
+    def doubts(self) -> list[str]:
+        """What its source said of itself, classes that are one but for their capitals, boxes outside of their images."""
+        first: dict[str, str] = {}
+        alike = [(first[c.lower()], c) for c in self.classes if first.setdefault(c.lower(), c) != c]
+        words = [f"classes {one!r} and {other!r} differ in capitals alone" for one, other in alike]
+        return [*self.card.get("notes", ()), *words, *([self.box_faults] if self.box_faults else [])]
+
+    @cached_property
+    def box_faults(self) -> str:
+        """How many boxes lie outside of their images, and the first as it was written; empty where none does."""
+        found = self.annotations
+        if not isinstance(found, Boxes) or not len(outside := found.outside(self.sizes(found.rows))):
+            return ""
+        first = int(outside[0])
+        row = int(found.rows[first])
+        width, height = self.sizes(np.array([row]))[0]
+        left, top, right, bottom = found.corners[first]
+        return (
+            f"{len(outside):,} box{'' if len(outside) == 1 else 'es'} outside of the image, the first with xmin {left + 1:g}, ymin "
+            f"{top + 1:g}, xmax {right:g}, ymax {bottom:g} in {self.ids[row]}, which is {width} x {height} px"
+        )
 
     def _column(self, name: str) -> Any:
         import pyarrow as pa

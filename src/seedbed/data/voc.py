@@ -7,10 +7,9 @@ the box. Knows nothing of scores or networks.
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -19,11 +18,11 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expanded
+from seedbed.data.beside import IMAGES, Beside, holds_annotations
 from seedbed.data.files import entries, list_images, must_exist
 from seedbed.data.source import SPLIT_NAMES, SPLITS
 
 MAIN, ACTION = "Main", "Action"
-IMAGES = "JPEGImages"
 ACTIONS = (
     "jumping",
     "phoning",
@@ -43,7 +42,6 @@ _GET = (
     "torchvision.datasets.VOCDetection(root, year='2007', download=True) fetches it."
 )
 _OWN = "An image set is a text file such as ImageSets/Main/train.txt: one image a line, without its suffix."
-_SPLIT_FOLDERS = frozenset(SPLIT_NAMES)  # of Roboflow's exports
 _FIRST_PIXEL = np.array([1.0, 1.0, 0.0, 0.0])
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -66,42 +64,11 @@ class Record:
 
 
 @dataclass(frozen=True)
-class _Beside:
-    """Images by the annotations that lie beside them, where no image sets say which there are."""
-
-    sets: Mapping[str, list[str]]  # name -> ids, paths without suffix
-    files: Mapping[str, str]  # id -> file
-    annotations: Mapping[str, str]  # id -> file
-
-    @staticmethod
-    def of(root: Path) -> _Beside | None:
-        """None where no image below a folder has an annotation: `a.xml` beside it, or in Annotations/ beside its folder."""
-        sets: dict[str, list[str]] = {}
-        files: dict[str, str] = {}
-        annotations: dict[str, str] = {}
-        for found in list_images(root):
-            one, above = os.path.splitext(found.path)[0], found.path.split("/")[:-1]
-            places = (f"{one}.xml", "/".join((*above[:-1], "Annotations", f"{os.path.basename(one)}.xml")))  # noqa: PTH119
-            place = next((p for p in places if os.path.isfile(root / p)), None)  # noqa: PTH113  thousands of them
-            if place is None:
-                continue
-            one = one.removeprefix(f"{IMAGES}/")  # as lists name images
-            if one in files:
-                raise BadDataError(
-                    f"{root}/{place} is the annotation of two images, {files[one]} and {found.path}", "Take one away."
-                )
-            split = next((SPLIT_NAMES[part.lower()] for part in above if part.lower() in SPLIT_NAMES), 0)
-            sets.setdefault(SPLITS[split], []).append(one)
-            files[one], annotations[one] = found.path, place
-        return _Beside(sets, files, annotations) if files else None
-
-
-@dataclass(frozen=True)
 class VocFolder:
     """One year's folder: Annotations/, ImageSets/, JPEGImages/; or images with annotations beside them."""
 
     root: Path
-    beside: _Beside | None = None
+    beside: Beside | None = None
 
     @staticmethod
     def at(path: str | Path) -> VocFolder:
@@ -114,7 +81,7 @@ class VocFolder:
             return VocFolder(years[0])
         if years:
             raise BadDataError(f"{root} holds {len(years)} years of VOC", f"Name one: {', '.join(map(str, years))}.")
-        if found := _Beside.of(root) if root.is_dir() else None:
+        if found := Beside.of(root) if root.is_dir() else None:
             return VocFolder(root, found)
         raise BadDataError(
             f"{root} is no VOC folder: it needs Annotations/ and ImageSets/, or an .xml file beside each image",
@@ -133,10 +100,7 @@ class VocFolder:
     @staticmethod
     def is_beside(path: Path) -> bool:
         """Whether .xml files lie in a folder, in its Annotations/, or in folders of splits in it: what tools for annotation leave."""
-        if not path.is_dir():
-            return False
-        splits = [entry.path for entry in os.scandir(path) if entry.name.lower() in _SPLIT_FOLDERS and entry.is_dir()]
-        return any(map(_holds_annotations, (path, path / "Annotations", *map(Path, splits))))
+        return path.is_dir() and holds_annotations(path)
 
     def sets(self, folder: str = MAIN) -> list[str]:
         """Names of the image sets that are lists of images alone: train, val, trainval, test."""
@@ -154,8 +118,9 @@ class VocFolder:
     def images(self, name: str, folder: str = MAIN) -> list[str]:
         """Ids of the images of a set, in the order of its file; an image with several objects stands once."""
         path = expanded(name) if is_list(name) else self.root / "ImageSets" / folder / f"{name}.txt"
-        if self.beside is not None and name in self.sets(folder):
-            return self.beside.sets[name]
+        meant = SPLITS[SPLIT_NAMES[name]] if name in SPLIT_NAMES else name  # valid, validation
+        if self.beside is not None and meant in self.sets(folder):
+            return self.beside.sets[meant]
         if not path.is_file():
             there = ", ".join(self.sets(folder)) or "none"
             raise BadDataError(f"there is no image set {path}", f"There are: {there}. {self.advice}")
@@ -190,6 +155,21 @@ class VocFolder:
         below = "" if self.beside is not None else IMAGES
         return len({found.path for found in list_images(self.root, below)} - set(listed)) if (self.root / below).is_dir() else 0
 
+    def num_alone(self) -> int:
+        """Annotations whose image is not there."""
+        if self.beside is not None:
+            return self.beside.alone
+        images = (
+            {os.path.splitext(found.path)[0] for found in list_images(self.root, IMAGES)}
+            if (self.root / IMAGES).is_dir()
+            else set()
+        )
+        return sum(
+            f"{IMAGES}/{entry.name[:-4]}" not in images
+            for entry in entries(self.root / "Annotations")
+            if entry.name.endswith(".xml")
+        )
+
     def annotation(self, image: str) -> Path:
         return self.root / (f"Annotations/{image}.xml" if self.beside is None else self.beside.annotations[image])
 
@@ -214,25 +194,6 @@ class VocFolder:
             if os.path.isfile(self.root / IMAGES / f"{image}{suffix}"):  # noqa: PTH113  thousands of them
                 return f"{IMAGES}/{image}{suffix}"
         raise BadDataError(f"{image} is in an image set, and there is no JPEGImages/{image}.jpg in {self.root}", self.advice)
-
-
-_LOOKED_AT = 20  # .xml files of a folder, to see whether they are annotations
-
-
-def _holds_annotations(folder: Path) -> bool:
-    """Whether some .xml file in a folder begins as annotations do."""
-    if not folder.is_dir():
-        return False
-    found = (entry.path for entry in entries(folder) if entry.name.endswith(".xml") and entry.is_file())
-    return any(_is_annotation(Path(path)) for path in itertools.islice(found, _LOOKED_AT))
-
-
-def _is_annotation(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return b"<annotation" in file.read(1000)
-    except OSError:
-        return False
 
 
 def edges(boxes: np.ndarray) -> np.ndarray:

@@ -55,6 +55,9 @@ class MultiLabelTask(Target):
         """The measurement of class scores float [t, K] on the test rows."""
         marks = self._marks(self.test)
         decisions = Decisions.of_marks(marks, scores)
+        known = self._marks(self.known)
+        alike = [label for k, label in enumerate(self.classes) if not ((known[:, k] > 0).any() and (known[:, k] < 0).any())]
+        facts = {**facts, **({"not_told_apart": alike} if alike else {})}
         return Measurement(
             metrics=mean_average_precisions(decisions, self.primary),
             primary=self.primary,

@@ -26,20 +26,15 @@ _PERSON = re.compile(r"(.+)#(\d+)")  # an image's id ends with its suffix, a per
 _IMAGE_SET = Path("images", "test.txt")  # of the test images, for scorers that ask for one
 
 
-def keeps_something(task: Target) -> bool:
-    """Whether a measurement leaves a model or files of results: of retrieval among labelled images it leaves neither."""
-    return not (isinstance(task, RetrievalTask) and task.protocol == "classes")
-
-
 def write_results(task: Target, measured: Measurement, folder: Path) -> None:
-    """Write the files into a new folder; nothing for a task that has no official form."""
+    """Write the files into a new folder; none of images with one label each."""
     if isinstance(task, DetectionTask):
         folder.mkdir(parents=True)
         _detections(task, measured, folder)
     elif isinstance(task, MultiLabelTask):
         folder.mkdir(parents=True)
         _marks(task, measured, folder)
-    elif isinstance(task, RetrievalTask) and keeps_something(task):
+    elif isinstance(task, RetrievalTask):
         folder.mkdir(parents=True)
         _ranking(task, measured, folder)
 
@@ -66,9 +61,10 @@ def _marks(task: MultiLabelTask, measured: Measurement, folder: Path) -> None:
 
 
 def _ranking(task: RetrievalTask, measured: Measurement, folder: Path) -> None:
-    """Lists of Oxford name images without folder and suffix, other sets by their file. A ranking that was not kept whole says so."""
-    plain = [Path(str(one)) for one in task.store.ids]
-    names = [one.stem if task.protocol == "oxford" else one.name for one in plain]
+    """Lists of Oxford name images without folder and suffix, other sets by their file, images of classes by their path. A ranking that was
+    not kept whole says so."""
+    ids = [str(one) for one in task.store.ids]
+    names = ids if task.protocol == "classes" else [Path(i).stem if task.protocol == "oxford" else Path(i).name for i in ids]
     ranked = measured.predictions["ranked"]
 
     def rankings() -> Iterator[Ranking]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +123,7 @@ class Ranking:
     found: tuple[str, ...]
     places: tuple[int, ...] | None = None  # of what was found, from 0, where some are left out
     from_one: bool = False  # whether places are left out that were written from 1
+    where: str = field(default="", compare=False)  # file and line
 
 
 def read_rankings(path: str | Path, name_of: Callable[[str], str] = str, least: int | None = None) -> list[Ranking]:
@@ -138,14 +139,19 @@ def read_rankings(path: str | Path, name_of: Callable[[str], str] = str, least: 
         files = sorted(p for p in root.iterdir() if p.suffix in (".txt", ".dat") and p.is_file())
         if not files:
             raise BadDataError(f"{path} holds no ranking", "Expected a file <query>.txt for each query, an image a line.")
-        return [Ranking(query=p.stem, found=tuple(name_of(_named(t)) for _, one in _lines(p) for t in one.split())) for p in files]
+        return [
+            Ranking(
+                query=name_of(p.stem), found=tuple(name_of(_named(t)) for _, one in _lines(p) for t in _parts(one)), where=str(p)
+            )
+            for p in files
+        ]
     if not root.is_file():
         raise BadDataError(
             f"there is no ranking {path}", "Name a file with a line for each query, or a folder with a file for each."
         )
     found = []
     for number, line in _lines(root):
-        query, *rest = line.replace("\t", " ").split()
+        query, *rest = _parts(line)
         places = _places(rest, least, f"{path}, line {number}")
         if places is not None:
             rest = rest[1::2]
@@ -154,7 +160,7 @@ def read_rankings(path: str | Path, name_of: Callable[[str], str] = str, least: 
                 f"{path}, line {number}: the query {query!r} has no ranking", "Write what was found behind it, the best first."
             )
         names = tuple(name_of(_named(text)) for text in rest)
-        found.append(Ranking(query=name_of(_named(query.rstrip(":"))), found=names, places=places))
+        found.append(Ranking(query=name_of(_named(query.rstrip(":"))), found=names, places=places, where=f"{path}, line {number}"))
     if not found:
         raise BadDataError(f"{path} is empty", "Expected a line for each query.")
     queries = [one.query for one in found]
@@ -193,7 +199,7 @@ def _from_zero(rankings: list[Ranking]) -> list[Ranking]:
         is_whole = places == tuple(range(len(places)))
         found = tuple(one.found[i] for i in order)
         given = None if is_whole else places
-        ordered.append(Ranking(query=one.query, found=found, places=given, from_one=bool(start and not is_whole)))
+        ordered.append(replace(one, found=found, places=given, from_one=bool(start and not is_whole)))
     return ordered
 
 
@@ -201,20 +207,29 @@ def write_rankings(path: Path, rankings: Iterable[Ranking]) -> None:
     """In Holidays' own format: `query 0 first 1 second ...`; a blank in a name is written as %20."""
     with path.open("w", encoding="utf-8") as file:
         for one in rankings:
-            written = [name.replace("%", "%25").replace(" ", "%20") for name in (one.query, *one.found)]
+            written = [name.replace("%", "%25").replace(" ", "%20").replace(",", "%2C") for name in (one.query, *one.found)]
             file.write(" ".join([written[0], *(f"{i} {name}" for i, name in enumerate(written[1:]))]) + "\n")
 
 
 def _named(text: str) -> str:
     """The name of an image as it is, blanks and all."""
-    return text.replace("%20", " ").replace("%25", "%")
+    return text.replace("%20", " ").replace("%2C", ",").replace("%25", "%")
 
 
-def image_number(text: str, what: str) -> int:
-    """The number in the name of an image: 100001.jpg, ukbench00004; raises BadDataError where there is none."""
+def _parts(line: str) -> list[str]:
+    """What stands between blanks or commas."""
+    return line.replace(",", " ").split()
+
+
+def image_number(text: str, what: str, where: str, least: int = 0) -> int:
+    """The number in the name of an image: 100001.jpg, ukbench00004; raises BadDataError where there is none of `least` or more."""
     digits = re.findall(r"\d+", Path(text).stem)
-    if not digits:
-        raise BadDataError(f"{text!r} in the ranking is no image of {what}", f"Images of {what} are named by a number.")
+    if not digits or int(digits[-1]) < least:
+        raise BadDataError(
+            f"{where}: {text!r} is no image of {what}",
+            f"Images of {what} are named by a number{f' from {least} on' if least else ''}. A line is 'query first second ...', or with "
+            "places from 0 before each, 'query 0 first 1 second ...'.",
+        )
     return int(digits[-1])
 
 

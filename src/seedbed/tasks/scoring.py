@@ -93,14 +93,18 @@ def voc_action(truth: str | Path, image_set: str, results: str | Path, ap: str =
 
 def holidays(ranking: str | Path, images: str | Path | None = None) -> Score:
     """Holidays' mean average precision of rankings; `images`: a list or a folder of all images, else those that the rankings name."""
-    given = {image_number(one.query, "Holidays"): one for one in read_rankings(ranking, least=_HOLIDAYS)}
-    found = {query: [image_number(f, "Holidays") for f in one.found] for query, one in given.items()}
+
+    def number(text: str, where: str) -> int:
+        return image_number(text, "Holidays", where, _HOLIDAYS)
+
+    given = {number(one.query, one.where): one for one in read_rankings(ranking, least=_HOLIDAYS)}
+    found = {query: [number(f, one.where) for f in one.found] for query, one in given.items()}
     named = set(found) | {n for names in found.values() for n in names}
     everything = named
     read = ["places were read as counted from 1, as no 0 stands among them"] if any(one.from_one for one in given.values()) else []
     notes = ["what is right was counted among the images that the rankings name: --images says what there is"]
     if images is not None:
-        everything, notes = {image_number(name, "Holidays") for name in _names(images)}, []
+        everything, notes = {number(name, str(images)) for name in _names(images)}, []
         if strange := sorted(named - everything):
             notes.append(
                 f"{len(strange):,} images of the rankings are not among {images}, {strange[0]} the first: they count as wrong"
@@ -120,7 +124,9 @@ def holidays(ranking: str | Path, images: str | Path | None = None) -> Score:
         raise BadDataError(
             f"{ranking} has no query of Holidays with another image of its group", "Queries are numbers that end in 00."
         )
-    return _of_queries("map_holidays", each, (*notes, *read, *missed.notes))
+    twice = sum(len(names) - len(set(names)) for names in found.values())
+    again = [f"{twice:,} images stand in a ranking again: the first place counts"] if twice else []
+    return _of_queries("map_holidays", each, (*notes, *read, *again, *missed.notes))
 
 
 @dataclass
@@ -172,13 +178,13 @@ def ukbench(ranking: str | Path) -> Score:
     given: Sequence[Ranking] = read_rankings(ranking)
     each = {}
     for one in given:
-        query = image_number(one.query, "UKBench")
+        query = image_number(one.query, "UKBench", one.where)
         if len(one.found) < GROUP or (one.places is not None and one.places[:GROUP] != tuple(range(GROUP))):
             raise BadDataError(
-                f"{ranking}: of the query {one.query} the first {GROUP} are not all there",
+                f"{one.where}: of the query {one.query} the first {GROUP} are not all there",
                 "Write four or more, the query itself among them.",
             )
-        first = [image_number(name, "UKBench") for name in one.found[:GROUP]]
+        first = [image_number(name, "UKBench", one.where) for name in one.found[:GROUP]]
         each[str(query)] = float(sum(n // GROUP == query // GROUP for n in dict.fromkeys(first)))
     notes = () if len(each) == 10_200 else (f"{len(each):,} queries; all of UKBench are 10,200",)
     score = _of_queries("ns_score", each, notes)

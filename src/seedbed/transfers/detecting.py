@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from seedbed.transfers.reversal import InTurn, Reversed, drawn, ramp
 
 _PREFIX = "maps.network."  # of the backbone's parameters in a detector
 _HIDDEN = 64
+_REPORTED_EVERY = 5  # steps
 _AT_ONCE = 4  # images in a forward pass that trains nothing
 
 
@@ -81,6 +82,7 @@ class DetectorTrainer:
     on_progress: Callable[[Progress], None] | None = None
     unfinished: Callable[[str], Path | None] | None = None
     resumed_at: dict[str, list[int]] = field(default_factory=dict)  # learning rate -> steps at which its training went on
+    num_done: int = 0  # trainings of the grid
     _scenes: dict[bytes, Scenes] = field(default_factory=dict)
 
     def scenes(self, rows: np.ndarray) -> Scenes:
@@ -111,8 +113,8 @@ class DetectorTrainer:
             batches,
             loss,
             settings.schedule(rate),
-            on_progress=self.on_progress,
-            report_every=20,
+            on_progress=self._told,
+            report_every=_REPORTED_EVERY,
             checkpoint=checkpoint,
             resting=resting,
             plain=True,
@@ -120,6 +122,13 @@ class DetectorTrainer:
         if fitted.resumed_at:
             self.resumed_at[f"{rate:g}"] = list(fitted.resumed_at)
         return DetectorModel(backbone=backbone, detector=detector, anatomy=self.anatomy, classes=task.classes)
+
+    def _told(self, progress: Progress) -> None:
+        """One training after another, as one."""
+        if self.on_progress is not None:
+            rates, total = len(self.settings.learning_rates), progress.images_total
+            done = self.num_done * total + progress.images_done
+            self.on_progress(replace(progress, images_done=done, images_total=rates * total))
 
     def find(self, model: DetectorModel, rows: np.ndarray) -> Detections:
         """What a detector finds in rows of the task, in px of the images as found."""
@@ -137,7 +146,7 @@ class DetectorTrainer:
         best: tuple[float, float, DetectorModel] | None = None
         tried: dict[str, float | None] = {}
         validation = np.sort(task.validation)
-        for rate in rates:
+        for self.num_done, rate in enumerate(rates):
             try:
                 model = self.train(np.sort(task.train), rate)
                 value = task.value(validation, self.find(model, validation))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,10 +91,11 @@ def pack_into(
     try:
         return pack(source, store_folder(source, size_px, workspace), size_px=size_px, progress=progress, **allowed).store
     except UnreadableError as error:
+        size = "" if isinstance(source.annotations, Boxes) else f" --size-px {size_px}"
         raise BadDataError(
             error.message,
             f"All are listed in {error.listed}. Repair or remove them; or allow them, and name the store instead of the images: "
-            f"seedbed pack {source.name} STORE --size-px {size_px} --allow-unreadable {error.share:g}.",
+            f"seedbed pack {shlex.quote(source.name)} STORE{size} --allow-unreadable {error.share:g}.",
         ) from None
 
 

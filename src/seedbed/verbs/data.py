@@ -48,7 +48,12 @@ def pack(options: Namespace) -> Result:
     say(options, "splits: " + ", ".join(f"{k} {v:,}" for k, v in card["splits"].items()) + derived(card))
     if packed.num_unreadable:
         say(options, f"{packed.num_unreadable} unreadable images were left out; they are listed in {packed.unreadable}")
-    say(options, *card.get("notes", ()))
+    doubts = packed.store.doubts
+    if packed.store.annotated == "boxes" and (options.size_px is not None or options.fit != "crop"):
+        doubts.append(
+            "images with boxes are kept whole: --size-px and --fit have no effect, detect(short_px=...) says how large they are seen"
+        )
+    say(options, *doubts)
     return {
         "store": str(options.store),
         "num_images": card["num_images"],
@@ -60,7 +65,7 @@ def pack(options: Namespace) -> Result:
         "encoded": packed.store.is_encoded,
         "num_unreadable": packed.num_unreadable,
         "unreadable": str(packed.unreadable) if packed.unreadable else None,
-        "notes": list(card.get("notes", ())),
+        "notes": doubts,
         "images_per_s": packed.images_per_s,
     }, 0
 
@@ -149,6 +154,7 @@ def audit(options: Namespace) -> Result:
     say(options, f"{options.data}: {found.num_images:,} images, {len(found.class_sizes)} classes")
     say(options, f"class sizes: {document['smallest_class']:,} to {document['largest_class']:,}")
     _show_found(options, "unreadable", [f"{row['id']}: {row['reason']}" for row in found.unreadable])
+    say(options, *found.notes)
     _show_found(options, "tiny classes", [f"{c}: {found.class_sizes[c]} images" for c in found.tiny_classes])
     _show_found(options, "groups of near duplicates", [", ".join(group) for group in found.duplicate_groups])
     _show_found(options, "of them across splits", [", ".join(group) for group in found.across_splits])
@@ -312,7 +318,8 @@ def _inspect_annotated(options: Namespace, store: Store, kind: str) -> dict[str,
         show_rows(options, f"{options.path}: {len(train):,} training images with {what}, {len(rows)} classes", rows[:20])
     if len(rows) > 20:
         say(options, f"... and {len(rows) - 20} more classes")
-    show_facts(options, facts)
+    show_facts(options, {f"{name} (of all splits)" if "boxes" in name else name: value for name, value in facts.items()})
+    say(options, *store.doubts)
     splits: dict[str, int] = store.card["splits"]
     say(options, "splits: " + ", ".join(f"{k} {v:,}" for k, v in splits.items()) + derived(store.card))
     return {
@@ -325,6 +332,7 @@ def _inspect_annotated(options: Namespace, store: Store, kind: str) -> dict[str,
         "classes": rows,
         "entropy_bits": entropy_bits(sizes) if sizes.sum() else 0.0,
         "ids_sha256": ids_sha256(store.ids[train]),
+        "notes": store.doubts,
         **facts,
     }
 

@@ -14,7 +14,6 @@ _SHOWN = 20  # predictions on the terminal
 
 
 def transfer(options: Namespace) -> Result:
-    import sys
     import time
 
     from seedbed import api
@@ -22,11 +21,8 @@ def transfer(options: Namespace) -> Result:
     from seedbed.metrics import HIGHER_IS_BETTER, UNITS
     from seedbed.metrics.accuracy import share_interval
     from seedbed.models.opening import fingerprint_of
-    from seedbed.transfers.methods import METHODS
 
     started = time.monotonic()
-    if num := METHODS.make(options.method).num_images_trained():
-        print(f"{options.method} shows the network {num:,} images in training", file=sys.stderr, flush=True)
     net = api.open_for(options.backbone, options.device, options.task, options.seed)
     with Bar("transfer") as bar:
         measured = api.transfer(
@@ -94,13 +90,22 @@ def _show_outcome(options: Namespace, document: dict[str, Any], of: str) -> None
         f"{document['metric']}: {document['value']:.2f} {_SIGNS[document['unit']]}{within} on {document['num_test']:,} {of}",
     )
     others = {name: value for name, value in document["metrics"].items() if name != document["metric"]}
-    facts = {key: document[key] for key in ("backbone", "weights", "method", "target", "seed", "seconds")} | others
+    given = {name: getattr(options, name) for name in ("labelled", "learn_on")}
+    facts = {key: document[key] for key in ("backbone", "weights", "method", "target", "seed", "seconds")} | given | others
     chosen = dict(document["facts"])
     chosen_by = next((key for key in chosen if key in {f"validation_{name}" for name in ("top1", document["metric"])}), "")
     tried = chosen.pop(chosen_by, {})
     each, told = chosen.pop("per_class", {}), chosen.pop("data_notes", [])
+    resumed, unlearnt = chosen.pop("resumed_at", {}), chosen.pop("not_told_apart", [])
     show_facts(options, facts | chosen | {key: document[key] for key in ("model", "results")})
     say(options, *(f"of the data: {remark}" for remark in told))
+    for rate, steps in resumed.items():
+        say(
+            options,
+            f"went on where it was cut off, at step {steps[-1]} of the training with learning rate {rate}; seconds are the rest's",
+        )
+    if unlearnt:
+        say(options, f"{', '.join(unlearnt)}: in every image that was learnt from, or in none, so nothing was learnt of them")
     if each:
         show_rows(options, "average precision of each class, %:", [{"class": name, "ap": value} for name, value in each.items()])
     if len(tried) > 1:

@@ -59,11 +59,11 @@ def _cell(value: Any) -> str:
     return " x ".join(map(str, value)) if isinstance(value, list | tuple) else _shown(value)
 
 
-_TOLD_EVERY_S = 30.0
+_FIRST_TOLD_S, _TOLD_EVERY_S = 10.0, 30.0
 
 
 class Bar:
-    """One progress bar on stderr; where that is no terminal, a line every half minute of what takes longer."""
+    """One progress bar on stderr; where that is no terminal, a line after ten seconds and then every half minute."""
 
     def __init__(self, what: str) -> None:
         from rich.console import Console
@@ -72,7 +72,8 @@ class Bar:
         console = Console(file=sys.stderr)
         self._bars = Progress(console=console, transient=True, disable=not console.is_terminal)
         self._row = self._bars.add_task(what, total=None)
-        self._is_shown, self._what, self._told = console.is_terminal, what, time.monotonic()
+        self._is_shown, self._what = console.is_terminal, what
+        self._next_told = time.monotonic() + _FIRST_TOLD_S
 
     def __enter__(self) -> Bar:
         self._bars.start()
@@ -89,10 +90,10 @@ class Bar:
         facts = f"{progress.images_per_s:,.0f} images/s, loss {progress.loss:.2f}"
         facts += "" if progress.accuracy is None else f", accuracy {progress.accuracy:.0f} %"
         self._bars.update(self._row, completed=progress.images_done, total=progress.images_total, description=facts)
-        self._tell(f"{progress.images_done:,} of {progress.images_total:,} images of a training, {facts}")
+        self._tell(f"{progress.images_done:,} of {progress.images_total:,} images of training, {facts}")
 
     def _tell(self, words: str) -> None:
-        if self._is_shown or time.monotonic() - self._told < _TOLD_EVERY_S:
+        if self._is_shown or time.monotonic() < self._next_told:
             return
-        self._told = time.monotonic()
+        self._next_told = time.monotonic() + _TOLD_EVERY_S
         print(f"{self._what}: {words}", file=sys.stderr, flush=True)

@@ -156,6 +156,11 @@ def _unplaced(results: Results, found: Sequence[FamilyTable]) -> list[str]:
     """Measured or planned, but in no table: cells whose place and budget have no outcome of the reference."""
     study = results.study
     shown = {(*t.place, r.arm, study.images_seen_of(r.arm, t.images_seen)) for t in found if t.images_seen for r in t.rows}
-    left = [c for c in results.plan.cells if (c.target, c.method, c.arm, c.images_seen) not in shown]
+    trains = study.arms[study.reference].trains  # else there is nothing on the source to compare with
+    left = [
+        c
+        for c in results.plan.cells
+        if (c.target, c.method, c.arm, c.images_seen) not in shown and (trains or c.method != "pretraining")
+    ]
     words = [f"{numbers.target_words(c.target)}, {c.method}, {c.images_seen:,} images seen" for c in left if c.images_seen]
     return list(dict.fromkeys(words))

@@ -54,7 +54,10 @@ def detections_sheet(task: DetectionTask, found: Mapping[str, np.ndarray], num: 
         sheet.paste(tile, (left, 0))
         left += tile.width + _GAP_PX
     told = ", ".join(str(task.store.ids[task.test[i]]).rpartition("/")[2] for i in chosen)
-    return _sheet(sheet, f"{told}: boxes found with a score of {ABOVE:g} or more; dashed, boxes that were missed")
+    mine = np.isin(found["detections.images"], chosen)
+    best = float(found["detections.scores"][mine].max(initial=0.0))
+    none = "" if best >= ABOVE else f" (there are none: the highest score is {best:.2f})"
+    return _sheet(sheet, f"{told}: boxes found with a score of {ABOVE:g} or more{none}; dashed, boxes that were missed")
 
 
 def _with_boxes(task: DetectionTask, position: int, found: Mapping[str, np.ndarray]) -> Image.Image:

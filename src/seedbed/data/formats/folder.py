@@ -7,6 +7,7 @@ the path of a file's folder is its leaf label, and nested folders give the class
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -64,5 +65,16 @@ def _split_of(found: Found) -> int | None:
 def _without_labels(root: object, loose: list[str], num_images: int) -> BadDataError:
     return BadDataError(
         f"{len(loose)} of {num_images} images in {root} have no label ({loose[0]!r} lies in no class folder)",
-        "Put every image into a folder named after its class, for example cats/1.jpg.",
+        _boxes_of_others(Path(str(root)), loose[0])
+        or "Put every image into a folder named after its class, for example cats/1.jpg.",
+    )
+
+
+def _boxes_of_others(root: Path, image: str) -> str:
+    """What to do where boxes lie beside the images in a form that is not read; empty where there are none."""
+    looks = "YOLO's" if (root / image).with_suffix(".txt").is_file() else "COCO's" if any(root.glob("*coco*.json")) else ""
+    return (
+        f"It looks like boxes in {looks} form: export them as PASCAL VOC, an .xml file for each image, which is read."
+        if looks
+        else ""
     )

@@ -121,10 +121,13 @@ def _made(
 
 
 def _unlisted(folder: VocFolder, files: list[str]) -> tuple[str, ...]:
-    """That images lie in the folder which are not used."""
+    """That images or annotations lie in the folder which are not used."""
     num = folder.unlisted(files)
     where = "in no image set" if folder.beside is None else "without an annotation"
-    return (f"{num:,} image{'s' if num > 1 else ''} of {folder.root} {where} left out",) if num else ()
+    told = [f"{num:,} image{'s' if num > 1 else ''} of {folder.root} {where} left out"] if num else []
+    if alone := folder.num_alone():
+        told.append(f"{alone:,} annotation{'s' if alone > 1 else ''} of {folder.root} without an image left out")
+    return tuple(told)
 
 
 def _images(folder: VocFolder, kind: str) -> Iterator[_Image]:

@@ -66,14 +66,9 @@ def _of_target(store: Store) -> np.ndarray:
 
 
 def _check(store: Store, found: Boxes) -> None:
-    """Boxes whose middle lies outside of their image were drawn on another one, or on one that was turned."""
-    middles = (found.corners[:, :2] + found.corners[:, 2:]) / 2
-    outside = np.flatnonzero((middles < 0).any(1) | (middles > store.sizes(found.rows)).any(1))
-    if len(outside):
-        row = int(found.rows[outside[0]])
-        width, height = store.sizes(np.array([row]))[0]
+    """Boxes whose middle lies outside of their image were mistyped, drawn on another one, or on one that was turned."""
+    if len(found.outside(store.sizes(found.rows))):
         raise BadDataError(
-            f"{len(outside):,} boxes of {store.name} lie outside of their images, the first at {found.corners[outside[0]].tolist()} in "
-            f"{store.ids[row]}, which is {width} x {height} px",
-            "Boxes are px of the file as it lies there, without its orientation tag: turn the pixels themselves, and annotate these.",
+            f"{store.name}: {store.box_faults}",
+            "Correct them. Boxes are px of the file as it lies there: of a photograph with an orientation tag turn the pixels themselves.",
         )

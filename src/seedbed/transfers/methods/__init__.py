@@ -65,7 +65,7 @@ def check_task(method: Method, call: str, task: str) -> None:
     if method.takes == ("adaptation",):
         raise UsageError(
             f"{call} needs labels of one domain and images of another, and this target is one data set",
-            "Say where the labels come from: folder('night/', labelled='day/').",
+            "Say where the labels come from: --labelled day/, in a study folder('night/', labelled='day/').",
         )
     fitting = [other for other in METHODS.names() if name in METHODS.get(other).takes]
     raise UsageError(

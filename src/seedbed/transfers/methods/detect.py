@@ -103,7 +103,7 @@ class Detect(Method):
         if self.adapt != "none" and task.unlabelled is None:
             raise UsageError(
                 f"adapt={self.adapt!r} needs labels of one domain and images of another, and this target is one data set",
-                "Say where the labels come from: voc('night/', labelled=\"voc('day/')\").",
+                "Say where the labels come from: --labelled day/, in a study voc('night/', labelled=\"voc('day/')\").",
             )
         if len(self.learning_rates) > 1 and task.has_nothing_to_find(task.validation):
             raise BadDataError(

@@ -55,9 +55,10 @@ class Retrieve(Method):
     def _fitted_on(self, task: RetrievalTask, whitening: Whitening) -> str:
         """What the whitening was fitted on, and what is doubtful about that."""
         num, dim = len(task.train), min(self.dim, len(whitening.mean))
+        of = "training images" if task.protocol == "classes" else "images"
         also = f", {shared:,} of which are searched too" if (shared := _num_searched(task)) else ""
-        few = f"; so few make {dim} directions noisy: name {_ENOUGH * dim:,}, or a smaller dim" if num < _ENOUGH * dim else ""
-        return f"{num:,} training images{also}{few}"
+        few = f"; so few make {dim} directions noisy: {_ENOUGH * dim:,} would do, or a smaller dim, or whiten=False"
+        return f"{num:,} {of}{also}{few if num < _ENOUGH * dim else ''}"
 
     def identity(self) -> object:
         if self.search == "faiss":
