@@ -73,9 +73,15 @@ def curves_svg(found: Precisions, name: str) -> str:
         for axes in panels.flat[len(some) :]:
             axes.set_visible(False)
         for axes, k in zip(panels.flat, some, strict=False):
+            nothing: list[str] = []
             for i, (arm, seeds) in enumerate(found.arms.items()):
                 recall, precision = seeds[0].curve(k)
+                if not len(recall) or recall[-1] == 0:
+                    nothing.append(arm)
                 axes.plot(100 * recall, 100 * precision, color=COLOURS[i % len(COLOURS)], linewidth=1.3, label=arm)
+            if nothing:  # a curve that is not there
+                words = "nothing right found" if len(nothing) == len(found.arms) else f"none found: {', '.join(nothing)}"
+                axes.text(50, 50, numbers.shortened(words, 24), fontsize=7, color=INK, ha="center")
             axes.set_title(numbers.shortened(found.classes[k], 22), fontsize=9, color=INK)
             axes.set_xlim(0, 100)
             axes.set_ylim(0, 102)
