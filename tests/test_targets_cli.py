@@ -295,3 +295,11 @@ def test_questions_take_labelled_domains_and_images_to_learn_on(tmp_path: Path, 
     assert sb.ask("images-per-class", [], f"holidays({str(root)!r}, learn_on='digits()')").targets
     with pytest.raises(sb.BadDataError, match="gone"):
         sb.ask("images-per-class", [], f"holidays({str(root)!r}, learn_on='gone/')")
+
+
+def test_a_folder_of_the_users_own_is_left_where_it_is(tmp_path: Path) -> None:
+    store = sb.pack(str(scenes_folder()), tmp_path / "s.store")
+    (tmp_path / "ws").mkdir()
+    for place, stays in ((tmp_path / "ws", True), (tmp_path / "other", False)):
+        sb.transfer("small(width=4, weights='random', size_px=32)", store, QUICK.replace("30", "2"), workspace=place)
+        assert place.exists() == stays

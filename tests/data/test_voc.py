@@ -434,3 +434,56 @@ def test_splits_go_by_any_of_their_names(tree: Path) -> None:
     _move_beside(tree / "export" / "valid")
     folder = VocFolder.at(tree / "export")
     assert folder.images("valid") == folder.images("val") == folder.images("validation") == ["valid/scene_000", "valid/scene_001"]
+
+
+def test_one_annotation_of_two_folders_is_refused(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        (tmp_path / "x" / split).mkdir(parents=True)
+        Image.new("RGB", (64, 48)).save(tmp_path / "x" / split / "0.png")
+    write_image(tmp_path / "y", "0", [object_xml("cat", (1, 1, 9, 9))])
+    (tmp_path / "y" / "Annotations").rename(tmp_path / "x" / "Annotations")
+    assert "is the annotation of two images, train/0.png and valid/0.png" in refused(f"voc({str(tmp_path / 'x')!r})").message
+
+
+def test_lists_that_lie_elsewhere_are_not_passed_over(tree: Path) -> None:
+    for path in (tree / "ImageSets/Main").iterdir():
+        path.rename(tree / "ImageSets" / path.name)
+    assert "there is no image set" in refused(str(tree)).message
+
+
+def test_annotations_in_utf_16_are_recognised(tree: Path) -> None:
+    _move_beside(tree)
+    for path in tree.glob("*.xml"):
+        path.write_bytes(path.read_text(encoding="utf-8").encode("utf-16"))
+    assert open_source(str(tree)).num_images == 4
+
+
+def test_a_list_may_be_named_by_its_path(tree: Path, tmp_path: Path) -> None:
+    folder = VocFolder.at(tree)
+    path = tmp_path / "some.txt"
+    path.write_text("d\na.png\n", encoding="utf-8")
+    assert folder.images(str(path)) == ["d", "a"]
+    write_sets(tree, {"cat_train": ["a  0", "b -1"]})
+    assert folder.flags("cat", str(path)) == {"a": 0, "b": -1}  # the other sets have no list of cats
+    _move_beside(tree)
+    path.write_text("a\nnope\n")
+    with pytest.raises(BadDataError, match=r"some\.txt names 'nope'"):
+        VocFolder.at(tree).images(str(path))
+
+
+def test_an_image_may_be_called_as_if_it_had_a_suffix(tree: Path) -> None:
+    for folder, suffix in (("Annotations", "xml"), ("JPEGImages", "png")):
+        (tree / folder / f"a.{suffix}").rename(tree / folder / f"a.jpg.{suffix}")
+    write_sets(tree, {"train": ["a.jpg", "b.png"]})
+    assert VocFolder.at(tree).images("train") == ["a.jpg", "b"]
+
+
+def test_persons_of_a_list_are_those_of_their_sets(tmp_path: Path) -> None:
+    """Each by its own set's lists, or by its annotation where that set has none."""
+    root = _persons(tmp_path / "VOC2012")
+    write_sets(root, {"running_train": ["p1 2 -1"]}, "Action")
+    (tmp_path / "l.txt").write_text("p1\np2\n")
+    found = persons_of(VocFolder.at(root), str(tmp_path / "l.txt"))
+    assert sorted(found) == [("p1", 2), ("p2", 1)]
+    assert dict(zip(ACTIONS, found["p1", 2].tolist(), strict=True))["running"] == -1
+    assert dict(zip(ACTIONS, found["p2", 1].tolist(), strict=True))["reading"] == 1

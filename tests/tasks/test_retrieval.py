@@ -220,8 +220,11 @@ def test_a_search_for_fewer_than_four_is_scored_on_ukbench_too(tmp_path: Path) -
     for i in range(8):
         Image.fromarray(digits_store().pixels[i]).resize((24, 24)).save(tmp_path / f"ukbench{i:05d}.jpg")
     call = f"ukbench({str(tmp_path)!r})"
-    measured = sb.transfer(trained().backbone, call, "retrieve(whiten=False, search='faiss', depth=1)", workspace=tmp_path / "ws")
+    method = "retrieve(whiten=False, search='faiss', depth=1)"
+    measured = sb.transfer(trained().backbone, call, method, workspace=tmp_path / "ws", out=tmp_path / "out")
     assert measured.metrics["ns_score"] == 1  # itself alone
+    assert [p.name for p in (tmp_path / "out" / "results").iterdir()] == ["ranking_first_4.dat"]
+    assert scoring.ukbench(tmp_path / "out" / "results").value == 1
 
 
 def test_what_an_approximate_search_means_is_in_its_key() -> None:

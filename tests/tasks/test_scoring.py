@@ -346,12 +346,15 @@ def test_oxfords_names_are_spelt_one_way(tmp_path: Path) -> None:
     )
 
 
-def test_ukbench_needs_the_first_four(tmp_path: Path) -> None:
+def test_what_is_not_among_ukbenchs_first_four_counts_as_not_found(tmp_path: Path) -> None:
     (tmp_path / "r.txt").write_text("0 0 1 2\n")
-    with pytest.raises(BadDataError, match="the first 4 are not all there"):
-        scoring.ukbench(tmp_path / "r.txt")
+    score = scoring.ukbench(tmp_path / "r.txt")
+    assert score.value == 3
+    assert "1 rankings lack some of their first 4: what is not there counts as not found" in score.notes
     (tmp_path / "r.txt").write_text("ukbench0.jpg 0 ukbench0.jpg 1 ukbench1.jpg 2 ukbench2.jpg 3 ukbench9.jpg 9 ukbench3.jpg\n")
     assert scoring.ukbench(tmp_path / "r.txt").value == 3
+    (tmp_path / "r.txt").write_text("ukbench0.jpg 0 ukbench0.jpg 3 ukbench1.jpg 4 ukbench2.jpg\n")
+    assert scoring.ukbench(tmp_path / "r.txt").value == 2
 
 
 def test_a_box_that_ends_before_it_begins_is_named(voc: Path, tmp_path: Path) -> None:
@@ -397,11 +400,11 @@ def test_results_of_detection_may_be_called_detections(voc: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "rest", ["0 100001.jpg 100002.jpg", "100001.jpg 0.9 100002.jpg 0.8", "-1 100001.jpg", "# 100001.jpg", "100001.jpg cat.jpg"]
+    "rest", ["0 100001.jpg 100002.jpg", "100001.jpg 0.9 100002.jpg 0.8", "-1 100001.jpg", "# 100001.jpg", "100001.jpg 10000"]
 )
 def test_typing_errors_in_a_ranking_are_named_with_their_line(tmp_path: Path, rest: str) -> None:
     (tmp_path / "r.dat").write_text(f"100100.jpg 100101.jpg\n100000.jpg {rest}\n")
-    with pytest.raises(BadDataError, match=r"r\.dat, line 2: .* is no image of Holidays") as caught:
+    with pytest.raises(BadDataError, match=r"r\.dat, line 2: .* is no image") as caught:
         scoring.holidays(tmp_path / "r.dat")
     assert "'query 0 first 1 second ...'" in caught.value.hint
 
@@ -424,3 +427,54 @@ def test_files_may_be_given_in_their_order(tmp_path: Path, voc: Path) -> None:
         sb.score("holidays", tmp_path / "r.dat", ranking=tmp_path / "r.dat")
     with pytest.raises(UsageError, match="was given 3 files"):
         sb.score("holidays", "a", "b", "c")
+
+
+def test_images_of_other_sets_are_searched_too(tmp_path: Path) -> None:
+    (tmp_path / "all.txt").write_text("100000.jpg\n100001.jpg\nim12.jpg\nflickr/im7.jpg\n")
+    (tmp_path / "r.dat").write_text("100000.jpg im12.jpg 100001.jpg stranger.jpg\n")
+    score = scoring.holidays(tmp_path / "r.dat", tmp_path / "all.txt")
+    assert score.value == pytest.approx(100 * (0 + 1 / 2) / 2)
+    assert score.notes == (
+        f"1 images of the rankings are not among {tmp_path / 'all.txt'}, stranger.jpg the first: they count as wrong",
+    )
+
+
+def test_a_number_that_is_neither_place_nor_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "r.dat").write_text("100000 10001 100002 100003 100004\n")
+    with pytest.raises(BadDataError, match=r"line 1: some of 10001, 100003 are places and some are images"):
+        scoring.holidays(tmp_path / "r.dat")
+
+
+def test_a_file_of_a_class_that_is_not_asked_for_is_no_other_classs(tmp_path: Path) -> None:
+    root = tmp_path / "VOC"
+    write_image(root, "a", [object_xml("cell", (1, 1, 10, 10))])
+    write_sets(root, {"test": ["a"]})
+    out = results(tmp_path / "out", cell="a 0.9 1 1 10 10\n", red_cell="a 0.95 30 30 40 40\n")
+    score = scoring.voc_detection(root, "test", out)
+    assert score.value == 100
+    assert any("red_cell" in note for note in score.notes)
+
+
+def test_rankings_in_a_folder_are_checked_as_those_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "100000.txt").write_text("")
+    with pytest.raises(BadDataError, match=r"100000\.txt is empty"):
+        read_rankings(tmp_path)
+    (tmp_path / "100000.txt").write_text("100001.jpg\n")
+    (tmp_path / "100000.dat").write_text("100001.jpg\n")
+    with pytest.raises(BadDataError, match="ranks the query '100000' twice"):
+        read_rankings(tmp_path)
+
+
+def test_a_list_as_image_set_may_be_a_path(voc: Path, tmp_path: Path) -> None:
+    import seedbed as sb
+
+    (tmp_path / "l.txt").write_text("000002\n")
+    out = results(tmp_path / "out", dog="000002 0.5 5 5 24 14\n", cat="")
+    assert sb.score("voc-detection", voc, tmp_path / "l.txt", out).num == 1
+
+
+def test_places_from_one_are_told_of_oxford_too(tmp_path: Path) -> None:
+    for kind, text in (("query", "oxc1_a_1 0 0 9 9"), ("good", "a_2\n"), ("ok", "a_4\n"), ("junk", "")):
+        (tmp_path / f"a_1_{kind}.txt").write_text(text)
+    (tmp_path / "r.dat").write_text("a_1 1 a_2 3 a_4\n")
+    assert "places were read as counted from 1, as no 0 stands among them" in scoring.oxford(tmp_path, tmp_path / "r.dat").notes

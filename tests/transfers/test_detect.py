@@ -13,6 +13,7 @@ import torch
 from tiny import dusk_store, same_weights, scenes_folder, scenes_store, weights_of
 
 import seedbed as sb
+from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.annotations import Boxes
 from seedbed.data.scenes import SceneStream
@@ -427,3 +428,12 @@ def test_a_grid_of_rates_is_told_as_one_training(task: DetectionTask) -> None:
     trainer(task, method, on_progress=lambda p: told.append((p.images_done, p.images_total))).tune()
     assert {total for _, total in told} == {16}
     assert [done for done, _ in told] == [8, 16]
+
+
+def test_a_training_that_had_been_finished_did_not_go_on(task: DetectionTask, tmp_path: Path) -> None:
+    """Of a grid that was cut off in its second training, the first is taken as it is."""
+    places = Workspace(tmp_path).unfinished_of("k")
+    trainer(task, unfinished=places).train(task.train, 0.01)
+    again = trainer(task, replace(QUICK, learning_rates=(0.01, 0.02)), unfinished=places)
+    again.tune()
+    assert again.resumed_at == {}

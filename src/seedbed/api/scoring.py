@@ -52,6 +52,7 @@ def score(metric: str, *given: str | os.PathLike[str], **files: str | os.PathLik
         what = f"{again[0]} twice" if len(given) <= len(order) else f"{len(given)} files"
         raise UsageError(f"score({metric!r}) was given {what}", f"It takes: {', '.join(order)}.")
     files = {**dict(zip(order, given, strict=False)), **files}
+    files = {name: os.fspath(path) if isinstance(path, os.PathLike) else path for name, path in files.items()}
     if metric.startswith("voc"):  # what the option is called too
         said = [name for name in ("results", "detections", "scores") if files.get(name) is not None]
         if len(said) > 1:

@@ -186,10 +186,13 @@ class Unfinished:
     workspace: Workspace
     key: str
     paths: dict[str, Path] = field(default_factory=dict)
+    made: list[Path] = field(default_factory=list)  # folders that were not there before
 
     def __call__(self, name: str) -> Path | None:
         """None where nothing can be written: the training then leaves no state."""
         path = self.workspace.unfinished(f"{self.key}-{name}")
+        if not self.workspace.root.exists():
+            self.made.append(self.workspace.root)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError:
@@ -199,10 +202,10 @@ class Unfinished:
     def clear(self) -> None:
         for path in self.paths.values():
             path.unlink(missing_ok=True)
-        if self.paths:
-            with suppress(OSError):  # others may have states there
-                self.workspace.unfinished("").parent.rmdir()
-                self.workspace.root.rmdir()
+        folders = [self.workspace.unfinished("").parent, *self.made] if self.paths else []
+        for folder in folders:  # empty ones alone: others may have states there
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @dataclass(frozen=True)

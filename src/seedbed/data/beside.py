@@ -35,6 +35,7 @@ class Beside:
         sets: dict[str, list[str]] = {}
         files: dict[str, str] = {}
         annotations: dict[str, str] = {}
+        of_place: dict[str, str] = {}
         for found in list_images(root):
             one, above = os.path.splitext(found.path)[0], found.path.split("/")[:-1]
             name = os.path.basename(one)  # noqa: PTH119
@@ -44,9 +45,10 @@ class Beside:
             if place is None:
                 continue
             one = one.removeprefix(f"{IMAGES}/")  # as lists name images
-            if one in files:
+            if (other := of_place.setdefault(place, found.path)) != found.path or one in files:
                 raise BadDataError(
-                    f"{root}/{place} is the annotation of two images, {files[one]} and {found.path}", "Take one away."
+                    f"{root}/{place} is the annotation of two images, {other if other != found.path else files[one]} and {found.path}",
+                    "Take one away.",
                 )
             split = next((SPLIT_NAMES[part.lower()] for part in above if part.lower() in SPLIT_NAMES), 0)
             sets.setdefault(SPLITS[split], []).append(one)
@@ -75,6 +77,6 @@ def _holds(folder: Path) -> bool:
 def _is_annotation(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return b"<annotation" in file.read(1000)
+            return b"<annotation" in file.read(1000).replace(b"\0", b"")  # UTF-16 too
     except OSError:
         return False

@@ -13,7 +13,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import numpy as np
 
 from seedbed.base.artifacts import write_json, written_aside
 from seedbed.base.device import num_cores
-from seedbed.base.errors import BadDataError, UsageError, unknown
+from seedbed.base.errors import BadDataError, SeedbedError, UsageError, unknown
 from seedbed.base.randomness import item_hashes
 from seedbed.base.workers import do_jobs
 from seedbed.data import decode, splits
@@ -101,7 +101,8 @@ def pack(
         raise UsageError(f"workers = {workers} must be at least 1", "Leave it out for one per core.")
     if _is_fresh(path, source, form):
         if Store(path).card.get("notes", []) != list(source.notes):  # of images that are no part of the store
-            write_json(path / STORE_JSON, {**Store(path).card, "notes": list(source.notes)})
+            with suppress(SeedbedError):  # a store that may only be read says what it said
+                write_json(path / STORE_JSON, {**Store(path).card, "notes": list(source.notes)})
         return _within(_packed(Store.open(path), None), allow_unreadable)
     _same_data(path, source, form)
     started = time.perf_counter()

@@ -75,7 +75,7 @@ class VocFolder:
         """The folder at a path, or the only year below a VOCdevkit; raises BadDataError where there is none."""
         root = must_exist(path)
         years = sorted(p for p in (*root.glob("VOC2*"), *root.glob("VOCdevkit/VOC2*")) if VocFolder.is_at(p))
-        if VocFolder.is_at(root) and any(root.glob("ImageSets/*/*.txt")):
+        if VocFolder.is_at(root) and any((root / "ImageSets").rglob("*.txt")):
             return VocFolder(root)
         if len(years) == 1:
             return VocFolder(years[0])
@@ -125,17 +125,33 @@ class VocFolder:
             there = ", ".join(self.sets(folder)) or "none"
             raise BadDataError(f"there is no image set {path}", f"There are: {there}. {self.advice}")
         lines = [line.strip() for line in _text(path).splitlines()]
-        ids = [_without_suffix(_without_columns(line) if folder == ACTION else line) for line in lines if line]
+        ids = [self._named(_without_columns(line) if folder == ACTION else line) for line in lines if line]
         if not ids:
             raise BadDataError(f"{path} names no image", "It should hold one image a line, without its suffix.")
+        if strange := next((one for one in ids if self.beside is not None and one not in self.beside.files), None):
+            raise BadDataError(
+                f"{path} names {strange!r}, and there is no such image with an annotation in {self.root}", self.advice
+            )
         return list(dict.fromkeys(ids))
+
+    def used_sets(self, folder: str = MAIN) -> list[str]:
+        """The sets that do not overlap: train, val and test, or trainval with test, or the only one, whatever it is called."""
+        there = [name for name in SPLITS if self.has_set(name, folder)]
+        if not {"train", "val"} & set(there) and self.has_set("trainval", folder):
+            return ["trainval", *there]
+        return there or (only if len(only := self.sets(folder)) == 1 else [])
+
+    def _named(self, image: str) -> str:
+        """An image as a list names it: without its suffix, which some tools write all the same."""
+        plain = _without_suffix(image)
+        is_there = image in self.beside.files if self.beside is not None else (self.root / "Annotations" / f"{image}.xml").is_file()
+        return image if image == plain or is_there else plain
 
     def flags(self, label: str, name: str, folder: str = MAIN) -> dict[str, int] | None:
         """What `label_name.txt` says: image (or image and number of its object) -> 1, 0 or -1; None where there is no such file."""
-        if is_list(name):  # images of any of the sets
-            of_sets = [self.flags(label, one, folder) for one in self.sets(folder)]
-            joined = {one: flag for flags in of_sets if flags is not None for one, flag in flags.items()}
-            return joined if any(flags is not None for flags in of_sets) else None
+        if is_list(name):  # images of any of the sets: of those sets that have a list of the class
+            of_sets = [flags for one in self.used_sets(folder) if (flags := self.flags(label, one, folder)) is not None]
+            return {image: flag for flags in of_sets for image, flag in flags.items()}
         path = self.root / "ImageSets" / folder / f"{label}_{name}.txt"
         if not path.is_file():
             return None
@@ -147,7 +163,7 @@ class VocFolder:
             if flag not in ("1", "0", "-1") or not image:
                 wanted = "an image, the number of its object and 1, 0 or -1" if folder == ACTION else "an image and 1, 0 or -1"
                 raise BadDataError(f"{path}, line {number}: {line.strip()!r} is not {wanted}", "Get the image sets again.")
-            found[_person(image, f"{path}, line {number}") if folder == ACTION else _without_suffix(image.strip())] = int(flag)
+            found[_person(image, f"{path}, line {number}") if folder == ACTION else self._named(image.strip())] = int(flag)
         return found
 
     def unlisted(self, listed: Sequence[str]) -> int:
@@ -217,10 +233,12 @@ def persons_of(folder: VocFolder, name: str) -> dict[tuple[str, int], np.ndarray
 
     By the lists of the actions; by the annotations where there are none. A person whom an action's list leaves out counts neither way.
     """
+    if is_list(name):
+        kept = set(folder.images(name, ACTION))
+        of_sets = [persons_of(folder, one) for one in folder.used_sets(ACTION)]
+        return {person: marks for found in of_sets for person, marks in found.items() if person[0] in kept}
     lists = {action: folder.flags(action, name, ACTION) for action in ACTIONS}
     records: dict[str, Record] = {}
-
-    kept = set(folder.images(name, ACTION)) if is_list(name) else None
 
     def objects(image: str) -> tuple[Object, ...]:
         if image not in records:
@@ -235,7 +253,7 @@ def persons_of(folder: VocFolder, name: str) -> dict[tuple[str, int], np.ndarray
 
     if any(flags is not None for flags in lists.values()):
         named = {person.rpartition(" ") for flags in lists.values() for person in flags or {}}
-        found = sorted((image, int(number)) for image, _, number in named if kept is None or image in kept)
+        found = sorted((image, int(number)) for image, _, number in named)
         for image, number in found:
             if folder.annotation(image).is_file() and not 1 <= number <= len(objects(image)):
                 raise BadDataError(

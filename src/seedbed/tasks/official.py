@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from seedbed.data.voc import IMAGES, pixels
+from seedbed.metrics.retrieval import GROUP
 from seedbed.tasks.catalogue.domains import TARGET, is_joined
 from seedbed.tasks.detection import DetectionTask
 from seedbed.tasks.multilabel import MultiLabelTask
@@ -72,7 +73,7 @@ def _ranking(task: RetrievalTask, measured: Measurement, folder: Path) -> None:
             found = row[row >= 0]  # an approximate search found no more
             yield Ranking(query=names[int(query)], found=tuple(names[int(task.gallery[i])] for i in found))
 
-    is_whole = ranked.shape[1] == len(task.gallery) or task.protocol == "ukbench"
+    is_whole = ranked.shape[1] >= len(task.gallery) or (task.protocol == "ukbench" and bool((ranked[:, :GROUP] >= 0).all()))
     write_rankings(folder / (RANKING if is_whole else f"ranking_first_{ranked.shape[1]}.dat"), rankings())
 
 

@@ -41,9 +41,14 @@ def class_files(folder: str | Path, classes: Sequence[str]) -> ClassFiles:
         raise BadDataError(f"there is no folder {folder}", f"Name the folder that holds the result files {_PASCAL}.")
     found: dict[str, Path] = {}
     strange: list[str] = []
-    for path in sorted(root.glob("*.txt")):
-        fitting = [c for c in classes if path.stem == c or path.stem.endswith(f"_{c}")]
-        if not fitting:
+    named = {path: [c for c in classes if path.stem == c or path.stem.endswith(f"_{c}")] for path in sorted(root.glob("*.txt"))}
+    before = {path: path.stem.removesuffix(max(fitting, key=len)) for path, fitting in named.items() if fitting}
+    for path, fitting in named.items():
+        # comp3_det_test_red_cell is no file of cell where another begins with comp3_det_test_ alone: its class is not asked for.
+        is_of_another = (
+            any(before[path] != other and before[path].startswith(other) for other in before.values()) if fitting else True
+        )
+        if is_of_another:
             strange.append(path.name)
             continue
         label = max(fitting, key=len)
@@ -139,12 +144,10 @@ def read_rankings(path: str | Path, name_of: Callable[[str], str] = str, least: 
         files = sorted(p for p in root.iterdir() if p.suffix in (".txt", ".dat") and p.is_file())
         if not files:
             raise BadDataError(f"{path} holds no ranking", "Expected a file <query>.txt for each query, an image a line.")
-        return [
-            Ranking(
-                query=name_of(p.stem), found=tuple(name_of(_named(t)) for _, one in _lines(p) for t in _parts(one)), where=str(p)
-            )
-            for p in files
-        ]
+        ranked = [(p, [name_of(_named(text)) for _, line in _lines(p) for text in _parts(line)]) for p in files]
+        if silent := next((p for p, names in ranked if not names), None):
+            raise BadDataError(f"{silent} is empty", "Write what was found, the best first, an image a line.")
+        return _each_once(path, [Ranking(query=name_of(p.stem), found=tuple(names), where=str(p)) for p, names in ranked])
     if not root.is_file():
         raise BadDataError(
             f"there is no ranking {path}", "Name a file with a line for each query, or a folder with a file for each."
@@ -163,10 +166,17 @@ def read_rankings(path: str | Path, name_of: Callable[[str], str] = str, least: 
         found.append(Ranking(query=name_of(_named(query.rstrip(":"))), found=names, places=places, where=f"{path}, line {number}"))
     if not found:
         raise BadDataError(f"{path} is empty", "Expected a line for each query.")
-    queries = [one.query for one in found]
-    if twice := next((q for q in queries if queries.count(q) > 1), None) if len(set(queries)) < len(queries) else None:
-        raise BadDataError(f"{path} ranks the query {twice!r} twice", "Leave one line for each query.")
-    return _from_zero(found)
+    return _from_zero(_each_once(path, found))
+
+
+def _each_once(path: str | Path, rankings: list[Ranking]) -> list[Ranking]:
+    first: dict[str, Ranking] = {}
+    for one in rankings:
+        if (other := first.setdefault(one.query, one)) is not one:
+            raise BadDataError(
+                f"{path} ranks the query {one.query!r} twice: {other.where}, {one.where}", "Leave one ranking for each query."
+            )
+    return rankings
 
 
 def _places(rest: Sequence[str], least: int | None, where: str) -> tuple[int, ...] | None:
@@ -176,7 +186,13 @@ def _places(rest: Sequence[str], least: int | None, where: str) -> tuple[int, ..
         return None
     places = tuple(map(int, before))
     if all(text.isdecimal() for text in images):  # all are numbers: which are places?
-        is_told_apart = least is not None and min(places) < least <= min(map(int, images))
+        small = sum(place < least for place in places) if least is not None else 0
+        if least is not None and 0 < small < len(places) and min(map(int, images)) >= least and min(places) > 1:
+            raise BadDataError(
+                f"{where}: some of {', '.join(before[:5])} are places and some are images",
+                "A line is 'query first second ...', or with places from 0 before each, 'query 0 first 1 second ...'.",
+            )
+        is_told_apart = least is not None and small > 0 and min(map(int, images)) >= least
         is_counted = len(places) >= _SURE and places in (tuple(range(len(places))), tuple(range(1, len(places) + 1)))
         if not is_told_apart and not is_counted:
             return None
@@ -221,16 +237,30 @@ def _parts(line: str) -> list[str]:
     return line.replace(",", " ").split()
 
 
-def image_number(text: str, what: str, where: str, least: int = 0) -> int:
-    """The number in the name of an image: 100001.jpg, ukbench00004; raises BadDataError where there is none of `least` or more."""
+def image_number(text: str, what: str, where: str) -> int:
+    """The last number in the name of an image: ukbench00004; raises BadDataError where there is none."""
     digits = re.findall(r"\d+", Path(text).stem)
-    if not digits or int(digits[-1]) < least:
-        raise BadDataError(
-            f"{where}: {text!r} is no image of {what}",
-            f"Images of {what} are named by a number{f' from {least} on' if least else ''}. A line is 'query first second ...', or with "
-            "places from 0 before each, 'query 0 first 1 second ...'.",
-        )
+    if not digits:
+        raise BadDataError(f"{where}: {text!r} is no image of {what}", f"Images of {what} are named by a number.")
     return int(digits[-1])
+
+
+def holidays_image(text: str, where: str) -> int | str:
+    """The number of one of Holidays' images, six digits, or the name of another one among which they are searched.
+
+    Raises BadDataError for what is no name: a place that stands alone, a score, a sign.
+    """
+    name = Path(text).name
+    number = re.fullmatch(r"(\d{6})(\.\w+)?", name)
+    if number:
+        return int(number[1])
+    if not re.search(r"[^\W\d]", name) or re.fullmatch(r"[-+\d.]+(e[-+]?\d+)?", name):
+        raise BadDataError(
+            f"{where}: {text!r} is no image",
+            "Holidays' images are six digits, 100001.jpg. A line is 'query first second ...', or with places from 0 before each, "
+            "'query 0 first 1 second ...'.",
+        )
+    return name
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

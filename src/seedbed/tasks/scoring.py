@@ -6,7 +6,7 @@ Nothing is trained, no image is read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,13 +15,13 @@ import numpy as np
 from seedbed.base.errors import BadDataError, UsageError, unknown
 from seedbed.base.paths import expanded
 from seedbed.data.oxford import read_queries, spelt
-from seedbed.data.voc import ACTIONS, Record, VocFolder, persons_of, presence
+from seedbed.data.voc import ACTIONS, Record, VocFolder, is_list, persons_of, presence
 from seedbed.metrics import UNITS
 from seedbed.metrics.accuracy import accuracies, rank, top_k_contributions
 from seedbed.metrics.average_precision import RULES, Decisions
 from seedbed.metrics.detection import BoxRows, decisions_of_boxes
 from seedbed.metrics.retrieval import GROUP, places_of, trapezoid_ap
-from seedbed.tasks.result_files import Ranking, class_files, image_number, read_pascal, read_rankings
+from seedbed.tasks.result_files import Ranking, class_files, holidays_image, image_number, read_pascal, read_rankings
 
 _HOLIDAYS = 100_000  # its images are numbers from here on
 
@@ -93,30 +93,26 @@ def voc_action(truth: str | Path, image_set: str, results: str | Path, ap: str =
 
 def holidays(ranking: str | Path, images: str | Path | None = None) -> Score:
     """Holidays' mean average precision of rankings; `images`: a list or a folder of all images, else those that the rankings name."""
-
-    def number(text: str, where: str) -> int:
-        return image_number(text, "Holidays", where, _HOLIDAYS)
-
-    given = {number(one.query, one.where): one for one in read_rankings(ranking, least=_HOLIDAYS)}
-    found = {query: [number(f, one.where) for f in one.found] for query, one in given.items()}
+    given = {holidays_image(one.query, one.where): one for one in read_rankings(ranking, least=_HOLIDAYS)}
+    found = {query: [holidays_image(f, one.where) for f in one.found] for query, one in given.items()}
     named = set(found) | {n for names in found.values() for n in names}
     everything = named
-    read = ["places were read as counted from 1, as no 0 stands among them"] if any(one.from_one for one in given.values()) else []
     notes = ["what is right was counted among the images that the rankings name: --images says what there is"]
     if images is not None:
-        everything, notes = {number(name, str(images)) for name in _names(images)}, []
-        if strange := sorted(named - everything):
+        everything, notes = {holidays_image(name, str(images)) for name in _names(images)}, []
+        if strange := sorted(map(str, named - everything)):
             notes.append(
                 f"{len(strange):,} images of the rankings are not among {images}, {strange[0]} the first: they count as wrong"
             )
-    queries = sorted(n for n in everything if n % 100 == 0)
+    numbers = {n for n in everything if isinstance(n, int)}
+    queries = sorted(n for n in numbers if n % 100 == 0)
     if lacking := [n for n in queries if n not in found]:
         more = f" (and {len(lacking) - 1:,} more)" if len(lacking) > 1 else ""
         raise BadDataError(f"{ranking} has no ranking of the query {lacking[0]}{more}", "Rank all queries.")
     each: dict[str, float] = {}
     missed = _Missed()
     for query in queries:
-        positives = {n for n in everything if n // 100 == query // 100 and n != query}
+        positives = {n for n in numbers if n // 100 == query // 100 and n != query}
         if positives:
             places = places_of(found[query], positives, {query}, given[query].places)
             each[str(query)] = trapezoid_ap(missed.counted(places, positives), len(positives))
@@ -126,7 +122,12 @@ def holidays(ranking: str | Path, images: str | Path | None = None) -> Score:
         )
     twice = sum(len(names) - len(set(names)) for names in found.values())
     again = [f"{twice:,} images stand in a ranking again: the first place counts"] if twice else []
-    return _of_queries("map_holidays", each, (*notes, *read, *again, *missed.notes))
+    return _of_queries("map_holidays", each, (*notes, *_how_read(given.values()), *again, *missed.notes))
+
+
+def _how_read(given: Iterable[Ranking]) -> list[str]:
+    """That places were not taken as they stand."""
+    return ["places were read as counted from 1, as no 0 stands among them"] if any(one.from_one for one in given) else []
 
 
 @dataclass
@@ -170,24 +171,25 @@ def oxford(truth: str | Path, ranking: str | Path) -> Score:
         )
     strange = sorted(given.keys() - {spelt(query.name) for query in queries})
     notes = (f"passed over, as of no query: {', '.join(strange[:5])}",) if strange else ()
-    return _of_queries("map_oxford", each, (*notes, *missed.notes))
+    return _of_queries("map_oxford", each, (*notes, *_how_read(given.values()), *missed.notes))
 
 
 def ukbench(ranking: str | Path) -> Score:
     """UKBench's N-S score of rankings: how many of the four images of a group, the query among them, stand in the first four."""
     given: Sequence[Ranking] = read_rankings(ranking)
-    each = {}
+    each: dict[str, float] = {}
+    short = 0
     for one in given:
         query = image_number(one.query, "UKBench", one.where)
-        if len(one.found) < GROUP or (one.places is not None and one.places[:GROUP] != tuple(range(GROUP))):
-            raise BadDataError(
-                f"{one.where}: of the query {one.query} the first {GROUP} are not all there",
-                "Write four or more, the query itself among them.",
-            )
-        first = [image_number(name, "UKBench", one.where) for name in one.found[:GROUP]]
+        places = one.places or range(len(one.found))
+        shown = [name for name, place in zip(one.found, places, strict=True) if place < GROUP]
+        short += len(shown) < GROUP
+        first = [image_number(name, "UKBench", one.where) for name in shown]
         each[str(query)] = float(sum(n // GROUP == query // GROUP for n in dict.fromkeys(first)))
-    notes = () if len(each) == 10_200 else (f"{len(each):,} queries; all of UKBench are 10,200",)
-    score = _of_queries("ns_score", each, notes)
+    notes = [] if len(each) == 10_200 else [f"{len(each):,} queries; all of UKBench are 10,200"]
+    if short:
+        notes.append(f"{short:,} rankings lack some of their first {GROUP}: what is not there counts as not found")
+    score = _of_queries("ns_score", each, tuple(notes))
     return replace(score, others={"recall_at_4": 100 * score.value / GROUP})
 
 
@@ -239,6 +241,9 @@ def _marks_of(folder: VocFolder, label: str, image_set: str, images: Sequence[st
     flags = folder.flags(label, image_set)
     if flags is None:
         return np.array([presence(r.objects, label) for r in records], np.int8)
+    if is_list(image_set):  # of several sets, some without a list of the class
+        by_annotation = {i: presence(r.objects, label) for i, r in zip(images, records, strict=True) if i not in flags}
+        flags = {**by_annotation, **flags}
     if lacking := [image for image in images if image not in flags]:
         raise BadDataError(
             f"ImageSets/Main/{label}_{image_set}.txt does not name {lacking[0]}, which {image_set}.txt names", "Get both again."

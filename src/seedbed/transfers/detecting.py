@@ -119,7 +119,7 @@ class DetectorTrainer:
             resting=resting,
             plain=True,
         )
-        if fitted.resumed_at:
+        if fitted.resumed_at and fitted.resumed_at[-1] < settings.iterations:  # else it had been finished
             self.resumed_at[f"{rate:g}"] = list(fitted.resumed_at)
         return DetectorModel(backbone=backbone, detector=detector, anatomy=self.anatomy, classes=task.classes)
 

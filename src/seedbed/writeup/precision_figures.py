@@ -32,7 +32,8 @@ class Precisions:
     @property
     def num_shown(self) -> int:
         """Classes of which something is there to be found."""
-        return int((next(iter(self.arms.values()))[0].positives.sum(0) > 0).sum())
+        first = next((one for seeds in self.arms.values() for one in seeds), None)
+        return 0 if first is None else int((first.positives.sum(0) > 0).sum())
 
 
 def bars_svg(found: Precisions, name: str) -> str:

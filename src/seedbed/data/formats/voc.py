@@ -22,7 +22,6 @@ from seedbed.data.formats import Format
 from seedbed.data.source import TEST, TRAIN, VAL, Pixels, Source, listing_fingerprint
 from seedbed.data.voc import ACTION, ACTIONS, MAIN, Record, VocFolder, edges, persons_of, presence
 
-_SETS = (("train", TRAIN), ("val", VAL), ("test", TEST))
 _YEARS = "Test images of 2008 on have no annotations in public: their val set serves as test."
 
 
@@ -132,11 +131,7 @@ def _unlisted(folder: VocFolder, files: list[str]) -> tuple[str, ...]:
 
 def _images(folder: VocFolder, kind: str) -> Iterator[_Image]:
     """The images of the sets, sorted; none may be in two."""
-    there = [(name, split) for name, split in _SETS if folder.has_set(name, kind)]
-    if not {"train", "val"} & {name for name, _ in there} and folder.has_set("trainval", kind):
-        there.insert(0, ("trainval", TRAIN))
-    if not there and len(only := folder.sets(kind)) == 1:  # CVAT calls it default
-        there = [(only[0], TRAIN)]
+    there = [(name, TEST if name == "test" else VAL if name == "val" else TRAIN) for name in folder.used_sets(kind)]
     if not there:
         folder.images("train", kind)  # says what there is
     if ("test", TEST) in there and len(there) > 1 and not _is_annotated(folder, kind):
