@@ -212,6 +212,9 @@ def test_oxford_leaves_junk_out_and_ukbench_counts_the_query(tmp_path: Path) -> 
         right, junk = {f"{digit}_{i:06d}" for i in (1, 2, 3)}, {f"{digit}_000004"}
         assert measured.predictions["unit.map_oxford"][q] == pytest.approx(reference.oxford_ap(lines[query], right, junk), abs=1e-9)
     assert scoring.oxford(oxford / "gt", tmp_path / "ox" / "results").value == pytest.approx(measured.metrics["map_oxford"])
+    each = tmp_path / "ox" / "results" / "rankings"
+    assert (each / "d0_1.txt").read_text().split() == lines["d0_1"]
+    assert scoring.oxford(oxford / "gt", each).value == pytest.approx(measured.metrics["map_oxford"])
 
 
 def test_a_search_for_fewer_than_four_is_scored_on_ukbench_too(tmp_path: Path) -> None:

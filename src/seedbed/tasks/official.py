@@ -24,6 +24,7 @@ from seedbed.tasks.target import Measurement, Target
 
 RESULTS = "results"  # the folder's name in that of a model
 _PERSON = re.compile(r"(.+)#(\d+)")  # an image's id ends with its suffix, a person's with a number
+_LISTS = "rankings"
 _IMAGE_SET = Path("images", "test.txt")  # of the test images, for scorers that ask for one
 
 
@@ -75,6 +76,11 @@ def _ranking(task: RetrievalTask, measured: Measurement, folder: Path) -> None:
 
     is_whole = ranked.shape[1] >= len(task.gallery) or (task.protocol == "ukbench" and bool((ranked[:, :GROUP] >= 0).all()))
     write_rankings(folder / (RANKING if is_whole else f"ranking_first_{ranked.shape[1]}.dat"), rankings())
+    if task.protocol == "oxford":  # compute_ap, which came with the set, takes a list for each query, an image a line
+        lists = folder / _LISTS
+        lists.mkdir()
+        for one in rankings():
+            (lists / f"{one.query}.txt").write_text("".join(f"{name}\n" for name in one.found), encoding="utf-8")
 
 
 def _images(task: Target) -> list[str]:
