@@ -324,6 +324,7 @@ def test_lists_of_classes_of_trainval_are_heeded_where_it_stands_alone(tree: Pat
 def test_a_stray_xml_file_makes_no_annotations(tmp_path: Path, make_tree) -> None:
     root = make_tree({"cats": 3, "dogs": 3})
     (root / "thumbs.xml").write_text("<index/>")
+    (root / "annotations.xml").write_text("<annotations><image/></annotations>")  # CVAT's own form
     (root / "cats" / "list.xml").write_text("<annotation/>")
     source = open_source(str(root))
     assert source.classes == ("cats", "dogs")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,6 @@ def _holds(folder: Path) -> bool:
 def _is_annotation(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return b"<annotation" in file.read(1000).replace(b"\0", b"")  # UTF-16 too
+            return re.search(rb"<annotation[\s>]", file.read(1000).replace(b"\0", b"")) is not None  # UTF-16 too
     except OSError:
         return False
