@@ -48,7 +48,7 @@ def gallery_of(ids: np.ndarray, given: Annotations | None) -> list[str]:
     return ids[given.gallery].tolist()
 
 
-def check_source(source: Source, protocol: str) -> None:
+def assert_source(source: Source, protocol: str) -> None:
     """What all three have in common."""
     given, n = source.annotations, source.num_images
     assert isinstance(given, Relevance)
@@ -66,7 +66,7 @@ def check_source(source: Source, protocol: str) -> None:
     assert list(source.classes) == sorted(set(source.classes)) != []
 
 
-def check_packed(source: Source, tmp_path: Path) -> None:
+def assert_packed(source: Source, tmp_path: Path) -> None:
     """A store has the same answers; its rows are its own."""
     store = pack(source, tmp_path / "x.store", size_px=8).store
     assert store.ids.tolist() == source.ids.tolist()
@@ -76,7 +76,7 @@ def check_packed(source: Source, tmp_path: Path) -> None:
     assert answers_of(store.ids, store.annotations) == answers_of(source.ids, source.annotations)
 
 
-def check_packed_without(source: Source, lost: set[str], tmp_path: Path) -> None:
+def assert_packed_without(source: Source, lost: set[str], tmp_path: Path) -> None:
     """Without the images that cannot be read: as queries, in the gallery and as answers."""
     with pytest.raises(UnreadableError):
         pack(source, tmp_path / "x.store", size_px=8)

@@ -14,9 +14,9 @@ from PIL import Image
 from retrieval_sets import (
     Encode,
     answers_of,
-    check_packed,
-    check_packed_without,
-    check_source,
+    assert_packed,
+    assert_packed_without,
+    assert_source,
     gallery_of,
     refused,
     write,
@@ -76,7 +76,7 @@ def _pixels(source: Source, id_: str, size_px: int = 8) -> np.ndarray:
 @pytest.mark.parametrize("truth", ["gt_files_170407", ".", "oxbuild_images"])
 def test_oxford_by_its_lists(tmp_path: Path, truth: str) -> None:
     source = open_source(f"oxford({str(_oxford(tmp_path / 'in', truth))!r})")
-    check_source(source, "oxford")
+    assert_source(source, "oxford")
     assert source.name == str(tmp_path / "in")
     files = [f"oxbuild_images/{name}.jpg" for name in OXFORD]
     assert source.ids.tolist() == [*files, "queries/all_souls_1", "queries/balliol_10"]
@@ -84,7 +84,7 @@ def test_oxford_by_its_lists(tmp_path: Path, truth: str) -> None:
     assert source.names == {"all_souls": "all souls"}
     assert answers_of(source.ids, source.annotations) == OXFORD_ANSWERS
     assert gallery_of(source.ids, source.annotations) == files
-    check_packed(source, tmp_path)
+    assert_packed(source, tmp_path)
 
 
 def test_a_query_of_oxford_is_its_box_and_its_image_stays_whole(tmp_path: Path) -> None:
@@ -161,21 +161,21 @@ def _paris(root: Path) -> Path:
 def test_paris_in_folders_by_landmark_with_a_damaged_image(tmp_path: Path) -> None:
     """As distributed some files of Paris are no images: they leave the gallery and the answers when they are packed."""
     source = open_source(str(_paris(tmp_path / "in")))
-    check_source(source, "oxford")
+    assert_source(source, "oxford")
     assert source.classes == ("eiffel", "louvre")
     lost, museum = "paris/louvre/paris_louvre_000136.jpg", "paris/general/paris_mus\u00e9e_000001.jpg"
     assert answers_of(source.ids, source.annotations) == {
         "queries/eiffel_1": {"paris/eiffel/paris_eiffel_000128.jpg": 1, lost: -1},
         "queries/louvre_1": {"paris/louvre/paris_louvre_000081.jpg": 1, lost: 1, museum: 1},
     }
-    check_packed_without(source, {lost}, tmp_path)
+    assert_packed_without(source, {lost}, tmp_path)
 
 
 def test_a_query_that_cannot_be_read_goes_with_its_answers(tmp_path: Path) -> None:
     """A box outside of its image: the image itself stays."""
     root = _oxford(tmp_path / "in")
     write(root / "gt_files_170407" / "all_souls_1_query.txt", "oxc1_all_souls_000013 100 100 200 200")
-    check_packed_without(open_source(str(root)), {"queries/all_souls_1"}, tmp_path)
+    assert_packed_without(open_source(str(root)), {"queries/all_souls_1"}, tmp_path)
 
 
 def test_accents_in_either_spelling(tmp_path: Path) -> None:

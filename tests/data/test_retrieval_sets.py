@@ -9,9 +9,9 @@ import pytest
 from retrieval_sets import (
     Encode,
     answers_of,
-    check_packed,
-    check_packed_without,
-    check_source,
+    assert_packed,
+    assert_packed_without,
+    assert_source,
     gallery_of,
     refused,
     write,
@@ -35,7 +35,7 @@ HOLIDAYS = (
 
 def test_holidays_by_its_numbers(tmp_path: Path, encode: Encode) -> None:
     source = open_source(str(write_images(tmp_path / "in", HOLIDAYS, encode)))
-    check_source(source, "holidays")
+    assert_source(source, "holidays")
     assert source.name == str(tmp_path / "in")
     assert source.ids.tolist() == list(HOLIDAYS)
     assert source.classes == ("1000", "1001", "1499")
@@ -45,7 +45,7 @@ def test_holidays_by_its_numbers(tmp_path: Path, encode: Encode) -> None:
         "jpg/149900.jpg": {"jpg/149911.jpg": 1},
     }
     assert gallery_of(source.ids, source.annotations) == list(HOLIDAYS)
-    check_packed(source, tmp_path)
+    assert_packed(source, tmp_path)
 
 
 def test_holidays_in_folders_whose_order_is_not_that_of_numbers(tmp_path: Path, encode: Encode) -> None:
@@ -54,7 +54,7 @@ def test_holidays_in_folders_whose_order_is_not_that_of_numbers(tmp_path: Path, 
     for name in ("README.txt", "z/100000.siftgeo", "z/._100000.jpg", "__MACOSX/x.jpg"):
         write(root / name, "no image")
     source = open_source(f"holidays({str(root)!r})")
-    check_source(source, "holidays")
+    assert_source(source, "holidays")
     assert source.ids.tolist() == ["a/100001.jpg", "a/100100.jpg", "z/100000.jpg", "z/100101.jpg"]
     assert answers_of(source.ids, source.annotations) == {
         "a/100100.jpg": {"z/100101.jpg": 1},
@@ -67,7 +67,7 @@ def test_holidays_without_what_cannot_be_read(tmp_path: Path, encode: Encode) ->
     for lost in ("jpg/100002.jpg", "jpg/149900.jpg"):
         write(root / lost, "<html>302 Found</html>")
     source = open_source(str(root))
-    check_packed_without(source, {"jpg/100002.jpg", "jpg/149900.jpg"}, tmp_path)
+    assert_packed_without(source, {"jpg/100002.jpg", "jpg/149900.jpg"}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -132,13 +132,13 @@ UKBENCH = tuple(f"full/ukbench{i:05d}.jpg" for i in (*range(8), *range(10196, 10
 
 def test_ukbench_by_its_numbers(tmp_path: Path, encode: Encode) -> None:
     source = open_source(str(write_images(tmp_path / "in", UKBENCH, encode)))
-    check_source(source, "ukbench")
+    assert_source(source, "ukbench")
     assert source.ids.tolist() == list(UKBENCH)
     assert source.classes == ("00000", "00001", "02549")
     groups = (UKBENCH[:4], UKBENCH[4:8], UKBENCH[8:])
     assert answers_of(source.ids, source.annotations) == {i: dict.fromkeys(group, 1) for group in groups for i in group}
     assert gallery_of(source.ids, source.annotations) == list(UKBENCH)
-    check_packed(source, tmp_path)
+    assert_packed(source, tmp_path)
 
 
 def test_ukbench_in_folders_whose_order_is_not_that_of_numbers(tmp_path: Path, encode: Encode) -> None:
@@ -146,7 +146,7 @@ def test_ukbench_in_folders_whose_order_is_not_that_of_numbers(tmp_path: Path, e
     root = write_images(tmp_path, files, encode)
     write(root / "index.html", "objects")
     source = open_source(f"ukbench({str(root)!r})")
-    check_source(source, "ukbench")
+    assert_source(source, "ukbench")
     assert source.ids.tolist() == sorted(files) != files
     assert answers_of(source.ids, source.annotations) == {
         i: dict.fromkeys(group, 1) for group in (files[:4], files[4:]) for i in group
@@ -158,7 +158,7 @@ def test_ukbench_without_what_cannot_be_read(tmp_path: Path, encode: Encode) -> 
     lost = {UKBENCH[2], UKBENCH[9]}
     for file in lost:
         write(root / file, b"")
-    check_packed_without(open_source(str(root)), lost, tmp_path)
+    assert_packed_without(open_source(str(root)), lost, tmp_path)
 
 
 @pytest.mark.parametrize(

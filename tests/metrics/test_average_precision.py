@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from reference import average_precision as reference
+from reference.agreement import assert_same
 
 from seedbed.metrics.average_precision import RULES, Decisions, average_precision, statistic
 
@@ -33,11 +34,6 @@ def _split(decisions: list[tuple[float, bool]]) -> tuple[np.ndarray, np.ndarray]
 def _columns(images: list[list[tuple[int, float]]]) -> tuple[np.ndarray, np.ndarray]:
     """Marks and scores, each [n, K]."""
     return np.array([[m for m, _ in row] for row in images], np.int8), np.array([[s for _, s in row] for row in images])
-
-
-def _same(found: np.ndarray | float, expected: object) -> None:
-    """Within 1e-9 of a percent; nan where nan is expected."""
-    np.testing.assert_allclose(found, np.array(expected, float), rtol=0, atol=1e-9)
 
 
 # By hand ---------------------------------------------------------------------------------------------------------------------------
@@ -112,8 +108,8 @@ def test_difficult_labels_count_neither_way() -> None:
     scores = np.array([[0.9, 0.1], [0.8, 0.9], [0.7, 0.3], [0.6, 0.4]])
     # Class 0 without its difficult image: right, wrong, right of two, 5/6 as above. Class 1 has no positive.
     found = Decisions.of_marks(marks, scores)
-    _same(found.per_class("voc10"), [100 * 5 / 6, math.nan])
-    _same(found.mean("voc10"), 100 * 5 / 6)
+    assert_same(found.per_class("voc10"), [100 * 5 / 6, math.nan])
+    assert_same(found.mean("voc10"), 100 * 5 / 6)
     assert found.num_classes == 2
     assert len(found.scores) == 4
     assert found.positives.tolist() == [[1, 0], [0, 0], [0, 0], [1, 0]]
@@ -134,17 +130,17 @@ def test_a_class_without_decisions_but_with_positives_is_zero_and_counts_in_the_
         hits=np.array([True]),
         positives=np.array([[1, 2, 0]], np.int32),
     )
-    _same(one.per_class("voc10"), [100.0, 0.0, math.nan])
-    _same(one.mean("voc10"), 50.0)
+    assert_same(one.per_class("voc10"), [100.0, 0.0, math.nan])
+    assert_same(one.mean("voc10"), 50.0)
 
 
 def test_a_resample_by_hand() -> None:
     marks, scores = np.array([[1], [-1], [1]], np.int8), np.array([[0.9], [0.8], [0.7]])
     found = Decisions.of_marks(marks, scores)
     # Image 1 twice and image 2: two wrong at 0.8, then one right of three, of one positive.
-    _same(found.per_class("voc10", np.array([1, 2, 1])), [100 / 3])
+    assert_same(found.per_class("voc10", np.array([1, 2, 1])), [100 / 3])
     # Image 0 twice: both right. Image 1 alone: no positive.
-    _same(found.mean("voc10", np.array([0, 0])), 100.0)
+    assert_same(found.mean("voc10", np.array([0, 0])), 100.0)
     assert math.isnan(found.mean("voc10", np.array([1])))
 
 
@@ -152,8 +148,8 @@ def test_the_curve_by_hand() -> None:
     marks, scores = np.array([[1], [-1], [1], [1]], np.int8), np.array([[0.9], [0.8], [0.8], [0.1]])
     recall, precision = Decisions.of_marks(marks, scores).curve(0)
     # Three distinct scores: 1 right of 1; 2 right of 3; 3 right of 4; of three positives.
-    _same(recall, [1 / 3, 2 / 3, 1])
-    _same(precision, [1, 2 / 3, 3 / 4])
+    assert_same(recall, [1 / 3, 2 / 3, 1])
+    assert_same(precision, [1, 2 / 3, 3 / 4])
 
 
 def test_the_curve_of_a_class_without_positives_lies_at_zero() -> None:
@@ -183,7 +179,7 @@ def test_a_statistic_takes_the_same_images_of_each() -> None:
 def test_one_class_is_its_twin(rule: str, decisions: list[tuple[float, bool]], num_missed: int) -> None:
     scores, hits = _split(decisions)
     num_positives = int(hits.sum()) + num_missed
-    _same(
+    assert_same(
         average_precision(scores, hits, num_positives, rule), reference.RULES[rule](scores.tolist(), hits.tolist(), num_positives)
     )
 
@@ -213,8 +209,8 @@ def test_labels_of_images_are_their_twin(rule: str, images: list[list[tuple[int,
     marks, scores = _columns(images)
     slow = reference.of_marks(marks.tolist(), scores.tolist(), marks.shape[1], rule)
     fast = Decisions.of_marks(marks, scores)
-    _same(fast.per_class(rule), slow)
-    _same(fast.mean(rule), reference.mean(slow))
+    assert_same(fast.per_class(rule), slow)
+    assert_same(fast.mean(rule), reference.mean(slow))
 
 
 @both_rules
@@ -227,8 +223,8 @@ def test_a_resample_is_the_metric_of_the_images_repeated(
     drawn = np.array(data.draw(st.lists(st.integers(0, len(images) - 1), min_size=1, max_size=12)))
     slow = reference.of_marks(marks[drawn].tolist(), scores[drawn].tolist(), marks.shape[1], rule)
     fast = Decisions.of_marks(marks, scores)
-    _same(fast.per_class(rule, drawn), slow)
-    _same(fast.mean(rule, drawn), reference.mean(slow))
+    assert_same(fast.per_class(rule, drawn), slow)
+    assert_same(fast.mean(rule, drawn), reference.mean(slow))
     assert np.array_equal(fast.per_class(rule, np.arange(len(images))), fast.per_class(rule), equal_nan=True)
 
 
@@ -240,8 +236,8 @@ def test_the_curve_is_its_twin(images: list[list[tuple[int, float]]], data: st.D
     kept = marks[:, c] != 0
     steps = reference.points(scores[kept, c].tolist(), (marks[kept, c] == 1).tolist())
     recall, precision = Decisions.of_marks(marks, scores).curve(c)
-    _same(recall, [right / max(1, int((marks[:, c] == 1).sum())) for right, _ in steps])
-    _same(precision, [right / made for right, made in steps])
+    assert_same(recall, [right / max(1, int((marks[:, c] == 1).sum())) for right, _ in steps])
+    assert_same(precision, [right / made for right, made in steps])
 
 
 @both_rules

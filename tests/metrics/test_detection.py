@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import average_precision as slow_ap
 from reference import detection as reference
+from reference.agreement import assert_same
 from reference.detection import Found, Truth
 
 from seedbed.metrics.average_precision import RULES, Decisions
@@ -37,15 +38,10 @@ def _decide(
     return decisions_of_boxes(_rows(truth), difficult, _rows(found), scores, num_images, num_classes)
 
 
-def _same(found: np.ndarray | float, expected: object) -> None:
-    """Within 1e-9 of a percent; nan where nan is expected."""
-    np.testing.assert_allclose(found, np.array(expected, float), rtol=0, atol=1e-9)
-
-
 def _ap(truth: Sequence[Truth], found: Sequence[Found]) -> float:
     """The area under the curve of class 0, checked against the twin on the way."""
     each = _decide(truth, found).per_class("voc10")
-    _same(each, reference.average_precisions(truth, found, NUM_CLASSES, "voc10"))
+    assert_same(each, reference.average_precisions(truth, found, NUM_CLASSES, "voc10"))
     return float(each[0])
 
 
@@ -81,8 +77,8 @@ def test_overlaps_are_what_counting_pixels_gives(pairs: list[tuple[reference.Box
         return {(x, y) for x in range(box[0], box[2] + 1) for y in range(box[1], box[3] + 1)}
 
     counted = [len(pixels(a) & pixels(b)) / len(pixels(a) | pixels(b)) for a, b in pairs]
-    _same(overlaps(np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])), counted)
-    _same(np.array([float(reference.overlap(a, b)) for a, b in pairs]), counted)
+    assert_same(overlaps(np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])), counted)
+    assert_same(np.array([float(reference.overlap(a, b)) for a, b in pairs]), counted)
 
 
 # By hand ---------------------------------------------------------------------------------------------------------------------------
@@ -160,15 +156,15 @@ def test_other_images_and_other_classes_do_not_count() -> None:
     truth = [Truth(0, 0, SQUARE), Truth(1, 1, SQUARE)]
     found = [Found(1, 0, SQUARE, 0.9), Found(0, 1, SQUARE, 0.8), Found(0, 0, SQUARE, 0.7)]
     # Class 0: wrong, right of one: 1/2. Class 1: wrong, and the one positive unfound: 0.
-    _same(_decide(truth, found).per_class("voc10"), [50.0, 0.0])
+    assert_same(_decide(truth, found).per_class("voc10"), [50.0, 0.0])
 
 
 @both_rules
 def test_without_detections_or_boxes(rule: str) -> None:
     truth, found = [Truth(0, 0, SQUARE), Truth(2, 1, SQUARE, difficult=True)], [Found(0, 0, SQUARE, 0.9)]
-    _same(_decide(truth, []).per_class(rule), [0.0, math.nan])
-    _same(_decide(truth, []).mean(rule), 0.0)
-    _same(_decide([], found).per_class(rule), [math.nan, math.nan])
+    assert_same(_decide(truth, []).per_class(rule), [0.0, math.nan])
+    assert_same(_decide(truth, []).mean(rule), 0.0)
+    assert_same(_decide([], found).per_class(rule), [math.nan, math.nan])
     assert _decide([], found).hits.tolist() == [False]
     assert math.isnan(_decide([], []).mean(rule))
 
@@ -217,8 +213,8 @@ def test_average_precision_is_its_twins(rule: str, scene: Scene) -> None:
     truth, found = scene
     slow = reference.average_precisions(truth, found, NUM_CLASSES, rule)
     decided = _decide(truth, found)
-    _same(decided.per_class(rule), slow)
-    _same(decided.mean(rule), slow_ap.mean(slow))
+    assert_same(decided.per_class(rule), slow)
+    assert_same(decided.mean(rule), slow_ap.mean(slow))
 
 
 @quick
@@ -254,9 +250,9 @@ def test_a_resample_is_the_metric_of_the_images_repeated(rule: str, scene: Scene
     found = [one._replace(image=i) for i, image in enumerate(drawn) for one in scene[1] if one.image == image]
     slow = reference.average_precisions(truth, found, NUM_CLASSES, rule)
     decided = _decide(*scene)
-    _same(decided.per_class(rule, np.array(drawn)), slow)
-    _same(decided.mean(rule, np.array(drawn)), slow_ap.mean(slow))
-    _same(_decide(truth, found, num_images=len(drawn)).per_class(rule), slow)
+    assert_same(decided.per_class(rule, np.array(drawn)), slow)
+    assert_same(decided.mean(rule, np.array(drawn)), slow_ap.mean(slow))
+    assert_same(_decide(truth, found, num_images=len(drawn)).per_class(rule), slow)
 
 
 @quick

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,8 +91,7 @@ def transfer(
     """Measure a backbone on a task by a method, and keep the model that was trained.
 
     Args:
-        backbone: a Backbone, the folder of one, `small` (the one that comes with seedbed), or a call such as `vgg16` with published weights
-            on this machine.
+        backbone: a Backbone, the folder of one, `small` (it comes with seedbed), or a call such as `vgg16`, its weights on this machine.
         task: a store or a source; validation and test splits are derived where it has none (docs/concepts.md).
         method: a call string such as `probe()` or `finetune(images_seen=50_000)`.
         train_per_class: use so many labelled images of each class only, drawn with the seed.
@@ -100,8 +99,7 @@ def transfer(
         metric: the primary one where a task has several: "mean_class_accuracy", "map_voc10" (docs/metrics.md).
         labelled: where the labels come from, for `adapt(...)` and `detect()`: another domain with the same classes.
         learn_on: images that a whitening is fitted on, for `retrieve()` on a set that has none of its own.
-        out: a new folder for the model: `load`, `predict` and `export` take it; `results/` in it holds the files of official scorers
-            (PASCAL's of each class, rankings).
+        out: a new folder for the model, which `load`, `predict` and `export` take, with the files of official scorers in `results/`.
 
     Returns:
         Measurement: `.metrics` in percent, `.primary`, `.predictions`, `.facts`, `.model`.
@@ -117,8 +115,7 @@ def transfer(
         >>> measured.primary, len(measured.model.classes)
         ('top1', 10)
     """
-    from seedbed.tasks.catalogue import TASKS
-    from seedbed.transfers.methods import METHODS, Context, check_task
+    from seedbed.transfers.methods import METHODS, check_task
 
     made = METHODS.make(method)
     folder = new_folder(out)
@@ -127,32 +124,52 @@ def transfer(
         check_task(made, method, "classification")  # before anything is packed
     net = open_for(backbone, device, data.data if isinstance(data.data, str | Store) else "", seed)
     made.check(net)
-    store = open_task_store(data, net.preprocessing.store_px, workspace, on_pack)
-    call = data.task_of(store, made.takes)
-    check_task(made, method, call)
-    target = TASKS.make(call).load(store, seed)
-    made.check_target(target)
+    target = _target(data, open_task_store(data, net.preprocessing.store_px, workspace, on_pack), made, method, seed)
     unfinished = _unfinished(net, target, made, seed, workspace)
-    with flushed_denormals():
-        measured = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress, unfinished=unfinished))
-    measured = replace(measured, facts={**measured.facts, **({"data_notes": store.remarks} if store.remarks else {})})
+    measured = _measured(net, target, made, seed, on_progress, unfinished)
     if folder is not None:
         _keep(measured, target, method, seed, folder)
     unfinished.clear()
     return measured
 
 
+def _measured(
+    net: Backbone, target: Target, made: Method, seed: int, on_progress: OnProgress | None, unfinished: Unfinished
+) -> Measurement:
+    """The measurement, with what a reader must know of its data."""
+    from seedbed.transfers.methods import Context
+
+    with flushed_denormals():
+        found = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress, unfinished=unfinished))
+    remarks = target.store.remarks
+    return replace(found, facts={**found.facts, "data_notes": remarks}) if remarks else found
+
+
+def _target(data: Data, store: Store, made: Method, method: str, seed: int) -> Target:
+    """The task of a store that a method can do; refused before anything is trained."""
+    from seedbed.tasks.catalogue import TASKS
+    from seedbed.transfers.methods import check_task
+
+    call = data.task_of(store, made.takes)
+    check_task(made, method, call)
+    target = TASKS.make(call).load(store, seed)
+    made.check_target(target)
+    return target
+
+
 def _unfinished(net: Backbone, target: Target, method: Method, seed: int, workspace: str | Path | None) -> Unfinished:
     """Where a long training that is cut off leaves its state: the same call goes on from there."""
-    from dataclasses import asdict
 
-    from seedbed.base.spec import fingerprint
-    from seedbed.models.checkpoint import module_fingerprint
-    from seedbed.trials.provenance import versions
+    def key() -> str:
+        from seedbed.base.spec import fingerprint
+        from seedbed.models.checkpoint import module_fingerprint
+        from seedbed.trials.provenance import versions
 
-    network = [module_fingerprint(net.module), str(net.module), net.architecture, asdict(net.preprocessing), net.device]
-    asked = [target.fingerprint, method.identity(), method.revision, seed]
-    return workspace_at(workspace).unfinished_of(fingerprint(["transfer", network, asked, versions()]))
+        network = [module_fingerprint(net.module), str(net.module), net.architecture, asdict(net.preprocessing), net.device]
+        asked = [target.fingerprint, method.identity(), method.revision, seed]
+        return fingerprint(["transfer", network, asked, versions()])
+
+    return workspace_at(workspace).unfinished_of(key)
 
 
 def _keep(measured: Measurement, target: Target, method: str, seed: int, folder: Path) -> None:

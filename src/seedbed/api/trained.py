@@ -127,11 +127,16 @@ def predict(
     if all(one.error for one in found):
         raise BadDataError(f"none of the {len(found):,} images can be read: {found[0].path}: {found[0].error}", "Name image files.")
     if folder is not None:
-        from seedbed.writeup.boxes import draw_files
-
-        with written_aside(folder) as aside:
-            draw_files(found, made.classes, aside)
+        _draw(found, made.classes, folder)
     return found
+
+
+def _draw(found: Sequence[Prediction], classes: Sequence[str], folder: Path) -> None:
+    """The pictures with their boxes, in a new folder."""
+    from seedbed.writeup.boxes import draw_files
+
+    with written_aside(folder) as aside:
+        draw_files(found, classes, aside)
 
 
 def export(model: Model | DetectorModel | str | os.PathLike[str], out: str | os.PathLike[str], *, format: str = "onnx") -> float:

@@ -20,9 +20,10 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -181,12 +182,19 @@ def folder_bytes(path: Path) -> int:
 
 @dataclass(kw_only=True)
 class Unfinished:
-    """The states that the trainings of one step leave, each by a name of its own, until the step is done."""
+    """The states that the trainings of one step leave, each by a name of its own, until the step is done.
+
+    The key is made when a training first asks: most steps have none that is worth a state.
+    """
 
     workspace: Workspace
-    key: str
+    make_key: Callable[[], str]
     paths: dict[str, Path] = field(default_factory=dict)
     made: list[Path] = field(default_factory=list)  # folders that were not there before
+
+    @cached_property
+    def key(self) -> str:
+        return self.make_key()
 
     def __call__(self, name: str) -> Path | None:
         """None where nothing can be written: the training then leaves no state."""
@@ -221,8 +229,8 @@ class Workspace:
         """Where a step that takes long leaves its state while it runs."""
         return self.root / UNFINISHED / f"{key}.safetensors"
 
-    def unfinished_of(self, key: str) -> Unfinished:
-        return Unfinished(workspace=self, key=key)
+    def unfinished_of(self, make_key: Callable[[], str]) -> Unfinished:
+        return Unfinished(workspace=self, make_key=make_key)
 
     def has(self, kind: str, key: str) -> bool:
         """Whether that step is finished: its manifest is written last."""

@@ -63,6 +63,8 @@ class Beside:
 
 def holds_annotations(path: Path) -> bool:
     """Whether annotations lie in a folder, in its Annotations/, or in folders of splits in it."""
+    if not path.is_dir():
+        return False
     splits = [entry.path for entry in os.scandir(path) if entry.name.lower() in SPLIT_NAMES and entry.is_dir()]
     return any(map(_holds, (path, *(path / name for name in _ANNOTATIONS), *map(Path, splits))))
 

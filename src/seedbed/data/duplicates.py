@@ -143,10 +143,7 @@ def burst_hashes(
         rows = order[start:end]
         pairs = near_pairs(descriptors[rows], checksums[rows], lambda some, rows=rows: pixels(rows[some]))
         if len(pairs):
-            groups = groups_of(len(rows), pairs)
-            lowest = np.full(groups.max() + 1, np.iinfo(np.uint64).max, np.uint64)
-            np.minimum.at(lowest, groups, checksums[rows])
-            hashes[rows] = lowest[groups]
+            hashes[rows] = _lowest(checksums[rows], groups_of(len(rows), pairs))
     return hashes
 
 
@@ -159,6 +156,11 @@ def together(hashes: np.ndarray, files: np.ndarray) -> np.ndarray:
     rows = np.arange(num)
     pairs = np.concatenate([np.stack([rows, num + group], 1), np.stack([rows, 2 * num + file], 1)])
     joined = groups_of(3 * num, pairs)[:num]
-    lowest = np.full(joined.max() + 1, np.iinfo(np.uint64).max, np.uint64)
-    np.minimum.at(lowest, joined, hashes)
-    return lowest[joined]
+    return _lowest(hashes, joined)
+
+
+def _lowest(hashes: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """The lowest hash of each row's group: uint64 [n]."""
+    lowest = np.full(groups.max() + 1, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(lowest, groups, hashes)
+    return lowest[groups]

@@ -18,7 +18,7 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expanded
-from seedbed.data.beside import IMAGES, Beside, holds_annotations
+from seedbed.data.beside import IMAGES, Beside
 from seedbed.data.files import entries, list_images, must_exist
 from seedbed.data.source import SPLIT_NAMES, SPLITS
 
@@ -96,11 +96,6 @@ class VocFolder:
     @staticmethod
     def is_at(path: Path) -> bool:
         return (path / "Annotations").is_dir() and (path / "ImageSets").is_dir()
-
-    @staticmethod
-    def is_beside(path: Path) -> bool:
-        """Whether .xml files lie in a folder, in its Annotations/, or in folders of splits in it: what tools for annotation leave."""
-        return path.is_dir() and holds_annotations(path)
 
     def sets(self, folder: str = MAIN) -> list[str]:
         """Names of the image sets that are lists of images alone: train, val, trainval, test."""

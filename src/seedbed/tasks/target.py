@@ -40,13 +40,13 @@ class Measurement:
         return len(self.predictions["ids"])
 
     @property
-    def test_words(self) -> str:
+    def tested_on(self) -> str:
         """What the test consists of."""
         return TESTED_ON[self.primary][1]
 
     def __repr__(self) -> str:
         metrics = ", ".join(f"{name} {value:.2f}{_SIGNS[UNITS[name]]}" for name, value in self.metrics.items())
-        return f"{metrics} on {self.num_test:,} {self.test_words}"
+        return f"{metrics} on {self.num_test:,} {self.tested_on}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -178,7 +178,7 @@ class MeasureStep(Step):
         backbone = load_backbone(folder, module=copy.deepcopy(self.model.module) if self.model else None)
         backbone.module.to(device)
         task = TASKS.make(self.task).load(Store.open(self.store).with_hierarchy(self.hierarchy), self.task_seed)
-        unfinished = workspace.unfinished_of(self.key)
+        unfinished = workspace.unfinished_of(lambda: self.key)
         context = Context(seed=self.seed, device=device, on_progress=on_progress, unfinished=unfinished)
         measured = METHODS.make(self.method).run(backbone, task, context)
         manifest = self.manifest(

@@ -40,7 +40,7 @@ def transfer(options: Namespace) -> Result:
             on_pack=bar,
             on_progress=bar.training,
         )
-    metric, num_test, of = measured.primary, measured.num_test, measured.test_words
+    metric, num_test, of = measured.primary, measured.num_test, measured.tested_on
     document = {
         "study": None,
         "arm": str(options.backbone),

@@ -99,9 +99,8 @@ def answer_from_contrast(
         unit=unit,
         tested_on=TESTED_ON.get(metric, TESTED_ON["top1"]),
     )
-    place = _place(target, method, metric, images_seen)
-    beside = "" if wording.on_source is None else _beside(*wording.on_source)
-    sentence = f"{place}, {words.verdict()}{beside}{TRAINING_TIME if converged is False else ''}"
+    after = ("" if wording.on_source is None else _beside(*wording.on_source)) + (TRAINING_TIME if converged is False else "")
+    sentence = f"{_place(target, method, metric, images_seen)}, {words.verdict()}{after}"
     return Answer(
         question=question,
         target=target,

@@ -62,11 +62,10 @@ def _split_of(found: Found) -> int | None:
     return SPLIT_NAMES.get(top.lower()) if rest else None
 
 
-def _without_labels(root: object, loose: list[str], num_images: int) -> BadDataError:
+def _without_labels(root: Path, loose: list[str], num_images: int) -> BadDataError:
     return BadDataError(
         f"{len(loose)} of {num_images} images in {root} have no label ({loose[0]!r} lies in no class folder)",
-        _boxes_of_others(Path(str(root)), loose[0])
-        or "Put every image into a folder named after its class, for example cats/1.jpg.",
+        _boxes_of_others(root, loose[0]) or "Put every image into a folder named after its class, for example cats/1.jpg.",
     )
 
 

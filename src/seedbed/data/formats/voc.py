@@ -16,6 +16,7 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import NO_LABEL, Annotations, Boxes, Marks
+from seedbed.data.beside import holds_annotations
 from seedbed.data.crops import CropPixels, with_context
 from seedbed.data.files import FilePixels
 from seedbed.data.formats import Format
@@ -52,7 +53,7 @@ class Voc(Format):
     @staticmethod
     def recognises(path: Path) -> bool:
         years = (*path.glob("VOC2*"), *path.glob("VOCdevkit/VOC2*"))
-        return VocFolder.is_at(path) or any(map(VocFolder.is_at, years)) or VocFolder.is_beside(path)
+        return VocFolder.is_at(path) or any(map(VocFolder.is_at, years)) or holds_annotations(path)
 
     def read(self) -> Source:
         folder = VocFolder.at(self.path)
