@@ -26,9 +26,8 @@ _BLOCK = 2**24  # places of rankings looked at together
 _KEPT = 10_000_000  # places of all rankings that are kept whole; of more, the first of each
 NUM_KEPT = 100
 
-Rank = Callable[
-    [np.ndarray], np.ndarray
-]  # positions of queries -> gallery positions, the best first, -1 where no more were found: int64 [b, g]
+# Positions of queries -> positions in the gallery, the best first, -1 where no more were found: int64 [b, g].
+Rank = Callable[[np.ndarray], np.ndarray]
 
 
 @final

@@ -97,7 +97,7 @@ def answer_from_contrast(
         arm=_called(wording.arm or quoted(contrast.arm), checkpoint or contrast.arm_is_checkpoint),
         reference=_called(wording.reference or quoted(contrast.reference), contrast.reference_is_checkpoint),
         unit=unit,
-        tested_on=TESTED_ON.get(metric, TESTED_ON["top1"]),
+        tested_on=TESTED_ON[metric],
     )
     after = ("" if wording.on_source is None else _beside(*wording.on_source)) + (TRAINING_TIME if converged is False else "")
     sentence = f"{_place(target, method, metric, images_seen)}, {words.verdict()}{after}"
