@@ -1,8 +1,10 @@
-"""Measure training batches at 64 px, cropped, flipped and normalised: from a packed store against ImageFolder and a DataLoader.
+"""Measure training batches at 64 px, cropped, flipped and normalised: from a packed store against
+ImageFolder and a DataLoader.
 
-Both give float32 batches of 256 in a random order, of the same images, with random shifted crops and flips, on the same cores; the
-DataLoader has a worker per core. The plain gather of a batch from the memory map stands beside them: what no augmentation could beat.
-Rounds alternate in one process; ratios are medians of the rounds'. Target: 25 times the DataLoader on the CPU.
+Both give float32 batches of 256 in a random order, of the same images, with random shifted crops
+and flips, on the same cores; the DataLoader has a worker per core. The plain gather of a batch from
+the memory map stands beside them: what no augmentation could beat. Rounds alternate in one process;
+    ratios are medians of the rounds'. Target: 25 times the DataLoader on the CPU.
 
 Expected numbers: see docs/log.md. Command: SEEDBED_DATA=DATA python benchmarks/batches.py
 """
@@ -39,8 +41,13 @@ def from_store(store: Store, num_batches: int) -> int:
 
 def gathered(store: Store, num_batches: int) -> int:
     """Images given by the gather alone, as uint8."""
-    pixels, order = shared_tensor(store.pixels), torch.randperm(store.num_images, generator=torch.Generator().manual_seed(0))
-    return sum(len(pixels.index_select(0, order[i * BATCH : (i + 1) * BATCH])) for i in range(num_batches))
+    pixels, order = (
+        shared_tensor(store.pixels),
+        torch.randperm(store.num_images, generator=torch.Generator().manual_seed(0)),
+    )
+    return sum(
+        len(pixels.index_select(0, order[i * BATCH : (i + 1) * BATCH])) for i in range(num_batches)
+    )
 
 
 def from_loader(folder: Path, size_px: int, num_batches: int, num_workers: int) -> int:
@@ -56,12 +63,22 @@ def from_loader(folder: Path, size_px: int, num_batches: int, num_workers: int) 
         ]
     )
     dataset = ImageFolder(str(folder), augment)
-    chosen = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0))[: num_batches * BATCH]
-    return sum(len(images) for images, _ in DataLoader(Subset(dataset, chosen.tolist()), BATCH, num_workers=num_workers))
+    chosen = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0))[
+        : num_batches * BATCH
+    ]
+    return sum(
+        len(images)
+        for images, _ in DataLoader(
+            Subset(dataset, chosen.tolist()), BATCH, num_workers=num_workers
+        )
+    )
 
 
-def measure(folder: Path, store: Store, num_batches: int, num_workers: int, num_rounds: int) -> dict[str, list[float]]:
-    """Images per second of all three in each round; a first, unmeasured round fills the page cache."""
+def measure(
+    folder: Path, store: Store, num_batches: int, num_workers: int, num_rounds: int
+) -> dict[str, list[float]]:
+    """Images per second of all three in each round; a first, unmeasured round fills the page
+    cache."""
     sides = {
         "store": lambda: from_store(store, 8 * num_batches),
         "gather": lambda: gathered(store, min(8 * num_batches, store.num_images // BATCH)),
@@ -75,17 +92,28 @@ def measure(folder: Path, store: Store, num_batches: int, num_workers: int, num_
 def main() -> None:
     """Print the rates and their ratios."""
     parser = measuring.parser(__doc__)
-    parser.add_argument("--folder", type=Path, help="image folder (default: Tiny ImageNet's training images)")
-    parser.add_argument("--data", type=Path, help="folder that holds the default folder (default: $SEEDBED_DATA)")
+    parser.add_argument(
+        "--folder", type=Path, help="image folder (default: Tiny ImageNet's training images)"
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder that holds the default folder (default: $SEEDBED_DATA)"
+    )
     parser.add_argument("--size-px", type=int, default=64)
-    parser.add_argument("--batches", type=int, default=60, help="of the DataLoader; the store gives eight times as many")
+    parser.add_argument(
+        "--batches",
+        type=int,
+        default=60,
+        help="of the DataLoader; the store gives eight times as many",
+    )
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     folder = arguments.folder or measuring.data_folder("tiny-imagenet-200/train", arguments.data)
     record = measuring.identity(arguments)
     measuring.confine(arguments.threads)
     with tempfile.TemporaryDirectory() as made:
-        store = pack(f"folder({str(folder)!r})", Path(made, "store"), size_px=arguments.size_px).store
+        store = pack(
+            f"folder({str(folder)!r})", Path(made, "store"), size_px=arguments.size_px
+        ).store
         found = measure(folder, store, arguments.batches, arguments.threads, arguments.rounds)
     rows = []
     for name, rates in found.items():

@@ -1,7 +1,9 @@
-"""Measure codes of a layer from a packed store against the bare forward pass of the same network on random tensors in memory.
+"""Measure codes of a layer from a packed store against the bare forward pass of the same network on
+random tensors in memory.
 
-The bare pass runs the same module in inference mode on the same batch size; codes add reading the store, normalising, pooling and
-writing. Rounds alternate in one process; the ratio is the median of the rounds'. Target: 0.95.
+The bare pass runs the same module in inference mode on the same batch size; codes add reading the
+store, normalising, pooling and writing. Rounds alternate in one process; the ratio is the median of
+the rounds'. Target: 0.95.
 
 Expected numbers: see docs/log.md. Command: python benchmarks/codes.py
 """
@@ -57,22 +59,38 @@ def main() -> None:
             net = BACKBONES.make(call).build([str(i) for i in range(100)], size_px)
             net.module.eval()
             packed_px = net.preprocessing.store_px
-            store = pack("toy(per_class=20, test_per_class=2)", Path(made, f"{packed_px}.store"), size_px=packed_px).store
+            store = pack(
+                "toy(per_class=20, test_per_class=2)",
+                Path(made, f"{packed_px}.store"),
+                size_px=packed_px,
+            ).store
             every = [la.name for la in net.layers]
             sides = {
                 "bare": lambda net=net, num=num: bare(net, num),
-                "penultimate": lambda net=net, store=store, num=num: codes_of(net, store, num, [net.penultimate]),
-                "all layers": lambda net=net, store=store, num=num, every=every: codes_of(net, store, num, every),
+                "penultimate": lambda net=net, store=store, num=num: codes_of(
+                    net, store, num, [net.penultimate]
+                ),
+                "all layers": lambda net=net, store=store, num=num, every=every: codes_of(
+                    net, store, num, every
+                ),
             }
             sides["bare"]()
             taken = measuring.alternate(sides, arguments.rounds)
             found = {name: [num / seconds for seconds in taken[name]] for name in sides}
             cases.append({"network": call, **found})
             shares = {
-                f"{name}, share of it": measuring.spread([r / b for r, b in zip(found[name], found["bare"], strict=True)])
+                f"{name}, share of it": measuring.spread(
+                    [r / b for r, b in zip(found[name], found["bare"], strict=True)]
+                )
                 for name in ("penultimate", "all layers")
             }
-            rows.append({"network": f"{call}, {size_px} px", "bare, images/s": measuring.spread(found["bare"], ",.0f"), **shares})
+            rows.append(
+                {
+                    "network": f"{call}, {size_px} px",
+                    "bare, images/s": measuring.spread(found["bare"], ",.0f"),
+                    **shares,
+                }
+            )
             print(rows[-1], flush=True)
     measuring.publish(arguments, record, rows, cases=cases)
 

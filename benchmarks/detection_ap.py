@@ -1,9 +1,11 @@
-"""Measure mean average precision of detections, from boxes to percent, against a loop over classes and detections as py-faster-rcnn has.
+"""Measure mean average precision of detections, from boxes to percent, against a loop over classes
+and detections as py-faster-rcnn has.
 
-20 classes, 5,000 images, 15,000 boxes of which a fifth is difficult, and 500,000 detections with distinct scores, every second near a
-box of its image and class; a tenth as many in the first row. Both sides judge every detection and take the area under each class's curve
-(the rule of 2010); they must agree to 1e-9 of a percent, or the script ends. "A resample" is the mean over 5,000 images drawn with
-replacement, once the decisions are there; an interval takes many of them.
+20 classes, 5,000 images, 15,000 boxes of which a fifth is difficult, and 500,000 detections with
+distinct scores, every second near a box of its image and class; a tenth as many in the first row.
+Both sides judge every detection and take the area under each class's curve (the rule of 2010); they
+must agree to 1e-9 of a percent, or the script ends. "A resample" is the mean over 5,000 images
+drawn with replacement, once the decisions are there; an interval takes many of them.
 
 Expected numbers: see docs/benchmarks/detection_ap.md. Command: python benchmarks/detection_ap.py
 """
@@ -34,7 +36,8 @@ class Scene:
 
 
 def make_scene(num_found: int) -> Scene:
-    """Boxes of 20 to 200 px in images of 500 px; a detection near a box is off by up to 15 px at each side."""
+    """Boxes of 20 to 200 px in images of 500 px; a detection near a box is off by up to 15 px at
+    each side."""
     rng = np.random.default_rng(0)
 
     def places(num: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -57,11 +60,14 @@ def make_scene(num_found: int) -> Scene:
 
 
 def decide(scene: Scene) -> Decisions:
-    return decisions_of_boxes(scene.truth, scene.difficult, scene.found, scene.scores, NUM_IMAGES, NUM_CLASSES)
+    return decisions_of_boxes(
+        scene.truth, scene.difficult, scene.found, scene.scores, NUM_IMAGES, NUM_CLASSES
+    )
 
 
 def loop(scene: Scene) -> float:
-    """The other side: a class at a time, the boxes of its images in a dictionary, a detection at a time."""
+    """The other side: a class at a time, the boxes of its images in a dictionary, a detection at a
+    time."""
     return float(np.mean([loop_of_class(scene, c) for c in range(NUM_CLASSES)]))
 
 
@@ -82,8 +88,12 @@ def loop_of_class(scene: Scene, which: int) -> float:
         most, best = -1.0, 0
         if image in boxes:
             others = boxes[image]
-            width = np.maximum(np.minimum(others[:, 2], box[2]) - np.maximum(others[:, 0], box[0]) + 1, 0)
-            height = np.maximum(np.minimum(others[:, 3], box[3]) - np.maximum(others[:, 1], box[1]) + 1, 0)
+            width = np.maximum(
+                np.minimum(others[:, 2], box[2]) - np.maximum(others[:, 0], box[0]) + 1, 0
+            )
+            height = np.maximum(
+                np.minimum(others[:, 3], box[3]) - np.maximum(others[:, 1], box[1]) + 1, 0
+            )
             shared = width * height
             areas = (others[:, 2] - others[:, 0] + 1) * (others[:, 3] - others[:, 1] + 1)
             each = shared / ((box[2] - box[0] + 1) * (box[3] - box[1] + 1) + areas - shared)
@@ -106,10 +116,14 @@ def area(right: np.ndarray, wrong: np.ndarray, num_positives: int) -> float:
 
 
 def compare(num_found: int, num_rounds: int) -> dict[str, list[float]]:
-    """Seconds of both in each round, the order alternating, their ratio, and seconds of resamples."""
+    """Seconds of both in each round, the order alternating, their ratio, and seconds of
+    resamples."""
     scene = make_scene(num_found)
     ours, theirs = [], []
-    sides = {"seedbed": lambda: ours.append(decide(scene).mean("voc10")), "loop": lambda: theirs.append(loop(scene))}
+    sides = {
+        "seedbed": lambda: ours.append(decide(scene).mean("voc10")),
+        "loop": lambda: theirs.append(loop(scene)),
+    }
     found = measuring.alternate(sides, num_rounds)
     if abs(ours[0] - theirs[0]) > 1e-9:
         raise SystemExit(f"the sides differ: {ours[0]} and {theirs[0]}")
@@ -118,7 +132,9 @@ def compare(num_found: int, num_rounds: int) -> dict[str, list[float]]:
     drawn = rng.integers(0, NUM_IMAGES, (NUM_RESAMPLES, NUM_IMAGES))
     return found | {
         "ratio": [t / o for o, t in zip(found["seedbed"], found["loop"], strict=True)],
-        "resample": [measuring.seconds_of(lambda row=row: decisions.mean("voc10", row)) for row in drawn],
+        "resample": [
+            measuring.seconds_of(lambda row=row: decisions.mean("voc10", row)) for row in drawn
+        ],
         "mean_ap": [ours[0]],
     }
 

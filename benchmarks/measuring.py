@@ -1,6 +1,8 @@
-"""What every benchmark here shares: threads, the data folder, clocks, the line that says what was measured on, JSON.
+"""What every benchmark here shares: threads, the data folder, clocks, the line that says what was
+measured on, JSON.
 
-In: command-line words. Out: numbers with their identity, as a table, a page and JSON. Knows nothing of what is measured.
+In: command-line words. Out: numbers with their identity, as a table, a page and JSON. Knows nothing
+of what is measured.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 
 def alternate(sides: Mapping[str, Callable[[], object]], num_rounds: int) -> dict[str, list[float]]:
-    """Seconds of each side in each round; every second round goes the other way, so that no side always comes first."""
+    """Seconds of each side in each round; every second round goes the other way, so that no side
+    always comes first."""
     found: dict[str, list[float]] = {name: [] for name in sides}
     for i in range(num_rounds):
         for name in list(sides) if i % 2 == 0 else list(sides)[::-1]:
@@ -52,14 +55,24 @@ def alternate(sides: Mapping[str, Callable[[], object]], num_rounds: int) -> dic
 def parser(description: str | None) -> ArgumentParser:
     """Arguments that every script takes."""
     made = ArgumentParser(description=(description or "").splitlines()[0])
-    made.add_argument("--threads", type=int, default=num_cores(), help="cores to use, for both sides (default: all)")
+    made.add_argument(
+        "--threads",
+        type=int,
+        default=num_cores(),
+        help="cores to use, for both sides (default: all)",
+    )
     made.add_argument("--json", type=Path, help="write every round's numbers into this file")
-    made.add_argument("--pages", type=Path, help="write the table as a page into this folder (make bench: docs/benchmarks)")
+    made.add_argument(
+        "--pages",
+        type=Path,
+        help="write the table as a page into this folder (make bench: docs/benchmarks)",
+    )
     return made
 
 
 def confine(num_threads: int) -> None:
-    """Give this process, and the workers that it starts, so many cores and torch threads: neither side can use more."""
+    """Give this process, and the workers that it starts, so many cores and torch threads: neither
+    side can use more."""
     import torch
 
     if num_threads > num_cores():
@@ -70,21 +83,33 @@ def confine(num_threads: int) -> None:
 
 
 def data_folder(name: str, override: Path | None) -> Path:
-    """`name` in the data folder: --data, or SEEDBED_DATA; ends the script with what to do when it is not there."""
-    root = override or (Path(os.environ["SEEDBED_DATA"]) if os.environ.get("SEEDBED_DATA") else None)
+    """`name` in the data folder: --data, or SEEDBED_DATA; ends the script with what to do when it
+    is not there."""
+    root = override or (
+        Path(os.environ["SEEDBED_DATA"]) if os.environ.get("SEEDBED_DATA") else None
+    )
     if root is None:
         raise SystemExit(
             "no data folder: set SEEDBED_DATA to the folder that holds tiny-imagenet-200/ and cifar10/, or give --data"
         )
     if not (root / name).is_dir():
-        raise SystemExit(f"{root} has no folder {name}/: get that data set, or name another folder with --data")
+        raise SystemExit(
+            f"{root} has no folder {name}/: get that data set, or name another folder with --data"
+        )
     return root / name
 
 
 def identity(arguments: Namespace) -> dict[str, Any]:
-    """What the numbers were measured on and with, as a record and as a printed line; call it before `confine`."""
-    found = {"hardware": describe_hardware(), **versions(), "settings": {k: str(v) for k, v in vars(arguments).items()}}
-    busy = f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    """What the numbers were measured on and with, as a record and as a printed line; call it before
+    `confine`."""
+    found = {
+        "hardware": describe_hardware(),
+        **versions(),
+        "settings": {k: str(v) for k, v in vars(arguments).items()},
+    }
+    busy = (
+        f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    )
     commit = found["commit"] or "unknown"
     used = f"{found['hardware']}, {arguments.threads} used"
     line = f"{used}; commit {commit}, torch {found['torch']}, Python {found['python']}{busy}"
@@ -104,7 +129,8 @@ def publish(
     note: str = "Medians of n rounds, and their range.",
     **numbers: Any,
 ) -> None:
-    """Print the rows as a table; write it as a page into the folder of --pages, and every number into the file of --json.
+    """Print the rows as a table; write it as a page into the folder of --pages, and every number
+    into the file of --json.
 
     `note` says what the cells are.
     """

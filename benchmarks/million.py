@@ -1,9 +1,12 @@
-"""ImageNet's size on one machine: list, pack, view and order 1.28 million images, with times and peak memory.
+"""ImageNet's size on one machine: list, pack, view and order 1.28 million images, with times and
+peak memory.
 
-The source is synthetic: ILSVRC-2012's layout, a tar of 1,000 tars of 1,281 JPEGs each, which are a few small JPEGs repeated under different
-names. What is measured is everything that does not depend on what the images show. Nothing is compared: these are absolute numbers.
+The source is synthetic: ILSVRC-2012's layout, a tar of 1,000 tars of 1,281 JPEGs each, which are a
+few small JPEGs repeated under different names. What is measured is everything that does not depend
+on what the images show. Nothing is compared: these are absolute numbers.
 
-Expected numbers: see docs/log.md. Command: python benchmarks/million.py --folder SCRATCH (about 8 GB are needed there)
+Expected numbers: see docs/log.md. Command: python benchmarks/million.py --folder SCRATCH (about 8
+GB are needed there)
 """
 
 from __future__ import annotations
@@ -25,7 +28,13 @@ from seedbed.data.pack import pack
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.data.view import make_view
 
-RECIPES = ("", "images(per_class=50)", "images(fraction=0.5)", "images(total={tenth})", "classes(fraction=0.5)")
+RECIPES = (
+    "",
+    "images(per_class=50)",
+    "images(fraction=0.5)",
+    "images(total={tenth})",
+    "classes(fraction=0.5)",
+)
 
 
 def jpegs(num: int, side_px: int) -> list[bytes]:
@@ -71,13 +80,18 @@ def measure(arguments: Namespace, folder: Path) -> None:
         write_source(folder, arguments.classes, arguments.per_class, arguments.side_px)
 
     def said(name: str) -> None:
-        print(f"{name}: {clock.seconds[name]:.2f} s; peak memory so far {peak_mb():,.0f} MB", flush=True)
+        print(
+            f"{name}: {clock.seconds[name]:.2f} s; peak memory so far {peak_mb():,.0f} MB",
+            flush=True,
+        )
 
     with clock.part("list"):
         source = open_source(str(folder), format_name="ilsvrc")
     said("list")
     with clock.part("pack"):
-        packed = pack(source, folder / "million.store", size_px=arguments.size_px, workers=arguments.threads)
+        packed = pack(
+            source, folder / "million.store", size_px=arguments.size_px, workers=arguments.threads
+        )
     said("pack")
     print(f"  {packed.store.num_images:,} images, {packed.images_per_s or 0:,.0f} images/s")
     del source
@@ -88,19 +102,28 @@ def measure(arguments: Namespace, folder: Path) -> None:
             _ = view.fingerprint
         said(name)
     view = make_view(packed.store)
-    images = open_images(packed.store, view.rows, view.labels, Preprocessing(size_px=arguments.size_px))
+    images = open_images(
+        packed.store, view.rows, view.labels, Preprocessing(size_px=arguments.size_px)
+    )
     with clock.part("an epoch's order"):
         Stream(images, 256, 0).batch(0)
     said("an epoch's order")
-    rows = [{"part": f"`{n}`" if "(" in n else n, "seconds": f"{s:.2f}"} for n, s in clock.seconds.items()]
+    rows = [
+        {"part": f"`{n}`" if "(" in n else n, "seconds": f"{s:.2f}"}
+        for n, s in clock.seconds.items()
+    ]
     rows.append({"part": "peak memory, MB", "seconds": f"{peak_mb():,.0f}"})
-    measuring.publish(arguments, record, rows, "Each part once.", seconds=clock.seconds, peak_mb=peak_mb())
+    measuring.publish(
+        arguments, record, rows, "Each part once.", seconds=clock.seconds, peak_mb=peak_mb()
+    )
 
 
 def main() -> None:
     """Make the source, and measure."""
     parser = measuring.parser(__doc__)
-    parser.add_argument("--folder", type=Path, help="an empty folder to work in, kept (default: a temporary one)")
+    parser.add_argument(
+        "--folder", type=Path, help="an empty folder to work in, kept (default: a temporary one)"
+    )
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--per-class", type=int, default=1281)
     parser.add_argument("--side-px", type=int, default=64, help="of the JPEGs")

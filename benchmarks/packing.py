@@ -1,8 +1,10 @@
-"""Measure packing an image folder against reading the same images once through torchvision's ImageFolder and a DataLoader.
+"""Measure packing an image folder against reading the same images once through torchvision's
+ImageFolder and a DataLoader.
 
-Both decode every image, resize its shorter side and crop the centre to the same size, on the same cores, with files in the page
-cache; packing also checks, hashes and writes them. Beside it, decoding alone on one core, against Pillow decoding in full. Rounds
-alternate in one process; the ratio is the median of the rounds'. Target: 2 on photographs.
+Both decode every image, resize its shorter side and crop the centre to the same size, on the same
+cores, with files in the page cache; packing also checks, hashes and writes them. Beside it,
+decoding alone on one core, against Pillow decoding in full. Rounds alternate in one process; the
+ratio is the median of the rounds'. Target: 2 on photographs.
 
 Expected numbers: see docs/log.md. Command: SEEDBED_DATA=DATA python benchmarks/packing.py
 Or: python benchmarks/packing.py --folder PHOTOS --size-px 64
@@ -39,13 +41,24 @@ def pack_once(folder: Path, size_px: int, num_workers: int) -> int:
 
 def load_once(folder: Path, size_px: int, num_workers: int) -> int:
     """Read every image by a DataLoader as uint8 batches; return the number of images."""
-    transform = transforms.Compose([transforms.Resize(size_px), transforms.CenterCrop(size_px), transforms.PILToTensor()])
-    dataset = ImageFolder(str(folder), transform, is_valid_file=lambda p: os.path.splitext(p)[1].lower() in IMAGE_SUFFIXES)
-    return sum(len(images) for images, _ in DataLoader(dataset, batch_size=256, num_workers=num_workers))
+    transform = transforms.Compose(
+        [transforms.Resize(size_px), transforms.CenterCrop(size_px), transforms.PILToTensor()]
+    )
+    dataset = ImageFolder(
+        str(folder),
+        transform,
+        is_valid_file=lambda p: os.path.splitext(p)[1].lower() in IMAGE_SUFFIXES,
+    )
+    return sum(
+        len(images) for images, _ in DataLoader(dataset, batch_size=256, num_workers=num_workers)
+    )
 
 
-def measure(folder: Path, size_px: int, num_workers: int, num_rounds: int) -> dict[str, list[float]]:
-    """Images per second of both in each round, and their ratio; a first round, unmeasured, fills the page cache."""
+def measure(
+    folder: Path, size_px: int, num_workers: int, num_rounds: int
+) -> dict[str, list[float]]:
+    """Images per second of both in each round, and their ratio; a first round, unmeasured, fills
+    the page cache."""
     sides = {"pack": pack_once, "loader": load_once}
     counts = {name: run(folder, size_px, num_workers) for name, run in sides.items()}
     assert counts["pack"] == counts["loader"], f"the two sides see different images: {counts}"
@@ -55,9 +68,14 @@ def measure(folder: Path, size_px: int, num_workers: int, num_rounds: int) -> di
     return found | {"ratio": [p / q for p, q in zip(found["pack"], found["loader"], strict=True)]}
 
 
-def measure_decoding(folder: Path, size_px: int, num_images: int, num_rounds: int) -> dict[str, list[float]]:
-    """Images per second of one core, from bytes in memory to a square: ours, and Pillow's full decode."""
-    files = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES][:num_images]
+def measure_decoding(
+    folder: Path, size_px: int, num_images: int, num_rounds: int
+) -> dict[str, list[float]]:
+    """Images per second of one core, from bytes in memory to a square: ours, and Pillow's full
+    decode."""
+    files = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES][
+        :num_images
+    ]
     images = [p.read_bytes() for p in files]
     fit = transforms.Compose([transforms.Resize(size_px), transforms.CenterCrop(size_px)])
 
@@ -78,26 +96,44 @@ def main() -> None:
     """A row for each folder and each kind of work."""
     parser = measuring.parser(__doc__)
     parser.add_argument(
-        "--folder", type=Path, action="append", help="image folder, may be repeated (default: two of the data folder)"
+        "--folder",
+        type=Path,
+        action="append",
+        help="image folder, may be repeated (default: two of the data folder)",
     )
-    parser.add_argument("--data", type=Path, help="folder that holds the default folders (default: $SEEDBED_DATA)")
+    parser.add_argument(
+        "--data", type=Path, help="folder that holds the default folders (default: $SEEDBED_DATA)"
+    )
     parser.add_argument("--size-px", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    folders = arguments.folder or [measuring.data_folder(name, arguments.data) for name in DEFAULT_FOLDERS]
+    folders = arguments.folder or [
+        measuring.data_folder(name, arguments.data) for name in DEFAULT_FOLDERS
+    ]
     record, cases, rows = measuring.identity(arguments), [], []
     measuring.confine(arguments.threads)
     for folder in folders:
         work = {
-            "pack, against ImageFolder and DataLoader": measure(folder, arguments.size_px, arguments.threads, arguments.rounds),
-            "decode on one core, against Pillow": measure_decoding(folder, arguments.size_px, 500, arguments.rounds),
+            "pack, against ImageFolder and DataLoader": measure(
+                folder, arguments.size_px, arguments.threads, arguments.rounds
+            ),
+            "decode on one core, against Pillow": measure_decoding(
+                folder, arguments.size_px, 500, arguments.rounds
+            ),
         }
         for what, found in work.items():
-            cases.append({"folder": folder.name, "work": what, "size_px": arguments.size_px, **found})
+            cases.append(
+                {"folder": folder.name, "work": what, "size_px": arguments.size_px, **found}
+            )
             rates = {name: measuring.spread(found[side], ",.0f") for name, side in SIDES.items()}
             name = f"{folder.parent.name}/{folder.name}" if folder.name == "train" else folder.name
             rows.append(
-                {"images": f"{name}, {arguments.size_px} px", "work": what, **rates, "ratio": measuring.spread(found["ratio"])}
+                {
+                    "images": f"{name}, {arguments.size_px} px",
+                    "work": what,
+                    **rates,
+                    "ratio": measuring.spread(found["ratio"]),
+                }
             )
             print(rows[-1], flush=True)
     measuring.publish(arguments, record, rows, cases=cases)

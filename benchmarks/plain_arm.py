@@ -1,8 +1,9 @@
 """The other side of `whole_arm.py`: one arm as a competent practitioner writes it, without seedbed.
 
-torchvision folders and transforms, a DataLoader with a worker per core, a plain SGD loop with OneCycleLR, codes by a DataLoader,
-and scikit-learn's LinearSVC with C by grid search on a validation split (the three fits in parallel), refitted on all.
-In: the folders and settings. Out: seconds of the parts and accuracies. Imports nothing of seedbed but the net of `pool-first`.
+torchvision folders and transforms, a DataLoader with a worker per core, a plain SGD loop with
+OneCycleLR, codes by a DataLoader, and scikit-learn's LinearSVC with C by grid search on a
+validation split (the three fits in parallel), refitted on all. In: the folders and settings. Out:
+seconds of the parts and accuracies. Imports nothing of seedbed but the net of `pool-first`.
 """
 
 from __future__ import annotations
@@ -50,8 +51,12 @@ class Settings:
 class AnnotatedImages(Dataset):
     """Tiny ImageNet's validation images, whose labels are in a text file."""
 
-    def __init__(self, root: Path, class_to_idx: dict[str, int], transform: transforms.Compose) -> None:
-        rows = [line.split("\t")[:2] for line in (root / "val_annotations.txt").read_text().splitlines()]
+    def __init__(
+        self, root: Path, class_to_idx: dict[str, int], transform: transforms.Compose
+    ) -> None:
+        rows = [
+            line.split("\t")[:2] for line in (root / "val_annotations.txt").read_text().splitlines()
+        ]
         self.samples = [(str(root / "images" / name), class_to_idx[label]) for name, label in rows]
         self.transform = transform
 
@@ -81,7 +86,11 @@ def _net(settings: Settings, num_classes: int) -> nn.Module:
     if settings.plain_net == "pool-first":
         from seedbed.models.zoo.small import Small
 
-        net = Small(width=settings.width).build([str(i) for i in range(num_classes)], settings.size_px).module
+        net = (
+            Small(width=settings.width)
+            .build([str(i) for i in range(num_classes)], settings.size_px)
+            .module
+        )
     else:
         net = _conventional(settings.width, num_classes)
     return net.to(memory_format=settings.memory_format)  # pyright: ignore[reportCallIssue]
@@ -92,9 +101,15 @@ def _conventional(width: int, num_classes: int) -> nn.Module:
     widths = [3, width, 2 * width, 4 * width, 8 * width]
     layers: list[nn.Module] = []
     for i, (num_in, num_out) in enumerate(pairwise(widths)):
-        layers += [nn.Conv2d(num_in, num_out, 3, padding=1, bias=False), nn.BatchNorm2d(num_out), nn.ReLU(inplace=True)]
+        layers += [
+            nn.Conv2d(num_in, num_out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(num_out),
+            nn.ReLU(inplace=True),
+        ]
         layers += [nn.MaxPool2d(2)] if i < 3 else []
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], num_classes))
+    return nn.Sequential(
+        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(widths[-1], num_classes)
+    )
 
 
 def _loader(dataset: Dataset, settings: Settings, *, shuffle: bool = False) -> DataLoader:
@@ -109,25 +124,39 @@ def _loader(dataset: Dataset, settings: Settings, *, shuffle: bool = False) -> D
 
 
 def _plain_transform(settings: Settings) -> transforms.Compose:
-    return transforms.Compose([transforms.Resize(settings.size_px), transforms.ToTensor(), _NORMALISE])
+    return transforms.Compose(
+        [transforms.Resize(settings.size_px), transforms.ToTensor(), _NORMALISE]
+    )
 
 
 def _train(settings: Settings) -> tuple[nn.Module, float]:
-    augment = [transforms.Resize(settings.size_px), transforms.RandomCrop(settings.size_px, padding=settings.size_px // 8)]
+    augment = [
+        transforms.Resize(settings.size_px),
+        transforms.RandomCrop(settings.size_px, padding=settings.size_px // 8),
+    ]
     augment += [transforms.RandomHorizontalFlip(), transforms.ToTensor(), _NORMALISE]
     dataset = ImageFolder(str(settings.tiny / "train"), transforms.Compose(augment))
     net = _net(settings, len(dataset.classes))
     _fit(net, _loader(dataset, settings, shuffle=True), settings)
-    held_out = AnnotatedImages(settings.tiny / "val", dataset.class_to_idx, _plain_transform(settings))
+    held_out = AnnotatedImages(
+        settings.tiny / "val", dataset.class_to_idx, _plain_transform(settings)
+    )
     return net.eval(), _accuracy(net, _loader(held_out, settings), settings)
 
 
 def _fit(net: nn.Module, loader: DataLoader, settings: Settings) -> None:
     num_steps = math.ceil(settings.num_images_seen / settings.batch_size)
     peak = settings.peak_learning_rate
-    optimiser = torch.optim.SGD(net.parameters(), lr=peak, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    optimiser = torch.optim.SGD(
+        net.parameters(), lr=peak, momentum=0.9, nesterov=True, weight_decay=5e-4
+    )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, peak, total_steps=num_steps, pct_start=0.2, anneal_strategy="linear", cycle_momentum=False
+        optimiser,
+        peak,
+        total_steps=num_steps,
+        pct_start=0.2,
+        anneal_strategy="linear",
+        cycle_momentum=False,
     )
     criterion, step = nn.CrossEntropyLoss(), 0
     while step < num_steps:
@@ -146,7 +175,8 @@ def _fit(net: nn.Module, loader: DataLoader, settings: Settings) -> None:
 @torch.inference_mode()
 def _accuracy(net: nn.Module, loader: DataLoader, settings: Settings) -> float:
     right = [
-        (net(images.contiguous(memory_format=settings.memory_format)).argmax(1) == labels).float() for images, labels in loader
+        (net(images.contiguous(memory_format=settings.memory_format)).argmax(1) == labels).float()
+        for images, labels in loader
     ]
     return 100 * float(torch.cat(right).mean())
 
@@ -162,7 +192,11 @@ def _codes(body: nn.Module, settings: Settings, split: str) -> tuple[torch.Tenso
     return nn.functional.normalize(torch.cat(found)), torch.cat(targets)
 
 
-def _svm(known: tuple[torch.Tensor, torch.Tensor], test: tuple[torch.Tensor, torch.Tensor], settings: Settings) -> float:
+def _svm(
+    known: tuple[torch.Tensor, torch.Tensor],
+    test: tuple[torch.Tensor, torch.Tensor],
+    settings: Settings,
+) -> float:
     search = GridSearchCV(
         LinearSVC(dual=False, tol=1e-4, max_iter=10_000),  # pyright: ignore[reportArgumentType]
         {"C": list(settings.grid)},

@@ -35,7 +35,10 @@ def main() -> None:
     record = measuring.identity(arguments)
     measuring.confine(1)
     found = {f"{size_px} px": images_per_second(size_px) for size_px in (16, 32, 64)}
-    rows = [{"side": side, "images/s of one core": measuring.spread(rates, ",.0f")} for side, rates in found.items()]
+    rows = [
+        {"side": side, "images/s of one core": measuring.spread(rates, ",.0f")}
+        for side, rates in found.items()
+    ]
     measuring.publish(arguments, record, rows, images_per_s=found)
 
 

@@ -1,7 +1,9 @@
-"""Measure seedbed's training loop, with augmentation from a packed store, against a bare loop on random images in memory.
+"""Measure seedbed's training loop, with augmentation from a packed store, against a bare loop on
+random images in memory.
 
-Same net, batch, optimiser and threads; the bare loop draws nothing, augments nothing and counts nothing: it cycles through 4,096
-random float images. Rounds alternate in one process; the ratio is the median of the rounds' (target: at least 0.95). Cases: width
+Same net, batch, optimiser and threads; the bare loop draws nothing, augments nothing and counts
+nothing: it cycles through 4,096 random float images. Rounds alternate in one process; the ratio is
+    the median of the rounds' (target: at least 0.95). Cases: width
 16 and 32, one thread and all threads. The store is of toy(), so no data is needed.
 
 Expected numbers: see docs/log.md. Command: python benchmarks/training_loop.py
@@ -44,15 +46,23 @@ def seedbed_loop(view: View, width: int, schedule: Schedule) -> Callable[[], obj
 
 def bare_loop(width: int, schedule: Schedule) -> Callable[[], object]:
     """One round of the least that a training must do."""
-    module, generator, size = net(width).train(), torch.Generator().manual_seed(0), schedule.batch_size
+    module, generator, size = (
+        net(width).train(),
+        torch.Generator().manual_seed(0),
+        schedule.batch_size,
+    )
     images = torch.randn(NUM_RESIDENT, SIZE_PX, SIZE_PX, 3, generator=generator).permute(0, 3, 1, 2)
     labels = torch.randint(len(TREE), (NUM_RESIDENT,), generator=generator)
-    optimiser = torch.optim.SGD(module.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    optimiser = torch.optim.SGD(
+        module.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4
+    )
 
     def run() -> None:
         for step in range(schedule.num_steps):
             start = step * size % (NUM_RESIDENT - size + 1)
-            loss = functional.cross_entropy(module(images[start : start + size]), labels[start : start + size])
+            loss = functional.cross_entropy(
+                module(images[start : start + size]), labels[start : start + size]
+            )
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
@@ -61,7 +71,8 @@ def bare_loop(width: int, schedule: Schedule) -> Callable[[], object]:
 
 
 def measure(view: View, width: int, schedule: Schedule, num_rounds: int) -> dict[str, list[float]]:
-    """Images per second of both loops in each round, and their ratio; a short round of each goes first, unmeasured."""
+    """Images per second of both loops in each round, and their ratio; a short round of each goes
+    first, unmeasured."""
     sides = {"seedbed": seedbed_loop(view, width, schedule), "bare": bare_loop(width, schedule)}
     for run in sides.values():
         run()
@@ -73,13 +84,24 @@ def measure(view: View, width: int, schedule: Schedule, num_rounds: int) -> dict
 def main() -> None:
     """Print a line per case."""
     parser = measuring.parser(__doc__)
-    parser.add_argument("--images-seen", type=int, default=19_200, help="by each loop in each round")
+    parser.add_argument(
+        "--images-seen", type=int, default=19_200, help="by each loop in each round"
+    )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images-per-class", type=int, default=500, help="training images of each of toy()'s classes in the store")
+    parser.add_argument(
+        "--images-per-class",
+        type=int,
+        default=500,
+        help="training images of each of toy()'s classes in the store",
+    )
     arguments = parser.parse_args()
     record = measuring.identity(arguments)
     measuring.confine(arguments.threads)
-    schedule, cases, rows = Schedule(images_seen=arguments.images_seen, peak_learning_rate=0.01), [], []
+    schedule, cases, rows = (
+        Schedule(images_seen=arguments.images_seen, peak_learning_rate=0.01),
+        [],
+        [],
+    )
     with tempfile.TemporaryDirectory() as folder:
         source = f"toy(per_class={arguments.images_per_class}, test_per_class=2)"
         view = make_view(pack(source, Path(folder, "toy"), size_px=SIZE_PX).store)
@@ -89,9 +111,19 @@ def main() -> None:
                 found = measure(view, width, schedule, arguments.rounds)
                 cases.append({"threads": num_threads, "width": width, **found})
                 met = "met" if statistics.median(found["ratio"]) >= TARGET else "missed"
-                rates = {f"{side}, images/s": measuring.spread(found[side], ",.0f") for side in ("seedbed", "bare")}
+                rates = {
+                    f"{side}, images/s": measuring.spread(found[side], ",.0f")
+                    for side in ("seedbed", "bare")
+                }
                 case = {"threads": str(num_threads), "width": str(width)}
-                rows.append({**case, **rates, "ratio": measuring.spread(found["ratio"]), f"target {TARGET}": met})
+                rows.append(
+                    {
+                        **case,
+                        **rates,
+                        "ratio": measuring.spread(found["ratio"]),
+                        f"target {TARGET}": met,
+                    }
+                )
                 print(rows[-1], flush=True)
     measuring.publish(arguments, record, rows, cases=cases)
 

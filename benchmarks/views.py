@@ -1,7 +1,9 @@
-"""Measure what a view costs on 1.28 million rows of 1,000 classes: images(per_class), images(fraction), classes(fraction), both.
+"""Measure what a view costs on 1.28 million rows of 1,000 classes: images(per_class),
+images(fraction), classes(fraction), both.
 
-The store is made in a temporary folder without pixels, which no view reads. "Store open" is the best of 5 with the columns already
-read, as every arm after the first finds them; "first" opens the store and reads its columns too. Below, what naming a view costs.
+The store is made in a temporary folder without pixels, which no view reads. "Store open" is the
+best of 5 with the columns already read, as every arm after the first finds them; "first" opens the
+store and reads its columns too. Below, what naming a view costs.
 
 Expected numbers: see docs/log.md. Command: python benchmarks/views.py
 """
@@ -55,15 +57,25 @@ def synsets() -> list[str]:
 
 
 def write_store(folder: Path, num_rows: int, classes: list[str]) -> None:
-    """`rows.parquet` and `store.json` of that many training rows and 50 test rows per class, ids sorted as `pack` sorts them."""
+    """`rows.parquet` and `store.json` of that many training rows and 50 test rows per class, ids
+    sorted as `pack` sorts them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     num_classes = len(classes)
     per_class = {"test": NUM_TEST_PER_CLASS, "train": num_rows // num_classes}
-    ids = [f"{split}/{c}/{c}_{i:06d}.JPEG" for split, num in per_class.items() for c in classes for i in range(num)]
-    leaves = np.concatenate([np.repeat(np.arange(num_classes), num) for num in per_class.values()]).astype(np.int32)
-    splits = np.repeat([SPLITS.index(s) for s in per_class], [n * num_classes for n in per_class.values()]).astype(np.int8)
+    ids = [
+        f"{split}/{c}/{c}_{i:06d}.JPEG"
+        for split, num in per_class.items()
+        for c in classes
+        for i in range(num)
+    ]
+    leaves = np.concatenate(
+        [np.repeat(np.arange(num_classes), num) for num in per_class.values()]
+    ).astype(np.int32)
+    splits = np.repeat(
+        [SPLITS.index(s) for s in per_class], [n * num_classes for n in per_class.values()]
+    ).astype(np.int8)
     table = {
         "id": pa.array(ids, pa.string()),
         "id_hash": item_hashes(ids),
@@ -74,12 +86,21 @@ def write_store(folder: Path, num_rows: int, classes: list[str]) -> None:
     pq.write_table(pa.table(table), folder / ROWS)
     write_json(
         folder / STORE_JSON,
-        {"version": VERSION, "source": "synthetic", "classes": classes, "parents": None, "names": {}, "size_px": 32}
+        {
+            "version": VERSION,
+            "source": "synthetic",
+            "classes": classes,
+            "parents": None,
+            "names": {},
+            "size_px": 32,
+        }
         | {"fit": "crop", "decoder_revision": decode.REVISION},
     )
 
 
-def measure(folder: Path, recipe: str, num_repeats: int, hierarchy: str | None) -> dict[str, float | str]:
+def measure(
+    folder: Path, recipe: str, num_repeats: int, hierarchy: str | None
+) -> dict[str, float | str]:
     """Seconds of a view of a store just opened, and the least of several of an open one."""
 
     def opened() -> Store:
@@ -106,7 +127,11 @@ def main() -> None:
     parser = measuring.parser(__doc__)
     parser.add_argument("--rows", type=int, default=1_280_000, help="training rows")
     parser.add_argument("--classes", type=int, default=1000)
-    parser.add_argument("--imagenet22k", action="store_true", help="14 million rows of ImageNet's 21,841 classes, under WordNet")
+    parser.add_argument(
+        "--imagenet22k",
+        action="store_true",
+        help="14 million rows of ImageNet's 21,841 classes, under WordNet",
+    )
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     record = measuring.identity(arguments)
@@ -115,7 +140,9 @@ def main() -> None:
         large = arguments.imagenet22k
         classes = synsets() if large else [f"n{i:08d}" for i in range(arguments.classes)]
         write_store(Path(folder), 14_197_122 if large else arguments.rows, classes)
-        recipes, repeats, hierarchy = (LARGE, 1, "wordnet") if large else (RECIPES, arguments.repeats, None)
+        recipes, repeats, hierarchy = (
+            (LARGE, 1, "wordnet") if large else (RECIPES, arguments.repeats, None)
+        )
         found = [measure(Path(folder), recipe, repeats, hierarchy) for recipe in recipes]
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows = [

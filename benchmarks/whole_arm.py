@@ -1,10 +1,12 @@
-"""Measure one whole arm, from image files to a target's accuracy, by seedbed and by a plain script, side by side in one run.
+"""Measure one whole arm, from image files to a target's accuracy, by seedbed and by a plain script,
+side by side in one run.
 
-The arm: N images of Tiny ImageNet at 32 px seen in batches of 128 by a four-layer net, and its top-1 on the held-out images;
-penultimate codes of CIFAR-10's 60,000 images, L2-normalised; a linear SVM with C of 0.1, 1, 10 chosen on validation and refitted;
-top-1 on CIFAR-10's test images. The plain script is `plain_arm.py`. Both sides get the same cores and a warm page cache, and each
-has run once on a few images before. seedbed starts without a store, so its total contains the packing of both data sets, which
-later arms would find done.
+The arm: N images of Tiny ImageNet at 32 px seen in batches of 128 by a four-layer net, and its
+top-1 on the held-out images; penultimate codes of CIFAR-10's 60,000 images, L2-normalised; a linear
+SVM with C of 0.1, 1, 10 chosen on validation and refitted; top-1 on CIFAR-10's test images. The
+plain script is `plain_arm.py`. Both sides get the same cores and a warm page cache, and each has
+run once on a few images before. seedbed starts without a store, so its total contains the packing
+of both data sets, which later arms would find done.
 
 Expected numbers: see docs/log.md. Command: SEEDBED_DATA=DATA python benchmarks/whole_arm.py
 A first try in a minute: ... whole_arm.py --images-seen 2000 --images-per-class 10
@@ -50,7 +52,12 @@ def run_seedbed(settings: Settings) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         with clock.part("pack"):
             source, target = (
-                pack(str(path), f"{folder}/{path.name}", size_px=settings.size_px, workers=settings.num_threads).store
+                pack(
+                    str(path),
+                    f"{folder}/{path.name}",
+                    size_px=settings.size_px,
+                    workers=settings.num_threads,
+                ).store
                 for path in (settings.tiny, settings.cifar)
             )
         with clock.part("train"):
@@ -65,10 +72,15 @@ def run_seedbed(settings: Settings) -> Outcome:
 
 def _train(store: Store, settings: Settings) -> tuple[Backbone, float]:
     schedule = Schedule(
-        images_seen=settings.num_images_seen, batch_size=settings.batch_size, peak_learning_rate=settings.peak_learning_rate
+        images_seen=settings.num_images_seen,
+        batch_size=settings.batch_size,
+        peak_learning_rate=settings.peak_learning_rate,
     )
     made = pretrain_view(
-        make_view(store), Small(width=settings.width), Training(schedule=schedule), seeds=Seeds(init=settings.seed)
+        make_view(store),
+        Small(width=settings.width),
+        Training(schedule=schedule),
+        seeds=Seeds(init=settings.seed),
     )
     return made.backbone, made.metrics["top1"]
 
@@ -85,7 +97,10 @@ def _svm(all_codes: torch.Tensor, task: Task, grid: tuple[float, ...]) -> float:
     num_train, num_known = len(task.train), len(task.train) + len(task.validation)
     labels = torch.from_numpy(task.labels(_rows(task)[:num_known]))
     found = fit_linear(all_codes[:num_train], labels[:num_train], task.num_classes, grid)
-    right = [float((f.scores(all_codes[num_train:num_known]).argmax(1) == labels[num_train:]).sum()) for f in found]
+    right = [
+        float((f.scores(all_codes[num_train:num_known]).argmax(1) == labels[num_train:]).sum())
+        for f in found
+    ]
     best = grid[right.index(max(right))]
     final = fit_linear(all_codes[:num_known], labels, task.num_classes, [best])[0]
     return task.score(rank(final.scores(all_codes[num_known:]).numpy()), {}).metrics["top1"]
@@ -98,15 +113,25 @@ def measure(settings: Settings, num_rounds: int) -> dict[str, list[Outcome]]:
     for i in range(num_rounds):
         for name, run in sides if i % 2 == 0 else sides[::-1]:
             found[name].append(run(settings))
-            print(f"round {i + 1} of {num_rounds}: {name} took {sum(found[name][-1][0].values()):.1f} s", flush=True)
+            print(
+                f"round {i + 1} of {num_rounds}: {name} took {sum(found[name][-1][0].values()):.1f} s",
+                flush=True,
+            )
     return found
 
 
 def tabulate(found: dict[str, list[Outcome]]) -> dict[str, dict[str, float]]:
     """The median seconds of each part and the median ratio of the rounds, by row."""
     rows: dict[str, dict[str, float]] = {}
-    for row, parts in (*((p, (p,)) for p in PARTS), ("total", PARTS), ("total without packing", PARTS[1:])):
-        ours, theirs = ([sum(seconds.get(p, 0.0) for p in parts) for seconds, _ in found[side]] for side in ("seedbed", "plain"))
+    for row, parts in (
+        *((p, (p,)) for p in PARTS),
+        ("total", PARTS),
+        ("total without packing", PARTS[1:]),
+    ):
+        ours, theirs = (
+            [sum(seconds.get(p, 0.0) for p in parts) for seconds, _ in found[side]]
+            for side in ("seedbed", "plain")
+        )
         ratios = [t / o for o, t in zip(ours, theirs, strict=True)]
         rows[row] = {
             "seedbed_s": statistics.median(ours),
@@ -116,7 +141,10 @@ def tabulate(found: dict[str, list[Outcome]]) -> dict[str, dict[str, float]]:
             "ratio_max": max(ratios),
         }
     for name in ("source_top1", "target_top1"):
-        ours, theirs = (statistics.median(accuracy[name] for _, accuracy in found[side]) for side in ("seedbed", "plain"))
+        ours, theirs = (
+            statistics.median(accuracy[name] for _, accuracy in found[side])
+            for side in ("seedbed", "plain")
+        )
         rows[name] = {"seedbed": ours, "plain": theirs}
     return rows
 
@@ -127,14 +155,27 @@ def shown(rows: dict[str, dict[str, float]]) -> list[dict[str, str]]:
     for row, numbers in rows.items():
         if "ratio" in numbers:
             ratio = "" if row == "pack" else f"{numbers['ratio']:.2f}"
-            cells.append((row, f"{numbers['seedbed_s']:.1f} s", f"{numbers['plain_s']:.1f} s", ratio))
+            cells.append(
+                (row, f"{numbers['seedbed_s']:.1f} s", f"{numbers['plain_s']:.1f} s", ratio)
+            )
         else:
-            cells.append((row.replace("_", " "), f"{numbers['seedbed']:.2f} %", f"{numbers['plain']:.2f} %", ""))
-    return [dict(zip(("part", "seedbed", "plain", "plain / seedbed"), row, strict=True)) for row in cells]
+            cells.append(
+                (
+                    row.replace("_", " "),
+                    f"{numbers['seedbed']:.2f} %",
+                    f"{numbers['plain']:.2f} %",
+                    "",
+                )
+            )
+    return [
+        dict(zip(("part", "seedbed", "plain", "plain / seedbed"), row, strict=True))
+        for row in cells
+    ]
 
 
 def few_images(root: Path, folder: Path, per_class: int) -> Path:
-    """A copy of a data set by links to the first images of each class; Tiny ImageNet's annotations are cut to as many."""
+    """A copy of a data set by links to the first images of each class; Tiny ImageNet's annotations
+    are cut to as many."""
     for found in sorted(p for p in root.glob("*/*") if p.is_dir() and p.parent.name != "val"):
         inner = "images" if (found / "images").is_dir() else ""
         made = folder / root.name / found.relative_to(root) / inner
@@ -162,9 +203,12 @@ def warm_page_cache(root: Path) -> None:
 
 
 def warm_up(settings: Settings) -> None:
-    """Run both sides on a few images, so that neither pays for first imports and the start of worker processes."""
+    """Run both sides on a few images, so that neither pays for first imports and the start of
+    worker processes."""
     with tempfile.TemporaryDirectory() as folder:
-        tiny, cifar = (few_images(root, Path(folder), 10) for root in (settings.tiny, settings.cifar))
+        tiny, cifar = (
+            few_images(root, Path(folder), 10) for root in (settings.tiny, settings.cifar)
+        )
         few = replace(settings, tiny=tiny, cifar=cifar, num_images_seen=2_000)
         run_seedbed(few)
         plain_arm.run(few)
@@ -172,26 +216,42 @@ def warm_up(settings: Settings) -> None:
 
 def parse() -> Namespace:
     parser = measuring.parser(__doc__)
-    parser.add_argument("--data", type=Path, help="folder with tiny-imagenet-200/ and cifar10/ (default: $SEEDBED_DATA)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="folder with tiny-imagenet-200/ and cifar10/ (default: $SEEDBED_DATA)",
+    )
     parser.add_argument("--images-seen", type=int, default=300_000)
     parser.add_argument("--width", type=int, default=16, help="channels of the first layer")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rounds", type=int, default=1, help="how often both sides are run, the order alternating")
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="how often both sides are run, the order alternating"
+    )
     parser.add_argument(
         "--plain-net",
         choices=("conventional", "pool-first"),
         default="pool-first",
         help="net of the plain side: ours, or with norm and ReLU before pooling",
     )
-    parser.add_argument("--plain-channels-last", action="store_true", help="give the plain side this memory format too")
-    parser.add_argument("--images-per-class", type=int, help="use only so many images of each class (to try the script out)")
+    parser.add_argument(
+        "--plain-channels-last",
+        action="store_true",
+        help="give the plain side this memory format too",
+    )
+    parser.add_argument(
+        "--images-per-class",
+        type=int,
+        help="use only so many images of each class (to try the script out)",
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     """Run both sides and print the table."""
     arguments = parse()
-    roots = [measuring.data_folder(name, arguments.data) for name in ("tiny-imagenet-200", "cifar10")]
+    roots = [
+        measuring.data_folder(name, arguments.data) for name in ("tiny-imagenet-200", "cifar10")
+    ]
     record = measuring.identity(arguments)
     measuring.confine(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,7 @@
 """Write docs/networks.md's tables: every named network, built and run at its own input size.
 
-Command: python docs/make_networks.py (about ten seconds). A test compares the file with what this gives.
+Command: python docs/make_networks.py (about ten seconds). A test compares the file with what this
+gives.
 """
 
 from __future__ import annotations
@@ -49,14 +50,19 @@ def tables() -> str:
 
 def _built(call: str, size: int | None) -> Backbone:
     architecture = BACKBONES.make(call)
-    return architecture.build([str(i) for i in range(1000)], size or architecture.own_size_px() or 32)
+    return architecture.build(
+        [str(i) for i in range(1000)], size or architecture.own_size_px() or 32
+    )
 
 
 def _summary(call: str, net: Backbone) -> str:
     architecture, taken = BACKBONES.make(call), net.preprocessing
     published = architecture.published() if "stem" not in call else None
     licence = published.licence if published else "none published"
-    scales = ["/".join(f"{v:.4g}" for v in (values[:1] if taken.is_grey else values)) for values in (taken.mean, taken.std)]
+    scales = [
+        "/".join(f"{v:.4g}" for v in (values[:1] if taken.is_grey else values))
+        for values in (taken.mean, taken.std)
+    ]
     return (
         f"| `{call}` | {net.size_px} px | {taken.store_px} px | {scales[0]}, {scales[1]} | {net.num_parameters / 1e6:.1f} M "
         f"| {net.layer().dim} of `{net.penultimate}` | {licence} |\n"

@@ -1,8 +1,11 @@
-"""Make the table of WordNet 3.0's nouns that seedbed ships, from the database files of Debian's `wordnet-base`.
+"""Make the table of WordNet 3.0's nouns that seedbed ships, from the database files of Debian's
+`wordnet-base`.
 
-In: a folder with `data.noun` and `index.noun`. Out: `src/seedbed/data/wordnet30.npz`, the same bytes each time. Kept of each synset: its
-offset, its lemmas and the sense number of each, its hypernyms (pointer `@`), sorted by name, `lemma.n.NN` in lower case as NLTK writes it:
-the first is the primary parent. An instance (the sun), which has no such hypernym, lies under what it is an instance of (`@i`).
+In: a folder with `data.noun` and `index.noun`. Out: `src/seedbed/data/wordnet30.npz`, the same
+bytes each time. Kept of each synset: its offset, its lemmas and the sense number of each, its
+hypernyms (pointer `@`), sorted by name, `lemma.n.NN` in lower case as NLTK writes it: the first is
+the primary parent. An instance (the sun), which has no such hypernym, lies under what it is an
+instance of (`@i`).
 
     apt-get download wordnet-base && dpkg-deb -x wordnet-base_*.deb wn
     python scripts/make_wordnet.py wn/usr/share/wordnet
@@ -29,7 +32,10 @@ def synsets(path: Path) -> dict[int, tuple[list[str], list[int]]]:
         lemmas = words[4 : 4 + 2 * num_lemmas : 2]
         place = 4 + 2 * num_lemmas
         pointers = [words[place + 1 + 4 * i : place + 5 + 4 * i] for i in range(int(words[place]))]
-        kinds = [[int(offset) for kind, offset, part, _ in pointers if kind == wanted and part == "n"] for wanted in ("@", "@i")]
+        kinds = [
+            [int(offset) for kind, offset, part, _ in pointers if kind == wanted and part == "n"]
+            for wanted in ("@", "@i")
+        ]
         found[int(words[0])] = lemmas, kinds[0] or kinds[1]
     return found
 
@@ -51,9 +57,13 @@ def main() -> None:
     index = {offset: i for i, offset in enumerate(offsets)}
     number = {offset: order[nodes[offset][0][0].lower()].index(offset) + 1 for offset in offsets}
     name = {offset: f"{nodes[offset][0][0].lower()}.n.{number[offset]:02d}" for offset in offsets}
-    parents = [[index[p] for p in sorted(nodes[offset][1], key=name.__getitem__)] for offset in offsets]
+    parents = [
+        [index[p] for p in sorted(nodes[offset][1], key=name.__getitem__)] for offset in offsets
+    ]
     text = "\n".join(" ".join(nodes[offset][0]) for offset in offsets)
-    ranks = [[order[lemma.lower()].index(offset) + 1 for lemma in nodes[offset][0]] for offset in offsets]
+    ranks = [
+        [order[lemma.lower()].index(offset) + 1 for lemma in nodes[offset][0]] for offset in offsets
+    ]
     with OUT.open("wb") as file:
         np.savez_compressed(
             file,

@@ -3,7 +3,8 @@
     seedbed study run docs/studies/shipped-network.toml
     python scripts/ship_network.py BACKBONE
 
-BACKBONE is the folder of the study's arm `all` in its workspace: docs/studies/shipped-network.study/results.csv names it (backbone_key).
+BACKBONE is the folder of the study's arm `all` in its workspace:
+docs/studies/shipped-network.study/results.csv names it (backbone_key).
 """
 
 import json
@@ -25,14 +26,23 @@ def main(folder: Path) -> None:
     for name in ("weights.safetensors", "codes.safetensors"):
         shutil.copyfile(folder / name, SHIPPED / name)
     card = json.loads((folder / "card.json").read_text())
-    card |= {"name": "small", "source": "Tiny ImageNet (200 classes, 64 px)", "licence": "Apache-2.0", "terms_of_use": TERMS}
+    card |= {
+        "name": "small",
+        "source": "Tiny ImageNet (200 classes, 64 px)",
+        "licence": "Apache-2.0",
+        "terms_of_use": TERMS,
+    }
     card["made_by"] = "docs/studies/shipped-network.toml and scripts/ship_network.py"
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    assert "/home" not in text and "/work" not in text and "/root" not in text, "the card names a folder of this machine"
+    assert "/home" not in text and "/work" not in text and "/root" not in text, (
+        "the card names a folder of this machine"
+    )
     (SHIPPED / "card.json").write_text(text)
     num = sum(p.stat().st_size for p in SHIPPED.iterdir())
     assert num <= MOST_BYTES, f"{num:,} bytes are more than a package should carry"
-    print(f"{SHIPPED}: {num:,} bytes; top-1 {card['source_metrics']['top1']:.1f} % on its source's held-out images")
+    print(
+        f"{SHIPPED}: {num:,} bytes; top-1 {card['source_metrics']['top1']:.1f} % on its source's held-out images"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""What every test may use: image folders made on the spot, stores without pixels, and no network."""
+"""What every test may use: image folders made on the spot, stores without pixels, and no
+network."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ def encoded_image(seed: int, size: tuple[int, int] = (12, 10), kind: str = "PNG"
 
 @pytest.fixture
 def make_tree(tmp_path: Path) -> TreeMaker:
-    """A maker of image folders: `make_tree({"cats": 3, "train/dogs": 2})`; no two images are alike; `damaged` ones are no images."""
+    """A maker of image folders: `make_tree({"cats": 3, "train/dogs": 2})`; no two images are alike;
+    `damaged` ones are no images."""
 
     def make(counts: Mapping[str, int], root: str = "photos", damaged: Sequence[str] = ()) -> Path:
         folder, seed = tmp_path / root, 0
@@ -74,7 +76,8 @@ def make_tree(tmp_path: Path) -> TreeMaker:
 
 @pytest.fixture
 def make_store(tmp_path: Path) -> StoreMaker:
-    """A maker of stores without pixels: a column of leaf names and one of split names, ids and hashes derived from the position."""
+    """A maker of stores without pixels: a column of leaf names and one of split names, ids and
+    hashes derived from the position."""
 
     def make(
         leaves: Sequence[str],
@@ -87,7 +90,9 @@ def make_store(tmp_path: Path) -> StoreMaker:
         ids = [f"{i:05d}" for i in range(len(leaves))] if ids is None else ids
         classes = sorted(set(leaves))
         codes = np.array([classes.index(leaf) for leaf in leaves], np.int32)
-        split_codes = np.array([SPLITS.index(s) for s in splits or ["train"] * len(leaves)], np.int8)
+        split_codes = np.array(
+            [SPLITS.index(s) for s in splits or ["train"] * len(leaves)], np.int8
+        )
         hashes = item_hashes(ids)
         return write_store(tmp_path / name, classes, codes, split_codes, ids, hashes, parents)
 
@@ -128,7 +133,9 @@ def write_store(
         "names": {},
         "num_images": len(leaves),
     }
-    (folder / STORE_JSON).write_text(json.dumps({**card, "parents": parents, "digest": folder.name}))
+    (folder / STORE_JSON).write_text(
+        json.dumps({**card, "parents": parents, "digest": folder.name})
+    )
     return Store.open(folder)
 
 

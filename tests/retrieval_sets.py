@@ -1,4 +1,5 @@
-"""What tests of retrieval sets share: small trees on disk, and who answers whom in a source and in the store that it is packed into."""
+"""What tests of retrieval sets share: small trees on disk, and who answers whom in a source and in
+the store that it is packed into."""
 
 from __future__ import annotations
 
@@ -85,6 +86,12 @@ def assert_packed_without(source: Source, lost: set[str], tmp_path: Path) -> Non
     assert packed.num_unreadable == len(lost)
     assert store.ids.tolist() == [i for i in source.ids if i not in lost]
     whole = answers_of(source.ids, source.annotations)
-    left = {query: {i: v for i, v in found.items() if i not in lost} for query, found in whole.items() if query not in lost}
+    left = {
+        query: {i: v for i, v in found.items() if i not in lost}
+        for query, found in whole.items()
+        if query not in lost
+    }
     assert answers_of(store.ids, store.annotations) == left
-    assert gallery_of(store.ids, store.annotations) == [i for i in gallery_of(source.ids, source.annotations) if i not in lost]
+    assert gallery_of(store.ids, store.annotations) == [
+        i for i in gallery_of(source.ids, source.annotations) if i not in lost
+    ]

@@ -1,4 +1,5 @@
-"""What users get wrong: each mistake has an exit status, a message that names the value, a hint that says what to do."""
+"""What users get wrong: each mistake has an exit status, a message that names the value, a hint
+that says what to do."""
 
 from __future__ import annotations
 
@@ -34,9 +35,17 @@ def run(tmp_path: Path, make_tree) -> Callable[..., tuple[int, dict[str, str]]]:
     make_tree({"a": 6, "b": 6})
 
     def go(**changes: str) -> tuple[int, dict[str, str]]:
-        values = {"reference": "all", "source": "photos", "key": "batch_size", "recipe": "images(fraction=0.5)", "target": "photos"}
+        values = {
+            "reference": "all",
+            "source": "photos",
+            "key": "batch_size",
+            "recipe": "images(fraction=0.5)",
+            "target": "photos",
+        }
         (tmp_path / "s.toml").write_text(STUDY.format(**(values | changes)))
-        status, document, _ = cli("study", "run", tmp_path / "s.toml", "--executor", "inline", "--device", "cpu")
+        status, document, _ = cli(
+            "study", "run", tmp_path / "s.toml", "--executor", "inline", "--device", "cpu"
+        )
         assert set(document) == {"error"}
         assert not (tmp_path / "seedbed-work" / "backbones").exists()  # nothing was trained
         return status, document["error"]
@@ -46,9 +55,19 @@ def run(tmp_path: Path, make_tree) -> Callable[..., tuple[int, dict[str, str]]]:
 
 DATA = {
     "an empty folder": ({}, (), "no images in", "Expected images in folders by class"),
-    "folders without images": ({"a": 0, "b": 0}, (), "no images in", "Expected images in folders by class"),
+    "folders without images": (
+        {"a": 0, "b": 0},
+        (),
+        "no images in",
+        "Expected images in folders by class",
+    ),
     "one class only": ({"cats": 6}, (), "one class only ('cats')", "at least two classes"),
-    "a class with one image": ({"a": 6, "lonely": 1}, (), "class 'lonely'", "add images, or remove its folder"),
+    "a class with one image": (
+        {"a": 6, "lonely": 1},
+        (),
+        "class 'lonely'",
+        "add images, or remove its folder",
+    ),
     "2 % damaged files": (
         {"a": 50, "b": 50},
         ("a/007.png", "b/001.png"),
@@ -96,7 +115,15 @@ def test_bad_data(case: str, as_: str, make_tree, tmp_path: Path, run) -> None:
             "It is probe(readout='knn') here.",
         ),
         (
-            ["codes", "alexnet(weights='random')", "digits()", "--layer", "features.99", "--out", "x.safetensors"],
+            [
+                "codes",
+                "alexnet(weights='random')",
+                "digits()",
+                "--layer",
+                "features.99",
+                "--out",
+                "x.safetensors",
+            ],
             "features.99",
             "Submodules too: features.0",
         ),
@@ -126,7 +153,11 @@ def test_damaged_files_are_listed_and_may_be_allowed(make_tree, tmp_path: Path) 
     _, document, _ = cli("pack", root, tmp_path / "s.store")
     listed = tmp_path / "s.store.unreadable.csv"
     assert str(listed) in document["error"]["hint"]
-    assert [line.split(",")[0] for line in listed.read_text().splitlines()] == ["id", "a/007.png", "b/001.png"]
+    assert [line.split(",")[0] for line in listed.read_text().splitlines()] == [
+        "id",
+        "a/007.png",
+        "b/001.png",
+    ]
     status, document, _ = cli("pack", root, tmp_path / "s.store", "--allow-unreadable", 0.02)
     assert (status, document["num_unreadable"], document["num_images"]) == (0, 2, 98)
     assert Path(document["unreadable"]).is_file()
@@ -135,8 +166,18 @@ def test_damaged_files_are_listed_and_may_be_allowed(make_tree, tmp_path: Path) 
 STUDIES = {
     "missing source": ({"source": "no/where"}, 3, "no/where", "Check the path"),
     "missing target": ({"target": "no/where"}, 3, "no/where", "Check the path"),
-    "unknown recipe": ({"recipe": "imags(total=4)"}, 2, "unknown recipe 'imags'", "Did you mean 'images'?"),
-    "unknown key": ({"key": "batchsize"}, 2, "unknown key 'batchsize' in [pretraining]", "Did you mean 'batch_size'?"),
+    "unknown recipe": (
+        {"recipe": "imags(total=4)"},
+        2,
+        "unknown recipe 'imags'",
+        "Did you mean 'images'?",
+    ),
+    "unknown key": (
+        {"key": "batchsize"},
+        2,
+        "unknown key 'batchsize' in [pretraining]",
+        "Did you mean 'batch_size'?",
+    ),
     "code in a recipe": (
         {"recipe": "images(total=__import__('os').getpid())"},
         2,
@@ -146,10 +187,25 @@ STUDIES = {
     "reference is no arm": ({"reference": "everything"}, 2, "'everything'", "Valid: all, other"),
     "too many images": ({"recipe": "images(total=400)"}, 2, "images(total=400)", "Give 2 to"),
     "no tree": ({"recipe": "bottom_up(depth=1)"}, 2, "other", ""),
-    "unknown class": ({"recipe": "classes(names=['a', 'c'])"}, 2, "unknown class 'c'", "Valid: a, b"),
+    "unknown class": (
+        {"recipe": "classes(names=['a', 'c'])"},
+        2,
+        "unknown class 'c'",
+        "Valid: a, b",
+    ),
     "one class left": ({"recipe": "classes(names=['a'])"}, 3, "leaves 1 class", "at least two"),
-    "too few labels": ({"target": "folder('photos', train_per_class=99)"}, 2, "train_per_class=99", "Give at most"),
-    "unknown format": ({"target": "foldr('photos')"}, 2, "unknown format 'foldr'", "Did you mean 'folder'?"),
+    "too few labels": (
+        {"target": "folder('photos', train_per_class=99)"},
+        2,
+        "train_per_class=99",
+        "Give at most",
+    ),
+    "unknown format": (
+        {"target": "foldr('photos')"},
+        2,
+        "unknown format 'foldr'",
+        "Did you mean 'folder'?",
+    ),
 }
 
 
@@ -176,38 +232,64 @@ def test_no_room_while_packing(make_tree, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(np.lib.format, "open_memmap", full)
     status, document, _ = cli("pack", root, tmp_path / "s.store")
     assert (status, document["error"]["kind"]) == (1, "storage")
-    assert f"no room left on the disk while writing {tmp_path / 's.store'}" in document["error"]["message"]
+    assert (
+        f"no room left on the disk while writing {tmp_path / 's.store'}"
+        in document["error"]["message"]
+    )
     assert "Free some space" in document["error"]["hint"]
     assert not list(tmp_path.glob("s.store*"))
 
 
-def test_no_room_while_saving_a_backbone(make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_while_saving_a_backbone(
+    make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As safetensors says it: an exception of its own, no OSError."""
     from safetensors import SafetensorError
 
     def full(*args, **kwargs):
-        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        raise SafetensorError(
+            "Error while serializing: I/O error: No space left on device (os error 28)"
+        )
 
     cli("pack", make_tree({"a": 6, "b": 6}), tmp_path / "s.store", "--size-px", 8)
     monkeypatch.setattr("safetensors.torch.save_file", full)
-    call = ["pretrain", tmp_path / "s.store", "--backbone", "small(width=2)", "--out", tmp_path / "net", "--images-seen", 0]
+    call = [
+        "pretrain",
+        tmp_path / "s.store",
+        "--backbone",
+        "small(width=2)",
+        "--out",
+        tmp_path / "net",
+        "--images-seen",
+        0,
+    ]
     status, document, _ = cli(*call, "--device", "cpu")
     assert (status, document["error"]["kind"]) == (1, "storage")
     assert "no room left" in document["error"]["message"]
     assert not list(tmp_path.glob("net*"))
 
 
-def test_no_room_while_writing_results(make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_while_writing_results(
+    make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import pandas as pd
 
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     make_tree({"a": 6, "b": 6})
-    values = {"reference": "all", "source": "photos", "key": "batch_size", "recipe": "images(fraction=0.5)", "target": "photos"}
+    values = {
+        "reference": "all",
+        "source": "photos",
+        "key": "batch_size",
+        "recipe": "images(fraction=0.5)",
+        "target": "photos",
+    }
     (tmp_path / "s.toml").write_text(STUDY.format(**values))
     monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
-    status, document, _ = cli("study", "run", tmp_path / "s.toml", "--executor", "inline", "--device", "cpu")
+    status, document, _ = cli(
+        "study", "run", tmp_path / "s.toml", "--executor", "inline", "--device", "cpu"
+    )
     assert (status, document["error"]["kind"]) == (1, "storage")
     assert "results.parquet" in document["error"]["message"]
 

@@ -1,4 +1,5 @@
-"""The command line: one JSON document with the fields of the contract, errors with their exit statuses."""
+"""The command line: one JSON document with the fields of the contract, errors with their exit
+statuses."""
 
 from __future__ import annotations
 
@@ -51,7 +52,9 @@ def _folder(root: Path, counts: dict[str, int]) -> None:
     for label, count in counts.items():
         (root / label).mkdir(parents=True)
         for i in range(count):
-            Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(root / label / f"{i}.png")
+            Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(
+                root / label / f"{i}.png"
+            )
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +95,9 @@ def pretrained(place: Path, packed) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def ran(place: Path) -> dict[str, Any]:
-    status, document, _ = cli("study", "run", place / "s.toml", "--executor", "inline", "--device", "cpu")
+    status, document, _ = cli(
+        "study", "run", place / "s.toml", "--executor", "inline", "--device", "cpu"
+    )
     assert status == 0
     return document
 
@@ -124,7 +129,15 @@ def test_pack(packed, place: Path) -> None:
 def test_inspect_data(packed, place: Path, what: str) -> None:
     status, document, _ = cli("inspect", place / what, "--recipe", "images(per_class=5)")
     assert status == 0
-    assert set(document) >= {"kind", "num_images", "num_classes", "splits", "classes", "entropy_bits", "ids_sha256"}
+    assert set(document) >= {
+        "kind",
+        "num_images",
+        "num_classes",
+        "splits",
+        "classes",
+        "entropy_bits",
+        "ids_sha256",
+    }
     assert document["kind"] == ("store" if what.endswith("store") else "source")
     assert document["num_images"] == 15
     assert document["splits"]["test"] == 6
@@ -161,7 +174,11 @@ def test_pretrain(pretrained, place: Path) -> None:
         "seconds",
     }
     assert set(pretrained) >= wanted
-    assert (pretrained["backbone"], pretrained["num_images"], pretrained["num_classes"]) == (str(place / "net"), 24, 3)
+    assert (pretrained["backbone"], pretrained["num_images"], pretrained["num_classes"]) == (
+        str(place / "net"),
+        24,
+        3,
+    )
     assert (pretrained["images_seen"], pretrained["source_top5"]) == (64, None)
     assert pretrained["epochs"] == pytest.approx(64 / 24)
     assert 0 <= pretrained["source_top1"] <= 100
@@ -171,10 +188,25 @@ def test_codes(pretrained, place: Path) -> None:
     from safetensors import safe_open
 
     out = place / "codes.safetensors"
-    status, document, _ = cli("codes", place / "net", place / "photos.store", "--out", out, "--device", "cpu", "--split", "test")
+    status, document, _ = cli(
+        "codes",
+        place / "net",
+        place / "photos.store",
+        "--out",
+        out,
+        "--device",
+        "cpu",
+        "--split",
+        "test",
+    )
     assert status == 0
     assert set(document) >= {"codes", "num_images", "dim", "layer", "images_per_s"}
-    assert (document["codes"], document["num_images"], document["dim"], document["layer"]) == (str(out), 6, 16, "pool")
+    assert (document["codes"], document["num_images"], document["dim"], document["layer"]) == (
+        str(out),
+        6,
+        16,
+        "pool",
+    )
     with safe_open(out, "np") as file:
         assert file.get_tensor("codes").shape == (6, 16)
         assert file.get_tensor("labels").tolist() == [0, 0, 1, 1, 2, 2]
@@ -183,17 +215,42 @@ def test_codes(pretrained, place: Path) -> None:
 
 
 def test_transfer(pretrained, place: Path) -> None:
-    call = ["transfer", place / "net", place / "cells", "probe(c=[1.0])", "--device", "cpu", "--workspace", place / "w"]
+    call = [
+        "transfer",
+        place / "net",
+        place / "cells",
+        "probe(c=[1.0])",
+        "--device",
+        "cpu",
+        "--workspace",
+        place / "w",
+    ]
     status, document, _ = cli(*call)
     assert status == 0
     assert set(document) >= OUTCOME
-    assert (document["metric"], document["unit"], document["num_test"], document["seed"]) == ("top1", "percent", 8, 0)
+    assert (document["metric"], document["unit"], document["num_test"], document["seed"]) == (
+        "top1",
+        "percent",
+        8,
+        0,
+    )
     again = cli(*call)[1]
     assert (again["value"], again["key"]) == (document["value"], document["key"])
 
 
-def test_a_transfer_shows_the_number_first_with_its_interval(pretrained, place: Path, capsys) -> None:
-    call = ["transfer", place / "net", place / "cells", "probe(c=[0.001,1.0])", "--device", "cpu", "--workspace", place / "w"]
+def test_a_transfer_shows_the_number_first_with_its_interval(
+    pretrained, place: Path, capsys
+) -> None:
+    call = [
+        "transfer",
+        place / "net",
+        place / "cells",
+        "probe(c=[0.001,1.0])",
+        "--device",
+        "cpu",
+        "--workspace",
+        place / "w",
+    ]
     _, document, _ = cli(*call)
     low, high = document["interval"]
     assert low < document["value"] < high or document["value"] in (0.0, 100.0)
@@ -206,16 +263,34 @@ def test_a_transfer_shows_the_number_first_with_its_interval(pretrained, place: 
 
 
 def test_random_weights_are_drawn_from_the_seed_and_said(packed, place: Path) -> None:
-    """Three seeds of a baseline are three networks; a network without a size takes that of the store."""
+    """Three seeds of a baseline are three networks; a network without a size takes that of the
+    store."""
     found = []
     for seed in (0, 1, 0):
-        call = ["transfer", "small(width=2, weights='random')", packed["store"], "probe(c=[1.0])", "--seed", seed]
+        call = [
+            "transfer",
+            "small(width=2, weights='random')",
+            packed["store"],
+            "probe(c=[1.0])",
+            "--seed",
+            seed,
+        ]
         status, document, _ = cli(*call, "--device", "cpu", "--workspace", place / "w")
         assert status == 0, document
         assert document["weights"] == f"random, seed {seed}"
         out = place / f"random-{seed}-{len(found)}.safetensors"
         assert (
-            cli("codes", "small(width=2, weights='random')", packed["store"], "--out", out, "--seed", seed, "--device", "cpu")[0]
+            cli(
+                "codes",
+                "small(width=2, weights='random')",
+                packed["store"],
+                "--out",
+                out,
+                "--seed",
+                seed,
+                "--device",
+                "cpu",
+            )[0]
             == 0
         )
         found.append(out.read_bytes())
@@ -223,32 +298,55 @@ def test_random_weights_are_drawn_from_the_seed_and_said(packed, place: Path) ->
 
 
 def test_a_size_that_a_store_has_not_is_refused(packed, place: Path) -> None:
-    status, document, _ = cli("pretrain", packed["store"], "--size-px", 16, "--out", place / "sized", "--images-seen", 64)
+    status, document, _ = cli(
+        "pretrain", packed["store"], "--size-px", 16, "--out", place / "sized", "--images-seen", 64
+    )
     assert status == 2
     assert "is packed at 8 px, and size_px says 16 px" in document["error"]["message"]
     assert not (place / "sized").exists()
 
 
-def test_the_hierarchy_verb_needs_no_images(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_hierarchy_verb_needs_no_images(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (place / "leaves.txt").write_text("n02084071\nn02121620\nn02958343\n\nn02084071\n")
     status, document, _ = cli("hierarchy", place / "leaves.txt", "--recipe", "bottom_up(depth=4)")
     assert status == 0
     assert document["num_classes"] == len(set(document["classes"].values())) == 2
-    assert document["classes"]["n02084071"] == document["classes"]["n02121620"] != document["classes"]["n02958343"]
+    assert (
+        document["classes"]["n02084071"]
+        == document["classes"]["n02121620"]
+        != document["classes"]["n02958343"]
+    )
     assert set(document["names"]) == set(document["classes"].values())
     assert document["entropy_bits"] == pytest.approx(0.918, abs=1e-3)
-    assert main(["hierarchy", str(place / "leaves.txt"), "--recipe", "exclude(target='pascal')"]) == 0
+    assert (
+        main(["hierarchy", str(place / "leaves.txt"), "--recipe", "exclude(target='pascal')"]) == 0
+    )
     assert capsys.readouterr().out.splitlines()[0] == "3 leaves, 0 classes, 3 leaves dropped"
     assert cli("hierarchy", place / "nowhere.txt")[0] == 3
 
 
 def test_packing_under_another_hierarchy(place: Path) -> None:
     (place / "tree.csv").write_text("child,parent\na,vowel\nb,consonant\nc,consonant\n")
-    assert cli("pack", place / "photos", place / "treed.store", "--size-px", 8, "--hierarchy", place / "tree.csv")[0] == 0
+    assert (
+        cli(
+            "pack",
+            place / "photos",
+            place / "treed.store",
+            "--size-px",
+            8,
+            "--hierarchy",
+            place / "tree.csv",
+        )[0]
+        == 0
+    )
     status, document, _ = cli("inspect", place / "treed.store", "--recipe", "bottom_up(depth=1)")
     assert (status, document["num_classes"]) == (0, 2)
     assert [step["num_classes"] for step in document["steps"]] == [2]
-    status, document, _ = cli("pack", place / "photos", place / "treed.store", "--size-px", 8, "--hierarchy", "wordnt")
+    status, document, _ = cli(
+        "pack", place / "photos", place / "treed.store", "--size-px", 8, "--hierarchy", "wordnt"
+    )
     assert (status, document["error"]["message"][:25]) == (2, "unknown hierarchy 'wordnt")
 
 
@@ -260,15 +358,47 @@ def test_a_network_that_is_misspelt_is_found(place: Path) -> None:
 
 def test_the_key_of_a_transfer_tells_two_backbones_apart(packed, place: Path) -> None:
     keys = set()
-    for name, backbone, budget in (("n1", "small(width=2)", 64), ("n2", "small(width=3)", 64), ("n3", "small(width=2)", 256)):
-        cli("pretrain", packed["store"], "--backbone", backbone, "--out", place / name, "--images-seen", budget, "--device", "cpu")
-        call = ["transfer", place / name, place / "cells", "probe(c=[1.0])", "--device", "cpu", "--workspace", place / "w"]
+    for name, backbone, budget in (
+        ("n1", "small(width=2)", 64),
+        ("n2", "small(width=3)", 64),
+        ("n3", "small(width=2)", 256),
+    ):
+        cli(
+            "pretrain",
+            packed["store"],
+            "--backbone",
+            backbone,
+            "--out",
+            place / name,
+            "--images-seen",
+            budget,
+            "--device",
+            "cpu",
+        )
+        call = [
+            "transfer",
+            place / name,
+            place / "cells",
+            "probe(c=[1.0])",
+            "--device",
+            "cpu",
+            "--workspace",
+            place / "w",
+        ]
         keys.add(cli(*call)[1]["key"])
     assert len(keys) == 3
 
 
 def test_study_new(place: Path) -> None:
-    status, document, _ = cli("study", "new", "images-per-class", "--source", place / "photos", "--target", place / "cells")
+    status, document, _ = cli(
+        "study",
+        "new",
+        "images-per-class",
+        "--source",
+        place / "photos",
+        "--target",
+        place / "cells",
+    )
     assert status == 0
     assert set(document) == {"study"}
     (place / "new.toml").write_text(document["study"])
@@ -294,7 +424,11 @@ def test_study_run_and_status(ran, place: Path) -> None:
     assert ran["cells"] == {"done": 10, "failed": 0, "left": 0}
     assert all(set(row) >= OUTCOME for row in ran["rows"])
     assert all(set(answer) >= ANSWER for answer in ran["answers"])
-    assert {(a["arm"], a["target"]) for a in ran["answers"]} == {("half", "source"), ("half", "cells"), ("random", "cells")}
+    assert {(a["arm"], a["target"]) for a in ran["answers"]} == {
+        ("half", "source"),
+        ("half", "cells"),
+        ("random", "cells"),
+    }
     status, document, _ = cli("study", "status", place / "s.toml")
     assert (status, document) == (0, ran)
 
@@ -314,8 +448,20 @@ def test_report_before_any_result_is_bad_data(place: Path, tmp_path: Path) -> No
 def test_list() -> None:
     status, document, _ = cli("list")
     assert status == 0
-    assert list(document) == ["formats", "recipes", "backbones", "objectives", "tasks", "methods", "questions"]
-    assert all(set(row) == {"name", "call", "summary"} and row["summary"] for rows in document.values() for row in rows)
+    assert list(document) == [
+        "formats",
+        "recipes",
+        "backbones",
+        "objectives",
+        "tasks",
+        "methods",
+        "questions",
+    ]
+    assert all(
+        set(row) == {"name", "call", "summary"} and row["summary"]
+        for rows in document.values()
+        for row in rows
+    )
     assert list(cli("list", "recipes")[1]) == ["recipes"]
     status, document, _ = cli("list", "recipe")
     assert status == 2
@@ -329,7 +475,10 @@ def test_disk(ran, place: Path, tmp_path: Path) -> None:
     assert set(document) >= {"bytes", "unreferenced_bytes", "items"}
     assert document["bytes"] == sum(item["bytes"] for item in document["items"])
     assert document["unreferenced_bytes"] == 0
-    assert all(set(item) == {"kind", "key", "bytes", "studies"} and list(item["studies"]) == ["s"] for item in document["items"])
+    assert all(
+        set(item) == {"kind", "key", "bytes", "studies"} and list(item["studies"]) == ["s"]
+        for item in document["items"]
+    )
     (tmp_path / "w/studies").rename(tmp_path / "elsewhere")
     assert cli("disk", "--clean", "--workspace", tmp_path / "w")[0] == 0
     assert cli("disk", "--workspace", tmp_path / "w")[1]["bytes"] == 0
@@ -353,7 +502,9 @@ def test_demo_is_a_study_of_the_embedded_default(tmp_path: Path) -> None:
         write_demo(tmp_path / "demo", seed=6)
 
 
-def test_the_demo_speaks_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+def test_the_demo_speaks_one_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Path
+) -> None:
     """The verb, with a tiny study in the place of the demo's."""
     from seedbed.trials.study import load_study
 
@@ -366,15 +517,21 @@ def test_the_demo_speaks_one_document(tmp_path: Path, monkeypatch: pytest.Monkey
     assert all(set(row) >= OUTCOME for row in document["rows"])
 
 
-def test_failed_cells_give_status_4_and_the_document(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_cells_give_status_4_and_the_document(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from seedbed.trials.steps import PretrainStep
 
     def fails(self, *args, **kwargs):
         raise ZeroDivisionError("made to fail")
 
-    (tmp_path / "s.toml").write_text(STUDY.replace('"photos"', f'"{place}/photos"').replace('"cells"', f'"{place}/cells"'))
+    (tmp_path / "s.toml").write_text(
+        STUDY.replace('"photos"', f'"{place}/photos"').replace('"cells"', f'"{place}/cells"')
+    )
     monkeypatch.setattr(PretrainStep, "run", fails)
-    status, document, _ = cli("study", "run", tmp_path / "s.toml", "--executor", "inline", "--device", "cpu")
+    status, document, _ = cli(
+        "study", "run", tmp_path / "s.toml", "--executor", "inline", "--device", "cpu"
+    )
     assert status == 4
     assert document["cells"] == {"done": 0, "failed": 10, "left": 0}
     assert document["rows"] == document["answers"] == []
@@ -383,7 +540,9 @@ def test_failed_cells_give_status_4_and_the_document(place: Path, tmp_path: Path
 def test_an_unknown_question_is_refused_before_anything_runs(place: Path, tmp_path: Path) -> None:
     text = STUDY.replace('"photos"', f'"{place}/photos"').replace('"cells"', f'"{place}/cells"')
     (tmp_path / "s.toml").write_text('question = "image-per-class"\n' + text)
-    status, document, _ = cli("study", "run", tmp_path / "s.toml", "--executor", "inline", "--device", "cpu")
+    status, document, _ = cli(
+        "study", "run", tmp_path / "s.toml", "--executor", "inline", "--device", "cpu"
+    )
     assert status == 2
     assert "Did you mean 'images-per-class'?" in document["error"]["hint"]
     assert not (tmp_path / "seedbed-work" / "backbones").exists()
@@ -395,19 +554,46 @@ ERRORS = {
     "no argument": (["pack"], 2, "SOURCE", "--help"),
     "no number": (["pack", "a", "b", "--size-px", "big"], 2, "big", "--help"),
     "unknown option": (["list", "--colour"], 2, "--colour", "--help"),
-    "missing source": (["pack", "nowhere/at/all", "x.store"], 3, "nowhere/at/all", "Check the path"),
-    "no store": (["pretrain", "nowhere.store", "--backbone", "small", "--out", "x"], 3, "nowhere.store", "Check the path"),
-    "no backbone": (["codes", "nowhere", "digits()", "--out", "x.safetensors"], 3, "nowhere", "seedbed pretrain"),
+    "missing source": (
+        ["pack", "nowhere/at/all", "x.store"],
+        3,
+        "nowhere/at/all",
+        "Check the path",
+    ),
+    "no store": (
+        ["pretrain", "nowhere.store", "--backbone", "small", "--out", "x"],
+        3,
+        "nowhere.store",
+        "Check the path",
+    ),
+    "no backbone": (
+        ["codes", "nowhere", "digits()", "--out", "x.safetensors"],
+        3,
+        "nowhere",
+        "seedbed pretrain",
+    ),
     "no study": (["study", "run", "nowhere.toml"], 3, "nowhere.toml", "seedbed study new"),
     "not a study": (["study", "run", "nowhere.csv"], 2, "nowhere.csv", ".toml"),
-    "unknown question": (["study", "new", "image-per-class"], 2, "image-per-class", "images-per-class"),
+    "unknown question": (
+        ["study", "new", "image-per-class"],
+        2,
+        "image-per-class",
+        "images-per-class",
+    ),
     "size": (["pack", "digits()", "x.store", "--size-px", "4"], 2, "size_px = 4", ""),
-    "unknown format": (["pack", "digits()", "x.store", "--format", "foldr"], 2, "foldr", "Did you mean 'folder'?"),
+    "unknown format": (
+        ["pack", "digits()", "x.store", "--format", "foldr"],
+        2,
+        "foldr",
+        "Did you mean 'folder'?",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", ERRORS)
-def test_errors_are_documents_with_their_exit_status(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_are_documents_with_their_exit_status(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     arguments, wanted, message, hint = ERRORS[case]
     status, document, err = cli(*arguments)
@@ -456,56 +642,156 @@ def test_a_store_of_another_size_is_refused(verb: str, pretrained, place: Path) 
 def test_the_same_training_again_does_nothing(packed, pretrained, place: Path) -> None:
     """A script that is run twice does not fail."""
     files = {p: p.stat().st_mtime_ns for p in (place / "net").iterdir()}
-    call = ["--backbone", "small(width=2)", "--out", place / "net", "--images-seen", 64, "--device", "cpu"]
+    call = [
+        "--backbone",
+        "small(width=2)",
+        "--out",
+        place / "net",
+        "--images-seen",
+        64,
+        "--device",
+        "cpu",
+    ]
     status, again, _ = cli("pretrain", packed["store"], *call)
     assert status == 0
     assert again["images_per_s"] is None  # nothing was trained
     timeless = {"images_per_s", "seconds"}
-    assert {k: v for k, v in again.items() if k not in timeless} == {k: v for k, v in pretrained.items() if k not in timeless}
+    assert {k: v for k, v in again.items() if k not in timeless} == {
+        k: v for k, v in pretrained.items() if k not in timeless
+    }
     assert {p: p.stat().st_mtime_ns for p in (place / "net").iterdir()} == files
 
 
-def test_early_stopping_says_when_it_ended_and_what_was_kept(packed, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    call = ["pretrain", packed["store"], "--backbone", "small(width=2)", "--images-seen", 2560, "--early-stopping", 1]
-    assert main([*map(str, call), "--batch-size", "16", "--out", str(place / "early"), "--device", "cpu"]) == 0
+def test_early_stopping_says_when_it_ended_and_what_was_kept(
+    packed, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = [
+        "pretrain",
+        packed["store"],
+        "--backbone",
+        "small(width=2)",
+        "--images-seen",
+        2560,
+        "--early-stopping",
+        1,
+    ]
+    assert (
+        main(
+            [
+                *map(str, call),
+                "--batch-size",
+                "16",
+                "--out",
+                str(place / "early"),
+                "--device",
+                "cpu",
+            ]
+        )
+        == 0
+    )
     told = capsys.readouterr().out
     card = json.loads((place / "early" / "card.json").read_text())
     early, trained = card["training"]["early_stopping"], card["images_trained"]
     assert trained < 2560
     assert f"images_trained: {trained:,}\n" in told
-    assert f"early stopping: ended at step {trained // 16} of 160; the weights are those of step {early['best_at_step']}" in told
+    assert (
+        f"early stopping: ended at step {trained // 16} of 160; the weights are those of step {early['best_at_step']}"
+        in told
+    )
     assert "of the 6 training images held out for it" in told
     assert "looks" not in told
     assert card["epochs"] == pytest.approx(trained / 18)  # of 24, those that were trained on
-    assert main([*map(str, call), "--batch-size", "16", "--out", str(place / "early"), "--device", "cpu"]) == 0
+    assert (
+        main(
+            [
+                *map(str, call),
+                "--batch-size",
+                "16",
+                "--out",
+                str(place / "early"),
+                "--device",
+                "cpu",
+            ]
+        )
+        == 0
+    )
     again = capsys.readouterr().out
     assert f"early stopping: ended at step {trained // 16} of 160" in again
     assert "trained already" in again
 
 
-def test_inspecting_a_trained_backbone_shows_its_table_and_its_facts(pretrained, place: Path, capsys) -> None:
+def test_inspecting_a_trained_backbone_shows_its_table_and_its_facts(
+    pretrained, place: Path, capsys
+) -> None:
     assert main(["inspect", str(place / "net")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("small(width=2) at 8 px, ")
     assert lines[1].split() == ["name", "shape", "stride", "after", "relu", "dim", "pooling"]
-    assert lines[2].split() == ["stage1", "2", "x", "4", "x", "4", "2", "yes", "2", "mean", "over", "space"]
-    assert {line.split(":")[0] for line in lines[7:]} >= {"penultimate", "source", "images_seen", "source_top1"}
+    assert lines[2].split() == [
+        "stage1",
+        "2",
+        "x",
+        "4",
+        "x",
+        "4",
+        "2",
+        "yes",
+        "2",
+        "mean",
+        "over",
+        "space",
+    ]
+    assert {line.split(":")[0] for line in lines[7:]} >= {
+        "penultimate",
+        "source",
+        "images_seen",
+        "source_top1",
+    }
 
 
 def test_what_is_there_is_not_overwritten(pretrained, place: Path) -> None:
     before = (place / "net" / "card.json").read_bytes()
-    status, document, _ = cli("pretrain", place / "photos.store", "--out", place / "net", "--images-seen", 8, "--device", "cpu")
-    assert (status, document["error"]["message"].endswith("holds a backbone of another training")) == (2, True)
+    status, document, _ = cli(
+        "pretrain",
+        place / "photos.store",
+        "--out",
+        place / "net",
+        "--images-seen",
+        8,
+        "--device",
+        "cpu",
+    )
+    assert (
+        status,
+        document["error"]["message"].endswith("holds a backbone of another training"),
+    ) == (2, True)
     assert (place / "net" / "card.json").read_bytes() == before
     (place / "notes.txt").write_text("mine")
-    status, document, _ = cli("codes", place / "net", place / "photos.store", "--out", place / "notes.txt", "--device", "cpu")
+    status, document, _ = cli(
+        "codes",
+        place / "net",
+        place / "photos.store",
+        "--out",
+        place / "notes.txt",
+        "--device",
+        "cpu",
+    )
     assert status == 2
     assert (place / "notes.txt").read_text() == "mine"
 
 
 def test_transfer_takes_a_target_as_a_study_does(pretrained, place: Path, tmp_path: Path) -> None:
     task = f"folder('{place}/cells', train_per_class=3)"
-    call = ["transfer", place / "net", task, "probe(c=[1.0])", "--device", "cpu", "--workspace", tmp_path]
+    call = [
+        "transfer",
+        place / "net",
+        task,
+        "probe(c=[1.0])",
+        "--device",
+        "cpu",
+        "--workspace",
+        tmp_path,
+    ]
     assert cli(*call)[1]["facts"]["num_train"] == 6
     call[2] = task.replace("train_per_class", "train_per_clas")
     status, document, _ = cli(*call)
@@ -513,9 +799,13 @@ def test_transfer_takes_a_target_as_a_study_does(pretrained, place: Path, tmp_pa
     assert "Did you mean 'train_per_class'?" in document["error"]["hint"]
 
 
-def test_codes_into_a_folder_that_is_not_there_is_no_internal_error(pretrained, place: Path) -> None:
+def test_codes_into_a_folder_that_is_not_there_is_no_internal_error(
+    pretrained, place: Path
+) -> None:
     out = place / "no" / "such" / "codes.safetensors"
-    status, document, _ = cli("codes", place / "net", place / "photos.store", "--out", out, "--device", "cpu")
+    status, document, _ = cli(
+        "codes", place / "net", place / "photos.store", "--out", out, "--device", "cpu"
+    )
     assert status == 0 or document["error"]["kind"] != "internal"
 
 
@@ -540,7 +830,9 @@ def test_a_fault_of_ours_gives_1_and_asks_for_a_report(monkeypatch: pytest.Monke
     assert "Traceback" in err
 
 
-def test_without_json_the_same_is_said_for_the_eye(packed, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_json_the_same_is_said_for_the_eye(
+    packed, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["inspect", packed["store"]]) == 0
     out = capsys.readouterr().out
     assert "24 training images, 3 classes" in out
@@ -559,7 +851,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["pack", "--help"], ["study", "run", "--help"]])
-def test_help_names_the_verbs_and_options(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_names_the_verbs_and_options(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     try:
         status = main(arguments)
     except SystemExit as end:
@@ -569,13 +863,16 @@ def test_help_names_the_verbs_and_options(arguments: list[str], capsys: pytest.C
 
 
 def test_import_is_light_and_lazy() -> None:
-    """Neither seedbed nor its command line imports what is heavy; every public name is there all the same."""
+    """Neither seedbed nor its command line imports what is heavy; every public name is there all
+    the same."""
     code = (
         "import sys, seedbed, seedbed.cli; seedbed.cli.build_parser();"
         "heavy = {'torch', 'numpy', 'pandas', 'pyarrow', 'PIL', 'sklearn', 'scipy', 'matplotlib', 'rich', 'pydantic', 'jinja2'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"
     assert all(getattr(seedbed, name) is not None for name in seedbed.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'; it has: Backbone"):

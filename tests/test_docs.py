@@ -16,10 +16,18 @@ STUDIES = sorted((Path(__file__).parent.parent / "docs" / "studies").glob("*.tom
 def test_study_files_of_the_docs_load(path: Path) -> None:
     study = load_study(path)
     assert study.question in QUESTIONS.names()
-    plain = ("tiny-imagenet-to-cifar10", "bccd-detection", "class-influence-check", "networks-for-advice", "shipped-network")
+    plain = (
+        "tiny-imagenet-to-cifar10",
+        "bccd-detection",
+        "class-influence-check",
+        "networks-for-advice",
+        "shipped-network",
+    )
     assert path.stem.startswith((study.question, *plain))
     assert path.read_text().startswith("#")
 
 
 def test_there_are_study_files_of_the_paper() -> None:
-    assert {"fine-or-coarse", "num-classes", "unrelated-data", "class-influence"} <= {path.stem for path in STUDIES}
+    assert {"fine-or-coarse", "num-classes", "unrelated-data", "class-influence"} <= {
+        path.stem for path in STUDIES
+    }

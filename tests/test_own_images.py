@@ -1,4 +1,5 @@
-"""A user's own images from the command line: train and keep, predict, look for like ones, hand on; odd data too."""
+"""A user's own images from the command line: train and keep, predict, look for like ones, hand on;
+odd data too."""
 
 from __future__ import annotations
 
@@ -28,7 +29,14 @@ def _folder(root: Path, sizes: dict[str, int], seed: int = 0, shift: float = 0.0
 def model(tmp_path: Path) -> Path:
     photos = _folder(tmp_path / "photos", {"a": 12, "b": 12, "c": 12})
     status, document, _ = cli(
-        "transfer", NET, photos, "probe(c=[10.0])", "--out", tmp_path / "model", "--workspace", tmp_path / "ws"
+        "transfer",
+        NET,
+        photos,
+        "probe(c=[10.0])",
+        "--out",
+        tmp_path / "model",
+        "--workspace",
+        tmp_path / "ws",
     )
     assert status == 0
     assert document["model"] == str(tmp_path / "model")
@@ -48,7 +56,9 @@ def test_predictions_name_each_image_and_what_cannot_be_read(model: Path, tmp_pa
     assert all(
         sum(t["probability"] for t in row["top5"]) == pytest.approx(1, abs=1e-4) for row in read
     )  # three classes: all are told
-    assert all(row["top5"][0] == {"label": row["label"], "probability": row["probability"]} for row in read)
+    assert all(
+        row["top5"][0] == {"label": row["label"], "probability": row["probability"]} for row in read
+    )
     status, document, _ = cli("predict", model, new / "broken.jpg")
     assert (status, document["error"]["kind"]) == (3, "data")
     (tmp_path / "empty").mkdir()
@@ -62,16 +72,22 @@ def test_predictions_name_each_image_and_what_cannot_be_read(model: Path, tmp_pa
 
 def test_the_nearest_image_of_an_image_is_itself(model: Path, tmp_path: Path) -> None:
     photos, query = tmp_path / "photos", tmp_path / "photos" / "b" / "3.png"
-    status, document, _ = cli("similar", model, photos, query, "--num", "4", "--workspace", tmp_path / "ws")
+    status, document, _ = cli(
+        "similar", model, photos, query, "--num", "4", "--workspace", tmp_path / "ws"
+    )
     assert status == 0
     near = document[0]["neighbours"]
     assert near[0]["id"] == "b/3.png"
     assert near[0]["similarity"] == pytest.approx(1, abs=1e-4)
     assert [n["similarity"] for n in near] == sorted((n["similarity"] for n in near), reverse=True)
     (tmp_path / "broken.jpg").write_bytes(b"no image")
-    status, document, _ = cli("similar", model, photos, query, tmp_path / "broken.jpg", "--workspace", tmp_path / "ws")
+    status, document, _ = cli(
+        "similar", model, photos, query, tmp_path / "broken.jpg", "--workspace", tmp_path / "ws"
+    )
     assert [bool(row["error"]) for row in document] == [False, True]
-    assert cli("similar", model, photos, query, "--num", "999", "--workspace", tmp_path / "ws")[0] == 2
+    assert (
+        cli("similar", model, photos, query, "--num", "999", "--workspace", tmp_path / "ws")[0] == 2
+    )
 
 
 def test_an_export_says_how_well_it_agrees(model: Path, tmp_path: Path) -> None:
@@ -89,7 +105,14 @@ def test_an_export_says_how_well_it_agrees(model: Path, tmp_path: Path) -> None:
 
 def test_a_model_is_a_backbone_too(model: Path, tmp_path: Path) -> None:
     status, document, _ = cli(
-        "transfer", model, tmp_path / "photos", "probe(readout='knn')", "--workspace", tmp_path / "ws", "--train-per-class", "4"
+        "transfer",
+        model,
+        tmp_path / "photos",
+        "probe(readout='knn')",
+        "--workspace",
+        tmp_path / "ws",
+        "--train-per-class",
+        "4",
     )
     assert status == 0
     assert document["facts"]["num_train"] == 12
@@ -97,7 +120,10 @@ def test_a_model_is_a_backbone_too(model: Path, tmp_path: Path) -> None:
 
 
 def test_labels_of_another_domain_are_named_on_the_command_line(tmp_path: Path) -> None:
-    day, night = (_folder(tmp_path / n, {"a": 15, "b": 15}, seed=s, shift=v) for n, s, v in (("day", 0, 0.0), ("night", 1, -60.0)))
+    day, night = (
+        _folder(tmp_path / n, {"a": 15, "b": 15}, seed=s, shift=v)
+        for n, s, v in (("day", 0, 0.0), ("night", 1, -60.0))
+    )
     arguments = ["transfer", NET, night, "adapt(kind='coral')", "--workspace", tmp_path / "ws"]
     status, document, _ = cli(*arguments, "--labelled", day, "--out", tmp_path / "adapted")
     assert status == 0
@@ -118,18 +144,29 @@ def test_labels_of_another_domain_are_named_on_the_command_line(tmp_path: Path) 
     ],
 )
 @pytest.mark.parametrize(
-    "method", ["probe()", "probe(readout='knn')", "finetune(images_seen=96, learning_rates=[0.1], batch_size=16)"]
+    "method",
+    [
+        "probe()",
+        "probe(readout='knn')",
+        "finetune(images_seen=96, learning_rates=[0.1], batch_size=16)",
+    ],
 )
-def test_odd_data_are_measured_or_refused_with_reason(sizes: dict[str, int], words: str, method: str, tmp_path: Path) -> None:
+def test_odd_data_are_measured_or_refused_with_reason(
+    sizes: dict[str, int], words: str, method: str, tmp_path: Path
+) -> None:
     photos = _folder(tmp_path / "photos", sizes)
-    status, document, _ = cli("transfer", NET, photos, method, "--out", tmp_path / "m", "--workspace", tmp_path / "ws")
+    status, document, _ = cli(
+        "transfer", NET, photos, method, "--out", tmp_path / "m", "--workspace", tmp_path / "ws"
+    )
     if status:
         assert document["error"]["kind"] == "data", words
         assert "too few images" in document["error"]["message"]
         assert not (tmp_path / "m").exists()
         return
     assert 0 <= document["value"] <= 100
-    assert all(np.isfinite(v) for v in document["facts"]["validation_top1"].values() if v is not None)
+    assert all(
+        np.isfinite(v) for v in document["facts"]["validation_top1"].values() if v is not None
+    )
     status, found, _ = cli("predict", tmp_path / "m", photos)
     assert status == 0
     assert all(0 < row["probability"] <= 1 for row in found)
@@ -142,7 +179,16 @@ def test_classes_of_unlike_size_can_be_weighed_alike(tmp_path: Path) -> None:
     assert status == 0
     assert document["metric"] == "mean_class_accuracy"
     status, document, _ = cli(
-        "advise", target, "--backbone", NET, "--minutes", "0.02", "--out", tmp_path / "o", "--workspace", tmp_path / "ws"
+        "advise",
+        target,
+        "--backbone",
+        NET,
+        "--minutes",
+        "0.02",
+        "--out",
+        tmp_path / "o",
+        "--workspace",
+        tmp_path / "ws",
     )
     assert status == 0
     assert "mean_class_accuracy" in document["recommendation"]["test"]["metrics"]

@@ -1,4 +1,5 @@
-"""The tutorial from a folder of photos to an exported model: every command of it, as printed, and its Python."""
+"""The tutorial from a folder of photos to an exported model: every command of it, as printed, and
+its Python."""
 
 from __future__ import annotations
 
@@ -20,7 +21,11 @@ def _photo(kind: int, seed: int) -> Image.Image:
     generator = np.random.default_rng([kind, seed])
     y, x = np.mgrid[0:90, 0:120] / generator.uniform(6, 14)
     pattern = np.sin((x, y, np.hypot(x - 4, y - 4))[kind] * 2 + generator.uniform(0, 6))
-    pixels = 128 + 70 * pattern[..., None] * generator.uniform(0.3, 1, 3) + generator.normal(0, 20, (90, 120, 3))
+    pixels = (
+        128
+        + 70 * pattern[..., None] * generator.uniform(0.3, 1, 3)
+        + generator.normal(0, 20, (90, 120, 3))
+    )
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
@@ -40,7 +45,9 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_every_command_of_the_tutorial_runs(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_of_the_tutorial_runs(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     commands = re.findall(r"^\$ (seedbed .*)$", PAGE, re.MULTILINE)
     assert len(commands) == 8
     for command in commands:

@@ -1,4 +1,5 @@
-"""Boxes, several labels and retrieval from the command line: what is printed, what is written, and every fault with its next step."""
+"""Boxes, several labels and retrieval from the command line: what is printed, what is written, and
+every fault with its next step."""
 
 from __future__ import annotations
 
@@ -31,7 +32,16 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("detector")
     net = "small(width=8, weights='random', size_px=32)"
     status, document, _ = cli(
-        "transfer", net, scenes_folder(), QUICK, "--out", folder / "model", "--workspace", folder / "ws", "--metric", "map_voc10"
+        "transfer",
+        net,
+        scenes_folder(),
+        QUICK,
+        "--out",
+        folder / "model",
+        "--workspace",
+        folder / "ws",
+        "--metric",
+        "map_voc10",
     )
     assert status == 0
     return folder / "model", document
@@ -44,15 +54,21 @@ def test_transfer_prints_an_outcome_and_writes_result_files(detector: tuple[Path
     assert document["num_test"] == 6
     assert document["model"] == str(folder)
     assert set(document["facts"]["per_class"]) == {"bar", "square"}
-    names = sorted(str(p.relative_to(folder / "results")) for p in (folder / "results").rglob("*.txt"))
+    names = sorted(
+        str(p.relative_to(folder / "results")) for p in (folder / "results").rglob("*.txt")
+    )
     assert names == ["comp3_det_test_bar.txt", "comp3_det_test_square.txt", "images/test.txt"]
 
 
-def test_scoring_the_result_files_says_what_the_measurement_said(detector: tuple[Path, dict]) -> None:
+def test_scoring_the_result_files_says_what_the_measurement_said(
+    detector: tuple[Path, dict],
+) -> None:
     folder, document = detector
     truth = ("--truth", scenes_folder(), "--image-set", "test")
     for option in ("--detections", "--results"):
-        status, score, _ = cli("score", "voc-detection", *truth, option, folder / "results", "--ap", "voc10")
+        status, score, _ = cli(
+            "score", "voc-detection", *truth, option, folder / "results", "--ap", "voc10"
+        )
         assert status == 0
         assert (score["metric"], score["unit"]) == ("map_voc10", "percent")
         assert score["value"] == pytest.approx(document["value"], abs=1e-9)
@@ -63,7 +79,9 @@ def test_predict_lists_boxes_and_draws_them(detector: tuple[Path, dict], tmp_pat
     pictures = sorted((scenes_folder() / "JPEGImages").iterdir())[-2:]
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
-    status, found, _ = cli("predict", detector[0], *pictures, broken, "--above", 0.05, "--out", tmp_path / "drawn")
+    status, found, _ = cli(
+        "predict", detector[0], *pictures, broken, "--above", 0.05, "--out", tmp_path / "drawn"
+    )
     assert status == 0
     assert [row["path"] for row in found] == [str(p) for p in (*pictures, broken)]
     assert found[2]["error"]
@@ -83,14 +101,20 @@ def test_predict_lists_boxes_and_draws_them(detector: tuple[Path, dict], tmp_pat
     assert "exists" in error["error"]["message"]
 
 
-def test_predict_speaks_to_the_eye(detector: tuple[Path, dict], capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_speaks_to_the_eye(
+    detector: tuple[Path, dict], capsys: pytest.CaptureFixture[str]
+) -> None:
     picture = sorted((scenes_folder() / "JPEGImages").iterdir())[-1]
     assert main(["predict", str(detector[0]), str(picture), "--above", "0.05"]) == 0
     assert "boxes with a score of 0.05 or more" in capsys.readouterr().out
 
 
-def test_a_detectors_folder_is_still_a_backbone(detector: tuple[Path, dict], tmp_path: Path) -> None:
-    status, document, _ = cli("transfer", detector[0], "digits()", "probe(c=[1.0])", "--workspace", tmp_path / "ws")
+def test_a_detectors_folder_is_still_a_backbone(
+    detector: tuple[Path, dict], tmp_path: Path
+) -> None:
+    status, document, _ = cli(
+        "transfer", detector[0], "digits()", "probe(c=[1.0])", "--workspace", tmp_path / "ws"
+    )
     assert status == 0
     assert document["metric"] == "top1"
     status, error, _ = cli("export", detector[0], tmp_path / "x.onnx")
@@ -130,10 +154,16 @@ def test_inspect_counts_boxes(tmp_path: Path) -> None:
         (["score", "top-k", "nowhere.txt", "scores.txt"], 3, "cannot read nowhere.txt"),
         (["score", "ukbench", "nowhere.txt"], 3, "there is no ranking nowhere.txt"),
         (["score", "banana"], 2, "banana"),
-        (["score", "voc-detection", "--truth", ".", "--image-set", "test", "--results", "."], 3, "is no VOC folder"),
+        (
+            ["score", "voc-detection", "--truth", ".", "--image-set", "test", "--results", "."],
+            3,
+            "is no VOC folder",
+        ),
     ],
 )
-def test_faults_of_score_have_a_status_and_words(arguments: list[str], status: int, words: str) -> None:
+def test_faults_of_score_have_a_status_and_words(
+    arguments: list[str], status: int, words: str
+) -> None:
     found, document, _ = cli(*arguments)
     assert found == status
     assert words in document["error"]["message"]
@@ -149,8 +179,25 @@ def test_score_top_k_for_the_eye(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_what_needs_one_label_an_image_says_so(tmp_path: Path) -> None:
     for arguments in (
         ("pretrain", scenes_folder(), "--out", tmp_path / "net", "--workspace", tmp_path / "ws"),
-        ("advise", scenes_folder(), "--out", tmp_path / "advice", "--minutes", "0.1", "--workspace", tmp_path / "ws"),
-        ("codes", "small", scenes_folder(), "--out", tmp_path / "c.safetensors", "--workspace", tmp_path / "ws"),
+        (
+            "advise",
+            scenes_folder(),
+            "--out",
+            tmp_path / "advice",
+            "--minutes",
+            "0.1",
+            "--workspace",
+            tmp_path / "ws",
+        ),
+        (
+            "codes",
+            "small",
+            scenes_folder(),
+            "--out",
+            tmp_path / "c.safetensors",
+            "--workspace",
+            tmp_path / "ws",
+        ),
     ):
         status, document, _ = cli(*arguments)
         assert status == 2
@@ -171,10 +218,24 @@ def test_where_no_box_is_sure_enough_the_highest_score_is_told(
     assert found["best_score"] >= float(above)
 
 
-def test_all_labels_that_are_likely_enough_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_labels_that_are_likely_enough_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     scenes = f"voc({str(scenes_folder())!r}, task='classification')"
     net = "small(width=8, weights='random', size_px=32)"
-    assert cli("transfer", net, scenes, "probe(c=[1.0])", "--out", tmp_path / "m", "--workspace", tmp_path / "ws")[0] == 0
+    assert (
+        cli(
+            "transfer",
+            net,
+            scenes,
+            "probe(c=[1.0])",
+            "--out",
+            tmp_path / "m",
+            "--workspace",
+            tmp_path / "ws",
+        )[0]
+        == 0
+    )
     picture = sorted((scenes_folder() / "JPEGImages").iterdir())[-1]
     _, [every], _ = cli("predict", tmp_path / "m", picture, "--above", 0.0)
     assert sorted(every["labels"]) == ["bar", "square"]
@@ -188,13 +249,27 @@ def test_all_labels_that_are_likely_enough_are_told(tmp_path: Path, capsys: pyte
 def test_queries_are_called_queries(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = holidays_tree(tmp_path / "holidays")
     net = "small(width=4, weights='random', size_px=16)"
-    assert main(["transfer", net, str(root), "retrieve(whiten=False)", "--workspace", str(tmp_path / "ws")]) == 0
+    assert (
+        main(
+            [
+                "transfer",
+                net,
+                str(root),
+                "retrieve(whiten=False)",
+                "--workspace",
+                str(tmp_path / "ws"),
+            ]
+        )
+        == 0
+    )
     assert "on 6 queries" in capsys.readouterr().out
     assert main(["inspect", str(root)]) == 0
     assert "6 queries, 18 images to be searched" in capsys.readouterr().out
 
 
-def test_what_a_store_of_boxes_keeps_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_store_of_boxes_keeps_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["pack", str(scenes_folder()), str(tmp_path / "v.store")]) == 0
     assert "2 classes as they are, whole" in capsys.readouterr().out
     write_image(tmp_path / "VOC", "a", [object_xml("cat", (1, 1, 9, 9))])
@@ -207,7 +282,11 @@ def test_what_a_store_of_boxes_keeps_is_told(tmp_path: Path, capsys: pytest.Capt
 
 def test_a_detector_that_is_interrupted_goes_on(tmp_path: Path) -> None:
     """With the same weights, bit for bit, and nothing of the interruption left."""
-    how = ("small(width=4, weights='random', size_px=32)", str(scenes_folder()), QUICK.replace("30", "25"))
+    how = (
+        "small(width=4, weights='random', size_px=32)",
+        str(scenes_folder()),
+        QUICK.replace("30", "25"),
+    )
 
     def interrupt(progress: Progress) -> None:
         if progress.images_done >= 40:
@@ -221,7 +300,9 @@ def test_a_detector_that_is_interrupted_goes_on(tmp_path: Path) -> None:
         signal.signal(signal.SIGINT, before)
     assert len(list((tmp_path / "ws" / "unfinished").iterdir())) == 1
     seen: list[int] = []
-    resumed = sb.transfer(*how, workspace=tmp_path / "ws", on_progress=lambda p: seen.append(p.images_done))
+    resumed = sb.transfer(
+        *how, workspace=tmp_path / "ws", on_progress=lambda p: seen.append(p.images_done)
+    )
     assert min(seen) == 50  # the rest alone: 20 steps of 2 were done
     assert not (tmp_path / "ws" / "unfinished").exists()
     assert resumed.facts["resumed_at"] == {"0.1": [20]}
@@ -248,13 +329,20 @@ def test_where_nothing_can_be_written_a_detector_is_trained_all_the_same(tmp_pat
     store = sb.pack(str(scenes_folder()), tmp_path / "s.store")
     (tmp_path / "file").write_text("no folder")
     short = QUICK.replace("30", "2")
-    found = sb.transfer("small(width=4, weights='random', size_px=32)", store, short, workspace=tmp_path / "file" / "ws")
+    found = sb.transfer(
+        "small(width=4, weights='random', size_px=32)",
+        store,
+        short,
+        workspace=tmp_path / "file" / "ws",
+    )
     assert found.num_test == 6
 
 
 @pytest.mark.parametrize("layout", ["beside", "folders", "splits", "lists"])
 @pytest.mark.parametrize("task", ["detection", "classification"])
-def test_every_layouts_results_are_scored_as_they_were_measured(tmp_path: Path, layout: str, task: str) -> None:
+def test_every_layouts_results_are_scored_as_they_were_measured(
+    tmp_path: Path, layout: str, task: str
+) -> None:
     """Also where the test split was derived: the list of its images stands beside the results."""
     root = tmp_path / "cells"
     scenes_tree(root, 10, 0, 0)
@@ -266,13 +354,17 @@ def test_every_layouts_results_are_scored_as_they_were_measured(tmp_path: Path, 
         shutil.rmtree(root / "ImageSets")
     if layout in ("beside", "splits"):
         for path in [*(root / "JPEGImages").iterdir(), *(root / "Annotations").iterdir()]:
-            folder = root / ("" if layout == "beside" else "test" if int(path.stem[-3:]) < 4 else "train")
+            folder = root / (
+                "" if layout == "beside" else "test" if int(path.stem[-3:]) < 4 else "train"
+            )
             folder.mkdir(exist_ok=True)
             path.rename(folder / path.name)
     method = QUICK.replace("30", "5") if task == "detection" else "probe(c=[1.0])"
     net = "small(width=4, weights='random', size_px=32)"
     data = f"voc({str(root)!r}, task={task!r})"
-    status, document, _ = cli("transfer", net, data, method, "--out", tmp_path / "m", "--workspace", tmp_path / "ws")
+    status, document, _ = cli(
+        "transfer", net, data, method, "--out", tmp_path / "m", "--workspace", tmp_path / "ws"
+    )
     assert status == 0
     results = tmp_path / "m" / "results"
     listed = ("--image-set", results / "images" / "test.txt")
@@ -281,10 +373,17 @@ def test_every_layouts_results_are_scored_as_they_were_measured(tmp_path: Path, 
     assert score["value"] == pytest.approx(document["value"], abs=1e-9)
     assert score["num"] == document["num_test"]
     if layout == "splits":
-        assert cli("score", f"voc-{task}", "--truth", root, "--image-set", "test", "--results", results)[1] == score
+        assert (
+            cli(
+                "score", f"voc-{task}", "--truth", root, "--image-set", "test", "--results", results
+            )[1]
+            == score
+        )
 
 
-def test_questions_take_labelled_domains_and_images_to_learn_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_questions_take_labelled_domains_and_images_to_learn_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = holidays_tree(tmp_path / "holidays")
     for target, method in (
         (f"holidays({str(root)!r}, learn_on='digits()')", 'retrieve = "retrieve()"'),
@@ -301,5 +400,10 @@ def test_a_folder_of_the_users_own_is_left_where_it_is(tmp_path: Path) -> None:
     store = sb.pack(str(scenes_folder()), tmp_path / "s.store")
     (tmp_path / "ws").mkdir()
     for place, stays in ((tmp_path / "ws", True), (tmp_path / "other", False)):
-        sb.transfer("small(width=4, weights='random', size_px=32)", store, QUICK.replace("30", "2"), workspace=place)
+        sb.transfer(
+            "small(width=4, weights='random', size_px=32)",
+            store,
+            QUICK.replace("30", "2"),
+            workspace=place,
+        )
         assert place.exists() == stays

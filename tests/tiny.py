@@ -1,4 +1,5 @@
-"""Small things that several tests share: scikit-learn's digits packed once per process, a tiny trained backbone, a command in-process."""
+"""Small things that several tests share: scikit-learn's digits packed once per process, a tiny
+trained backbone, a command in-process."""
 
 from __future__ import annotations
 
@@ -60,7 +61,10 @@ def scenes_store(task: str = "detection", size_px: int = 8) -> Store:
 def dusk_store() -> Store:
     """The scenes as the labelled domain, and the same ones dark as the target."""
     folders = {LABELLED: scenes_folder(), TARGET: scenes_folder(0.3)}
-    return pack(join({name: open_source(str(folder)) for name, folder in folders.items()}), scratch() / "dusk.store").store
+    return pack(
+        join({name: open_source(str(folder)) for name, folder in folders.items()}),
+        scratch() / "dusk.store",
+    ).store
 
 
 def holidays_tree(root: Path, num: int = 6) -> Path:
@@ -73,7 +77,9 @@ def holidays_tree(root: Path, num: int = 6) -> Path:
     for group in range(num):
         rows = np.flatnonzero(store.leaves == group)[:3]
         for i, row in enumerate(rows):
-            Image.fromarray(store.pixels[row]).resize((24, 24)).save(folder / f"{100000 + 100 * group + i}.jpg", quality=95)
+            Image.fromarray(store.pixels[row]).resize((24, 24)).save(
+                folder / f"{100000 + 100 * group + i}.jpg", quality=95
+            )
     return root
 
 
@@ -94,10 +100,14 @@ def digits_view(size_px: int = 8) -> View:
 def trained() -> Pretrained:
     """small(width=4) after 60 steps on digits; treat as read-only."""
     training = Training(schedule=Schedule(images_seen=1920, batch_size=32, peak_learning_rate=0.1))
-    return pretrain_view(digits_view(), BACKBONES.make("small(width=4)"), training, seeds=Seeds(sample=0, init=0))
+    return pretrain_view(
+        digits_view(), BACKBONES.make("small(width=4)"), training, seeds=Seeds(sample=0, init=0)
+    )
 
 
-def built(call: str = "small(width=4)", num_classes: int = 10, size_px: int = 8, seed: int = 0) -> Backbone:
+def built(
+    call: str = "small(width=4)", num_classes: int = 10, size_px: int = 8, seed: int = 0
+) -> Backbone:
     return BACKBONES.make(call).build([f"c{i}" for i in range(num_classes)], size_px, seed)
 
 

@@ -1,4 +1,5 @@
-"""A folder as PASCAL VOC has it, made on the spot: bright squares and dark bars on noise, with their boxes."""
+"""A folder as PASCAL VOC has it, made on the spot: bright squares and dark bars on noise, with
+their boxes."""
 
 from __future__ import annotations
 
@@ -13,9 +14,11 @@ WIDTH, HEIGHT = 64, 48
 
 
 def object_xml(name: str, box: Sequence[float], difficult: int | None = 0, extra: str = "") -> str:
-    """One object; `difficult` None leaves the tag out. The tags stand in another order than VOC's own, which nobody promises."""
+    """One object; `difficult` None leaves the tag out. The tags stand in another order than VOC's
+    own, which nobody promises."""
     corners = "".join(
-        f"<{tag}>{value:g}</{tag}>" for tag, value in zip(("ymax", "xmin", "ymin", "xmax"), _turned(box), strict=True)
+        f"<{tag}>{value:g}</{tag}>"
+        for tag, value in zip(("ymax", "xmin", "ymin", "xmax"), _turned(box), strict=True)
     )
     tag = "" if difficult is None else f"<difficult>{difficult}</difficult>"
     return f"<object><bndbox>{corners}</bndbox><name>{name}</name>{tag}{extra}</object>"
@@ -26,7 +29,13 @@ def _turned(box: Sequence[float]) -> tuple[float, float, float, float]:
     return bottom, left, top, right
 
 
-def write_image(root: Path, name: str, objects: Sequence[str], pixels: np.ndarray | None = None, suffix: str = ".png") -> None:
+def write_image(
+    root: Path,
+    name: str,
+    objects: Sequence[str],
+    pixels: np.ndarray | None = None,
+    suffix: str = ".png",
+) -> None:
     """An image with its annotation."""
     for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (root / folder).mkdir(parents=True, exist_ok=True)
@@ -36,15 +45,20 @@ def write_image(root: Path, name: str, objects: Sequence[str], pixels: np.ndarra
     Image.fromarray(pixels).save(root / "JPEGImages" / f"{name}{suffix}")
     size = f"<size><width>{pixels.shape[1]}</width><height>{pixels.shape[0]}</height><depth>3</depth></size>"
     (root / "Annotations" / f"{name}.xml").write_text(
-        f"<annotation><filename>wrong.jpg</filename>{size}{''.join(objects)}</annotation>", encoding="utf-8"
+        f"<annotation><filename>wrong.jpg</filename>{size}{''.join(objects)}</annotation>",
+        encoding="utf-8",
     )
 
 
-def write_sets(root: Path, sets: Mapping[str, Sequence[str]], folder: str = "Main", end: str = "\n") -> None:
+def write_sets(
+    root: Path, sets: Mapping[str, Sequence[str]], folder: str = "Main", end: str = "\n"
+) -> None:
     """Image sets by name: lines as they shall stand."""
     (root / "ImageSets" / folder).mkdir(parents=True, exist_ok=True)
     for name, lines in sets.items():
-        (root / "ImageSets" / folder / f"{name}.txt").write_bytes("".join(f"{line}{end}" for line in lines).encode())
+        (root / "ImageSets" / folder / f"{name}.txt").write_bytes(
+            "".join(f"{line}{end}" for line in lines).encode()
+        )
 
 
 def scene(seed: int) -> tuple[np.ndarray, list[tuple[str, Box]]]:
@@ -62,13 +76,22 @@ def scene(seed: int) -> tuple[np.ndarray, list[tuple[str, Box]]]:
     return pixels, found
 
 
-def scenes_tree(root: Path, num_train: int = 12, num_val: int = 4, num_test: int = 6, shade: float = 1.0) -> Path:
+def scenes_tree(
+    root: Path, num_train: int = 12, num_val: int = 4, num_test: int = 6, shade: float = 1.0
+) -> Path:
     """A folder of such pictures with image sets train, val and test; `shade` darkens them."""
     sets: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     for i in range(num_train + num_val + num_test):
         name = f"scene_{i:03d}"
         pixels, found = scene(i)
-        write_image(root, name, [object_xml(label, box) for label, box in found], (pixels * shade).astype(np.uint8))
-        sets["train" if i < num_train else "val" if i < num_train + num_val else "test"].append(name)
+        write_image(
+            root,
+            name,
+            [object_xml(label, box) for label, box in found],
+            (pixels * shade).astype(np.uint8),
+        )
+        sets["train" if i < num_train else "val" if i < num_train + num_val else "test"].append(
+            name
+        )
     write_sets(root, {**sets, "trainval": sets["train"] + sets["val"]})
     return root

@@ -1,9 +1,11 @@
-"""Accuracy on a target against the layer that is probed, for several backbones: a linear SVM on L2-normalised codes of every layer.
+"""Accuracy on a target against the layer that is probed, for several backbones: a linear SVM on
+L2-normalised codes of every layer.
 
-All layers are read in one pass; C is chosen on validation, then the SVM is fitted on training and validation together, as `probe()` does.
-Prints a table, top-1 in percent, and draws a figure.
+All layers are read in one pass; C is chosen on validation, then the SVM is fitted on training and
+validation together, as `probe()` does. Prints a table, top-1 in percent, and draws a figure.
 
-    python docs/studies/accuracy_by_layer.py cifar10.store small alexnet resnet18 --train-per-class 1250 --figure layers.svg
+    python docs/studies/accuracy_by_layer.py cifar10.store small alexnet resnet18 --train-per-class
+    1250 --figure layers.svg
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ def main() -> None:
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    task = Classification(train_per_class=options.train_per_class).load(Store.open(options.target), 0)
+    task = Classification(train_per_class=options.train_per_class).load(
+        Store.open(options.target), 0
+    )
     found = {}
     for place in options.backbones:
         net, started = load_backbone(place), time.perf_counter()
@@ -44,9 +48,14 @@ def main() -> None:
         print(f"{net.architecture}: {time.perf_counter() - started:.0f} s", flush=True)
         for row in found[net.architecture]:
             shape = " x ".join(map(str, row["shape"]))
-            print(f"  {row['layer']:>14}  {shape:>14}  {row['dim']:>5}-d  C = {row['c']:<6g} {row['top1']:.2f}", flush=True)
+            print(
+                f"  {row['layer']:>14}  {shape:>14}  {row['dim']:>5}-d  C = {row['c']:<6g} {row['top1']:.2f}",
+                flush=True,
+            )
     if options.json:
-        options.json.write_text(json.dumps({"num_test": len(task.test), "rows": found}, indent=2) + "\n")
+        options.json.write_text(
+            json.dumps({"num_test": len(task.test), "rows": found}, indent=2) + "\n"
+        )
     if options.figure:
         draw(found, options.figure)
 
@@ -56,7 +65,10 @@ def by_layer(net: Backbone, task: Task) -> list[dict]:
     rows = np.concatenate([task.train, task.validation, task.test])
     into = {la.name: np.empty((len(rows), la.dim), np.float32) for la in net.layers}
     fill_codes(net, net.images(task.store, rows), into)
-    return [{"layer": la.name, "shape": la.shape, "dim": la.dim, **probe(into[la.name], task, rows)} for la in net.layers]
+    return [
+        {"layer": la.name, "shape": la.shape, "dim": la.dim, **probe(into[la.name], task, rows)}
+        for la in net.layers
+    ]
 
 
 def probe(found: np.ndarray, task: Task, rows: np.ndarray) -> dict:
@@ -65,8 +77,13 @@ def probe(found: np.ndarray, task: Task, rows: np.ndarray) -> dict:
     num_train, num_known = len(task.train), len(task.train) + len(task.validation)
     labels = torch.from_numpy(task.labels(rows[:num_known]))
     tried = fit_linear(codes[:num_train], labels[:num_train], task.num_classes, GRID)
-    right = [int((f.scores(codes[num_train:num_known]).argmax(1) == labels[num_train:]).sum()) for f in tried]
-    (final,) = fit_linear(codes[:num_known], labels, task.num_classes, [GRID[right.index(max(right))]])
+    right = [
+        int((f.scores(codes[num_train:num_known]).argmax(1) == labels[num_train:]).sum())
+        for f in tried
+    ]
+    (final,) = fit_linear(
+        codes[:num_known], labels, task.num_classes, [GRID[right.index(max(right))]]
+    )
     measured = task.score(rank(final.scores(codes[num_known:]).numpy()), {})
     return {"c": final.c, "top1": measured.metrics["top1"], "converged": final.converged}
 
@@ -85,9 +102,24 @@ def draw(found: dict[str, list[dict]], path: Path) -> None:
             best = max(range(len(rows)), key=lambda i, rows=rows: rows[i]["top1"])
             for place in sorted({0, best, len(rows) - 1}):
                 label, value, colour = rows[place]["layer"], rows[place]["top1"], line.get_color()
-                how = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "color": colour}
-                axes.annotate(label, (places[place], value), (0, 6 if 0 < place < len(rows) - 1 else -11), **how)
-        axes.set(xlabel="layer, from the first to the one that the head reads", ylabel="top-1, %", xticks=[], xlim=(-0.06, 1.06))
+                how = {
+                    "textcoords": "offset points",
+                    "ha": "center",
+                    "fontsize": 7,
+                    "color": colour,
+                }
+                axes.annotate(
+                    label,
+                    (places[place], value),
+                    (0, 6 if 0 < place < len(rows) - 1 else -11),
+                    **how,
+                )
+        axes.set(
+            xlabel="layer, from the first to the one that the head reads",
+            ylabel="top-1, %",
+            xticks=[],
+            xlim=(-0.06, 1.06),
+        )
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
         figure.savefig(path, metadata={"Date": None})

@@ -1,6 +1,8 @@
-"""Write docs/studies/results.md and its pictures from studies that were run: python docs/studies/make_results.py FOLDER WORKSPACE
+"""Write docs/studies/results.md and its pictures from studies that were run: python
+docs/studies/make_results.py FOLDER WORKSPACE
 
-FOLDER holds the study files, all of them run in WORKSPACE; the page has every table of targets, what else was found, and what was run.
+FOLDER holds the study files, all of them run in WORKSPACE; the page has every table of targets,
+what else was found, and what was run.
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ def main(folder: Path, workspace: Path) -> None:
     for name in STUDIES:
         results = study_status(load_study(folder / f"{name}.toml"), workspace)
         if results.num_left or results.num_failed:
-            sys.exit(f"{name}: {results.num_left} cells left, {results.num_failed} failed; run it first")
+            sys.exit(
+                f"{name}: {results.num_left} cells left, {results.num_failed} failed; run it first"
+            )
         parts += _study(results, name)
     (HERE / "results.md").write_text("\n".join(parts), encoding="utf-8")
 
@@ -70,12 +74,20 @@ def _study(results: Results, name: str) -> list[str]:
         "",
     ]
     for brief in in_short(tables):
-        lines += [f"In short, {brief.title}:", "", *(f"- {verdict}: {words}" for verdict, words in brief.verdicts), ""]
+        lines += [
+            f"In short, {brief.title}:",
+            "",
+            *(f"- {verdict}: {words}" for verdict, words in brief.verdicts),
+            "",
+        ]
     drawn = [of for (target, _), of in places(tables).items() if DRAWN in target]
     if drawn:
         picture = PICTURES / f"{name}-{DRAWN}.svg"
         picture.write_text(place_svg(drawn[0], "f0"), encoding="utf-8")
-        lines += [f"![{drawn[0][0].title}, at two training budgets](../pictures/{picture.name})", ""]
+        lines += [
+            f"![{drawn[0][0].title}, at two training budgets](../pictures/{picture.name})",
+            "",
+        ]
     for table in tables:
         lines += _table(table) if table.answers or table.target in SOURCES else []
     lines += [
@@ -90,19 +102,31 @@ def _study(results: Results, name: str) -> list[str]:
 
 def _table(table: FamilyTable) -> list[str]:
     lines = [f"**{table.title}, {table.budget}.**" + (f" {table.note}" if table.note else ""), ""]
-    lines += ["| arm | images | mean | sd | n | difference | 95 % interval | verdict |", "|---|---|---|---|---|---|---|---|"]
+    lines += [
+        "| arm | images | mean | sd | n | difference | 95 % interval | verdict |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for row in table.rows:
         told = (row.answer.difference, row.answer.interval) if row.answer else (None, None)
-        cells = (numbers.plain(row.num_images, 0), numbers.plain(row.mean, 1), numbers.plain(row.sd, 1), str(len(row.values)))
+        cells = (
+            numbers.plain(row.num_images, 0),
+            numbers.plain(row.mean, 1),
+            numbers.plain(row.sd, 1),
+            str(len(row.values)),
+        )
         cells += _difference(*told, table)
         lines.append(f"| {row.arm} | {' | '.join(cells)} | {row.verdict} |")
     for other in table.others:
         cells = ("", "", "", "", *_difference(other.difference, other.interval, table))
-        lines.append(f"| {other.arm} against {other.reference} | {' | '.join(cells)} | {other.verdict} |")
+        lines.append(
+            f"| {other.arm} against {other.reference} | {' | '.join(cells)} | {other.verdict} |"
+        )
     return [*lines, ""]
 
 
-def _difference(value: float | None, interval: tuple[float, float] | None, table: FamilyTable) -> tuple[str, str]:
+def _difference(
+    value: float | None, interval: tuple[float, float] | None, table: FamilyTable
+) -> tuple[str, str]:
     if value is None:
         return "", ""
     return numbers.signed(value, table.decimals), numbers.interval(interval, table.decimals)

@@ -1,13 +1,15 @@
-"""What is known of advice: regret, transferability scores, similarity of known pairs, adaptation. Tables go to stdout, in Markdown.
+"""What is known of advice: regret, transferability scores, similarity of known pairs, adaptation.
+Tables go to stdout, in Markdown.
 
-    python docs/studies/own_images.py shift DATA OUT                  # make the shifted copies: night/ of cifar10/, coloured digits
-    python docs/studies/own_images.py similarity DATA NETWORKS
+    python docs/studies/own_images.py shift DATA OUT                  # make the shifted copies:
+    night/ of cifar10/, coloured digits python docs/studies/own_images.py similarity DATA NETWORKS
     python docs/studies/own_images.py scores DATA NETWORKS
     python docs/studies/own_images.py regret DATA NETWORKS [MINUTES]
     python docs/studies/own_images.py adaptation DATA NETWORKS
 
-DATA holds tiny-imagenet-200/, cifar10/, hymenoptera/ as distributed, and cells/ (voc_crops.py); NETWORKS a folder per network, named as
-the arms of networks-for-advice.toml. Everything is packed into the workspace that SEEDBED_WORKSPACE names.
+DATA holds tiny-imagenet-200/, cifar10/, hymenoptera/ as distributed, and cells/ (voc_crops.py);
+NETWORKS a folder per network, named as the arms of networks-for-advice.toml. Everything is packed
+into the workspace that SEEDBED_WORKSPACE names.
 """
 
 import sys
@@ -52,7 +54,10 @@ def targets(data: Path) -> dict[str, str]:
 def table(head: list[str], rows: list[list[object]]) -> None:
     print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
     for row in rows:
-        print("| " + " | ".join(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row) + " |", flush=True)
+        print(
+            "| " + " | ".join(f"{v:.2f}" if isinstance(v, float) else str(v) for v in row) + " |",
+            flush=True,
+        )
 
 
 def networks(folder: Path, names: tuple[str, ...] = ()) -> dict[str, Path]:
@@ -63,7 +68,10 @@ def run_similarity(data: Path, folder: Path) -> None:
     """Where known pairs lie on the scale: 0 is the network's source, 1 handwritten digits."""
     from safetensors.numpy import load_file
 
-    sets = {name: open_store(f"{data}/{name}", 32) for name in ("tiny-imagenet-200", "cifar10", "hymenoptera", "cells")}
+    sets = {
+        name: open_store(f"{data}/{name}", 32)
+        for name in ("tiny-imagenet-200", "cifar10", "hymenoptera", "cells")
+    }
     sets |= {"toy()": open_store("toy()", 32), "digits()": open_store("digits()", 32)}
     tiny = sets["tiny-imagenet-200"]
     held_out = np.flatnonzero(tiny.splits == 2)
@@ -80,10 +88,25 @@ def run_similarity(data: Path, folder: Path) -> None:
             return codes(net, net.images(sets[which], few))
 
         far = of("digits()", rows_of["digits()"][:256])
-        found = [similarity(source[::2], source[1::2], far), similarity(source, of("tiny-imagenet-200", held_out[is_new]), far)]
-        found += [similarity(source, of(which, rows_of[which]), far) for which in sets if which != "digits()"]
+        found = [
+            similarity(source[::2], source[1::2], far),
+            similarity(source, of("tiny-imagenet-200", held_out[is_new]), far),
+        ]
+        found += [
+            similarity(source, of(which, rows_of[which]), far)
+            for which in sets
+            if which != "digits()"
+        ]
         rows.append([name, *(f"{s.position:.2f} ({s.proxy_a_distance:.2f})" for s in found)])
-    table(["network", "its own codes, split", "kept-out classes", *(s for s in sets if s != "digits()")], rows)
+    table(
+        [
+            "network",
+            "its own codes, split",
+            "kept-out classes",
+            *(s for s in sets if s != "digits()"),
+        ],
+        rows,
+    )
 
 
 def scores_of(net, task) -> dict[str, float]:
@@ -99,9 +122,19 @@ def scores_of(net, task) -> dict[str, float]:
 
 
 def run_scores(data: Path, folder: Path) -> None:
-    """Kendall's tau of each score against measured accuracy over the networks, with a bootstrap interval over networks and targets."""
-    chosen = ("hymenoptera", "CIFAR-10, 50 a class", "cells, 20 a class", "digits", "kept-out classes, 100 each")
-    measures = {"linear": "probe()", "fine-tuned": "finetune(images_seen=20_000, learning_rates=[0.1], batch_size=32)"}
+    """Kendall's tau of each score against measured accuracy over the networks, with a bootstrap
+    interval over networks and targets."""
+    chosen = (
+        "hymenoptera",
+        "CIFAR-10, 50 a class",
+        "cells, 20 a class",
+        "digits",
+        "kept-out classes, 100 each",
+    )
+    measures = {
+        "linear": "probe()",
+        "fine-tuned": "finetune(images_seen=20_000, learning_rates=[0.1], batch_size=32)",
+    }
     found: dict[str, dict[str, list[float]]] = {}
     for target in chosen:
         kind = target_of(targets(data)[target])
@@ -109,7 +142,10 @@ def run_scores(data: Path, folder: Path) -> None:
             net = sb.api.open_for(path, "cpu", "", 0)
             task = TASKS.make(kind.task).load(open_task_store(kind, net.preprocessing.store_px), 0)
             told = scores_of(net, task)
-            told |= {name: sb.transfer(net, targets(data)[target], m).metrics["top1"] for name, m in measures.items()}
+            told |= {
+                name: sb.transfer(net, targets(data)[target], m).metrics["top1"]
+                for name, m in measures.items()
+            }
             for name, value in told.items():
                 found.setdefault(target, {}).setdefault(name, []).append(value)
         print(f"{target}: {found[target]}", file=sys.stderr, flush=True)
@@ -134,19 +170,28 @@ def mean_tau(found: dict, name: str, measure: str) -> str:
 
     def mean(which: np.ndarray, of: np.ndarray) -> float:
         taus = [
-            kendalltau(np.array(found[targets_[t]][name])[which], np.array(found[targets_[t]][measure])[which]).statistic
+            kendalltau(
+                np.array(found[targets_[t]][name])[which],
+                np.array(found[targets_[t]][measure])[which],
+            ).statistic
             for t in of
         ]
         return float(np.nanmean(taus))
 
     every = mean(np.arange(num), np.arange(len(targets_)))
-    draws = [mean(generator.integers(num, size=num), generator.integers(len(targets_), size=len(targets_))) for _ in range(500)]
+    draws = [
+        mean(
+            generator.integers(num, size=num), generator.integers(len(targets_), size=len(targets_))
+        )
+        for _ in range(500)
+    ]
     low, high = np.percentile(draws, [2.5, 97.5])
     return f"{every:.2f} ({low:.2f} to {high:.2f})"
 
 
 def run_regret(data: Path, folder: Path, minutes: float = 3.0) -> None:
-    """Points of test accuracy that the recommendation, and the lecture's rule, lose to the best candidate in hindsight."""
+    """Points of test accuracy that the recommendation, and the lecture's rule, lose to the best
+    candidate in hindsight."""
     rows, all_regrets = [], []
     for target, call in targets(data).items():
         named = {str(path): path for path in networks(folder, RACED).values()}
@@ -155,7 +200,9 @@ def run_regret(data: Path, folder: Path, minutes: float = 3.0) -> None:
         on_test: dict[tuple[str, str], float] = {}
         for entry in advice.entries:
             if not entry.is_rough:
-                on_test[entry.backbone, entry.method] = sb.transfer(net[entry.backbone], call, entry.method).metrics["top1"]
+                on_test[entry.backbone, entry.method] = sb.transfer(
+                    net[entry.backbone], call, entry.method
+                ).metrics["top1"]
         best = max(on_test, key=lambda key: on_test[key])
         own, rule = on_test[advice.winner.backbone, advice.winner.method], advice.rule.method
         by_rule = on_test.get((advice.winner.backbone, rule)) if rule else None
@@ -172,7 +219,10 @@ def run_regret(data: Path, folder: Path, minutes: float = 3.0) -> None:
                 f"{Path(best[0]).name} {best[1]}: {on_test[best]:.1f}",
                 regrets[0],
                 "not measured" if regrets[1] is None else f"{regrets[1]:.2f}",
-                "; ".join(f"{Path(n.backbone).name} {n.verdict} {n.difference or 0:+.1f}" for n in advice.negative),
+                "; ".join(
+                    f"{Path(n.backbone).name} {n.verdict} {n.difference or 0:+.1f}"
+                    for n in advice.negative
+                ),
                 f"{advice.seconds:.0f}",
             ]
         )
@@ -197,13 +247,16 @@ def run_regret(data: Path, folder: Path, minutes: float = 3.0) -> None:
 
 
 def run_shift(data: Path, out: Path) -> None:
-    """night/: CIFAR-10 darkened, noisy, blue; ink/ and coloured/: scikit-learn's digits, and the same inverted and in random colours."""
+    """night/: CIFAR-10 darkened, noisy, blue; ink/ and coloured/: scikit-learn's digits, and the
+    same inverted and in random colours."""
     generator = np.random.default_rng(0)
     for split, most in (("train", 500), ("test", 200)):
         for folder in sorted((data / "cifar10" / split).iterdir()):
             for path in sorted(folder.iterdir())[:most]:
                 pixels = np.asarray(Image.open(path).convert("RGB"), np.float64)
-                dark = 0.5 * pixels * np.array([0.6, 0.7, 1.2]) + generator.normal(0, 8, pixels.shape)
+                dark = 0.5 * pixels * np.array([0.6, 0.7, 1.2]) + generator.normal(
+                    0, 8, pixels.shape
+                )
                 for name, image in (("day", pixels), ("night", dark)):
                     save(image, out / name / split / folder.name / f"{path.stem}.png")
     from sklearn.datasets import load_digits
@@ -211,10 +264,16 @@ def run_shift(data: Path, out: Path) -> None:
     images, labels = load_digits(return_X_y=True)
     for i, (flat, label) in enumerate(zip(images, labels, strict=True)):
         split = "test" if i % 5 == 0 else "train"
-        grey = np.asarray(Image.fromarray((flat.reshape(8, 8) * 15.9).astype(np.uint8)).resize((32, 32)), np.float64)[..., None]
+        grey = np.asarray(
+            Image.fromarray((flat.reshape(8, 8) * 15.9).astype(np.uint8)).resize((32, 32)),
+            np.float64,
+        )[..., None]
         colour, paper = generator.uniform(0, 120, 3), generator.uniform(130, 255, 3)
         save(np.repeat(grey, 3, axis=2), out / "ink" / split / str(label) / f"{i:04d}.png")
-        save(paper + (colour - paper) * grey / 255, out / "coloured" / split / str(label) / f"{i:04d}.png")
+        save(
+            paper + (colour - paper) * grey / 255,
+            out / "coloured" / split / str(label) / f"{i:04d}.png",
+        )
 
 
 def save(pixels: np.ndarray, path: Path) -> None:
@@ -223,7 +282,8 @@ def save(pixels: np.ndarray, path: Path) -> None:
 
 
 def run_adaptation(data: Path, folder: Path) -> None:
-    """Source only, CORAL, deep CORAL, DANN, and the bound with the target's labels; mean and standard deviation over three seeds."""
+    """Source only, CORAL, deep CORAL, DANN, and the bound with the target's labels; mean and
+    standard deviation over three seeds."""
     net = sb.api.open_for(folder / "all", "cpu", "", 0)
     how = f"images_seen=30_000, learning_rates={RATES}"
     rows = []
@@ -240,7 +300,13 @@ def run_adaptation(data: Path, folder: Path) -> None:
         }
         for name, (task, method) in methods.items():
             values = [sb.transfer(net, task, method, seed=seed).metrics["top1"] for seed in SEEDS]
-            rows.append([f"{labelled} to {target}", name, f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}"])
+            rows.append(
+                [
+                    f"{labelled} to {target}",
+                    name,
+                    f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}",
+                ]
+            )
             print(rows[-1], file=sys.stderr, flush=True)
     table(["domains", "method", "top-1, %"], rows)
 

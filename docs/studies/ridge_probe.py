@@ -1,7 +1,9 @@
-"""The backbones of a study under another readout: ridge regression on one-hot labels, scikit-learn's RidgeClassifier.
+"""The backbones of a study under another readout: ridge regression on one-hot labels,
+scikit-learn's RidgeClassifier.
 
-Reads a finished study and its workspace; prints top-1 on the target, percent: mean and standard deviation over seeds, by arm and
-training budget. Codes as `probe()` takes them (L2-normalised); alpha is chosen on validation, then refitted on training and validation.
+Reads a finished study and its workspace; prints top-1 on the target, percent: mean and standard
+deviation over seeds, by arm and training budget. Codes as `probe()` takes them (L2-normalised);
+alpha is chosen on validation, then refitted on training and validation.
 
     python docs/studies/ridge_probe.py tiny-imagenet-to-cifar10.toml --workspace seedbed-work
 """
@@ -38,7 +40,11 @@ def main() -> None:
     (target,) = study.targets
     task = Classification().load(plan.stores[target], 0)
     found: dict[tuple[int, str], list[float]] = defaultdict(list)
-    trained = {(c.images_seen, c.arm, c.seed): c.backbone_key for c in plan.cells if place.has("backbones", c.backbone_key)}
+    trained = {
+        (c.images_seen, c.arm, c.seed): c.backbone_key
+        for c in plan.cells
+        if place.has("backbones", c.backbone_key)
+    }
     for (images_seen, arm, seed), key in trained.items():
         value = ridge_top1(place, key, task)
         found[images_seen, arm].append(value)
@@ -46,7 +52,9 @@ def main() -> None:
     print()
     for (images_seen, arm), values in found.items():
         spread = f"{np.std(values, ddof=1):.2f}" if len(values) > 1 else "-"
-        print(f"{images_seen:>9,} images seen  {arm:>8}  {np.mean(values):.2f}  sd {spread}  {len(values)} seeds")
+        print(
+            f"{images_seen:>9,} images seen  {arm:>8}  {np.mean(values):.2f}  sd {spread}  {len(values)} seeds"
+        )
 
 
 def ridge_top1(place: Workspace, key: str, task) -> float:

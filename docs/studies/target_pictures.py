@@ -1,8 +1,10 @@
-"""The pictures of docs/targets.md: what detectors found in BCCD's photographs, and cells that are like a cell.
+"""The pictures of docs/targets.md: what detectors found in BCCD's photographs, and cells that are
+like a cell.
 
     python docs/studies/target_pictures.py bccd-detection.toml cells/
 
-The first argument is the study, run; the second blood cells cut out of the photographs (voc_crops.py). Writes docs/pictures/.
+The first argument is the study, run; the second blood cells cut out of the photographs
+(voc_crops.py). Writes docs/pictures/.
 """
 
 from __future__ import annotations
@@ -29,14 +31,19 @@ def found(study: str) -> None:
     """Random weights above, the longest pre-training below, at the first seed."""
     results = study_status(sb.Study.load(study))
     rows = [o for o in results.outcomes if o.primary and o.method == METHOD and o.seed == 0]
-    chosen = [next(o for o in rows if o.arm == "random"), max((o for o in rows if o.arm == "all"), key=lambda o: o.images_seen)]
+    chosen = [
+        next(o for o in rows if o.arm == "random"),
+        max((o for o in rows if o.arm == "all"), key=lambda o: o.images_seen),
+    ]
     sheets = []
     for outcome in chosen:
         step = results.plan.by_key[outcome.key]
         assert isinstance(step, MeasureStep)
         task = TASKS.make(step.task).load(results.plan.stores[outcome.target], step.task_seed)
         assert isinstance(task, DetectionTask)
-        sheets.append(Image.open(io.BytesIO(detections_sheet(task, results.predictions(outcome)).jpeg)))
+        sheets.append(
+            Image.open(io.BytesIO(detections_sheet(task, results.predictions(outcome)).jpeg))
+        )
     whole = Image.new("RGB", (sheets[0].width, sum(s.height for s in sheets) + 4), "white")
     whole.paste(sheets[0], (0, 0))
     whole.paste(sheets[1], (0, sheets[0].height + 4))

@@ -1,10 +1,11 @@
-"""A VOC folder by night: the same photographs dark, bluish and noisy, with the same boxes, for studies of a shift of domain.
+"""A VOC folder by night: the same photographs dark, bluish and noisy, with the same boxes, for
+studies of a shift of domain.
 
     python docs/studies/voc_by_night.py $SEEDBED_DATA/BCCD cells-by-night
 
-Each pixel is multiplied by (0.22, 0.26, 0.38), a gamma of 0.9 is applied, and Gaussian noise of 6 is added, drawn from the image's
-name. The images are the same photographs: a study of the shift tests on the test images alone, which are of neither domain's
-training.
+Each pixel is multiplied by (0.22, 0.26, 0.38), a gamma of 0.9 is applied, and Gaussian noise of 6
+is added, drawn from the image's name. The images are the same photographs: a study of the shift
+tests on the test images alone, which are of neither domain's training.
 """
 
 from __future__ import annotations
@@ -32,7 +33,11 @@ def main() -> None:
         sys.exit("usage: python voc_by_night.py VOC_FOLDER NEW_FOLDER")
     source, out = Path(sys.argv[1]), Path(sys.argv[2])
     if out.exists() or not (source / "Annotations").is_dir():
-        sys.exit(f"{out} exists" if out.exists() else f"{source} is no VOC folder: it has no Annotations/")
+        sys.exit(
+            f"{out} exists"
+            if out.exists()
+            else f"{source} is no VOC folder: it has no Annotations/"
+        )
     for folder in ("Annotations", "ImageSets"):
         shutil.copytree(source / folder, out / folder)
     (out / "JPEGImages").mkdir()

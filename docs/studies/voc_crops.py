@@ -1,9 +1,11 @@
-"""Blood cells as classification crops: the boxes of a PASCAL VOC tree, cut out into folders by split and class.
+"""Blood cells as classification crops: the boxes of a PASCAL VOC tree, cut out into folders by
+split and class.
 
     python docs/studies/voc_crops.py $SEEDBED_DATA/BCCD cells
 
-Each annotated box becomes one image, `cells/<split>/<class>/<image>_<number>.png`; boxes under 8 px on a side are left out. Splits are
-those of ImageSets/Main (train, val, test), so that the cells of one photograph stay on one side.
+Each annotated box becomes one image, `cells/<split>/<class>/<image>_<number>.png`; boxes under 8 px
+on a side are left out. Splits are those of ImageSets/Main (train, val, test), so that the cells of
+one photograph stay on one side.
 """
 
 import sys
@@ -20,10 +22,20 @@ def main(root: Path, out: Path) -> None:
     for split in SPLITS:
         for name in (root / "ImageSets" / "Main" / f"{split}.txt").read_text().split():
             image = Image.open(root / "JPEGImages" / f"{name}.jpg").convert("RGB")
-            objects = ElementTree.parse(root / "Annotations" / f"{name}.xml").getroot().iter("object")
+            objects = (
+                ElementTree.parse(root / "Annotations" / f"{name}.xml").getroot().iter("object")
+            )
             for number, found in enumerate(objects):
-                box = [int(float(found.findtext(f"bndbox/{side}", "0"))) for side in ("xmin", "ymin", "xmax", "ymax")]
-                left, top, right, bottom = max(0, box[0]), max(0, box[1]), min(image.width, box[2]), min(image.height, box[3])
+                box = [
+                    int(float(found.findtext(f"bndbox/{side}", "0")))
+                    for side in ("xmin", "ymin", "xmax", "ymax")
+                ]
+                left, top, right, bottom = (
+                    max(0, box[0]),
+                    max(0, box[1]),
+                    min(image.width, box[2]),
+                    min(image.height, box[3]),
+                )
                 if min(right - left, bottom - top) < LEAST_PX:
                     continue
                 folder = out / split / found.findtext("name", "unknown")

@@ -1,4 +1,5 @@
-"""seedbed: what in a pre-training data set makes transfer work, and how to transfer to your own data.
+"""seedbed: what in a pre-training data set makes transfer work, and how to transfer to your own
+data.
 
 Names are imported when they are first used, so that `import seedbed` is quick.
 """
@@ -97,7 +98,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _PLACES:
         return getattr(importlib.import_module(_PLACES[name]), name)
-    raise AttributeError(f"module 'seedbed' has no attribute {name!r}; it has: {', '.join(__all__)}")
+    raise AttributeError(
+        f"module 'seedbed' has no attribute {name!r}; it has: {', '.join(__all__)}"
+    )
 
 
 def __dir__() -> list[str]:

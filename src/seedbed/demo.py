@@ -1,6 +1,7 @@
 """`seedbed demo`: a whole study on the embedded default, with no data at hand and no network.
 
-In: a folder and a seed. Out: a study of the toy source, transferred to scikit-learn's real handwritten digits and to toy's own fine
+In: a folder and a seed. Out: a study of the toy source, transferred to scikit-learn's real
+handwritten digits and to toy's own fine
 classes: five arms, three seeds, one training budget; answers and a report.
 """
 
@@ -44,7 +45,8 @@ probe = "probe()"
 
 
 def write_demo(out: str | Path, seed: int = 0) -> Study:
-    """Write `demo.toml` into the folder and read it back; seeds are `seed`, `seed + 1`, `seed + 2`."""
+    """Write `demo.toml` into the folder and read it back; seeds are `seed`, `seed + 1`, `seed +
+    2`."""
     if seed < 0:
         raise UsageError(f"seed = {seed} is negative", "Give 0 or more.")
     folder = Path(out)
@@ -54,7 +56,8 @@ def write_demo(out: str | Path, seed: int = 0) -> Study:
     path, text = folder / "demo.toml", _FILE.format(seeds=[seed, seed + 1, seed + 2])
     if path.exists() and path.read_text() != text:
         raise UsageError(
-            f"{path} is there and is another study", "Run it with `seedbed study run`, or name another folder: --out DIR."
+            f"{path} is there and is another study",
+            "Run it with `seedbed study run`, or name another folder: --out DIR.",
         )
     path.write_text(text)
     return load_study(path)

@@ -49,7 +49,9 @@ def test_every_candidate_was_scored_on_the_same_images() -> None:
 
 def test_the_recommendation_is_a_call_that_transfer_takes() -> None:
     advice = _advice()
-    backbone = trained().backbone if advice.winner.backbone == next(iter(advice.layers)) else NETS[0]
+    backbone = (
+        trained().backbone if advice.winner.backbone == next(iter(advice.layers)) else NETS[0]
+    )
     again = sb.transfer(backbone, digits_store(), advice.winner.method, train_per_class=12)
     assert np.array_equal(again.predictions["ranked"], advice.test.predictions["ranked"])
 
@@ -74,10 +76,12 @@ def test_test_labels_choose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         return np.where(np.isin(rows, self.test), (found + 1) % self.num_classes, found)
 
     monkeypatch.setattr(Task, "_labels", wrong)
-    other = sb.advise(digits_store(), [trained().backbone, NETS[0]], minutes=0.02, train_per_class=12)
-    assert [(e.backbone, e.method, e.accuracy) for e in other.entries if e.kind != "finetune"][: len(chosen)] == [
-        c for c in chosen if c in [(e.backbone, e.method, e.accuracy) for e in other.entries]
-    ]
+    other = sb.advise(
+        digits_store(), [trained().backbone, NETS[0]], minutes=0.02, train_per_class=12
+    )
+    assert [(e.backbone, e.method, e.accuracy) for e in other.entries if e.kind != "finetune"][
+        : len(chosen)
+    ] == [c for c in chosen if c in [(e.backbone, e.method, e.accuracy) for e in other.entries]]
     assert other.test.metrics["top1"] < 50
 
 
@@ -94,18 +98,36 @@ def test_the_command_leaves_a_page_and_a_model_that_predicts(tmp_path: Path) -> 
     from PIL import Image
 
     out = tmp_path / "advice"
-    arguments = ["advise", "digits()", "--backbone", "small(width=4, weights='random', size_px=8)", "--minutes", "0.1"]
-    status, document, told = cli(*arguments, "--train-per-class", "8", "--out", out, "--workspace", tmp_path / "ws")
+    arguments = [
+        "advise",
+        "digits()",
+        "--backbone",
+        "small(width=4, weights='random', size_px=8)",
+        "--minutes",
+        "0.1",
+    ]
+    status, document, told = cli(
+        *arguments, "--train-per-class", "8", "--out", out, "--workspace", tmp_path / "ws"
+    )
     assert status == 0
     assert document["report"] == str(out / "report.html")
     assert {"size", "similarity", "evidence"} <= document["scenario"].keys()
     assert {"backbone", "method", "why"} <= document["recommendation"].keys()
-    assert {"backbone", "verdict", "from_scratch", "difference", "interval"} <= document["negative_transfer"][0].keys()
+    assert {"backbone", "verdict", "from_scratch", "difference", "interval"} <= document[
+        "negative_transfer"
+    ][0].keys()
     assert document["candidates"][0]["value"] >= document["candidates"][-1]["value"]
     assert "leader:" in told
     page = (out / "report.html").read_text()
     assert "mathdefault" not in page  # numbers of axes are plain text
-    for words in ("In short", "Which layer", "What more labels would buy", "Does pre-training help?", "Surest mistakes", "<svg"):
+    for words in (
+        "In short",
+        "Which layer",
+        "What more labels would buy",
+        "Does pre-training help?",
+        "Surest mistakes",
+        "<svg",
+    ):
         assert words in page
     Image.fromarray(np.asarray(digits_store(8).pixels[3])).save(tmp_path / "three.png")
     status, found, _ = cli("predict", out / "model", tmp_path / "three.png")
@@ -115,12 +137,17 @@ def test_the_command_leaves_a_page_and_a_model_that_predicts(tmp_path: Path) -> 
     status, failed, _ = cli(*arguments, "--out", out)
     assert status == 2
     assert "exists" in failed["error"]["message"]
-    assert json.loads((out / "model" / "card.json").read_text())["model"]["method"] == document["recommendation"]["method"]
+    assert (
+        json.loads((out / "model" / "card.json").read_text())["model"]["method"]
+        == document["recommendation"]["method"]
+    )
 
 
 def test_a_network_that_cannot_be_opened_is_left_out_and_told() -> None:
     advice = sb.advise(digits_store(), [NETS[0], "vgg16"], minutes=0.005, train_per_class=5)
-    assert any(note.startswith("vgg16 is left out: there are no weights of vgg16") for note in advice.notes)
+    assert any(
+        note.startswith("vgg16 is left out: there are no weights of vgg16") for note in advice.notes
+    )
     with pytest.raises(BadDataError, match="no weights of vgg16"):
         sb.advise(digits_store(), ["vgg16"], minutes=0.01)
 
@@ -134,7 +161,9 @@ def test_wrong_wishes_are_told() -> None:
 
 
 def test_where_nothing_can_be_raced_it_says_why() -> None:
-    with pytest.raises(BadDataError, match="no network could be raced: vgg16 is left out: .*; resnet50 is left out"):
+    with pytest.raises(
+        BadDataError, match="no network could be raced: vgg16 is left out: .*; resnet50 is left out"
+    ):
         sb.advise(digits_store(), ["vgg16", "resnet50"], minutes=0.01)
 
 
@@ -142,7 +171,12 @@ def test_networks_of_one_name_are_told_apart() -> None:
     import torch
 
     def net(width: int) -> sb.Backbone:
-        layers = [torch.nn.Conv2d(3, width, 3, 2), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(9 * width, 2)]
+        layers = [
+            torch.nn.Conv2d(3, width, 3, 2),
+            torch.nn.ReLU(),
+            torch.nn.Flatten(),
+            torch.nn.Linear(9 * width, 2),
+        ]
         return sb.Backbone.wrap(torch.nn.Sequential(*layers), size_px=8)
 
     advice = sb.advise(digits_store(), [net(4), net(6)], minutes=0.01, train_per_class=5)
@@ -165,9 +199,12 @@ def test_networks_whose_codes_say_nothing_are_left_out_or_lose() -> None:
     import torch
 
     flat, broken = (
-        sb.Backbone.wrap(_constant(value), size_px=8, name=name) for value, name in ((0.0, "flat"), (float("nan"), "broken"))
+        sb.Backbone.wrap(_constant(value), size_px=8, name=name)
+        for value, name in ((0.0, "flat"), (float("nan"), "broken"))
     )
-    advice = sb.advise(digits_store(), [trained().backbone, flat, broken], minutes=0.02, train_per_class=5)
+    advice = sb.advise(
+        digits_store(), [trained().backbone, flat, broken], minutes=0.02, train_per_class=5
+    )
     assert any(note.startswith("broken is left out") for note in advice.notes)
     assert advice.winner.backbone != "flat"
     assert np.isfinite(list(advice.scenario.scores["flat"].values())).all()
@@ -178,7 +215,9 @@ def test_networks_whose_codes_say_nothing_are_left_out_or_lose() -> None:
 def _constant(value: float):
     import torch
 
-    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, 2), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(36, 2))
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3, 2), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(36, 2)
+    )
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.fill_(value)
@@ -188,7 +227,13 @@ def _constant(value: float):
 def test_a_class_may_be_called_anything(make_tree, tmp_path: Path) -> None:
     photos = make_tree({"$^$": 8, "b<script>": 8})
     out = tmp_path / "out"
-    sb.advise(photos, ["small(width=2, weights='random', size_px=8)"], minutes=0.01, out=out, workspace=tmp_path / "ws")
+    sb.advise(
+        photos,
+        ["small(width=2, weights='random', size_px=8)"],
+        minutes=0.01,
+        out=out,
+        workspace=tmp_path / "ws",
+    )
     page = (out / "report.html").read_text()
     assert "b<script>" not in page
     assert "b&lt;script&gt;" in page
@@ -201,10 +246,18 @@ def test_the_rule_names_no_nearest_neighbours() -> None:
     assert {e.kind for e in advice.entries if "knn" in e.method} == {"neighbours"}
 
 
-def test_photographs_with_the_network_that_comes_with_seedbed(real_data: Path, tmp_path: Path) -> None:
+def test_photographs_with_the_network_that_comes_with_seedbed(
+    real_data: Path, tmp_path: Path
+) -> None:
     told: list[str] = []
     photos = real_data / "hymenoptera"
-    advice = sb.advise(photos, ["small"], minutes=0.3, workspace=tmp_path, on_event=lambda _, words: told.append(words))
+    advice = sb.advise(
+        photos,
+        ["small"],
+        minutes=0.3,
+        workspace=tmp_path,
+        on_event=lambda _, words: told.append(words),
+    )
     assert told[0].startswith("leader: small / probe(layer=")
     assert (advice.scenario.size, advice.scenario.similarity) == ("small", "similar")
     assert advice.scenario.shared_classes == ("bees",)

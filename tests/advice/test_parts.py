@@ -23,7 +23,9 @@ def _arena(per_class: int | None = 10) -> Arena:
 
 
 def _contender(per_class: int | None = 10) -> Contender:
-    return Contender(name="net", backbone=trained().backbone, arena=_arena(per_class), num_rough=500)
+    return Contender(
+        name="net", backbone=trained().backbone, arena=_arena(per_class), num_rough=500
+    )
 
 
 def test_every_size_has_the_same_images_in_the_same_parts() -> None:
@@ -31,7 +33,9 @@ def test_every_size_has_the_same_images_in_the_same_parts() -> None:
     small, large = arena.task(8), arena.task(16)
     assert large.store.size_px == 16
     for part in ("train", "validation", "test"):
-        assert np.array_equal(small.store.hashes[getattr(small, part)], large.store.hashes[getattr(large, part)])
+        assert np.array_equal(
+            small.store.hashes[getattr(small, part)], large.store.hashes[getattr(large, part)]
+        )
     assert small.fold is not None
     assert np.array_equal(small.fold, large.fold)
     assert arena.task(8) is small
@@ -56,7 +60,9 @@ def test_a_first_look_has_some_of_every_class_and_no_others_folds() -> None:
 def _scenario(num: int, position: float | None) -> Scenario:
     measured = Similarity(proxy_a_distance=1.0, kid=0.1, kid_error=0.01, position=position)
     word = "unknown" if position is None else measured.word
-    return Scenario(size=size_of(num), similarity=word, num_known=num, measured=measured, compared_with="x")  # pyright: ignore
+    return Scenario(
+        size=size_of(num), similarity=word, num_known=num, measured=measured, compared_with="x"
+    )  # pyright: ignore
 
 
 def _entry(kind: str, layer: str | None, accuracy: float, is_top: bool = False) -> Entry:
@@ -127,7 +133,9 @@ def test_classes_that_a_network_knows_are_found_by_their_names() -> None:
 
     contender = _contender()
     assert shared_with_source(contender) == ()
-    contender.backbone = replace(contender.backbone, classes=("n02206856", "n02219486", *(f"n0{i}" for i in range(8))))
+    contender.backbone = replace(
+        contender.backbone, classes=("n02206856", "n02219486", *(f"n0{i}" for i in range(8)))
+    )
     assert shared_with_source(contender) == ()  # classes that are no synsets of WordNet say nothing
     contender.backbone = replace(contender.backbone, classes=("n02206856", "n02219486"))
     assert shared_with_source(contender) == ()

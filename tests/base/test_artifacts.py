@@ -14,7 +14,15 @@ from pathlib import Path
 import pytest
 
 from seedbed.base import artifacts
-from seedbed.base.artifacts import _HOST, MANIFEST, Workspace, folder_bytes, sweep, write_json, written_aside
+from seedbed.base.artifacts import (
+    _HOST,
+    MANIFEST,
+    Workspace,
+    folder_bytes,
+    sweep,
+    write_json,
+    written_aside,
+)
 from seedbed.base.errors import StorageError
 
 
@@ -36,7 +44,9 @@ def test_a_filled_folder_appears_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt, SystemExit])
-def test_a_crash_inside_the_block_leaves_nothing(tmp_path: Path, failure: type[BaseException]) -> None:
+def test_a_crash_inside_the_block_leaves_nothing(
+    tmp_path: Path, failure: type[BaseException]
+) -> None:
     with pytest.raises(failure), written_aside(tmp_path / "result") as aside:
         (aside / "a.txt").write_text("half")
         raise failure
@@ -68,7 +78,13 @@ def test_sweep_removes_what_dead_writers_left(tmp_path: Path, dead_pid: int) -> 
 
 
 def test_sweep_spares_living_writers_and_everything_else(tmp_path: Path) -> None:
-    names = {f"x.writing-{_HOST}-{os.getpid()}-0a1b2c3d", "x", "x.writing", "x.writing-soon-0a", "writing-1.txt"}
+    names = {
+        f"x.writing-{_HOST}-{os.getpid()}-0a1b2c3d",
+        "x",
+        "x.writing",
+        "x.writing-soon-0a",
+        "writing-1.txt",
+    }
     for name in names:
         (tmp_path / name).mkdir()
     sweep(tmp_path)
@@ -92,9 +108,12 @@ def test_writing_sweeps_first(tmp_path: Path, dead_pid: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "message"), [(errno.ENOSPC, "no room left"), (errno.EDQUOT, "no room left"), (errno.EACCES, "not allowed")]
+    ("number", "message"),
+    [(errno.ENOSPC, "no room left"), (errno.EDQUOT, "no room left"), (errno.EACCES, "not allowed")],
 )
-def test_a_refusal_of_the_disk_becomes_a_storage_error(tmp_path: Path, number: int, message: str) -> None:
+def test_a_refusal_of_the_disk_becomes_a_storage_error(
+    tmp_path: Path, number: int, message: str
+) -> None:
     with pytest.raises(StorageError, match=message) as caught, written_aside(tmp_path / "result"):
         raise OSError(number, os.strerror(number))
     assert "result" in caught.value.message
@@ -107,7 +126,9 @@ def test_another_system_error_passes_unchanged(tmp_path: Path) -> None:
         raise TimeoutError(errno.ETIMEDOUT, "timed out")
 
 
-def test_a_full_disk_while_writing_json_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_while_writing_json_keeps_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "card.json"
     write_json(path, {"n": 1})
 
@@ -130,8 +151,16 @@ def test_json_that_is_no_json_is_refused_and_leaves_nothing(tmp_path: Path) -> N
 def test_json_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
     code = "from pathlib import Path; from seedbed.base.artifacts import write_json; write_json(Path('c.json'), {'n': '\\u732b'})"
     source = str(Path(artifacts.__file__).parents[2])
-    env = {"PYTHONPATH": source, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PATH": os.environ["PATH"]}
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, check=True, capture_output=True)
+    env = {
+        "PYTHONPATH": source,
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PATH": os.environ["PATH"],
+    }
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, check=True, capture_output=True
+    )
     assert json.loads((tmp_path / "c.json").read_text(encoding="utf-8")) == {"n": "\u732b"}
 
 
@@ -159,7 +188,10 @@ def test_keys_lists_finished_steps_alone(tmp_path: Path) -> None:
 
 def test_the_first_of_two_writers_of_one_key_wins(tmp_path: Path) -> None:
     place = Workspace(tmp_path)
-    with place.adding("kind", "key", {"by": "second"}) as ours, place.adding("kind", "key", {"by": "first"}) as theirs:
+    with (
+        place.adding("kind", "key", {"by": "second"}) as ours,
+        place.adding("kind", "key", {"by": "first"}) as theirs,
+    ):
         (ours / "data").write_text("second")
         (theirs / "data").write_text("first")
     assert place.manifest("kind", "key") == {"by": "first"}

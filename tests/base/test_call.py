@@ -1,4 +1,5 @@
-"""Call strings are read, never evaluated: what is not a call with literal arguments is refused, and nothing runs."""
+"""Call strings are read, never evaluated: what is not a call with literal arguments is refused, and
+nothing runs."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_what_is_no_literal_call_is_refused_and_not_run(text: str, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_literal_call_is_refused_and_not_run(
+    text: str, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError) as caught:
         parse_calls(text, "recipe")

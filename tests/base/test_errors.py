@@ -1,4 +1,5 @@
-"""Failures that users see: they name the value, the choices and the next step, and survive a trip between processes."""
+"""Failures that users see: they name the value, the choices and the next step, and survive a trip
+between processes."""
 
 from __future__ import annotations
 
@@ -6,13 +7,26 @@ import pickle
 
 import pytest
 
-from seedbed.base.errors import BadDataError, SeedbedError, StorageError, TrainingError, UsageError, nearest, unknown
+from seedbed.base.errors import (
+    BadDataError,
+    SeedbedError,
+    StorageError,
+    TrainingError,
+    UsageError,
+    nearest,
+    unknown,
+)
 
 
-@pytest.mark.parametrize(("cls", "status"), [(UsageError, 2), (BadDataError, 3), (TrainingError, 1), (StorageError, 1)])
+@pytest.mark.parametrize(
+    ("cls", "status"), [(UsageError, 2), (BadDataError, 3), (TrainingError, 1), (StorageError, 1)]
+)
 def test_each_kind_knows_its_exit_status(cls: type[SeedbedError], status: int) -> None:
     error = cls("message", "hint")
-    assert (error.exit_status, error.to_dict()) == (status, {"kind": cls.kind, "message": "message", "hint": "hint"})
+    assert (error.exit_status, error.to_dict()) == (
+        status,
+        {"kind": cls.kind, "message": "message", "hint": "hint"},
+    )
 
 
 def test_the_text_is_message_then_hint() -> None:

@@ -1,4 +1,5 @@
-"""Draws keyed by item: bijective mixing, streams that differ, ranks that know nothing of position or neighbours."""
+"""Draws keyed by item: bijective mixing, streams that differ, ranks that know nothing of position
+or neighbours."""
 
 from __future__ import annotations
 
@@ -14,7 +15,12 @@ IDS = [f"cats/{i}.jpg" for i in range(1000)]
 
 @pytest.mark.parametrize("key", [0, 1, 2**63 - 1, stream(0, "sample")])
 def test_mix_gives_distinct_values_for_distinct_inputs(key: int) -> None:
-    values = np.concatenate([np.arange(100_000, dtype=np.uint64), np.uint64(2**64 - 1) - np.arange(100_000, dtype=np.uint64)])
+    values = np.concatenate(
+        [
+            np.arange(100_000, dtype=np.uint64),
+            np.uint64(2**64 - 1) - np.arange(100_000, dtype=np.uint64),
+        ]
+    )
     assert len(np.unique(mix(values, key))) == len(values)
 
 
@@ -34,7 +40,9 @@ def test_mix_is_undone_by_its_inverse() -> None:
 
 
 def test_mix_spreads_every_bit() -> None:
-    ones = np.unpackbits(mix(np.arange(10_000, dtype=np.uint64), 5)[:, None].view(np.uint8), axis=1).mean(axis=0)
+    ones = np.unpackbits(
+        mix(np.arange(10_000, dtype=np.uint64), 5)[:, None].view(np.uint8), axis=1
+    ).mean(axis=0)
     assert np.abs(ones - 0.5).max() < 0.03
 
 
@@ -81,7 +89,9 @@ def test_ranks_do_not_depend_on_order_or_neighbours() -> None:
 
 
 def test_draws_of_other_seeds_and_purposes_are_unrelated() -> None:
-    draws = [Draw(seed=s, purpose=p) for s in (0, 1) for p in ("sample", "target")] + [Draw(seed=0, purpose="sample").child("x")]
+    draws = [Draw(seed=s, purpose=p) for s in (0, 1) for p in ("sample", "target")] + [
+        Draw(seed=0, purpose="sample").child("x")
+    ]
     lowest = [set(np.argsort(d.ranks(item_hashes(IDS)))[:500].tolist()) for d in draws]
     for a, b in itertools.combinations(lowest, 2):
         assert 200 < len(a & b) < 300  # 250 expected, standard deviation 8

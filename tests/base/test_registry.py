@@ -1,4 +1,5 @@
-"""Registries: explicit lines, imported when asked for; entry points of outside packages beside them."""
+"""Registries: explicit lines, imported when asked for; entry points of outside packages beside
+them."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ class Thing:
 def _things(**outside: str) -> Registry[Thing]:
     things: Registry[Thing] = Registry("thing", "seedbed.things_of_tests")
     things.add("thing", f"{__name__}:Thing")
-    things.__dict__["_outside"] = {n: EntryPoint(n, place, "seedbed.things_of_tests") for n, place in outside.items()}
+    things.__dict__["_outside"] = {
+        n: EntryPoint(n, place, "seedbed.things_of_tests") for n, place in outside.items()
+    }
     return things
 
 
@@ -51,7 +54,9 @@ def test_a_name_is_registered_once() -> None:
         _things().add("thing", "elsewhere:Thing")
 
 
-@pytest.mark.parametrize("call", ["thing(size=5)", "thing(5)", Call(name="thing", kwargs={"size": 5})])
+@pytest.mark.parametrize(
+    "call", ["thing(size=5)", "thing(5)", Call(name="thing", kwargs={"size": 5})]
+)
 def test_make_takes_a_text_or_a_call(call: Call | str) -> None:
     assert _things().make(call) == Thing(5)
 
@@ -62,7 +67,9 @@ def test_make_checks_settings() -> None:
 
 
 def test_describe_shows_name_call_and_first_line() -> None:
-    assert _things().describe() == [{"name": "thing", "call": "thing(size=2)", "summary": "A thing with a size."}]
+    assert _things().describe() == [
+        {"name": "thing", "call": "thing(size=2)", "summary": "A thing with a size."}
+    ]
 
 
 def test_outside_packages_join_and_built_in_names_win() -> None:

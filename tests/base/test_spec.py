@@ -1,4 +1,5 @@
-"""Settings at the border: every fault is named at once, and the fingerprint changes with a value and with nothing else."""
+"""Settings at the border: every fault is named at once, and the fingerprint changes with a value
+and with nothing else."""
 
 from __future__ import annotations
 
@@ -81,12 +82,18 @@ def test_several_unknown_keys_are_told_at_once() -> None:
 
 
 def test_call_arguments_fill_the_fields_in_order() -> None:
-    assert build_call(Settings, parse_call("s(3, 0.5, fast=True)"), "thing") == Settings(3, 0.5, fast=True)
+    assert build_call(Settings, parse_call("s(3, 0.5, fast=True)"), "thing") == Settings(
+        3, 0.5, fast=True
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("s(3, width=4)", "gives 'width' twice"), ("s(1, 2, [], True, None, {}, 7)", "takes 6"), ("s(wide=1)", "unknown key 'wide'")],
+    [
+        ("s(3, width=4)", "gives 'width' twice"),
+        ("s(1, 2, [], True, None, {}, 7)", "takes 6"),
+        ("s(wide=1)", "unknown key 'wide'"),
+    ],
 )
 def test_a_call_that_does_not_fit_is_refused(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
@@ -134,7 +141,9 @@ def test_the_fingerprint_changes_with_every_value() -> None:
 
 
 def test_the_fingerprint_of_an_equal_value_is_equal() -> None:
-    assert fingerprint(Settings(3)) == fingerprint(build(Settings, {"rate": 0.1, "width": 3}, "[here]"))
+    assert fingerprint(Settings(3)) == fingerprint(
+        build(Settings, {"rate": 0.1, "width": 3}, "[here]")
+    )
     assert fingerprint(Settings(3, cache={"x": 1})) == fingerprint(Settings(3))
 
 

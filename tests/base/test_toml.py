@@ -12,8 +12,18 @@ from hypothesis import strategies as st
 
 from seedbed.base.toml import toml_key, toml_value
 
-_PLAIN = st.one_of(st.booleans(), st.integers(-(2**62), 2**62), st.floats(allow_nan=False), st.text(st.characters(codec="utf-8")))
-_VALUES = st.recursive(_PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3))
+_PLAIN = st.one_of(
+    st.booleans(),
+    st.integers(-(2**62), 2**62),
+    st.floats(allow_nan=False),
+    st.text(st.characters(codec="utf-8")),
+)
+_VALUES = st.recursive(
+    _PLAIN,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+)
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=0), _VALUES)
@@ -22,6 +32,9 @@ def test_what_is_written_is_read_back(key: str, value: object) -> None:
 
 
 def test_paths_infinities_and_nothing() -> None:
-    assert tomllib.loads(f"a = {toml_value(Path('x y') / 'z')}\nb = {toml_value(math.inf)}") == {"a": "x y/z", "b": math.inf}
+    assert tomllib.loads(f"a = {toml_value(Path('x y') / 'z')}\nb = {toml_value(math.inf)}") == {
+        "a": "x y/z",
+        "b": math.inf,
+    }
     with pytest.raises(TypeError, match="None"):
         toml_value({"a": [None]})

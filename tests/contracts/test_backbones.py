@@ -1,4 +1,5 @@
-"""What every registered backbone owes: each network of the architecture table is built, read at every layer, and trained one step."""
+"""What every registered backbone owes: each network of the architecture table is built, read at
+every layer, and trained one step."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives.supervised import Supervised
 
-# Call -> input side, px: the smallest that the network takes, or nearly, so that the tests are quick.
+# Call -> input side, px: the smallest that the network takes, or nearly, so that the tests are
+# quick.
 EXAMPLES = {
     "alexnet()": 64,
     "alexnet(stem='small')": 32,
@@ -70,7 +72,10 @@ def test_the_layer_table_matches_real_shapes(backbone: Backbone) -> None:
     def note(name: str, values: torch.Tensor) -> None:
         seen[name], lowest[name] = tuple(values.shape[1:]), values.min().item()
 
-    handles = [la.hook(backbone.module, lambda out, la=la: note(la.name, la.read(out))) for la in backbone.layers]
+    handles = [
+        la.hook(backbone.module, lambda out, la=la: note(la.name, la.read(out)))
+        for la in backbone.layers
+    ]
     with torch.inference_mode():
         out = backbone.module.eval()(torch.randn(2, 3, backbone.size_px, backbone.size_px))
     for handle in handles:
@@ -93,12 +98,15 @@ def test_codes_of_every_layer_in_one_pass_have_the_shape_of_the_table(backbone: 
         assert pooled[la.name].std() > 0
         folded = flat[la.name].reshape(3, *la.shape)
         axes = {"map": (2, 3), "map_last": (1, 2), "tokens": (1,), "vector": ()}[la.kind]
-        assert np.allclose(folded.mean(axis=axes) if axes else folded, pooled[la.name], rtol=1e-3, atol=1e-4)
+        assert np.allclose(
+            folded.mean(axis=axes) if axes else folded, pooled[la.name], rtol=1e-3, atol=1e-4
+        )
     assert np.array_equal(codes(backbone, images).numpy(), pooled[backbone.penultimate])
 
 
 def test_the_head_reads_the_penultimate_layer(backbone: Backbone) -> None:
-    """Of networks with one linear head: the head's own product of the penultimate codes is the network's output."""
+    """Of networks with one linear head: the head's own product of the penultimate codes is the
+    network's output."""
     if len(backbone.heads) > 1 or backbone.layer().kind == "tokens":
         pytest.skip("not of that kind")
     head, images = backbone.module.get_submodule(backbone.heads[0]), _images(backbone, 3)
@@ -120,7 +128,9 @@ def test_saved_and_loaded_it_gives_the_same_codes(backbone: Backbone, tmp_path: 
 
 def test_the_body_does_not_depend_on_the_number_of_classes(backbone: Backbone) -> None:
     few, many = backbone.module.state_dict(), _draw(backbone.architecture, 5).module.state_dict()
-    different = [k for k in few if few[k].shape != many[k].shape or not torch.equal(few[k], many[k])]
+    different = [
+        k for k in few if few[k].shape != many[k].shape or not torch.equal(few[k], many[k])
+    ]
     assert different
     assert all(k.startswith(tuple(f"{head}." for head in backbone.heads)) for k in different)
 
@@ -128,10 +138,19 @@ def test_the_body_does_not_depend_on_the_number_of_classes(backbone: Backbone) -
 def test_it_is_tuned_one_step_with_a_new_head(backbone: Backbone) -> None:
     tuned = backbone.with_new_head(["x", "y", "z", "w"], 0)
     batches = Stream(_images(tuned, 4), 4, 0)
-    fitted = fit(tuned.module, batches, Supervised().loss, Schedule(images_seen=4, batch_size=4, peak_learning_rate=1e-3))
+    fitted = fit(
+        tuned.module,
+        batches,
+        Supervised().loss,
+        Schedule(images_seen=4, batch_size=4, peak_learning_rate=1e-3),
+    )
     assert np.isfinite(fitted.loss)
     before, after = backbone.module.state_dict(), tuned.module.state_dict()
-    changed = [k for k in before if before[k].shape == after[k].shape and not torch.equal(before[k], after[k])]
+    changed = [
+        k
+        for k in before
+        if before[k].shape == after[k].shape and not torch.equal(before[k], after[k])
+    ]
     assert len(changed) > len(before) // 4
     assert tuned.classes == ("x", "y", "z", "w")
     assert len(after[f"{tuned.heads[0]}.weight"]) == 4

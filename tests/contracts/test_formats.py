@@ -22,11 +22,15 @@ def _tiny_imagenet(root: Path, encode: Callable[..., bytes]) -> str:
     for synset in ("n01", "n02"):
         (root / "train" / synset / "images").mkdir(parents=True)
         for i in range(3):
-            (root / "train" / synset / "images" / f"{synset}_{i}.JPEG").write_bytes(encode(i, (16, 16), "JPEG"))
+            (root / "train" / synset / "images" / f"{synset}_{i}.JPEG").write_bytes(
+                encode(i, (16, 16), "JPEG")
+            )
     (root / "val" / "images").mkdir(parents=True)
     for i in range(2):
         (root / "val" / "images" / f"val_{i}.JPEG").write_bytes(encode(10 + i, (16, 16), "JPEG"))
-    (root / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn01\t0\t0\t1\t1\nval_1.JPEG\tn02\t0\t0\t1\t1\n")
+    (root / "val" / "val_annotations.txt").write_text(
+        "val_0.JPEG\tn01\t0\t0\t1\t1\nval_1.JPEG\tn02\t0\t0\t1\t1\n"
+    )
     (root / "wnids.txt").write_text("n01\nn02\n")
     return f"tiny_imagenet({str(root)!r})"
 
@@ -56,17 +60,26 @@ def _ilsvrc(root: Path, encode: Callable[..., bytes]) -> str:
         inner[f"{synset}.tar"] = _tar(root / "inner.tar", files)
     (root / "inner.tar").unlink()
     _tar(root / "ILSVRC2012_img_train.tar", inner)
-    _tar(root / "ILSVRC2012_img_val.tar", {f"ILSVRC2012_val_{i:08d}.JPEG": encode(90 + i, (16, 16), "JPEG") for i in (1, 2)})
+    _tar(
+        root / "ILSVRC2012_img_val.tar",
+        {f"ILSVRC2012_val_{i:08d}.JPEG": encode(90 + i, (16, 16), "JPEG") for i in (1, 2)},
+    )
     (root / "LOC_val_solution.csv").write_text(
         "ImageId,PredictionString\nILSVRC2012_val_00000001,n01440764 1 2 3 4 \nILSVRC2012_val_00000002,n01443537 1 2 3 4 \n"
     )
-    (root / "LOC_synset_mapping.txt").write_text("n01440764 tench, Tinca tinca\nn01443537 goldfish, Carassius auratus\n")
+    (root / "LOC_synset_mapping.txt").write_text(
+        "n01440764 tench, Tinca tinca\nn01443537 goldfish, Carassius auratus\n"
+    )
     return f"ilsvrc({str(root)!r})"
 
 
 def _manifest(root: Path, encode: Callable[..., bytes]) -> str:
     _folder(root, encode)
-    rows = [f"{label}/{i}.png,{label},{'test' if i == 2 else 'train'}" for label in ("a/x", "a/y", "b") for i in range(3)]
+    rows = [
+        f"{label}/{i}.png,{label},{'test' if i == 2 else 'train'}"
+        for label in ("a/x", "a/y", "b")
+        for i in range(3)
+    ]
     (root / "all.csv").write_text("\n".join(["path,label,split", *rows]) + "\n")
     return f"manifest({str(root / 'all.csv')!r})"
 
@@ -76,7 +89,10 @@ def _webdataset(root: Path, encode: Callable[..., bytes]) -> str:
     for shard, first in (("train-000", 0), ("train-001", 3), ("val-000", 6)):
         files = {}
         for i in range(first, first + 3):
-            files |= {f"{i:04d}.jpg": encode(i, (16, 16), "JPEG"), f"{i:04d}.cls": str(i % 2).encode()}
+            files |= {
+                f"{i:04d}.jpg": encode(i, (16, 16), "JPEG"),
+                f"{i:04d}.cls": str(i % 2).encode(),
+            }
         _tar(root / f"{shard}.tar", files)
     (root / "classes.txt").write_text("cat\ndog\n")
     return f"webdataset({str(root)!r})"
@@ -87,9 +103,15 @@ def _huggingface(root: Path, encode: Callable[..., bytes]) -> str:
     import pyarrow.parquet as pq
 
     root.mkdir()
-    features = {"image": {"_type": "Image"}, "label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}
+    features = {
+        "image": {"_type": "Image"},
+        "label": {"names": ["cat", "dog"], "_type": "ClassLabel"},
+    }
     schema = pa.schema(
-        [("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])), ("label", pa.int64())],
+        [
+            ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+            ("label", pa.int64()),
+        ],
         metadata={"huggingface": json.dumps({"info": {"features": features}})},
     )
     for split, first in (("train", 0), ("test", 6)):
@@ -103,7 +125,9 @@ def _torchvision(root: Path, encode: Callable[..., bytes]) -> str:
     for k, label in enumerate(("Forest", "River")):
         (root / "eurosat" / "2750" / label).mkdir(parents=True)
         for i in range(3):
-            (root / "eurosat" / "2750" / label / f"{label}_{i}.jpg").write_bytes(encode(10 * k + i, (16, 16), "JPEG"))
+            (root / "eurosat" / "2750" / label / f"{label}_{i}.jpg").write_bytes(
+                encode(10 * k + i, (16, 16), "JPEG")
+            )
     return f"torchvision('EuroSAT', {str(root)!r})"
 
 
@@ -125,16 +149,26 @@ def _sun397(root: Path, encode: Callable[..., bytes]) -> str:
 
 def _cub200(root: Path, encode: Callable[..., bytes]) -> str:
     classes = ("001.Black_footed_Albatross", "002.Laysan_Albatross")
-    files = _listed(root / "images", [f"{folder}/{i}.jpg" for folder in classes for i in range(4)], encode)
+    files = _listed(
+        root / "images", [f"{folder}/{i}.jpg" for folder in classes for i in range(4)], encode
+    )
     (root / "images.txt").write_text("".join(f"{i} {file}\n" for i, file in enumerate(files, 1)))
-    (root / "image_class_labels.txt").write_text("".join(f"{i} {1 + (i > 4)}\n" for i in range(1, 9)))
-    (root / "classes.txt").write_text("".join(f"{i} {folder}\n" for i, folder in enumerate(classes, 1)))
+    (root / "image_class_labels.txt").write_text(
+        "".join(f"{i} {1 + (i > 4)}\n" for i in range(1, 9))
+    )
+    (root / "classes.txt").write_text(
+        "".join(f"{i} {folder}\n" for i, folder in enumerate(classes, 1))
+    )
     (root / "train_test_split.txt").write_text("".join(f"{i} {i % 2}\n" for i in range(1, 9)))
     return f"cub200({str(root)!r})"
 
 
 def _mit67(root: Path, encode: Callable[..., bytes]) -> str:
-    files = _listed(root / "Images", [f"{room}/{i}.jpg" for room in ("bar", "tv_studio") for i in range(4)], encode)
+    files = _listed(
+        root / "Images",
+        [f"{room}/{i}.jpg" for room in ("bar", "tv_studio") for i in range(4)],
+        encode,
+    )
     (root / "TrainImages.txt").write_text("\r\n".join(files[::2]))
     (root / "TestImages.txt").write_text("\r\n".join(files[1::2]))
     return f"mit67({str(root)!r})"
@@ -145,7 +179,10 @@ def _flowers102(root: Path, encode: Callable[..., bytes]) -> str:
 
     _listed(root / "jpg", [f"image_{i:05d}.jpg" for i in range(1, 7)], encode)
     savemat(root / "imagelabels.mat", {"labels": np.array([1, 102] * 3, np.uint8)})
-    savemat(root / "setid.mat", {"trnid": np.array([1, 2]), "valid": np.array([3, 4]), "tstid": np.array([5, 6])})
+    savemat(
+        root / "setid.mat",
+        {"trnid": np.array([1, 2]), "valid": np.array([3, 4]), "tstid": np.array([5, 6])},
+    )
     return f"flowers102({str(root)!r})"
 
 
@@ -156,14 +193,20 @@ def _voc(root: Path, encode: Callable[..., bytes]) -> str:
         (root / folder).mkdir(parents=True)
     for i in range(6):
         name = ("cat", "dog")[i % 2]
-        (root / "Annotations" / f"{i}.xml").write_text(f"<annotation><object><name>{name}</name>{box}</object></annotation>")
+        (root / "Annotations" / f"{i}.xml").write_text(
+            f"<annotation><object><name>{name}</name>{box}</object></annotation>"
+        )
     (root / "ImageSets" / "Main" / "train.txt").write_text("0\n1\n2\n3\n")
     (root / "ImageSets" / "Main" / "test.txt").write_text("4\n5\n")
     return f"voc({str(root)!r})"
 
 
 def _holidays(root: Path, encode: Callable[..., bytes]) -> str:
-    _listed(root / "jpg", [f"{number}.jpg" for number in (100000, 100001, 100002, 100100, 100101)], encode)
+    _listed(
+        root / "jpg",
+        [f"{number}.jpg" for number in (100000, 100001, 100002, 100100, 100101)],
+        encode,
+    )
     return f"holidays({str(root)!r})"
 
 
@@ -233,7 +276,9 @@ def test_reading_twice_gives_the_same_records(call: str) -> None:
     assert one.leaves.tolist() == two.leaves.tolist()
     assert one.splits.tolist() == two.splits.tolist()
     assert one.listing == two.listing
-    assert (one.annotations and one.annotations.digest()) == (two.annotations and two.annotations.digest())
+    assert (one.annotations and one.annotations.digest()) == (
+        two.annotations and two.annotations.digest()
+    )
 
 
 def test_ids_are_unique_sorted_posix_paths(call: str) -> None:
@@ -245,7 +290,11 @@ def test_ids_are_unique_sorted_posix_paths(call: str) -> None:
 def test_columns_index_sorted_classes_and_splits(call: str) -> None:
     source = _read(call)
     assert list(source.classes) == sorted(set(source.classes))
-    assert (source.class_sizes > 0).all() if source.annotations is None else (source.leaves == NO_LABEL).all()
+    assert (
+        (source.class_sizes > 0).all()
+        if source.annotations is None
+        else (source.leaves == NO_LABEL).all()
+    )
     assert source.splits.max() < len(SPLITS)
     assert set(source.names) <= set(source.classes)
     if source.hierarchy:
@@ -260,7 +309,9 @@ def test_rows_of_answers_are_images_that_are_searched(call: str) -> None:
     gallery = set(given.gallery.tolist())
     assert set(given.rows.tolist()) <= gallery <= set(range(source.num_images))
     assert set(given.of_query[given.values > 0].tolist()) == set(range(len(given.queries)))
-    assert len(set(zip(given.of_query.tolist(), given.rows.tolist(), strict=True))) == len(given.rows)
+    assert len(set(zip(given.of_query.tolist(), given.rows.tolist(), strict=True))) == len(
+        given.rows
+    )
 
 
 def test_each_row_has_pixels_of_its_own_whatever_the_batch(call: str) -> None:
@@ -277,7 +328,10 @@ def test_records_in_another_order_are_the_same_source(call: str) -> None:
     source = _read(call)
     if source.annotations is not None:
         pytest.skip("has no single labels")
-    records = [(i, source.classes[c], int(s)) for i, c, s in zip(source.ids, source.leaves, source.splits, strict=True)]
+    records = [
+        (i, source.classes[c], int(s))
+        for i, c, s in zip(source.ids, source.leaves, source.splits, strict=True)
+    ]
     again = from_records(source.name, records[::-1], pixels=source.pixels, listing=source.listing)
     assert again.ids.tolist() == source.ids.tolist()
     assert again.leaves.tolist() == source.leaves.tolist()

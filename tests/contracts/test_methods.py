@@ -44,8 +44,11 @@ def test_the_same_seed_gives_the_same_measurement(name: str, kind: str) -> None:
     first, again = (method.run(trained().backbone, task, Context(seed=3)) for _ in range(2))
     assert first.metrics == again.metrics
     assert first.facts == again.facts
-    assert all(np.array_equal(first.predictions[k], again.predictions[k]) for k in first.predictions)
-    assert same_weights(weights_of(trained().backbone.module), before)  # the backbone is lent, not given
+    assert all(
+        np.array_equal(first.predictions[k], again.predictions[k]) for k in first.predictions
+    )
+    # the backbone is lent, not given
+    assert same_weights(weights_of(trained().backbone.module), before)
 
 
 @pytest.mark.parametrize(("name", "kind"), PAIRS)
@@ -74,7 +77,9 @@ def test_a_task_of_another_kind_is_refused_with_the_methods_that_can(name: str) 
         with pytest.raises(UsageError) as caught:
             check_task(method, f"{name}()", task)
         able = [other for other in METHODS.names() if task in METHODS.get(other).takes]
-        assert "labelled=" in caught.value.hint or all(f"{other}()" in caught.value.hint for other in able)
+        assert "labelled=" in caught.value.hint or all(
+            f"{other}()" in caught.value.hint for other in able
+        )
 
 
 @pytest.mark.parametrize("name", METHODS.names())

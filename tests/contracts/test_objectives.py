@@ -19,7 +19,14 @@ def _fit(name: str, steps: int) -> tuple[dict[str, torch.Tensor], list[float]]:
     backbone, seen = built(num_classes=4), list[Progress]()
     schedule = Schedule(images_seen=steps * 32, batch_size=32, peak_learning_rate=0.1)
     batches = Stream(Resident(pixels, np.arange(32), labels), 32, 0)
-    fit(backbone.module, batches, OBJECTIVES.make(name).loss, schedule, on_progress=seen.append, report_every=1)
+    fit(
+        backbone.module,
+        batches,
+        OBJECTIVES.make(name).loss,
+        schedule,
+        on_progress=seen.append,
+        report_every=1,
+    )
     return weights_of(backbone.module), [p.loss for p in seen]
 
 
@@ -48,8 +55,13 @@ def test_it_is_a_scalar_with_a_count_of_hits(name: str) -> None:
 def test_label_smoothing_changes_the_loss_as_it_should() -> None:
     images, labels = torch.randn(8, 3, 8, 8), torch.arange(8) % 4
     module = built(num_classes=4).module.eval()
-    plain, smooth = (OBJECTIVES.make(f"supervised(label_smoothing={s})").loss(module, (images, labels))[0] for s in (0.0, 0.1))
+    plain, smooth = (
+        OBJECTIVES.make(f"supervised(label_smoothing={s})").loss(module, (images, labels))[0]
+        for s in (0.0, 0.1)
+    )
     logs = torch.log_softmax(module(images), 1)
     expected = 0.9 * -logs[torch.arange(8), labels].mean() + 0.1 * -logs.mean()
     assert float(smooth.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
-    assert float(plain.detach()) == pytest.approx(float(-logs[torch.arange(8), labels].mean().detach()), rel=1e-5)
+    assert float(plain.detach()) == pytest.approx(
+        float(-logs[torch.arange(8), labels].mean().detach()), rel=1e-5
+    )

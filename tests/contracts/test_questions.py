@@ -20,7 +20,8 @@ from seedbed.verdicts.questions import QUESTIONS, Question, answer, question
 
 TWO_SOURCES = {"blind-addition"}  # questions about two sources
 
-OWN_TARGETS = {"exclude-target", "unrelated-data"}  # those that bring parts of the source as targets
+# those that bring parts of the source as targets
+OWN_TARGETS = {"exclude-target", "unrelated-data"}
 
 
 def _sources(name: str, *sources: str) -> list[str]:
@@ -63,15 +64,23 @@ def test_its_study_file_loads_as_printed(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", QUESTIONS.names())
 def test_it_runs_as_printed_and_answers_on_every_target(name: str, tmp_path: Path) -> None:
-    """The file of a small source with small budgets: every arm, target and method of it, to the answers and findings."""
+    """The file of a small source with small budgets: every arm, target and method of it, to the
+    answers and findings."""
     sources = ["toy(per_class=8, test_per_class=4)", *(["digits()"] if name in TWO_SOURCES else [])]
     targets = [] if name in OWN_TARGETS else ["digits(train_per_class=3)"]
     text = question(name).study(sources, targets, ["small(width=2)"])
-    study = _loaded(re.sub(r"finetune\(images_seen=[0-9_]+", "finetune(images_seen=16", text), tmp_path)
-    arms = {arm: replace(spec, images_seen=(16, 48)) if spec.images_seen else spec for arm, spec in study.arms.items()}
+    study = _loaded(
+        re.sub(r"finetune\(images_seen=[0-9_]+", "finetune(images_seen=16", text), tmp_path
+    )
+    arms = {
+        arm: replace(spec, images_seen=(16, 48)) if spec.images_seen else spec
+        for arm, spec in study.arms.items()
+    }
     budgets = (32, 96)[: len(study.pretraining.images_seen)]
     seeds = 8 if len(study.seeds) > 8 else 2
-    study = replace(study, arms=arms, pretraining=replace(study.pretraining, images_seen=budgets), seeds=seeds)
+    study = replace(
+        study, arms=arms, pretraining=replace(study.pretraining, images_seen=budgets), seeds=seeds
+    )
     results = run_study(study, workspace=tmp_path / "work", executor="inline", device="cpu")
     assert not results.failures and results.num_left == 0
     answers = answer(results)
@@ -86,7 +95,10 @@ def test_it_runs_as_printed_and_answers_on_every_target(name: str, tmp_path: Pat
 @pytest.mark.parametrize("name", QUESTIONS.names())
 def test_the_data_sets_given_stand_in_its_file(name: str, tmp_path: Path) -> None:
     odd = 'my "photos" \\ 1/'
-    study = _loaded(question(name).study(_sources(name, odd), ["targets/cells/", "folder('b c/', size_px=16)"]), tmp_path)
+    study = _loaded(
+        question(name).study(_sources(name, odd), ["targets/cells/", "folder('b c/', size_px=16)"]),
+        tmp_path,
+    )
     data = study.source.data
     assert (next(iter(data.values())) if isinstance(data, dict) else data) == odd
     assert _asked_targets(study) == {"cells": "targets/cells/", "b-c": "folder('b c/')"}

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from seedbed.base.randomness import Draw
-from seedbed.data.recipes import RECIPES, ClassRecipe, ImageRecipe, LabelRecipe, Recipe, TrainingRows
+from seedbed.data.recipes import (
+    RECIPES,
+    ClassRecipe,
+    ImageRecipe,
+    LabelRecipe,
+    Recipe,
+    TrainingRows,
+)
 from seedbed.data.source import SPLITS, TRAIN
 from seedbed.data.store import Store
 from seedbed.data.view import make_view
@@ -17,16 +24,29 @@ from seedbed.data.view import make_view
 EXAMPLES = {
     "bottom_up": ["bottom_up(depth=1)", "bottom_up(depth=2)", "bottom_up(depth=3)"],
     "budget": ["budget(images=150, favour='classes')", "budget(images=150, favour='examples')"],
-    "classes": ["classes(num=7)", "classes(fraction=0.4)", "classes(num=7, pick='siblings')", "classes(num=7, pick='spread')"],
+    "classes": [
+        "classes(num=7)",
+        "classes(fraction=0.4)",
+        "classes(num=7, pick='siblings')",
+        "classes(num=7, pick='spread')",
+    ],
     "exclude": ["exclude(synsets=['polygon'])"],
     "imbalance": ["imbalance(ratio=3)"],
-    "like": ["like(recipe='bottom_up(depth=2)')", "like(recipe='classes(fraction=0.7) | images(fraction=0.5)')"],
+    "like": [
+        "like(recipe='bottom_up(depth=2)')",
+        "like(recipe='classes(fraction=0.7) | images(fraction=0.5)')",
+    ],
     "only": ["only(source='polygon')"],
     "shuffle_labels": ["shuffle_labels(fraction=0.3)"],
     "split": ["split(kind='minimal', half='a')", "split(kind='random', half='b')"],
     "top_down": ["top_down(rounds=1)"],
     "under": ["under(synsets=['polygon'])"],
-    "images": ["images(per_class=1)", "images(fraction=0.5)", "images(total=150)", "images(per_class=3)"],
+    "images": [
+        "images(per_class=1)",
+        "images(fraction=0.5)",
+        "images(total=150)",
+        "images(per_class=3)",
+    ],
 }
 NOT_NESTED = {"budget"}  # exempt by contract
 CALLS = [call for calls in EXAMPLES.values() for call in calls]
@@ -38,12 +58,16 @@ def _of_kind(kind: type) -> list[str]:
 
 def _rows(store: Store) -> tuple[np.ndarray, TrainingRows]:
     rows = np.flatnonzero(store.splits == TRAIN)
-    return rows, TrainingRows(labels=store.leaves[rows], hashes=store.hashes[rows], classes=store.classes)
+    return rows, TrainingRows(
+        labels=store.leaves[rows], hashes=store.hashes[rows], classes=store.classes
+    )
 
 
 def _shuffled(rows: TrainingRows) -> tuple[np.ndarray, TrainingRows]:
     order = np.random.default_rng(0).permutation(len(rows.labels))
-    return order, TrainingRows(labels=rows.labels[order], hashes=rows.hashes[order], classes=rows.classes)
+    return order, TrainingRows(
+        labels=rows.labels[order], hashes=rows.hashes[order], classes=rows.classes
+    )
 
 
 def test_every_registered_recipe_has_an_example_and_a_summary() -> None:
@@ -53,7 +77,12 @@ def test_every_registered_recipe_has_an_example_and_a_summary() -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_recipe_is_of_exactly_one_kind(call: str) -> None:
-    assert sum(isinstance(RECIPES.make(call), kind) for kind in (ClassRecipe, ImageRecipe, LabelRecipe)) == 1
+    assert (
+        sum(
+            isinstance(RECIPES.make(call), kind) for kind in (ClassRecipe, ImageRecipe, LabelRecipe)
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -64,7 +93,9 @@ def test_the_same_seed_gives_the_same_view(toy_store: Store, call: str) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_views_hold_training_rows_alone_and_classes_that_have_some(toy_store: Store, call: str) -> None:
+def test_views_hold_training_rows_alone_and_classes_that_have_some(
+    toy_store: Store, call: str
+) -> None:
     view = make_view(toy_store, call, seed=1)
     assert (toy_store.splits[view.rows] == TRAIN).all()
     assert (np.diff(view.rows) > 0).all()
@@ -75,7 +106,9 @@ def test_views_hold_training_rows_alone_and_classes_that_have_some(toy_store: St
 
 @pytest.mark.parametrize("call", _of_kind(ClassRecipe))
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_class_recipe_answers_for_each_leaf_in_any_order(toy_store: Store, call: str, seed: int) -> None:
+def test_a_class_recipe_answers_for_each_leaf_in_any_order(
+    toy_store: Store, call: str, seed: int
+) -> None:
     recipe, draw = RECIPES.make(call), Draw(seed=seed, purpose="sample")
     answer = dict(recipe.relabel(toy_store.classes, toy_store.hierarchy, draw))
     assert set(answer) == set(toy_store.classes)
@@ -95,11 +128,18 @@ def test_an_image_recipe_answers_for_each_row_in_any_order(toy_store: Store, cal
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in EXAMPLES if isinstance(RECIPES.make(EXAMPLES[n][0]), ImageRecipe) and n not in NOT_NESTED]
+    "name",
+    [
+        n
+        for n in EXAMPLES
+        if isinstance(RECIPES.make(EXAMPLES[n][0]), ImageRecipe) and n not in NOT_NESTED
+    ],
 )
 def test_image_recipes_are_nested_in_their_size(toy_store: Store, name: str) -> None:
     _, rows = _rows(toy_store)
-    drawn = [RECIPES.make(call).select(rows, Draw(seed=5, purpose="sample")) for call in EXAMPLES[name]]
+    drawn = [
+        RECIPES.make(call).select(rows, Draw(seed=5, purpose="sample")) for call in EXAMPLES[name]
+    ]
     for smaller, larger in itertools.pairwise(drawn):
         assert not (smaller & ~larger).any()
 
@@ -107,10 +147,14 @@ def test_image_recipes_are_nested_in_their_size(toy_store: Store, name: str) -> 
 @pytest.mark.parametrize("call", _of_kind(ImageRecipe))
 def test_an_image_recipe_leaves_labels_and_held_out_rows_alone(toy_store: Store, call: str) -> None:
     view, plain = make_view(toy_store, call), make_view(toy_store)
-    kept = np.array(view.classes)[view.labels]  # a class that is left without an image is none any more
+    # a class that is left without an image is none any more
+    kept = np.array(view.classes)[view.labels]
     assert (kept == np.array(toy_store.classes)[toy_store.leaves[view.rows]]).all()
     rows, labels = plain.held_out()
-    assert view.held_out()[0].tolist() == rows[np.isin(labels, np.flatnonzero(np.isin(plain.classes, view.classes)))].tolist()
+    assert (
+        view.held_out()[0].tolist()
+        == rows[np.isin(labels, np.flatnonzero(np.isin(plain.classes, view.classes)))].tolist()
+    )
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -21,7 +21,9 @@ def _scene(seed: int, size: int = 96) -> Image.Image:
     """A picture with structure at several scales, as photographs have."""
     rng = np.random.default_rng(seed)
     layers = [
-        Image.fromarray(rng.integers(0, 256, (k, k, 3), dtype=np.uint8)).resize((size, size), Image.Resampling.BICUBIC)
+        Image.fromarray(rng.integers(0, 256, (k, k, 3), dtype=np.uint8)).resize(
+            (size, size), Image.Resampling.BICUBIC
+        )
         for k in (3, 7, 20)
     ]
     return Image.blend(Image.blend(layers[0], layers[1], 0.4), layers[2], 0.3)
@@ -31,7 +33,9 @@ def _frame(scene: Image.Image, i: int) -> bytes:
     """A frame of a burst: moved by a pixel, a little brighter, compressed anew."""
     moved = scene.crop((i % 2, 0, scene.width - 1 + i % 2, scene.height - 1))
     buffer = io.BytesIO()
-    moved.point(lambda v: min(255, int(v * (1 + 0.03 * i)))).save(buffer, "JPEG", quality=90 - 5 * i)
+    moved.point(lambda v: min(255, int(v * (1 + 0.03 * i)))).save(
+        buffer, "JPEG", quality=90 - 5 * i
+    )
     return buffer.getvalue()
 
 
@@ -42,7 +46,9 @@ def bursts(tmp_path: Path) -> Path:
         (tmp_path / "photos" / label).mkdir(parents=True)
         for b in range(16):
             for i in range(4 if b < 8 else 1):
-                (tmp_path / "photos" / label / f"{b:02d}_{i}.jpg").write_bytes(_frame(_scene(100 * c + b), i))
+                (tmp_path / "photos" / label / f"{b:02d}_{i}.jpg").write_bytes(
+                    _frame(_scene(100 * c + b), i)
+                )
     return tmp_path / "photos"
 
 
@@ -53,7 +59,9 @@ def _burst(image: str) -> str:
 def test_frames_of_a_burst_are_found_and_others_are_not(bursts: Path, tmp_path: Path) -> None:
     found = audit_store(pack(str(bursts), tmp_path / "x.store", size_px=64).store)
     assert sorted(map(sorted, found.duplicate_groups)) == sorted(
-        [f"{label}/{b:02d}_{i}.jpg" for i in range(4)] for label in ("cats", "dogs") for b in range(8)
+        [f"{label}/{b:02d}_{i}.jpg" for i in range(4)]
+        for label in ("cats", "dogs")
+        for b in range(8)
     )
     assert found.across_classes == []
     assert found.across_splits == []  # derived splits keep a burst on one side
@@ -64,7 +72,10 @@ def test_frames_of_a_burst_are_found_and_others_are_not(bursts: Path, tmp_path: 
 def test_splits_keep_a_burst_on_one_side(bursts: Path, tmp_path: Path, encoded: bool) -> None:
     store = pack(str(bursts), tmp_path / "x.store", size_px=32, encoded=encoded).store
     task = Classification().load(store, 0)
-    sides = [{_burst(store.ids[row]) for row in rows} for rows in (task.train, task.validation, task.test)]
+    sides = [
+        {_burst(store.ids[row]) for row in rows}
+        for rows in (task.train, task.validation, task.test)
+    ]
     assert all(sides)
     assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
     assert 0.1 < (store.splits == TEST).mean() < 0.35
@@ -76,14 +87,18 @@ def test_leaks_wrong_labels_and_tiny_classes_are_told(bursts: Path, tmp_path: Pa
         for label in ("cats", "dogs"):
             (split / part / label).mkdir(parents=True)
             for b in images:
-                (split / part / label / f"{b}.jpg").write_bytes((bursts / label / f"{b:02d}_0.jpg").read_bytes())
+                (split / part / label / f"{b}.jpg").write_bytes(
+                    (bursts / label / f"{b:02d}_0.jpg").read_bytes()
+                )
     (split / "test" / "cats" / "leak.jpg").write_bytes((bursts / "cats" / "03_2.jpg").read_bytes())
     (split / "train" / "dogs" / "cat.jpg").write_bytes((bursts / "cats" / "05_0.jpg").read_bytes())
     for i in range(3):
         (split / "train" / "owls").mkdir(exist_ok=True)
         (split / "train" / "owls" / f"{i}.jpg").write_bytes(_frame(_scene(900 + i), 0))
     (split / "train" / "cats" / "broken.jpg").write_bytes(b"")
-    found = audit_store(pack(str(split), tmp_path / "x.store", size_px=64, allow_unreadable=1.0).store)
+    found = audit_store(
+        pack(str(split), tmp_path / "x.store", size_px=64, allow_unreadable=1.0).store
+    )
     assert found.across_splits == [["test/cats/leak.jpg", "train/cats/3.jpg"]]
     assert found.across_classes == [["train/cats/5.jpg", "train/dogs/cat.jpg"]]
     assert found.tiny_classes == ["owls"]
@@ -109,7 +124,9 @@ def test_what_two_sets_share_is_told(bursts: Path, tmp_path: Path) -> None:
     assert document["tiny_classes"] == ["0", "1"]
 
 
-def test_images_that_are_all_alike_do_not_bring_the_search_down(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_are_all_alike_do_not_bring_the_search_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(duplicates, "_BLOCK", 50)
     monkeypatch.setattr(duplicates, "_MOST", 4)
     alike = np.repeat(duplicates.describe(np.asarray(_scene(1))[None]), 300, axis=0)
@@ -134,18 +151,27 @@ def test_pairs_are_those_of_all_against_all(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(duplicates, "_TILE", 11)
     rng = np.random.default_rng(0)
     scenes = rng.integers(0, 256, (12, 192))
-    described = np.clip(scenes[rng.integers(0, 12, 60)] + rng.integers(-9, 10, (60, 192)), 0, 255).astype(np.uint8)
+    described = np.clip(
+        scenes[rng.integers(0, 12, 60)] + rng.integers(-9, 10, (60, 192)), 0, 255
+    ).astype(np.uint8)
     values = described - described.mean(axis=1, keepdims=True)
     values /= np.linalg.norm(values, axis=1, keepdims=True)
     expected = np.argwhere(np.triu(values @ values.T > duplicates.COARSE, 1))
     assert len(expected) > 60
     seen: list[tuple[int, int]] = []
-    found = duplicates.candidates(described, on_progress=lambda done, total: seen.append((done, total)))
+    found = duplicates.candidates(
+        described, on_progress=lambda done, total: seen.append((done, total))
+    )
     assert sorted(found.tolist()) == expected.tolist()
     assert seen[-1] == (60, 60)
     across = duplicates.candidates(described[:20], described[20:])
-    assert sorted(across.tolist()) == np.argwhere(values[:20] @ values[20:].T > duplicates.COARSE).tolist()
-    assert len(duplicates.candidates(described[:20], described[20:21])) == int((values[:20] @ values[20] > duplicates.COARSE).sum())
+    assert (
+        sorted(across.tolist())
+        == np.argwhere(values[:20] @ values[20:].T > duplicates.COARSE).tolist()
+    )
+    assert len(duplicates.candidates(described[:20], described[20:21])) == int(
+        (values[:20] @ values[20] > duplicates.COARSE).sum()
+    )
 
 
 def test_of_too_many_the_nearest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +179,9 @@ def test_of_too_many_the_nearest_are_kept(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(duplicates, "_TILE", 5)
     rng = np.random.default_rng(1)
     scene = rng.integers(60, 190, 192)
-    gallery = np.stack([np.clip(scene + rng.integers(-k, k + 1, 192), 0, 255) for k in range(1, 31)]).astype(np.uint8)
+    gallery = np.stack(
+        [np.clip(scene + rng.integers(-k, k + 1, 192), 0, 255) for k in range(1, 31)]
+    ).astype(np.uint8)
     shuffled = rng.permutation(30)
     found = duplicates.candidates(scene.astype(np.uint8)[None], gallery[shuffled])
     assert set(shuffled[found[:, 1]]) >= {0, 1, 2}

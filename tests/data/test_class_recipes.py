@@ -19,7 +19,11 @@ TREE = from_paths(LEAVES)
 
 
 def _kept(recipe: str, seed: int = 0) -> set[str]:
-    return {leaf for leaf, c in relabelled_leaves(LEAVES, TREE, Recipe(recipe), seed).items() if c is not None}
+    return {
+        leaf
+        for leaf, c in relabelled_leaves(LEAVES, TREE, Recipe(recipe), seed).items()
+        if c is not None
+    }
 
 
 def test_distances_are_those_of_the_tree() -> None:
@@ -30,16 +34,24 @@ def test_distances_are_those_of_the_tree() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_siblings_are_the_nearest_and_spread_the_farthest(seed: int) -> None:
-    siblings, spread = _kept("classes(num=3, pick='siblings')", seed), _kept("classes(num=3, pick='spread')", seed)
-    assert max(TREE.distance(a, b) for a, b in itertools.combinations(siblings, 2)) <= 5  # two under r, whose nearest is elsewhere
+    siblings, spread = (
+        _kept("classes(num=3, pick='siblings')", seed),
+        _kept("classes(num=3, pick='spread')", seed),
+    )
+    # two under r, whose nearest is elsewhere
+    assert max(TREE.distance(a, b) for a, b in itertools.combinations(siblings, 2)) <= 5
     assert len({leaf[0] for leaf in spread}) == 3  # one of each family
     assert siblings & spread  # both begin with the class of lowest rank
     assert len({frozenset(_kept("classes(num=3, pick='siblings')", s)) for s in range(8)}) > 1
 
 
 def test_under_and_exclude_are_complements() -> None:
-    assert _kept("under(synsets=['p', 'q/a'])") == {leaf for leaf in LEAVES if leaf.startswith(("p/", "q/a/"))}
-    assert _kept("exclude(synsets=['p', 'q/a'])") == set(LEAVES) - _kept("under(synsets=['p', 'q/a'])")
+    assert _kept("under(synsets=['p', 'q/a'])") == {
+        leaf for leaf in LEAVES if leaf.startswith(("p/", "q/a/"))
+    }
+    assert _kept("exclude(synsets=['p', 'q/a'])") == set(LEAVES) - _kept(
+        "under(synsets=['p', 'q/a'])"
+    )
     with pytest.raises(UsageError, match="unknown class 'z' in the hierarchy"):
         _kept("under(synsets=['z'])")
     with pytest.raises(UsageError, match="no class lies under n02084071"):
@@ -50,7 +62,8 @@ def test_under_and_exclude_are_complements() -> None:
 
 
 def test_the_minimal_split_takes_the_node_nearest_to_half() -> None:
-    assert _kept("split(kind='minimal', half='a')") == {leaf for leaf in LEAVES if leaf[0] == "p"}  # 9 of 20; p before q
+    # 9 of 20; p before q
+    assert _kept("split(kind='minimal', half='a')") == {leaf for leaf in LEAVES if leaf[0] == "p"}
     assert _kept("split(kind='minimal', half='b')") == {leaf for leaf in LEAVES if leaf[0] != "p"}
     assert len(_kept("split(kind='random', half='a')", 5)) == 9
 
@@ -60,20 +73,32 @@ def test_budgets_are_exact_and_even(seed: int) -> None:
     rng = np.random.default_rng(seed)
     sizes = rng.integers(1, 30, 12)
     labels = np.repeat(np.arange(12), sizes).astype(np.int32)
-    rows = TrainingRows(labels=labels, hashes=rng.integers(0, 2**63, len(labels), dtype=np.uint64), classes=tuple(LEAVES[:12]))
+    rows = TrainingRows(
+        labels=labels,
+        hashes=rng.integers(0, 2**63, len(labels), dtype=np.uint64),
+        classes=tuple(LEAVES[:12]),
+    )
     for total in (12, 50, int(sizes.sum())):
-        wide = RECIPES.make(f"budget(images={total}, favour='classes')").select(rows, Draw(seed=seed, purpose="sample/budget"))
+        wide = RECIPES.make(f"budget(images={total}, favour='classes')").select(
+            rows, Draw(seed=seed, purpose="sample/budget")
+        )
         quotas = np.bincount(labels[wide], minlength=12)
         assert quotas.sum() == total
         assert all(q == s or q >= quotas.max() - 1 for q, s in zip(quotas, sizes, strict=True))
-        deep = RECIPES.make(f"budget(images={total}, favour='examples')").select(rows, Draw(seed=seed, purpose="sample/budget"))
+        deep = RECIPES.make(f"budget(images={total}, favour='examples')").select(
+            rows, Draw(seed=seed, purpose="sample/budget")
+        )
         quotas = np.bincount(labels[deep], minlength=12)
         assert quotas.sum() == total
         used = quotas > 0
-        assert all(q == s or q >= quotas.max() - 1 for q, s in zip(quotas[used], sizes[used], strict=True))
+        assert all(
+            q == s or q >= quotas.max() - 1 for q, s in zip(quotas[used], sizes[used], strict=True)
+        )
         assert used.sum() <= np.count_nonzero(np.bincount(labels[wide], minlength=12))
     with pytest.raises(UsageError, match="asks for more images than there are"):
-        RECIPES.make(f"budget(images={sizes.sum() + 1}, favour='classes')").select(rows, Draw(seed=0, purpose="x"))
+        RECIPES.make(f"budget(images={sizes.sum() + 1}, favour='classes')").select(
+            rows, Draw(seed=0, purpose="x")
+        )
     with pytest.raises(UsageError, match="less than one image for each of 12 classes"):
         RECIPES.make("budget(images=11, favour='classes')").select(rows, Draw(seed=0, purpose="x"))
 
@@ -93,7 +118,9 @@ def test_evenly_is_giving_one_by_one() -> None:
 def test_an_imbalance_falls_geometrically(toy_store) -> None:
     sizes = np.sort(make_view(toy_store, "imbalance(ratio=4)").class_sizes)[::-1]
     smallest = make_view(toy_store).class_sizes.min()
-    expected = np.maximum(1, np.floor(smallest * 4.0 ** (-np.arange(len(sizes)) / (len(sizes) - 1)) + 0.5))
+    expected = np.maximum(
+        1, np.floor(smallest * 4.0 ** (-np.arange(len(sizes)) / (len(sizes) - 1)) + 0.5)
+    )
     assert sizes.tolist() == expected.astype(int).tolist()
 
 
@@ -110,9 +137,12 @@ def test_a_control_drops_as_many_images(toy_store) -> None:
     theirs = make_view(toy_store, "classes(fraction=0.7) | images(fraction=0.5)", 2)
     ours = make_view(toy_store, "like(recipe='classes(fraction=0.7) | images(fraction=0.5)')", 2)
     assert len(ours.rows) == len(theirs.rows)
-    assert len(ours.classes) <= len(theirs.classes)  # with four images a class, chance may empty one
+    # with four images a class, chance may empty one
+    assert len(ours.classes) <= len(theirs.classes)
     dropped = set(toy_store.classes) - set(theirs.classes)
-    kept_of_dropped = dropped & set(make_view(toy_store, "like(recipe='classes(fraction=0.7)')", 2).classes)
+    kept_of_dropped = dropped & set(
+        make_view(toy_store, "like(recipe='classes(fraction=0.7)')", 2).classes
+    )
     assert kept_of_dropped == dropped
     with pytest.raises(UsageError, match="of the 2 classes that the recipe keeps"):
         relabelled_leaves(LEAVES, TREE, Recipe("like(recipe='classes(num=2)')"), 0)
@@ -130,5 +160,7 @@ def test_fewer_classes_of_unlike_size_are_warned_of() -> None:
     assert [(s.recipe, s.num_classes) for s in view.steps] == [("bottom_up", 5), ("images", 5)]
     assert view.steps[-1].num_images == 10
     assert view.steps[-1].entropy_bits == pytest.approx(np.log2(5))
-    unlike = make_view(store, "exclude(synsets=['polygon/triangle', 'polygon/rectangle']) | bottom_up(depth=1)")
+    unlike = make_view(
+        store, "exclude(synsets=['polygon/triangle', 'polygon/rectangle']) | bottom_up(depth=1)"
+    )
     assert unlike.steps[-1].entropy_bits < np.log2(5)

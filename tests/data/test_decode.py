@@ -85,7 +85,11 @@ def test_a_transparent_palette_entry_is_shown_on_white(kind: str) -> None:
 
 
 def test_grey_with_alpha_and_one_bit_images_are_read() -> None:
-    assert tuple(decode(_bytes(Image.new("LA", (8, 8), (200, 0)), "PNG"), 8)[0][4, 4]) == (255, 255, 255)
+    assert tuple(decode(_bytes(Image.new("LA", (8, 8), (200, 0)), "PNG"), 8)[0][4, 4]) == (
+        255,
+        255,
+        255,
+    )
     assert tuple(decode(_bytes(Image.new("1", (8, 8), 1), "PNG"), 8)[0][4, 4]) == (255, 255, 255)
 
 
@@ -104,7 +108,12 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(kind: str) -> None:
 
 
 def test_the_first_frame_of_a_moving_gif_is_taken() -> None:
-    data = _bytes(Image.new("RGB", (16, 16), RED), "GIF", save_all=True, append_images=[Image.new("RGB", (16, 16), BLUE)])
+    data = _bytes(
+        Image.new("RGB", (16, 16), RED),
+        "GIF",
+        save_all=True,
+        append_images=[Image.new("RGB", (16, 16), BLUE)],
+    )
     assert tuple(decode(data, 16)[0][8, 8]) == RED
 
 
@@ -113,7 +122,9 @@ def test_the_centre_is_kept(width: int, height: int) -> None:
     image = Image.new("RGB", (width, height), BLUE)
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    image.paste(RED, (left, top, left + side + (width - side) % 2, top + side + (height - side) % 2))
+    image.paste(
+        RED, (left, top, left + side + (width - side) % 2, top + side + (height - side) % 2)
+    )
     pixels, found_width, found_height = decode(_bytes(image, "PNG"), 15)
     assert (found_width, found_height) == (width, height)
     assert _near(pixels.reshape(-1, 3).mean(axis=0), RED, 9)
@@ -151,7 +162,8 @@ def test_a_truncated_file_is_refused_with_a_reason(kind: str, share: float) -> N
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"), [(b"", "empty file"), (b"hello", "not an image"), (b"\xff\xd8\xff\xe0", "."), (b"GIF89a", ".")]
+    ("data", "reason"),
+    [(b"", "empty file"), (b"hello", "not an image"), (b"\xff\xd8\xff\xe0", "."), (b"GIF89a", ".")],
 )
 def test_what_is_no_image_is_refused_with_a_reason(data: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
@@ -171,8 +183,11 @@ def test_decoding_does_not_change_the_callers_warnings() -> None:
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="warning filters may be per thread")
-def test_decoding_in_threads_does_not_change_the_callers_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A enters, B enters, A leaves, B leaves: catch_warnings is not thread safe, and pack decodes in threads."""
+def test_decoding_in_threads_does_not_change_the_callers_warnings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A enters, B enters, A leaves, B leaves: catch_warnings is not thread safe, and pack decodes
+    in threads."""
     before = list(warnings.filters)
     inside = {name: threading.Event() for name in "AB"}
     leave = {name: threading.Event() for name in "AB"}
@@ -213,8 +228,11 @@ def test_pixels_without_a_known_range_are_refused(pixels: np.ndarray, reason: st
 
 @pytest.mark.parametrize("size", [(1024, 768), (700, 500), (333, 600)])
 @pytest.mark.parametrize("size_px", [32, 64, 224])
-def test_a_reduced_decode_differs_from_pillows_full_one_within_bounds(size: tuple[int, int], size_px: int) -> None:
-    """The bound of docs/formats.md: 12 of 255 on average over the image, for textures far rougher than photographs."""
+def test_a_reduced_decode_differs_from_pillows_full_one_within_bounds(
+    size: tuple[int, int], size_px: int
+) -> None:
+    """The bound of docs/formats.md: 12 of 255 on average over the image, for textures far rougher
+    than photographs."""
     rough = Image.effect_noise(size, 60).convert("RGB")
     image = Image.blend(_smooth(*size), rough, 0.4)
     data = _bytes(image, "JPEG", quality=90)
@@ -222,20 +240,27 @@ def test_a_reduced_decode_differs_from_pillows_full_one_within_bounds(size: tupl
     side = min(size)
     left, top = (size[0] - side) / 2, (size[1] - side) / 2
     with Image.open(io.BytesIO(data)) as full:
-        wanted = full.convert("RGB").resize((size_px, size_px), Image.Resampling.BILINEAR, (left, top, left + side, top + side))
+        wanted = full.convert("RGB").resize(
+            (size_px, size_px), Image.Resampling.BILINEAR, (left, top, left + side, top + side)
+        )
     difference = np.abs(found - np.asarray(wanted))
     assert difference.mean() < 12
-    assert np.abs(found.mean(axis=(0, 1)) - np.asarray(wanted).mean(axis=(0, 1))).max() < 2  # no colour is shifted
+    # no colour is shifted
+    assert np.abs(found.mean(axis=(0, 1)) - np.asarray(wanted).mean(axis=(0, 1))).max() < 2
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_squash_and_pad_keep_the_whole_image(kind: str) -> None:
     image = _halves(96, 48)
-    squashed, _, _ = decode(_bytes(image, kind, **({"quality": 95} if kind == "JPEG" else {})), 16, "squash")
+    squashed, _, _ = decode(
+        _bytes(image, kind, **({"quality": 95} if kind == "JPEG" else {})), 16, "squash"
+    )
     assert _near(squashed[8, 1], RED)
     assert _near(squashed[8, 14], BLUE)
     assert _near(squashed[0, 1], RED)
-    padded, _, _ = decode(_bytes(image, kind, **({"quality": 95} if kind == "JPEG" else {})), 16, "pad")
+    padded, _, _ = decode(
+        _bytes(image, kind, **({"quality": 95} if kind == "JPEG" else {})), 16, "pad"
+    )
     assert (padded[:4] == 0).all()
     assert (padded[12:] == 0).all()
     assert _near(padded[8, 1], RED)
@@ -250,7 +275,9 @@ def test_every_orientation_is_that_of_pillow(orientation: int) -> None:
     exif[0x0112] = orientation
     data = _bytes(_smooth(64, 64), "JPEG", exif=exif, quality=95)
     with Image.open(io.BytesIO(data)) as image:
-        wanted = np.asarray(ImageOps.exif_transpose(image).resize((16, 16), Image.Resampling.BILINEAR)).astype(int)
+        wanted = np.asarray(
+            ImageOps.exif_transpose(image).resize((16, 16), Image.Resampling.BILINEAR)
+        ).astype(int)
     assert np.abs(decode(data, 16)[0].astype(int) - wanted).mean() < 4
 
 

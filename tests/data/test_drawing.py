@@ -1,4 +1,5 @@
-"""The drawn source: a picture is a function of its own class, seed and size; only outlines tell classes apart."""
+"""The drawn source: a picture is a function of its own class, seed and size; only outlines tell
+classes apart."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ def test_every_class_renders(size_px: int) -> None:
 
 def test_rendering_is_deterministic() -> None:
     classes = np.arange(NUM_CLASSES)
-    assert np.array_equal(render(classes, _seeds(NUM_CLASSES)), render(classes, _seeds(NUM_CLASSES)))
+    assert np.array_equal(
+        render(classes, _seeds(NUM_CLASSES)), render(classes, _seeds(NUM_CLASSES))
+    )
 
 
 @pytest.mark.parametrize("size_px", [13, 32])
@@ -56,7 +59,11 @@ def test_different_seeds_give_different_pictures() -> None:
 
 def test_classes_differ_with_the_scene_held_fixed() -> None:
     seeds = np.repeat(_seeds(20), NUM_CLASSES)
-    pixels = render(np.tile(np.arange(NUM_CLASSES), 20), seeds).reshape(20, NUM_CLASSES, -1).astype(np.float32)
+    pixels = (
+        render(np.tile(np.arange(NUM_CLASSES), 20), seeds)
+        .reshape(20, NUM_CLASSES, -1)
+        .astype(np.float32)
+    )
     for index in range(NUM_CLASSES):
         others = np.delete(pixels, index, axis=1)
         distances = np.abs(others - pixels[:, index : index + 1]).mean(axis=(0, 2))
@@ -64,10 +71,15 @@ def test_classes_differ_with_the_scene_held_fixed() -> None:
 
 
 def test_colour_does_not_tell_the_class() -> None:
-    # The mean colour of a class differs from that of all only as the mean of num_per_class draws would.
+    # The mean colour of a class differs from that of all only as the mean of num_per_class draws
+    # would.
     num_per_class = 200
     classes = np.repeat(np.arange(NUM_CLASSES), num_per_class)
-    colours = render(classes, _seeds(len(classes)), 16).mean(axis=(1, 2)).reshape(NUM_CLASSES, num_per_class, 3)
+    colours = (
+        render(classes, _seeds(len(classes)), 16)
+        .mean(axis=(1, 2))
+        .reshape(NUM_CLASSES, num_per_class, 3)
+    )
     error = colours.std(axis=1) / num_per_class**0.5
     z = (colours.mean(axis=1) - colours.mean(axis=(0, 1))) / error
     assert np.abs(z).max() < 4.5
@@ -99,7 +111,9 @@ def test_uniform_draws_are_uniform_and_independent_of_near_seeds() -> None:
         ([0], [0], 4, "at least 8"),
     ],
 )
-def test_mistakes_are_named(classes: list[int], seeds: list[int], size_px: int, message: str) -> None:
+def test_mistakes_are_named(
+    classes: list[int], seeds: list[int], size_px: int, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         render(np.array(classes), np.array(seeds, np.uint64), size_px)
 

@@ -24,13 +24,21 @@ def _by_split(source: Source) -> dict[str, int]:
 def test_one_folder_per_class(make_tree) -> None:
     source = _read(make_tree({"cats": 3, "dogs": 2}))
     assert source.classes == ("cats", "dogs")
-    assert source.ids.tolist() == ["cats/000.png", "cats/001.png", "cats/002.png", "dogs/000.png", "dogs/001.png"]
+    assert source.ids.tolist() == [
+        "cats/000.png",
+        "cats/001.png",
+        "cats/002.png",
+        "dogs/000.png",
+        "dogs/001.png",
+    ]
     assert source.leaves.tolist() == [0, 0, 0, 1, 1]
     assert source.hierarchy is None
 
 
 def test_folders_of_any_depth_give_labels_and_a_hierarchy(make_tree) -> None:
-    source = _read(make_tree({"animals/dogs/husky": 1, "animals/cats": 1, "cars": 1, "a/b/c/d/e/f": 1}))
+    source = _read(
+        make_tree({"animals/dogs/husky": 1, "animals/cats": 1, "cars": 1, "a/b/c/d/e/f": 1})
+    )
     assert source.classes == ("a/b/c/d/e/f", "animals/cats", "animals/dogs/husky", "cars")
     assert source.hierarchy is not None
     assert source.hierarchy.depth("animals/dogs/husky") == 3
@@ -38,7 +46,10 @@ def test_folders_of_any_depth_give_labels_and_a_hierarchy(make_tree) -> None:
     assert source.named("cars") == "cars"
 
 
-@pytest.mark.parametrize(("val", "test"), [("val", "test"), ("valid", "testing"), ("validation", "Test"), ("VAL", "TEST")])
+@pytest.mark.parametrize(
+    ("val", "test"),
+    [("val", "test"), ("valid", "testing"), ("validation", "Test"), ("VAL", "TEST")],
+)
 def test_splits_at_the_top_are_recognised(make_tree, val: str, test: str) -> None:
     source = _read(make_tree({"train/a": 3, "train/b/x": 3, f"{val}/a": 2, f"{test}/b/x": 1}))
     assert _by_split(source) == {"train": 6, "val": 2, "test": 1}
@@ -46,7 +57,11 @@ def test_splits_at_the_top_are_recognised(make_tree, val: str, test: str) -> Non
 
 
 def test_train_with_a_lone_val(make_tree) -> None:
-    assert _by_split(_read(make_tree({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1}))) == {"train": 4, "val": 2, "test": 0}
+    assert _by_split(_read(make_tree({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1}))) == {
+        "train": 4,
+        "val": 2,
+        "test": 0,
+    }
 
 
 def test_classes_that_are_called_train_and_test_are_classes(make_tree) -> None:
@@ -88,7 +103,9 @@ def test_a_missing_path_is_an_error(tmp_path: Path) -> None:
         _read(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("text", ["my-photos", "my photos/2024", "caf\u00e9/\u732b", "n" * 300, "lambda: 1", "a | b"])
+@pytest.mark.parametrize(
+    "text", ["my-photos", "my photos/2024", "caf\u00e9/\u732b", "n" * 300, "lambda: 1", "a | b"]
+)
 def test_a_text_that_is_neither_path_nor_call_is_refused_politely(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

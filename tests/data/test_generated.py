@@ -80,11 +80,21 @@ def test_another_seed_draws_other_images_under_the_same_ids() -> None:
 
 def test_no_two_toy_images_are_alike() -> None:
     source = open_source("toy(per_class=3, test_per_class=2)")
-    assert len(set(source.pixels.load(np.arange(source.num_images), 16).checksums.tolist())) == source.num_images
+    assert (
+        len(set(source.pixels.load(np.arange(source.num_images), 16).checksums.tolist()))
+        == source.num_images
+    )
 
 
 @pytest.mark.parametrize(
-    "call", ["toy(per_class=1)", "toy(test_per_class=0)", "toy(perclass=4)", "digits(3)", "toy(per_class='many')"]
+    "call",
+    [
+        "toy(per_class=1)",
+        "toy(test_per_class=0)",
+        "toy(perclass=4)",
+        "digits(3)",
+        "toy(per_class='many')",
+    ],
 )
 def test_settings_out_of_range_are_refused(call: str) -> None:
     with pytest.raises(UsageError):

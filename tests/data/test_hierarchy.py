@@ -1,4 +1,5 @@
-"""The class hierarchy: primary parents for chains and depths, all parents for closures, no cycles."""
+"""The class hierarchy: primary parents for chains and depths, all parents for closures, no
+cycles."""
 
 from __future__ import annotations
 
@@ -9,7 +10,14 @@ from seedbed.data.hierarchy import Hierarchy, from_paths
 
 # The dog is a canine first and a pet second; the cat the other way round.
 PETS = Hierarchy(
-    {"animal": ("thing",), "pet": ("animal",), "canine": ("animal",), "dog": ("canine", "pet"), "cat": ("pet",), "husky": ("dog",)}
+    {
+        "animal": ("thing",),
+        "pet": ("animal",),
+        "canine": ("animal",),
+        "dog": ("canine", "pet"),
+        "cat": ("pet",),
+        "husky": ("dog",),
+    }
 )
 
 
@@ -18,7 +26,9 @@ def test_chain_and_depth_follow_primary_parents() -> None:
     assert [PETS.depth(n) for n in ("thing", "animal", "dog", "husky")] == [0, 1, 3, 4]
 
 
-@pytest.mark.parametrize(("depth", "ancestor"), [(0, "thing"), (2, "canine"), (4, "husky"), (9, "husky")])
+@pytest.mark.parametrize(
+    ("depth", "ancestor"), [(0, "thing"), (2, "canine"), (4, "husky"), (9, "husky")]
+)
 def test_an_ancestor_is_at_most_as_deep_as_the_node(depth: int, ancestor: str) -> None:
     assert PETS.ancestor_at("husky", depth) == ancestor
 
@@ -52,9 +62,17 @@ def test_a_cycle_through_a_second_parent_is_named() -> None:
 
 def test_paths_give_a_tree() -> None:
     tree = from_paths(["animals/dogs/husky", "animals/cats", "cars"])
-    assert tree.chain("animals/dogs/husky") == (".", "animals", "animals/dogs", "animals/dogs/husky")
+    assert tree.chain("animals/dogs/husky") == (
+        ".",
+        "animals",
+        "animals/dogs",
+        "animals/dogs/husky",
+    )
     assert tree.chain("cars") == (".", "cars")
-    assert tree.under("animals", ["animals/dogs/husky", "animals/cats", "cars"]) == ["animals/dogs/husky", "animals/cats"]
+    assert tree.under("animals", ["animals/dogs/husky", "animals/cats", "cars"]) == [
+        "animals/dogs/husky",
+        "animals/cats",
+    ]
 
 
 def test_a_path_that_begins_like_another_is_not_under_it() -> None:

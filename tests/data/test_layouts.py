@@ -1,4 +1,5 @@
-"""Formats on small files of their true layouts: what each variant gives, and what each error says."""
+"""Formats on small files of their true layouts: what each variant gives, and what each error
+says."""
 
 from __future__ import annotations
 
@@ -41,7 +42,18 @@ def _meta() -> bytes:
     """meta.mat as the development kit has it: two leaves under one inner synset."""
     from scipy.io import savemat
 
-    kind = [(n, "O") for n in ("ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children", "wordnet_height")]
+    kind = [
+        (n, "O")
+        for n in (
+            "ILSVRC2012_ID",
+            "WNID",
+            "words",
+            "gloss",
+            "num_children",
+            "children",
+            "wordnet_height",
+        )
+    ]
     rows = np.zeros(3, dtype=kind)
     rows[0] = (1, SYNSETS[0], "tench, Tinca tinca", "", 0, np.array([]), 0)
     rows[1] = (2, SYNSETS[1], "goldfish", "", 0, np.array([]), 0)
@@ -56,10 +68,14 @@ def _unpacked(root: Path, encode) -> Path:
     for k, synset in enumerate(SYNSETS):
         (root / "train" / synset).mkdir(parents=True)
         for i in range(3):
-            (root / "train" / synset / f"{synset}_{i}.JPEG").write_bytes(encode(10 * k + i, (16, 16), "JPEG"))
+            (root / "train" / synset / f"{synset}_{i}.JPEG").write_bytes(
+                encode(10 * k + i, (16, 16), "JPEG")
+            )
     (root / "val").mkdir()
     for i in (1, 2, 3):
-        (root / "val" / f"ILSVRC2012_val_{i:08d}.JPEG").write_bytes(encode(90 + i, (16, 16), "JPEG"))
+        (root / "val" / f"ILSVRC2012_val_{i:08d}.JPEG").write_bytes(
+            encode(90 + i, (16, 16), "JPEG")
+        )
     return root
 
 
@@ -68,7 +84,10 @@ def _with_devkit(root: Path, encode, packed: bool) -> Path:
     truth = b"2\n1\n2\n"
     if packed:
         inner = "ILSVRC2012_devkit_t12/data/"
-        files = {f"{inner}ILSVRC2012_validation_ground_truth.txt": truth, f"{inner}meta.mat": _meta()}
+        files = {
+            f"{inner}ILSVRC2012_validation_ground_truth.txt": truth,
+            f"{inner}meta.mat": _meta(),
+        }
         _tar(root / "ILSVRC2012_devkit_t12.tar.gz", files, "w:gz")
     else:
         folder = root / "ILSVRC2012_devkit_t12" / "data"
@@ -82,7 +101,11 @@ def _with_devkit(root: Path, encode, packed: bool) -> Path:
 def test_ilsvrc_with_the_development_kit(tmp_path: Path, encode, packed: bool) -> None:
     source = open_source(str(_with_devkit(tmp_path / "in", encode, packed)), format_name="ilsvrc")
     labels = _label_of(source)
-    assert [labels[f"val/ILSVRC2012_val_{i:08d}.JPEG"] for i in (1, 2, 3)] == [SYNSETS[1], SYNSETS[0], SYNSETS[1]]
+    assert [labels[f"val/ILSVRC2012_val_{i:08d}.JPEG"] for i in (1, 2, 3)] == [
+        SYNSETS[1],
+        SYNSETS[0],
+        SYNSETS[1],
+    ]
     assert labels[f"train/{SYNSETS[0]}/{SYNSETS[0]}_2.JPEG"] == SYNSETS[0]
     assert source.names == {SYNSETS[0]: "tench, Tinca tinca", SYNSETS[1]: "goldfish"}
     assert source.hierarchy is not None
@@ -93,7 +116,8 @@ def test_ilsvrc_as_kaggle_has_it(tmp_path: Path, encode) -> None:
     images = tmp_path / "in" / "ILSVRC" / "Data" / "CLS-LOC"
     _unpacked(images, encode)
     (tmp_path / "in" / "LOC_val_solution.csv").write_text(
-        "ImageId,PredictionString\n" + "".join(f"ILSVRC2012_val_{i:08d},{SYNSETS[i % 2]} 1 2 3 4 \n" for i in (1, 2, 3))
+        "ImageId,PredictionString\n"
+        + "".join(f"ILSVRC2012_val_{i:08d},{SYNSETS[i % 2]} 1 2 3 4 \n" for i in (1, 2, 3))
     )
     (tmp_path / "in" / "LOC_synset_mapping.txt").write_text("n01440764 tench, Tinca tinca\n")
     source = open_source(str(tmp_path / "in"))
@@ -109,11 +133,20 @@ def test_the_same_images_in_tars_and_in_folders_are_the_same_source(tmp_path: Pa
     shutil.copy(folders / "ILSVRC2012_devkit_t12.tar.gz", tars)
     inner = {}
     for synset in SYNSETS:
-        _tar(tmp_path / "inner.tar", {p.name: p.read_bytes() for p in sorted((folders / "train" / synset).iterdir())})
+        _tar(
+            tmp_path / "inner.tar",
+            {p.name: p.read_bytes() for p in sorted((folders / "train" / synset).iterdir())},
+        )
         inner[f"{synset}.tar"] = (tmp_path / "inner.tar").read_bytes()
     _tar(tars / "ILSVRC2012_img_train.tar", inner)
-    _tar(tars / "ILSVRC2012_img_val.tar", {p.name: p.read_bytes() for p in sorted((folders / "val").iterdir())})
-    stores = [pack(f"ilsvrc({str(p)!r})", tmp_path / f"{p.name}.store", size_px=16).store for p in (folders, tars)]
+    _tar(
+        tars / "ILSVRC2012_img_val.tar",
+        {p.name: p.read_bytes() for p in sorted((folders / "val").iterdir())},
+    )
+    stores = [
+        pack(f"ilsvrc({str(p)!r})", tmp_path / f"{p.name}.store", size_px=16).store
+        for p in (folders, tars)
+    ]
     assert stores[0].digest == stores[1].digest
     assert np.array_equal(stores[0].pixels, stores[1].pixels)
 
@@ -125,7 +158,9 @@ def test_the_same_images_in_tars_and_in_folders_are_the_same_source(tmp_path: Pa
         ("ILSVRC2012_devkit_t12.tar.gz", "has no ILSVRC2012_devkit_t12.tar.gz"),
     ],
 )
-def test_a_missing_part_of_ilsvrc_is_named(tmp_path: Path, encode, remove: str, message: str) -> None:
+def test_a_missing_part_of_ilsvrc_is_named(
+    tmp_path: Path, encode, remove: str, message: str
+) -> None:
     root = _with_devkit(tmp_path / "in", encode, packed=True)
     shutil.rmtree(root / remove) if (root / remove).is_dir() else (root / remove).unlink()
     with pytest.raises(BadDataError, match=message):
@@ -147,16 +182,25 @@ def _manifest(folder: Path, text: str, name: str = "all.csv") -> str:
 
 def test_a_manifest_by_its_columns_usual_names(make_tree) -> None:
     photos = make_tree({"a": 3, "b": 3})
-    rows = [f"{i}.png,{c.upper()},{'validation' if i == 2 else 'train'}" for c in "ab" for i in range(3)]
+    rows = [
+        f"{i}.png,{c.upper()},{'validation' if i == 2 else 'train'}" for c in "ab" for i in range(3)
+    ]
     path = _manifest(
-        photos, "FileName,Class,Subset\n" + "\n".join(f"{c}/00{r}" for c, r in zip("aaabbb", rows, strict=True)) + "\n"
+        photos,
+        "FileName,Class,Subset\n"
+        + "\n".join(f"{c}/00{r}" for c, r in zip("aaabbb", rows, strict=True))
+        + "\n",
     )
     source = open_source(path)
     assert source.classes == ("A", "B")
-    assert _split_of(source) == {f"{c}/00{i}.png": "val" if i == 2 else "train" for c in "ab" for i in range(3)}
+    assert _split_of(source) == {
+        f"{c}/00{i}.png": "val" if i == 2 else "train" for c in "ab" for i in range(3)
+    }
 
 
-def test_a_manifest_in_parquet_with_named_columns_and_absolute_paths(make_tree, tmp_path: Path) -> None:
+def test_a_manifest_in_parquet_with_named_columns_and_absolute_paths(
+    make_tree, tmp_path: Path
+) -> None:
     import pandas as pd
 
     photos = make_tree({"a": 3, "b": 3})
@@ -169,10 +213,17 @@ def test_a_manifest_in_parquet_with_named_columns_and_absolute_paths(make_tree, 
     assert pack(source, tmp_path / "x.store", size_px=8).num_unreadable == 0
 
 
-def test_an_image_that_a_manifest_lists_and_that_is_not_there_is_reported(make_tree, tmp_path: Path) -> None:
+def test_an_image_that_a_manifest_lists_and_that_is_not_there_is_reported(
+    make_tree, tmp_path: Path
+) -> None:
     photos = make_tree({"a": 3, "b": 3})
     rows = "\n".join(f"{c}/00{i}.png,{c}" for c in "ab" for i in range(4))
-    packed = pack(_manifest(photos, f"path,label\n{rows}\n"), tmp_path / "x.store", size_px=8, allow_unreadable=0.3)
+    packed = pack(
+        _manifest(photos, f"path,label\n{rows}\n"),
+        tmp_path / "x.store",
+        size_px=8,
+        allow_unreadable=0.3,
+    )
     assert packed.num_unreadable == 2
     assert packed.unreadable is not None
     assert "a/003.png,No such file" in packed.unreadable.read_text()
@@ -204,8 +255,15 @@ def _shards(root: Path, encode, label: str = ".json", value: object = "cat") -> 
     for shard in ("train-000", "train-001"):
         files = {}
         for i in range(3):
-            data = json.dumps({"label": value if i else "dog", "w": 16}) if label == ".json" else str(value)
-            files |= {f"x/{shard[-1]}{i}.png": encode(i + ord(shard[-1])), f"x/{shard[-1]}{i}{label}": data.encode()}
+            data = (
+                json.dumps({"label": value if i else "dog", "w": 16})
+                if label == ".json"
+                else str(value)
+            )
+            files |= {
+                f"x/{shard[-1]}{i}.png": encode(i + ord(shard[-1])),
+                f"x/{shard[-1]}{i}{label}": data.encode(),
+            }
         _tar(root / f"{shard}.tar", files)
     return root
 
@@ -243,7 +301,10 @@ def _parquet(path: Path, columns: dict, metadata: dict | None = None) -> None:
 
 def test_parquet_without_features_has_numbers_for_classes(tmp_path: Path, encode) -> None:
     images = [{"bytes": encode(i), "path": None} for i in range(4)]
-    _parquet(tmp_path / "train.parquet", {"img": images, "fine_label": [3, 3, 8, 8], "coarse_label": [0, 0, 1, 1]})
+    _parquet(
+        tmp_path / "train.parquet",
+        {"img": images, "fine_label": [3, 3, 8, 8], "coarse_label": [0, 0, 1, 1]},
+    )
     source = open_source(str(tmp_path))
     assert source.classes == ("3", "8")
     coarse = open_source(f"huggingface({str(tmp_path)!r}, label_column='coarse_label')")
@@ -266,7 +327,9 @@ def test_what_is_wrong_with_parquet_is_named(tmp_path: Path, columns: dict, mess
 
 
 def test_images_that_lie_elsewhere_are_reported(tmp_path: Path, encode) -> None:
-    images = [{"bytes": encode(i), "path": f"{i}.png"} for i in range(7)] + [{"bytes": None, "path": "7.png"}]
+    images = [{"bytes": encode(i), "path": f"{i}.png"} for i in range(7)] + [
+        {"bytes": None, "path": "7.png"}
+    ]
     _parquet(tmp_path / "train.parquet", {"image": images, "label": ["a", "b"] * 4})
     packed = pack(str(tmp_path), tmp_path / "x.store", size_px=8, allow_unreadable=0.2)
     assert packed.num_unreadable == 1
@@ -281,7 +344,18 @@ def _cifar(root: Path) -> None:
     for i, name in enumerate([*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"]):
         data = np.random.default_rng(i).integers(0, 256, (4, 3072), dtype=np.uint8)
         (folder / name).write_bytes(pickle.dumps({"data": data, "labels": [0, 1, 2, 3]}))
-    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    names = [
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ]
     (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": names}))
 
 
@@ -311,9 +385,14 @@ def test_files_of_one_name_in_several_folders_are_several_files(tmp_path: Path, 
     for k, split in enumerate(("train", "test")):
         (tmp_path / "p" / split).mkdir(parents=True)
         images = [{"bytes": encode(10 * k + i), "path": None} for i in range(4)]
-        _parquet(tmp_path / "p" / split / "0000.parquet", {"image": images, "label": ["a", "a", "b", "b"]})
+        _parquet(
+            tmp_path / "p" / split / "0000.parquet",
+            {"image": images, "label": ["a", "a", "b", "b"]},
+        )
         (tmp_path / "w" / split).mkdir(parents=True)
-        files = {f"{i}.png": encode(10 * k + i) for i in range(4)} | {f"{i}.cls": b"ab"[i // 2 : i // 2 + 1] for i in range(4)}
+        files = {f"{i}.png": encode(10 * k + i) for i in range(4)} | {
+            f"{i}.cls": b"ab"[i // 2 : i // 2 + 1] for i in range(4)
+        }
         _tar(tmp_path / "w" / split / "000000.tar", files)
     for root, name in ((tmp_path / "p", "huggingface"), (tmp_path / "w", "webdataset")):
         source = open_source(str(root), format_name=name)
@@ -328,20 +407,32 @@ def test_an_image_has_an_id_of_its_own() -> None:
     from seedbed.data.source import from_records
 
     with pytest.raises(BadDataError, match="two images of one id, 'x'"):
-        from_records("made", [("x", "a", 0), ("x", "b", 2), ("y", "b", 0)], pixels=DigitPixels(), listing="")
+        from_records(
+            "made", [("x", "a", 0), ("x", "b", 2), ("y", "b", 0)], pixels=DigitPixels(), listing=""
+        )
 
 
 @pytest.mark.parametrize("cut_at", ["between members", "in a header", "before the mark of the end"])
-def test_an_archive_that_ends_too_early_is_not_a_shorter_one(tmp_path: Path, encode, cut_at: str) -> None:
+def test_an_archive_that_ends_too_early_is_not_a_shorter_one(
+    tmp_path: Path, encode, cut_at: str
+) -> None:
     """An interrupted download; Python's own reader takes each of these for a whole archive."""
     _tar(
-        tmp_path / "train-0.tar", {f"{i}.jpg": encode(i, (16, 16), "JPEG") for i in range(9)} | {f"{i}.cls": b"0" for i in range(9)}
+        tmp_path / "train-0.tar",
+        {f"{i}.jpg": encode(i, (16, 16), "JPEG") for i in range(9)}
+        | {f"{i}.cls": b"0" for i in range(9)},
     )
     data = (tmp_path / "train-0.tar").read_bytes()
     end = len(data.rstrip(b"\0"))
-    places = {"between members": 3 * 1024, "in a header": 3 * 1024 + 300, "before the mark of the end": -(-end // 512) * 512}
+    places = {
+        "between members": 3 * 1024,
+        "in a header": 3 * 1024 + 300,
+        "before the mark of the end": -(-end // 512) * 512,
+    }
     (tmp_path / "train-0.tar").write_bytes(data[: places[cut_at]])
-    with pytest.raises(BadDataError, match=r"train-0\.tar cannot be read .*: it ends after [\d,]+ bytes"):
+    with pytest.raises(
+        BadDataError, match=r"train-0\.tar cannot be read .*: it ends after [\d,]+ bytes"
+    ):
         open_source(f"webdataset({str(tmp_path)!r})")
 
 
@@ -364,10 +455,16 @@ def test_a_parquet_of_plain_bytes_is_sent_to_where_it_can_be_read(tmp_path: Path
     with pytest.raises(BadDataError, match="has no path column") as caught:
         open_source(str(tmp_path / "named.parquet"))
     assert "label_column='category'" in caught.value.hint
-    _parquet(tmp_path / "raw.parquet", {"photo": [encode(i) for i in range(4)], "species": ["a", "a", "b", "b"]})
+    _parquet(
+        tmp_path / "raw.parquet",
+        {"photo": [encode(i) for i in range(4)], "species": ["a", "a", "b", "b"]},
+    )
     with pytest.raises(BadDataError) as caught:
         open_source(str(tmp_path / "raw.parquet"))
-    assert f"huggingface('{tmp_path}/raw.parquet', image_column='photo', label_column='species')" in caught.value.hint
+    assert (
+        f"huggingface('{tmp_path}/raw.parquet', image_column='photo', label_column='species')"
+        in caught.value.hint
+    )
     source = open_source(caught.value.hint.partition("Its images are in it: ")[2].rstrip("."))
     assert source.classes == ("a", "b")
     assert pack(source, tmp_path / "s.store", size_px=8).num_unreadable == 0
@@ -379,12 +476,21 @@ def test_a_split_column_of_a_parquet_is_honoured(tmp_path: Path, encode) -> None
     assert [SPLITS[i] for i in open_source(str(tmp_path)).splits] == ["train"] * 6 + ["test"] * 2
 
 
-def test_a_manifest_stays_one_whatever_else_its_table_holds(make_tree, tmp_path: Path, encode) -> None:
+def test_a_manifest_stays_one_whatever_else_its_table_holds(
+    make_tree, tmp_path: Path, encode
+) -> None:
     import pandas as pd
 
     root = make_tree({"a": 4, "b": 4})
     paths = sorted(str(p.relative_to(root)) for p in root.rglob("*.png"))
-    table = pd.DataFrame({"path": paths, "image_bytes": [b"x"] * 8, "label": ["a"] * 4 + ["b"] * 4, "split": ["train", "test"] * 4})
+    table = pd.DataFrame(
+        {
+            "path": paths,
+            "image_bytes": [b"x"] * 8,
+            "label": ["a"] * 4 + ["b"] * 4,
+            "split": ["train", "test"] * 4,
+        }
+    )
     table.to_parquet(root / "all.parquet")
     source = open_source(str(root / "all.parquet"))
     assert sorted(source.ids) == paths
@@ -395,7 +501,11 @@ def test_a_manifest_whose_folder_is_wrong_says_so(make_tree, tmp_path: Path) -> 
     root = make_tree({"a": 2, "b": 2})
     lines = [f"{p.relative_to(root)},{p.parent.name}" for p in sorted(root.rglob("*.png"))]
     (tmp_path / "list.csv").write_text("\n".join(["path,label", *lines]))
-    with pytest.raises(BadDataError, match=r"none of its first 4 images is there, 'a/000\.png' for instance, in") as caught:
+    with pytest.raises(
+        BadDataError, match=r"none of its first 4 images is there, 'a/000\.png' for instance, in"
+    ) as caught:
         open_source(str(tmp_path / "list.csv"))
     assert "root='FOLDER'" in caught.value.hint
-    assert open_source(f"manifest({str(tmp_path / 'list.csv')!r}, root={str(root)!r})").num_images == 4
+    assert (
+        open_source(f"manifest({str(tmp_path / 'list.csv')!r}, root={str(root)!r})").num_images == 4
+    )

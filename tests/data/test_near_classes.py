@@ -1,4 +1,5 @@
-"""What `exclude(target='pascal')` leaves in that a person would call the same: the known leaks are listed."""
+"""What `exclude(target='pascal')` leaves in that a person would call the same: the known leaks are
+listed."""
 
 from __future__ import annotations
 
@@ -11,7 +12,11 @@ from seedbed.data.recipes import Recipe
 
 
 def _imagenet() -> list[str]:
-    return (importlib.resources.files("timm.data") / "_info" / "imagenet_synsets.txt").read_text().split()
+    return (
+        (importlib.resources.files("timm.data") / "_info" / "imagenet_synsets.txt")
+        .read_text()
+        .split()
+    )
 
 
 def test_the_known_leaks_of_pascal_are_listed_and_the_reason_for_each_that_went() -> None:
@@ -29,7 +34,9 @@ def test_the_known_leaks_of_pascal_are_listed_and_the_reason_for_each_that_went(
 
 
 def test_without_an_exclusion_there_is_nothing_to_say() -> None:
-    assert excluded(["a/x", "a/y"], from_paths(["a/x", "a/y"]), Recipe("bottom_up(depth=1)")) is None
+    assert (
+        excluded(["a/x", "a/y"], from_paths(["a/x", "a/y"]), Recipe("bottom_up(depth=1)")) is None
+    )
 
 
 def test_near_in_a_hierarchy_of_ones_own() -> None:
@@ -43,7 +50,11 @@ def test_near_in_a_hierarchy_of_ones_own() -> None:
 def test_shared_classes_through_the_hierarchy_and_by_label() -> None:
     leaves = ["n02084071", "n02085620", "n03930630"]  # dog, Chihuahua, pickup
     tree = open_hierarchy("wordnet", leaves)
-    assert shared_classes(leaves, tree, ["n02084071"], None) == {"n02084071": ["n02084071", "n02085620"]}
+    assert shared_classes(leaves, tree, ["n02084071"], None) == {
+        "n02084071": ["n02084071", "n02085620"]
+    }
     theirs = Hierarchy({"Hund": ("n02084071",), "Schiff": ("n04194289",)})
-    assert shared_classes(leaves, tree, ["Hund", "Schiff"], theirs) == {"Hund": ["n02084071", "n02085620"]}
+    assert shared_classes(leaves, tree, ["Hund", "Schiff"], theirs) == {
+        "Hund": ["n02084071", "n02085620"]
+    }
     assert shared_classes(["cat", "dog"], None, ["dog", "ship"], None) == {"dog": ["dog"]}

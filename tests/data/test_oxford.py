@@ -1,4 +1,5 @@
-"""Oxford and Paris on small trees of their true layouts: queries, answers, and what each error says."""
+"""Oxford and Paris on small trees of their true layouts: queries, answers, and what each error
+says."""
 
 from __future__ import annotations
 
@@ -26,7 +27,14 @@ from retrieval_sets import (
 from seedbed.data.formats import open_source, parse_data
 from seedbed.data.source import Source
 
-OXFORD = ("all_souls_000013", "all_souls_000026", "all_souls_000051", "balliol_000167", "oxford_002904", "worcester_000198")
+OXFORD = (
+    "all_souls_000013",
+    "all_souls_000026",
+    "all_souls_000051",
+    "balliol_000167",
+    "oxford_002904",
+    "worcester_000198",
+)
 OXFORD_TRUTH = {
     "all_souls_1_query": "oxc1_all_souls_000013 8 0.0 16.0 6.5\n",
     "all_souls_1_good": "all_souls_000026\nall_souls_000013\n",
@@ -51,7 +59,9 @@ OXFORD_ANSWERS = {
 
 def _quarters(seed: int) -> bytes:
     """16 x 12 px whose quarters are of four greys, other ones in each image."""
-    grey = np.kron(np.array([[40, 90], [140, 190]], np.uint8) + np.uint8(7 * seed), np.ones((6, 8), np.uint8))
+    grey = np.kron(
+        np.array([[40, 90], [140, 190]], np.uint8) + np.uint8(7 * seed), np.ones((6, 8), np.uint8)
+    )
     buffer = io.BytesIO()
     Image.fromarray(grey).convert("RGB").save(buffer, "PNG")
     return buffer.getvalue()
@@ -90,7 +100,8 @@ def test_oxford_by_its_lists(tmp_path: Path, truth: str) -> None:
 def test_a_query_of_oxford_is_its_box_and_its_image_stays_whole(tmp_path: Path) -> None:
     root = _oxford(tmp_path)
     source = open_source(str(root))
-    assert (_pixels(source, "queries/all_souls_1")[:, 1:] == 90).mean() > 0.7  # the upper right quarter, and a row of the one below
+    # the upper right quarter, and a row of the one below
+    assert (_pixels(source, "queries/all_souls_1")[:, 1:] == 90).mean() > 0.7
     assert (_pixels(source, "queries/balliol_10") == 40 + 7 * 3).all()
     image = _pixels(source, "oxbuild_images/all_souls_000013.jpg")
     assert image[0, 0, 0] < 50 < 180 < image[-1, -1, 0]
@@ -124,11 +135,15 @@ def test_images_and_truth_of_oxford_elsewhere(tmp_path: Path) -> None:
     shutil.move(tmp_path / "a" / "gt_files_170407", tmp_path / "truth")
     (tmp_path / "empty").mkdir()
     images, truth = tmp_path / "a" / "oxbuild_images", tmp_path / "truth"
-    source = open_source(f"oxford({str(tmp_path / 'empty')!r}, images={str(images)!r}, truth={str(truth)!r})")
+    source = open_source(
+        f"oxford({str(tmp_path / 'empty')!r}, images={str(images)!r}, truth={str(truth)!r})"
+    )
     assert source.ids[0] == "all_souls_000013.jpg"
     assert set(answers_of(source.ids, source.annotations)) == set(OXFORD_ANSWERS)
     assert f"images={str(images)!r}" in source.name
-    placed = open_source("oxford('empty', images='a/oxbuild_images', truth='truth')", folder=tmp_path)
+    placed = open_source(
+        "oxford('empty', images='a/oxbuild_images', truth='truth')", folder=tmp_path
+    )
     assert placed.ids.tolist() == source.ids.tolist()
     assert placed.listing == source.listing
 
@@ -159,11 +174,15 @@ def _paris(root: Path) -> Path:
 
 
 def test_paris_in_folders_by_landmark_with_a_damaged_image(tmp_path: Path) -> None:
-    """As distributed some files of Paris are no images: they leave the gallery and the answers when they are packed."""
+    """As distributed some files of Paris are no images: they leave the gallery and the answers when
+    they are packed."""
     source = open_source(str(_paris(tmp_path / "in")))
     assert_source(source, "oxford")
     assert source.classes == ("eiffel", "louvre")
-    lost, museum = "paris/louvre/paris_louvre_000136.jpg", "paris/general/paris_mus\u00e9e_000001.jpg"
+    lost, museum = (
+        "paris/louvre/paris_louvre_000136.jpg",
+        "paris/general/paris_mus\u00e9e_000001.jpg",
+    )
     assert answers_of(source.ids, source.annotations) == {
         "queries/eiffel_1": {"paris/eiffel/paris_eiffel_000128.jpg": 1, lost: -1},
         "queries/louvre_1": {"paris/louvre/paris_louvre_000081.jpg": 1, lost: 1, museum: 1},
@@ -174,7 +193,9 @@ def test_paris_in_folders_by_landmark_with_a_damaged_image(tmp_path: Path) -> No
 def test_a_query_that_cannot_be_read_goes_with_its_answers(tmp_path: Path) -> None:
     """A box outside of its image: the image itself stays."""
     root = _oxford(tmp_path / "in")
-    write(root / "gt_files_170407" / "all_souls_1_query.txt", "oxc1_all_souls_000013 100 100 200 200")
+    write(
+        root / "gt_files_170407" / "all_souls_1_query.txt", "oxc1_all_souls_000013 100 100 200 200"
+    )
     assert_packed_without(open_source(str(root)), {"queries/all_souls_1"}, tmp_path)
 
 
@@ -182,7 +203,10 @@ def test_accents_in_either_spelling(tmp_path: Path) -> None:
     """One system writes the accent with its letter, another as a character of its own."""
     root = _paris(tmp_path)
     folder = root / "paris" / "general"
-    shutil.move(folder / "paris_mus\u00e9e_000001.jpg", folder / unicodedata.normalize("NFD", "paris_mus\u00e9e_000001.jpg"))
+    shutil.move(
+        folder / "paris_mus\u00e9e_000001.jpg",
+        folder / unicodedata.normalize("NFD", "paris_mus\u00e9e_000001.jpg"),
+    )
     source = open_source(str(root))
     assert sum(map(len, answers_of(source.ids, source.annotations).values())) == 5
 
@@ -192,8 +216,14 @@ def test_a_missing_file_of_oxfords_truth_is_named(tmp_path: Path, kind: str) -> 
     root = _oxford(tmp_path)
     (root / "gt_files_170407" / f"balliol_10_{kind}.txt").unlink()
     error = refused(f"oxford({str(root)!r})")
-    assert f"{root / 'gt_files_170407'} has no balliol_10_{kind}.txt, and has balliol_10_" in error.message
-    assert "balliol_10_query.txt, balliol_10_good.txt, balliol_10_ok.txt, balliol_10_junk.txt; junk may be empty" in error.hint
+    assert (
+        f"{root / 'gt_files_170407'} has no balliol_10_{kind}.txt, and has balliol_10_"
+        in error.message
+    )
+    assert (
+        "balliol_10_query.txt, balliol_10_good.txt, balliol_10_ok.txt, balliol_10_junk.txt; junk may be empty"
+        in error.hint
+    )
 
 
 @pytest.mark.parametrize(
@@ -204,10 +234,26 @@ def test_a_missing_file_of_oxfords_truth_is_named(tmp_path: Path, kind: str) -> 
             "all_souls_000026\nall_souls_9\n",
             "all_souls_1_good.txt, line 2 names 'all_souls_9', and there is no",
         ),
-        ("all_souls_1_ok", "oxford_9", "all_souls_1_ok.txt, line 1 names 'oxford_9', and there is no such image below {}"),
-        ("all_souls_1_junk", "\n\noxford_9", "all_souls_1_junk.txt, line 3 names 'oxford_9', and there is no such image below {}"),
-        ("all_souls_1_good", "oxc1_all_souls_000026", "line 1 names 'oxc1_all_souls_000026', and there is no such image"),
-        ("all_souls_1_good", "all_souls_000026.jpg", "line 1 names 'all_souls_000026.jpg', and there is no such image"),
+        (
+            "all_souls_1_ok",
+            "oxford_9",
+            "all_souls_1_ok.txt, line 1 names 'oxford_9', and there is no such image below {}",
+        ),
+        (
+            "all_souls_1_junk",
+            "\n\noxford_9",
+            "all_souls_1_junk.txt, line 3 names 'oxford_9', and there is no such image below {}",
+        ),
+        (
+            "all_souls_1_good",
+            "oxc1_all_souls_000026",
+            "line 1 names 'oxc1_all_souls_000026', and there is no such image",
+        ),
+        (
+            "all_souls_1_good",
+            "all_souls_000026.jpg",
+            "line 1 names 'all_souls_000026.jpg', and there is no such image",
+        ),
         (
             "all_souls_1_junk",
             "oxford_002904",
@@ -218,16 +264,34 @@ def test_a_missing_file_of_oxfords_truth_is_named(tmp_path: Path, kind: str) -> 
             " \r\n",
             "query balliol_10 has no answer: {}/gt_files_170407/balliol_10_good.txt and balliol_10_ok.txt are",
         ),
-        ("balliol_10_query", "oxc1_balliol_9 0 0 4 4", "balliol_10_query.txt, line 1 names 'oxc1_balliol_9', and there is no such"),
+        (
+            "balliol_10_query",
+            "oxc1_balliol_9 0 0 4 4",
+            "balliol_10_query.txt, line 1 names 'oxc1_balliol_9', and there is no such",
+        ),
         ("balliol_10_query", "", "balliol_10_query.txt is empty"),
-        ("balliol_10_query", "oxc1_balliol_000167 0 0 4", "line 1: 'oxc1_balliol_000167 0 0 4' is no query"),
-        ("balliol_10_query", "oxc1_balliol_000167 0 0 4 x", "line 1: 'oxc1_balliol_000167 0 0 4 x' is no query"),
+        (
+            "balliol_10_query",
+            "oxc1_balliol_000167 0 0 4",
+            "line 1: 'oxc1_balliol_000167 0 0 4' is no query",
+        ),
+        (
+            "balliol_10_query",
+            "oxc1_balliol_000167 0 0 4 x",
+            "line 1: 'oxc1_balliol_000167 0 0 4 x' is no query",
+        ),
         ("balliol_10_query", "oxc1_balliol_000167 0 0 4 nan", "is no query"),
         ("balliol_10_query", "oxc1_balliol_000167 4 0 0 4", "is no query"),
-        ("balliol_10_query", "oxc1_balliol_000167 0 0 4 4\nx 0 0 4 4", "balliol_10_query.txt, line 2: a query is one line"),
+        (
+            "balliol_10_query",
+            "oxc1_balliol_000167 0 0 4 4\nx 0 0 4 4",
+            "balliol_10_query.txt, line 2: a query is one line",
+        ),
     ],
 )
-def test_what_is_wrong_with_oxfords_lists_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_what_is_wrong_with_oxfords_lists_is_named(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
     root = _oxford(tmp_path)
     write(root / "gt_files_170407" / f"{name}.txt", text)
     error = refused(str(root))
@@ -260,7 +324,10 @@ def test_where_oxfords_truth_is_not_to_be_found(tmp_path: Path) -> None:
     root = _oxford(tmp_path / "in")
     _truth(root / "again")
     error = refused(f"oxford({str(root)!r})")
-    assert f"has ground truth in 2 folders: {root / 'again'}, {root / 'gt_files_170407'}" in error.message
+    assert (
+        f"has ground truth in 2 folders: {root / 'again'}, {root / 'gt_files_170407'}"
+        in error.message
+    )
     assert "truth='FOLDER'" in error.hint
     assert open_source(f"oxford({str(root)!r}, truth={str(root / 'again')!r})").num_images == 8
     error = refused(f"oxford({str(root)!r}, truth={str(root / 'oxbuild_images')!r})")
@@ -279,7 +346,9 @@ def test_oxfords_truth_behind_a_link_and_not_in_what_systems_leave(tmp_path: Pat
     write(root / "__MACOSX" / "gt" / "balliol_1_query.txt", "x")
     write(root / "oxbuild_images" / "._balliol_1_query.txt", "x")
     assert parse_data(str(root)).name == "oxford"
-    source = open_source(f"oxford({str(root)!r}, images={str(root / 'oxbuild_images')!r}, truth={str(root / 'lab')!r})")
+    source = open_source(
+        f"oxford({str(root)!r}, images={str(root / 'oxbuild_images')!r}, truth={str(root / 'lab')!r})"
+    )
     assert source.num_images == 8
     (root / "oxbuild_images" / "loop").unlink()
     assert open_source(str(root)).num_images == 8
@@ -289,9 +358,15 @@ def test_names_of_oxfords_images_are_unique_whatever_their_folders(tmp_path: Pat
     root = _oxford(tmp_path)
     write(root / "thumbs" / "balliol_000167.png", _quarters(9))
     error = refused(str(root))
-    assert "two images of one name, 'oxbuild_images/balliol_000167.jpg' and 'thumbs/balliol_000167.png'" in error.message
+    assert (
+        "two images of one name, 'oxbuild_images/balliol_000167.jpg' and 'thumbs/balliol_000167.png'"
+        in error.message
+    )
     assert "images='FOLDER'" in error.hint
-    assert open_source(f"oxford({str(root)!r}, images={str(root / 'oxbuild_images')!r})").num_images == 8
+    assert (
+        open_source(f"oxford({str(root)!r}, images={str(root / 'oxbuild_images')!r})").num_images
+        == 8
+    )
     for folder in ("thumbs", "oxbuild_images"):
         shutil.rmtree(root / folder)
     assert f"there are no images below {root}" in refused(str(root)).message

@@ -51,7 +51,16 @@ def test_the_layout_opens_with_plain_tools(make_tree, tmp_path: Path) -> None:
     rows = pd.read_parquet(tmp_path / "s.store" / "rows.parquet")
     card = json.loads((tmp_path / "s.store" / "store.json").read_text(encoding="utf-8"))
     assert (pixels.shape, pixels.dtype) == ((10, 8, 8, 3), np.uint8)
-    assert list(rows.columns) == ["id", "id_hash", "leaf", "split", "width_px", "height_px", "checksum", "group"]
+    assert list(rows.columns) == [
+        "id",
+        "id_hash",
+        "leaf",
+        "split",
+        "width_px",
+        "height_px",
+        "checksum",
+        "group",
+    ]
     assert pq.read_table(tmp_path / "s.store" / "rows.parquet").num_rows == card["num_images"] == 10
     assert rows["id"].tolist() == sorted(rows["id"])
     assert rows["leaf"].astype(str).tolist() == ["a/x"] * 6 + ["b"] * 4
@@ -64,11 +73,19 @@ def test_the_layout_opens_with_plain_tools(make_tree, tmp_path: Path) -> None:
 
 
 def test_a_store_opens_with_the_columns_it_was_given(make_tree, tmp_path: Path) -> None:
-    pack(str(make_tree({"train/b": 3, "train/a/x": 2, "val/b": 2, "test/a/x": 1})), tmp_path / "s.store", size_px=8)
+    pack(
+        str(make_tree({"train/b": 3, "train/a/x": 2, "val/b": 2, "test/a/x": 1})),
+        tmp_path / "s.store",
+        size_px=8,
+    )
     store = Store.open(tmp_path / "s.store")
     assert store.classes == ("a/x", "b")
-    assert [store.classes[i] for i in store.leaves] == [i.split("/", 1)[1].rsplit("/", 1)[0] for i in store.ids]
-    assert [("train", "val", "test")[i] for i in store.splits] == [i.split("/")[0] for i in store.ids]
+    assert [store.classes[i] for i in store.leaves] == [
+        i.split("/", 1)[1].rsplit("/", 1)[0] for i in store.ids
+    ]
+    assert [("train", "val", "test")[i] for i in store.splits] == [
+        i.split("/")[0] for i in store.ids
+    ]
     assert store.hierarchy is not None
     assert store.hierarchy.depth("a/x") == 2
     assert store.card["splits"] == {"train": 5, "val": 2, "test": 1}
@@ -99,7 +116,9 @@ def test_a_changed_source_is_packed_again(make_tree, tmp_path: Path, encode) -> 
     assert packed.store.num_images == len(packed.store.pixels) == 10
 
 
-def test_a_store_of_another_size_or_of_other_data_is_not_replaced(make_tree, tmp_path: Path) -> None:
+def test_a_store_of_another_size_or_of_other_data_is_not_replaced(
+    make_tree, tmp_path: Path
+) -> None:
     root, other = make_tree({"a": 5, "b": 5}), make_tree({"a": 6, "b": 5}, root="other")
     small = pack(str(root), tmp_path / "s.store", size_px=8).store.digest
     for source, size_px in ((root, 16), (other, 8)):
@@ -119,7 +138,10 @@ def test_a_damaged_store_is_bad_data(make_tree, tmp_path: Path) -> None:
 
 def test_the_digest_says_content_not_place(make_tree, tmp_path: Path) -> None:
     digests = [
-        pack(str(make_tree({"a": 4, "b": 4}, root=name)), tmp_path / f"{name}.store", size_px=8).store.digest for name in ("x", "y")
+        pack(
+            str(make_tree({"a": 4, "b": 4}, root=name)), tmp_path / f"{name}.store", size_px=8
+        ).store.digest
+        for name in ("x", "y")
     ]
     assert digests[0] == digests[1]
 
@@ -145,10 +167,17 @@ def test_the_share_that_the_hint_names_is_enough(make_tree, tmp_path: Path, coun
         pack(str(root), tmp_path / "s.store", size_px=8)
     found = re.search(r"--allow-unreadable ([\d.]+)\.", caught.value.hint)
     assert found is not None
-    assert pack(str(root), tmp_path / "s.store", size_px=8, allow_unreadable=float(found[1])).num_unreadable == count
+    assert (
+        pack(
+            str(root), tmp_path / "s.store", size_px=8, allow_unreadable=float(found[1])
+        ).num_unreadable
+        == count
+    )
 
 
-def test_unreadable_images_that_are_allowed_are_listed_and_left_out(make_tree, tmp_path: Path) -> None:
+def test_unreadable_images_that_are_allowed_are_listed_and_left_out(
+    make_tree, tmp_path: Path
+) -> None:
     root = make_tree({"a": 50, "b": 50}, damaged=[*_damaged(1), *_damaged(1, "b")])
     packed = pack(str(root), tmp_path / "s.store", size_px=8, allow_unreadable=0.02)
     assert packed.unreadable == tmp_path / "s.store" / "unreadable.csv"
@@ -201,7 +230,9 @@ def test_the_count_told_is_that_of_the_class_named(make_tree, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
-def test_an_interrupted_pack_leaves_nothing_that_looks_finished(make_tree, tmp_path: Path, monkeypatch, failure) -> None:
+def test_an_interrupted_pack_leaves_nothing_that_looks_finished(
+    make_tree, tmp_path: Path, monkeypatch, failure
+) -> None:
     root = make_tree({"a": 20, "b": 20})
     monkeypatch.setattr(pack_module, "_BATCH", 10)
 
@@ -246,7 +277,13 @@ def test_what_is_no_store_is_never_replaced(make_tree, tmp_path: Path, what: str
 
 @pytest.mark.parametrize(
     "settings",
-    [{"size_px": 7}, {"size_px": 1025}, {"allow_unreadable": 2.0}, {"allow_unreadable": -0.1}, {"allow_unreadable": float("nan")}],
+    [
+        {"size_px": 7},
+        {"size_px": 1025},
+        {"allow_unreadable": 2.0},
+        {"allow_unreadable": -0.1},
+        {"allow_unreadable": float("nan")},
+    ],
 )
 def test_settings_out_of_range_are_refused(tmp_path: Path, settings: dict[str, float]) -> None:
     with pytest.raises(UsageError):
@@ -254,20 +291,35 @@ def test_settings_out_of_range_are_refused(tmp_path: Path, settings: dict[str, f
     assert list(tmp_path.iterdir()) == []
 
 
-def test_workers_do_not_change_a_byte(make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_do_not_change_a_byte(
+    make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pack_module, "_BATCH", 7)
     root = make_tree({"a": 30, "b": 30}, damaged=["a/003.png", "b/029.png"])
     stores = []
     for workers in (1, 2):
-        pack(str(root), tmp_path / f"{workers}.store", size_px=8, workers=workers, allow_unreadable=0.1)
+        pack(
+            str(root),
+            tmp_path / f"{workers}.store",
+            size_px=8,
+            workers=workers,
+            allow_unreadable=0.1,
+        )
         stores.append(_bytes(tmp_path / f"{workers}.store"))
     assert stores[0] == stores[1]
 
 
-def test_progress_ends_at_all_images(make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_ends_at_all_images(
+    make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pack_module, "_BATCH", 4)
     seen: list[tuple[int, int]] = []
-    pack(str(make_tree({"a": 5, "b": 5})), tmp_path / "s.store", size_px=8, progress=lambda done, total: seen.append((done, total)))
+    pack(
+        str(make_tree({"a": 5, "b": 5})),
+        tmp_path / "s.store",
+        size_px=8,
+        progress=lambda done, total: seen.append((done, total)),
+    )
     assert seen == sorted(seen)
     assert seen[-1] == (10, 10)
     assert len(seen) >= 3
@@ -342,11 +394,14 @@ def test_an_image_that_kills_its_decoder_is_told_and_left_out(
     for name in ("a/003.png", "b/011.png"):
         (root / name).write_bytes(b"deadly")
     unlucky = (root / "a/001.png").read_bytes()
-    (root / "a/001.png").write_bytes(b"deadly once" + unlucky)  # ended for what others had taken of the memory
+    # ended for what others had taken of the memory
+    (root / "a/001.png").write_bytes(b"deadly once" + unlucky)
     source = open_source(str(root))
     monkeypatch.delitem(sys.modules, "deadly", raising=False)
     deadly = replace(source, pixels=importlib.import_module("deadly").Deadly(**vars(source.pixels)))
-    found = pack(deadly, tmp_path / "s.store", size_px=8, workers=2, encoded=encoded, allow_unreadable=0.1)
+    found = pack(
+        deadly, tmp_path / "s.store", size_px=8, workers=2, encoded=encoded, allow_unreadable=0.1
+    )
     assert found.num_unreadable == 2
     assert found.unreadable is not None
     listed = found.unreadable.read_text()
@@ -361,10 +416,13 @@ def test_an_image_that_kills_its_decoder_is_told_and_left_out(
         assert found.store.encoded(5) == plain.encoded(int(np.flatnonzero(kept)[5]))
 
 
-def test_a_format_that_no_worker_can_read_is_an_error_soon(make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_format_that_no_worker_can_read_is_an_error_soon(
+    make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "deadly.py").write_text(_DEADLY)
-    monkeypatch.syspath_prepend(str(tmp_path / "modules"))  # and not for workers: they cannot import it
+    # and not for workers: they cannot import it
+    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
     monkeypatch.setattr(pack_module, "_WORTH_PROCESSES", 10)
     source = open_source(str(make_tree({"a": 20, "b": 20})))
     monkeypatch.delitem(sys.modules, "deadly", raising=False)
@@ -374,7 +432,9 @@ def test_a_format_that_no_worker_can_read_is_an_error_soon(make_tree, tmp_path: 
     assert not (tmp_path / "s.store").exists()
 
 
-def test_workers_that_all_die_are_an_error_soon(make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_all_die_are_an_error_soon(
+    make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "deadly.py").write_text(_DEADLY.replace('b"deadly" in data', "True"))
     monkeypatch.syspath_prepend(str(tmp_path / "modules"))

@@ -1,4 +1,5 @@
-"""Holidays and UKBench on small trees of their true layouts: queries, answers, and what each error says."""
+"""Holidays and UKBench on small trees of their true layouts: queries, answers, and what each error
+says."""
 
 from __future__ import annotations
 
@@ -48,9 +49,14 @@ def test_holidays_by_its_numbers(tmp_path: Path, encode: Encode) -> None:
     assert_packed(source, tmp_path)
 
 
-def test_holidays_in_folders_whose_order_is_not_that_of_numbers(tmp_path: Path, encode: Encode) -> None:
-    """Rows are those of sorted ids; a group may lie in two folders; what is no image, or hidden, is passed over."""
-    root = write_images(tmp_path, ("z/100000.jpg", "a/100100.jpg", "z/100101.jpg", "a/100001.jpg"), encode)
+def test_holidays_in_folders_whose_order_is_not_that_of_numbers(
+    tmp_path: Path, encode: Encode
+) -> None:
+    """Rows are those of sorted ids; a group may lie in two folders; what is no image, or hidden, is
+    passed over."""
+    root = write_images(
+        tmp_path, ("z/100000.jpg", "a/100100.jpg", "z/100101.jpg", "a/100001.jpg"), encode
+    )
     for name in ("README.txt", "z/100000.siftgeo", "z/._100000.jpg", "__MACOSX/x.jpg"):
         write(root / name, "no image")
     source = open_source(f"holidays({str(root)!r})")
@@ -73,13 +79,37 @@ def test_holidays_without_what_cannot_be_read(tmp_path: Path, encode: Encode) ->
 @pytest.mark.parametrize(
     ("gone", "added", "message"),
     [
-        (["jpg/100000.jpg"], [], "group 1000 in {} has no query: image 100001 is there, and 100000 is not"),
-        (["jpg/100101.jpg"], [], "query 100100 in {} has no other image in its group: none from 100101 to 100199"),
+        (
+            ["jpg/100000.jpg"],
+            [],
+            "group 1000 in {} has no query: image 100001 is there, and 100000 is not",
+        ),
+        (
+            ["jpg/100101.jpg"],
+            [],
+            "query 100100 in {} has no other image in its group: none from 100101 to 100199",
+        ),
         ([], ["jpg/beach.jpg"], "'jpg/beach.jpg' in {} is not called by a number of six digits"),
-        ([], ["jpg/1000000.jpg"], "'jpg/1000000.jpg' in {} is not called by a number of six digits"),
-        ([], ["jpg/\u0661\u0660\u0660\u0660\u0660\u0660.jpg"], "is not called by a number of six digits"),
-        ([], ["jpg2/100001.jpg"], "image 100001 is in {} twice, as 'jpg/100001.jpg' and as 'jpg2/100001.jpg'"),
-        ([], ["jpg/100001.png"], "image 100001 is in {} twice, as 'jpg/100001.jpg' and as 'jpg/100001.png'"),
+        (
+            [],
+            ["jpg/1000000.jpg"],
+            "'jpg/1000000.jpg' in {} is not called by a number of six digits",
+        ),
+        (
+            [],
+            ["jpg/\u0661\u0660\u0660\u0660\u0660\u0660.jpg"],
+            "is not called by a number of six digits",
+        ),
+        (
+            [],
+            ["jpg2/100001.jpg"],
+            "image 100001 is in {} twice, as 'jpg/100001.jpg' and as 'jpg2/100001.jpg'",
+        ),
+        (
+            [],
+            ["jpg/100001.png"],
+            "image 100001 is in {} twice, as 'jpg/100001.jpg' and as 'jpg/100001.png'",
+        ),
         (HOLIDAYS, [], "there are no images below {}"),
     ],
 )
@@ -112,7 +142,9 @@ def test_what_is_wrong_with_holidays_is_named(
         ((), "folder"),
     ],
 )
-def test_what_is_taken_for_holidays(tmp_path: Path, encode: Encode, files: tuple[str, ...], name: str) -> None:
+def test_what_is_taken_for_holidays(
+    tmp_path: Path, encode: Encode, files: tuple[str, ...], name: str
+) -> None:
     write(write_images(tmp_path, files, encode) / "README.txt", "photographs")
     assert parse_data(str(tmp_path)).name == name
 
@@ -136,12 +168,16 @@ def test_ukbench_by_its_numbers(tmp_path: Path, encode: Encode) -> None:
     assert source.ids.tolist() == list(UKBENCH)
     assert source.classes == ("00000", "00001", "02549")
     groups = (UKBENCH[:4], UKBENCH[4:8], UKBENCH[8:])
-    assert answers_of(source.ids, source.annotations) == {i: dict.fromkeys(group, 1) for group in groups for i in group}
+    assert answers_of(source.ids, source.annotations) == {
+        i: dict.fromkeys(group, 1) for group in groups for i in group
+    }
     assert gallery_of(source.ids, source.annotations) == list(UKBENCH)
     assert_packed(source, tmp_path)
 
 
-def test_ukbench_in_folders_whose_order_is_not_that_of_numbers(tmp_path: Path, encode: Encode) -> None:
+def test_ukbench_in_folders_whose_order_is_not_that_of_numbers(
+    tmp_path: Path, encode: Encode
+) -> None:
     files = [f"{folder}/ukbench{i:05d}.jpg" for i, folder in enumerate("dacbbdac")]
     root = write_images(tmp_path, files, encode)
     write(root / "index.html", "objects")
@@ -164,7 +200,11 @@ def test_ukbench_without_what_cannot_be_read(tmp_path: Path, encode: Encode) -> 
 @pytest.mark.parametrize(
     ("gone", "added", "message"),
     [
-        (["full/ukbench00005.jpg"], [], "ukbench00005.jpg is not in {}: ukbench00004.jpg is, and 00004 to 00007 are of one object"),
+        (
+            ["full/ukbench00005.jpg"],
+            [],
+            "ukbench00005.jpg is not in {}: ukbench00004.jpg is, and 00004 to 00007 are of one object",
+        ),
         (["full/ukbench00004.jpg"], [], "ukbench00004.jpg is not in {}: ukbench00005.jpg is"),
         ([], ["full/ukbench10200.jpg"], "ukbench10201.jpg is not in {}: ukbench10200.jpg is"),
         (
@@ -172,7 +212,11 @@ def test_ukbench_without_what_cannot_be_read(tmp_path: Path, encode: Encode) -> 
             ["full/again/ukbench00003.jpg"],
             "image 00003 is in {} twice, in full/again/ (ukbench00003.jpg) and in full/ (ukbench00003",
         ),
-        ([], ["full/ukbench0003.jpg"], "'full/ukbench0003.jpg' in {} is not called ukbench and five digits"),
+        (
+            [],
+            ["full/ukbench0003.jpg"],
+            "'full/ukbench0003.jpg' in {} is not called ukbench and five digits",
+        ),
         ([], ["full/logo.png"], "'full/logo.png' in {} is not called ukbench and five digits"),
         (UKBENCH, [], "there are no images below {}"),
     ],

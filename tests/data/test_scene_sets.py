@@ -1,4 +1,5 @@
-"""SUN397, CUB-200-2011, MIT-67 and the 102 flowers on small trees of their true layouts: what is read, and what each error says."""
+"""SUN397, CUB-200-2011, MIT-67 and the 102 flowers on small trees of their true layouts: what is
+read, and what each error says."""
 
 from __future__ import annotations
 
@@ -51,9 +52,15 @@ def _refused(call: str) -> BadDataError:
 
 def test_lines_of_a_list_keep_all_but_line_ends_and_a_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
-    path.write_bytes("\ufeffkitchen/a b.jpg\r\n\r\nbar/caf\u00e9 \u5ba4.jpg \r\nbar/x\u0085\u2028y.jpg".encode())
+    path.write_bytes(
+        "\ufeffkitchen/a b.jpg\r\n\r\nbar/caf\u00e9 \u5ba4.jpg \r\nbar/x\u0085\u2028y.jpg".encode()
+    )
     lines = read_lines(path, "")
-    assert [line.text for line in lines] == ["kitchen/a b.jpg", "bar/caf\u00e9 \u5ba4.jpg", "bar/x\u0085\u2028y.jpg"]
+    assert [line.text for line in lines] == [
+        "kitchen/a b.jpg",
+        "bar/caf\u00e9 \u5ba4.jpg",
+        "bar/x\u0085\u2028y.jpg",
+    ]
     assert [line.place for line in lines] == [f"{path}, line {i}" for i in (1, 3, 4)]
 
 
@@ -74,14 +81,17 @@ SUN_CLASSES = ("a/abbey", "c/church/indoor", "c/church/outdoor", "c/control_towe
 
 
 def _sun(root: Path, encode: Encode, lists: str = "") -> Path:
-    """Four classes of five images: partition p trains on the images p and p + 1 modulo 5, and tests on the next two."""
+    """Four classes of five images: partition p trains on the images p and p + 1 modulo 5, and tests
+    on the next two."""
     for k, folder in enumerate(SUN_CLASSES):
         for i in range(5):
             _write(root / folder / f"sun_{i}.jpg", encode(10 * k + i, (16, 16), "JPEG"))
     (root / "ClassName.txt").write_text("".join(f"/{folder}\n" for folder in SUN_CLASSES))
     for p in (1, 2):
         for kind, first in (("Training", p), ("Testing", p + 2)):
-            lines = [f"/{folder}/sun_{i % 5}.jpg" for folder in SUN_CLASSES for i in (first, first + 1)]
+            lines = [
+                f"/{folder}/sun_{i % 5}.jpg" for folder in SUN_CLASSES for i in (first, first + 1)
+            ]
             _write(root / lists / f"{kind}_{p:02d}.txt", "\n".join(lines).encode())
     return root
 
@@ -92,7 +102,9 @@ def test_sun397_by_its_first_partition(tmp_path: Path, encode: Encode, lists: st
     assert source.name == str(tmp_path / "in")
     assert source.classes == ("abbey", "church/indoor", "church/outdoor", "control_tower/outdoor")
     splits = {1: "train", 2: "train", 3: "test", 4: "test"}
-    assert _splits_of(source) == {f"{folder}/sun_{i}.jpg": split for folder in SUN_CLASSES for i, split in splits.items()}
+    assert _splits_of(source) == {
+        f"{folder}/sun_{i}.jpg": split for folder in SUN_CLASSES for i, split in splits.items()
+    }
     assert _labels_of(source)["c/church/indoor/sun_4.jpg"] == "church/indoor"
     assert source.named("control_tower/outdoor") == "outdoor control tower"
     assert source.named("abbey") == "abbey"
@@ -145,20 +157,67 @@ def test_sun397_without_its_lists_is_no_image_folder(tmp_path: Path, encode: Enc
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [
-        ("Training_01.txt", "abbey/sun_1", "abbey/sun_9", "Training_01.txt, line 1 names 'a/abbey/sun_9.jpg', which is not in"),
-        ("Training_01.txt", "/a/abbey/sun_1", "/a/abbay/sun_1", "Training_01.txt, line 1: '/a/abbay/sun_1.jpg' is of no class of"),
-        ("Training_01.txt", "/a/abbey/sun_1", "../a/abbey/sun_1", "line 1: '../a/abbey/sun_1.jpg' is of no class of"),
+        (
+            "Training_01.txt",
+            "abbey/sun_1",
+            "abbey/sun_9",
+            "Training_01.txt, line 1 names 'a/abbey/sun_9.jpg', which is not in",
+        ),
+        (
+            "Training_01.txt",
+            "/a/abbey/sun_1",
+            "/a/abbay/sun_1",
+            "Training_01.txt, line 1: '/a/abbay/sun_1.jpg' is of no class of",
+        ),
+        (
+            "Training_01.txt",
+            "/a/abbey/sun_1",
+            "../a/abbey/sun_1",
+            "line 1: '../a/abbey/sun_1.jpg' is of no class of",
+        ),
         ("Training_01.txt", "/a/abbey/sun_1", "/a/abbey/x\\sun_1", "is no path of an image"),
-        ("Training_01.txt", "/a/abbey/sun_1.jpg\n", "", "names 1 images of class 'abbey' and 2 of 'church/indoor'"),
-        ("Training_01.txt", "/a/abbey/sun_1.jpg\n/a/abbey/sun_2.jpg\n", "", "names no image of class 'abbey' of"),
-        ("Testing_01.txt", "abbey/sun_3", "abbey/sun_2", "Testing_01.txt, line 1, for test, names 'a/abbey/sun_2.jpg', which"),
+        (
+            "Training_01.txt",
+            "/a/abbey/sun_1.jpg\n",
+            "",
+            "names 1 images of class 'abbey' and 2 of 'church/indoor'",
+        ),
+        (
+            "Training_01.txt",
+            "/a/abbey/sun_1.jpg\n/a/abbey/sun_2.jpg\n",
+            "",
+            "names no image of class 'abbey' of",
+        ),
+        (
+            "Testing_01.txt",
+            "abbey/sun_3",
+            "abbey/sun_2",
+            "Testing_01.txt, line 1, for test, names 'a/abbey/sun_2.jpg', which",
+        ),
         ("ClassName.txt", "/a/abbey", "abbey", "ClassName.txt, line 1: 'abbey' is no class"),
-        ("ClassName.txt", "/c/church/outdoor", "/c/church/indoor", "ClassName.txt, line 3: class 'church/indoor' is there twice"),
-        ("ClassName.txt", "/a/abbey", "/c/church", "line 2: class 'church/indoor' lies below 'church', a class itself"),
-        ("ClassName.txt", "/a/abbey", "/a/abbey\n/z/zoo/inner", "names no image of class 'zoo/inner'"),
+        (
+            "ClassName.txt",
+            "/c/church/outdoor",
+            "/c/church/indoor",
+            "ClassName.txt, line 3: class 'church/indoor' is there twice",
+        ),
+        (
+            "ClassName.txt",
+            "/a/abbey",
+            "/c/church",
+            "line 2: class 'church/indoor' lies below 'church', a class itself",
+        ),
+        (
+            "ClassName.txt",
+            "/a/abbey",
+            "/a/abbey\n/z/zoo/inner",
+            "names no image of class 'zoo/inner'",
+        ),
     ],
 )
-def test_what_is_wrong_with_sun397_is_named(tmp_path: Path, encode: Encode, name: str, old: str, new: str, message: str) -> None:
+def test_what_is_wrong_with_sun397_is_named(
+    tmp_path: Path, encode: Encode, name: str, old: str, new: str, message: str
+) -> None:
     root = _sun(tmp_path, encode)
     _edit(root / name, old, new)
     error = _refused(str(root))
@@ -172,11 +231,16 @@ BIRDS = ("001.Black_footed_Albatross", "002.Laysan_Albatross")
 
 
 def _cub(root: Path, encode: Encode) -> Path:
-    """Two species of three images, the first of each for test; one file name has spaces and an accent."""
-    files = [f"{bird}/{name}" for bird in BIRDS for name in ("a_1.jpg", "b \u00e9 2.jpg", "c_3.jpg")]
+    """Two species of three images, the first of each for test; one file name has spaces and an
+    accent."""
+    files = [
+        f"{bird}/{name}" for bird in BIRDS for name in ("a_1.jpg", "b \u00e9 2.jpg", "c_3.jpg")
+    ]
     for i, file in enumerate(files):
         _write(root / "images" / file, encode(i, (16, 16), "JPEG"))
-    (root / "images.txt").write_text("".join(f"{i} {file}\n" for i, file in enumerate(files, 1)), encoding="utf-8")
+    (root / "images.txt").write_text(
+        "".join(f"{i} {file}\n" for i, file in enumerate(files, 1)), encoding="utf-8"
+    )
     (root / "image_class_labels.txt").write_text("1 1\n2 1\n3 1\n4 2\n5 2\n6 2\n")
     (root / "classes.txt").write_text(f"1 {BIRDS[0]}\n2 {BIRDS[1]}\n")
     (root / "train_test_split.txt").write_text("1 0\n2 1\n3 1\n4 0\n5 1\n6 1\n")
@@ -197,48 +261,108 @@ def test_cub_by_its_tables(tmp_path: Path, encode: Encode) -> None:
     assert pack(source, tmp_path / "x.store", size_px=8).num_unreadable == 0
 
 
-def test_the_tables_of_cub_with_windows_line_ends_are_the_same_source(tmp_path: Path, encode: Encode) -> None:
+def test_the_tables_of_cub_with_windows_line_ends_are_the_same_source(
+    tmp_path: Path, encode: Encode
+) -> None:
     root = _cub(tmp_path, encode)
     before = open_source(str(root))
     for path in root.glob("*.txt"):
         path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
     after = open_source(str(root))
-    assert (_splits_of(after), _labels_of(after), after.listing) == (_splits_of(before), _labels_of(before), before.listing)
+    assert (_splits_of(after), _labels_of(after), after.listing) == (
+        _splits_of(before),
+        _labels_of(before),
+        before.listing,
+    )
 
 
-@pytest.mark.parametrize("name", ["images.txt", "image_class_labels.txt", "classes.txt", "train_test_split.txt", "images"])
+@pytest.mark.parametrize(
+    "name",
+    ["images.txt", "image_class_labels.txt", "classes.txt", "train_test_split.txt", "images"],
+)
 def test_a_missing_part_of_cub_is_named(tmp_path: Path, encode: Encode, name: str) -> None:
     root = _cub(tmp_path, encode)
     shutil.rmtree(root / name) if name == "images" else (root / name).unlink()
     error = _refused(f"cub200({str(root)!r})")
-    assert (f"{root} has no folder images/" if name == "images" else f"cannot read {root / name}: No such file") in error.message
+    assert (
+        f"{root} has no folder images/"
+        if name == "images"
+        else f"cannot read {root / name}: No such file"
+    ) in error.message
     assert "data.caltech.edu (CUB-200-2011)" in error.hint
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [
-        ("images.txt", "1 001", "one 001", "images.txt, line 1: 'one 001.Black_footed_Albatross/a_1.jpg' is no row of this table"),
+        (
+            "images.txt",
+            "1 001",
+            "one 001",
+            "images.txt, line 1: 'one 001.Black_footed_Albatross/a_1.jpg' is no row of this table",
+        ),
         ("images.txt", "2 001", "1 001", "images.txt, line 2: number 1 is there twice, first in"),
-        ("images.txt", "a_1.jpg", "a_9.jpg", "line 1 names 'images/001.Black_footed_Albatross/a_9.jpg', which is not in"),
-        ("images.txt", "c_3.jpg", "a_1.jpg", "line 3, for train, names 'images/001.Black_footed_Albatross/a_1.jpg', which"),
+        (
+            "images.txt",
+            "a_1.jpg",
+            "a_9.jpg",
+            "line 1 names 'images/001.Black_footed_Albatross/a_9.jpg', which is not in",
+        ),
+        (
+            "images.txt",
+            "c_3.jpg",
+            "a_1.jpg",
+            "line 3, for train, names 'images/001.Black_footed_Albatross/a_1.jpg', which",
+        ),
         ("images.txt", "a_1.jpg", "../a_1.jpg", "is no path of an image"),
         ("image_class_labels.txt", "6 2\n", "", "images.txt, line 6: image 6 has no row in"),
-        ("train_test_split.txt", "6 1\n", "6 1\n7 1\n", "train_test_split.txt, line 7: image 7 has no row in"),
-        ("train_test_split.txt", "1 0", "1 2", "train_test_split.txt, line 1: '2' is neither 1 (training) nor 0 (test)"),
+        (
+            "train_test_split.txt",
+            "6 1\n",
+            "6 1\n7 1\n",
+            "train_test_split.txt, line 7: image 7 has no row in",
+        ),
+        (
+            "train_test_split.txt",
+            "1 0",
+            "1 2",
+            "train_test_split.txt, line 1: '2' is neither 1 (training) nor 0 (test)",
+        ),
         (
             "train_test_split.txt",
             "1 0",
             "1 1",
             "names an image of class '001.Black_footed_Albatross', of which no image is listed for test",
         ),
-        ("image_class_labels.txt", "1 1", "1 0", "image_class_labels.txt, line 1: class 0 is not in classes.txt, which has 2"),
-        ("image_class_labels.txt", "1 1", "1 2", "images.txt, line 1: the image lies in '001.Black_footed_Albatross', and"),
-        ("classes.txt", "2 002.Laysan_Albatross\n", "2 002.Laysan_Albatross\n3 003.Sooty_Albatross\n", "line 3: class 3 ('003"),
-        ("classes.txt", "1 001.Black_footed_Albatross\n", "", "image_class_labels.txt, line 1: class 1 is not in classes.txt"),
+        (
+            "image_class_labels.txt",
+            "1 1",
+            "1 0",
+            "image_class_labels.txt, line 1: class 0 is not in classes.txt, which has 2",
+        ),
+        (
+            "image_class_labels.txt",
+            "1 1",
+            "1 2",
+            "images.txt, line 1: the image lies in '001.Black_footed_Albatross', and",
+        ),
+        (
+            "classes.txt",
+            "2 002.Laysan_Albatross\n",
+            "2 002.Laysan_Albatross\n3 003.Sooty_Albatross\n",
+            "line 3: class 3 ('003",
+        ),
+        (
+            "classes.txt",
+            "1 001.Black_footed_Albatross\n",
+            "",
+            "image_class_labels.txt, line 1: class 1 is not in classes.txt",
+        ),
     ],
 )
-def test_what_is_wrong_with_cub_is_named(tmp_path: Path, encode: Encode, name: str, old: str, new: str, message: str) -> None:
+def test_what_is_wrong_with_cub_is_named(
+    tmp_path: Path, encode: Encode, name: str, old: str, new: str, message: str
+) -> None:
     root = _cub(tmp_path, encode)
     _edit(root / name, old, new)
     error = _refused(f"cub200({str(root)!r})")
@@ -250,10 +374,15 @@ def test_two_numbers_of_one_species_are_named(tmp_path: Path, encode: Encode) ->
     root = _cub(tmp_path, encode)
     _edit(root / "classes.txt", f"2 {BIRDS[1]}\n", f"2 {BIRDS[1]}\n3 {BIRDS[0]}\n")
     _edit(root / "image_class_labels.txt", "3 1", "3 3")
-    assert f"classes.txt, line 3: class {BIRDS[0]!r} is there twice, first in" in _refused(str(root)).message
+    assert (
+        f"classes.txt, line 3: class {BIRDS[0]!r} is there twice, first in"
+        in _refused(str(root)).message
+    )
 
 
-def test_the_same_images_split_otherwise_must_be_packed_again(tmp_path: Path, encode: Encode) -> None:
+def test_the_same_images_split_otherwise_must_be_packed_again(
+    tmp_path: Path, encode: Encode
+) -> None:
     root = _cub(tmp_path, encode)
     before = open_source(str(root))
     _edit(root / "train_test_split.txt", "2 1", "2 0")
@@ -279,7 +408,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
 
 
 def _mit(root: Path, encode: Encode) -> Path:
-    """Two rooms of four images: two for training, one in no list, one for test. Windows line ends; GIF and PNG called .jpg."""
+    """Two rooms of four images: two for training, one in no list, one for test. Windows line ends;
+    GIF and PNG called .jpg."""
     kinds = ("JPEG", "PNG", "JPEG", "GIF")
     for k, (room, files) in enumerate(ROOMS.items()):
         for i, (file, kind) in enumerate(zip(files, kinds, strict=True)):
@@ -295,8 +425,12 @@ def test_mit67_by_its_lists(tmp_path: Path, encode: Encode) -> None:
     source = open_source(str(_mit(tmp_path / "in", encode)))
     assert source.classes == ("kitchen", "tv_studio")
     assert source.names == {"tv_studio": "tv studio"}
-    wanted = {f"Images/{room}/{file}": "train" for room, files in ROOMS.items() for file in files[:2]}
-    assert _splits_of(source) == wanted | {f"Images/{room}/{files[3]}": "test" for room, files in ROOMS.items()}
+    wanted = {
+        f"Images/{room}/{file}": "train" for room, files in ROOMS.items() for file in files[:2]
+    }
+    assert _splits_of(source) == wanted | {
+        f"Images/{room}/{files[3]}": "test" for room, files in ROOMS.items()
+    }
     assert _labels_of(source)["Images/tv_studio/\u5ba4.jpg"] == "tv_studio"
     packed = pack(source, tmp_path / "x.store", size_px=8)
     assert (packed.store.num_images, packed.num_unreadable) == (6, 0)
@@ -307,27 +441,58 @@ def test_a_missing_part_of_mit67_is_named(tmp_path: Path, encode: Encode, name: 
     root = _mit(tmp_path, encode)
     shutil.rmtree(root / name) if name == "Images" else (root / name).unlink()
     error = _refused(f"mit67({str(root)!r})" if name == "Images" else str(root))
-    assert (f"{root} has no folder Images/" if name == "Images" else f"cannot read {root / name}: No such file") in error.message
+    assert (
+        f"{root} has no folder Images/"
+        if name == "Images"
+        else f"cannot read {root / name}: No such file"
+    ) in error.message
     assert "web.mit.edu/torralba/www/indoor.html" in error.hint
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [
-        ("TrainImages.txt", "int474", "int475", "TrainImages.txt, line 1 names 'Images/kitchen/int475.jpg', which is not in"),
-        ("TrainImages.txt", "kitchen/int474", "Images/kitchen/int474", "line 1: 'Images/kitchen/int474.jpg' is no class and file"),
-        ("TrainImages.txt", "kitchen/int474", "int474", "line 1: 'int474.jpg' is no class and file"),
+        (
+            "TrainImages.txt",
+            "int474",
+            "int475",
+            "TrainImages.txt, line 1 names 'Images/kitchen/int475.jpg', which is not in",
+        ),
+        (
+            "TrainImages.txt",
+            "kitchen/int474",
+            "Images/kitchen/int474",
+            "line 1: 'Images/kitchen/int474.jpg' is no class and file",
+        ),
+        (
+            "TrainImages.txt",
+            "kitchen/int474",
+            "int474",
+            "line 1: 'int474.jpg' is no class and file",
+        ),
         (
             "TrainImages.txt",
             "kitchen/int474.jpg",
             "../TestImages.txt",
             "names an image of class '..', of which no image is listed for test",
         ),
-        ("TestImages.txt", "k 3.jpg", "int474.jpg", "TestImages.txt, line 1, for test, names 'Images/kitchen/int474.jpg', which"),
-        ("TestImages.txt", "kitchen/k 3.jpg", "", "names an image of class 'kitchen', of which no image is listed for test"),
+        (
+            "TestImages.txt",
+            "k 3.jpg",
+            "int474.jpg",
+            "TestImages.txt, line 1, for test, names 'Images/kitchen/int474.jpg', which",
+        ),
+        (
+            "TestImages.txt",
+            "kitchen/k 3.jpg",
+            "",
+            "names an image of class 'kitchen', of which no image is listed for test",
+        ),
     ],
 )
-def test_what_is_wrong_with_mit67_is_named(tmp_path: Path, encode: Encode, name: str, old: str, new: str, message: str) -> None:
+def test_what_is_wrong_with_mit67_is_named(
+    tmp_path: Path, encode: Encode, name: str, old: str, new: str, message: str
+) -> None:
     root = _mit(tmp_path, encode)
     _edit(root / name, old, new)
     error = _refused(str(root))
@@ -343,7 +508,10 @@ def test_a_room_that_the_lists_of_mit67_leave_out_is_named(tmp_path: Path, encod
     assert open_source(str(root)).num_images == 6
     (root / "Images" / "winecellar").mkdir()
     error = _refused(str(root))
-    assert "has a folder 'winecellar', of which neither TrainImages.txt nor TestImages.txt names an image" in error.message
+    assert (
+        "has a folder 'winecellar', of which neither TrainImages.txt nor TestImages.txt names an image"
+        in error.message
+    )
 
 
 def test_how_many_images_are_not_there_is_told(tmp_path: Path, encode: Encode) -> None:
@@ -358,7 +526,11 @@ def test_how_many_images_are_not_there_is_told(tmp_path: Path, encode: Encode) -
 # ---- the 102 flowers ----
 
 FLOWER_LABELS = (102, 1, 1, 102, 60, 60, 60, 1, 102)  # one-based, of the images 1 to 9
-FLOWER_SETS: Mapping[str, tuple[int, ...]] = {"trnid": (3, 1, 5), "valid": (9, 7, 2), "tstid": (4, 6, 8)}
+FLOWER_SETS: Mapping[str, tuple[int, ...]] = {
+    "trnid": (3, 1, 5),
+    "valid": (9, 7, 2),
+    "tstid": (4, 6, 8),
+}
 FLOWER_NAMES = {1: "pink primrose", 60: "pink-yellow dahlia?", 102: "blackberry lily"}
 FLOWER_SPLITS = {"trnid": "train", "valid": "val", "tstid": "test"}
 
@@ -367,7 +539,14 @@ def _flowers(root: Path, encode: Encode, labels: object = FLOWER_LABELS, **sets:
     for i in range(1, len(FLOWER_LABELS) + 1):
         _write(root / "jpg" / f"image_{i:05d}.jpg", encode(i, (16, 16), "JPEG"))
     savemat(root / "imagelabels.mat", {"labels": np.array(labels, np.uint8)})
-    savemat(root / "setid.mat", {key: np.array(ids, np.uint16) for key, ids in {**FLOWER_SETS, **sets}.items() if ids is not None})
+    savemat(
+        root / "setid.mat",
+        {
+            key: np.array(ids, np.uint16)
+            for key, ids in {**FLOWER_SETS, **sets}.items()
+            if ids is not None
+        },
+    )
     return root
 
 
@@ -375,8 +554,12 @@ def test_flowers_by_their_tables(tmp_path: Path, encode: Encode) -> None:
     source = open_source(str(_flowers(tmp_path, encode)))
     assert source.classes == tuple(sorted(FLOWER_NAMES.values()))
     file = "jpg/image_{:05d}.jpg".format
-    assert _labels_of(source) == {file(i): FLOWER_NAMES[label] for i, label in enumerate(FLOWER_LABELS, 1)}
-    assert _splits_of(source) == {file(i): FLOWER_SPLITS[key] for key, ids in FLOWER_SETS.items() for i in ids}
+    assert _labels_of(source) == {
+        file(i): FLOWER_NAMES[label] for i, label in enumerate(FLOWER_LABELS, 1)
+    }
+    assert _splits_of(source) == {
+        file(i): FLOWER_SPLITS[key] for key, ids in FLOWER_SETS.items() for i in ids
+    }
     row = source.ids.tolist().index(file(6))
     wanted = np.asarray(Image.open(io.BytesIO(encode(6, (16, 16), "JPEG"))))
     assert np.array_equal(source.pixels.load(np.array([row]), 16).pixels[0], wanted)
@@ -385,7 +568,8 @@ def test_flowers_by_their_tables(tmp_path: Path, encode: Encode) -> None:
 def test_flowers_by_torchvision_are_the_same_images_labels_and_splits(
     tmp_path: Path, encode: Encode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """torchvision's root is the folder that holds flowers-102/; it checks the tables' checksums, which a small tree cannot have."""
+    """torchvision's root is the folder that holds flowers-102/; it checks the tables' checksums,
+    which a small tree cannot have."""
     _flowers(tmp_path / "flowers-102", encode)
     call = f"torchvision('Flowers102', {str(tmp_path)!r})"
     error = _refused(call)
@@ -399,9 +583,18 @@ def test_flowers_by_torchvision_are_the_same_images_labels_and_splits(
         for i, number in enumerate(numbers):
             there, here = f"{prefixes[key]}/{i:07d}", f"jpg/image_{number:05d}.jpg"
             assert _splits_of(theirs)[there] == _splits_of(ours)[here] == FLOWER_SPLITS[key]
-            assert _labels_of(theirs)[there] == _labels_of(ours)[here] == FLOWER_NAMES[FLOWER_LABELS[number - 1]]
-            rows = [source.ids.tolist().index(id_) for source, id_ in ((theirs, there), (ours, here))]
-            pixels = [s.pixels.load(np.array([row]), 16).pixels for s, row in zip((theirs, ours), rows, strict=True)]
+            assert (
+                _labels_of(theirs)[there]
+                == _labels_of(ours)[here]
+                == FLOWER_NAMES[FLOWER_LABELS[number - 1]]
+            )
+            rows = [
+                source.ids.tolist().index(id_) for source, id_ in ((theirs, there), (ours, here))
+            ]
+            pixels = [
+                s.pixels.load(np.array([row]), 16).pixels
+                for s, row in zip((theirs, ours), rows, strict=True)
+            ]
             assert np.array_equal(*pixels)
 
 
@@ -422,18 +615,38 @@ def test_a_missing_part_of_the_flowers_is_named(tmp_path: Path, encode: Encode) 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": (0, *FLOWER_LABELS[1:])}, "imagelabels.mat, labels, entry 1: 0 is not the number of a class"),
-        ({"labels": (*FLOWER_LABELS[:8], 103)}, "imagelabels.mat, labels, entry 9: 103 is not the number of a class"),
+        (
+            {"labels": (0, *FLOWER_LABELS[1:])},
+            "imagelabels.mat, labels, entry 1: 0 is not the number of a class",
+        ),
+        (
+            {"labels": (*FLOWER_LABELS[:8], 103)},
+            "imagelabels.mat, labels, entry 9: 103 is not the number of a class",
+        ),
         ({"labels": (*FLOWER_LABELS, 1)}, "setid.mat names image 10 in no set (1 such images)"),
-        ({"labels": FLOWER_LABELS[:8]}, "setid.mat, valid, entry 1: 9 is not the number of an image that has a label"),
-        ({"tstid": (4, 6, 0)}, "setid.mat, tstid, entry 3: 0 is not the number of an image that has a label"),
-        ({"tstid": (4, 6, 8, 1)}, "setid.mat, tstid, entry 4, for test, names 'jpg/image_00001.jpg', which"),
+        (
+            {"labels": FLOWER_LABELS[:8]},
+            "setid.mat, valid, entry 1: 9 is not the number of an image that has a label",
+        ),
+        (
+            {"tstid": (4, 6, 0)},
+            "setid.mat, tstid, entry 3: 0 is not the number of an image that has a label",
+        ),
+        (
+            {"tstid": (4, 6, 8, 1)},
+            "setid.mat, tstid, entry 4, for test, names 'jpg/image_00001.jpg', which",
+        ),
         ({"tstid": None}, "setid.mat has no 'tstid'; it has: trnid, valid"),
         ({"tstid": ()}, "setid.mat: 'tstid' is no list of whole numbers"),
-        ({"labels": (*FLOWER_LABELS[:7], 60, 102)}, "of class 'pink primrose', of which no image is listed for test"),
+        (
+            {"labels": (*FLOWER_LABELS[:7], 60, 102)},
+            "of class 'pink primrose', of which no image is listed for test",
+        ),
     ],
 )
-def test_what_is_wrong_with_the_flowers_is_named(tmp_path: Path, encode: Encode, changes: dict, message: str) -> None:
+def test_what_is_wrong_with_the_flowers_is_named(
+    tmp_path: Path, encode: Encode, changes: dict, message: str
+) -> None:
     error = _refused(str(_flowers(tmp_path, encode, **changes)))
     assert message in error.message
     assert "robots.ox.ac.uk/~vgg/data/flowers/102" in error.hint

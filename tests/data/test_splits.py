@@ -14,7 +14,8 @@ def _contents(count: int, seed: int = 0) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("size", "held"), [(2, 1), (3, 1), (5, 1), (7, 1), (8, 2), (10, 2), (12, 2), (13, 3), (100, 20), (103, 21)]
+    ("size", "held"),
+    [(2, 1), (3, 1), (5, 1), (7, 1), (8, 2), (10, 2), (12, 2), (13, 3), (100, 20), (103, 21)],
 )
 def test_a_fifth_of_each_class_is_held_out(size: int, held: int) -> None:
     labels = np.repeat([0, 1], [size, 50])
@@ -30,7 +31,10 @@ def test_at_least_one_image_stays(size: int) -> None:
 def test_the_choice_does_not_depend_on_order() -> None:
     labels, contents = np.repeat(np.arange(5), 21), _contents(105)
     order = np.random.default_rng(1).permutation(105)
-    assert (held_out(labels, contents, 5, "test")[order] == held_out(labels[order], contents[order], 5, "test")).all()
+    assert (
+        held_out(labels, contents, 5, "test")[order]
+        == held_out(labels[order], contents[order], 5, "test")
+    ).all()
 
 
 def test_a_class_is_split_alike_whatever_the_others_are() -> None:

@@ -1,4 +1,5 @@
-"""Images that do not fit in memory, and images decoded on the fly: the same batches as resident ones."""
+"""Images that do not fit in memory, and images decoded on the fly: the same batches as resident
+ones."""
 
 from __future__ import annotations
 
@@ -40,12 +41,16 @@ def _batches(images: Images, augmentation: str) -> list[torch.Tensor]:
 def test_streamed_batches_are_resident_batches(augmentation: str) -> None:
     pixels = random_pixels(40, 12)
     resident, streamed = (kind(pixels, ROWS, LABELS) for kind in (Resident, Streamed))
-    for a, b in zip(_batches(resident, augmentation), _batches(streamed, augmentation), strict=True):
+    for a, b in zip(
+        _batches(resident, augmentation), _batches(streamed, augmentation), strict=True
+    ):
         assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize("augmentation", ["crop", "resized_crop"])
-def test_an_encoded_store_gives_the_batches_of_a_packed_one(stores: tuple[Store, Store], augmentation: str) -> None:
+def test_an_encoded_store_gives_the_batches_of_a_packed_one(
+    stores: tuple[Store, Store], augmentation: str
+) -> None:
     preprocessing = Preprocessing(size_px=16)
     plain, encoded = (open_images(store, ROWS, LABELS, preprocessing) for store in stores)
     assert "resident" in plain.loading
@@ -54,7 +59,9 @@ def test_an_encoded_store_gives_the_batches_of_a_packed_one(stores: tuple[Store,
         assert torch.equal(a, b)
 
 
-def test_an_encoded_store_holds_the_files_bytes(stores: tuple[Store, Store], tmp_path: Path) -> None:
+def test_an_encoded_store_holds_the_files_bytes(
+    stores: tuple[Store, Store], tmp_path: Path
+) -> None:
     plain, encoded = stores
     assert encoded.is_encoded
     assert not plain.is_encoded
@@ -66,15 +73,23 @@ def test_an_encoded_store_holds_the_files_bytes(stores: tuple[Store, Store], tmp
 
 def test_unreadable_images_leave_no_gap_in_either_kind(make_tree, tmp_path: Path) -> None:
     photos = make_tree({"a": 6, "b": 6}, damaged=["a/001.png", "b/005.png"])
-    made = [pack(str(photos), tmp_path / f"{e}.store", size_px=16, encoded=e, allow_unreadable=0.5) for e in (False, True)]
+    made = [
+        pack(str(photos), tmp_path / f"{e}.store", size_px=16, encoded=e, allow_unreadable=0.5)
+        for e in (False, True)
+    ]
     assert [m.num_unreadable for m in made] == [2, 2]
     plain, encoded = (m.store for m in made)
     assert len(plain.pixels) == plain.num_images == encoded.num_images == 10
-    images = [next(open_images(s, np.arange(10), None, Preprocessing(size_px=16)).plain(10)) for s in (plain, encoded)]
+    images = [
+        next(open_images(s, np.arange(10), None, Preprocessing(size_px=16)).plain(10))
+        for s in (plain, encoded)
+    ]
     assert torch.equal(*images)
 
 
-def test_how_images_are_loaded_is_chosen_by_size(stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_images_are_loaded_is_chosen_by_size(
+    stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
     store, preprocessing = stores[0], Preprocessing(size_px=16)
     num_bytes = 10 * 16 * 16 * 3
     monkeypatch.setattr(loader, "free_bytes", lambda _device: 2 * num_bytes)
@@ -86,11 +101,15 @@ def test_how_images_are_loaded_is_chosen_by_size(stores: tuple[Store, Store], mo
 def test_codes_are_the_same_however_images_come() -> None:
     pixels, net = random_pixels(700, 8), built()
     rows = np.random.default_rng(0).permutation(700)
-    assert torch.equal(codes(net, Resident(pixels, rows, None)), codes(net, Streamed(pixels, rows, None)))
+    assert torch.equal(
+        codes(net, Resident(pixels, rows, None)), codes(net, Streamed(pixels, rows, None))
+    )
 
 
 def test_a_store_of_another_size_is_refused(stores: tuple[Store, Store]) -> None:
-    with pytest.raises(UsageError, match="packed at 16 px, and the network takes images packed at 37 or 32 px"):
+    with pytest.raises(
+        UsageError, match="packed at 16 px, and the network takes images packed at 37 or 32 px"
+    ):
         open_images(stores[0], ROWS, None, Preprocessing(size_px=32, crop=0.875))
 
 
@@ -115,15 +134,33 @@ def test_generated_images_cannot_be_kept_encoded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoded", [False, True])
-def test_worker_processes_pack_the_same_store(make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoded: bool) -> None:
+def test_worker_processes_pack_the_same_store(
+    make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoded: bool
+) -> None:
     photos = make_tree({"a": 40, "b": 40}, damaged=["a/003.png"])
-    one = pack(str(photos), tmp_path / "one.store", size_px=16, workers=1, encoded=encoded, allow_unreadable=0.1)
+    one = pack(
+        str(photos),
+        tmp_path / "one.store",
+        size_px=16,
+        workers=1,
+        encoded=encoded,
+        allow_unreadable=0.1,
+    )
     monkeypatch.setattr("seedbed.data.pack._WORTH_PROCESSES", 8)
-    two = pack(str(photos), tmp_path / "two.store", size_px=16, workers=2, encoded=encoded, allow_unreadable=0.1)
+    two = pack(
+        str(photos),
+        tmp_path / "two.store",
+        size_px=16,
+        workers=2,
+        encoded=encoded,
+        allow_unreadable=0.1,
+    )
     assert one.store.digest == two.store.digest
     name = "encoded.bin" if encoded else "pixels.npy"
     assert (one.store.path / name).read_bytes() == (two.store.path / name).read_bytes()
-    assert (one.store.path / "unreadable.csv").read_text() == (two.store.path / "unreadable.csv").read_text()
+    assert (one.store.path / "unreadable.csv").read_text() == (
+        two.store.path / "unreadable.csv"
+    ).read_text()
 
 
 Augment = Callable[..., torch.Tensor]
@@ -139,9 +176,13 @@ def test_a_resized_crop_is_pillows_of_the_same_box() -> None:
     found = resized_crop(torch.from_numpy(pixels), torch.arange(6), places, 3, 16).numpy()
     boxes, flip = crop_boxes(places, 3, 24, 24)
     assert 0 < flip.sum() < 6
-    for image, (top, left, tall, wide), mirrored, ours in zip(pixels, boxes, flip, found, strict=True):
+    for image, (top, left, tall, wide), mirrored, ours in zip(
+        pixels, boxes, flip, found, strict=True
+    ):
         box = (left, top, left + wide, top + tall)
-        wanted = np.asarray(Image.fromarray(image).resize((16, 16), Image.Resampling.BILINEAR, box)).astype(float)
+        wanted = np.asarray(
+            Image.fromarray(image).resize((16, 16), Image.Resampling.BILINEAR, box)
+        ).astype(float)
         assert np.abs(ours - (wanted[:, ::-1] if mirrored else wanted)).max() < 1.5
 
 

@@ -22,15 +22,21 @@ def tiny(tmp_path: Path, encode) -> Path:
         folder.mkdir(parents=True)
         for i in range(3):
             (folder / f"{synset}_{i}.JPEG").write_bytes(encode(10 * number + i, (64, 64), "JPEG"))
-        (root / "train" / synset / f"{synset}_boxes.txt").write_text(f"{synset}_0.JPEG\t0\t0\t63\t63\n")
+        (root / "train" / synset / f"{synset}_boxes.txt").write_text(
+            f"{synset}_0.JPEG\t0\t0\t63\t63\n"
+        )
     for split in ("val", "test"):
         (root / split / "images").mkdir(parents=True)
         for i in range(6):
-            (root / split / "images" / f"{split}_{i}.JPEG").write_bytes(encode(100 + i, (64, 64), "JPEG"))
+            (root / split / "images" / f"{split}_{i}.JPEG").write_bytes(
+                encode(100 + i, (64, 64), "JPEG")
+            )
     rows = (f"val_{i}.JPEG\t{SYNSETS[i % 3]}\t0\t32\t44\t62\n" for i in range(6))
     (root / "val" / "val_annotations.txt").write_text("".join(rows))
     (root / "wnids.txt").write_text("\n".join(SYNSETS) + "\n")
-    (root / "words.txt").write_text("n00001740\tentity\nn01443537\tgoldfish, Carassius auratus\nn02124075\tEgyptian cat\n")
+    (root / "words.txt").write_text(
+        "n00001740\tentity\nn01443537\tgoldfish, Carassius auratus\nn02124075\tEgyptian cat\n"
+    )
     return root
 
 
@@ -52,7 +58,10 @@ def test_the_unlabelled_test_images_are_left_out(tiny: Path) -> None:
 
 def test_words_name_the_classes_that_are_there(tiny: Path) -> None:
     source = open_source(str(tiny))
-    assert dict(source.names) == {"n01443537": "goldfish, Carassius auratus", "n02124075": "Egyptian cat"}
+    assert dict(source.names) == {
+        "n01443537": "goldfish, Carassius auratus",
+        "n02124075": "Egyptian cat",
+    }
     assert source.named("n07749582") == "n07749582"
 
 
@@ -109,7 +118,9 @@ def test_a_listed_class_without_images_is_reported(tiny: Path) -> None:
 def test_changed_annotations_change_the_listing(tiny: Path) -> None:
     before = open_source(str(tiny)).listing
     path = tiny / "val" / "val_annotations.txt"
-    path.write_text(path.read_text().replace(f"val_0.JPEG\t{SYNSETS[0]}", f"val_0.JPEG\t{SYNSETS[1]}"))
+    path.write_text(
+        path.read_text().replace(f"val_0.JPEG\t{SYNSETS[0]}", f"val_0.JPEG\t{SYNSETS[1]}")
+    )
     assert open_source(str(tiny)).listing != before
 
 

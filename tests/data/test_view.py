@@ -44,11 +44,19 @@ def test_same_store_recipe_and_seed_give_the_same_view(store) -> None:
     views = [make_view(store, "images(fraction=0.5) | classes(num=3)", seed=4) for _ in range(2)]
     assert _ids(views[0]) == _ids(views[1])
     assert views[0].fingerprint == views[1].fingerprint
-    assert make_view(store, "images(fraction=0.5) | classes(num=3)", seed=5).fingerprint != views[0].fingerprint
+    assert (
+        make_view(store, "images(fraction=0.5) | classes(num=3)", seed=5).fingerprint
+        != views[0].fingerprint
+    )
 
 
 @pytest.mark.parametrize(
-    ("key", "sizes"), [("per_class", [1, 3, 12, 40]), ("fraction", [0.01, 0.3, 0.31, 0.9, 1.0]), ("total", [4, 5, 30, 64])]
+    ("key", "sizes"),
+    [
+        ("per_class", [1, 3, 12, 40]),
+        ("fraction", [0.01, 0.3, 0.31, 0.9, 1.0]),
+        ("total", [4, 5, 30, 64]),
+    ],
 )
 @pytest.mark.parametrize("seed", [0, 1])
 def test_draws_are_nested_in_their_size(store, key: str, sizes: list[float], seed: int) -> None:
@@ -61,7 +69,8 @@ def test_draws_are_nested_in_their_size(store, key: str, sizes: list[float], see
 def test_arms_are_paired(store) -> None:
     """An image drawn in one arm is drawn in the other wherever both keep as many of its class."""
     plain, merged, fewer = (
-        make_view(store, f"{r}images(per_class=4)", 2) for r in ("", "classes(names=['a/x', 'c']) | ", "classes(num=3) | ")
+        make_view(store, f"{r}images(per_class=4)", 2)
+        for r in ("", "classes(names=['a/x', 'c']) | ", "classes(num=3) | ")
     )
     for other in (merged, fewer):
         kept = {store.ids[i] for i in plain.rows if other.class_of_leaf[store.leaves[i]] >= 0}
@@ -82,11 +91,17 @@ def test_arms_are_paired(store) -> None:
 def test_a_view_does_not_depend_on_the_order_of_rows(make_store, recipe: str) -> None:
     leaves, ids = np.array(LEAVES), np.array([f"{i:03d}" for i in range(64)])
     order = np.random.default_rng(0).permutation(64)
-    one = make_view(make_store(leaves.tolist(), ids=ids.tolist(), parents=PARENTS, name="one"), recipe, 3)
-    two = make_view(make_store(leaves[order].tolist(), ids=ids[order].tolist(), parents=PARENTS, name="two"), recipe, 3)
-    assert {i: one.classes[c] for i, c in zip(one.store.ids[one.rows], one.labels, strict=True)} == {
-        i: two.classes[c] for i, c in zip(two.store.ids[two.rows], two.labels, strict=True)
-    }
+    one = make_view(
+        make_store(leaves.tolist(), ids=ids.tolist(), parents=PARENTS, name="one"), recipe, 3
+    )
+    two = make_view(
+        make_store(leaves[order].tolist(), ids=ids[order].tolist(), parents=PARENTS, name="two"),
+        recipe,
+        3,
+    )
+    assert {
+        i: one.classes[c] for i, c in zip(one.store.ids[one.rows], one.labels, strict=True)
+    } == {i: two.classes[c] for i, c in zip(two.store.ids[two.rows], two.labels, strict=True)}
     assert one.ids_sha256 == two.ids_sha256
 
 
@@ -100,7 +115,9 @@ def test_a_source_listed_in_another_order_gives_the_same_store(tmp_path: Path) -
         light = True
 
         def load(self, rows, size_px, fit="crop"):
-            return loaded_from_pixels(np.repeat(rows, 192).astype(np.uint8).reshape(-1, 8, 8, 3), 8, 8)
+            return loaded_from_pixels(
+                np.repeat(rows, 192).astype(np.uint8).reshape(-1, 8, 8, 3), 8, 8
+            )
 
     records = [(f"{i:02d}", "ab"[i % 2], TRAIN) for i in range(20)]
     digests = []
@@ -133,7 +150,9 @@ def test_leaf_labels_survive_a_merging(store) -> None:
 
 def test_a_class_recipe_holds_for_held_out_rows_too(store) -> None:
     rows, labels = make_view(store, "classes(names=['a/x', 'c'])").held_out()
-    assert {(store.classes[store.leaves[r]], int(label)) for r, label in zip(rows, labels, strict=True)} == {("a/x", 0), ("c", 1)}
+    assert {
+        (store.classes[store.leaves[r]], int(label)) for r, label in zip(rows, labels, strict=True)
+    } == {("a/x", 0), ("c", 1)}
     assert (store.splits[rows] == TEST).all()
 
 
@@ -142,7 +161,9 @@ def test_an_image_recipe_leaves_held_out_rows_alone(store) -> None:
 
 
 def test_a_class_without_training_images_leaves_every_split(make_store) -> None:
-    view = make_view(make_store(["a", "a", "b", "b", "only", "a"], ["train"] * 4 + ["test", "test"]))
+    view = make_view(
+        make_store(["a", "a", "b", "b", "only", "a"], ["train"] * 4 + ["test", "test"])
+    )
     assert view.classes == ("a", "b")
     assert view.class_of_leaf.tolist() == [0, 1, -1]
     assert view.held_out()[0].tolist() == [5]
@@ -156,9 +177,17 @@ def test_smaller_classes_are_said(store) -> None:
 
 def test_the_fingerprint_knows_the_view_not_the_recipe(make_store) -> None:
     store = make_store(["a"] * 20 + ["b"] * 20)
-    texts = ["images(fraction=0.5)", "images(per_class=10)", "images(total=20)", "images(per_class=15) | images(per_class=10)"]
+    texts = [
+        "images(fraction=0.5)",
+        "images(per_class=10)",
+        "images(total=20)",
+        "images(per_class=15) | images(per_class=10)",
+    ]
     assert len({make_view(store, t, 1).fingerprint for t in texts}) == 1
-    assert make_view(store, "images(per_class=9)", 1).fingerprint != make_view(store, texts[0], 1).fingerprint
+    assert (
+        make_view(store, "images(per_class=9)", 1).fingerprint
+        != make_view(store, texts[0], 1).fingerprint
+    )
 
 
 def test_the_fingerprint_does_not_know_the_folder(make_store) -> None:
@@ -273,7 +302,9 @@ def test_relabelled_leaves_agree_with_the_view(store) -> None:
     ):
         view = make_view(store, text, seed=6)
         leaves = relabelled_leaves(store.classes, store.hierarchy, Recipe(text), 6)
-        assert [view.classes[i] if i >= 0 else None for i in view.class_of_leaf] == [leaves[c] for c in store.classes]
+        assert [view.classes[i] if i >= 0 else None for i in view.class_of_leaf] == [
+            leaves[c] for c in store.classes
+        ]
 
 
 def test_1_28_million_rows_are_counted_right(store_writer, tmp_path: Path) -> None:
@@ -284,7 +315,14 @@ def test_1_28_million_rows_are_counted_right(store_writer, tmp_path: Path) -> No
     leaves = (mix(np.arange(n, dtype=np.uint64), 2) % np.uint64(num_classes)).astype(np.int32)
     splits = np.where(np.arange(n) % 20 == 0, TEST, TRAIN)
     ids = pa.array(np.arange(n)).cast(pa.string())
-    store = store_writer(tmp_path / "big.store", [f"n{i:08d}" for i in range(num_classes)], leaves, splits, ids, hashes)
+    store = store_writer(
+        tmp_path / "big.store",
+        [f"n{i:08d}" for i in range(num_classes)],
+        leaves,
+        splits,
+        ids,
+        hashes,
+    )
     sizes = np.bincount(leaves[splits == TRAIN], minlength=num_classes)
     assert make_view(store).class_sizes.tolist() == sizes.tolist()
     assert make_view(store, "images(per_class=100)").class_sizes.tolist() == [100] * num_classes
@@ -294,4 +332,7 @@ def test_1_28_million_rows_are_counted_right(store_writer, tmp_path: Path) -> No
     assert (splits[half.rows] == TRAIN).all()
     fewer = make_view(store, "classes(num=100) | images(per_class=7)")
     assert fewer.class_sizes.tolist() == [7] * 100
-    assert len(fewer.held_out()[0]) == np.isin(leaves[splits == TEST], np.flatnonzero(fewer.class_of_leaf >= 0)).sum()
+    assert (
+        len(fewer.held_out()[0])
+        == np.isin(leaves[splits == TEST], np.flatnonzero(fewer.class_of_leaf >= 0)).sum()
+    )

@@ -1,4 +1,5 @@
-"""PASCAL VOC's layout: boxes from 1, difficult ones, tags that are missing, names of any kind, lists by class, persons."""
+"""PASCAL VOC's layout: boxes from 1, difficult ones, tags that are missing, names of any kind,
+lists by class, persons."""
 
 from __future__ import annotations
 
@@ -23,13 +24,19 @@ def boxes_of(source: Source, name: str) -> list[tuple[str, list[float], bool]]:
     found = source.annotations
     assert isinstance(found, Boxes)
     row = source.ids.tolist().index(name)
-    return [(source.classes[found.labels[i]], found.corners[i].tolist(), bool(found.difficult[i])) for i in found.of_image(row)]
+    return [
+        (source.classes[found.labels[i]], found.corners[i].tolist(), bool(found.difficult[i]))
+        for i in found.of_image(row)
+    ]
 
 
 def marks_of(source: Source) -> dict[str, dict[str, int]]:
     found = source.annotations
     assert isinstance(found, Marks)
-    return {str(i): dict(zip(source.classes, row.tolist(), strict=True)) for i, row in zip(source.ids, found.marks, strict=True)}
+    return {
+        str(i): dict(zip(source.classes, row.tolist(), strict=True))
+        for i, row in zip(source.ids, found.marks, strict=True)
+    }
 
 
 def refused(call: str) -> BadDataError:
@@ -40,24 +47,45 @@ def refused(call: str) -> BadDataError:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Four images: two to learn from, one to validate on, one to test on; a cat, a dog, a difficult dog."""
+    """Four images: two to learn from, one to validate on, one to test on; a cat, a dog, a difficult
+    dog."""
     root = tmp_path / "VOC2007"
-    write_image(root, "a", [object_xml("cat", (1, 1, 10, 20)), object_xml("dog", (5, 6, 5, 6), difficult=None)])
+    write_image(
+        root,
+        "a",
+        [object_xml("cat", (1, 1, 10, 20)), object_xml("dog", (5, 6, 5, 6), difficult=None)],
+    )
     write_image(root, "b", [object_xml("dog", (2, 3, 64, 48), difficult=1)])
     write_image(root, "ümläut 7", [object_xml("cat", (1.5, 2.5, 30.25, 40.75))], suffix=".jpg")
     write_image(root, "d", [])
-    write_sets(root, {"train": ["a", "b"], "val": ["ümläut 7"], "test": ["d"], "trainval": ["a", "b", "ümläut 7"]})
+    write_sets(
+        root,
+        {
+            "train": ["a", "b"],
+            "val": ["ümläut 7"],
+            "test": ["d"],
+            "trainval": ["a", "b", "ümläut 7"],
+        },
+    )
     return root
 
 
 def test_boxes_are_counted_from_one_and_their_ends_belong_to_them(tree: Path) -> None:
     source = open_source(str(tree))
     assert source.classes == ("cat", "dog")
-    assert source.ids.tolist() == ["JPEGImages/a.png", "JPEGImages/b.png", "JPEGImages/d.png", "JPEGImages/ümläut 7.jpg"]
+    assert source.ids.tolist() == [
+        "JPEGImages/a.png",
+        "JPEGImages/b.png",
+        "JPEGImages/d.png",
+        "JPEGImages/ümläut 7.jpg",
+    ]
     assert source.splits.tolist() == [TRAIN, TRAIN, TEST, VAL]
     assert (source.leaves == -1).all()
     # One pixel, (5, 6) to (5, 6), has sides of 1.
-    assert boxes_of(source, "JPEGImages/a.png") == [("cat", [0, 0, 10, 20], False), ("dog", [4, 5, 5, 6], False)]
+    assert boxes_of(source, "JPEGImages/a.png") == [
+        ("cat", [0, 0, 10, 20], False),
+        ("dog", [4, 5, 5, 6], False),
+    ]
     assert boxes_of(source, "JPEGImages/b.png") == [("dog", [1, 2, 64, 48], True)]
     assert boxes_of(source, "JPEGImages/ümläut 7.jpg") == [("cat", [0.5, 1.5, 30.25, 40.75], False)]
     assert boxes_of(source, "JPEGImages/d.png") == []
@@ -102,7 +130,8 @@ def test_another_box_is_another_store(tree: Path, tmp_path: Path) -> None:
 def test_marks_follow_the_annotations_where_no_list_says(tree: Path) -> None:
     marks = marks_of(open_source(f"voc({str(tree)!r}, task='classification')"))
     assert marks["JPEGImages/a.png"] == {"cat": 1, "dog": 1}
-    assert marks["JPEGImages/b.png"] == {"cat": -1, "dog": 0}  # a difficult one alone counts neither way
+    # a difficult one alone counts neither way
+    assert marks["JPEGImages/b.png"] == {"cat": -1, "dog": 0}
     assert marks["JPEGImages/d.png"] == {"cat": -1, "dog": -1}
 
 
@@ -122,9 +151,28 @@ def test_a_list_of_a_class_that_leaves_an_image_out_is_named(tree: Path) -> None
 def _persons(root: Path) -> Path:
     """Two images with persons, one of whom stands second in its annotation, after a horse."""
     done = "<actions><running>1</running><walking>0</walking></actions>"
-    write_image(root, "p1", [object_xml("horse", (1, 1, 20, 20)), object_xml("person", (21, 11, 40, 30), extra=done)])
-    write_image(root, "p2", [object_xml("person", (1, 1, 64, 48), extra="<actions><reading>1</reading></actions>")])
-    write_image(root, "p3", [object_xml("person", (3, 3, 20, 20), extra="<actions><walking>1</walking></actions>", difficult=1)])
+    write_image(
+        root,
+        "p1",
+        [object_xml("horse", (1, 1, 20, 20)), object_xml("person", (21, 11, 40, 30), extra=done)],
+    )
+    write_image(
+        root,
+        "p2",
+        [object_xml("person", (1, 1, 64, 48), extra="<actions><reading>1</reading></actions>")],
+    )
+    write_image(
+        root,
+        "p3",
+        [
+            object_xml(
+                "person",
+                (3, 3, 20, 20),
+                extra="<actions><walking>1</walking></actions>",
+                difficult=1,
+            )
+        ],
+    )
     write_sets(root, {"train": ["p1"], "val": ["p2"]})
     write_sets(root, {"train": ["p1 2"], "val": ["p2 1", "p3 1"]}, "Action")
     return root
@@ -132,13 +180,26 @@ def _persons(root: Path) -> Path:
 
 def test_persons_by_the_lists_of_actions(tmp_path: Path) -> None:
     root = _persons(tmp_path / "VOC2012")
-    write_sets(root, {"running_train": ["p1 2 1"], "walking_train": ["p1 2 0"], "reading_val": ["p2 1  1", "p3 1 -1"]}, "Action")
+    write_sets(
+        root,
+        {
+            "running_train": ["p1 2 1"],
+            "walking_train": ["p1 2 0"],
+            "reading_val": ["p2 1  1", "p3 1 -1"],
+        },
+        "Action",
+    )
     source = open_source(f"voc({str(root)!r}, task='action')")
     assert len(source.classes) == 10
     marks = marks_of(source)
-    assert list(marks) == ["JPEGImages/p1.png#002", "JPEGImages/p2.png#001", "JPEGImages/p3.png#001"]
+    assert list(marks) == [
+        "JPEGImages/p1.png#002",
+        "JPEGImages/p2.png#001",
+        "JPEGImages/p3.png#001",
+    ]
     assert {a for a, m in marks["JPEGImages/p1.png#002"].items() if m > 0} == {"running"}
-    assert marks["JPEGImages/p1.png#002"]["walking"] == 0  # the list says that it counts neither way
+    # the list says that it counts neither way
+    assert marks["JPEGImages/p1.png#002"]["walking"] == 0
     assert marks["JPEGImages/p3.png#001"]["reading"] == -1
     assert source.splits.tolist() == [TRAIN, VAL, VAL]
 
@@ -159,7 +220,9 @@ def test_a_person_is_cut_out_with_half_as_much_again_around(tmp_path: Path) -> N
     write_image(root, "q", [person], pixels_hw3)
     write_sets(root, {"train": ["p"], "test": ["q"]})
     write_sets(root, {"train": ["p 1"], "test": ["q 1"]}, "Action")
-    found = open_source(f"voc({str(root)!r}, task='action')").pixels.load(np.array([0]), 30).pixels[0]
+    found = (
+        open_source(f"voc({str(root)!r}, task='action')").pixels.load(np.array([0]), 30).pixels[0]
+    )
     # 30 x 30 px around the middle of the person: white from 5 to 25.
     assert found[:5].max() == found[:, 25:].max() == 0
     assert found[5:25, 5:25].min() == 255
@@ -168,16 +231,34 @@ def test_a_person_is_cut_out_with_half_as_much_again_around(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda root: (root / "Annotations/a.xml").unlink(), "a is in an image set, and has no annotation"),
+        (
+            lambda root: (root / "Annotations/a.xml").unlink(),
+            "a is in an image set, and has no annotation",
+        ),
         (lambda root: (root / "JPEGImages/a.png").unlink(), "there is no JPEGImages/a.jpg"),
         (lambda root: (root / "Annotations/a.xml").write_text("<annotation>"), "is no XML"),
-        (lambda root: write_image(root, "a", ["<object><name>cat</name></object>"]), "object 1 has no whole box"),
-        (lambda root: write_image(root, "a", [object_xml("cat", (9, 1, 8, 5))]), "ends before it begins: 9, 1, 8, 5"),
-        (lambda root: write_image(root, "a", [object_xml("", (1, 1, 8, 5))]), "object 1 has no name"),
-        (lambda root: write_image(root, "a", [object_xml("wood/ant", (1, 1, 8, 5))]), "is called 'wood/ant'"),
+        (
+            lambda root: write_image(root, "a", ["<object><name>cat</name></object>"]),
+            "object 1 has no whole box",
+        ),
+        (
+            lambda root: write_image(root, "a", [object_xml("cat", (9, 1, 8, 5))]),
+            "ends before it begins: 9, 1, 8, 5",
+        ),
+        (
+            lambda root: write_image(root, "a", [object_xml("", (1, 1, 8, 5))]),
+            "object 1 has no name",
+        ),
+        (
+            lambda root: write_image(root, "a", [object_xml("wood/ant", (1, 1, 8, 5))]),
+            "is called 'wood/ant'",
+        ),
         (lambda root: write_sets(root, {"val": ["b"]}), "b is in two image sets"),
         (lambda root: write_sets(root, {"train": [""]}), "names no image"),
-        (lambda root: (root / "ImageSets/Main/train.txt").write_bytes(b"\xff\xfe\xfa"), "is not UTF-8"),
+        (
+            lambda root: (root / "ImageSets/Main/train.txt").write_bytes(b"\xff\xfe\xfa"),
+            "is not UTF-8",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(tree: Path, change, message: str) -> None:
@@ -221,7 +302,8 @@ def test_an_image_is_taken_as_it_lies_there(tree: Path, tmp_path: Path) -> None:
 
 
 def test_persons_of_one_photograph_fall_on_one_side(tmp_path: Path) -> None:
-    """Thirty photographs with three persons each, no test set: crops that overlap are not learnt from and tested on."""
+    """Thirty photographs with three persons each, no test set: crops that overlap are not learnt
+    from and tested on."""
     root, names = tmp_path / "own", [f"p{i:02d}" for i in range(30)]
     done = "<actions><running>1</running></actions>"
     boxes = [(1, 1, 30, 40), (6, 4, 40, 44), (20, 2, 60, 46)]
@@ -229,7 +311,9 @@ def test_persons_of_one_photograph_fall_on_one_side(tmp_path: Path) -> None:
         write_image(root, name, [object_xml("person", box, extra=done) for box in boxes])
     write_sets(root, {"train": names})
     write_sets(root, {"train": [f"{name} {n}" for name in names for n in (1, 2, 3)]}, "Action")
-    store = pack(open_source(f"voc({str(root)!r}, task='action')"), tmp_path / "store", size_px=16).store
+    store = pack(
+        open_source(f"voc({str(root)!r}, task='action')"), tmp_path / "store", size_px=16
+    ).store
     splits: dict[str, set[int]] = {}
     for one, split in zip(store.ids, store.splits, strict=True):
         splits.setdefault(str(one).partition("#")[0], set()).add(int(split))
@@ -254,11 +338,17 @@ def test_annotations_beside_their_images_need_no_image_sets(tree: Path, tmp_path
     Image.new("RGB", (20, 20)).save(tree / "nobody looked at this.jpg")
     source = open_source(str(tree))
     assert source.ids.tolist() == ["a.png", "b.png", "d.png", "ümläut 7.jpg"]
-    assert boxes_of(source, "a.png") == [("cat", [0, 0, 10, 20], False), ("dog", [4, 5, 5, 6], False)]
+    assert boxes_of(source, "a.png") == [
+        ("cat", [0, 0, 10, 20], False),
+        ("dog", [4, 5, 5, 6], False),
+    ]
     assert source.notes == (f"1 image of {tree} without an annotation left out",)
     store = pack(source, tmp_path / "own.store").store
     assert set(store.splits.tolist()) == {TRAIN, TEST}
-    assert store.remarks == [*source.notes, "test images are 20% of the images, by content hash within each class"]
+    assert store.remarks == [
+        *source.notes,
+        "test images are 20% of the images, by content hash within each class",
+    ]
 
 
 def test_annotations_in_folders_of_splits(tree: Path, tmp_path: Path) -> None:
@@ -297,7 +387,9 @@ def test_images_in_no_list_are_told(tree: Path) -> None:
     assert note == f"1 image of {tree} in no image set left out"
 
 
-def test_advice_on_folders_of_ones_own_is_not_where_to_get_pascals(tree: Path, tmp_path: Path) -> None:
+def test_advice_on_folders_of_ones_own_is_not_where_to_get_pascals(
+    tree: Path, tmp_path: Path
+) -> None:
     (tree / "Annotations/a.xml").unlink()
     assert "torchvision.datasets.VOCDetection" in refused(str(tree)).hint
     own = tree.rename(tmp_path / "my cells")
@@ -318,7 +410,11 @@ def test_lists_of_classes_of_trainval_are_heeded_where_it_stands_alone(tree: Pat
         (tree / "ImageSets/Main" / f"{name}.txt").unlink()
     write_sets(tree, {"cat_trainval": ["a  0", "b -1", "ümläut 7  1"]})
     marks = marks_of(open_source(f"voc({str(tree)!r}, task='classification')"))
-    assert [marks[f"JPEGImages/{name}"]["cat"] for name in ("a.png", "b.png", "ümläut 7.jpg")] == [0, -1, 1]
+    assert [marks[f"JPEGImages/{name}"]["cat"] for name in ("a.png", "b.png", "ümläut 7.jpg")] == [
+        0,
+        -1,
+        1,
+    ]
 
 
 def test_a_stray_xml_file_makes_no_annotations(tmp_path: Path, make_tree) -> None:
@@ -406,7 +502,12 @@ def test_folders_in_small_letters_are_annotations_too(tree: Path) -> None:
     (tree / "ImageSets").rmdir()
     (tree / "JPEGImages").rename(tree / "images")
     (tree / "Annotations").rename(tree / "annotations")
-    assert open_source(str(tree)).ids.tolist() == ["images/a.png", "images/b.png", "images/d.png", "images/ümläut 7.jpg"]
+    assert open_source(str(tree)).ids.tolist() == [
+        "images/a.png",
+        "images/b.png",
+        "images/d.png",
+        "images/ümläut 7.jpg",
+    ]
 
 
 def test_what_is_doubtful_in_annotations_is_told(tree: Path, tmp_path: Path) -> None:
@@ -421,7 +522,9 @@ def test_what_is_doubtful_in_annotations_is_told(tree: Path, tmp_path: Path) -> 
     assert caught.value.hint.startswith("Correct them.")
 
 
-@pytest.mark.parametrize(("name", "form"), [("1.txt", "YOLO's"), ("_annotations.coco.json", "COCO's")])
+@pytest.mark.parametrize(
+    ("name", "form"), [("1.txt", "YOLO's"), ("_annotations.coco.json", "COCO's")]
+)
 def test_boxes_in_other_forms_say_what_to_do(tmp_path: Path, name: str, form: str) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "1.jpg")
     (tmp_path / name).write_text("0 0.5 0.5 0.1 0.1")
@@ -434,7 +537,12 @@ def test_splits_go_by_any_of_their_names(tree: Path) -> None:
     scenes_tree(tree / "export" / "valid", 2, 0, 0)
     _move_beside(tree / "export" / "valid")
     folder = VocFolder.at(tree / "export")
-    assert folder.images("valid") == folder.images("val") == folder.images("validation") == ["valid/scene_000", "valid/scene_001"]
+    assert (
+        folder.images("valid")
+        == folder.images("val")
+        == folder.images("validation")
+        == ["valid/scene_000", "valid/scene_001"]
+    )
 
 
 def test_one_annotation_of_two_folders_is_refused(tmp_path: Path) -> None:
@@ -443,7 +551,10 @@ def test_one_annotation_of_two_folders_is_refused(tmp_path: Path) -> None:
         Image.new("RGB", (64, 48)).save(tmp_path / "x" / split / "0.png")
     write_image(tmp_path / "y", "0", [object_xml("cat", (1, 1, 9, 9))])
     (tmp_path / "y" / "Annotations").rename(tmp_path / "x" / "Annotations")
-    assert "is the annotation of two images, train/0.png and valid/0.png" in refused(f"voc({str(tmp_path / 'x')!r})").message
+    assert (
+        "is the annotation of two images, train/0.png and valid/0.png"
+        in refused(f"voc({str(tmp_path / 'x')!r})").message
+    )
 
 
 def test_lists_that_lie_elsewhere_are_not_passed_over(tree: Path) -> None:
@@ -465,7 +576,8 @@ def test_a_list_may_be_named_by_its_path(tree: Path, tmp_path: Path) -> None:
     path.write_text("d\na.png\n", encoding="utf-8")
     assert folder.images(str(path)) == ["d", "a"]
     write_sets(tree, {"cat_train": ["a  0", "b -1"]})
-    assert folder.flags("cat", str(path)) == {"a": 0, "b": -1}  # the other sets have no list of cats
+    # the other sets have no list of cats
+    assert folder.flags("cat", str(path)) == {"a": 0, "b": -1}
     _move_beside(tree)
     path.write_text("a\nnope\n")
     with pytest.raises(BadDataError, match=r"some\.txt names 'nope'"):

@@ -1,4 +1,5 @@
-"""What is different on a GPU: autocast, compiling, copies to the device, and the same numbers all the same."""
+"""What is different on a GPU: autocast, compiling, copies to the device, and the same numbers all
+the same."""
 
 from __future__ import annotations
 
@@ -22,14 +23,19 @@ from seedbed.models.schedule import Schedule
 from seedbed.pretraining.objectives.supervised import Supervised
 from seedbed.readout.linear import fit_linear, normalise_rows, objective
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
 
 
 IMAGENET = Preprocessing.of_unit(32, 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def _images(device: str, num: int = 500, preprocessing: Preprocessing | None = None) -> Resident:
-    return Resident(random_pixels(num, 32), np.arange(num), np.arange(num) % 10, device, preprocessing)
+    return Resident(
+        random_pixels(num, 32), np.arange(num), np.arange(num) % 10, device, preprocessing
+    )
 
 
 @pytest.mark.parametrize("preprocessing", [None, IMAGENET])
@@ -43,7 +49,11 @@ def test_batches_are_those_of_the_cpu(preprocessing: Preprocessing | None) -> No
 
 
 def test_resized_crops_are_those_of_the_cpu() -> None:
-    pixels, rows, places = torch.from_numpy(random_pixels(64, 40)), torch.arange(64), np.arange(64, dtype=np.uint64)
+    pixels, rows, places = (
+        torch.from_numpy(random_pixels(64, 40)),
+        torch.arange(64),
+        np.arange(64, dtype=np.uint64),
+    )
     cpu = resized_crop(pixels, rows, places, 7, 32)
     gpu = resized_crop(pixels.cuda(), rows.cuda(), places, 7, 32).cpu()
     assert (cpu - gpu).abs().max() < 0.5  # of 255: tensor cores may round
@@ -68,12 +78,17 @@ def test_streamed_and_decoded_batches_are_the_resident_ones(
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_training_ends_where_the_cpu_ends(optimiser: str, compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_ends_where_the_cpu_ends(
+    optimiser: str, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Autocast in bfloat16 rounds; the loss that is reached is the same within what that does."""
     if compiled:
         monkeypatch.setattr(fit_module, "_STEPS_WORTH_COMPILING", 1)
     schedule = Schedule(
-        images_seen=6400, batch_size=64, peak_learning_rate=0.02 if optimiser == "sgd" else 0.002, optimiser=optimiser
+        images_seen=6400,
+        batch_size=64,
+        peak_learning_rate=0.02 if optimiser == "sgd" else 0.002,
+        optimiser=optimiser,
     )
     found = {}
     for device in ("cpu", "cuda"):
@@ -89,10 +104,17 @@ def test_memory_that_runs_out_cuts_the_batch() -> None:
 
     def greedy(module: torch.nn.Module, batch):
         if len(batch[0]) > 64:
-            torch.empty(torch.cuda.get_device_properties(0).total_memory, dtype=torch.uint8, device="cuda")
+            torch.empty(
+                torch.cuda.get_device_properties(0).total_memory, dtype=torch.uint8, device="cuda"
+            )
         return Supervised().loss(module, batch)
 
-    fitted = fit(net, Stream(images, 256, 0), greedy, Schedule(images_seen=1024, batch_size=256, peak_learning_rate=0.01))
+    fitted = fit(
+        net,
+        Stream(images, 256, 0),
+        greedy,
+        Schedule(images_seen=1024, batch_size=256, peak_learning_rate=0.01),
+    )
     assert fitted.micro_batch_size == 64
 
 
@@ -100,18 +122,31 @@ def test_codes_are_those_of_the_cpu() -> None:
     net = built("small(width=8)", size_px=32)
     cpu = codes(net, _images("cpu"))
     net.module.cuda()
-    assert torch.allclose(codes(net, _images("cuda")), cpu, atol=2e-2 * float(cpu.abs().max()))  # TF32 rounds
+    # TF32 rounds
+    assert torch.allclose(codes(net, _images("cuda")), cpu, atol=2e-2 * float(cpu.abs().max()))
 
 
 @pytest.mark.parametrize("loss", ["svm", "softmax", "ridge"])
 def test_readouts_reach_the_same_objective(loss: str) -> None:
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(3000) % 12
-    x = normalise_rows((torch.randn(12, 96, generator=generator)[labels] + torch.randn(3000, 96, generator=generator)).clamp_min(0))
+    x = normalise_rows(
+        (
+            torch.randn(12, 96, generator=generator)[labels]
+            + torch.randn(3000, 96, generator=generator)
+        ).clamp_min(0)
+    )
     grid = [0.1, 10.0]
-    for a, b in zip(fit_linear(x, labels, 12, grid, loss), fit_linear(x.cuda(), labels.cuda(), 12, grid, loss), strict=True):
+    for a, b in zip(
+        fit_linear(x, labels, 12, grid, loss),
+        fit_linear(x.cuda(), labels.cuda(), 12, grid, loss),
+        strict=True,
+    ):
         assert b.weights.device.type == "cuda"
-        ours, theirs = objective(x, labels, a, loss), objective(x.cuda(), labels.cuda(), b, loss).cpu()
+        ours, theirs = (
+            objective(x, labels, a, loss),
+            objective(x.cuda(), labels.cuda(), b, loss).cpu(),
+        )
         assert torch.allclose(ours, theirs, rtol=1e-4)
         assert b.converged
 

@@ -12,7 +12,10 @@ METRICS = ("top1", "top5", "mean_class_accuracy")
 
 
 def _slow(metric: str, labels: np.ndarray, ranked: np.ndarray) -> float:
-    hits = [int(label) in [int(r) for r in row[: 5 if metric == "top5" else 1]] for label, row in zip(labels, ranked, strict=True)]
+    hits = [
+        int(label) in [int(r) for r in row[: 5 if metric == "top5" else 1]]
+        for label, row in zip(labels, ranked, strict=True)
+    ]
     if metric != "mean_class_accuracy":
         return 100.0 * sum(hits) / len(hits)
     shares = []
@@ -24,7 +27,8 @@ def _slow(metric: str, labels: np.ndarray, ranked: np.ndarray) -> float:
 
 def _case(seed: int, n: int = 60, num_classes: int = 7) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    labels = np.concatenate([rng.integers(0, num_classes - 1, n - 3), [0, 0, 1]])  # the last class is absent
+    # the last class is absent
+    labels = np.concatenate([rng.integers(0, num_classes - 1, n - 3), [0, 0, 1]])
     scores = rng.normal(size=(n, num_classes))
     scores[np.arange(n), labels] += 1.0
     return labels, rank(scores)
@@ -34,7 +38,9 @@ def _case(seed: int, n: int = 60, num_classes: int = 7) -> tuple[np.ndarray, np.
 @pytest.mark.parametrize("metric", METRICS)
 def test_each_metric_equals_its_slow_twin(metric: str, seed: int) -> None:
     labels, ranked = _case(seed)
-    assert accuracies(labels, ranked, 7)[metric] == pytest.approx(_slow(metric, labels, ranked), rel=1e-12)
+    assert accuracies(labels, ranked, 7)[metric] == pytest.approx(
+        _slow(metric, labels, ranked), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -49,7 +55,10 @@ def test_the_mean_of_the_contributions_is_the_metric(metric: str) -> None:
 def test_the_order_of_the_images_does_not_matter(metric: str) -> None:
     labels, ranked = _case(4)
     order = np.random.default_rng(0).permutation(len(labels))
-    assert np.array_equal(contributions(metric, labels[order], ranked[order]), contributions(metric, labels, ranked)[order])
+    assert np.array_equal(
+        contributions(metric, labels[order], ranked[order]),
+        contributions(metric, labels, ranked)[order],
+    )
 
 
 def test_by_hand() -> None:
@@ -78,7 +87,9 @@ def test_every_metric_has_a_unit_and_a_direction() -> None:
     assert set(UNITS) == set(HIGHER_IS_BETTER) >= set(METRICS)
     labels, ranked = np.arange(6), rank(np.eye(6))
     for metric in (m for m in UNITS if m.startswith(("top", "mean_class", "induction"))):
-        assert contributions(metric, labels, ranked).mean() == (100 if HIGHER_IS_BETTER[metric] else 0)
+        assert contributions(metric, labels, ranked).mean() == (
+            100 if HIGHER_IS_BETTER[metric] else 0
+        )
 
 
 @pytest.mark.parametrize(("num_right", "num"), [(0, 4), (2, 4), (4, 4), (37, 61), (999, 10_000)])
@@ -86,4 +97,6 @@ def test_the_interval_of_a_share_is_scipys(num_right: int, num: int) -> None:
     from scipy.stats import binomtest
 
     expected = binomtest(num_right, num).proportion_ci(method="wilson")
-    assert share_interval(100 * num_right / num, num) == pytest.approx((100 * expected.low, 100 * expected.high), abs=1e-4)
+    assert share_interval(100 * num_right / num, num) == pytest.approx(
+        (100 * expected.low, 100 * expected.high), abs=1e-4
+    )

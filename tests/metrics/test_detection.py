@@ -1,4 +1,5 @@
-"""Which detections are right: by hand, and against a slow twin on whatever hypothesis can think of."""
+"""Which detections are right: by hand, and against a slow twin on whatever hypothesis can think
+of."""
 
 from __future__ import annotations
 
@@ -32,10 +33,18 @@ def _rows(rows: Sequence[Truth] | Sequence[Found]) -> BoxRows:
 
 
 def _decide(
-    truth: Sequence[Truth], found: Sequence[Found], num_images: int = NUM_IMAGES, num_classes: int = NUM_CLASSES
+    truth: Sequence[Truth],
+    found: Sequence[Found],
+    num_images: int = NUM_IMAGES,
+    num_classes: int = NUM_CLASSES,
 ) -> Decisions:
-    difficult, scores = np.array([t.difficult for t in truth], bool), np.array([f.score for f in found], float)
-    return decisions_of_boxes(_rows(truth), difficult, _rows(found), scores, num_images, num_classes)
+    difficult, scores = (
+        np.array([t.difficult for t in truth], bool),
+        np.array([f.score for f in found], float),
+    )
+    return decisions_of_boxes(
+        _rows(truth), difficult, _rows(found), scores, num_images, num_classes
+    )
 
 
 def _ap(truth: Sequence[Truth], found: Sequence[Found]) -> float:
@@ -45,7 +54,8 @@ def _ap(truth: Sequence[Truth], found: Sequence[Found]) -> float:
     return float(each[0])
 
 
-# Overlaps --------------------------------------------------------------------------------------------------------------------------
+# Overlaps -----------------------------------------------------------------------------------------
+# ---------------------------------
 
 
 @pytest.mark.parametrize(
@@ -56,7 +66,8 @@ def _ap(truth: Sequence[Truth], found: Sequence[Found]) -> float:
         (SQUARE, (5, 0, 14, 9), 50 / 150),  # half of each
         ((0, 0, 4, 4), (5, 0, 9, 4), 0.0),  # side by side, no pixel in common
         ((0, 0, 4, 4), (4, 4, 8, 8), 1 / 49),  # a corner pixel: 25 + 25 - 1
-        ((0, 0, 4, 4), (20, 30, 24, 34), 0.0),  # far in both directions: two negative sides make no area
+        # far in both directions: two negative sides make no area
+        ((0, 0, 4, 4), (20, 30, 24, 34), 0.0),
         (SQUARE, (3, 3, 5, 5), 9 / 100),  # one in the other
         (SQUARE, (0.5, 0, 9.5, 9), 95 / 105),  # detections need not lie on whole pixels
     ],
@@ -72,7 +83,9 @@ BOX = st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 5), st.inte
 
 @quick
 @given(pairs=st.lists(st.tuples(BOX, BOX), min_size=1, max_size=20))
-def test_overlaps_are_what_counting_pixels_gives(pairs: list[tuple[reference.Box, reference.Box]]) -> None:
+def test_overlaps_are_what_counting_pixels_gives(
+    pairs: list[tuple[reference.Box, reference.Box]],
+) -> None:
     def pixels(box: reference.Box) -> set[tuple[int, int]]:
         return {(x, y) for x in range(box[0], box[2] + 1) for y in range(box[1], box[3] + 1)}
 
@@ -81,7 +94,8 @@ def test_overlaps_are_what_counting_pixels_gives(pairs: list[tuple[reference.Box
     assert_same(np.array([float(reference.overlap(a, b)) for a, b in pairs]), counted)
 
 
-# By hand ---------------------------------------------------------------------------------------------------------------------------
+# By hand ------------------------------------------------------------------------------------------
+# ---------------------------------
 
 
 def test_an_overlap_of_exactly_half_is_no_hit() -> None:
@@ -118,7 +132,8 @@ def test_two_equal_scores_on_one_box_are_one_right_and_one_wrong() -> None:
 def test_a_detection_is_judged_by_its_best_box_even_where_another_is_free() -> None:
     truth = [Truth(0, 0, (0, 0, 9, 7)), Truth(0, 0, SQUARE)]
     found = [Found(0, 0, SQUARE, 0.9), Found(0, 0, SQUARE, 0.8)]
-    # The second overlaps the free box by 80 of 100 pixels, but its best box is gone: right, wrong of two.
+    # The second overlaps the free box by 80 of 100 pixels, but its best box is gone: right, wrong
+    # of two.
     assert _ap(truth, found) == 50.0
     assert _ap(truth, [found[0], Found(0, 0, (0, 0, 9, 7), 0.8)]) == 100.0
 
@@ -140,7 +155,8 @@ def test_what_belongs_to_a_difficult_box_counts_neither_way() -> None:
 
 
 def test_the_best_box_decides_even_if_it_is_difficult() -> None:
-    """80 of 100 pixels of a plain box and all of a difficult one: ignored, and the plain box stays unfound."""
+    """80 of 100 pixels of a plain box and all of a difficult one: ignored, and the plain box stays
+    unfound."""
     truth = [Truth(0, 0, (0, 0, 9, 7)), Truth(0, 0, SQUARE, difficult=True)]
     assert _ap(truth, [Found(0, 0, SQUARE, 0.9)]) == 0.0
     assert len(_decide(truth, [Found(0, 0, SQUARE, 0.9)]).hits) == 0
@@ -161,7 +177,10 @@ def test_other_images_and_other_classes_do_not_count() -> None:
 
 @both_rules
 def test_without_detections_or_boxes(rule: str) -> None:
-    truth, found = [Truth(0, 0, SQUARE), Truth(2, 1, SQUARE, difficult=True)], [Found(0, 0, SQUARE, 0.9)]
+    truth, found = (
+        [Truth(0, 0, SQUARE), Truth(2, 1, SQUARE, difficult=True)],
+        [Found(0, 0, SQUARE, 0.9)],
+    )
     assert_same(_decide(truth, []).per_class(rule), [0.0, math.nan])
     assert_same(_decide(truth, []).mean(rule), 0.0)
     assert_same(_decide([], found).per_class(rule), [math.nan, math.nan])
@@ -179,7 +198,8 @@ def test_all_difficult_has_no_average_precision(rule: str) -> None:
     assert math.isnan(decided.mean(rule))
 
 
-# Against the twin ------------------------------------------------------------------------------------------------------------------
+# Against the twin ---------------------------------------------------------------------------------
+# ---------------------------------
 
 WHERE = (st.integers(0, NUM_IMAGES - 1), st.integers(0, NUM_CLASSES - 1))
 SHIFT = st.sampled_from((0, 0, 0, -1, 1))
@@ -187,7 +207,8 @@ SHIFT = st.sampled_from((0, 0, 0, -1, 1))
 
 @st.composite
 def scenes(draw: st.DrawFn) -> tuple[list[Truth], list[Found]]:
-    """Boxes, of which some are difficult or alike, and detections: most near a box, the rest anywhere; scores in eighths tie."""
+    """Boxes, of which some are difficult or alike, and detections: most near a box, the rest
+    anywhere; scores in eighths tie."""
     truth = draw(st.lists(st.builds(Truth, *WHERE, BOX, st.booleans()), max_size=7))
     if truth and draw(st.booleans()):
         truth.append(draw(st.sampled_from(truth))._replace(difficult=draw(st.booleans())))
@@ -197,7 +218,9 @@ def scenes(draw: st.DrawFn) -> tuple[list[Truth], list[Found]]:
         if truth and draw(st.integers(0, 3)):
             near = draw(st.sampled_from(truth))
             xmin, ymin, xmax, ymax = (corner + draw(SHIFT) for corner in near.box)
-            found.append(Found(near.image, near.label, (xmin, ymin, max(xmin, xmax), max(ymin, ymax)), score))
+            found.append(
+                Found(near.image, near.label, (xmin, ymin, max(xmin, xmax), max(ymin, ymax)), score)
+            )
         else:
             found.append(draw(st.builds(Found, *WHERE, BOX, st.just(score))))
     return truth, found
@@ -224,7 +247,10 @@ def test_each_verdict_is_its_twins(scene: Scene) -> None:
     truth, found = scene
     found = [one._replace(score=one.score + i / 1000) for i, one in enumerate(found)]
     verdicts = reference.judge(truth, found)
-    decided, kept = _decide(truth, found), [i for i, verdict in enumerate(verdicts) if verdict is not None]
+    decided, kept = (
+        _decide(truth, found),
+        [i for i, verdict in enumerate(verdicts) if verdict is not None],
+    )
     assert decided.hits.tolist() == [verdicts[i] for i in kept]
     assert decided.scores.tolist() == [found[i].score for i in kept]
     assert decided.units.tolist() == [found[i].image for i in kept]
@@ -235,7 +261,9 @@ def test_each_verdict_is_its_twins(scene: Scene) -> None:
 @both_rules
 @quick
 @given(scene=scenes(), data=st.data())
-def test_the_order_of_the_detections_does_not_matter(rule: str, scene: Scene, data: st.DataObject) -> None:
+def test_the_order_of_the_detections_does_not_matter(
+    rule: str, scene: Scene, data: st.DataObject
+) -> None:
     truth, found = scene
     one, other = _decide(truth, found), _decide(truth, data.draw(st.permutations(found)))
     assert np.array_equal(one.per_class(rule), other.per_class(rule), equal_nan=True)
@@ -244,10 +272,22 @@ def test_the_order_of_the_detections_does_not_matter(rule: str, scene: Scene, da
 @both_rules
 @quick
 @given(scene=scenes(), drawn=st.lists(st.integers(0, NUM_IMAGES - 1), min_size=1, max_size=6))
-def test_a_resample_is_the_metric_of_the_images_repeated(rule: str, scene: Scene, drawn: list[int]) -> None:
+def test_a_resample_is_the_metric_of_the_images_repeated(
+    rule: str, scene: Scene, drawn: list[int]
+) -> None:
     """Each image that is drawn becomes an image of its own, with its boxes and its detections."""
-    truth = [one._replace(image=i) for i, image in enumerate(drawn) for one in scene[0] if one.image == image]
-    found = [one._replace(image=i) for i, image in enumerate(drawn) for one in scene[1] if one.image == image]
+    truth = [
+        one._replace(image=i)
+        for i, image in enumerate(drawn)
+        for one in scene[0]
+        if one.image == image
+    ]
+    found = [
+        one._replace(image=i)
+        for i, image in enumerate(drawn)
+        for one in scene[1]
+        if one.image == image
+    ]
     slow = reference.average_precisions(truth, found, NUM_CLASSES, rule)
     decided = _decide(*scene)
     assert_same(decided.per_class(rule, np.array(drawn)), slow)
@@ -261,14 +301,20 @@ def test_decisions_of_boxes_come_back_as_they_were(scene: Scene) -> None:
     before = _decide(*scene)
     after = Decisions.read(before.arrays())
     assert np.array_equal(before.per_class("voc07"), after.per_class("voc07"), equal_nan=True)
-    assert all(np.array_equal(array, after.arrays()[name]) for name, array in before.arrays().items())
+    assert all(
+        np.array_equal(array, after.arrays()[name]) for name, array in before.arrays().items()
+    )
 
 
-# At the size of VOC ----------------------------------------------------------------------------------------------------------------
+# At the size of VOC -------------------------------------------------------------------------------
+# ---------------------------------
 
 
-def _large(num_images: int, num_classes: int, num_truth: int, num_found: int) -> tuple[BoxRows, np.ndarray, BoxRows, np.ndarray]:
-    """Boxes on whole pixels; every second detection lies near a box of its image and class. 200 distinct scores."""
+def _large(
+    num_images: int, num_classes: int, num_truth: int, num_found: int
+) -> tuple[BoxRows, np.ndarray, BoxRows, np.ndarray]:
+    """Boxes on whole pixels; every second detection lies near a box of its image and class. 200
+    distinct scores."""
     rng = np.random.default_rng(0)
     corner, side = rng.integers(0, 400, (num_truth, 2)), rng.integers(10, 100, (num_truth, 2))
     truth = BoxRows(
@@ -296,11 +342,15 @@ def test_half_a_million_detections_of_twenty_classes() -> None:
     there: dict[int, list[Truth]] = {}
     for row in np.flatnonzero(truth.labels == c).tolist():
         image = int(truth.images[row])
-        there.setdefault(image, []).append(Truth(image, c, tuple(truth.boxes[row].tolist()), bool(difficult[row])))
+        there.setdefault(image, []).append(
+            Truth(image, c, tuple(truth.boxes[row].tolist()), bool(difficult[row]))
+        )
     claims: dict[int, list[Found]] = {}
     for row in np.flatnonzero(found.labels == c).tolist():
         image = int(found.images[row])
-        claims.setdefault(image, []).append(Found(image, c, tuple(found.boxes[row].tolist()), float(scores[row])))
+        claims.setdefault(image, []).append(
+            Found(image, c, tuple(found.boxes[row].tolist()), float(scores[row]))
+        )
     judged = [
         (one.score, verdict)
         for image, rows in claims.items()
@@ -312,5 +362,7 @@ def test_half_a_million_detections_of_twenty_classes() -> None:
     for rule in RULES:
         each = decided.per_class(rule)
         assert ((each > 0) & (each < 100)).all()
-        slow = slow_ap.RULES[rule]([score for score, _ in judged], [verdict for _, verdict in judged], num_positives)
+        slow = slow_ap.RULES[rule](
+            [score for score, _ in judged], [verdict for _, verdict in judged], num_positives
+        )
         assert each[c] == pytest.approx(slow, abs=1e-9)

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import retrieval as reference
 
-from seedbed.metrics.retrieval import GROUP, group_hits, places_of, recall_at, trapezoid_ap, trapezoid_aps
+from seedbed.metrics.retrieval import (
+    GROUP,
+    group_hits,
+    places_of,
+    recall_at,
+    trapezoid_ap,
+    trapezoid_aps,
+)
 
 quick = settings(max_examples=100, deadline=None, derandomize=True)
 
@@ -19,11 +26,13 @@ def _ap(ranked: list[int], positives: set[int], junk: set[int] = frozenset()) ->
     return trapezoid_ap(places_of(ranked, positives, junk), len(positives))
 
 
-# By hand ---------------------------------------------------------------------------------------------------------------------------
+# By hand ------------------------------------------------------------------------------------------
+# ---------------------------------
 
 
 def test_right_wrong_right_of_two() -> None:
-    # First image: from precision 1 to 1, mean 1. Third image: from 1/2 (one right of the two before) to 2/3, mean 7/12.
+    # First image: from precision 1 to 1, mean 1. Third image: from 1/2 (one right of the two
+    # before) to 2/3, mean 7/12.
     assert trapezoid_ap(np.array([0, 2]), 2) == pytest.approx(100 * (1 + 7 / 12) / 2)
 
 
@@ -70,7 +79,12 @@ def test_an_image_that_stands_twice_counts_once_and_takes_one_place() -> None:
 
 
 def test_places_of_nothing() -> None:
-    assert places_of([], {1}).tolist() == places_of([3, 4], {1}).tolist() == places_of([1], set()).tolist() == []
+    assert (
+        places_of([], {1}).tolist()
+        == places_of([3, 4], {1}).tolist()
+        == places_of([1], set()).tolist()
+        == []
+    )
     assert places_of([], {1}).dtype == np.int64
 
 
@@ -79,7 +93,8 @@ def test_ns_score_by_hand() -> None:
         np.array([0, 0, 0, 0, 1, 1, 1, 1]),
         np.array([[0, 1, 2, 3, 4], [4, 0, 5, 6, 7], [5, 0, 1, 2, 3], [0, 1, 2, 3, 6]]),
     )
-    # The query itself counts: 4 of the first 4; then 3, the fourth at the fifth place does not count; then itself alone; then none.
+    # The query itself counts: 4 of the first 4; then 3, the fourth at the fifth place does not
+    # count; then itself alone; then none.
     assert group_hits(groups[ranked] == np.array([0, 1, 1, 1])[:, None]).tolist() == [4, 3, 1, 0]
     assert GROUP == 4
 
@@ -92,7 +107,8 @@ def test_recall_by_hand() -> None:
     assert recall_at(groups[ranked] == own[:, None], 3).tolist() == [100.0, 0.0, 100.0]
 
 
-# Against the twins -----------------------------------------------------------------------------------------------------------------
+# Against the twins --------------------------------------------------------------------------------
+# ---------------------------------
 
 IMAGES = range(14)
 
@@ -120,7 +136,9 @@ def test_oxford_is_what_its_program_computes(ranking: Ranking) -> None:
 def test_holidays_is_its_twin(ranking: Ranking, query: int) -> None:
     ranked, positives = ranking[0], ranking[1] - {query}
     if positives:
-        assert _ap(ranked, positives, {query}) == pytest.approx(reference.holidays_ap(ranked, query, positives), abs=1e-9)
+        assert _ap(ranked, positives, {query}) == pytest.approx(
+            reference.holidays_ap(ranked, query, positives), abs=1e-9
+        )
 
 
 @quick
@@ -135,9 +153,15 @@ def test_junk_may_stand_anywhere(ranking: Ranking, data: st.DataObject) -> None:
 
 @quick
 @given(ranking=rankings(), data=st.data())
-def test_a_right_image_that_rises_never_lowers_the_average_precision(ranking: Ranking, data: st.DataObject) -> None:
+def test_a_right_image_that_rises_never_lowers_the_average_precision(
+    ranking: Ranking, data: st.DataObject
+) -> None:
     ranked, positives, _ = ranking
-    at = [i for i in range(1, len(ranked)) if ranked[i] in positives and ranked[i - 1] not in positives]
+    at = [
+        i
+        for i in range(1, len(ranked))
+        if ranked[i] in positives and ranked[i - 1] not in positives
+    ]
     if at:
         i = data.draw(st.sampled_from(at))
         risen = [*ranked[: i - 1], ranked[i], ranked[i - 1], *ranked[i + 1 :]]
@@ -148,24 +172,38 @@ def test_a_right_image_that_rises_never_lowers_the_average_precision(ranking: Ra
 @given(data=st.data(), num=st.integers(1, 6))
 def test_groups_are_their_twins(data: st.DataObject, num: int) -> None:
     groups = data.draw(st.lists(st.integers(0, 3), min_size=8, max_size=8))
-    ranked = data.draw(st.lists(st.permutations(range(8)).map(lambda images: images[:6]), min_size=1, max_size=6))
+    ranked = data.draw(
+        st.lists(st.permutations(range(8)).map(lambda images: images[:6]), min_size=1, max_size=6)
+    )
     own = data.draw(st.lists(st.integers(0, 3), min_size=len(ranked), max_size=len(ranked)))
     right = np.array(groups)[np.array(ranked)] == np.array(own)[:, None]
-    slow = [reference.group_hits(row, groups, mine, num) for row, mine in zip(ranked, own, strict=True)]
+    slow = [
+        reference.group_hits(row, groups, mine, num) for row, mine in zip(ranked, own, strict=True)
+    ]
     assert group_hits(right, num).tolist() == slow
     assert recall_at(right, num).tolist() == [
         reference.recall_at(row, groups, mine, num) for row, mine in zip(ranked, own, strict=True)
     ]
-    assert group_hits(right).tolist() == [reference.group_hits(row, groups, mine, 4) for row, mine in zip(ranked, own, strict=True)]
+    assert group_hits(right).tolist() == [
+        reference.group_hits(row, groups, mine, 4) for row, mine in zip(ranked, own, strict=True)
+    ]
 
 
 @quick
-@given(st.lists(st.lists(st.sampled_from([-1, 0, 1]), min_size=7, max_size=7), min_size=1, max_size=5), st.integers(0, 3))
+@given(
+    st.lists(st.lists(st.sampled_from([-1, 0, 1]), min_size=7, max_size=7), min_size=1, max_size=5),
+    st.integers(0, 3),
+)
 def test_many_rankings_at_once_are_each_by_itself(rows: list[list[int]], num_missed: int) -> None:
     relevant = np.array(rows, np.int8)
     num_positives = (relevant > 0).sum(1) + num_missed
-    for found, row, num in zip(trapezoid_aps(relevant, num_positives), rows, num_positives, strict=True):
-        ranked, positives = list(range(7)), {i for i, r in enumerate(row) if r > 0} | set(range(100, 100 + num_missed))
+    for found, row, num in zip(
+        trapezoid_aps(relevant, num_positives), rows, num_positives, strict=True
+    ):
+        ranked, positives = (
+            list(range(7)),
+            {i for i, r in enumerate(row) if r > 0} | set(range(100, 100 + num_missed)),
+        )
         if not num:
             assert np.isnan(found)
             continue

@@ -18,7 +18,9 @@ def test_the_layer_table_equals_the_real_shapes(size_px: int, width: int) -> Non
     backbone = built(f"small(width={width})", size_px=size_px)
     seen: dict[str, tuple[int, ...]] = {}
     for name, part in backbone.module.named_children():
-        part.register_forward_hook(lambda _m, _i, out, name=name: seen.__setitem__(name, tuple(out.shape[1:])))
+        part.register_forward_hook(
+            lambda _m, _i, out, name=name: seen.__setitem__(name, tuple(out.shape[1:]))
+        )
     backbone.module.eval()(torch.randn(2, 3, size_px, size_px))
     assert [la.name for la in backbone.layers] == ["stage1", "stage2", "stage3", "stage4", "pool"]
     for layer in backbone.layers:
@@ -33,7 +35,9 @@ def test_layers_after_relu_are_not_negative() -> None:
     outputs: dict[str, torch.Tensor] = {}
     for layer in backbone.layers:
         place = backbone.module.get_submodule(layer.name)
-        place.register_forward_hook(lambda _m, _i, out, name=layer.name: outputs.__setitem__(name, out))
+        place.register_forward_hook(
+            lambda _m, _i, out, name=layer.name: outputs.__setitem__(name, out)
+        )
     backbone.module.eval()(torch.randn(4, 3, 8, 8))
     for layer in backbone.layers:
         assert layer.after_relu == bool((outputs[layer.name] >= 0).all())
@@ -51,10 +55,16 @@ def test_the_body_does_not_depend_on_the_number_of_classes() -> None:
 
 def test_the_head_has_a_stream_of_its_own() -> None:
     parameters = dict(built(num_classes=6, seed=9).module.named_parameters())
-    for name, purpose, gain in (("head.weight", "init/head", 1.0), ("stage2.conv.weight", "init/body", 2.0)):
+    for name, purpose, gain in (
+        ("head.weight", "init/head", 1.0),
+        ("stage2.conv.weight", "init/body", 2.0),
+    ):
         values = parameters[name]
         generator = torch.Generator().manual_seed(stream(9, purpose, name))
-        expected = torch.randn(tuple(values.shape), generator=generator) * (gain / values[0].numel()) ** 0.5
+        expected = (
+            torch.randn(tuple(values.shape), generator=generator)
+            * (gain / values[0].numel()) ** 0.5
+        )
         assert torch.equal(values.detach(), expected), name
     assert not parameters["head.bias"].any()
     assert (parameters["stage1.norm.weight"] == 1).all()

@@ -33,7 +33,11 @@ def test_a_loaded_backbone_gives_the_same_codes_bit_for_bit(saved: Path) -> None
         assert torch.equal(codes(loaded, images, layer), codes(original, images, layer))
     assert torch.equal(logits(loaded, images), logits(original, images))
     assert not loaded.module.training
-    assert (loaded.classes, loaded.size_px, loaded.layers) == (original.classes, original.size_px, original.layers)
+    assert (loaded.classes, loaded.size_px, loaded.layers) == (
+        original.classes,
+        original.size_px,
+        original.layers,
+    )
 
 
 def test_the_card_says_what_it_is(saved: Path) -> None:
@@ -42,7 +46,13 @@ def test_the_card_says_what_it_is(saved: Path) -> None:
     assert card["size_px"] == 8
     assert card["classes"] == [str(i) for i in range(10)]
     assert card["num_parameters"] == trained().backbone.num_parameters
-    assert {layer["name"] for layer in card["layers"]} == {"stage1", "stage2", "stage3", "stage4", "pool"}
+    assert {layer["name"] for layer in card["layers"]} == {
+        "stage1",
+        "stage2",
+        "stage3",
+        "stage4",
+        "pool",
+    }
     assert read_card(saved) == card
 
 

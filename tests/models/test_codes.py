@@ -30,7 +30,9 @@ def _manual(stages: int) -> torch.Tensor:
             x = torch.nn.functional.max_pool2d(x, 2) if i < 4 else x
             norm = stage.norm
             shape = (1, -1, 1, 1)
-            x = (x - norm.running_mean.view(shape)) / (norm.running_var.view(shape) + norm.eps).sqrt()
+            x = (x - norm.running_mean.view(shape)) / (
+                norm.running_var.view(shape) + norm.eps
+            ).sqrt()
             x = (x * norm.weight.view(shape) + norm.bias.view(shape)).clamp_min(0)
     return x.mean(dim=(2, 3))
 
@@ -41,12 +43,16 @@ def test_penultimate_codes_equal_the_manual_computation(images: Resident) -> Non
     assert found.shape == (60, 32)
     assert torch.allclose(found, _manual(4), atol=1e-4)
     head = trained().backbone.module.get_submodule("head")
-    assert torch.allclose(logits(trained().backbone, images), _manual(4) @ head.weight.T + head.bias, atol=1e-3)
+    assert torch.allclose(
+        logits(trained().backbone, images), _manual(4) @ head.weight.T + head.bias, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("stage", [1, 2, 3])
 def test_a_map_is_averaged_over_space(images: Resident, stage: int) -> None:
-    assert torch.allclose(codes(trained().backbone, images, f"stage{stage}"), _manual(stage), atol=1e-4)
+    assert torch.allclose(
+        codes(trained().backbone, images, f"stage{stage}"), _manual(stage), atol=1e-4
+    )
     assert pooling(trained().backbone.layer(f"stage{stage}")) == "mean over space"
 
 
@@ -61,11 +67,18 @@ def test_codes_leave_the_network_as_it_was(images: Resident) -> None:
 
 def test_the_company_in_a_batch_does_not_change_a_code(images: Resident) -> None:
     together = codes(trained().backbone, images)
-    alone = torch.cat([codes(trained().backbone, Resident(digits_store().pixels, np.array([row]), None)) for row in (0, 40, 118)])
+    alone = torch.cat(
+        [
+            codes(trained().backbone, Resident(digits_store().pixels, np.array([row]), None))
+            for row in (0, 40, 118)
+        ]
+    )
     assert torch.allclose(together[[0, 20, 59]], alone, atol=1e-5)
 
 
-def test_the_order_of_the_rows_is_kept_across_batches(monkeypatch: pytest.MonkeyPatch, images: Resident) -> None:
+def test_the_order_of_the_rows_is_kept_across_batches(
+    monkeypatch: pytest.MonkeyPatch, images: Resident
+) -> None:
     whole = codes(trained().backbone, images)
     monkeypatch.setattr("seedbed.models.codes._MAX_BATCH", 7)
     monkeypatch.setattr("seedbed.models.codes._MIN_BATCH", 7)
@@ -86,5 +99,7 @@ def test_float16_that_would_overflow_is_refused(images: Resident) -> None:
     whole = np.empty((len(images), net.layers[0].dim), np.float32)
     fill_codes(net, images, {name: whole})
     assert whole.max() > 65504
-    with pytest.raises(UsageError, match=rf"codes of layer '{name}' reach [\d.e+]+, more than float16 holds"):
+    with pytest.raises(
+        UsageError, match=rf"codes of layer '{name}' reach [\d.e+]+, more than float16 holds"
+    ):
         fill_codes(net, images, {name: np.empty_like(whole, np.float16)})

@@ -25,16 +25,27 @@ def _images(num: int = 40, num_classes: int = 10) -> Resident:
     return Resident(pixels, np.arange(num), labels)
 
 
-def _train(seed: int = 0, steps: int = 6, on_progress=None) -> tuple[dict[str, torch.Tensor], float]:
+def _train(
+    seed: int = 0, steps: int = 6, on_progress=None
+) -> tuple[dict[str, torch.Tensor], float]:
     backbone = built(seed=0)
     schedule = Schedule(images_seen=steps * 16, batch_size=16, peak_learning_rate=0.1)
-    done = fit(backbone.module, Stream(_images(), 16, seed), Supervised().loss, schedule, on_progress=on_progress, report_every=3)
+    done = fit(
+        backbone.module,
+        Stream(_images(), 16, seed),
+        Supervised().loss,
+        schedule,
+        on_progress=on_progress,
+        report_every=3,
+    )
     assert not backbone.module.training
     return weights_of(backbone.module), done.loss
 
 
 def test_the_schedule_rises_to_its_peak_and_falls_to_zero() -> None:
-    schedule = Schedule(images_seen=1000 * 10, batch_size=10, peak_learning_rate=0.5, warmup_share=0.2)
+    schedule = Schedule(
+        images_seen=1000 * 10, batch_size=10, peak_learning_rate=0.5, warmup_share=0.2
+    )
     rates = [schedule.learning_rate(step) for step in range(schedule.num_steps)]
     assert schedule.num_steps == 1000
     assert rates[0] == pytest.approx(0.5 * 0.0005 / 0.2)
@@ -109,11 +120,18 @@ def test_each_epoch_sees_every_image_once(batch_size: int) -> None:
 
 @pytest.mark.parametrize(("size_px", "pad_px"), [(8, 1), (16, 2), (24, 3)])
 def test_crop_and_flip_is_a_crop_of_the_reflected_image(size_px: int, pad_px: int) -> None:
-    """Every output equals exactly one crop of np.pad(mode="reflect"), mirrored or not; all of them come up."""
+    """Every output equals exactly one crop of np.pad(mode="reflect"), mirrored or not; all of them
+    come up."""
     pixels = random_pixels(5, size_px)
     num = 600
     rows = np.arange(num) % 5
-    out = crop_and_flip(torch.from_numpy(pixels), torch.from_numpy(rows), np.arange(num, dtype=np.uint64), 99, size_px).numpy()
+    out = crop_and_flip(
+        torch.from_numpy(pixels),
+        torch.from_numpy(rows),
+        np.arange(num, dtype=np.uint64),
+        99,
+        size_px,
+    ).numpy()
     assert out.shape == (num, size_px, size_px, 3)
     padded = np.pad(pixels, ((0, 0), (pad_px, pad_px), (pad_px, pad_px), (0, 0)), mode="reflect")
     crops = {}

@@ -59,7 +59,8 @@ def test_other_settings_are_no_name_of_it(tmp_path: Path, monkeypatch: pytest.Mo
         open_backbone("small(width=16)", images_px=32)
     monkeypatch.chdir(tmp_path)
     save_backbone(trained().backbone, _made(tmp_path / "small"))
-    assert open_backbone("small").architecture == "small(width=4)"  # a folder of that name comes first
+    # a folder of that name comes first
+    assert open_backbone("small").architecture == "small(width=4)"
 
 
 def _made(folder: Path) -> Path:

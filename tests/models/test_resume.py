@@ -23,7 +23,12 @@ from seedbed.pretraining.objectives.supervised import Supervised
 SCHEDULES = {
     "sgd": Schedule(images_seen=12 * 16, batch_size=16, peak_learning_rate=0.1),
     "adamw": Schedule(
-        images_seen=12 * 16, batch_size=16, peak_learning_rate=0.01, optimiser="adamw", decay="cosine", weight_decay=0.05
+        images_seen=12 * 16,
+        batch_size=16,
+        peak_learning_rate=0.01,
+        optimiser="adamw",
+        decay="cosine",
+        weight_decay=0.05,
     ),
 }
 
@@ -35,7 +40,9 @@ class Cut(Exception):
 def _net(call: str) -> nn.Module:
     if call == "dropout":
         torch.manual_seed(0)
-        return nn.Sequential(nn.Flatten(), nn.Linear(192, 32), nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 10))
+        return nn.Sequential(
+            nn.Flatten(), nn.Linear(192, 32), nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 10)
+        )
     return built(call).module
 
 
@@ -43,7 +50,12 @@ def _stream() -> Stream:
     return Stream(Resident(random_pixels(40), np.arange(40), np.arange(40) % 10), 16, 3)
 
 
-def _train(net: nn.Module, schedule: Schedule, checkpoint: Checkpoint | None = None, cut_at: int | None = None) -> Fitted:
+def _train(
+    net: nn.Module,
+    schedule: Schedule,
+    checkpoint: Checkpoint | None = None,
+    cut_at: int | None = None,
+) -> Fitted:
     steps = 0
 
     def loss(module: nn.Module, batch):
@@ -58,7 +70,9 @@ def _train(net: nn.Module, schedule: Schedule, checkpoint: Checkpoint | None = N
 
 @pytest.mark.parametrize("call", ["small(width=4)", "dropout"])
 @pytest.mark.parametrize("kind", SCHEDULES)
-def test_a_training_that_was_cut_off_ends_with_the_same_weights(kind: str, call: str, tmp_path: Path) -> None:
+def test_a_training_that_was_cut_off_ends_with_the_same_weights(
+    kind: str, call: str, tmp_path: Path
+) -> None:
     whole = _net(call)
     report = _train(whole, SCHEDULES[kind])
     place = tmp_path / "net.unfinished"
@@ -83,7 +97,8 @@ def test_checkpoints_change_nothing(tmp_path: Path) -> None:
 
 @pytest.fixture
 def listening():
-    """Python's own handler of Ctrl-C, also where the tests run in the background, which shells make deaf to it."""
+    """Python's own handler of Ctrl-C, also where the tests run in the background, which shells make
+    deaf to it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -104,7 +119,13 @@ def test_ctrl_c_ends_the_step_and_leaves_a_checkpoint(tmp_path: Path) -> None:
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        fit(_net("small(width=4)"), _stream(), loss, SCHEDULES["sgd"], checkpoint=Checkpoint(path=place))
+        fit(
+            _net("small(width=4)"),
+            _stream(),
+            loss,
+            SCHEDULES["sgd"],
+            checkpoint=Checkpoint(path=place),
+        )
     assert signal.getsignal(signal.SIGINT) is before
     assert _train(resumed, SCHEDULES["sgd"], Checkpoint(path=place)).resumed_at == (5,)
     assert same_weights(weights_of(whole), weights_of(resumed))
@@ -118,12 +139,20 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
         raise AssertionError("it waited")
 
     with pytest.raises(KeyboardInterrupt):
-        fit(_net("small(width=4)"), _stream(), loss, SCHEDULES["sgd"], checkpoint=Checkpoint(path=tmp_path / "x"))
+        fit(
+            _net("small(width=4)"),
+            _stream(),
+            loss,
+            SCHEDULES["sgd"],
+            checkpoint=Checkpoint(path=tmp_path / "x"),
+        )
 
 
 def test_weights_that_end_beyond_all_numbers_are_an_error() -> None:
     """The loss of the last step is of the weights before it."""
-    schedule = Schedule(images_seen=2 * 16, batch_size=16, peak_learning_rate=1e30, warmup_share=0.0)
+    schedule = Schedule(
+        images_seen=2 * 16, batch_size=16, peak_learning_rate=1e30, warmup_share=0.0
+    )
     with pytest.raises(DivergedError, match="not finite"):
         _train(_net("small(width=4)"), schedule)
 
@@ -241,9 +270,23 @@ def test_early_stopping_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
 
     with pytest.raises(Cut):
         first = Checkpoint(path=place, every_s=0.0)
-        fit(_net("dropout"), _stream(), loss, SCHEDULES["sgd"], stopping=_stopping(scores), checkpoint=first)
+        fit(
+            _net("dropout"),
+            _stream(),
+            loss,
+            SCHEDULES["sgd"],
+            stopping=_stopping(scores),
+            checkpoint=first,
+        )
     second = Checkpoint(path=place, every_s=0.0)
-    again = fit(resumed, _stream(), Supervised().loss, SCHEDULES["sgd"], stopping=_stopping(scores[2:]), checkpoint=second)
+    again = fit(
+        resumed,
+        _stream(),
+        Supervised().loss,
+        SCHEDULES["sgd"],
+        stopping=_stopping(scores[2:]),
+        checkpoint=second,
+    )
     assert again.early_stopping == report.early_stopping
     assert same_weights(weights_of(whole), weights_of(resumed))
 
@@ -257,12 +300,16 @@ def test_cosine_falls_from_the_peak_to_zero() -> None:
 
 
 def test_no_warm_up_begins_at_the_peak() -> None:
-    assert Schedule(images_seen=1000, batch_size=10, warmup_share=0.0).learning_rate(0) == pytest.approx(0.2 * 0.995)
+    assert Schedule(images_seen=1000, batch_size=10, warmup_share=0.0).learning_rate(
+        0
+    ) == pytest.approx(0.2 * 0.995)
 
 
 def test_adamw_spares_biases_and_norms_from_decay() -> None:
     optimiser = SCHEDULES["adamw"].optimiser_of(_net("small(width=4)"))
-    by_decay = {group["weight_decay"]: {p.ndim for p in group["params"]} for group in optimiser.param_groups}
+    by_decay = {
+        group["weight_decay"]: {p.ndim for p in group["params"]} for group in optimiser.param_groups
+    }
     assert by_decay == {0.05: {2, 4}, 0.0: {1}}
 
 

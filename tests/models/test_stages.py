@@ -16,21 +16,35 @@ def _built(call: str, size_px: int) -> Backbone:
 
 @pytest.mark.parametrize(
     ("call", "size_px", "num"),
-    [("small(width=4)", 32, 4), ("resnet18(stem='small')", 32, 5), ("timm('test_resnet')", 64, 5), ("timm('test_vit')", 160, None)],
+    [
+        ("small(width=4)", 32, 4),
+        ("resnet18(stem='small')", 32, 5),
+        ("timm('test_resnet')", 64, 5),
+        ("timm('test_vit')", 160, None),
+    ],
 )
-def test_every_parameter_of_the_body_has_one_stage(call: str, size_px: int, num: int | None) -> None:
+def test_every_parameter_of_the_body_has_one_stage(
+    call: str, size_px: int, num: int | None
+) -> None:
     net = _built(call, size_px)
     stages = stages_of(net)
     found = [name for stage in stages for name in stage.parameters]
     heads = tuple(f"{h}." for h in net.heads)
-    assert sorted(found) == sorted(n for n, _ in net.module.named_parameters() if not n.startswith(heads))
+    assert sorted(found) == sorted(
+        n for n, _ in net.module.named_parameters() if not n.startswith(heads)
+    )
     assert len(found) == len(set(found))
     if num is not None:
         assert len(stages) == num
 
 
 def test_stages_follow_the_depth() -> None:
-    assert [stage.parameters[0].split(".")[0] for stage in stages_of(built())] == ["stage1", "stage2", "stage3", "stage4"]
+    assert [stage.parameters[0].split(".")[0] for stage in stages_of(built())] == [
+        "stage1",
+        "stage2",
+        "stage3",
+        "stage4",
+    ]
     stages = stages_of(_built("resnet18(stem='small')", 32))
     assert {name.split(".")[0] for name in stages[1].parameters} == {"layer1"}
     assert {name.split(".")[0] for name in stages[-1].parameters} == {"layer4"}
@@ -46,7 +60,8 @@ def test_modules_without_parameters_have_their_stage_too() -> None:
     assert "stage1.norm" in stages[0].modules
     assert all("head" not in stage.modules for stage in stages)
     dropped = stages_of(_built("alexnet(stem='small')", 32))
-    assert sum(name == "classifier.0" for stage in dropped for name in stage.modules) == 1  # dropout
+    # dropout
+    assert sum(name == "classifier.0" for stage in dropped for name in stage.modules) == 1
 
 
 def test_norms_are_found() -> None:

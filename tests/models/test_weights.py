@@ -54,9 +54,16 @@ def test_published_weights_are_found_in_torchs_cache(empty_caches: Path, publish
 
 
 def test_offline_with_nothing_cached_it_says_which_file_to_put_where() -> None:
-    with pytest.raises(BadDataError, match="no weights of mobilenet_v3_small on this machine") as caught:
+    with pytest.raises(
+        BadDataError, match="no weights of mobilenet_v3_small on this machine"
+    ) as caught:
         open_backbone(NET)
-    for words in ("mobilenet_v3_small-047dcff4.pth", "https://download.pytorch.org/", "SEEDBED_WEIGHTS", "weights='FILE'"):
+    for words in (
+        "mobilenet_v3_small-047dcff4.pth",
+        "https://download.pytorch.org/",
+        "SEEDBED_WEIGHTS",
+        "weights='FILE'",
+    ):
         assert words in caught.value.hint
 
 
@@ -66,7 +73,9 @@ def test_a_download_that_fails_says_the_same() -> None:
     assert "mobilenet_v3_small-047dcff4.pth" in caught.value.hint
 
 
-def test_the_folder_of_weights_is_searched_first(tmp_path: Path, published, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_of_weights_is_searched_first(
+    tmp_path: Path, published, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SEEDBED_WEIGHTS", str(tmp_path))
     save_file(published, tmp_path / "mobilenet_v3_small-047dcff4.safetensors")
     assert same_weights(weights_of(open_backbone(NET).module), published)
@@ -74,11 +83,19 @@ def test_the_folder_of_weights_is_searched_first(tmp_path: Path, published, monk
 
 @pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
 @pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod."])
-def test_a_file_of_ones_own_with_another_number_of_classes(tmp_path: Path, wrapper: str | None, prefix: str) -> None:
-    own = BACKBONES.make("resnet18(stem='small')").build(["cat", "dog", "owl"], 32, 7).module.state_dict()
+def test_a_file_of_ones_own_with_another_number_of_classes(
+    tmp_path: Path, wrapper: str | None, prefix: str
+) -> None:
+    own = (
+        BACKBONES.make("resnet18(stem='small')")
+        .build(["cat", "dog", "owl"], 32, 7)
+        .module.state_dict()
+    )
     named = {f"{prefix}{name}": t for name, t in own.items()}
     torch.save({wrapper: named, "epoch": 3} if wrapper else named, tmp_path / "mine.pth")
-    net = open_backbone(f"resnet18(stem='small', size_px=32, weights={str(tmp_path / 'mine.pth')!r})")
+    net = open_backbone(
+        f"resnet18(stem='small', size_px=32, weights={str(tmp_path / 'mine.pth')!r})"
+    )
     assert same_weights(weights_of(net.module), own)
     assert net.classes == ("0", "1", "2")
     assert net.size_px == 32
@@ -150,7 +167,9 @@ class Mine(nn.Module):
 @pytest.fixture
 def mine() -> Backbone:
     torch.manual_seed(0)
-    return Backbone.wrap(Mine(), size_px=16, classes=["a", "b", "c", "d"], mean=[0.4, 0.5, 0.6], std=[0.2, 0.3, 0.4])
+    return Backbone.wrap(
+        Mine(), size_px=16, classes=["a", "b", "c", "d"], mean=[0.4, 0.5, 0.6], std=[0.2, 0.3, 0.4]
+    )
 
 
 def test_a_module_of_ones_own_is_a_backbone(mine: Backbone) -> None:
@@ -162,7 +181,9 @@ def test_a_module_of_ones_own_is_a_backbone(mine: Backbone) -> None:
     assert mine.penultimate == "penultimate" or table[mine.penultimate].dim == 8
     images = Resident(random_pixels(5, 16), np.arange(5), None, "cpu", mine.preprocessing)
     x = next(images.plain(5))
-    assert x[2, 1, 3, 4].item() == pytest.approx((random_pixels(5, 16)[2, 3, 4, 1] / 255 - 0.5) / 0.3, rel=1e-4)
+    assert x[2, 1, 3, 4].item() == pytest.approx(
+        (random_pixels(5, 16)[2, 3, 4, 1] / 255 - 0.5) / 0.3, rel=1e-4
+    )
     module = mine.module.eval()
     with torch.no_grad():
         stem = torch.relu(module.norm(module.stem(x)))
@@ -171,7 +192,9 @@ def test_a_module_of_ones_own_is_a_backbone(mine: Backbone) -> None:
     assert torch.allclose(codes(mine, images), last, atol=1e-5)
 
 
-def test_a_module_of_ones_own_is_saved_and_loaded_with_its_class(mine: Backbone, tmp_path: Path) -> None:
+def test_a_module_of_ones_own_is_saved_and_loaded_with_its_class(
+    mine: Backbone, tmp_path: Path
+) -> None:
     save_backbone(mine, tmp_path)
     with pytest.raises(BadDataError, match=r"a module of your own \(Mine\)"):
         load_backbone(tmp_path)
@@ -186,7 +209,10 @@ def test_a_module_of_ones_own_is_saved_and_loaded_with_its_class(mine: Backbone,
     ("module", "message"),
     [
         (nn.Sequential(nn.Conv2d(3, 4, 3)), "one score per class"),
-        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(7, 2)), "does not take images of 16 px"),
+        (
+            nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(7, 2)),
+            "does not take images of 16 px",
+        ),
         (nn.Sequential(nn.Flatten(), nn.Linear(768, 2), nn.Softmax(1)), "no last Linear"),
     ],
     ids=["a map", "another size", "no head"],
@@ -204,11 +230,15 @@ def test_the_number_of_names_is_the_number_of_scores() -> None:
 def test_any_submodule_is_a_layer_by_its_path() -> None:
     net = BACKBONES.make("resnet18(stem='small')").build(["a", "b"], 32)
     inner = net.layer("layer1.0.conv1")
-    assert (inner.shape, inner.after_relu) == ((64, 32, 32), True)  # after its own batch norm and ReLU
+    # after its own batch norm and ReLU
+    assert (inner.shape, inner.after_relu) == ((64, 32, 32), True)
     second = net.layer("layer1.0.conv2")
     assert not second.after_relu  # it enters the sum with the shortcut
     with pytest.raises(UsageError, match="unknown layer 'layer1.0.conv3'"):
         net.layer("layer1.0.conv3")
-    vgg = Backbone.wrap(nn.Sequential(conv := nn.Conv2d(3, 3, 3, padding=1), conv, nn.Flatten(), nn.Linear(768, 2)), size_px=16)
+    vgg = Backbone.wrap(
+        nn.Sequential(conv := nn.Conv2d(3, 3, 3, padding=1), conv, nn.Flatten(), nn.Linear(768, 2)),
+        size_px=16,
+    )
     with pytest.raises(UsageError, match="called 2 times"):
         vgg.layer("0")

@@ -19,8 +19,15 @@ SHORT = Schedule(images_seen=128, batch_size=32, peak_learning_rate=0.1)
 
 
 def _pretrain(schedule: Schedule = SHORT, sample: int = 0, init: int = 0) -> Pretrained:
-    view = digits_view() if not sample else make_view(digits_view().store, "images(total=400)", sample)
-    return pretrain_view(view, BACKBONES.make("small(width=4)"), Training(schedule=schedule), seeds=Seeds(sample=sample, init=init))
+    view = (
+        digits_view() if not sample else make_view(digits_view().store, "images(total=400)", sample)
+    )
+    return pretrain_view(
+        view,
+        BACKBONES.make("small(width=4)"),
+        Training(schedule=schedule),
+        seeds=Seeds(sample=sample, init=init),
+    )
 
 
 def test_no_images_seen_leaves_the_weights_random() -> None:
@@ -34,9 +41,12 @@ def test_no_images_seen_leaves_the_weights_random() -> None:
 def test_random_weights_come_with_the_statistics_of_the_data() -> None:
     done, view = _pretrain(Schedule(images_seen=0)), digits_view()
     stage = done.backbone.module.get_submodule("stage1")
-    images = normalise(torch.from_numpy(view.store.pixels[view.rows]), Preprocessing(size_px=8))  # fewer than 1,024: all of them
+    # fewer than 1,024: all of them
+    images = normalise(torch.from_numpy(view.store.pixels[view.rows]), Preprocessing(size_px=8))
     with torch.no_grad():
-        maps = torch.nn.functional.max_pool2d(torch.nn.functional.conv2d(images, stage.conv.weight, padding=1), 2)
+        maps = torch.nn.functional.max_pool2d(
+            torch.nn.functional.conv2d(images, stage.conv.weight, padding=1), 2
+        )
     assert torch.allclose(stage.norm.running_mean, maps.mean(dim=(0, 2, 3)), atol=1e-4)
     assert torch.allclose(stage.norm.running_var, maps.var(dim=(0, 2, 3)), rtol=1e-3)
     assert stage.norm.momentum == 0.1
@@ -63,7 +73,9 @@ def test_predictions_cover_the_held_out_split() -> None:
     assert np.array_equal(done.predictions["ids"], view.store.hashes[rows])
     assert np.array_equal(done.predictions["labels"], labels)
     assert done.predictions["ranked"].shape == (len(rows), 5)
-    assert done.metrics["top1"] == pytest.approx(100 * (done.predictions["ranked"][:, 0] == labels).mean())
+    assert done.metrics["top1"] == pytest.approx(
+        100 * (done.predictions["ranked"][:, 0] == labels).mean()
+    )
     assert done.metrics["top1"] > 30  # chance is 10
     assert not set(rows.tolist()) & set(view.rows.tolist())
 

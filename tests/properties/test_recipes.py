@@ -22,7 +22,11 @@ def _rows(sizes: list[int]) -> TrainingRows:
     labels = np.repeat(np.arange(len(sizes)), sizes).astype(np.int32)
     hashes = item_hashes(f"{c}/{i}" for i, c in enumerate(labels))
     order = np.argsort(hashes)
-    return TrainingRows(labels=labels[order], hashes=hashes[order], classes=tuple(f"c{i:02d}" for i in range(len(sizes))))
+    return TrainingRows(
+        labels=labels[order],
+        hashes=hashes[order],
+        classes=tuple(f"c{i:02d}" for i in range(len(sizes))),
+    )
 
 
 def _select(text: str, rows: TrainingRows, seed: int = 0) -> np.ndarray:
@@ -61,7 +65,9 @@ def test_ties_go_to_the_lower_class_at_every_total() -> None:
         [5, 11, 33, 55],
     ):
         for total in range(len(sizes), sum(sizes) + 1):
-            assert sainte_lague(np.array(sizes), total).tolist() == reference.sainte_lague(sizes, total), (sizes, total)
+            assert sainte_lague(np.array(sizes), total).tolist() == reference.sainte_lague(
+                sizes, total
+            ), (sizes, total)
 
 
 def test_sainte_lague_at_the_size_of_imagenet() -> None:
@@ -88,7 +94,12 @@ def test_a_larger_total_never_takes_an_image_away(sizes: list[int]) -> None:
 @quick
 @given(sizes=SIZES, data=st.data())
 def test_a_total_that_does_not_fit_is_refused(sizes: list[int], data: st.DataObject) -> None:
-    wrong = data.draw(st.one_of(st.integers(sum(sizes) + 1, 10**6), st.integers(1, max(1, sum(s > 0 for s in sizes) - 1))))
+    wrong = data.draw(
+        st.one_of(
+            st.integers(sum(sizes) + 1, 10**6),
+            st.integers(1, max(1, sum(s > 0 for s in sizes) - 1)),
+        )
+    )
     if sum(s > 0 for s in sizes) <= wrong <= sum(sizes):
         return
     with pytest.raises(UsageError, match=f"Give {sum(s > 0 for s in sizes)} to {sum(sizes)}"):
@@ -98,7 +109,9 @@ def test_a_total_that_does_not_fit_is_refused(sizes: list[int], data: st.DataObj
 @quick
 @given(sizes=st.lists(st.integers(1, 2000), min_size=1, max_size=6), fraction=DECIMALS)
 def test_a_fraction_rounds_halves_up_and_keeps_one(sizes: list[int], fraction: float) -> None:
-    assert share(np.array(sizes), fraction).tolist() == [reference.share(s, fraction) for s in sizes]
+    assert share(np.array(sizes), fraction).tolist() == [
+        reference.share(s, fraction) for s in sizes
+    ]
 
 
 def test_a_fraction_in_decimals_rounds_halves_up_at_common_class_sizes() -> None:
@@ -127,7 +140,9 @@ def test_fractions_are_nested(sizes: list[int], a: float, b: float, seed: int) -
 @quick
 @given(labels=st.lists(st.integers(0, 5), max_size=80), data=st.data())
 def test_lowest_ranked_is_the_sort_of_each_class(labels: list[int], data: st.DataObject) -> None:
-    ranks = data.draw(st.lists(st.integers(0, 2**64 - 1), min_size=len(labels), max_size=len(labels), unique=True))
+    ranks = data.draw(
+        st.lists(st.integers(0, 2**64 - 1), min_size=len(labels), max_size=len(labels), unique=True)
+    )
     quotas = data.draw(st.lists(st.integers(0, 30), min_size=6, max_size=6))
     fast = lowest_ranked(np.array(labels, np.int32), np.array(ranks, np.uint64), np.array(quotas))
     assert fast.tolist() == reference.lowest_ranked(labels, ranks, quotas)
@@ -151,7 +166,9 @@ def _kept(text: str, leaves: list[str], seed: int) -> set[str]:
 
 @quick
 @given(leaves=NAMES, seed=st.integers(0, 3), data=st.data())
-def test_classes_are_nested_and_independent_of_order(leaves: list[str], seed: int, data: st.DataObject) -> None:
+def test_classes_are_nested_and_independent_of_order(
+    leaves: list[str], seed: int, data: st.DataObject
+) -> None:
     small = data.draw(st.integers(2, len(leaves) - 1))
     large = data.draw(st.integers(small, len(leaves)))
     kept = _kept(f"classes(num={small})", leaves, seed)
@@ -163,7 +180,9 @@ def test_classes_are_nested_and_independent_of_order(leaves: list[str], seed: in
 @quick
 @given(leaves=NAMES, fraction=DECIMALS)
 def test_a_fraction_of_the_classes_rounds_and_keeps_two(leaves: list[str], fraction: float) -> None:
-    assert len(_kept(f"classes(fraction={fraction})", leaves, 0)) == max(2, reference.share(len(leaves), fraction))
+    assert len(_kept(f"classes(fraction={fraction})", leaves, 0)) == max(
+        2, reference.share(len(leaves), fraction)
+    )
 
 
 def test_classes_are_redrawn_with_each_seed() -> None:

@@ -20,7 +20,9 @@ def test_coral_is_whitening_and_colouring() -> None:
     source, target = _domains()
     mine, theirs = np.cov(source.T) + np.eye(6), np.cov(target.T) + np.eye(6)
     slow = source @ fractional_matrix_power(mine, -0.5) @ fractional_matrix_power(theirs, 0.5)
-    assert np.allclose(coral(torch.from_numpy(source), torch.from_numpy(target)).numpy(), slow, atol=1e-8)
+    assert np.allclose(
+        coral(torch.from_numpy(source), torch.from_numpy(target)).numpy(), slow, atol=1e-8
+    )
 
 
 def test_coral_brings_the_covariances_together() -> None:
@@ -35,4 +37,6 @@ def test_the_loss_is_its_formula_and_has_its_gradient() -> None:
     value = coral_loss(source, target)
     difference = np.cov(source.detach().numpy().T) - np.cov(target.detach().numpy().T)
     assert value.item() == pytest.approx((difference**2).sum() / (4 * 6**2), rel=1e-9)
-    assert torch.autograd.gradcheck(coral_loss, (source[:8].detach().requires_grad_(), target[:8].detach().requires_grad_()))
+    assert torch.autograd.gradcheck(
+        coral_loss, (source[:8].detach().requires_grad_(), target[:8].detach().requires_grad_())
+    )

@@ -10,10 +10,13 @@ from seedbed.readout.calibration import calibration_error, temperature_of
 
 
 def _scores(num: int, sharpness: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Labels drawn from the softmax of hidden scores; what is seen is `sharpness` times as sharp."""
+    """Labels drawn from the softmax of hidden scores; what is seen is `sharpness` times as
+    sharp."""
     generator = np.random.default_rng(seed)
     hidden = torch.from_numpy(generator.normal(size=(num, 4)) * 2)
-    labels = torch.multinomial(torch.softmax(hidden, 1), 1, generator=torch.Generator().manual_seed(seed))[:, 0]
+    labels = torch.multinomial(
+        torch.softmax(hidden, 1), 1, generator=torch.Generator().manual_seed(seed)
+    )[:, 0]
     return sharpness * hidden, labels
 
 

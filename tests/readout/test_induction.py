@@ -1,4 +1,5 @@
-"""Induction against a slow twin that looks at one query at a time, and its baselines against published ones."""
+"""Induction against a slow twin that looks at one query at a time, and its baselines against
+published ones."""
 
 from __future__ import annotations
 
@@ -14,11 +15,16 @@ from seedbed.readout.induction import baselines, rank_fine, undistinguished
 COARSE = np.array([0, 0, 1, 1, 1, 2, -1, 0])  # leaf 5 is alone in its class, leaf 6 is dropped
 
 
-def slow(gallery: np.ndarray, leaves: np.ndarray, query: np.ndarray, query_leaf: int) -> tuple[list[int], int]:
+def slow(
+    gallery: np.ndarray, leaves: np.ndarray, query: np.ndarray, query_leaf: int
+) -> tuple[list[int], int]:
     def cosine(a: np.ndarray, b: np.ndarray) -> float:
         return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
-    nearest = {int(leaf): max(cosine(query, g) for g in gallery[leaves == leaf]) for leaf in set(leaves.tolist())}
+    nearest = {
+        int(leaf): max(cosine(query, g) for g in gallery[leaves == leaf])
+        for leaf in set(leaves.tolist())
+    }
     ranked = sorted(nearest, key=lambda leaf: -nearest[leaf])
     inside = [leaf for leaf in ranked if COARSE[leaf] == COARSE[query_leaf]]
     return ranked[:5], inside[0]
@@ -48,15 +54,22 @@ def test_codes_that_hold_the_coarse_class_alone_reach_the_coarse_guess_only() ->
     parts = undistinguished(COARSE)
     gallery_leaves, query_leaves = np.repeat(parts, 50), np.repeat(parts, 400)
     codes = [
-        np.eye(3)[COARSE[leaves]] * 10 + rng.standard_normal((len(leaves), 3)) * 1e-3 for leaves in (gallery_leaves, query_leaves)
+        np.eye(3)[COARSE[leaves]] * 10 + rng.standard_normal((len(leaves), 3)) * 1e-3
+        for leaves in (gallery_leaves, query_leaves)
     ]
-    found = rank_fine(torch.tensor(codes[0]), gallery_leaves, torch.tensor(codes[1]), query_leaves, COARSE)
+    found = rank_fine(
+        torch.tensor(codes[0]), gallery_leaves, torch.tensor(codes[1]), query_leaves, COARSE
+    )
     right = 100 * (found.among_all[:, 0] == query_leaves).mean()
     assert right == pytest.approx(baselines(COARSE)["coarse_guess_top1"], abs=4)
 
 
-@pytest.mark.parametrize(("depth", "num_leaves", "guess"), [(15, 92, 10.9), (14, None, None), (12, 279, 11.5)])
-def test_baselines_of_the_authors_label_sets(depth: int, num_leaves: int | None, guess: float | None) -> None:
+@pytest.mark.parametrize(
+    ("depth", "num_leaves", "guess"), [(15, 92, 10.9), (14, None, None), (12, 279, 11.5)]
+)
+def test_baselines_of_the_authors_label_sets(
+    depth: int, num_leaves: int | None, guess: float | None
+) -> None:
     names = importlib.resources.files("timm.data") / "_info" / "imagenet_synsets.txt"
     leaves = names.read_text().split()
     tree = open_hierarchy("wordnet", leaves)

@@ -16,7 +16,9 @@ from seedbed.readout.linear import LinearClassifier, fit_linear, normalise_rows,
 GRID = [1e-3, 1e-1, 1.0, 10.0, 1e3]
 
 
-def _blobs(n: int = 240, d: int = 12, num_classes: int = 4, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def _blobs(
+    n: int = 240, d: int = 12, num_classes: int = 4, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, num_classes, n)
     x = rng.normal(size=(n, d)) + 0.9 * rng.normal(size=(num_classes, d))[labels]
@@ -25,21 +27,32 @@ def _blobs(n: int = 240, d: int = 12, num_classes: int = 4, seed: int = 0) -> tu
 
 def _digits() -> tuple[torch.Tensor, torch.Tensor]:
     x = digits_store(8).pixels[:500, :, :, 0].reshape(500, 64).astype(np.float64)
-    return normalise_rows(torch.from_numpy(x)), torch.from_numpy(digits_store(8).leaves[:500].astype(np.int64))
+    return normalise_rows(torch.from_numpy(x)), torch.from_numpy(
+        digits_store(8).leaves[:500].astype(np.int64)
+    )
 
 
-def _sklearn(codes: torch.Tensor, labels: torch.Tensor, c: float, loss: str = "svm") -> LinearClassifier:
+def _sklearn(
+    codes: torch.Tensor, labels: torch.Tensor, c: float, loss: str = "svm"
+) -> LinearClassifier:
     from sklearn.linear_model import LogisticRegression, RidgeClassifier
     from sklearn.svm import LinearSVC
 
     models = {
-        "svm": LinearSVC(loss="squared_hinge", dual=False, tol=1e-8, intercept_scaling=1, C=c, max_iter=1_000_000),
+        "svm": LinearSVC(
+            loss="squared_hinge", dual=False, tol=1e-8, intercept_scaling=1, C=c, max_iter=1_000_000
+        ),
         "softmax": LogisticRegression(C=c, tol=1e-8, max_iter=100_000),
         "ridge": RidgeClassifier(alpha=1 / (2 * c)),
     }
     model = models[loss].fit(codes.numpy(), labels.numpy())
-    weights, intercept = torch.from_numpy(model.coef_.T.copy()), torch.from_numpy(model.intercept_.copy())
-    return LinearClassifier(weights=weights, intercept=intercept, c=c, num_steps=0, suboptimality=0.0, converged=True)
+    weights, intercept = (
+        torch.from_numpy(model.coef_.T.copy()),
+        torch.from_numpy(model.intercept_.copy()),
+    )
+    return LinearClassifier(
+        weights=weights, intercept=intercept, c=c, num_steps=0, suboptimality=0.0, converged=True
+    )
 
 
 def _wide() -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,7 +62,8 @@ def _wide() -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.fixture(params=[torch.float64, torch.float32], ids=["double", "single"])
 def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.dtype:
-    """Both precisions on small problems: with no operation allowed in float64, all is done as for large ones."""
+    """Both precisions on small problems: with no operation allowed in float64, all is done as for
+    large ones."""
     if request.param is torch.float32:
         monkeypatch.setattr("seedbed.readout.solver._EXACT_FLOPS", 0.0)
     return request.param
@@ -57,7 +71,9 @@ def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("loss", ["svm", "softmax", "ridge"])
 @pytest.mark.parametrize("data", [_blobs, _digits, _wide], ids=["synthetic", "digits", "wide"])
-def test_objective_and_predictions_are_those_of_scikit_learn(data, loss: str, precision: torch.dtype) -> None:
+def test_objective_and_predictions_are_those_of_scikit_learn(
+    data, loss: str, precision: torch.dtype
+) -> None:
     codes, labels = data()
     num_classes = int(labels.max()) + 1
     for ours, c in zip(fit_linear(codes, labels, num_classes, GRID, loss), GRID, strict=True):
@@ -66,13 +82,21 @@ def test_objective_and_predictions_are_those_of_scikit_learn(data, loss: str, pr
         assert ours.converged, f"C = {c}: {ours.suboptimality}"
         assert ours.c == c
         assert bool((a <= b * (1 + 1e-4) + 1e-9).all()), f"C = {c}: {a} {b}"
-        top1 = [100 * float((m.scores(codes).argmax(1) == labels).double().mean()) for m in (ours, theirs)]
+        top1 = [
+            100 * float((m.scores(codes).argmax(1) == labels).double().mean())
+            for m in (ours, theirs)
+        ]
         assert abs(top1[0] - top1[1]) <= 0.1 + 100 / len(labels), f"C = {c}: {top1}"
-        assert float((ours.scores(codes).argmax(1) == theirs.scores(codes).argmax(1)).double().mean()) >= 0.99
+        assert (
+            float((ours.scores(codes).argmax(1) == theirs.scores(codes).argmax(1)).double().mean())
+            >= 0.99
+        )
 
 
 @pytest.mark.parametrize("newton_passes", [0, 1e9], ids=["quasi-Newton", "Newton"])
-def test_both_kinds_of_step_end_at_the_same_place(newton_passes: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_kinds_of_step_end_at_the_same_place(
+    newton_passes: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     codes, labels = _digits()
     wanted = fit_linear(codes, labels, 10, GRID)
     monkeypatch.setattr("seedbed.readout.solver._NEWTON_PASSES", newton_passes)
@@ -89,10 +113,21 @@ def test_sparse_gradients_are_dense_gradients(monkeypatch: pytest.MonkeyPatch) -
         assert torch.allclose(a.weights, b.weights, atol=1e-6 * float(b.weights.abs().max()))
 
 
-@pytest.mark.parametrize(("change", "message"), [({"loss": "hinge"}, "unknown readout 'hinge'"), ({"grid": [0.0]}, "positive")])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"loss": "hinge"}, "unknown readout 'hinge'"), ({"grid": [0.0]}, "positive")],
+)
 def test_wrong_settings_are_refused(change: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        fit_linear(**{"codes": torch.eye(4), "labels": torch.arange(4) % 2, "num_classes": 2, "grid": [1.0], **change})
+        fit_linear(
+            **{
+                "codes": torch.eye(4),
+                "labels": torch.arange(4) % 2,
+                "num_classes": 2,
+                "grid": [1.0],
+                **change,
+            }
+        )
 
 
 def test_codes_that_are_no_numbers_are_refused() -> None:
@@ -120,7 +155,9 @@ def test_a_warm_start_along_the_grid_equals_cold_starts() -> None:
     codes, labels = _digits()
     for warm in fit_linear(codes, labels, 10, GRID):
         cold = fit_linear(codes, labels, 10, [warm.c])[0]
-        assert torch.allclose(objective(codes, labels, warm), objective(codes, labels, cold), rtol=1e-6), warm.c
+        assert torch.allclose(
+            objective(codes, labels, warm), objective(codes, labels, cold), rtol=1e-6
+        ), warm.c
 
 
 def test_a_class_without_an_image_says_no() -> None:
@@ -136,9 +173,13 @@ def test_duplicated_columns_share_their_weight() -> None:
     twice = torch.cat([codes, codes], dim=1)
     for found in fit_linear(twice, labels, 4, GRID):
         assert found.converged
-        assert torch.allclose(found.weights[:12], found.weights[12:], atol=1e-3 * float(found.weights.abs().max()))
         assert torch.allclose(
-            objective(twice, labels, found), objective(twice, labels, _sklearn(twice, labels, found.c)), rtol=1e-4
+            found.weights[:12], found.weights[12:], atol=1e-3 * float(found.weights.abs().max())
+        )
+        assert torch.allclose(
+            objective(twice, labels, found),
+            objective(twice, labels, _sklearn(twice, labels, found.c)),
+            rtol=1e-4,
         )
 
 
@@ -147,7 +188,9 @@ def test_more_dimensions_than_images() -> None:
     for found in fit_linear(codes, labels, 4, GRID):
         assert found.converged
         assert torch.allclose(
-            objective(codes, labels, found), objective(codes, labels, _sklearn(codes, labels, found.c)), rtol=1e-4
+            objective(codes, labels, found),
+            objective(codes, labels, _sklearn(codes, labels, found.c)),
+            rtol=1e-4,
         )
 
 
@@ -179,7 +222,9 @@ def test_the_same_codes_give_the_same_weights() -> None:
 
 
 @pytest.mark.parametrize("precision", [torch.float64, torch.float32])
-def test_a_class_without_an_image_does_not_keep_the_others_waiting(precision: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_class_without_an_image_does_not_keep_the_others_waiting(
+    precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The intercept of ridge is free, so that such a class comes down to an objective of 0."""
     if precision == torch.float32:
         monkeypatch.setattr("seedbed.readout.solver._EXACT_FLOPS", 0.0)
@@ -191,13 +236,19 @@ def test_a_class_without_an_image_does_not_keep_the_others_waiting(precision: to
 
 
 @pytest.mark.parametrize("loss", ["svm", "ridge"])
-def test_classes_are_solved_some_at_a_time_where_memory_is_short(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_classes_are_solved_some_at_a_time_where_memory_is_short(
+    loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     codes, labels = _digits()
     whole = fit_linear(codes, labels, 10, GRID, loss)
-    monkeypatch.setattr("seedbed.readout.solver.free_bytes", lambda _device: 3.5 * 7 * 500 * 8 / 0.7)
+    monkeypatch.setattr(
+        "seedbed.readout.solver.free_bytes", lambda _device: 3.5 * 7 * 500 * 8 / 0.7
+    )
     parts = fit_linear(codes, labels, 10, GRID, loss)
     for a, b in zip(whole, parts, strict=True):
-        assert torch.allclose(objective(codes, labels, a, loss), objective(codes, labels, b, loss), rtol=1e-6)
+        assert torch.allclose(
+            objective(codes, labels, a, loss), objective(codes, labels, b, loss), rtol=1e-6
+        )
         assert torch.equal(a.scores(codes).argmax(1), b.scores(codes).argmax(1))
         assert b.converged
         assert (a.num_parts, b.num_parts) == (1, 4)
@@ -209,14 +260,21 @@ def test_classes_are_solved_some_at_a_time_where_memory_is_short(loss: str, monk
     lines=st.lists(
         st.tuples(
             st.floats(1e-2, 1e6),
-            st.lists(st.tuples(st.floats(1e-4, 10), st.floats(1e-3, 1e6), st.floats(1e-3, 1e3)), min_size=1, max_size=4),
+            st.lists(
+                st.tuples(st.floats(1e-4, 10), st.floats(1e-3, 1e6), st.floats(1e-3, 1e3)),
+                min_size=1,
+                max_size=4,
+            ),
         ),
         min_size=1,
         max_size=3,
     ),
 )
-def test_a_step_along_a_line_leads_down(lines: list[tuple[float, list[tuple[float, float, float]]]]) -> None:
-    """Convex functions with sudden bends: a slope of -descent, a little curvature, and softened corners; several at once."""
+def test_a_step_along_a_line_leads_down(
+    lines: list[tuple[float, list[tuple[float, float, float]]]],
+) -> None:
+    """Convex functions with sudden bends: a slope of -descent, a little curvature, and softened
+    corners; several at once."""
     descents = torch.tensor([descent for descent, _ in lines], dtype=torch.float64)
     zero = torch.zeros(1, dtype=torch.float64)
 
@@ -224,32 +282,56 @@ def test_a_step_along_a_line_leads_down(lines: list[tuple[float, list[tuple[floa
         """Value, derivative and second derivative of each line at its own t."""
         found = []
         for x, (descent, kinks) in zip(t, lines, strict=True):
-            value, slope, curve = -descent * x + 5e-4 * x**2, -descent + 1e-3 * x, torch.full_like(x, 1e-3)
+            value, slope, curve = (
+                -descent * x + 5e-4 * x**2,
+                -descent + 1e-3 * x,
+                torch.full_like(x, 1e-3),
+            )
             for place, height, steepness in kinks:
-                bend, at_zero = torch.sigmoid((x - place) * steepness), torch.sigmoid((zero - place) * steepness)
-                softened = [torch.nn.functional.softplus((u - place) * steepness, threshold=200) / steepness for u in (x, zero)]
+                bend, at_zero = (
+                    torch.sigmoid((x - place) * steepness),
+                    torch.sigmoid((zero - place) * steepness),
+                )
+                softened = [
+                    torch.nn.functional.softplus((u - place) * steepness, threshold=200) / steepness
+                    for u in (x, zero)
+                ]
                 value = value + height * (softened[0] - softened[1] - at_zero * x)
                 slope = slope + height * (bend - at_zero)
                 curve = curve + height * steepness * bend * (1 - bend)
             found.append((value, slope, curve))
         return tuple(torch.stack(column) for column in zip(*found, strict=True))
 
-    found = losses._root(lambda t: tuple(part[:, 0] for part in parts(t[:, None])[1:]), descents, torch.ones_like(descents))
+    found = losses._root(
+        lambda t: tuple(part[:, 0] for part in parts(t[:, None])[1:]),
+        descents,
+        torch.ones_like(descents),
+    )
     value, slope, _ = (part[:, 0] for part in parts(found[:, None]))
     assert bool((found > 0).all())
-    assert bool((value <= 0.02 * descents * found).all())  # no higher than at 0, but for what counts as level
+    # no higher than at 0, but for what counts as level
+    assert bool((value <= 0.02 * descents * found).all())
     assert bool((slope <= 0.5 * descents).all())
 
 
 def test_where_nothing_falls_no_step_is_made() -> None:
-    rising = losses._root(lambda t: (t + 1, torch.ones_like(t)), torch.tensor([-1.0, 0.0]), torch.ones(2))
+    rising = losses._root(
+        lambda t: (t + 1, torch.ones_like(t)), torch.tensor([-1.0, 0.0]), torch.ones(2)
+    )
     assert rising.tolist() == [0.0, 0.0]
 
 
 def test_a_saturated_softmax_is_not_led_uphill() -> None:
     """At step 1 the slope is gentle again, and the objective forty times as high."""
-    scores, along = torch.tensor([[-100.0, 0.0], [100.0, 0.0]]), torch.tensor([[1e4, 0.0], [-4500.0, 0.0]])
-    loss, none, both = losses.Softmax(torch.zeros(2, dtype=torch.int64), 2, scores.dtype), torch.zeros(2), torch.arange(2)
+    scores, along = (
+        torch.tensor([[-100.0, 0.0], [100.0, 0.0]]),
+        torch.tensor([[1e4, 0.0], [-4500.0, 0.0]]),
+    )
+    loss, none, both = (
+        losses.Softmax(torch.zeros(2, dtype=torch.int64), 2, scores.dtype),
+        torch.zeros(2),
+        torch.arange(2),
+    )
     _, residual, _ = loss.at(scores, both)
     step = loss.step(scores, along, none, none, 1.0, both, (residual * along).sum(0))
     before, after = (float(loss.at(s, both)[0].sum()) for s in (scores, scores + step * along))
@@ -258,9 +340,13 @@ def test_a_saturated_softmax_is_not_led_uphill() -> None:
 
 def test_softmax_converges_from_far_off_where_it_is_saturated() -> None:
     codes, labels = _blobs(n=600, d=16, num_classes=12)
-    problem = solver._Problem(codes, solver.gram_of(codes), losses.LOSSES["softmax"](labels, 12, codes.dtype))
+    problem = solver._Problem(
+        codes, solver.gram_of(codes), losses.LOSSES["softmax"](labels, 12, codes.dtype)
+    )
     far = 3000 * torch.randn(17, 12, generator=torch.Generator().manual_seed(3), dtype=codes.dtype)
     found = solver._AtC(problem, 10.0, far).solve()
     [near] = fit_linear(codes, labels, 12, [10.0], "softmax")
     assert found.converged and near.converged
-    assert torch.allclose(found.weights[:-1], near.weights, atol=0.05 * near.weights.abs().max().item())
+    assert torch.allclose(
+        found.weights[:-1], near.weights, atol=0.05 * near.weights.abs().max().item()
+    )

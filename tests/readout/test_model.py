@@ -42,7 +42,9 @@ def _model(call: str) -> Model:
 
 
 def _images(model: Model, num: int = 12) -> Resident:
-    return Resident(digits_store().pixels, np.arange(num), None, "cpu", model.backbone.preprocessing)
+    return Resident(
+        digits_store().pixels, np.arange(num), None, "cpu", model.backbone.preprocessing
+    )
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -53,7 +55,11 @@ def test_a_saved_model_gives_the_same_scores(call: str, tmp_path: Path) -> None:
     loaded = load_model(tmp_path)
     images = _images(model)
     assert torch.equal(loaded.scores(images), model.scores(images))
-    assert (loaded.classes, loaded.temperature, loaded.card) == (model.classes, model.temperature, {"method": call})
+    assert (loaded.classes, loaded.temperature, loaded.card) == (
+        model.classes,
+        model.temperature,
+        {"method": call},
+    )
     assert load_backbone(tmp_path).penultimate == "pool"  # the folder is a backbone's too
 
 
@@ -71,7 +77,9 @@ def test_the_predictions_of_the_measurement_are_the_models(call: str) -> None:
     measured = _measured(call)
     task = Classification(train_per_class=5).load(digits_store(), 0)
     assert measured.model is not None
-    scores = measured.model.scores(Resident(digits_store().pixels, task.test, None, "cpu", trained().backbone.preprocessing))
+    scores = measured.model.scores(
+        Resident(digits_store().pixels, task.test, None, "cpu", trained().backbone.preprocessing)
+    )
     assert np.array_equal(scores.argmax(1).numpy(), measured.predictions["ranked"][:, 0])
     probabilities = measured.model.probabilities(scores)
     assert torch.allclose(probabilities.sum(1), torch.ones(len(scores)), atol=1e-5)
@@ -92,7 +100,9 @@ def test_onnx_takes_any_number_of_images(tmp_path: Path) -> None:
 
     model = _model(CALLS[1])
     export_model(model, tmp_path / "m.onnx", "onnx")
-    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"]
+    )
     pixels = np.asarray(digits_store().pixels[:7]).astype(np.float32).transpose(0, 3, 1, 2)
     scores, probabilities = session.run(None, {"pixels": pixels})
     assert np.allclose(scores, model.scores(_images(model, 7)).numpy(), atol=1e-4)
@@ -109,7 +119,9 @@ def test_timm_loads_what_was_fine_tuned_and_nothing_else(tmp_path: Path) -> None
     assert export_model(model, tmp_path / "hub", "timm") < 1e-4
     loaded = timm.create_model(f"local-dir:{tmp_path / 'hub'}", pretrained=True)
     assert loaded.num_classes == 3
-    assert loaded.pretrained_cfg["mean"] == pytest.approx([m / 255 for m in backbone.preprocessing.mean])
+    assert loaded.pretrained_cfg["mean"] == pytest.approx(
+        [m / 255 for m in backbone.preprocessing.mean]
+    )
     with pytest.raises(UsageError, match="no network of timm's"):
         export_model(_model(CALLS[5]), tmp_path / "small", "timm")
     with pytest.raises(UsageError, match="readout on codes"):
@@ -164,6 +176,8 @@ def test_a_fine_tuned_network_remembers_where_it_began(tmp_path: Path) -> None:
 
 def test_more_neighbours_than_there_are_images() -> None:
     task = Classification(train_per_class=3).load(digits_store(), 0)
-    measured = METHODS.make("probe(readout='knn', k=[1, 1000])").run(trained().backbone, task, Context())
+    measured = METHODS.make("probe(readout='knn', k=[1, 1000])").run(
+        trained().backbone, task, Context()
+    )
     assert measured.facts["k"] in (1, 30)
     assert set(measured.facts["validation_top1"]) == {"1", "1000"}  # pyright: ignore

@@ -20,7 +20,10 @@ def test_they_are_those_of_a_slow_search(monkeypatch: pytest.MonkeyPatch) -> Non
     gallery, queries = _data()
     similarities, rows = nearest(gallery, queries, 4)
     for i, query in enumerate(queries.double().numpy()):
-        cosines = [float(query @ g / np.linalg.norm(query) / np.linalg.norm(g)) for g in gallery.double().numpy()]
+        cosines = [
+            float(query @ g / np.linalg.norm(query) / np.linalg.norm(g))
+            for g in gallery.double().numpy()
+        ]
         order = sorted(range(len(cosines)), key=lambda j: -cosines[j])[:4]
         assert rows[i].tolist() == order
         assert similarities[i].tolist() == pytest.approx([cosines[j] for j in order], abs=1e-5)
@@ -28,7 +31,10 @@ def test_they_are_those_of_a_slow_search(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_length_does_not_matter() -> None:
     gallery, queries = _data()
-    assert torch.equal(nearest(gallery * torch.rand(60, 1).add(0.1), queries * 7, 3)[1], nearest(gallery, queries, 3)[1])
+    assert torch.equal(
+        nearest(gallery * torch.rand(60, 1).add(0.1), queries * 7, 3)[1],
+        nearest(gallery, queries, 3)[1],
+    )
 
 
 def test_votes_are_counted_and_ties_go_to_the_nearer() -> None:
@@ -36,7 +42,8 @@ def test_votes_are_counted_and_ties_go_to_the_nearer() -> None:
     labels = torch.tensor([[2, 1, 1, 0], [0, 1, 1, 0]])
     assert vote(similarities, labels, 3, 1).argmax(1).tolist() == [2, 0]
     assert vote(similarities, labels, 3, 3).argmax(1).tolist() == [1, 1]
-    assert vote(similarities, labels, 3, 4).argmax(1).tolist() == [1, 0]  # two votes each in the second: means 0.5 and 0.5
+    # two votes each in the second: means 0.5 and 0.5
+    assert vote(similarities, labels, 3, 4).argmax(1).tolist() == [1, 0]
     assert vote(-similarities, labels, 3, 2).argmax(1).tolist() == [1, 1]
 
 

@@ -1,4 +1,5 @@
-"""Similarity of two sets by their codes: against slow versions, and on a scale whose ends are known."""
+"""Similarity of two sets by their codes: against slow versions, and on a scale whose ends are
+known."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ def _codes(num: int, shift: float = 0.0, seed: int = 0, dim: int = 16) -> torch.
 
 def test_kid_is_the_sum_that_defines_it() -> None:
     x, y = _codes(12), _codes(9, 0.7, seed=1)
-    assert kid(x, y)[0] == pytest.approx(_slow_kid(x.double().numpy(), y.double().numpy()), rel=1e-9)
+    assert kid(x, y)[0] == pytest.approx(
+        _slow_kid(x.double().numpy(), y.double().numpy()), rel=1e-9
+    )
 
 
 def test_kid_of_one_kind_is_nothing_whatever_the_number() -> None:
@@ -51,8 +54,13 @@ def test_proxy_a_distance_has_its_ends() -> None:
 def test_the_scale_begins_at_the_source_and_ends_at_the_far_set() -> None:
     source, far = _codes(400, 3.0), _codes(400, -3.0, seed=5)
     assert similarity(source[::2], source[1::2], far).position == pytest.approx(0.0, abs=0.1)
-    assert similarity(source, _codes(400, -3.0, seed=6), far).position == pytest.approx(1.0, abs=0.05)
-    near, away = similarity(source, _codes(400, 2.0, seed=7), far), similarity(source, _codes(400, -2.0, seed=8), far)
+    assert similarity(source, _codes(400, -3.0, seed=6), far).position == pytest.approx(
+        1.0, abs=0.05
+    )
+    near, away = (
+        similarity(source, _codes(400, 2.0, seed=7), far),
+        similarity(source, _codes(400, -2.0, seed=8), far),
+    )
     assert near.position < SIMILAR_BELOW < away.position
     assert (near.word, away.word) == ("similar", "different")
     assert similarity(source, source).position is None

@@ -1,7 +1,9 @@
-"""Slow, obvious versions of how detections are judged and of their average precision: every detection against every box.
+"""Slow, obvious versions of how detections are judged and of their average precision: every
+detection against every box.
 
-Corners are whole pixels and belong to the box. The tie of two scores decides nothing here that average precision could see: of two equal
-claims to one box one is right and one is wrong, whichever comes first, and both lie on the same step.
+Corners are whole pixels and belong to the box. The tie of two scores decides nothing here that
+average precision could see: of two equal claims to one box one is right and one is wrong, whichever
+    comes first, and both lie on the same step.
 """
 
 from __future__ import annotations
@@ -50,15 +52,20 @@ def overlap(a: Box, b: Box) -> Fraction:
 def judge(truth: Sequence[Truth], found: Sequence[Found]) -> list[bool | None]:
     """Whether each detection is right; None where it counts neither way.
 
-    From the highest score down: the box of the same image and class with the largest overlap, the first of equals, is the one that the
-    detection is judged by, whatever else it overlaps. Half or less: wrong. A difficult box: neither. A box that was hit before: wrong.
+    From the highest score down: the box of the same image and class with the largest overlap, the
+    first of equals, is the one that the detection is judged by, whatever else it overlaps. Half or
+    less: wrong. A difficult box: neither. A box that was hit before: wrong.
     """
     verdicts: list[bool | None] = [None] * len(found)
     hit: set[int] = set()
     for i in sorted(range(len(found)), key=lambda i: found[i].score, reverse=True):
         best, most = None, Fraction(0)
         for g, there in enumerate(truth):
-            if there.image == found[i].image and there.label == found[i].label and overlap(there.box, found[i].box) > most:
+            if (
+                there.image == found[i].image
+                and there.label == found[i].label
+                and overlap(there.box, found[i].box) > most
+            ):
                 best, most = g, overlap(there.box, found[i].box)
         if best is None or most <= Fraction(1, 2):
             verdicts[i] = False
@@ -68,7 +75,9 @@ def judge(truth: Sequence[Truth], found: Sequence[Found]) -> list[bool | None]:
     return verdicts
 
 
-def average_precisions(truth: Sequence[Truth], found: Sequence[Found], num_classes: int, rule: str) -> list[float]:
+def average_precisions(
+    truth: Sequence[Truth], found: Sequence[Found], num_classes: int, rule: str
+) -> list[float]:
     """Percent of each class; nan of one without a box that is not difficult."""
     verdicts = judge(truth, found)
     each = []

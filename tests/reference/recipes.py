@@ -8,9 +8,11 @@ from fractions import Fraction
 
 
 def sainte_lague(sizes: Sequence[int], total: int) -> list[int]:
-    """Seats given one by one: one to each class that has an image, then each to the highest quotient; ties to the lower class.
+    """Seats given one by one: one to each class that has an image, then each to the highest
+    quotient; ties to the lower class.
 
-    A class with s seats bids sizes / (2 s + 1) for its next one, and drops out when it has no image left.
+    A class with s seats bids sizes / (2 s + 1) for its next one, and drops out when it has no image
+    left.
     """
     seats = [min(1, size) for size in sizes]
     queue = [(-Fraction(size, 3), c) for c, size in enumerate(sizes) if size > 1]
@@ -24,7 +26,8 @@ def sainte_lague(sizes: Sequence[int], total: int) -> list[int]:
 
 
 def share(size: int, fraction: float) -> int:
-    """The share that the user wrote, in decimals, of one class: nearest, halves up, at least 1 where there is any."""
+    """The share that the user wrote, in decimals, of one class: nearest, halves up, at least 1
+    where there is any."""
     exact = size * Fraction(repr(fraction))
     return min(size, max(1, int(exact + Fraction(1, 2))))
 
@@ -33,7 +36,9 @@ def lowest_ranked(labels: Sequence[int], ranks: Sequence[int], quotas: Sequence[
     """Sort each class by rank and take its first."""
     kept = [False] * len(labels)
     for c, quota in enumerate(quotas):
-        members = sorted((i for i, label in enumerate(labels) if label == c), key=lambda i: ranks[i])
+        members = sorted(
+            (i for i, label in enumerate(labels) if label == c), key=lambda i: ranks[i]
+        )
         for i in members[:quota]:
             kept[i] = True
     return kept

@@ -8,10 +8,12 @@ from fractions import Fraction
 
 
 def oxford_ap(ranked: Sequence[int], positives: Collection[int], junk: Collection[int]) -> float:
-    """Percent, walked as the program that came with Oxford Buildings walks the ranking: nan without a positive.
+    """Percent, walked as the program that came with Oxford Buildings walks the ranking: nan without
+    a positive.
 
-    Junk is passed over as if it were not there. Every other image moves the curve of precision against recall on by one point, from
-    recall 0 and precision 1 on, and adds the trapezoid under that move; one that is wrong moves it straight down and adds nothing.
+    Junk is passed over as if it were not there. Every other image moves the curve of precision
+    against recall on by one point, from recall 0 and precision 1 on, and adds the trapezoid under
+    that move; one that is wrong moves it straight down and adds nothing.
     """
     if not positives:
         return math.nan
@@ -30,9 +32,11 @@ def oxford_ap(ranked: Sequence[int], positives: Collection[int], junk: Collectio
 
 
 def holidays_ap(ranked: Sequence[int], query: int, positives: Collection[int]) -> float:
-    """Percent: the query is struck from its ranking, and each right image adds a trapezoid as wide as 1 / positives.
+    """Percent: the query is struck from its ranking, and each right image adds a trapezoid as wide
+    as 1 / positives.
 
-    Its left side is the precision of all that stands before the image (1 where nothing does), its right side that with the image.
+    Its left side is the precision of all that stands before the image (1 where nothing does), its
+    right side that with the image.
     """
     others = [image for image in ranked if image != query]
     area = Fraction(0)
@@ -46,7 +50,8 @@ def holidays_ap(ranked: Sequence[int], query: int, positives: Collection[int]) -
 
 
 def group_hits(ranked: Sequence[int], groups: Sequence[int], own: int, num: int) -> int:
-    """How many of the first `num` images are of the group `own`: one query's N-S score where num is 4 and the query is ranked too."""
+    """How many of the first `num` images are of the group `own`: one query's N-S score where num is
+    4 and the query is ranked too."""
     found = 0
     for image in ranked[:num]:
         if groups[image] == own:

@@ -1,4 +1,5 @@
-"""A study killed at random moments and resumed gives the numbers of one that ran through; Ctrl-C ends everything with 130."""
+"""A study killed at random moments and resumed gives the numbers of one that ran through; Ctrl-C
+ends everything with 130."""
 
 from __future__ import annotations
 
@@ -45,27 +46,49 @@ def _make(root: Path) -> Path:
     for label in "abcd":
         (root / "photos" / label).mkdir(parents=True)
         for i in range(40):
-            pixels = rng.integers(0, 200, (20, 20, 3), dtype=np.uint8) + np.uint8(12 * "abcd".index(label))
+            pixels = rng.integers(0, 200, (20, 20, 3), dtype=np.uint8) + np.uint8(
+                12 * "abcd".index(label)
+            )
             Image.fromarray(pixels).save(root / "photos" / label / f"{i}.png")
     (root / "s.toml").write_text(STUDY)
     return root / "s.toml"
 
 
 def _start(study: Path, mark: str) -> subprocess.Popen[str]:
-    call = [sys.executable, "-m", "seedbed.cli", "study", "run", str(study), "--json", "--workers", "2", "--device", "cpu"]
+    call = [
+        sys.executable,
+        "-m",
+        "seedbed.cli",
+        "study",
+        "run",
+        str(study),
+        "--json",
+        "--workers",
+        "2",
+        "--device",
+        "cpu",
+    ]
     environment = os.environ | {"SEEDBED_TEST_MARK": mark}
     return subprocess.Popen(
-        call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        call,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
     )
 
 
 def _marked(mark: str) -> list[int]:
-    """Living processes that were started, however indirectly, with this mark in their environment."""
+    """Living processes that were started, however indirectly, with this mark in their
+    environment."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
             environment = (entry / "environ").read_bytes() if entry.name.isdigit() else b""
-            state = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] if environment else "Z"
+            state = (
+                (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] if environment else "Z"
+            )
         except OSError:
             continue
         if state != "Z" and f"SEEDBED_TEST_MARK={mark}".encode() in environment.split(b"\0"):
@@ -108,7 +131,8 @@ def test_a_study_killed_ten_times_gives_the_same_numbers(tmp_path: Path) -> None
     kills_at = []
     for i in range(NUM_KILLS):
         process = _start(killed, str(tmp_path))
-        # Half of the kills fall anywhere, half soon after another step was finished: while the next ones are written.
+        # Half of the kills fall anywhere, half soon after another step was finished: while the next
+        # ones are written.
         if i % 2:
             _wait_for_steps(killed, process, _num_done(killed) + chance.randint(1, 3))
             time.sleep(chance.uniform(0, 0.3))
@@ -124,7 +148,9 @@ def test_a_study_killed_ten_times_gives_the_same_numbers(tmp_path: Path) -> None
     assert json.loads(out)["cells"] == cells
     print(f"finished steps at each kill: {kills_at} of {_num_done(killed)}")
     pd.testing.assert_frame_equal(_numbers(killed), _numbers(whole), check_exact=True)
-    left = [str(p) for p in killed.parent.rglob("*") if ".writing-" in p.name or p.name.endswith(".tmp")]
+    left = [
+        str(p) for p in killed.parent.rglob("*") if ".writing-" in p.name or p.name.endswith(".tmp")
+    ]
     assert left == []
     assert _wait_until_gone(str(tmp_path)) == []
 

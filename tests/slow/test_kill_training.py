@@ -1,4 +1,5 @@
-"""A pre-training killed twenty times at random moments, and gone on with each time: the same weights, bit for bit."""
+"""A pre-training killed twenty times at random moments, and gone on with each time: the same
+weights, bit for bit."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ KILLS = 20
 
 
 def _command(store: Path, out: Path) -> list[str]:
-    # A checkpoint every 50 ms, so that twenty kills find twenty states; alexnet has dropout, whose noise must come back too.
+    # A checkpoint every 50 ms, so that twenty kills find twenty states; alexnet has dropout, whose
+    # noise must come back too.
     options = [
         "--images-seen",
         "9600",
@@ -33,23 +35,45 @@ def _command(store: Path, out: Path) -> list[str]:
         "cpu",
     ]
     backbone = "alexnet(stem='small')"
-    return [sys.executable, "-m", "seedbed.cli", "pretrain", str(store), "--backbone", backbone, "--out", str(out), *options]
+    return [
+        sys.executable,
+        "-m",
+        "seedbed.cli",
+        "pretrain",
+        str(store),
+        "--backbone",
+        backbone,
+        "--out",
+        str(out),
+        *options,
+    ]
 
 
 def test_killed_twenty_times_it_ends_with_the_same_weights(tmp_path: Path) -> None:
-    store = pack("toy(per_class=20, test_per_class=2)", tmp_path / "toy.store", size_px=16).store.path
+    store = pack(
+        "toy(per_class=20, test_per_class=2)", tmp_path / "toy.store", size_px=16
+    ).store.path
     environment = os.environ | {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     started = time.monotonic()
-    subprocess.run(_command(store, tmp_path / "whole"), check=True, capture_output=True, env=environment)
+    subprocess.run(
+        _command(store, tmp_path / "whole"), check=True, capture_output=True, env=environment
+    )
     seconds = time.monotonic() - started
     generator, kills, ended = np.random.default_rng(0), 0, False
     while kills < KILLS and not ended:
         process = subprocess.Popen(
-            _command(store, tmp_path / "cut"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+            _command(store, tmp_path / "cut"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
         )
         before = _unfinished(tmp_path)
         deadline = time.monotonic() + 60
-        while _unfinished(tmp_path) == before and process.poll() is None and time.monotonic() < deadline:
+        while (
+            _unfinished(tmp_path) == before
+            and process.poll() is None
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.01)  # it has begun, and left a state of its own
         try:
             process.wait(generator.uniform(0, seconds / KILLS))
@@ -61,9 +85,15 @@ def test_killed_twenty_times_it_ends_with_the_same_weights(tmp_path: Path) -> No
     assert not ended, f"it ended after {kills} kills: give it more to do"
     print(f"{kills} kills of a training of {seconds:.0f} s")
     done = subprocess.run(
-        [*_command(store, tmp_path / "cut"), "--json"], check=True, capture_output=True, text=True, env=environment
+        [*_command(store, tmp_path / "cut"), "--json"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
     )
-    assert (tmp_path / "cut" / "weights.safetensors").read_bytes() == (tmp_path / "whole" / "weights.safetensors").read_bytes()
+    assert (tmp_path / "cut" / "weights.safetensors").read_bytes() == (
+        tmp_path / "whole" / "weights.safetensors"
+    ).read_bytes()
     import json
 
     resumed = json.loads(done.stdout)["resumed_at"]

@@ -1,9 +1,11 @@
 """Simulated families with known truth: do the verdicts cover, and err, as often as they promise?
 
-Expect (200,000 families a setting, 5,000 with test images; standard error 0.05 and 0.3 points), printed with
-`pytest -s`, the coverages of STATED, 93.3 to 96.4 for four and six arms and 91.1 to 94.9 for two,
-and with test images 92.9 to 98.2 (2 arms at 3 seeds: from 91.6). About a minute on one core. Arms are counted
-with their reference: "4 arms" are 3 contrasts. The simulation goes through the functions of `variances` and
+Expect (200,000 families a setting, 5,000 with test images; standard error 0.05 and 0.3 points),
+printed with `pytest -s`, the coverages of STATED, 93.3 to 96.4 for four and six arms and 91.1 to
+94.9 for two, and with test images 92.9 to 98.2 (2 arms at 3 seeds: from 91.6). About a minute on
+one core. Arms are counted
+with their reference: "4 arms" are 3 contrasts. The simulation goes through the functions of
+    `variances` and
 `quantiles` that the verdicts themselves call.
 """
 
@@ -34,7 +36,8 @@ NUM_IMAGES = 100
 TOLERANCE = 1.5  # points
 SEEDS = (3, 5, 8)
 SPREADS = ("equal", "reference twice", "one arm three times")
-STATED = {  # coverage, percent, as docs/verdict.md states it: (seeds, arms) -> one for each of SPREADS
+# coverage, percent, as docs/verdict.md states it: (seeds, arms) -> one for each of SPREADS
+STATED = {
     (3, 2): (93.6, 92.3, 91.1), (3, 4): (95.4, 93.3, 94.3), (3, 6): (96.4, 93.9, 95.5),
     (5, 2): (94.6, 93.9, 93.4), (5, 4): (95.2, 94.5, 95.6), (5, 6): (95.5, 94.9, 96.1),
     (8, 2): (94.9, 94.5, 94.4), (8, 4): (95.1, 95.3, 95.9), (8, 6): (95.2, 95.6, 96.0),
@@ -64,10 +67,12 @@ class Estimates:
         return float((np.abs(self.difference) <= self.half_95).all(0).mean() * 100)
 
     def false_equivalence(self) -> float:
-        """Largest share, over contrasts, of "equivalent" where the true difference is exactly the margin.
+        """Largest share, over contrasts, of "equivalent" where the true difference is exactly the
+        margin.
 
-        With difference d around a truth of 0, the estimate around the margin m is m + d; the upper end of the
-        interval decides, as for a margin that is wide beside the interval (the worst case).
+        With difference d around a truth of 0, the estimate around the margin m is m + d; the upper
+        end of the interval decides, as for a margin that is wide beside the interval (the worst
+        case).
         """
         return float((self.difference + self.half_90 < 0).mean(1).max() * 100)
 
@@ -78,7 +83,9 @@ def estimates(means: Floats, spreads: list[tuple[Floats, ...]]) -> Estimates:
     halves = {
         level: np.array(
             [
-                half_width(v, Joint(k).quantiles(level, df), v_seed, Joint(k).quantiles(level, df_seed))
+                half_width(
+                    v, Joint(k).quantiles(level, df), v_seed, Joint(k).quantiles(level, df_seed)
+                )
                 for v, df, v_seed, df_seed in spreads
             ]
         )
@@ -91,8 +98,12 @@ def estimates(means: Floats, spreads: list[tuple[Floats, ...]]) -> Estimates:
 def over_seeds(values: Floats) -> list[tuple[Floats, Floats]]:
     """V_seed and df_seed of every contrast, from values [families, A, S]."""
     num_arms, num_seeds = values.shape[1:]
-    variances, dfs = shrunk_variances(sample_variance(values), np.full(num_arms, num_seeds), np.ones(num_arms, dtype=bool))
-    return [satterthwaite(variances[:, [i, 0]] / num_seeds, dfs[[i, 0]]) for i in range(1, num_arms)]
+    variances, dfs = shrunk_variances(
+        sample_variance(values), np.full(num_arms, num_seeds), np.ones(num_arms, dtype=bool)
+    )
+    return [
+        satterthwaite(variances[:, [i, 0]] / num_seeds, dfs[[i, 0]]) for i in range(1, num_arms)
+    ]
 
 
 def simulate_seeds(num_arms: int, num_seeds: int, spread: str) -> Estimates:
@@ -102,8 +113,11 @@ def simulate_seeds(num_arms: int, num_seeds: int, spread: str) -> Estimates:
     return estimates(sample_mean(values), [(v, df, v, df) for v, df in over_seeds(values)])
 
 
-def simulate_images(num_arms: int, num_seeds: int, spread: str, image_part: float, residual_part: float) -> Estimates:
-    """New seeds and new images each time; the parts are variances of a mean, relative to that of seeds."""
+def simulate_images(
+    num_arms: int, num_seeds: int, spread: str, image_part: float, residual_part: float
+) -> Estimates:
+    """New seeds and new images each time; the parts are variances of a mean, relative to that of
+    seeds."""
     rng = np.random.default_rng([num_arms, num_seeds])
     F, A, S, N = NUM_FAMILIES_CROSSED, num_arms, num_seeds, NUM_IMAGES
     seed = rng.standard_normal((F, A, S, 1)) * standard_deviations(A, spread)[:, None, None]
@@ -125,7 +139,9 @@ def simulate_images(num_arms: int, num_seeds: int, spread: str, image_part: floa
 def test_coverage_over_seeds(num_arms: int, num_seeds: int, spread: str) -> None:
     result = simulate_seeds(num_arms, num_seeds, spread)
     coverage, errs = result.coverage(), result.false_equivalence()
-    print(f"\n{num_arms} arms  {num_seeds} seeds  {spread:20}  coverage {coverage:.1f}  false equivalence {errs:.1f}")
+    print(
+        f"\n{num_arms} arms  {num_seeds} seeds  {spread:20}  coverage {coverage:.1f}  false equivalence {errs:.1f}"
+    )
     two_at_three = num_arms == 2 and num_seeds == 3 and spread != "equal"
     assert abs(coverage - STATED[num_seeds, num_arms][SPREADS.index(spread)]) <= TOLERANCE
     assert errs <= (8 if two_at_three else 6)
@@ -167,7 +183,9 @@ def test_pooling_covers_too_little_and_plain_welch_is_wide(num_arms: int, num_se
     assert wider > 1
 
 
-@pytest.mark.parametrize("image_part, residual_part", [(0.1, 0.1), (1, 0.1), (1, 1), (10, 1), (0, 10)])
+@pytest.mark.parametrize(
+    "image_part, residual_part", [(0.1, 0.1), (1, 0.1), (1, 1), (10, 1), (0, 10)]
+)
 @pytest.mark.parametrize("spread", SPREADS)
 @pytest.mark.parametrize("num_arms, num_seeds", [(2, 3), (4, 3), (4, 5), (6, 3)])
 def test_coverage_over_seeds_and_images(

@@ -54,7 +54,9 @@ def test_no_label_of_the_target_changes_what_is_learnt(call: str) -> None:
     target = _is_target(store)
     place = np.array([store.classes.index(c) for c in store.classes])
     of_target = np.flatnonzero([c.startswith("target/") for c in store.classes])
-    leaves[target] = of_target[(np.searchsorted(of_target, place[leaves[target]]) + 3) % len(of_target)]
+    leaves[target] = of_target[
+        (np.searchsorted(of_target, place[leaves[target]]) + 3) % len(of_target)
+    ]
     store.__dict__["leaves"] = leaves
     other = replace(task, store=store)
     a, b = (METHODS.make(call).run(trained().backbone, t, Context(seed=0)) for t in (task, other))
@@ -77,7 +79,9 @@ def test_other_unlabelled_images_change_what_adapts(call: str) -> None:
 def test_a_target_says_where_its_labels_come_from() -> None:
     from pathlib import Path
 
-    data = read_target("folder('night/', labelled='day/', metric='mean_class_accuracy')", "night", Path())
+    data = read_target(
+        "folder('night/', labelled='day/', metric='mean_class_accuracy')", "night", Path()
+    )
     assert str(data.one_label()) == "adaptation(metric='mean_class_accuracy')"
     assert data.data == {"labelled": "day/", "target": "folder('night/')"}
     with pytest.raises(UsageError, match="goes with neither"):
@@ -88,7 +92,11 @@ def test_other_classes_and_lone_stores_are_told(make_store) -> None:
     with pytest.raises(BadDataError, match="no pair of domains"):
         Adaptation().load(digits_store(), 0)
     store = make_store(["labelled/a"] * 6 + ["target/b"] * 6, ["train", "train", "test"] * 4)
-    with pytest.raises(BadDataError, match="class 'b' of the target is no class of the labelled images"):
+    with pytest.raises(
+        BadDataError, match="class 'b' of the target is no class of the labelled images"
+    ):
         Adaptation().load(store, 0)
     with pytest.raises(UsageError, match="needs labels of one domain"):
-        METHODS.make("adapt()").run(trained().backbone, Classification(train_per_class=5).load(digits_store(), 0), Context())
+        METHODS.make("adapt()").run(
+            trained().backbone, Classification(train_per_class=5).load(digits_store(), 0), Context()
+        )

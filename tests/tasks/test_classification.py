@@ -1,4 +1,5 @@
-"""Classification tasks: fixed splits, few labels, and test labels that nobody reads before scoring."""
+"""Classification tasks: fixed splits, few labels, and test labels that nobody reads before
+scoring."""
 
 from __future__ import annotations
 
@@ -44,7 +45,10 @@ def test_splits_are_disjoint_and_fixed() -> None:
 def test_validation_is_a_fifth_of_each_class() -> None:
     task, leaves = Classification().load(digits_store(), 0), digits_store().leaves
     for c in range(10):
-        kept, aside = int((leaves[task.train] == c).sum()), int((leaves[task.validation] == c).sum())
+        kept, aside = (
+            int((leaves[task.train] == c).sum()),
+            int((leaves[task.validation] == c).sum()),
+        )
         assert aside == int(np.floor((kept + aside) * 0.2 + 0.5))
 
 
@@ -60,7 +64,10 @@ def test_a_validation_split_that_is_there_is_used(make_store) -> None:
 
 def test_few_labels_are_drawn_anew_with_each_seed_and_nested_in_their_number() -> None:
     leaves = digits_store().leaves
-    few, more, other = (Classification(train_per_class=n).load(digits_store(), seed) for n, seed in ((4, 0), (9, 0), (4, 1)))
+    few, more, other = (
+        Classification(train_per_class=n).load(digits_store(), seed)
+        for n, seed in ((4, 0), (9, 0), (4, 1))
+    )
     assert _known(few) < _known(more)
     assert _known(few) != _known(other)
     assert few.fingerprint != other.fingerprint
@@ -78,14 +85,18 @@ def test_few_labels_are_drawn_from_training_and_validation_images(make_store) ->
 def test_wrong_numbers_of_labels_are_refused() -> None:
     with pytest.raises(UsageError, match="train_per_class = 1"):
         build(Classification, {"train_per_class": 1}, "here")
-    with pytest.raises(UsageError, match="train_per_class=500: class '.' of .* has 1[34]. training images") as caught:
+    with pytest.raises(
+        UsageError, match="train_per_class=500: class '.' of .* has 1[34]. training images"
+    ) as caught:
         Classification(train_per_class=500).load(digits_store(), 0)
     assert "Give at most" in caught.value.hint
 
 
 def test_a_class_without_training_images_is_named(make_store) -> None:
     with pytest.raises(BadDataError, match="class 'b' of .* has no training image"):
-        Classification().load(make_store(["a", "a", "a", "b", "a"], ["train", "train", "train", "test", "test"]), 0)
+        Classification().load(
+            make_store(["a", "a", "a", "b", "a"], ["train", "train", "train", "test", "test"]), 0
+        )
 
 
 def test_no_test_images_is_an_error(make_store) -> None:
@@ -96,7 +107,9 @@ def test_no_test_images_is_an_error(make_store) -> None:
 def test_overlapping_splits_are_a_fault(make_store) -> None:
     store = make_store(["a", "b"] * 4, ["train"] * 6 + ["test"] * 2)
     with pytest.raises(AssertionError, match="overlap"):
-        Task(store=store, train=np.array([0, 1, 6]), validation=np.array([2]), test=np.array([6, 7]))
+        Task(
+            store=store, train=np.array([0, 1, 6]), validation=np.array([2]), test=np.array([6, 7])
+        )
 
 
 def test_test_labels_are_refused() -> None:
@@ -130,7 +143,9 @@ def _guarded_store(forbidden: np.ndarray) -> Store:
 
 
 @pytest.mark.parametrize("call", METHOD_CALLS)
-def test_test_labels_are_never_touched_before_scoring(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_labels_are_never_touched_before_scoring(
+    call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = Classification(train_per_class=5).load(digits_store(), 0)
     store = _guarded_store(whole.test)
     task = replace(whole, store=store)
@@ -162,8 +177,11 @@ def test_other_test_labels_give_the_same_predictions(call: str) -> None:
 
 
 @pytest.mark.parametrize("call", METHOD_CALLS)
-def test_a_target_with_one_training_image_per_class_is_measured_or_refused(call: str, make_tree, tmp_path) -> None:
-    """Two images per class: one to learn from, one to be tested on, none to validate. No NaN may come of it."""
+def test_a_target_with_one_training_image_per_class_is_measured_or_refused(
+    call: str, make_tree, tmp_path
+) -> None:
+    """Two images per class: one to learn from, one to be tested on, none to validate. No NaN may
+    come of it."""
     from seedbed.data.pack import pack
 
     store = pack(str(make_tree({"a": 2, "b": 2, "c": 2})), tmp_path / "s.store", size_px=8).store

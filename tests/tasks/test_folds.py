@@ -26,13 +26,17 @@ def test_groups_stay_together_and_every_class_can_be_learnt(rows: list[tuple[int
 
 def test_folds_are_stratified_and_a_function_of_contents() -> None:
     generator = np.random.default_rng(0)
-    labels, groups = np.repeat([0, 1, 2], [50, 23, 7]), generator.integers(2**63, size=80, dtype=np.uint64)
+    labels, groups = (
+        np.repeat([0, 1, 2], [50, 23, 7]),
+        generator.integers(2**63, size=80, dtype=np.uint64),
+    )
     fold = folds_of(labels, groups, 3)
     for label, size in ((0, 50), (1, 23), (2, 7)):
         counts = np.bincount(fold[labels == label], minlength=NUM_FOLDS)
         assert counts.sum() == size
         assert counts.max() - counts.min() <= 1
-    assert np.ptp(np.bincount(fold)) <= 1  # remainders of the classes are dealt where there is least
+    # remainders of the classes are dealt where there is least
+    assert np.ptp(np.bincount(fold)) <= 1
     order = generator.permutation(80)
     assert np.array_equal(folds_of(labels[order], groups[order], 3), fold[order])
 
@@ -41,7 +45,10 @@ def test_few_labels_are_cross_validated_and_many_are_not() -> None:
     assert is_small(np.zeros(FEW_IMAGES - 1, int), 1)
     assert not is_small(np.zeros(FEW_IMAGES, int), 1)
     assert is_small(np.repeat([0, 1], [FEW_IMAGES, 5]), 2)
-    few, many = Classification(train_per_class=5).load(digits_store(), 0), Classification().load(digits_store(), 0)
+    few, many = (
+        Classification(train_per_class=5).load(digits_store(), 0),
+        Classification().load(digits_store(), 0),
+    )
     assert len(few.folds()) == NUM_FOLDS
     assert len(many.folds()) == 1
     known = few.known

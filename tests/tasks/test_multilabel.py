@@ -1,4 +1,5 @@
-"""Several labels an image: one against the rest, difficult ones left out, chosen and scored by mean average precision."""
+"""Several labels an image: one against the rest, difficult ones left out, chosen and scored by mean
+average precision."""
 
 from __future__ import annotations
 
@@ -24,7 +25,14 @@ from seedbed.transfers.methods import METHODS, Context
 def _codes(n: int = 60, dim: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     codes = torch.randn(n, dim, generator=generator)
-    marks = (codes @ torch.randn(dim, 3, generator=generator) + 0.5 * torch.randn(n, 3, generator=generator)).sign().to(torch.int8)
+    marks = (
+        (
+            codes @ torch.randn(dim, 3, generator=generator)
+            + 0.5 * torch.randn(n, 3, generator=generator)
+        )
+        .sign()
+        .to(torch.int8)
+    )
     return codes, marks
 
 
@@ -74,13 +82,22 @@ def test_the_score_is_the_slow_twins() -> None:
 
 @pytest.mark.parametrize(
     "method",
-    ["probe(c=[10.0])", "probe(readout='logistic', c=[10.0])", "finetune(images_seen=400, learning_rates=[0.3], batch_size=8)"],
+    [
+        "probe(c=[10.0])",
+        "probe(readout='logistic', c=[10.0])",
+        "finetune(images_seen=400, learning_rates=[0.3], batch_size=8)",
+    ],
 )
 def test_it_learns_what_is_easy_and_keeps_a_model(tmp_path: Path, method: str) -> None:
-    """A dark bar is there or not; a trained readout must find it, and each class has a probability of its own."""
+    """A dark bar is there or not; a trained readout must find it, and each class has a probability
+    of its own."""
     data = f"voc({str(scenes_folder())!r}, task='classification')"
     measured = sb.transfer(
-        "small(width=8, weights='random', size_px=32)", data, method, workspace=tmp_path / "ws", out=tmp_path / "m"
+        "small(width=8, weights='random', size_px=32)",
+        data,
+        method,
+        workspace=tmp_path / "ws",
+        out=tmp_path / "m",
     )
     assert measured.primary == "map_voc07"
     assert measured.facts["per_class"]["bar"] > 80  # pyright: ignore[reportIndexIssue]
@@ -104,7 +121,9 @@ def test_an_exported_model_gives_each_class_a_probability_of_its_own(tmp_path: P
 def test_a_temperature_is_found_for_marks() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(4000, 2, generator=generator)
-    marks = torch.where(torch.rand(4000, 2, generator=generator) < torch.sigmoid(logits), 1, -1).to(torch.int8)
+    marks = torch.where(torch.rand(4000, 2, generator=generator) < torch.sigmoid(logits), 1, -1).to(
+        torch.int8
+    )
     assert temperature_of(logits * 3, marks) == pytest.approx(3, rel=0.1)
     assert temperature_of(logits, torch.zeros(4000, 2, dtype=torch.int8)) == 1.0
 
@@ -116,7 +135,11 @@ def test_actions_are_scored_as_their_own_year_does(tmp_path: Path) -> None:
         done = f"<actions><{'running' if i % 2 else 'reading'}>1</{'running' if i % 2 else 'reading'}></actions>"
         write_image(root, name, [object_xml("person", (5, 5, 40, 40), extra=done)])
     write_sets(root, {"train": names[:8], "val": names[8:]})
-    write_sets(root, {"train": [f"{n} 1" for n in names[:8]], "val": [f"{n} 1" for n in names[8:]]}, "Action")
+    write_sets(
+        root,
+        {"train": [f"{n} 1" for n in names[:8]], "val": [f"{n} 1" for n in names[8:]]},
+        "Action",
+    )
     measured = sb.transfer(
         "small(width=4, weights='random', size_px=32)",
         f"voc({str(root)!r}, task='action')",
@@ -155,7 +178,11 @@ def test_images_that_all_have_the_only_class_are_refused(tmp_path: Path) -> None
 def test_validation_without_anything_to_find_is_refused(tmp_path: Path) -> None:
     root = tmp_path / "VOC"
     for name in "abcdef":
-        write_image(root, name, [object_xml("cat" if name in "ab" else "dog", (1, 1, 9, 9), int(name == "c"))])
+        write_image(
+            root,
+            name,
+            [object_xml("cat" if name in "ab" else "dog", (1, 1, 9, 9), int(name == "c"))],
+        )
     write_sets(root, {"train": list("ad"), "val": ["c"], "test": list("bef")})
     store = sb.pack(f"voc({str(root)!r}, task='classification')", tmp_path / "v.store", size_px=8)
     with pytest.raises(BadDataError, match="no validation image"):
@@ -186,7 +213,11 @@ def test_such_images_are_no_source_to_pretrain_on(tmp_path: Path) -> None:
 def test_classes_that_every_image_has_are_told(tmp_path: Path) -> None:
     root = tmp_path / "VOC"
     for i, name in enumerate("abcdefgh"):
-        write_image(root, name, [object_xml("cell", (1, 1, 9, 9)), *([object_xml("rare", (20, 1, 29, 9))] * (i % 2))])
+        write_image(
+            root,
+            name,
+            [object_xml("cell", (1, 1, 9, 9)), *([object_xml("rare", (20, 1, 29, 9))] * (i % 2))],
+        )
     write_sets(root, {"train": list("abcdef"), "test": list("gh")})
     call = f"voc({str(root)!r}, task='classification')"
     measured = sb.transfer(trained().backbone, call, "probe(c=[1.0])", workspace=tmp_path / "ws")

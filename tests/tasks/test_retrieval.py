@@ -1,4 +1,5 @@
-"""Retrieval: whitening and search against plain NumPy, protocols against the slow twins, and no peeking."""
+"""Retrieval: whitening and search against plain NumPy, protocols against the slow twins, and no
+peeking."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def test_whitened_codes_have_no_correlation_and_one_variance() -> None:
     values = codes.double().numpy()
     spread, turn = np.linalg.eigh(np.cov(values.T))
     expected = (values - values.mean(0)) @ turn[:, ::-1][:, :5] / np.sqrt(spread[::-1][:5])
-    assert np.allclose(np.abs(found), np.abs(expected), atol=1e-4)  # a direction has no sign of its own
+    # a direction has no sign of its own
+    assert np.allclose(np.abs(found), np.abs(expected), atol=1e-4)
     assert whitening.explained == pytest.approx(spread[::-1][:5].sum() / spread.sum())
 
 
@@ -47,7 +49,9 @@ def test_directions_without_variance_are_left_out() -> None:
 def test_signed_power_keeps_signs() -> None:
     found = searchable(torch.tensor([[3.0, -4.0]]), None, 2.0)
     assert torch.allclose(found, torch.tensor([[9.0, -16.0]]) / (81 + 256) ** 0.5)
-    assert torch.allclose(searchable(torch.tensor([[3.0, -4.0]]), None, 1.0), torch.tensor([[0.6, -0.8]]))
+    assert torch.allclose(
+        searchable(torch.tensor([[3.0, -4.0]]), None, 1.0), torch.tensor([[0.6, -0.8]])
+    )
 
 
 def test_exact_search_puts_ties_in_order() -> None:
@@ -78,7 +82,9 @@ def test_classes_are_asked_of_other_test_images() -> None:
     for q in range(0, len(task.test), 97):
         ranking = [int(i) for i in found["ranked"][q] if i != q]
         right = {int(i) for i in np.flatnonzero(labels == labels[q]) if i != q}
-        assert found["unit.map_retrieval"][q] == pytest.approx(reference.oxford_ap(ranking, right, set()), abs=1e-9)
+        assert found["unit.map_retrieval"][q] == pytest.approx(
+            reference.oxford_ap(ranking, right, set()), abs=1e-9
+        )
         assert found["unit.recall_at_1"][q] == 100 * (ranking[0] in right)
     assert measured.metrics["map_retrieval"] == pytest.approx(found["unit.map_retrieval"].mean())
 
@@ -92,10 +98,22 @@ def test_a_set_with_queries_of_its_own_names_what_it_was_fitted_on(tmp_path: Pat
     plain = sb.transfer(net, str(root), "retrieve(whiten=False)", workspace=tmp_path / "ws")
     assert plain.primary == "map_holidays"
     assert plain.num_test == 6
-    fitted = sb.transfer(net, str(root), "retrieve(dim=8)", learn_on="digits()", workspace=tmp_path / "ws", out=tmp_path / "out")
+    fitted = sb.transfer(
+        net,
+        str(root),
+        "retrieve(dim=8)",
+        learn_on="digits()",
+        workspace=tmp_path / "ws",
+        out=tmp_path / "out",
+    )
     assert fitted.facts["fitted_on"] == "1,797 images"
     assert fitted.facts["num_gallery"] == 18  # what was learnt on is not searched
-    again = sb.transfer(net, f"holidays({str(root)!r}, learn_on='digits()')", "retrieve(dim=8)", workspace=tmp_path / "ws")
+    again = sb.transfer(
+        net,
+        f"holidays({str(root)!r}, learn_on='digits()')",
+        "retrieve(dim=8)",
+        workspace=tmp_path / "ws",
+    )
     assert again.metrics == fitted.metrics
     # What was written, scored by itself, says the same.
     score = scoring.holidays(tmp_path / "out" / "results" / "ranking.dat", root / "jpg")
@@ -105,7 +123,13 @@ def test_a_set_with_queries_of_its_own_names_what_it_was_fitted_on(tmp_path: Pat
 def test_learn_on_goes_with_queries(tmp_path: Path, make_tree) -> None:
     photos = make_tree({"cats": 3, "dogs": 3})
     with pytest.raises(UsageError, match="no set of queries"):
-        sb.transfer(trained().backbone, str(photos), "retrieve()", learn_on="digits()", workspace=tmp_path / "ws")
+        sb.transfer(
+            trained().backbone,
+            str(photos),
+            "retrieve()",
+            learn_on="digits()",
+            workspace=tmp_path / "ws",
+        )
 
 
 def test_a_query_whose_answers_cannot_be_read_is_an_error(tmp_path: Path) -> None:
@@ -133,29 +157,55 @@ def test_any_images_do_for_a_whitening(tmp_path: Path) -> None:
     (others / "deep" / "er").mkdir(parents=True)
     store = digits_store()
     for i in range(30):
-        Image.fromarray(store.pixels[500 + i]).save((others if i % 2 else others / "deep" / "er") / f"{i}.png")
+        Image.fromarray(store.pixels[500 + i]).save(
+            (others if i % 2 else others / "deep" / "er") / f"{i}.png"
+        )
     measured = sb.transfer(
-        trained().backbone, str(root), "retrieve(dim=8)", learn_on=str(others), workspace=tmp_path / "ws", out=tmp_path / "out"
+        trained().backbone,
+        str(root),
+        "retrieve(dim=8)",
+        learn_on=str(others),
+        workspace=tmp_path / "ws",
+        out=tmp_path / "out",
     )
     assert measured.facts["fitted_on"] == "30 images"
     assert measured.facts["num_gallery"] == 18
-    noisy = sb.transfer(trained().backbone, str(root), "retrieve(dim=16)", learn_on=str(others), workspace=tmp_path / "ws")
+    noisy = sb.transfer(
+        trained().backbone,
+        str(root),
+        "retrieve(dim=16)",
+        learn_on=str(others),
+        workspace=tmp_path / "ws",
+    )
     assert "noisy: 48 would do" in str(noisy.facts["fitted_on"])
-    many = sb.transfer(trained().backbone, str(root), "retrieve()", learn_on=str(others), workspace=tmp_path / "ws")
+    many = sb.transfer(
+        trained().backbone, str(root), "retrieve()", learn_on=str(others), workspace=tmp_path / "ws"
+    )
     assert f"noisy: {3 * trained().backbone.layer().dim} would do" in str(many.facts["fitted_on"])
 
 
 def test_the_images_that_are_searched_are_not_fitted_on(tmp_path: Path) -> None:
     root = holidays_tree(tmp_path / "holidays")
     with pytest.raises(UsageError, match="18 of the 18 images .* are those that are searched"):
-        sb.transfer(trained().backbone, str(root), "retrieve(dim=8)", learn_on=str(root), workspace=tmp_path / "ws")
+        sb.transfer(
+            trained().backbone,
+            str(root),
+            "retrieve(dim=8)",
+            learn_on=str(root),
+            workspace=tmp_path / "ws",
+        )
 
 
 def test_a_labelled_domain_and_images_for_a_whitening_do_not_go_together(tmp_path: Path) -> None:
     root = holidays_tree(tmp_path / "holidays")
     with pytest.raises(UsageError, match="do not go together"):
         sb.transfer(
-            trained().backbone, str(root), "retrieve()", learn_on="digits()", labelled="digits()", workspace=tmp_path / "ws"
+            trained().backbone,
+            str(root),
+            "retrieve()",
+            learn_on="digits()",
+            labelled="digits()",
+            workspace=tmp_path / "ws",
         )
 
 
@@ -170,14 +220,17 @@ def test_what_an_approximate_search_does_not_find_counts_as_not_found(tmp_path: 
 
 
 def test_oxford_leaves_junk_out_and_ukbench_counts_the_query(tmp_path: Path) -> None:
-    """Small trees of both, measured with codes of a tiny net, against the twins from the rankings that were written."""
+    """Small trees of both, measured with codes of a tiny net, against the twins from the rankings
+    that were written."""
     from PIL import Image
 
     store = digits_store()
 
     def save(path: Path, digit: int, i: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(store.pixels[np.flatnonzero(store.leaves == digit)[i]]).resize((24, 24)).save(path, quality=95)
+        Image.fromarray(store.pixels[np.flatnonzero(store.leaves == digit)[i]]).resize(
+            (24, 24)
+        ).save(path, quality=95)
 
     net = trained().backbone
     bench = tmp_path / "ukbench"
@@ -185,62 +238,103 @@ def test_oxford_leaves_junk_out_and_ukbench_counts_the_query(tmp_path: Path) -> 
         for i in range(4):
             save(bench / f"ukbench{4 * group + i:05d}.jpg", group, i)
     measured = sb.transfer(
-        net, f"ukbench({str(bench)!r})", "retrieve(whiten=False)", workspace=tmp_path / "ws", out=tmp_path / "uk"
+        net,
+        f"ukbench({str(bench)!r})",
+        "retrieve(whiten=False)",
+        workspace=tmp_path / "ws",
+        out=tmp_path / "uk",
     )
     assert measured.primary == "ns_score"
     found = measured.predictions
     for q in range(20):
-        assert found["unit.ns_score"][q] == sum(int(i) // 4 == q // 4 for i in found["ranked"][q][:4])
-    assert scoring.ukbench(tmp_path / "uk" / "results").value == pytest.approx(measured.metrics["ns_score"])
+        assert found["unit.ns_score"][q] == sum(
+            int(i) // 4 == q // 4 for i in found["ranked"][q][:4]
+        )
+    assert scoring.ukbench(tmp_path / "uk" / "results").value == pytest.approx(
+        measured.metrics["ns_score"]
+    )
     assert measured.metrics["ns_score"] > 1.5  # of 4; each query finds itself
 
     oxford = tmp_path / "oxford"
     for digit in range(3):
         for i in range(5):
             save(oxford / "images" / f"d{digit}_{i:06d}.jpg", digit, i)
-        for kind, names in (("query", [f"oxc1_d{digit}_000000 0 0 24 24"]), ("good", ["1", "2"]), ("ok", ["3"]), ("junk", ["4"])):
+        for kind, names in (
+            ("query", [f"oxc1_d{digit}_000000 0 0 24 24"]),
+            ("good", ["1", "2"]),
+            ("ok", ["3"]),
+            ("junk", ["4"]),
+        ):
             lines = names if kind == "query" else [f"d{digit}_{int(n):06d}" for n in names]
             path = oxford / "gt" / f"d{digit}_1_{kind}.txt"
             path.parent.mkdir(exist_ok=True)
             path.write_text("\n".join(lines))
     measured = sb.transfer(
-        net, f"oxford({str(oxford)!r})", "retrieve(whiten=False)", workspace=tmp_path / "ws", out=tmp_path / "ox"
+        net,
+        f"oxford({str(oxford)!r})",
+        "retrieve(whiten=False)",
+        workspace=tmp_path / "ws",
+        out=tmp_path / "ox",
     )
-    lines = {line.split()[0]: line.split()[2::2] for line in (tmp_path / "ox" / "results" / "ranking.dat").read_text().splitlines()}
+    lines = {
+        line.split()[0]: line.split()[2::2]
+        for line in (tmp_path / "ox" / "results" / "ranking.dat").read_text().splitlines()
+    }
     for q, query in enumerate(sorted(lines)):
         digit = query[:2]
         right, junk = {f"{digit}_{i:06d}" for i in (1, 2, 3)}, {f"{digit}_000004"}
-        assert measured.predictions["unit.map_oxford"][q] == pytest.approx(reference.oxford_ap(lines[query], right, junk), abs=1e-9)
-    assert scoring.oxford(oxford / "gt", tmp_path / "ox" / "results").value == pytest.approx(measured.metrics["map_oxford"])
+        assert measured.predictions["unit.map_oxford"][q] == pytest.approx(
+            reference.oxford_ap(lines[query], right, junk), abs=1e-9
+        )
+    assert scoring.oxford(oxford / "gt", tmp_path / "ox" / "results").value == pytest.approx(
+        measured.metrics["map_oxford"]
+    )
     each = tmp_path / "ox" / "results" / "rankings"
     assert (each / "d0_1.txt").read_text().split() == lines["d0_1"]
-    assert scoring.oxford(oxford / "gt", each).value == pytest.approx(measured.metrics["map_oxford"])
+    assert scoring.oxford(oxford / "gt", each).value == pytest.approx(
+        measured.metrics["map_oxford"]
+    )
 
 
 def test_a_search_for_fewer_than_four_is_scored_on_ukbench_too(tmp_path: Path) -> None:
     from PIL import Image
 
     for i in range(8):
-        Image.fromarray(digits_store().pixels[i]).resize((24, 24)).save(tmp_path / f"ukbench{i:05d}.jpg")
+        Image.fromarray(digits_store().pixels[i]).resize((24, 24)).save(
+            tmp_path / f"ukbench{i:05d}.jpg"
+        )
     call = f"ukbench({str(tmp_path)!r})"
     method = "retrieve(whiten=False, search='faiss', depth=1)"
-    measured = sb.transfer(trained().backbone, call, method, workspace=tmp_path / "ws", out=tmp_path / "out")
+    measured = sb.transfer(
+        trained().backbone, call, method, workspace=tmp_path / "ws", out=tmp_path / "out"
+    )
     assert measured.metrics["ns_score"] == 1  # itself alone
     assert [p.name for p in (tmp_path / "out" / "results").iterdir()] == ["ranking_first_4.dat"]
     assert scoring.ukbench(tmp_path / "out" / "results").value == 1
 
 
 def test_what_an_approximate_search_means_is_in_its_key() -> None:
-    assert Retrieve(search="faiss").identity() != {**Retrieve().identity(), "search": "faiss", "depth": 10_000}  # pyright: ignore
+    assert Retrieve(search="faiss").identity() != {
+        **Retrieve().identity(),
+        "search": "faiss",
+        "depth": 10_000,
+    }  # pyright: ignore
     assert "depth" not in Retrieve(depth=5).identity()  # pyright: ignore
 
 
 def test_a_ranking_among_classes_is_kept_by_paths(tmp_path: Path, make_tree) -> None:
     photos = make_tree({"cats": 20, "dogs": 20})
     measured = sb.transfer(
-        trained().backbone, str(photos), "retrieve(whiten=False)", workspace=tmp_path / "ws", out=tmp_path / "out"
+        trained().backbone,
+        str(photos),
+        "retrieve(whiten=False)",
+        workspace=tmp_path / "ws",
+        out=tmp_path / "out",
     )
-    lines = [line.split() for line in (tmp_path / "out" / "results" / "ranking.dat").read_text().splitlines()]
+    lines = [
+        line.split()
+        for line in (tmp_path / "out" / "results" / "ranking.dat").read_text().splitlines()
+    ]
     assert len(lines) == measured.num_test
     for q, (query, *rest) in enumerate(lines):
         found = [name for name in rest[1::2] if name != query]

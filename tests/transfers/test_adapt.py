@@ -58,9 +58,21 @@ def _loss_of(kind: str, step: int, num_steps: int):
     both = _Both(labelled=_Fixed(mine, labels), unlabelled=_Fixed(theirs, torch.full((8,), -1)))
     layer = network.layer()
     if kind == "deep_coral":
-        return network, None, _with_codes(network, layer, pairs._coral), both.batch(step), network.module
+        return (
+            network,
+            None,
+            _with_codes(network, layer, pairs._coral),
+            both.batch(step),
+            network.module,
+        )
     whole = _Adversarial(network.module, layer.dim, seed=0).eval()
-    return network, whole, _with_codes(network, layer, pairs._dann(whole, both, num_steps)), both.batch(step), whole
+    return (
+        network,
+        whole,
+        _with_codes(network, layer, pairs._dann(whole, both, num_steps)),
+        both.batch(step),
+        whole,
+    )
 
 
 def test_deep_coral_is_cross_entropy_plus_the_distance_of_covariances() -> None:
@@ -70,7 +82,9 @@ def test_deep_coral_is_cross_entropy_plus_the_distance_of_covariances() -> None:
     body = nn.Sequential(*list(network.module.children())[:-1])
     a, b = body(mine).detach().numpy(), body(theirs).detach().numpy()
     slow = ((np.cov(a.T) - np.cov(b.T)) ** 2).sum() / (4 * a.shape[1] ** 2)
-    assert value.item() == pytest.approx(functional.cross_entropy(network.module(mine), labels).item() + 0.7 * slow, rel=1e-4)
+    assert value.item() == pytest.approx(
+        functional.cross_entropy(network.module(mine), labels).item() + 0.7 * slow, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("num_parts", [2, 4])
@@ -85,7 +99,8 @@ def test_a_batch_that_was_cut_adapts_all_the_same(num_parts: int) -> None:
 
 
 def test_dann_is_its_two_player_game() -> None:
-    """Gradients of one step: the critic learns to tell domains apart, the body to keep it from that, the head as ever."""
+    """Gradients of one step: the critic learns to tell domains apart, the body to keep it from
+    that, the head as ever."""
     step, num_steps = 3, 10
     network, whole, loss, batch, module = _loss_of("dann", step, num_steps)
     value, _ = loss(module, batch)
@@ -111,7 +126,9 @@ def test_dann_is_its_two_player_game() -> None:
     of_critic = torch.autograd.grad(game, list(plain.critic.parameters()), retain_graph=True)
     found = {n: p.grad for n, p in whole.named_parameters()}
     for (name, _), gradient in zip(
-        ((n, p) for n, p in plain.network.named_parameters() if not n.startswith("head")), wanted, strict=True
+        ((n, p) for n, p in plain.network.named_parameters() if not n.startswith("head")),
+        wanted,
+        strict=True,
     ):
         assert torch.allclose(found[f"network.{name}"], gradient, atol=1e-6), name
     for (name, _), gradient in zip(plain.critic.named_parameters(), of_critic, strict=True):
@@ -127,16 +144,24 @@ def test_the_gradient_is_not_reversed_in_the_first_step() -> None:
     plain.zero_grad(set_to_none=True)
     mine, labels, _ = _batch()
     functional.cross_entropy(plain.network(mine), labels).backward()
-    for (name, p), (_, q) in zip(whole.network.named_parameters(), plain.network.named_parameters(), strict=True):
+    for (name, p), (_, q) in zip(
+        whole.network.named_parameters(), plain.network.named_parameters(), strict=True
+    ):
         assert torch.allclose(p.grad, q.grad, atol=1e-6), name
 
 
 def test_coral_mends_a_shift_of_covariance() -> None:
-    """Two classes along one axis; the target is squeezed and turned by a symmetric map, which CORAL finds where the source is round."""
+    """Two classes along one axis; the target is squeezed and turned by a symmetric map, which CORAL
+    finds where the source is round."""
     generator = np.random.default_rng(0)
     labels = generator.integers(2, size=600)
-    codes = 20 * np.stack([2.0 * labels - 1 + 0.3 * generator.normal(size=600), generator.normal(size=600)], axis=1)
-    source, target = torch.from_numpy(codes), torch.from_numpy(codes @ np.array([[0.6, 1.0], [1.0, 2.2]]))
+    codes = 20 * np.stack(
+        [2.0 * labels - 1 + 0.3 * generator.normal(size=600), generator.normal(size=600)], axis=1
+    )
+    source, target = (
+        torch.from_numpy(codes),
+        torch.from_numpy(codes @ np.array([[0.6, 1.0], [1.0, 2.2]])),
+    )
     truth = torch.from_numpy(labels)
 
     def right(learnt: torch.Tensor) -> float:

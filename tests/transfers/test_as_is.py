@@ -20,8 +20,12 @@ def test_errors_are_those_of_its_own_scores() -> None:
     scores = logits(trained().backbone, trained().backbone.images(task.store, task.test)).numpy()
     labels = digits_store().leaves[task.test]
     top5 = np.argsort(-scores, axis=1)[:, :5]
-    assert measured.metrics["top1_error"] == pytest.approx(100 * (scores.argmax(1) != labels).mean())
-    assert measured.metrics["top5_error"] == pytest.approx(100 * (top5 != labels[:, None]).all(1).mean())
+    assert measured.metrics["top1_error"] == pytest.approx(
+        100 * (scores.argmax(1) != labels).mean()
+    )
+    assert measured.metrics["top5_error"] == pytest.approx(
+        100 * (top5 != labels[:, None]).all(1).mean()
+    )
     assert measured.metrics["top1"] == pytest.approx(100 - measured.metrics["top1_error"])
 
 

@@ -1,4 +1,5 @@
-"""detect(): it learns, it freezes, it resumes, it is tuned on validation images, and it adapts without labels."""
+"""detect(): it learns, it freezes, it resumes, it is tuned on validation images, and it adapts
+without labels."""
 
 from __future__ import annotations
 
@@ -24,7 +25,14 @@ from seedbed.models.zoo import BACKBONES
 from seedbed.readout.detector import Anatomy, Detector
 from seedbed.tasks.catalogue.detection import Detection
 from seedbed.tasks.detection import DetectionTask
-from seedbed.transfers.detecting import DetectorTrainer, _Aligned, _aligned_loss, _Both, adapt_norms, find
+from seedbed.transfers.detecting import (
+    DetectorTrainer,
+    _Aligned,
+    _aligned_loss,
+    _Both,
+    adapt_norms,
+    find,
+)
 from seedbed.transfers.methods import METHODS, Context
 from seedbed.transfers.methods.detect import Detect
 
@@ -48,12 +56,19 @@ def dusk() -> DetectionTask:
 
 
 def trainer(task: DetectionTask, method: Detect = QUICK, **others: Any) -> DetectorTrainer:
-    how = {"backbone": backbone(), "anatomy": method.anatomy(), "settings": method.settings(), "seed": 0, "device": "cpu"}
+    how = {
+        "backbone": backbone(),
+        "anatomy": method.anatomy(),
+        "settings": method.settings(),
+        "seed": 0,
+        "device": "cpu",
+    }
     return DetectorTrainer(task=task, **{**how, **others})
 
 
 def test_it_learns_to_find_what_is_easy_to_find(task: DetectionTask) -> None:
-    """Bright squares and dark bars on noise; 120 steps on twelve pictures find most of them in six others."""
+    """Bright squares and dark bars on noise; 120 steps on twelve pictures find most of them in six
+    others."""
     method = replace(QUICK, iterations=120, batch_size=4, learning_rates=(0.1,))
     measured = method.run(backbone("small(width=8)"), task, Context(seed=0))
     assert measured.metrics["map_voc10"] > 60
@@ -63,8 +78,11 @@ def test_it_learns_to_find_what_is_easy_to_find(task: DetectionTask) -> None:
 
 
 def test_boxes_are_told_in_pixels_of_the_image_as_found(task: DetectionTask) -> None:
-    """A detector trained at half the size finds squares of 20 px where they are: their middles lie in the image, not in a quarter of it."""
-    method = replace(QUICK, iterations=80, batch_size=4, learning_rates=(0.1,), short_px=36, long_px=48)
+    """A detector trained at half the size finds squares of 20 px where they are: their middles lie
+    in the image, not in a quarter of it."""
+    method = replace(
+        QUICK, iterations=80, batch_size=4, learning_rates=(0.1,), short_px=36, long_px=48
+    )
     found = method.run(backbone("small(width=8)"), task, Context(seed=0)).predictions
     best = found["detections.corners"][found["detections.scores"] > 0.5]
     assert len(best)
@@ -96,15 +114,23 @@ def test_test_boxes_are_refused_before_scoring(task: DetectionTask, dusk: Detect
 
 def test_the_first_stages_stay_as_they_are(task: DetectionTask) -> None:
     before = weights_of(backbone().module)
-    after = weights_of(trainer(task, replace(QUICK, frozen_stages=2)).train(task.train, 0.05).backbone.module)
+    after = weights_of(
+        trainer(task, replace(QUICK, frozen_stages=2)).train(task.train, 0.05).backbone.module
+    )
     moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"stage3", "stage4"}
 
 
 def test_batch_norm_rests_if_it_is_told_to(task: DetectionTask) -> None:
-    rested = trainer(task, replace(QUICK, batch_norm="rests")).train(task.train, 0.05).backbone.module
+    rested = (
+        trainer(task, replace(QUICK, batch_norm="rests")).train(task.train, 0.05).backbone.module
+    )
     learnt = trainer(task).train(task.train, 0.05).backbone.module
-    means = {name: t for name, t in backbone().module.state_dict().items() if name.endswith("running_mean")}
+    means = {
+        name: t
+        for name, t in backbone().module.state_dict().items()
+        if name.endswith("running_mean")
+    }
     assert all(torch.equal(t, rested.state_dict()[name]) for name, t in means.items())
     assert not all(torch.equal(t, learnt.state_dict()[name]) for name, t in means.items())
 
@@ -200,7 +226,9 @@ def test_the_networks_own_layers_may_judge_the_regions() -> None:
     expected = net.module.get_submodule("classifier")[:-1].eval()(pieces.flatten(1))  # pyright: ignore[reportIndexIssue]
     assert torch.equal(tail.module(pieces), expected)
     detector = Detector(net, Anatomy(box_head="own", **SMALL), 2)
-    assert torch.equal(detector.heads.box_head[2].weight, net.module.get_submodule("classifier.1").weight)  # pyright: ignore
+    assert torch.equal(
+        detector.heads.box_head[2].weight, net.module.get_submodule("classifier.1").weight
+    )  # pyright: ignore
     with pytest.raises(UsageError, match="no fully connected layers"):
         replace(QUICK, box_head="own").check(backbone())
 
@@ -223,7 +251,11 @@ def test_adaptive_batch_norm_takes_the_statistics_of_the_new_domain(dusk: Detect
     before = {n: t.clone() for n, t in model.detector.state_dict().items()}
     assert adapt_norms(model, scenes) == 4
     after = model.detector.state_dict()
-    changed = {n for n in before if not torch.equal(before[n], after[n]) and not n.endswith("num_batches_tracked")}
+    changed = {
+        n
+        for n in before
+        if not torch.equal(before[n], after[n]) and not n.endswith("num_batches_tracked")
+    }
     assert changed == {n for n in before if n.endswith(("running_mean", "running_var"))}
     # By hand: the mean of the first convolution's pooled output over the images, batch by batch.
     stage = model.detector.maps.network.get_submodule("stage1")
@@ -232,7 +264,9 @@ def test_adaptive_batch_norm_takes_the_statistics_of_the_new_domain(dusk: Detect
         for _, images in scenes.plain(4):
             shown = model.detector.shown(images).tensors
             means.append(stage.pool(stage.conv(shown)).mean((0, 2, 3)))  # pyright: ignore
-    assert torch.allclose(torch.stack(means).mean(0), after["maps.network.stage1.norm.running_mean"], atol=1e-5)
+    assert torch.allclose(
+        torch.stack(means).mean(0), after["maps.network.stage1.norm.running_mean"], atol=1e-5
+    )
 
 
 def test_aligned_features_train_on_both_domains(dusk: DetectionTask) -> None:
@@ -241,7 +275,9 @@ def test_aligned_features_train_on_both_domains(dusk: DetectionTask) -> None:
     assert not same_weights(weights_of(plain.backbone.module), weights_of(aligned.backbone.module))
 
 
-def test_the_critic_learns_to_tell_domains_apart_and_the_maps_learn_the_opposite(dusk: DetectionTask) -> None:
+def test_the_critic_learns_to_tell_domains_apart_and_the_maps_learn_the_opposite(
+    dusk: DetectionTask,
+) -> None:
     detector = Detector(backbone(), Anatomy(**SMALL), 2).eval()
     images = trainer(dusk).scenes(dusk.train).images([0, 1])
 
@@ -256,7 +292,10 @@ def test_the_critic_learns_to_tell_domains_apart_and_the_maps_learn_the_opposite
         else:
             loss = aligned.of_domain(images, 1.0, reversal)
         loss.backward()
-        first, critic = next(detector.maps.network.parameters()).grad, next(aligned.critic.parameters()).grad
+        first, critic = (
+            next(detector.maps.network.parameters()).grad,
+            next(aligned.critic.parameters()).grad,
+        )
         assert first is not None
         assert critic is not None
         return first.clone(), critic.clone()
@@ -350,7 +389,13 @@ def test_too_many_frozen_stages_are_refused_before_training() -> None:
 def test_a_detector_comes_back_from_its_folder_and_predicts(tmp_path: Path) -> None:
     method = "detect(iterations=60, batch_size=4, learning_rates=[0.1], short_px=48, long_px=64, head_dim=32)"
     folder = scenes_folder()
-    measured = sb.transfer(backbone("small(width=8)"), str(folder), method, out=tmp_path / "model", workspace=tmp_path / "ws")
+    measured = sb.transfer(
+        backbone("small(width=8)"),
+        str(folder),
+        method,
+        out=tmp_path / "model",
+        workspace=tmp_path / "ws",
+    )
     model = sb.load(tmp_path / "model", device="cpu")
     pictures = sorted((folder / "JPEGImages").iterdir())[-3:]
     first, again = (sb.predict(m, pictures, above=0.3) for m in (measured.model, model))
@@ -372,13 +417,17 @@ def test_a_damaged_detector_says_so(tmp_path: Path) -> None:
     from seedbed.base.errors import BadDataError
 
     method = "detect(iterations=1, batch_size=1, learning_rates=[0.1], short_px=32, long_px=48, head_dim=8)"
-    sb.transfer(backbone(), str(scenes_folder()), method, out=tmp_path / "model", workspace=tmp_path / "ws")
+    sb.transfer(
+        backbone(), str(scenes_folder()), method, out=tmp_path / "model", workspace=tmp_path / "ws"
+    )
     (tmp_path / "model" / "detector.safetensors").write_bytes(b"nothing")
     with pytest.raises(BadDataError, match="cannot be used"):
         sb.load(tmp_path / "model", device="cpu")
 
 
-def test_finding_is_the_same_whatever_the_batch(task: DetectionTask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finding_is_the_same_whatever_the_batch(
+    task: DetectionTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = trainer(task)
     model = made.train(task.train, 0.02)
     scenes = made.scenes(task.test)
@@ -390,15 +439,23 @@ def test_finding_is_the_same_whatever_the_batch(task: DetectionTask, monkeypatch
 
 
 def test_what_is_found_does_not_depend_on_what_was_seen_before() -> None:
-    """torchvision would tell the scales of the maps by the first image: a narrow one tells them wrongly."""
+    """torchvision would tell the scales of the maps by the first image: a narrow one tells them
+    wrongly."""
     net = backbone("resnet18(stem='small')", 32)
-    narrow, usual = torch.zeros(3, 40, 400, dtype=torch.uint8), torch.full((3, 48, 64), 90, dtype=torch.uint8)
+    narrow, usual = (
+        torch.zeros(3, 40, 400, dtype=torch.uint8),
+        torch.full((3, 48, 64), 90, dtype=torch.uint8),
+    )
     for feature in ("c5", "fpn"):
-        first, other = (Detector(net, Anatomy(feature=feature, **SMALL), 2).eval() for _ in range(2))
+        first, other = (
+            Detector(net, Anatomy(feature=feature, **SMALL), 2).eval() for _ in range(2)
+        )
         with torch.inference_mode():
             first([narrow])
             assert torch.equal(first([usual])[0]["scores"], other([usual])[0]["scores"])
-            assert first.heads.box_roi_pool.scales == [1 / nominal_stride(layer) for layer in first.maps.layers]
+            assert first.heads.box_roi_pool.scales == [
+                1 / nominal_stride(layer) for layer in first.maps.layers
+            ]
 
 
 def test_norms_behind_the_last_map_are_left_alone(dusk: DetectionTask) -> None:
@@ -430,7 +487,9 @@ def test_a_grid_of_rates_is_told_as_one_training(task: DetectionTask) -> None:
     assert [done for done, _ in told] == [8, 16]
 
 
-def test_a_training_that_had_been_finished_did_not_go_on(task: DetectionTask, tmp_path: Path) -> None:
+def test_a_training_that_had_been_finished_did_not_go_on(
+    task: DetectionTask, tmp_path: Path
+) -> None:
     """Of a grid that was cut off in its second training, the first is taken as it is."""
     places = Workspace(tmp_path).unfinished_of(lambda: "k")
     trainer(task, unfinished=places).train(task.train, 0.01)

@@ -35,7 +35,9 @@ def test_memory_that_runs_out_is_no_divergence(monkeypatch: pytest.MonkeyPatch) 
     def starved(self: Schedule, module: torch.nn.Module, scales=None) -> torch.optim.Optimizer:
         made = optimiser_of(self, module, scales)
         if self.peak_learning_rate == 0.1:
-            made.step = lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory."))
+            made.step = lambda *_: (_ for _ in ()).throw(
+                torch.OutOfMemoryError("CUDA out of memory.")
+            )
         return made
 
     monkeypatch.setattr(Schedule, "optimiser_of", starved)

@@ -1,6 +1,8 @@
-"""Why "CNN code and SVM" often does not reproduce: each pitfall, with what it costs where it is not avoided.
+"""Why "CNN code and SVM" often does not reproduce: each pitfall, with what it costs where it is not
+avoided.
 
-Handwritten digits at 16 px, 10 labels per class in training; differences are far beyond the noise of 360 test images (2 points).
+Handwritten digits at 16 px, 10 labels per class in training; differences are far beyond the noise
+of 360 test images (2 points).
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ def _top1(method: str, net: Backbone | None = None) -> float:
 
 
 def test_codes_before_the_relu_say_little() -> None:
-    """The mean over space of a convolution is a linear function of the image's mean; only the ReLU lets it tell textures."""
+    """The mean over space of a convolution is a linear function of the image's mean; only the ReLU
+    lets it tell textures."""
     net, layer = _net(), _net().layer("features.0")
     assert layer.after_relu
     raw = replace(layer, tap="features.0", rectify="", after_relu=False)
@@ -50,7 +53,8 @@ def test_codes_before_the_relu_say_little() -> None:
 
 
 def test_without_l2_normalisation_a_c_means_nothing() -> None:
-    """The same codes in other units: normalised, nothing changes; as they are, the same C leaves the SVM at its prior."""
+    """The same codes in other units: normalised, nothing changes; as they are, the same C leaves
+    the SVM at its prior."""
     task, net = _task(), _net()
     rows = np.concatenate([task.train, task.test])
     found = codes(net, net.images(task.store, rows), "features.10")
@@ -100,7 +104,8 @@ def test_a_c_for_other_data_underfits() -> None:
 
 
 def test_batch_norm_and_dropout_rest_while_codes_are_read() -> None:
-    """A network left in training mode gives the codes of evaluation mode, and keeps its statistics."""
+    """A network left in training mode gives the codes of evaluation mode, and keeps its
+    statistics."""
     net = BACKBONES.make("resnet18(stem='small')").build(["p", "q"], 16, 0)
     images = net.images(digits_store(16), np.arange(20))
     net.module.eval()

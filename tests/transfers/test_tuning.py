@@ -1,4 +1,5 @@
-"""Tuning: what is frozen stays, what is slowed is slowed, L2-SP pulls back, and both ways to begin are tuned alike."""
+"""Tuning: what is frozen stays, what is slowed is slowed, L2-SP pulls back, and both ways to begin
+are tuned alike."""
 
 from __future__ import annotations
 
@@ -19,7 +20,11 @@ _QUICK = "images_seen=640, learning_rates=[0.1], batch_size=32"
 
 
 def _run(call: str, per_class: int = 10) -> Measurement:
-    return METHODS.make(call).run(trained().backbone, Classification(train_per_class=per_class).load(digits_store(), 0), Context())
+    return METHODS.make(call).run(
+        trained().backbone,
+        Classification(train_per_class=per_class).load(digits_store(), 0),
+        Context(),
+    )
 
 
 def _tuned(call: str) -> Backbone:
@@ -32,7 +37,11 @@ def _moved(tuned: Backbone) -> dict[str, float]:
     """How far each tensor of the body lies from where it began."""
     before = trained().backbone.module.state_dict()
     after = tuned.module.state_dict()
-    return {n: float((after[n].float() - t.float()).norm()) for n, t in before.items() if not n.startswith("head.")}
+    return {
+        n: float((after[n].float() - t.float()).norm())
+        for n, t in before.items()
+        if not n.startswith("head.")
+    }
 
 
 def test_only_the_last_stages_move() -> None:
@@ -46,7 +55,9 @@ def test_retuning_the_last_layer_leaves_the_body_as_it_is() -> None:
     tuned = _tuned(f"finetune({_QUICK}, stages=0)")
     assert set(_moved(tuned).values()) == {0.0}
     head = tuned.module.get_parameter("head.weight")
-    assert not torch.equal(head, trained().backbone.with_new_head(tuned.classes, 0).module.get_parameter("head.weight"))
+    assert not torch.equal(
+        head, trained().backbone.with_new_head(tuned.classes, 0).module.get_parameter("head.weight")
+    )
     assert _run(f"finetune({_QUICK}, stages=0)").metrics["top1"] > 20
 
 
@@ -59,15 +70,25 @@ def test_batch_norm_that_rests_keeps_its_statistics() -> None:
 
 
 def test_earlier_stages_move_less_when_their_rate_decays() -> None:
-    alike, slowed = _moved(_tuned(f"finetune({_QUICK})")), _moved(_tuned(f"finetune({_QUICK}, stage_decay=0.2)"))
-    ratios = [slowed[f"stage{i}.conv.weight"] / alike[f"stage{i}.conv.weight"] for i in (1, 2, 3, 4)]
+    alike, slowed = (
+        _moved(_tuned(f"finetune({_QUICK})")),
+        _moved(_tuned(f"finetune({_QUICK}, stage_decay=0.2)")),
+    )
+    ratios = [
+        slowed[f"stage{i}.conv.weight"] / alike[f"stage{i}.conv.weight"] for i in (1, 2, 3, 4)
+    ]
     assert ratios[0] < 0.1
     assert ratios == sorted(ratios)
 
 
 def test_l2_sp_keeps_the_body_near_where_it_began() -> None:
-    free, held = _moved(_tuned(f"finetune({_QUICK})")), _moved(_tuned(f"finetune({_QUICK}, l2_sp=1.0)"))
-    assert sum(v for n, v in held.items() if "conv" in n) < 0.6 * sum(v for n, v in free.items() if "conv" in n)
+    free, held = (
+        _moved(_tuned(f"finetune({_QUICK})")),
+        _moved(_tuned(f"finetune({_QUICK}, l2_sp=1.0)")),
+    )
+    assert sum(v for n, v in held.items() if "conv" in n) < 0.6 * sum(
+        v for n, v in free.items() if "conv" in n
+    )
 
 
 def test_the_backbone_is_lent_with_its_gradients_on() -> None:
@@ -91,14 +112,23 @@ def test_more_stages_than_there_are_is_an_error_before_anything_is_trained() -> 
 
 def test_steps_follow_the_size_of_the_data() -> None:
     tuning = Tuning(images_seen="by_size", batch_size=100)
-    assert [tuning.num_images(n) // 100 for n in (19_999, 20_000, 499_999, 500_000)] == [500, 10_000, 10_000, 20_000]
+    assert [tuning.num_images(n) // 100 for n in (19_999, 20_000, 499_999, 500_000)] == [
+        500,
+        10_000,
+        10_000,
+        20_000,
+    ]
 
 
 def test_few_labels_choose_by_folds_and_are_all_learnt_from() -> None:
-    facts = _run("finetune(images_seen=64, learning_rates=[0.05, 0.1], batch_size=16)", per_class=5).facts
+    facts = _run(
+        "finetune(images_seen=64, learning_rates=[0.05, 0.1], batch_size=16)", per_class=5
+    ).facts
     assert facts["num_train"] == 50
     task = Classification().load(digits_store(), 0)
-    many = METHODS.make("finetune(images_seen=64, learning_rates=[0.1], batch_size=16)").run(trained().backbone, task, Context())
+    many = METHODS.make("finetune(images_seen=64, learning_rates=[0.1], batch_size=16)").run(
+        trained().backbone, task, Context()
+    )
     assert many.facts["num_train"] == len(task.train)
 
 
@@ -114,13 +144,18 @@ def test_scratch_begins_at_random_and_at_other_weights_with_each_seed() -> None:
 
 
 def test_scratch_has_no_weights_to_draw_for_a_module_of_ones_own() -> None:
-    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, 2), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(36, 2))
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3, 2), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(36, 2)
+    )
     own = Backbone.wrap(module, size_px=8)
     with pytest.raises(UsageError, match="module of your own"):
         METHODS.make("scratch()").check(own)
 
 
 def test_options_at_their_default_change_no_key() -> None:
-    plain, options = METHODS.make("finetune()").identity(), METHODS.make("finetune(stages='all', l2_sp=0.0)").identity()
+    plain, options = (
+        METHODS.make("finetune()").identity(),
+        METHODS.make("finetune(stages='all', l2_sp=0.0)").identity(),
+    )
     assert plain == options
     assert METHODS.make("finetune(stages=2)").identity() != plain

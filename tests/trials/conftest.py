@@ -45,7 +45,8 @@ def toml() -> str:
 
 @pytest.fixture
 def write_study(tmp_path: Path, make_tree) -> Callable[..., Path]:
-    """A maker of study files beside their data: `write_study(("old", "new"), ...)` replaces parts of the text."""
+    """A maker of study files beside their data: `write_study(("old", "new"), ...)` replaces parts
+    of the text."""
 
     def write(*changes: tuple[str, str], name: str = "small.toml") -> Path:
         if not (tmp_path / "photos").exists():

@@ -14,10 +14,19 @@ from seedbed.verdicts.questions import QUESTIONS
 
 
 def test_one_data_set_needs_no_list(tmp_path: Path) -> None:
-    study = sb.ask("images-per-class", "toy(per_class=4)", "digits()", backbones="small(width=4)", folder=tmp_path)
+    study = sb.ask(
+        "images-per-class",
+        "toy(per_class=4)",
+        "digits()",
+        backbones="small(width=4)",
+        folder=tmp_path,
+    )
     assert study.source.data == "toy(per_class=4)" and study.targets["digits"].data == "digits()"
     assert study.pretraining.backbone == "small(width=4)"
-    assert sb.ask("images-per-class", folder=tmp_path, name="mine").results_folder == tmp_path / "mine.study"
+    assert (
+        sb.ask("images-per-class", folder=tmp_path, name="mine").results_folder
+        == tmp_path / "mine.study"
+    )
 
 
 def test_a_store_stands_for_its_path(tmp_path: Path) -> None:
@@ -41,7 +50,9 @@ def test_what_is_not_there_or_has_no_path_is_refused(tmp_path: Path) -> None:
         sb.ask("images-per-class", "source", folder=tmp_path)
 
 
-@pytest.mark.parametrize("data", ["toy(per_clas=4)", "toy(per_class='a')", "folder()", "torchvision('CIFAR1', 'new/')"])
+@pytest.mark.parametrize(
+    "data", ["toy(per_clas=4)", "toy(per_class='a')", "folder()", "torchvision('CIFAR1', 'new/')"]
+)
 def test_a_call_that_is_none_is_refused_by_every_question(data: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         sb.ask("images-per-class", data, folder=tmp_path)
@@ -50,12 +61,16 @@ def test_a_call_that_is_none_is_refused_by_every_question(data: str, tmp_path: P
 
 
 def test_data_to_be_downloaded_are_not_missing(tmp_path: Path) -> None:
-    study = sb.ask("images-per-class", (), "torchvision('CIFAR10', 'new/', download=True)", folder=tmp_path)
+    study = sb.ask(
+        "images-per-class", (), "torchvision('CIFAR10', 'new/', download=True)", folder=tmp_path
+    )
     assert list(study.targets) == ["CIFAR10"]
 
 
 @pytest.mark.parametrize("name", QUESTIONS.names())
-def test_a_study_made_of_another_is_the_same_but_for_what_was_changed(name: str, tmp_path: Path) -> None:
+def test_a_study_made_of_another_is_the_same_but_for_what_was_changed(
+    name: str, tmp_path: Path
+) -> None:
     study = sb.ask(name, folder=tmp_path)
     assert replace(study) == study
     changed = replace(study, seeds=2, size_px=16)
@@ -65,7 +80,15 @@ def test_a_study_made_of_another_is_the_same_but_for_what_was_changed(name: str,
 
 def test_a_nested_study_can_be_changed_too(tmp_path: Path) -> None:
     arms = {"all": "", "half": "images(fraction=0.5)"}
-    study = sb.Study(name="n", source="toy()", arms=arms, reference="all", targets={"d": "digits()"}, sample_seeds=2, init_seeds=3)
+    study = sb.Study(
+        name="n",
+        source="toy()",
+        arms=arms,
+        reference="all",
+        targets={"d": "digits()"},
+        sample_seeds=2,
+        init_seeds=3,
+    )
     assert replace(study, margin=2.0).draws == study.draws
     with pytest.raises(UsageError, match="'seeds' stands beside"):
         replace(study, seeds=5)

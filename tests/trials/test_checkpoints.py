@@ -35,27 +35,44 @@ def net(tmp_path: Path, make_study) -> Path:
 
 
 def test_a_checkpoint_is_measured_as_it_is(make_study, workspace, net: Path) -> None:
-    results = run_study(make_study(WITH_FOLDER), workspace=workspace.root, executor="inline", device="cpu")
+    results = run_study(
+        make_study(WITH_FOLDER), workspace=workspace.root, executor="inline", device="cpu"
+    )
     assert (results.num_failed, results.num_left) == (0, 0)
     mine = [o for o in results.outcomes if o.arm == "mine" and o.primary]
     assert [(o.target, o.seed, o.images_seen) for o in mine] == [("cells", 0, 0), ("cells", 1, 0)]
-    alone = api.transfer(net, str(make_study().folder / "cells"), "probe(c=[1.0])", device="cpu", workspace=workspace.root)
+    alone = api.transfer(
+        net,
+        str(make_study().folder / "cells"),
+        "probe(c=[1.0])",
+        device="cpu",
+        workspace=workspace.root,
+    )
     assert mine[0].value == alone.metrics["top1"]
     answers = answer_families(results, "contrasts")
     [table] = [t for t in family_tables(results, answers) if t.target == "cells" and t.images_seen]
-    assert [row.num_images for row in table.rows if row.arm == "mine"] == [None]  # of its images nothing is known
+    # of its images nothing is known
+    assert [row.num_images for row in table.rows if row.arm == "mine"] == [None]
     assert "existing weights" in place_svg([table], "f")
     answer = next(a for a in answers if a.arm == "mine" and a.target == "cells")
     assert "this checkpoint ('mine')" in answer.sentence
     assert answer.images_seen == 64  # in the family of the budget
 
 
-def test_where_a_checkpoint_lies_does_not_matter_and_what_it_holds_does(make_study, workspace, net: Path, tmp_path: Path) -> None:
+def test_where_a_checkpoint_lies_does_not_matter_and_what_it_holds_does(
+    make_study, workspace, net: Path, tmp_path: Path
+) -> None:
     first = make_plan(make_study(WITH_FOLDER), workspace)
     shutil.copytree(net, tmp_path / "elsewhere")
     moved = make_plan(make_study(("[arms]", '[arms]\nmine = { weights = "elsewhere" }')), workspace)
     assert [c.key for c in first.cells] == [c.key for c in moved.cells]
-    api.pretrain(tmp_path / "photos.store", "small(width=3)", tmp_path / "other", images_seen=300, device="cpu")
+    api.pretrain(
+        tmp_path / "photos.store",
+        "small(width=3)",
+        tmp_path / "other",
+        images_seen=300,
+        device="cpu",
+    )
     other = make_plan(make_study(("[arms]", '[arms]\nmine = { weights = "other" }')), workspace)
     assert {c.key for c in other.cells if c.arm == "mine"}.isdisjoint(c.key for c in first.cells)
 
@@ -75,12 +92,17 @@ def test_a_file_of_weights_with_its_network_named(make_study, workspace, tmp_pat
     ("arm", "message"),
     [
         ('{ weights = "nowhere.pth" }', "there are no weights at .*nowhere.pth"),
-        ('{ weights = "net", recipe = "images(fraction=0.5)" }', "an existing checkpoint trains on nothing"),
+        (
+            '{ weights = "net", recipe = "images(fraction=0.5)" }',
+            "an existing checkpoint trains on nothing",
+        ),
         ('{ weights = "net", images_seen = 64 }', "'images_seen' would say nothing"),
         ('{ weights = "net", init = "random" }', "either random or an existing checkpoint"),
     ],
 )
-def test_what_a_checkpoint_cannot_be_is_said(make_study, workspace, net: Path, arm: str, message: str) -> None:
+def test_what_a_checkpoint_cannot_be_is_said(
+    make_study, workspace, net: Path, arm: str, message: str
+) -> None:
     with pytest.raises(UsageError, match=message):
         make_plan(make_study(("[arms]", f"[arms]\nmine = {arm}")), workspace)
 
@@ -99,7 +121,10 @@ class Mine(nn.Module):
 def test_a_module_of_ones_own_is_an_arm(make_study, workspace, tmp_path: Path) -> None:
     torch.manual_seed(0)
     mine = Backbone.wrap(Mine(), size_px=8)
-    methods = {"probe": "probe(c=[1.0])", "tuned": "finetune(images_seen=32, learning_rates=[0.1], batch_size=8)"}
+    methods = {
+        "probe": "probe(c=[1.0])",
+        "tuned": "finetune(images_seen=32, learning_rates=[0.1], batch_size=8)",
+    }
     base = make_study()
     study = replace(base, arms={**base.arms, "own": mine}, methods=methods)
     with pytest.raises(UsageError, match="cannot be sent to worker processes"):
@@ -108,7 +133,12 @@ def test_a_module_of_ones_own_is_an_arm(make_study, workspace, tmp_path: Path) -
     results = run_study(study, workspace=workspace.root, device="cpu", workers=2)
     assert (results.num_failed, results.num_left) == (0, 0)
     own = {o.method: o for o in results.outcomes if o.arm == "own" and o.seed == 0 and o.primary}
-    assert own["probe"].value == api.transfer(mine, str(base.folder / "cells"), "probe(c=[1.0])", device="cpu").metrics["top1"]
+    assert (
+        own["probe"].value
+        == api.transfer(mine, str(base.folder / "cells"), "probe(c=[1.0])", device="cpu").metrics[
+            "top1"
+        ]
+    )
     assert all(torch.equal(before[k], v) for k, v in mine.module.state_dict().items())
     page = report(results, tmp_path / "r.html").read_text()
     assert "an existing checkpoint: Mine" in page

@@ -17,15 +17,23 @@ from seedbed.trials.run import run_study, study_status
 from seedbed.trials.study import load_study
 
 
-def test_targets_are_packed_at_the_size_of_a_source_that_is_a_store(make_study, workspace, tmp_path: Path) -> None:
+def test_targets_are_packed_at_the_size_of_a_source_that_is_a_store(
+    make_study, workspace, tmp_path: Path
+) -> None:
     study = make_study(('data = "photos"\nsize_px = 8', 'data = "photos.store"'))
     pack(tmp_path / "photos", tmp_path / "photos.store", size_px=12)
-    assert {name: store.size_px for name, store in pack_study(study, workspace).items()} == {"source": 12, "cells": 12}
+    assert {name: store.size_px for name, store in pack_study(study, workspace).items()} == {
+        "source": 12,
+        "cells": 12,
+    }
 
 
 def test_a_target_may_be_packed_at_a_size_of_its_own(make_study, workspace) -> None:
     study = make_study(('cells = "cells"', "cells = \"folder('cells', size_px=10)\""))
-    assert {name: store.size_px for name, store in pack_study(study, workspace).items()} == {"source": 8, "cells": 10}
+    assert {name: store.size_px for name, store in pack_study(study, workspace).items()} == {
+        "source": 8,
+        "cells": 10,
+    }
 
 
 @pytest.mark.parametrize(
@@ -35,7 +43,9 @@ def test_a_target_may_be_packed_at_a_size_of_its_own(make_study, workspace) -> N
         (('"cells"', '"x.store"'), "[targets] cells", "the source is packed at 8 px"),
     ],
 )
-def test_a_store_of_another_size_is_refused(make_study, workspace, tmp_path: Path, change, place: str, says: str) -> None:
+def test_a_store_of_another_size_is_refused(
+    make_study, workspace, tmp_path: Path, change, place: str, says: str
+) -> None:
     study = make_study(change)
     pack(tmp_path / "photos", tmp_path / "x.store", size_px=12)
     with pytest.raises(UsageError) as caught:
@@ -67,7 +77,9 @@ def test_a_folder_may_be_named_like_a_call(write_study, workspace, tmp_path: Pat
     assert pack_study(load_study(path), workspace)["cells"].num_images == 20
 
 
-def test_what_is_left_out_and_what_is_derived_is_told(make_study, workspace, tmp_path: Path) -> None:
+def test_what_is_left_out_and_what_is_derived_is_told(
+    make_study, workspace, tmp_path: Path
+) -> None:
     study = make_study()
     for i in range(200):
         shutil.copy(tmp_path / "photos/a/000.png", tmp_path / f"photos/a/copy{i}.png")
@@ -79,7 +91,9 @@ def test_what_is_left_out_and_what_is_derived_is_told(make_study, workspace, tmp
     assert any(note.startswith("source: test images are ") for note in others)
 
 
-def test_too_many_unreadable_images_say_how_to_allow_them(make_study, workspace, tmp_path: Path) -> None:
+def test_too_many_unreadable_images_say_how_to_allow_them(
+    make_study, workspace, tmp_path: Path
+) -> None:
     study = make_study()
     (tmp_path / "photos/a/003.png").write_bytes(b"this is no image")
     with pytest.raises(BadDataError, match=r"\[source\]: 1 of 30 images") as caught:
@@ -109,17 +123,25 @@ def test_a_measurement_whose_backbone_was_removed_counts_as_left(make_study, wor
     )
 
 
-def test_test_images_that_the_source_trains_on_are_told(make_study, workspace, tmp_path: Path) -> None:
+def test_test_images_that_the_source_trains_on_are_told(
+    make_study, workspace, tmp_path: Path
+) -> None:
     study = make_study()
     stores = pack_study(study, workspace)
     source, target = stores["source"], stores["cells"]
     trained_on = source.ids[source.splits == TRAIN]
-    equal = np.isin(target.checksums[target.splits == TEST], source.checksums[source.splits == TRAIN]).sum()
+    equal = np.isin(
+        target.checksums[target.splits == TEST], source.checksums[source.splits == TRAIN]
+    ).sum()
     for i, id_ in enumerate(trained_on[:3]):
         shutil.copy(tmp_path / "photos" / id_, tmp_path / "cells/test/x" / f"copy{i}.png")
     notes = data_notes(pack_study(study, workspace))
-    expected = f"cells: {equal + 3} of its 11 test images are training images of the source, byte for byte"
+    expected = (
+        f"cells: {equal + 3} of its 11 test images are training images of the source, byte for byte"
+    )
     assert any(n.startswith(expected) for n in notes)
     for i, path in enumerate((tmp_path / "cells/test").rglob("*.png")):
-        Image.fromarray(np.random.default_rng(i).integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(path)
+        Image.fromarray(np.random.default_rng(i).integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(
+            path
+        )
     assert not any("byte for byte" in note for note in data_notes(pack_study(study, workspace)))

@@ -1,4 +1,5 @@
-"""What a study may say of its design: nested seeds, several sources, parts of the source as targets, fine labels, a target's metric."""
+"""What a study may say of its design: nested seeds, several sources, parts of the source as
+targets, fine labels, a target's metric."""
 
 from __future__ import annotations
 
@@ -34,18 +35,30 @@ def test_a_nested_design_trains_each_sample_from_each_initialisation(make_study,
     assert results.num_left == 0
 
 
-def test_its_independent_units_are_the_samples_or_where_none_is_drawn_the_trainings(make_study, workspace) -> None:
+def test_its_independent_units_are_the_samples_or_where_none_is_drawn_the_trainings(
+    make_study, workspace
+) -> None:
     results = _run(make_study(NESTED), workspace)
-    [answer] = [a for a in answer_families(results, "contrasts") if (a.arm, a.target) == ("half", "cells")]
+    [answer] = [
+        a for a in answer_families(results, "contrasts") if (a.arm, a.target) == ("half", "cells")
+    ]
     assert answer.num_seeds == 2  # of the reference, whose samples are all the same
-    values = {(o.seed, o.init_seed): o.value for o in results.outcomes if (o.arm, o.target, o.metric) == ("half", "cells", "top1")}
-    reference = [o.value for o in results.outcomes if (o.arm, o.target, o.metric) == ("all", "cells", "top1")]
+    values = {
+        (o.seed, o.init_seed): o.value
+        for o in results.outcomes
+        if (o.arm, o.target, o.metric) == ("half", "cells", "top1")
+    }
+    reference = [
+        o.value for o in results.outcomes if (o.arm, o.target, o.metric) == ("all", "cells", "top1")
+    ]
     assert answer.difference == pytest.approx(np.mean(list(values.values())) - np.mean(reference))
 
 
 def test_its_variances_are_told(make_study, workspace) -> None:
     results = _run(make_study(NESTED), workspace)
-    found = [f for f in findings(results, answer_families(results, "contrasts")) if f.kind == "variances"]
+    found = [
+        f for f in findings(results, answer_families(results, "contrasts")) if f.kind == "variances"
+    ]
     assert {f.target for f in found} >= {"cells"}
     [on_cells] = [f for f in found if f.target == "cells"]
     table = np.zeros((3, 2))
@@ -70,7 +83,10 @@ def test_half_a_nested_design_is_an_error(make_study, said: str, error: str) -> 
 
 FINE = (
     ("size_px = 8", 'size_px = 8\nfine_labels = true\nhierarchy = "tree.csv"'),
-    ('half = "images(fraction=0.5)"', 'coarse = "bottom_up(depth=1)"\nlike = "like(recipe=\'bottom_up(depth=1)\')"'),
+    (
+        'half = "images(fraction=0.5)"',
+        'coarse = "bottom_up(depth=1)"\nlike = "like(recipe=\'bottom_up(depth=1)\')"',
+    ),
 )
 
 
@@ -91,15 +107,26 @@ def test_fine_labels_are_asked_of_every_arm(fine, workspace) -> None:
         **{("induction(like)", arm): 2 for arm in ("all", "like", "random")},
     }
     induced = [o for o in results.outcomes if o.method == "induction(coarse)"]
-    assert {o.metric for o in induced} == {"induction_top1", "induction_top5", "induction_within_top1"}
-    assert all(o.facts["num_fine_labels"] == 2 and o.facts["coarse_guess_top1"] == 50.0 for o in induced)
+    assert {o.metric for o in induced} == {
+        "induction_top1",
+        "induction_top5",
+        "induction_within_top1",
+    }
+    assert all(
+        o.facts["num_fine_labels"] == 2 and o.facts["coarse_guess_top1"] == 50.0 for o in induced
+    )
     for o in induced:  # the per-image record gives the number again
         assert results.contributions(o)[2].mean() == pytest.approx(o.value)
         assert o.num_test == len(results.contributions(o)[0])
     answers = answer_families(results, "contrasts", pairing=with_controls)
-    assert {(a.arm, a.reference) for a in answers if a.method == "induction(coarse)"} == {("coarse", "all"), ("random", "all")}
+    assert {(a.arm, a.reference) for a in answers if a.method == "induction(coarse)"} == {
+        ("coarse", "all"),
+        ("random", "all"),
+    }
     told = [a for a in answers if (a.arm, a.reference, a.target) == ("coarse", "all", "cells")]
-    assert told and all("On all fine labels of the source the difference was" in a.sentence for a in told)
+    assert told and all(
+        "On all fine labels of the source the difference was" in a.sentence for a in told
+    )
 
 
 def test_a_part_of_the_source_is_a_target(make_study, workspace) -> None:
@@ -122,7 +149,9 @@ def test_a_part_of_the_source_is_a_target(make_study, workspace) -> None:
 
 
 def test_a_target_says_its_metric(make_study, workspace) -> None:
-    study = make_study(('cells = "cells"', "cells = \"folder('cells', metric='mean_class_accuracy')\""))
+    study = make_study(
+        ('cells = "cells"', "cells = \"folder('cells', metric='mean_class_accuracy')\"")
+    )
     results = _run(study, workspace)
     assert {f.metric for f in families(results) if f.target == "cells"} == {"mean_class_accuracy"}
 
@@ -136,19 +165,28 @@ def test_a_target_says_its_metric(make_study, workspace) -> None:
         ("source(recipe='shuffle_labels(fraction=0.5)')", "changes labels"),
     ],
 )
-def test_a_target_that_makes_no_sense_is_an_error_before_anything_runs(make_study, target: str, error: str) -> None:
+def test_a_target_that_makes_no_sense_is_an_error_before_anything_runs(
+    make_study, target: str, error: str
+) -> None:
     with pytest.raises(UsageError, match=error):
         make_study(('cells = "cells"', f'cells = "{target}"'))
 
 
 def test_a_table_of_sources(write_study, make_tree, workspace, tmp_path: Path) -> None:
     path = write_study(
-        ('data = "photos"', 'data = { first = "photos", second = "more" }'), ("images(fraction=0.5)", "only(source='first')")
+        ('data = "photos"', 'data = { first = "photos", second = "more" }'),
+        ("images(fraction=0.5)", "only(source='first')"),
     )
     make_tree({"a": 6, "d": 6}, root="more")
     study = load_study(path)
     plan = make_plan(study, workspace)
-    assert plan.stores["source"].classes == ("first/a", "first/b", "first/c", "second/a", "second/d")
+    assert plan.stores["source"].classes == (
+        "first/a",
+        "first/b",
+        "first/c",
+        "second/a",
+        "second/d",
+    )
     assert plan.views["half", 0].classes == ("first/a", "first/b", "first/c")
     results = _run(study, workspace)
     assert not results.failures and study_status(study, workspace.root).num_left == 0
@@ -162,7 +200,9 @@ def test_a_table_of_sources(write_study, make_tree, workspace, tmp_path: Path) -
         path.write_text(path.read_text().replace(wrong, '{ first = "photos", second = "more" }'))
 
 
-def test_arms_are_paired_with_the_reference_of_their_own_network_and_with_their_control(make_study) -> None:
+def test_arms_are_paired_with_the_reference_of_their_own_network_and_with_their_control(
+    make_study,
+) -> None:
     study = make_study(
         (
             'half = "images(fraction=0.5)"',
@@ -204,22 +244,32 @@ def test_effects_are_compared_over_budgets_networks_and_targets(make_study, work
             assert f.value == pytest.approx(large - small)
             assert f.details["effects"] == pytest.approx([small, large])
         if f.details["over"] == "network":
-            narrow, wide = effect["half", "all", f.target, 128], effect["half-wide", "all-wide", f.target, 128]
+            narrow, wide = (
+                effect["half", "all", f.target, 128],
+                effect["half-wide", "all-wide", f.target, 128],
+            )
             assert f.value == pytest.approx(wide - narrow)
         if f.details["over"] == "target":
-            assert f.value == pytest.approx(effect[f.arm, f.reference, "same", 128] - effect[f.arm, f.reference, "cells", 128])
+            assert f.value == pytest.approx(
+                effect[f.arm, f.reference, "same", 128] - effect[f.arm, f.reference, "cells", 128]
+            )
         assert f.interval is not None and f.interval[0] <= f.value <= f.interval[1]
 
 
 def test_a_control_that_nothing_is_the_match_of_is_an_arm_like_others(make_study) -> None:
-    study = make_study(('half = "images(fraction=0.5)"', "like = \"like(recipe='images(fraction=0.5)')\""))
+    study = make_study(
+        ('half = "images(fraction=0.5)"', "like = \"like(recipe='images(fraction=0.5)')\"")
+    )
     assert with_controls(study) == [Pair("like", "all"), Pair("random", "all")]
 
 
 def test_a_reference_that_is_a_control_is_compared_once(make_study) -> None:
     study = make_study(
         ('reference = "all"', 'reference = "like"'),
-        ('half = "images(fraction=0.5)"', 'half = "images(fraction=0.5)"\nlike = "like(recipe=\'images(fraction=0.5)\')"'),
+        (
+            'half = "images(fraction=0.5)"',
+            'half = "images(fraction=0.5)"\nlike = "like(recipe=\'images(fraction=0.5)\')"',
+        ),
     )
     pairs = with_controls(study)
     assert len(set(pairs)) == len(pairs) and Pair("half", "like") in pairs
@@ -240,7 +290,8 @@ def test_another_learning_rate_is_not_another_network(make_study, workspace) -> 
 
 
 def test_whether_a_reference_had_converged_is_its_own_matter(make_study, workspace) -> None:
-    """Outcomes made by hand: 'all' still gains ten points with longer training, its mate of another network none."""
+    """Outcomes made by hand: 'all' still gains ten points with longer training, its mate of another
+    network none."""
     from dataclasses import replace
 
     study = make_study(
@@ -252,9 +303,15 @@ def test_whether_a_reference_had_converged_is_its_own_matter(make_study, workspa
         ),
     )
     results = _run(study, workspace)
-    on_source = {(o.arm, o.seed, o.images_seen): o for o in results.outcomes if o.target == "source" and o.metric == "top1"}
+    on_source = {
+        (o.arm, o.seed, o.images_seen): o
+        for o in results.outcomes
+        if o.target == "source" and o.metric == "top1"
+    }
     value = {("all", 64): 50.0, ("all", 128): 60.0, ("all-wide", 64): 70.0, ("all-wide", 128): 70.0}
-    made = tuple(replace(o, value=value[arm, n]) for (arm, _, n), o in on_source.items() if (arm, n) in value)
+    made = tuple(
+        replace(o, value=value[arm, n]) for (arm, _, n), o in on_source.items() if (arm, n) in value
+    )
     assert len(made) == 8
     from seedbed.verdicts.families import _reference_gains
 
@@ -271,8 +328,13 @@ def test_a_module_of_ones_own_is_asked_about_fine_labels_too(fine, workspace) ->
 
     from seedbed.models.backbone import Backbone
 
-    net = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
     mine = Backbone.wrap(net, size_px=8, classes=["a", "b", "c"])
     results = _run(replace(fine, arms={**fine.arms, "mine": mine}), workspace)
     assert not results.failures
-    assert {o.method for o in results.outcomes if (o.arm, o.target) == ("mine", "source_fine")} >= {"probe", "induction(coarse)"}
+    assert {o.method for o in results.outcomes if (o.arm, o.target) == ("mine", "source_fine")} >= {
+        "probe",
+        "induction(coarse)",
+    }

@@ -16,7 +16,12 @@ from seedbed.trials.run import run_study
 
 @pytest.fixture
 def ran(make_study, workspace):
-    return run_study(make_study(("seeds = 2", "seeds = [0]")), workspace=workspace.root, executor="inline", device="cpu")
+    return run_study(
+        make_study(("seeds = 2", "seeds = [0]")),
+        workspace=workspace.root,
+        executor="inline",
+        device="cpu",
+    )
 
 
 def test_everything_is_listed_with_its_study(ran, workspace) -> None:
@@ -34,7 +39,9 @@ def test_everything_is_listed_with_its_study(ran, workspace) -> None:
 def test_what_a_study_refers_to_is_never_removed(ran, workspace, make_study) -> None:
     assert clean(workspace, disk_usage(workspace)) == 0
     began = []
-    again = run_study(ran.study, workspace=workspace.root, executor="inline", device="cpu", on_event=began.append)
+    again = run_study(
+        ran.study, workspace=workspace.root, executor="inline", device="cpu", on_event=began.append
+    )
     assert began == []
     assert again.outcomes == ran.outcomes
 
@@ -53,7 +60,8 @@ def test_an_arm_that_left_the_study_may_be_removed(ran, workspace, make_study) -
 
 def test_a_study_that_is_gone_refers_to_nothing(ran, workspace) -> None:
     (ran.study.folder / "small.toml").unlink()
-    assert to_document(disk_usage(workspace))["unreferenced_bytes"] == 0  # its results are still there
+    # its results are still there
+    assert to_document(disk_usage(workspace))["unreferenced_bytes"] == 0
     shutil.rmtree(ran.study.results_folder)
     document = to_document(disk_usage(workspace))
     assert document["unreferenced_bytes"] == document["bytes"] > 0
@@ -71,15 +79,23 @@ def test_an_empty_workspace_holds_nothing(workspace) -> None:
     assert disk_usage(workspace) == []
 
 
-def test_a_training_that_was_cut_off_is_listed_and_goes_with_its_study(ran, workspace, make_study) -> None:
-    plan = make_plan(make_study(("seeds = 2", "seeds = [0]"), ("batch_size = 16", "batch_size = 8")), workspace)
+def test_a_training_that_was_cut_off_is_listed_and_goes_with_its_study(
+    ran, workspace, make_study
+) -> None:
+    plan = make_plan(
+        make_study(("seeds = 2", "seeds = [0]"), ("batch_size = 16", "batch_size = 8")), workspace
+    )
     record_study(plan)
     mine = next(s.key for s in plan.steps if s.kind == "backbones")
     finished = next(s.key for s in ran.plan.steps if s.kind == "backbones")
     for key in (mine, finished, "0" * 20):
         Checkpoint(path=workspace.unfinished(key)).write({"a": torch.zeros(100)}, {"step": 1})
     found = {i.key: i for i in disk_usage(workspace) if i.kind == "unfinished"}
-    assert {key: i.studies for key, i in found.items()} == {mine: ("small",), finished: (), "0" * 20: ()}
+    assert {key: i.studies for key, i in found.items()} == {
+        mine: ("small",),
+        finished: (),
+        "0" * 20: (),
+    }
     assert all(i.bytes > 400 for i in found.values())
     clean(workspace, disk_usage(workspace))
     assert workspace.unfinished(mine).is_file()

@@ -16,7 +16,9 @@ from seedbed.trials.run import run_study
 SAME = ["arm", "seed", "images_seen", "target", "method", "metric", "value", "num_test", "key"]
 
 
-def test_processes_equal_inline_though_a_worker_is_killed(make_study, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_equal_inline_though_a_worker_is_killed(
+    make_study, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = make_study(("seeds = 2", "seeds = [0]"))
     inline = run_study(study, workspace=tmp_path / "inline", executor="inline", device="cpu")
 
@@ -37,7 +39,9 @@ def test_processes_equal_inline_though_a_worker_is_killed(make_study, tmp_path, 
 
     monkeypatch.setattr(executors, "_add_worker", add)
     there = Workspace(tmp_path / "processes")
-    results = run_study(study, workspace=there.root, executor="processes", workers=2, device="cpu", on_event=hear)
+    results = run_study(
+        study, workspace=there.root, executor="processes", workers=2, device="cpu", on_event=hear
+    )
 
     assert killed
     assert len(spawned) == 4  # two, and one for each that died
@@ -54,16 +58,22 @@ def test_processes_equal_inline_though_a_worker_is_killed(make_study, tmp_path, 
     assert not list(there.root.rglob("*.writing-*"))
 
 
-def test_workers_do_not_import_from_the_current_folder(make_study, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_do_not_import_from_the_current_folder(
+    make_study, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "cwd").mkdir()
     (tmp_path / "cwd" / "queue.py").write_text("raise RuntimeError('the wrong queue')")
     monkeypatch.chdir(tmp_path / "cwd")
     study = make_study(("seeds = 2", "seeds = [0]"), ("images_seen = 64", "images_seen = 16"))
-    results = run_study(study, workspace=tmp_path / "w", executor="processes", workers=1, device="cpu")
+    results = run_study(
+        study, workspace=tmp_path / "w", executor="processes", workers=1, device="cpu"
+    )
     assert (results.num_done, results.num_failed) == (5, 0)
 
 
-def test_workers_that_cannot_begin_end_the_run(make_study, workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_cannot_begin_end_the_run(
+    make_study, workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("seedbed.base.workers.sys.executable", "/bin/false")
     plan = make_plan(make_study(), workspace)
     with pytest.raises(executors.SeedbedError, match="ended before it began"):
@@ -105,11 +115,15 @@ def test_an_idle_worker_that_died_unseen_does_not_end_the_run(make_study, worksp
     plan = make_plan(make_study(), workspace)
     worker = _Worker(_Gone(), _Dead())  # type: ignore[arg-type]
     executor, heard = Processes(workers=1), []
-    executor._feed([worker], Queue(list(plan.steps), workspace, heard.append), workspace, heard.append)
+    executor._feed(
+        [worker], Queue(list(plan.steps), workspace, heard.append), workspace, heard.append
+    )
     assert all(event.what != "failed" for event in heard)
 
 
-def test_the_queue_gives_measurements_first_and_long_trainings_before_short_ones(plan_of, workspace) -> None:
+def test_the_queue_gives_measurements_first_and_long_trainings_before_short_ones(
+    plan_of, workspace
+) -> None:
     plan = plan_of(("images_seen = 64", "images_seen = [64, 128]"))
     events: list[Event] = []
     queue = Queue(list(plan.steps), workspace, events.append)

@@ -33,7 +33,13 @@ def asked(write_study, tmp_path: Path):
 
 
 def test_a_file_gives_the_source_its_hierarchy_in_every_process(asked, workspace) -> None:
-    results = run_study(asked('"bottom_up(depth=1)"'), workspace=workspace.root, executor="processes", workers=2, device="cpu")
+    results = run_study(
+        asked('"bottom_up(depth=1)"'),
+        workspace=workspace.root,
+        executor="processes",
+        workers=2,
+        device="cpu",
+    )
     assert not results.failures
     merged = {o.num_train_classes for o in results.outcomes if o.arm == "half"}
     assert merged == {2}
@@ -48,7 +54,9 @@ def test_a_targets_classes_are_taken_out_of_the_source(asked, workspace) -> None
 
 
 def test_a_target_of_unknown_classes_says_how_to_name_them(asked, workspace) -> None:
-    with pytest.raises(UsageError, match="no class of target 'cells' is in the source's hierarchy: x, y") as caught:
+    with pytest.raises(
+        UsageError, match="no class of target 'cells' is in the source's hierarchy: x, y"
+    ) as caught:
         make_plan(asked("\"exclude(target='cells')\""), workspace)
     assert "hierarchy='FILE.csv'" in caught.value.hint
 
@@ -58,16 +66,25 @@ def test_what_was_dropped_is_noted(asked, workspace) -> None:
     assert "half: exclude drops 1 of 3 classes: a" in plan.notes
 
 
-def test_classes_of_a_target_that_the_source_does_not_have_are_told(asked, workspace, tmp_path: Path) -> None:
+def test_classes_of_a_target_that_the_source_does_not_have_are_told(
+    asked, workspace, tmp_path: Path
+) -> None:
     (tmp_path / "part.csv").write_text("x,b\ny,elsewhere\n")
     target = "\"folder('cells', hierarchy='part.csv')\""
     plan = make_plan(asked("\"exclude(target='cells')\"", target), workspace)
     assert plan.views["half", 0].classes == ("a", "c")
     [note] = [n for n in plan.notes if "nothing is dropped" in n]
-    assert note.startswith("half: exclude(target='cells'): 1 of the target's 2 classes") and note.endswith(": y")
+    assert note.startswith(
+        "half: exclude(target='cells'): 1 of the target's 2 classes"
+    ) and note.endswith(": y")
 
 
-def test_a_target_with_a_hierarchy_that_shares_no_class_excludes_nothing_silently(asked, workspace, tmp_path: Path) -> None:
+def test_a_target_with_a_hierarchy_that_shares_no_class_excludes_nothing_silently(
+    asked, workspace, tmp_path: Path
+) -> None:
     (tmp_path / "far.csv").write_text("x,far\ny,elsewhere\n")
     with pytest.raises(UsageError, match="no class of target 'cells'"):
-        make_plan(asked("\"exclude(target='cells')\"", "\"folder('cells', hierarchy='far.csv')\""), workspace)
+        make_plan(
+            asked("\"exclude(target='cells')\"", "\"folder('cells', hierarchy='far.csv')\""),
+            workspace,
+        )

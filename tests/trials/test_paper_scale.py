@@ -1,4 +1,5 @@
-"""The paper's experiments at full scale: study plan takes each file as it stands, on trees with the layouts of the real sets."""
+"""The paper's experiments at full scale: study plan takes each file as it stands, on trees with the
+layouts of the real sets."""
 
 from __future__ import annotations
 
@@ -17,7 +18,15 @@ from seedbed.trials.study import load_study
 FILES = sorted((Path(__file__).parents[2] / "docs" / "studies" / "paper-scale").glob("*.toml"))
 # Cats, dogs, cars, bicycles and buses are PASCAL's; fish, fruit, shoes, keyboards and alps are not.
 _PASCAL = ("n02099601", "n02123045", "n02124075", "n02930766", "n03792782", "n04146614")
-_OTHERS = ("n01440764", "n01443537", "n03085013", "n04120489", "n07753592", "n09193705", "n12267677")
+_OTHERS = (
+    "n01440764",
+    "n01443537",
+    "n03085013",
+    "n04120489",
+    "n07753592",
+    "n09193705",
+    "n12267677",
+)
 SYNSETS = (*_PASCAL, *_OTHERS)
 PER_SYNSET = 12
 BUDGETS = {"500_000": "80", "250_000": "40", "125_000": "24"}
@@ -36,12 +45,33 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path.write_bytes(encoded_image(100 * k + i, (40, 32), "JPEG"))
     names = [f"{i:06d}" for i in range(12)]
     for i, name in enumerate(names):
-        write_image(root / "VOC2007", name, [object_xml(("cat", "dog")[i % 2], (3, 3, 40, 40))], suffix=".jpg")
-        done = "<actions><running>1</running></actions>" if i % 2 else "<actions><reading>1</reading></actions>"
-        write_image(root / "VOC2012", name, [object_xml("person", (3, 3, 40, 40), extra=done)], suffix=".jpg")
+        write_image(
+            root / "VOC2007",
+            name,
+            [object_xml(("cat", "dog")[i % 2], (3, 3, 40, 40))],
+            suffix=".jpg",
+        )
+        done = (
+            "<actions><running>1</running></actions>"
+            if i % 2
+            else "<actions><reading>1</reading></actions>"
+        )
+        write_image(
+            root / "VOC2012",
+            name,
+            [object_xml("person", (3, 3, 40, 40), extra=done)],
+            suffix=".jpg",
+        )
     for year in ("VOC2007", "VOC2012"):
-        write_sets(root / year, {"train": names[:5], "val": names[5:8], "trainval": names[:8], "test": names[8:]})
-    write_sets(root / "VOC2012", {"train": [f"{n} 1" for n in names[:6]], "val": [f"{n} 1" for n in names[6:]]}, "Action")
+        write_sets(
+            root / year,
+            {"train": names[:5], "val": names[5:8], "trainval": names[:8], "test": names[8:]},
+        )
+    write_sets(
+        root / "VOC2012",
+        {"train": [f"{n} 1" for n in names[:6]], "val": [f"{n} 1" for n in names[6:]]},
+        "Action",
+    )
     for p, kind in ((0, "Training"), (5, "Testing")):
         lines = []
         for k, label in enumerate(("a/abbey", "k/kitchen")):
@@ -56,7 +86,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def plan_of(path: Path, data: Path) -> Plan:
-    """The plan of a file as it stands, but for budgets of images that a small tree does not hold."""
+    """The plan of a file as it stands, but for budgets of images that a small tree does not
+    hold."""
     text = path.read_text(encoding="utf-8")
     for whole, small in BUDGETS.items():
         text = text.replace(f"images={whole}", f"images={small}")
@@ -83,18 +114,25 @@ def test_a_file_is_planned(path: Path, data: Path) -> None:
     assert study.seeds == (0, 1, 2)
     assert study.pretraining.backbone == "alexnet"
     assert len(study.budgets) == 2
-    measured = {(c.target, c.method) for c in plan.cells if c.target not in ("source", "source_fine")}
+    measured = {
+        (c.target, c.method) for c in plan.cells if c.target not in ("source", "source_fine")
+    }
     if path.stem == "unrelated-data":
         assert {method for _, method in measured} == {"last-layer", "all-layers"}
     else:  # each target by the method that can do what is asked of it
-        assert measured == {("detection", "detect"), ("actions", "finetune"), ("scenes", "finetune")}
+        assert measured == {
+            ("detection", "detect"),
+            ("actions", "finetune"),
+            ("scenes", "finetune"),
+        }
     assert {c.arm for c in plan.cells} == set(study.arms)
 
 
 def test_a_file_is_costed(data: Path) -> None:
     plan = plan_of(next(p for p in FILES if p.stem == "random-or-pretrained"), data)
     found = estimate(plan, workers=1)
-    # Three seeds, two training budgets of 38 and 115 million images, on a processor: months, and that is what must be said.
+    # Three seeds, two training budgets of 38 and 115 million images, on a processor: months, and
+    # that is what must be said.
     assert found.seconds > 30 * 24 * 3600
     assert found.disk_bytes > 6 * 4 * 50_000_000
 

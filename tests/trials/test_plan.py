@@ -24,14 +24,17 @@ def _by_place(plan: Plan) -> dict[tuple, str]:
 
 def test_cells_and_steps(plan_of) -> None:
     plan = plan_of()
-    assert len(plan.cells) == 2 * (2 * 2 + 1)  # two seeds: two arms on source and target, random on the target alone
+    # two seeds: two arms on source and target, random on the target alone
+    assert len(plan.cells) == 2 * (2 * 2 + 1)
     assert len(plan.steps) == 2 * (3 + 3)
     assert len(_keys(plan)) == len(plan.steps)
     assert plan.left() == list(plan.steps)
 
 
 def test_keys_do_not_depend_on_the_name_of_an_arm_or_of_the_study(plan_of) -> None:
-    renamed = plan_of(("half =", "fifty ="), ("cells =", "microscope ="), ("probe =", "svm ="), name="other.toml")
+    renamed = plan_of(
+        ("half =", "fifty ="), ("cells =", "microscope ="), ("probe =", "svm ="), name="other.toml"
+    )
     assert _keys(renamed) == _keys(plan_of())
 
 
@@ -47,10 +50,15 @@ def test_keys_do_not_depend_on_paths(make_study, workspace, tmp_path: Path) -> N
 
 
 def test_keys_do_not_depend_on_the_text_of_a_recipe(plan_of) -> None:
-    plan = plan_of(("[arms]", '[arms]\nwhole = "images(fraction=1.0)"\nfive = "images(per_class=4)"'))
+    plan = plan_of(
+        ("[arms]", '[arms]\nwhole = "images(fraction=1.0)"\nfive = "images(per_class=4)"')
+    )
     keys = _by_place(plan)
-    assert keys["whole", 0, 64, "source", "pretraining"] == keys["all", 0, 64, "source", "pretraining"]
-    assert keys["five", 1, 64, "cells", "probe"] == keys["half", 1, 64, "cells", "probe"]  # 8 training images a class
+    assert (
+        keys["whole", 0, 64, "source", "pretraining"] == keys["all", 0, 64, "source", "pretraining"]
+    )
+    # 8 training images a class
+    assert keys["five", 1, 64, "cells", "probe"] == keys["half", 1, 64, "cells", "probe"]
     assert _keys(plan) == _keys(plan_of())
 
 
@@ -102,14 +110,18 @@ def test_the_random_arm_is_shared_by_the_budgets(plan_of) -> None:
 
 def test_random_weights_depend_on_no_schedule(plan_of) -> None:
     random = {c.key for c in plan_of().cells if c.arm == "random"}
-    assert random == {c.key for c in plan_of(("batch_size = 16", "batch_size = 32")).cells if c.arm == "random"}
+    assert random == {
+        c.key for c in plan_of(("batch_size = 16", "batch_size = 32")).cells if c.arm == "random"
+    }
 
 
 def test_few_labels_are_redrawn_with_each_seed(plan_of, workspace) -> None:
     from seedbed.tasks.catalogue.classification import Classification
 
     few = plan_of(('cells = "cells"', "cells = \"folder('cells', train_per_class=3)\""))
-    assert {s.task for s in few.steps if s.kind == "measurements"} == {"classification(train_per_class=3)"}
+    assert {s.task for s in few.steps if s.kind == "measurements"} == {
+        "classification(train_per_class=3)"
+    }
     tasks = [Classification(train_per_class=3).load(few.stores["cells"], seed) for seed in (0, 1)]
     assert tasks[0].fingerprint != tasks[1].fingerprint
     assert not _keys(few) & {c.key for c in plan_of().cells if c.target == "cells"}
@@ -124,7 +136,9 @@ def test_a_store_is_packed_once(plan_of, workspace) -> None:
     times = {p: p.stat().st_mtime_ns for p in (workspace.root / "stores").glob("*/store.json")}
     assert len(times) == 2
     plan_of()
-    assert {p: p.stat().st_mtime_ns for p in (workspace.root / "stores").glob("*/store.json")} == times
+    assert {
+        p: p.stat().st_mtime_ns for p in (workspace.root / "stores").glob("*/store.json")
+    } == times
 
 
 def test_arms_that_are_one_training_are_told(plan_of) -> None:
@@ -135,28 +149,42 @@ def test_arms_that_are_one_training_are_told(plan_of) -> None:
     assert plan_of().notes == []
 
 
-def test_networks_that_do_not_take_a_targets_images_are_refused_before_anything_is_trained(make_study, workspace) -> None:
+def test_networks_that_do_not_take_a_targets_images_are_refused_before_anything_is_trained(
+    make_study, workspace
+) -> None:
     from torch import nn
 
     from seedbed.models.backbone import Backbone
 
     study = make_study()
     mine = Backbone.wrap(
-        nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)), size_px=16
+        nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+        ),
+        size_px=16,
     )
-    with pytest.raises(UsageError, match=r"\[targets\] cells: .*cells is packed at 8 px, and mine, .* takes 16 px") as caught:
+    with pytest.raises(
+        UsageError, match=r"\[targets\] cells: .*cells is packed at 8 px, and mine, .* takes 16 px"
+    ) as caught:
         make_plan(replace(study, arms={**study.arms, "mine": mine}), workspace)
     assert "one input size" in caught.value.hint
     with pytest.raises(UsageError, match=r"\[targets\] cells: .* is packed at 10 px"):
-        make_plan(make_study(('cells = "cells"', "cells = \"folder('cells', size_px=10)\"")), workspace)
+        make_plan(
+            make_study(('cells = "cells"', "cells = \"folder('cells', size_px=10)\"")), workspace
+        )
 
 
 def test_settings_that_mean_nothing_change_no_key(plan_of) -> None:
     net = ("small(width=2)", "resnet18(stem='small')")
     plain = _by_place(plan_of(net))[("all", 0, 64, "cells", "probe")]
     for said in ("resnet18(stem='small', weights='random')", "resnet18(stem='small', size_px=8)"):
-        assert _by_place(plan_of(("small(width=2)", said)))[("all", 0, 64, "cells", "probe")] == plain, said
-    assert _by_place(plan_of(net, ("c=[1.0]", "c=[1.0], k=[7]")))[("all", 0, 64, "cells", "probe")] == plain
+        assert (
+            _by_place(plan_of(("small(width=2)", said)))[("all", 0, 64, "cells", "probe")] == plain
+        ), said
+    assert (
+        _by_place(plan_of(net, ("c=[1.0]", "c=[1.0], k=[7]")))[("all", 0, 64, "cells", "probe")]
+        == plain
+    )
     knn = _by_place(plan_of(("c=[1.0]", "readout='knn'")))
     assert _by_place(plan_of(("c=[1.0]", "readout='knn', c=[2.0]"))) == knn
     assert _by_place(plan_of(("c=[1.0]", "readout='knn', k=[3]"))) != knn

@@ -16,11 +16,16 @@ ARMS = {
 @pytest.mark.parametrize("name", ARMS)
 def test_a_question_answers_for_each_arm_on_each_target(name: str, make_study, workspace) -> None:
     study = make_study(
-        ('reference = "all"', f'question = "{name}"\nreference = "all"'), ('half = "images(fraction=0.5)"', ARMS[name])
+        ('reference = "all"', f'question = "{name}"\nreference = "all"'),
+        ('half = "images(fraction=0.5)"', ARMS[name]),
     )
     answers = answer(run_study(study, workspace=workspace.root, executor="inline", device="cpu"))
     assert {a.question for a in answers} == {name}
-    assert {(a.arm, a.target) for a in answers} >= {("half", "cells"), ("half", "source"), ("random", "cells")}
+    assert {(a.arm, a.target) for a in answers} >= {
+        ("half", "cells"),
+        ("half", "source"),
+        ("random", "cells"),
+    }
     assert all(a.num_seeds == 2 and a.interval is not None for a in answers)
     if name == "compare-architectures":
         sentence = next(a.sentence for a in answers if a.arm == "half")

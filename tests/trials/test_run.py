@@ -32,7 +32,13 @@ def run(make_study, workspace):
             if event.what == "began":
                 began.append(event.step.label)
 
-        return run_study(make_study(*changes), workspace=workspace.root, executor="inline", device="cpu", on_event=hear), began
+        return run_study(
+            make_study(*changes),
+            workspace=workspace.root,
+            executor="inline",
+            device="cpu",
+            on_event=hear,
+        ), began
 
     return go
 
@@ -55,12 +61,21 @@ def test_an_added_arm_runs_its_own_steps_alone(run) -> None:
 
 def test_each_number_names_the_folder_that_says_how_it_was_made(run, workspace) -> None:
     results, _ = run()
-    measured = next(o for o in results.outcomes if (o.arm, o.seed, o.target) == ("half", 1, "cells"))
+    measured = next(
+        o for o in results.outcomes if (o.arm, o.seed, o.target) == ("half", 1, "cells")
+    )
     settings = workspace.manifest("measurements", measured.key)["settings"]
-    assert (settings["method"], Path(settings["target"]).name, settings["seed"]) == ("probe(c=[1.0])", "cells", 1)
+    assert (settings["method"], Path(settings["target"]).name, settings["seed"]) == (
+        "probe(c=[1.0])",
+        "cells",
+        1,
+    )
     assert settings["method_settings"]["c"] == [1.0]
     training = workspace.manifest("backbones", settings["backbone"])["settings"]
-    assert (training["recipe"], training["seeds"]) == ("images(fraction=0.5)", {"sample": 1, "init": 1})
+    assert (training["recipe"], training["seeds"]) == (
+        "images(fraction=0.5)",
+        {"sample": 1, "init": 1},
+    )
     assert (training["schedule"]["images_seen"], training["schedule"]["batch_size"]) == (64, 16)
 
 
@@ -100,7 +115,9 @@ def test_contributions_average_to_the_value(run) -> None:
         assert each.mean() == pytest.approx(outcome.value)
 
 
-def test_a_failing_step_costs_its_own_cells_alone_and_is_tried_again(run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_step_costs_its_own_cells_alone_and_is_tried_again(
+    run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = PretrainStep.run
 
     def fails(self, *args, **kwargs):
@@ -137,12 +154,17 @@ def test_a_full_disk_ends_the_run(run, monkeypatch: pytest.MonkeyPatch) -> None:
         run()
 
 
-def test_the_disk_running_full_under_safetensors_ends_the_run(run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """safetensors speaks of the system's refusals in an exception of its own, which is no OSError."""
+def test_the_disk_running_full_under_safetensors_ends_the_run(
+    run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """safetensors speaks of the system's refusals in an exception of its own, which is no
+    OSError."""
     from safetensors import SafetensorError
 
     def full(*args, **kwargs):
-        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        raise SafetensorError(
+            "Error while serializing: I/O error: No space left on device (os error 28)"
+        )
 
     monkeypatch.setattr("safetensors.torch.save_file", full)
     with pytest.raises(StorageError, match="no room left"):
@@ -156,7 +178,10 @@ def test_status_runs_nothing(make_study, workspace) -> None:
 
 def test_wrong_executors_and_workers_are_refused(make_study, workspace) -> None:
     study = make_study()
-    for options, message in (({"executor": "ray"}, "unknown executor 'ray'"), ({"workers": 0}, "workers = 0")):
+    for options, message in (
+        ({"executor": "ray"}, "unknown executor 'ray'"),
+        ({"workers": 0}, "workers = 0"),
+    ):
         with pytest.raises(UsageError, match=message):
             run_study(study, workspace=workspace.root, device="cpu", **options)
     with pytest.raises(UsageError, match="unknown device 'gpu'"):
@@ -169,9 +194,14 @@ def test_a_layer_that_is_not_there_is_refused_before_anything_is_trained(run, wo
     assert not (workspace.root / "backbones").exists()
 
 
-def test_an_arm_whose_classes_have_no_test_images_has_no_accuracy_on_the_source(run, make_tree) -> None:
+def test_an_arm_whose_classes_have_no_test_images_has_no_accuracy_on_the_source(
+    run, make_tree
+) -> None:
     make_tree({"train/a": 6, "train/b": 6, "train/c": 6, "test/b": 2, "test/c": 2}, root="other")
-    results, _ = run(('"photos"', '"other"'), ("images(fraction=0.5)", "classes(names=['a', 'b']) | classes(names=['a', 'b'])"))
+    results, _ = run(
+        ('"photos"', '"other"'),
+        ("images(fraction=0.5)", "classes(names=['a', 'b']) | classes(names=['a', 'b'])"),
+    )
     assert results.num_left == results.num_failed == 0
     results, _ = run(('"photos"', '"other"'), ('all = ""', "all = \"classes(names=['b', 'c'])\""))
     assert {o.target for o in results.outcomes if o.arm == "all"} == {"source", "cells"}

@@ -16,9 +16,24 @@ from seedbed.verdicts.findings.scaling import _is_sized
 from seedbed.verdicts.pairs import reference_of
 
 MISTAKES = {
-    "unknown top key": (("seeds = 2", "sedes = 2"), "sedes", "unknown key 'sedes'", "Did you mean 'seeds'?"),
-    "unknown table": (("[methods]", "[method]"), "[method]", "unknown key 'method'", "Did you mean 'methods'?"),
-    "key of source": (("size_px = 8", "sizepx = 8"), "sizepx", "unknown key 'sizepx' in [source]", "Did you mean 'size_px'?"),
+    "unknown top key": (
+        ("seeds = 2", "sedes = 2"),
+        "sedes",
+        "unknown key 'sedes'",
+        "Did you mean 'seeds'?",
+    ),
+    "unknown table": (
+        ("[methods]", "[method]"),
+        "[method]",
+        "unknown key 'method'",
+        "Did you mean 'methods'?",
+    ),
+    "key of source": (
+        ("size_px = 8", "sizepx = 8"),
+        "sizepx",
+        "unknown key 'sizepx' in [source]",
+        "Did you mean 'size_px'?",
+    ),
     "key of pretraining": (
         ("images_seen = 64", "image_seen = 64"),
         "image_seen",
@@ -32,14 +47,54 @@ MISTAKES = {
         "Did you mean 'init'?",
     ),
     "value of an arm": (('"random" }', '"rnadom" }'), "rnadom", "'rnadom'", "Valid"),
-    "unknown recipe": (("images(fr", "imags(fr"), "imags", "unknown recipe 'imags'", "Did you mean 'images'?"),
-    "key of a recipe": (("fraction=0.5", "fractoin=0.5"), "fractoin", "unknown key 'fractoin'", "Did you mean 'fraction'?"),
-    "value of a recipe": (("fraction=0.5", "fraction=1.5"), "half =", "fraction = 1.5", "Valid keys"),
-    "two in a recipe": (("fraction=0.5", "fraction=0.5, total=3"), "half =", "exactly one", "Valid keys"),
-    "half a recipe": (("(fraction=0.5)", "(fraction=0.5"), "half =", "cannot read the recipe", "images(per_class=250)"),
-    "unknown backbone": (("small(width", "smal(width"), "smal(", "unknown backbone 'smal'", "Did you mean 'small'?"),
-    "unknown method": (('"probe(c', '"prob(c'), '"prob(', "unknown method 'prob'", "Did you mean 'probe'?"),
-    "key of a method": (("probe(c=", "probe(cc="), "cc=", "unknown key 'cc'", "Valid: c, flatten, k, layer"),
+    "unknown recipe": (
+        ("images(fr", "imags(fr"),
+        "imags",
+        "unknown recipe 'imags'",
+        "Did you mean 'images'?",
+    ),
+    "key of a recipe": (
+        ("fraction=0.5", "fractoin=0.5"),
+        "fractoin",
+        "unknown key 'fractoin'",
+        "Did you mean 'fraction'?",
+    ),
+    "value of a recipe": (
+        ("fraction=0.5", "fraction=1.5"),
+        "half =",
+        "fraction = 1.5",
+        "Valid keys",
+    ),
+    "two in a recipe": (
+        ("fraction=0.5", "fraction=0.5, total=3"),
+        "half =",
+        "exactly one",
+        "Valid keys",
+    ),
+    "half a recipe": (
+        ("(fraction=0.5)", "(fraction=0.5"),
+        "half =",
+        "cannot read the recipe",
+        "images(per_class=250)",
+    ),
+    "unknown backbone": (
+        ("small(width", "smal(width"),
+        "smal(",
+        "unknown backbone 'smal'",
+        "Did you mean 'small'?",
+    ),
+    "unknown method": (
+        ('"probe(c', '"prob(c'),
+        '"prob(',
+        "unknown method 'prob'",
+        "Did you mean 'probe'?",
+    ),
+    "key of a method": (
+        ("probe(c=", "probe(cc="),
+        "cc=",
+        "unknown key 'cc'",
+        "Valid: c, flatten, k, layer",
+    ),
     "reference is no arm": (
         ('reference = "all"', 'reference = "al"'),
         'reference = "al"',
@@ -58,12 +113,27 @@ MISTAKES = {
         "may not be called 'source_fine'",
         "the source itself",
     ),
-    "budget": (("images_seen = 64", "images_seen = 0"), "images_seen = 0", "images_seen = [0]", "Valid keys"),
+    "budget": (
+        ("images_seen = 64", "images_seen = 0"),
+        "images_seen = 0",
+        "images_seen = [0]",
+        "Valid keys",
+    ),
     "margin": (("seeds = 2", "margin = -1.0"), "margin", "margin = -1.0", "1.0 is one point"),
     "margin of text": (("seeds = 2", 'margin = "1"'), "margin", "margin = '1'", ""),
     "threads of text": (("seeds = 2", 'threads = "two"'), "threads", "threads = 'two'", ""),
-    "seeds twice": (("seeds = 2", "seeds = [1, 1]"), "seeds", "seeds = [1, 1]", "seeds = 3 means 0, 1, 2."),
-    "seeds in part": (("seeds = 2", "seeds = 2.5"), "seeds", "seeds = 2.5", "seeds = 3 means 0, 1, 2."),
+    "seeds twice": (
+        ("seeds = 2", "seeds = [1, 1]"),
+        "seeds",
+        "seeds = [1, 1]",
+        "seeds = 3 means 0, 1, 2.",
+    ),
+    "seeds in part": (
+        ("seeds = 2", "seeds = 2.5"),
+        "seeds",
+        "seeds = 2.5",
+        "seeds = 3 means 0, 1, 2.",
+    ),
     "no seeds": (("seeds = 2", "seeds = 0"), "seeds", "seeds = 0", "seeds = 3 means 0, 1, 2."),
     "size of text": (("size_px = 8", 'size_px = "8"'), "size_px", "size_px", ""),
     "few labels": (
@@ -96,24 +166,49 @@ MISTAKES = {
         "[arms] half: images_seen = [0]",
         "",
     ),
-    "budget twice": (("images_seen = 64", "images_seen = [64, 64]"), "images_seen", "holds a budget twice", ""),
+    "budget twice": (
+        ("images_seen = 64", "images_seen = [64, 64]"),
+        "images_seen",
+        "holds a budget twice",
+        "",
+    ),
     "random with a budget": (
         ('{ init = "random" }', '{ init = "random", images_seen = 5 }'),
         "random",
         "'images_seen' would say nothing",
         "",
     ),
-    "method of a number": (('probe = "probe(c=[1.0])"', "probe = 3"), "probe", "[methods] probe = 3 is not a call", "list methods"),
-    "question of a number": (("seeds = 2", "seeds = 2\nquestion = 3"), "question", "question = 3 is not a name", "list questions"),
+    "method of a number": (
+        ('probe = "probe(c=[1.0])"', "probe = 3"),
+        "probe",
+        "[methods] probe = 3 is not a call",
+        "list methods",
+    ),
+    "question of a number": (
+        ("seeds = 2", "seeds = 2\nquestion = 3"),
+        "question",
+        "question = 3 is not a name",
+        "list questions",
+    ),
     "reference of a list": (
         ('reference = "all"', 'reference = ["all"]'),
         "reference",
         "is not the name of an arm",
         "all, half, random",
     ),
-    "margin without end": (("seeds = 2", "seeds = 2\nmargin = inf"), "margin", "margin = inf", "one point"),
+    "margin without end": (
+        ("seeds = 2", "seeds = 2\nmargin = inf"),
+        "margin",
+        "margin = inf",
+        "one point",
+    ),
     "seeds of yes": (("seeds = 2", "seeds = true"), "seeds", "seeds = True", "seeds = 3 means"),
-    "source of text": (('[source]\ndata = "photos"\nsize_px = 8', 'source = "photos"'), "source", "source", ""),
+    "source of text": (
+        ('[source]\ndata = "photos"\nsize_px = 8', 'source = "photos"'),
+        "source",
+        "source",
+        "",
+    ),
 }
 
 
@@ -125,7 +220,10 @@ def _line(text: str, part: str) -> int:
 def test_a_mistake_is_named_with_its_file_and_the_valid_choice(write_study, mistake: str) -> None:
     change, _, message, hint = MISTAKES[mistake]
     if mistake == "source of text":  # a lone key must stand above the tables
-        path = write_study(('[source]\ndata = "photos"\nsize_px = 8', ""), ("seeds = 2", 'seeds = 2\nsource = "photos"'))
+        path = write_study(
+            ('[source]\ndata = "photos"\nsize_px = 8', ""),
+            ("seeds = 2", 'seeds = 2\nsource = "photos"'),
+        )
     else:
         path = write_study(change)
     with pytest.raises(UsageError) as caught:
@@ -135,7 +233,11 @@ def test_a_mistake_is_named_with_its_file_and_the_valid_choice(write_study, mist
     assert hint in caught.value.hint
 
 
-LOCATED = [m for m in MISTAKES if MISTAKES[m][2].count("'") == 2 and m not in ("margin of text", "threads of text")]
+LOCATED = [
+    m
+    for m in MISTAKES
+    if MISTAKES[m][2].count("'") == 2 and m not in ("margin of text", "threads of text")
+]
 
 
 @pytest.mark.parametrize("mistake", LOCATED)
@@ -157,10 +259,17 @@ def test_a_mistake_is_named_with_its_line(write_study, mistake: str) -> None:
         "images(total=3) | exec('open(\\'{marker}\\', \\'w\\')')",
     ],
 )
-def test_a_recipe_that_would_run_code_is_refused_and_not_run(write_study, tmp_path: Path, recipe: str) -> None:
+def test_a_recipe_that_would_run_code_is_refused_and_not_run(
+    write_study, tmp_path: Path, recipe: str
+) -> None:
     marker = tmp_path / "ran"
     text = recipe.format(marker=marker)
-    path = write_study(('half = "images(fraction=0.5)"', f'half = """{text}"""' if "\\" not in text else f"half = '''{text}'''"))
+    path = write_study(
+        (
+            'half = "images(fraction=0.5)"',
+            f'half = """{text}"""' if "\\" not in text else f"half = '''{text}'''",
+        )
+    )
     with pytest.raises(UsageError) as caught:
         load_study(path)
     assert str(path) in caught.value.message
@@ -202,7 +311,9 @@ def test_what_a_study_needs(write_study, toml: str, part: str) -> None:
 
 
 def test_defaults(write_study) -> None:
-    study = load_study(write_study(("seeds = 2", ""), ('[methods]\nprobe = "probe(c=[1.0])"\n', "")))
+    study = load_study(
+        write_study(("seeds = 2", ""), ('[methods]\nprobe = "probe(c=[1.0])"\n', ""))
+    )
     assert study.seeds == (0, 1, 2)
     assert (study.margin, study.threads, study.question) == (1.0, 1, None)
     assert study.methods == {"probe": "probe()"}
@@ -215,7 +326,9 @@ def test_seeds(make_study, given: str, seeds: tuple[int, ...]) -> None:
 
 
 def test_a_target_keeps_its_own_settings(make_study) -> None:
-    study = make_study(('cells = "cells"', "few = \"folder('cells', size_px=16, train_per_class=3)\""))
+    study = make_study(
+        ('cells = "cells"', "few = \"folder('cells', size_px=16, train_per_class=3)\"")
+    )
     assert study.targets["few"] == Data(data="folder('cells')", size_px=16, train_per_class=3)
 
 
@@ -249,7 +362,14 @@ def test_the_shorthands_of_python_mean_the_table(make_study, tmp_path: Path) -> 
 
 def _with_short(settings: dict[str, object]) -> Study:
     arms = {"all": "", "short": settings}
-    return Study(name="s", source="toy()", arms=arms, reference="all", targets={"digits": "digits()"}, images_seen=[1000, 5000])
+    return Study(
+        name="s",
+        source="toy()",
+        arms=arms,
+        reference="all",
+        targets={"digits": "digits()"},
+        images_seen=[1000, 5000],
+    )
 
 
 def test_an_arm_takes_a_share_of_whatever_budgets_there_are() -> None:
@@ -262,21 +382,30 @@ def test_arms_with_budgets_of_their_own_stand_for_no_size_and_for_no_reference(w
     study = _with_short({"recipe": "images(fraction=0.5)", "budget_share": 0.4})
     assert _is_sized(study, "all") and not _is_sized(study, "short")
     assert "400 and 2,000 images seen" in _planned(make_plan(study, workspace), "short")
-    twice = replace(study, arms={"short": {"budget_share": 0.5}, "all": "", "other": "images(fraction=0.5)"}, reference="all")
+    twice = replace(
+        study,
+        arms={"short": {"budget_share": 0.5}, "all": "", "other": "images(fraction=0.5)"},
+        reference="all",
+    )
     assert reference_of(twice, "other") == "all"
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"budget_share": 0.0}, r"budget_share = 0.0 is a share of the study's images_seen, in \(0, 1\]"),
+        (
+            {"budget_share": 0.0},
+            r"budget_share = 0.0 is a share of the study's images_seen, in \(0, 1\]",
+        ),
         ({"budget_share": 1.5}, "budget_share = 1.5"),
         ({"budget_share": 0.5, "images_seen": 100}, "leave one out"),
         ({"budget_share": 0.5, "init": "random"}, "'budget_share' would say nothing"),
         ({"budget_share": 0.0001}, "holds a budget twice"),
     ],
 )
-def test_a_share_of_the_budgets_that_is_none_is_refused(settings: dict[str, object], message: str) -> None:
+def test_a_share_of_the_budgets_that_is_none_is_refused(
+    settings: dict[str, object], message: str
+) -> None:
     with pytest.raises(UsageError, match=message):
         _with_short(settings)
 

@@ -1,4 +1,5 @@
-"""A study of several kinds of tasks: each target by the methods that can do it, verdicts on average precision, and a page for them."""
+"""A study of several kinds of tasks: each target by the methods that can do it, verdicts on average
+precision, and a page for them."""
 
 from __future__ import annotations
 
@@ -55,7 +56,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def test_each_target_by_the_methods_that_can_do_it(results: Results) -> None:
-    primary = {(o.target, o.method): o.metric for o in results.outcomes if o.primary and o.target != "source"}
+    primary = {
+        (o.target, o.method): o.metric
+        for o in results.outcomes
+        if o.primary and o.target != "source"
+    }
     assert primary == {
         ("boxes", "detect"): "map_voc07",
         ("kinds", "probe"): "map_voc07",
@@ -74,14 +79,18 @@ def test_verdicts_on_average_precision_speak_of_new_images_too(results: Results)
     width = lambda ends: ends[1] - ends[0]  # noqa: E731
     assert width(found.interval) >= width(found.interval_seeds)
     by_arm = {
-        arm: [o.value for o in results.outcomes if o.primary and o.target == "boxes" and o.arm == arm] for arm in ("all", "random")
+        arm: [
+            o.value for o in results.outcomes if o.primary and o.target == "boxes" and o.arm == arm
+        ]
+        for arm in ("all", "random")
     }
     assert found.difference == pytest.approx(np.mean(by_arm["all"]) - np.mean(by_arm["random"]))
     assert found.metric == "map_voc07"
 
 
 def test_the_share_of_the_images_is_a_bootstrap_of_the_metric(results: Results) -> None:
-    """By hand: the spread of the difference over resamples of the six test images, the same ones for both arms."""
+    """By hand: the spread of the difference over resamples of the six test images, the same ones
+    for both arms."""
     from seedbed.verdicts.families import families, scores_of
     from seedbed.verdicts.pairs import Pair
 
@@ -115,13 +124,20 @@ def test_the_page_shows_what_was_found(results: Results) -> None:
         "Precision against recall",
     ):
         assert words in page
-    assert page.count("data:image/jpeg;base64,") == 4  # detections of two arms, rankings of two arms
-    assert "numbers, probe</h3>" not in page.partition("What was found on the targets")[2].partition("</section>")[0]
+    # detections of two arms, rankings of two arms
+    assert page.count("data:image/jpeg;base64,") == 4
+    assert (
+        "numbers, probe</h3>"
+        not in page.partition("What was found on the targets")[2].partition("</section>")[0]
+    )
     assert "mean average precision (VOC 2007)" in page
 
 
 def test_what_does_not_fit_on_the_page_is_told() -> None:
-    assert _limits(2, 20, pictures=False) == "Shown are curves of the first 12 of 20 classes; the rest is kept in the workspace."
+    assert (
+        _limits(2, 20, pictures=False)
+        == "Shown are curves of the first 12 of 20 classes; the rest is kept in the workspace."
+    )
     many = _limits(7, 80, pictures=True)
     for words in (
         "the first 6 of 7 arms",
@@ -140,7 +156,9 @@ def test_a_margin_of_a_score_is_in_its_own_unit(tmp_path: Path) -> None:
     assert study_in(tmp_path, margin=0.5).margin_of("ns_score") == 0.5
 
 
-def test_a_method_that_fits_no_target_and_a_target_that_no_method_fits_are_refused(tmp_path: Path) -> None:
+def test_a_method_that_fits_no_target_and_a_target_that_no_method_fits_are_refused(
+    tmp_path: Path,
+) -> None:
     place = Workspace(tmp_path / "ws")
     with pytest.raises(UsageError, match=r"\[methods\] detect: .* no target"):
         make_plan(study_in(tmp_path, targets={"numbers": "digits()"}), place)
@@ -148,7 +166,12 @@ def test_a_method_that_fits_no_target_and_a_target_that_no_method_fits_are_refus
         make_plan(study_in(tmp_path, methods={"probe": "probe()"}), place)
     assert "detect()" in caught.value.hint
     with pytest.raises(UsageError, match="goes with learning from images of one label"):
-        make_plan(study_in(tmp_path, targets={"boxes": f"voc({str(scenes_folder())!r}, train_per_class=3)"}), place)
+        make_plan(
+            study_in(
+                tmp_path, targets={"boxes": f"voc({str(scenes_folder())!r}, train_per_class=3)"}
+            ),
+            place,
+        )
 
 
 def test_unfinished_trainings_of_a_detector_are_cleared_away(results: Results) -> None:
@@ -167,7 +190,8 @@ def test_adding_a_method_changes_no_key(tmp_path: Path, results: Results) -> Non
     with pytest.raises(UsageError, match="no target"):
         make_plan(more, results.plan.workspace)
     again = make_plan(
-        study_in(results.study.folder, methods={**METHODS, "ridge": "probe(readout='ridge')"}), results.plan.workspace
+        study_in(results.study.folder, methods={**METHODS, "ridge": "probe(readout='ridge')"}),
+        results.plan.workspace,
     )
     assert {c.key for c in results.plan.cells} <= {c.key for c in again.cells}
 
@@ -175,7 +199,12 @@ def test_adding_a_method_changes_no_key(tmp_path: Path, results: Results) -> Non
 def test_every_set_that_is_missing_is_named_before_anything_is_packed(tmp_path: Path) -> None:
     place = Workspace(tmp_path / "ws")
     with pytest.raises(BadDataError) as caught:
-        make_plan(study_in(tmp_path, targets={"a": "nowhere/", "numbers": "digits()", "b": "voc('gone/')"}), place)
+        make_plan(
+            study_in(
+                tmp_path, targets={"a": "nowhere/", "numbers": "digits()", "b": "voc('gone/')"}
+            ),
+            place,
+        )
     assert "[targets] a: there is no" in caught.value.message
     assert "[targets] b too" in caught.value.message
     assert "gone" in caught.value.message
@@ -183,27 +212,58 @@ def test_every_set_that_is_missing_is_named_before_anything_is_packed(tmp_path: 
 
 
 def test_a_metric_of_one_method_leaves_the_others_out(tmp_path: Path) -> None:
-    targets = {"numbers": "digits(metric='map_retrieval')", "others": "digits(metric='mean_class_accuracy')"}
+    targets = {
+        "numbers": "digits(metric='map_retrieval')",
+        "others": "digits(metric='mean_class_accuracy')",
+    }
     methods = {"probe": "probe(c=[1.0])", "retrieve": "retrieve(dim=8)"}
-    plan = make_plan(study_in(tmp_path, targets=targets, methods=methods), Workspace(tmp_path / "ws"))
-    assert {(c.target, c.method) for c in plan.cells if c.target != "source"} == {("numbers", "retrieve"), ("others", "probe")}
-    with pytest.raises(UsageError, match=r"\[methods\] probe: .* of no target of the study: .*map_retrieval"):
-        make_plan(study_in(tmp_path, targets={"numbers": targets["numbers"]}, methods=methods), Workspace(tmp_path / "ws"))
+    plan = make_plan(
+        study_in(tmp_path, targets=targets, methods=methods), Workspace(tmp_path / "ws")
+    )
+    assert {(c.target, c.method) for c in plan.cells if c.target != "source"} == {
+        ("numbers", "retrieve"),
+        ("others", "probe"),
+    }
+    with pytest.raises(
+        UsageError, match=r"\[methods\] probe: .* of no target of the study: .*map_retrieval"
+    ):
+        make_plan(
+            study_in(tmp_path, targets={"numbers": targets["numbers"]}, methods=methods),
+            Workspace(tmp_path / "ws"),
+        )
 
 
 def test_what_a_method_lacks_is_told_before_anything_is_trained(tmp_path: Path) -> None:
     photos = holidays_tree(tmp_path / "holidays")
     place = Workspace(tmp_path / "ws")
-    with pytest.raises(UsageError, match=r"\[targets\] photos, by retrieve: a whitening needs images"):
-        make_plan(study_in(tmp_path, targets={"photos": str(photos)}, methods={"retrieve": "retrieve(dim=4)"}), place)
+    with pytest.raises(
+        UsageError, match=r"\[targets\] photos, by retrieve: a whitening needs images"
+    ):
+        make_plan(
+            study_in(
+                tmp_path, targets={"photos": str(photos)}, methods={"retrieve": "retrieve(dim=4)"}
+            ),
+            place,
+        )
     targets = {"photos": f"holidays({str(photos)!r}, learn_on='digits()')"}
-    assert make_plan(study_in(tmp_path, targets=targets, methods={"retrieve": "retrieve(dim=4)"}), place).cells
+    assert make_plan(
+        study_in(tmp_path, targets=targets, methods={"retrieve": "retrieve(dim=4)"}), place
+    ).cells
     with pytest.raises(UsageError, match=r"retrieve\(\) looks at no label"):
-        make_plan(study_in(tmp_path, targets={"n": "digits(train_per_class=3)"}, methods={"retrieve": "retrieve(dim=4)"}), place)
+        make_plan(
+            study_in(
+                tmp_path,
+                targets={"n": "digits(train_per_class=3)"},
+                methods={"retrieve": "retrieve(dim=4)"},
+            ),
+            place,
+        )
 
 
 def test_aligning_costs_the_other_domains_images_too() -> None:
-    plain, aligned = (DETECT.make(f"detect({how})").num_images_trained() for how in ("", "adapt='align'"))
+    plain, aligned = (
+        DETECT.make(f"detect({how})").num_images_trained() for how in ("", "adapt='align'")
+    )
     assert aligned == 2 * plain
 
 
@@ -220,4 +280,6 @@ def test_a_question_is_written_with_methods_that_its_targets_take(tmp_path: Path
     fitted = ask([], [f"holidays({str(photos)!r}, learn_on='digits()')"])
     assert 'retrieve = "retrieve()"' in fitted
     study = parse_study(both, tmp_path / "both.toml")
-    assert {c.method for c in make_plan(study, Workspace(tmp_path / "ws")).cells if c.target != "source"} == {*study.methods}
+    assert {
+        c.method for c in make_plan(study, Workspace(tmp_path / "ws")).cells if c.target != "source"
+    } == {*study.methods}

@@ -88,7 +88,14 @@ def test_worse() -> None:
 
 
 def test_better_beyond_the_margin() -> None:
-    contrast = changed(verdict="better", difference=2.0, interval=(1.5, 2.5), beyond_margin=True, margin=0.5, covers_images=False)
+    contrast = changed(
+        verdict="better",
+        difference=2.0,
+        interval=(1.5, 2.5),
+        beyond_margin=True,
+        margin=0.5,
+        covers_images=False,
+    )
     assert answer(contrast).sentence == (
         "On cifar10 (probe, top1, 300,000 images seen), 'quarter' is better than 'all' by 2.0 points (95 % interval "
         "1.5 to 2.5, over new seeds; 3 seeds). All of the interval lies beyond the margin of 0.5 points."
@@ -96,7 +103,13 @@ def test_better_beyond_the_margin() -> None:
 
 
 def test_equivalent() -> None:
-    contrast = changed(verdict="equivalent", difference=-0.01, interval=(-0.6, 0.58), interval_90=(-0.5, 0.5), significant=False)
+    contrast = changed(
+        verdict="equivalent",
+        difference=-0.01,
+        interval=(-0.6, 0.58),
+        interval_90=(-0.5, 0.5),
+        significant=False,
+    )
     assert (
         "'quarter' is equivalent to 'all' within +-1 point (difference -0.01 points, 90 % interval -0.5 to 0.5, 95 % "
         "interval -0.6 to 0.6, over new seeds and new test images; 3 seeds)."
@@ -104,48 +117,100 @@ def test_equivalent() -> None:
 
 
 def test_equivalent_tells_a_small_but_real_difference() -> None:
-    contrast = changed(verdict="equivalent", difference=-0.5, interval=(-0.9, -0.1), interval_90=(-0.8, -0.2), significant=True)
-    assert answer(contrast).sentence.endswith("The 95 % interval excludes 0: 'quarter' is worse by a small but real difference.")
+    contrast = changed(
+        verdict="equivalent",
+        difference=-0.5,
+        interval=(-0.9, -0.1),
+        interval_90=(-0.8, -0.2),
+        significant=True,
+    )
+    assert answer(contrast).sentence.endswith(
+        "The 95 % interval excludes 0: 'quarter' is worse by a small but real difference."
+    )
 
 
 @pytest.mark.parametrize(
     "seeds_needed, end",
     [
-        ((7, 40), "If the true difference is of this size, about 7 to 40 seeds per arm would show it four times in five."),
-        ((9, 9), "If the true difference is of this size, about 9 seeds per arm would show it four times in five."),
-        (None, "A difference as small as this would hardly be shown by more seeds; that it lies within the margin may be."),
+        (
+            (7, 40),
+            "If the true difference is of this size, about 7 to 40 seeds per arm would show it four times in five.",
+        ),
+        (
+            (9, 9),
+            "If the true difference is of this size, about 9 seeds per arm would show it four times in five.",
+        ),
+        (
+            None,
+            "A difference as small as this would hardly be shown by more seeds; that it lies within the margin may be.",
+        ),
     ],
 )
 def test_undecided(seeds_needed: tuple[int, int] | None, end: str) -> None:
-    contrast = changed(verdict="undecided", difference=-0.8, interval=(-2, 0.4), significant=False, seeds_needed=seeds_needed)
+    contrast = changed(
+        verdict="undecided",
+        difference=-0.8,
+        interval=(-2, 0.4),
+        significant=False,
+        seeds_needed=seeds_needed,
+    )
     sentence = answer(contrast).sentence
-    assert "it is undecided whether 'quarter' differs from 'all' (difference -0.8 points, 95 %" in sentence
+    assert (
+        "it is undecided whether 'quarter' differs from 'all' (difference -0.8 points, 95 %"
+        in sentence
+    )
     assert sentence.endswith(end)
 
 
 def test_where_test_images_set_the_limit_the_sentence_asks_for_those() -> None:
     contrast = changed(
-        verdict="undecided", difference=-0.8, interval=(-2, 0.4), significant=False, seeds_needed=None, limiting_images=364
+        verdict="undecided",
+        difference=-0.8,
+        interval=(-2, 0.4),
+        significant=False,
+        seeds_needed=None,
+        limiting_images=364,
     )
-    end = "seeds alone would not show it four times in five on 364 test images: it takes more images."
+    end = (
+        "seeds alone would not show it four times in five on 364 test images: it takes more images."
+    )
     assert answer(contrast).sentence.endswith(end)
 
 
 def test_a_difference_beyond_the_margin_that_seeds_cannot_show() -> None:
-    contrast = changed(verdict="undecided", difference=-1.8, interval=(-4, 0.4), significant=False, seeds_needed=None)
-    assert answer(contrast).sentence.endswith("At a difference of this size, more seeds alone would hardly decide it.")
+    contrast = changed(
+        verdict="undecided",
+        difference=-1.8,
+        interval=(-4, 0.4),
+        significant=False,
+        seeds_needed=None,
+    )
+    assert answer(contrast).sentence.endswith(
+        "At a difference of this size, more seeds alone would hardly decide it."
+    )
 
 
 def test_only_a_tiny_number_has_more_decimals() -> None:
-    contrast = changed(verdict="better", difference=1.484, interval=(0.003, 2.965), interval_90=(0.2, 2.7))
+    contrast = changed(
+        verdict="better", difference=1.484, interval=(0.003, 2.965), interval_90=(0.2, 2.7)
+    )
     assert "by 1.5 points (95 % interval 0.003 to 3.0, " in answer(contrast).sentence
 
 
 def test_no_interval() -> None:
-    contrast = changed(verdict="undecided", interval=None, interval_90=None, interval_seeds=None, p_value=None, num_seeds=1)
+    contrast = changed(
+        verdict="undecided",
+        interval=None,
+        interval_90=None,
+        interval_seeds=None,
+        p_value=None,
+        num_seeds=1,
+    )
     result = answer(contrast)
     assert result.to_dict()["interval"] is None
-    assert result.sentence.endswith("(difference -1.4 points; 1 seed). An interval needs at least 2 seeds in both arms.")
+    assert result.sentence.endswith(
+        "(difference -1.4 points; 1 seed). An interval needs at least 2 seeds in both arms."
+    )
 
 
 def test_training_time_is_named_where_the_reference_still_improves() -> None:
@@ -167,7 +232,9 @@ def test_the_difference_on_the_source_stands_beside() -> None:
 
 
 def test_each_arm_at_its_own_best_budget_is_said() -> None:
-    assert answer(images_seen=None).sentence.startswith("On cifar10 (probe, top1, each arm at its own best training budget), ")
+    assert answer(images_seen=None).sentence.startswith(
+        "On cifar10 (probe, top1, each arm at its own best training budget), "
+    )
 
 
 def test_the_source_itself() -> None:
@@ -177,7 +244,9 @@ def test_the_source_itself() -> None:
 
 def test_checkpoints_and_descriptions() -> None:
     assert "this checkpoint ('quarter') is worse than 'all'" in answer(checkpoint=True).sentence
-    assert "this checkpoint ('quarter') is worse" in answer(changed(arm_is_checkpoint=True)).sentence
+    assert (
+        "this checkpoint ('quarter') is worse" in answer(changed(arm_is_checkpoint=True)).sentence
+    )
     described = answer(wording=Wording(arm="a quarter of the images"))
     assert "a quarter of the images is worse than 'all'" in described.sentence
     assert described.arm == "quarter"
@@ -187,5 +256,8 @@ def test_checkpoints_and_descriptions() -> None:
 def test_scores_have_no_points_and_no_budget_is_left_out() -> None:
     contrast = changed(difference=-0.1, interval=(-0.15, -0.05), margin=0.04)
     sentence = answer(contrast, unit="score", metric="ns_score", images_seen=0).sentence
-    assert "On cifar10 (probe, ns_score), 'quarter' is worse than 'all' by 0.10 (95 % interval 0.05 to 0.15" in sentence
+    assert (
+        "On cifar10 (probe, ns_score), 'quarter' is worse than 'all' by 0.10 (95 % interval 0.05 to 0.15"
+        in sentence
+    )
     assert sentence.endswith("within the margin of 0.04.")

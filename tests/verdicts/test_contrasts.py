@@ -1,4 +1,5 @@
-"""Contrasts against a slow twin written from the formulas, their symmetries, and their corner cases."""
+"""Contrasts against a slow twin written from the formulas, their symmetries, and their corner
+cases."""
 
 from __future__ import annotations
 
@@ -24,10 +25,15 @@ def scored(arm: str, per_image: np.ndarray) -> ArmScores:
     return ArmScores(arm=arm, values=per_image.mean(1), per_image=per_image)
 
 
-def random_family(seed: int, num_seeds: Sequence[int] = (3, 3, 3), num_images: int = 20) -> list[ArmScores]:
+def random_family(
+    seed: int, num_seeds: Sequence[int] = (3, 3, 3), num_images: int = 20
+) -> list[ArmScores]:
     """The reference, then arms."""
     rng = np.random.default_rng(seed)
-    return [scored(f"arm{i}", 100.0 * (rng.random((n, num_images)) < 0.5 + 0.1 * i)) for i, n in enumerate(num_seeds)]
+    return [
+        scored(f"arm{i}", 100.0 * (rng.random((n, num_images)) < 0.5 + 0.1 * i))
+        for i, n in enumerate(num_seeds)
+    ]
 
 
 def numbers(contrast: Contrast) -> list[float]:
@@ -57,7 +63,9 @@ def slow_residual_variance(per_image: np.ndarray) -> float:
     return total / ((num_seeds - 1) * (num_images - 1))
 
 
-def slow_interval(family: list[ArmScores], which: int, level: float, over_images: bool) -> tuple[float, float]:
+def slow_interval(
+    family: list[ArmScores], which: int, level: float, over_images: bool
+) -> tuple[float, float]:
     """The contract's points 1 to 3, word for word, for equal numbers of seeds."""
     S = family[0].num_seeds
     own = [variance(list(a.values)) for a in family]
@@ -90,7 +98,8 @@ def test_agrees_with_the_slow_twin(seed: int) -> None:
 
 
 def test_two_arms_by_hand() -> None:
-    """v = 1 and 4, mean 2.5, v* = (2.5 + 2) / 3 = 1.5 and (2.5 + 8) / 3 = 3.5, V = 5 / 3, df = 25 / (14.5 / 3)."""
+    """v = 1 and 4, mean 2.5, v* = (2.5 + 2) / 3 = 1.5 and (2.5 + 8) / 3 = 3.5, V = 5 / 3, df = 25 /
+    (14.5 / 3)."""
     reference = ArmScores(arm="all", values=np.array([50.0, 51, 52]))
     arm = ArmScores(arm="half", values=np.array([40.0, 42, 44]))
     [contrast] = contrast_family(reference, [arm], margin=1.0)
@@ -106,7 +115,9 @@ def test_two_arms_by_hand() -> None:
 def test_the_order_of_arms_and_of_images_does_not_matter(seed: int, order: list[int]) -> None:
     reference, *arms = random_family(seed, (3, 3, 4, 2))
     images = np.random.default_rng(seed).permutation(20)
-    shuffled = [scored(a.arm, a.per_image[:, images]) for a in (reference, *arms) if a.per_image is not None]
+    shuffled = [
+        scored(a.arm, a.per_image[:, images]) for a in (reference, *arms) if a.per_image is not None
+    ]
     plain = contrast_family(reference, arms, margin=5.0)
     mixed = contrast_family(shuffled[0], [shuffled[1 + i] for i in order], margin=5.0)
     for i, contrast in zip(order, mixed, strict=True):
@@ -166,7 +177,11 @@ def test_one_seed_is_undecided_and_no_part_of_the_family() -> None:
     contrast = with_lone[1]
     assert contrast.difference == pytest.approx(lone.values.mean() - reference.values.mean())
     assert (contrast.verdict, contrast.significant, contrast.num_seeds) == ("undecided", False, 1)
-    assert contrast.interval is None and contrast.interval_90 is None and contrast.interval_seeds is None
+    assert (
+        contrast.interval is None
+        and contrast.interval_90 is None
+        and contrast.interval_seeds is None
+    )
     assert contrast.p_value is None and contrast.seeds_needed is None
 
 
@@ -177,9 +192,15 @@ def test_a_reference_with_one_seed_leaves_all_undecided() -> None:
 
 @pytest.mark.parametrize(
     "value, verdict, significant, seeds",
-    [(0.1, "equivalent", False, None), (0.4, "equivalent", True, (2, 2)), (5.0, "better", True, (2, 2))],
+    [
+        (0.1, "equivalent", False, None),
+        (0.4, "equivalent", True, (2, 2)),
+        (5.0, "better", True, (2, 2)),
+    ],
 )
-def test_identical_values(value: float, verdict: str, significant: bool, seeds: tuple[int, int] | None) -> None:
+def test_identical_values(
+    value: float, verdict: str, significant: bool, seeds: tuple[int, int] | None
+) -> None:
     reference = ArmScores(arm="all", values=np.full(3, 0.1))
     arm = ArmScores(arm="half", values=np.full(4, value))
     [contrast] = contrast_family(reference, [arm], margin=1.0)
@@ -192,7 +213,9 @@ def test_identical_values(value: float, verdict: str, significant: bool, seeds: 
 def test_identical_images_add_nothing() -> None:
     values = np.array([50.0, 51, 53])
     family = [
-        ArmScores(arm=name, values=values + shift, per_image=np.tile(values[:, None] + shift, (1, 10)))
+        ArmScores(
+            arm=name, values=values + shift, per_image=np.tile(values[:, None] + shift, (1, 10))
+        )
         for name, shift in (("all", 0.0), ("half", 1.0))
     ]
     [contrast] = contrast_family(family[0], family[1:], margin=1.0)
@@ -230,7 +253,12 @@ def test_bootstrap_finds_the_variance_of_a_mean() -> None:
     def bootstrapped(arm: ArmScores) -> ArmScores:
         shares = arm.per_image
         assert shares is not None
-        return ArmScores(arm=arm.arm, values=arm.values, statistic=lambda rows: shares[:, rows].mean(1), num_images=400)
+        return ArmScores(
+            arm=arm.arm,
+            values=arm.values,
+            statistic=lambda rows: shares[:, rows].mean(1),
+            num_images=400,
+        )
 
     [direct, _] = contrast_family(family[0], family[1:], margin=1.0)
     [boot, _] = contrast_family(*_split([bootstrapped(arm) for arm in family]), margin=1.0)
@@ -262,7 +290,9 @@ def test_seeds_needed_grow_as_the_difference_shrinks() -> None:
 
 def test_more_seeds_do_not_help_where_the_test_images_are_few() -> None:
     rng = np.random.default_rng(1)
-    arms = [scored(name, np.tile(100.0 * (rng.random(20) < 0.5), (3, 1))) for name in ("all", "half")]
+    arms = [
+        scored(name, np.tile(100.0 * (rng.random(20) < 0.5), (3, 1))) for name in ("all", "half")
+    ]
     [contrast] = contrast_family(arms[0], arms[1:], margin=1.0)
     assert contrast.difference and contrast.seeds_needed is None and contrast.limiting_images == 20
 
@@ -288,9 +318,12 @@ def test_mistakes_are_named() -> None:
 
 
 def test_images_that_all_agree_do_not_prove_equivalence() -> None:
-    """Ten images, all right in both arms: the next one might differ; ten thousand would be enough."""
+    """Ten images, all right in both arms: the next one might differ; ten thousand would be
+    enough."""
     for num_images, verdict in ((10, "undecided"), (10_000, "equivalent")):
-        arm, reference = (scored(name, np.full((2, num_images), 100.0)) for name in ("arm", "reference"))
+        arm, reference = (
+            scored(name, np.full((2, num_images), 100.0)) for name in ("arm", "reference")
+        )
         [contrast] = contrast_pairs([(arm, reference)], margin=1.0)
         assert contrast.verdict == verdict and contrast.difference == 0
         assert contrast.interval is not None and contrast.interval[1] > 100 / num_images
@@ -301,7 +334,12 @@ def test_an_error_is_turned_with_what_it_is_on_resamples() -> None:
     assert plain.values.tolist() == [-50, -100]
     assert plain.per_image is not None
     assert plain.per_image.tolist() == [[0, -100], [-100, -100]]
-    error = ArmScores(arm="a", values=np.array([3.0]), statistic=lambda drawn: np.array([drawn.sum()]), num_images=4).turned()
+    error = ArmScores(
+        arm="a",
+        values=np.array([3.0]),
+        statistic=lambda drawn: np.array([drawn.sum()]),
+        num_images=4,
+    ).turned()
     assert error.statistic is not None
     assert error.statistic(np.array([1, 2])).tolist() == [-3]
     assert error.turned().values.tolist() == [3]

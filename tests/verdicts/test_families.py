@@ -22,7 +22,11 @@ def _study(folder: Path, **budgets: object) -> Study:
     return Study(
         name="budgets",
         source="toy(per_class=2, test_per_class=1)",
-        arms={"all": "", "longer": {"images_seen": budgets.pop("longer")}, "random": {"init": "random"}},
+        arms={
+            "all": "",
+            "longer": {"images_seen": budgets.pop("longer")},
+            "random": {"init": "random"},
+        },
         reference="all",
         targets={"other": "toy(per_class=2, test_per_class=1, seed=1)"},
         methods={"probe": "probe(c=[1.0])"},
@@ -36,20 +40,43 @@ def _study(folder: Path, **budgets: object) -> Study:
 @pytest.mark.parametrize(
     ("longer", "seen"),
     [
-        (512, {128: {"all": 128, "longer": 512, "random": 0}, 256: {"all": 256, "longer": 512, "random": 0}}),
-        ([384, 512], {128: {"all": 128, "longer": 384, "random": 0}, 256: {"all": 256, "longer": 512, "random": 0}}),
+        (
+            512,
+            {
+                128: {"all": 128, "longer": 512, "random": 0},
+                256: {"all": 256, "longer": 512, "random": 0},
+            },
+        ),
+        (
+            [384, 512],
+            {
+                128: {"all": 128, "longer": 384, "random": 0},
+                256: {"all": 256, "longer": 512, "random": 0},
+            },
+        ),
     ],
 )
-def test_an_arm_with_budgets_of_its_own_is_compared_rank_by_rank(tmp_path: Path, longer: object, seen: dict) -> None:
-    results = run_study(_study(tmp_path, longer=longer, images_seen=[256, 128]), executor="inline", device="cpu")
+def test_an_arm_with_budgets_of_its_own_is_compared_rank_by_rank(
+    tmp_path: Path, longer: object, seen: dict
+) -> None:
+    results = run_study(
+        _study(tmp_path, longer=longer, images_seen=[256, 128]), executor="inline", device="cpu"
+    )
     found = {
         f.images_seen: {arm: rows[0].images_seen for arm, rows in f.rows.items()}
         for f in families(results)
         if f.target == "other" and f.images_seen
     }
     assert found == seen
-    answers = [a for a in answer_families(results, "contrasts") if a.target == "other" and a.images_seen]
-    assert [(a.images_seen, a.arm) for a in answers] == [(128, "longer"), (128, "random"), (256, "longer"), (256, "random")]
+    answers = [
+        a for a in answer_families(results, "contrasts") if a.target == "other" and a.images_seen
+    ]
+    assert [(a.images_seen, a.arm) for a in answers] == [
+        (128, "longer"),
+        (128, "random"),
+        (256, "longer"),
+        (256, "random"),
+    ]
     told = ["'longer', which saw" in a.sentence for a in answers]
     assert told == [True, False, True, False]
 
@@ -62,7 +89,8 @@ def test_budgets_that_pair_with_none_are_refused(tmp_path: Path) -> None:
 
 
 def _drawn(folder: Path, seeds: list[int]) -> Study:
-    """Arms whose two classes are drawn anew with each seed: each seed has test images of its own."""
+    """Arms whose two classes are drawn anew with each seed: each seed has test images of its
+    own."""
     return Study(
         name="drawn",
         source="toy(per_class=3, test_per_class=2)",
@@ -87,7 +115,9 @@ def test_classes_drawn_anew_are_compared_seed_by_seed(tmp_path: Path) -> None:
 
 def test_a_missing_seed_changes_nothing_in_what_is_comparable(tmp_path: Path) -> None:
     results = run_study(_drawn(tmp_path, [0, 1, 2]), executor="inline", device="cpu")
-    without = replace(results, outcomes=tuple(o for o in results.outcomes if (o.arm, o.seed) != ("half", 0)))
+    without = replace(
+        results, outcomes=tuple(o for o in results.outcomes if (o.arm, o.seed) != ("half", 0))
+    )
     assert {(a.target, a.arm, a.num_seeds) for a in answer_families(without, "contrasts")} == {
         ("source", "half", 2),
         ("other", "half", 2),
@@ -103,27 +133,44 @@ def test_arms_with_other_labels_are_not_compared(tmp_path: Path) -> None:
 def test_a_comparison_that_stands_already_is_not_made_the_other_way_round() -> None:
     arms = {"all": "", "without": "classes(num=3)", "like": "like(recipe='classes(num=3)')"}
     study = Study(name="s", source="toy()", arms=arms, reference="all", targets={"d": "digits()"})
-    assert _pairs(study, "d") == [Pair("without", "all"), Pair("like", "all"), Pair("without", "like")]
-    assert _pairs(replace(study, reference="without"), "d") == [Pair("all", "without"), Pair("like", "without")]
+    assert _pairs(study, "d") == [
+        Pair("without", "all"),
+        Pair("like", "all"),
+        Pair("without", "like"),
+    ]
+    assert _pairs(replace(study, reference="without"), "d") == [
+        Pair("all", "without"),
+        Pair("like", "without"),
+    ]
 
 
 def _asked(name: str, **arms: Any) -> tuple[Study, list[tuple[str, str]]]:
     """A study with these arms beside its question's own, and which are compared."""
     study = ask(name)
     study = replace(study, arms={**study.arms, **arms})
-    pairs = importlib.import_module(f"seedbed.verdicts.questions.{name.replace('-', '_')}")._pairs(study, "digits")
+    pairs = importlib.import_module(f"seedbed.verdicts.questions.{name.replace('-', '_')}")._pairs(
+        study, "digits"
+    )
     return study, [(pair.arm, pair.reference) for pair in pairs]
 
 
 def test_noisy_labels_are_compared_with_the_clean_images_alone() -> None:
     _, pairs = _asked("label-noise")
-    assert {("noisy30", "clean"), ("noisy30", "less30"), ("noisy60", "less60"), ("less60", "clean")} <= set(pairs)
+    assert {
+        ("noisy30", "clean"),
+        ("noisy30", "less30"),
+        ("noisy60", "less60"),
+        ("less60", "clean"),
+    } <= set(pairs)
     assert not [pair for pair in pairs if pair[0] == "noisy10" and pair[1] != "clean"]
 
 
 def test_checkpoints_are_compared_with_each_other(tmp_path: Path) -> None:
     _, pairs = _asked("compare-checkpoints", mine={"weights": "a"}, other={"weights": "b"})
-    assert {("mine", "fresh"), ("other", "fresh"), ("other", "mine")} <= set(pairs) and ("mine", "other") not in pairs
+    assert {("mine", "fresh"), ("other", "fresh"), ("other", "mine")} <= set(pairs) and (
+        "mine",
+        "other",
+    ) not in pairs
 
 
 def test_a_source_is_not_added_to_itself() -> None:

@@ -8,8 +8,11 @@ import pytest
 from seedbed.verdicts.influence import influence
 
 
-def planted(num_nets: int, num_classes: int, noise: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights, which classes each net saw, and the nets' values: the first two classes help by 2, the last two harm by 2."""
+def planted(
+    num_nets: int, num_classes: int, noise: float, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights, which classes each net saw, and the nets' values: the first two classes help by 2,
+    the last two harm by 2."""
     rng = np.random.default_rng(seed)
     weights = np.zeros(num_classes)
     weights[:2], weights[-2:] = 2.0, -2.0
@@ -24,10 +27,16 @@ def test_planted_classes_are_found(num_nets: int) -> None:
     weights, seen, values = planted(num_nets, 20, 0.5)
     found = influence(seen, values)
     assert found.by_regression == (num_nets == 120)
-    assert set(np.argsort(-found.values)[:2]) == {0, 1} and set(np.argsort(found.values)[:2]) == {18, 19}
+    assert set(np.argsort(-found.values)[:2]) == {0, 1} and set(np.argsort(found.values)[:2]) == {
+        18,
+        19,
+    }
     assert found.reliability > 0.6
     assert np.all(found.half_widths_joint > found.half_widths)
-    missed = np.abs(found.values - weights * (1 if found.by_regression else 20 / 19)) > found.half_widths_joint
+    missed = (
+        np.abs(found.values - weights * (1 if found.by_regression else 20 / 19))
+        > found.half_widths_joint
+    )
     assert not missed.any()
 
 

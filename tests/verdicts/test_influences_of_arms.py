@@ -1,4 +1,5 @@
-"""Influence is told of one arm at a time: nets of another size or another network are no part of it."""
+"""Influence is told of one arm at a time: nets of another size or another network are no part of
+it."""
 
 from __future__ import annotations
 
@@ -70,11 +71,17 @@ def test_where_there_is_nothing_to_rank_the_short_answer_says_so(
     found = findings(results, answers)
     [told] = [f for f in found if f.kind == "influence"]
     assert told.verdict == "refused" and reason in told.sentence
-    assert told.sentence in [brief.title for brief in in_short(family_tables(results, answers), found)]
+    assert told.sentence in [
+        brief.title for brief in in_short(family_tables(results, answers), found)
+    ]
 
 
 def test_classes_of_one_word_are_told_apart(make_tree, tmp_path: Path) -> None:
-    store = pack(str(make_tree({"a/other": 2, "b/other": 2, "c/ring": 2}, root="photos")), tmp_path / "s.store", size_px=8).store
+    store = pack(
+        str(make_tree({"a/other": 2, "b/other": 2, "c/ring": 2}, root="photos")),
+        tmp_path / "s.store",
+        size_px=8,
+    ).store
     names = class_names(store)
     assert len(set(names.values())) == 3 and names["a/other"] == "a/other"
 

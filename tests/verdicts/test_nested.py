@@ -12,9 +12,12 @@ from seedbed.verdicts.nested import nested_variances
 def test_components_of_a_table_by_hand() -> None:
     found = nested_variances([np.array([[1.0, 3.0], [5.0, 7.0], [9.0, 11.0]])])
     assert found.training == pytest.approx(2.0)  # each row: 1 and 3 around 2
-    assert found.sample == pytest.approx(16.0 - 1.0)  # means 2, 6, 10 have variance 16; half of 2 is the trainings'
+    # means 2, 6, 10 have variance 16; half of 2 is the trainings'
+    assert found.sample == pytest.approx(16.0 - 1.0)
     low, high = found.training_interval
-    assert (low, high) == pytest.approx((3 * 2 / stats.chi2.ppf(0.975, 3), 3 * 2 / stats.chi2.ppf(0.025, 3)))
+    assert (low, high) == pytest.approx(
+        (3 * 2 / stats.chi2.ppf(0.975, 3), 3 * 2 / stats.chi2.ppf(0.025, 3))
+    )
     assert found.sample_interval[0] < found.sample < found.sample_interval[1]
 
 

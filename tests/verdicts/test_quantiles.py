@@ -22,21 +22,33 @@ def test_one_contrast_is_student_t(level: float, df: float) -> None:
     assert Joint(1).p_value(quantile, df) == pytest.approx(1 - level, rel=1e-9)
 
 
-@pytest.mark.parametrize("num_contrasts, df", [(3, 0.8), (2, 1.7), (5, 2.5), (3, 10), (8, math.inf)])
-def test_simulated_statistics_exceed_the_quantile_as_often_as_they_should(num_contrasts: int, df: float) -> None:
+@pytest.mark.parametrize(
+    "num_contrasts, df", [(3, 0.8), (2, 1.7), (5, 2.5), (3, 10), (8, math.inf)]
+)
+def test_simulated_statistics_exceed_the_quantile_as_often_as_they_should(
+    num_contrasts: int, df: float
+) -> None:
     rng = np.random.default_rng(1)
     num_draws = 400_000
     z = rng.standard_normal((num_draws, num_contrasts + 1))
     scale = 1.0 if math.isinf(df) else np.sqrt(rng.chisquare(df, num_draws) / df)
     largest = np.abs(z[:, 1:] - z[:, :1]).max(1) / math.sqrt(2) / scale
-    assert (largest > Joint(num_contrasts).quantile(0.95, df)).mean() == pytest.approx(0.05, abs=0.0015)
+    assert (largest > Joint(num_contrasts).quantile(0.95, df)).mean() == pytest.approx(
+        0.05, abs=0.0015
+    )
 
 
-@pytest.mark.parametrize("level, num_contrasts, df", [(0.95, 3, 10), (0.95, 2, 3), (0.9, 5, 20), (0.95, 3, 1)])
+@pytest.mark.parametrize(
+    "level, num_contrasts, df", [(0.95, 3, 10), (0.95, 2, 3), (0.9, 5, 20), (0.95, 3, 1)]
+)
 def test_agrees_with_scipy_multivariate_t(level: float, num_contrasts: int, df: int) -> None:
     shape: Any = np.full((num_contrasts, num_contrasts), 0.5) + 0.5 * np.eye(num_contrasts)
     bound = np.full(num_contrasts, Joint(num_contrasts).quantile(level, df))
-    options: Any = {"lower_limit": -bound, "maxpts": 200_000, "random_state": np.random.default_rng(0)}
+    options: Any = {
+        "lower_limit": -bound,
+        "maxpts": 200_000,
+        "random_state": np.random.default_rng(0),
+    }
     inside = stats.multivariate_t(shape=shape, df=df).cdf(bound, **options)
     assert inside == pytest.approx(level, abs=5e-4)
 

@@ -1,4 +1,5 @@
-"""Scaling laws: planted ones are recovered, and what the data cannot carry is refused with its reason."""
+"""Scaling laws: planted ones are recovered, and what the data cannot carry is refused with its
+reason."""
 
 from __future__ import annotations
 
@@ -10,9 +11,20 @@ from seedbed.verdicts.scaling import Points, UnfitError, fit_law
 SIZES = np.array([16.0, 31, 62, 125, 250, 500])
 
 
-def points(values: np.ndarray, per_class: np.ndarray = SIZES, classes: np.ndarray | float = 200.0, sd: float = 0.1) -> Points:
+def points(
+    values: np.ndarray,
+    per_class: np.ndarray = SIZES,
+    classes: np.ndarray | float = 200.0,
+    sd: float = 0.1,
+) -> Points:
     ones = np.ones(len(values))
-    return Points(per_class=per_class * ones, classes=classes * ones, values=values, variances=sd**2 * ones, df=20)
+    return Points(
+        per_class=per_class * ones,
+        classes=classes * ones,
+        values=values,
+        variances=sd**2 * ones,
+        df=20,
+    )
 
 
 def test_a_planted_law_is_recovered() -> None:
@@ -44,13 +56,23 @@ def test_values_do_not_rise_above_what_there_is() -> None:
 @pytest.mark.parametrize(
     ("measured", "over", "why"),
     [
-        (points(60 - 9 * SIZES[:3] ** -0.5, SIZES[:3]), ("per_class",), "3 different numbers of images per class"),
-        (points(np.array([60.0, 61, 62, 63]), np.array([100.0, 120, 150, 200])), ("per_class",), "a range of 4 times"),
+        (
+            points(60 - 9 * SIZES[:3] ** -0.5, SIZES[:3]),
+            ("per_class",),
+            "3 different numbers of images per class",
+        ),
+        (
+            points(np.array([60.0, 61, 62, 63]), np.array([100.0, 120, 150, 200])),
+            ("per_class",),
+            "a range of 4 times",
+        ),
         (points(np.full(6, 60.0)), ("per_class",), "no effect beyond the noise"),
         (points(np.array([50.0, 58, 52, 60, 51, 61])), ("per_class",), "does not fit"),
         (points(60 - 9 * SIZES**-0.5, sd=0.0), ("per_class",), "no spread over seeds"),
     ],
 )
-def test_what_the_data_cannot_carry_is_refused(measured: Points, over: tuple[str, ...], why: str) -> None:
+def test_what_the_data_cannot_carry_is_refused(
+    measured: Points, over: tuple[str, ...], why: str
+) -> None:
     with pytest.raises(UnfitError, match=why):
         fit_law(measured, over)

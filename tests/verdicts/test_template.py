@@ -19,17 +19,25 @@ from seedbed.verdicts.questions import question, template
 @pytest.fixture
 def unbalanced(make_tree) -> str:
     """Three animals of 60 images, four things of 10, of which a fifth becomes the test split."""
-    return str(make_tree({f"animal/{n}": 60 for n in "xyz"} | {f"thing/{n}": 10 for n in "stuv"}, root="odd"))
+    return str(
+        make_tree(
+            {f"animal/{n}": 60 for n in "xyz"} | {f"thing/{n}": 10 for n in "stuv"}, root="odd"
+        )
+    )
 
 
 def test_equal_exposure_counts_images_not_classes(unbalanced: str) -> None:
     arms = tomllib.loads(question("unrelated-data").study([unbalanced], ["digits()"]))["arms"]
     shares = {arm: spec["budget_share"] for arm, spec in arms.items() if arm.endswith("-short")}
     [small, large] = sorted(shares[f"minimal-{half}-short"] for half in "ab")
-    assert (small, large) == pytest.approx((4 * 8 / (4 * 8 + 3 * 48), 3 * 48 / (4 * 8 + 3 * 48)), abs=1e-3)
+    assert (small, large) == pytest.approx(
+        (4 * 8 / (4 * 8 + 3 * 48), 3 * 48 / (4 * 8 + 3 * 48)), abs=1e-3
+    )
 
 
-@pytest.mark.parametrize("name", ["granularity", "unrelated-data", "num-classes", "classes-or-examples"])
+@pytest.mark.parametrize(
+    "name", ["granularity", "unrelated-data", "num-classes", "classes-or-examples"]
+)
 def test_its_file_can_be_planned(name: str, unbalanced: str, tmp_path: Path) -> None:
     path = tmp_path / "asked.toml"
     path.write_text(question(name).study([unbalanced], ["digits()"]))
@@ -39,29 +47,48 @@ def test_its_file_can_be_planned(name: str, unbalanced: str, tmp_path: Path) -> 
 
 
 def test_a_target_that_holds_the_whole_source_is_refused(unbalanced: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="'odd' holds 7 of the source's 7 classes: nothing would be left"):
+    with pytest.raises(
+        UsageError, match="'odd' holds 7 of the source's 7 classes: nothing would be left"
+    ):
         question("exclude-target").study([unbalanced], [unbalanced])
-    with pytest.raises(UsageError, match="no class of target 'digits' is in the source's hierarchy"):
+    with pytest.raises(
+        UsageError, match="no class of target 'digits' is in the source's hierarchy"
+    ):
         question("exclude-target").study([unbalanced], ["digits()"])
 
 
 def test_budgets_too_small_for_all_classes_are_left_out(make_tree) -> None:
-    few = str(make_tree({f"c{i}": 12 for i in range(5)}, root="few"))  # 60 images, of which a fifth becomes the test split
+    # 60 images, of which a fifth becomes the test split
+    few = str(make_tree({f"c{i}": 12 for i in range(5)}, root="few"))
     arms = tomllib.loads(question("classes-or-examples").study([few], ["digits()"]))["arms"]
     assert [arm for arm in arms if arm.startswith("classes")] == ["classes2", "classes4"]
     with pytest.raises(UsageError, match="6 images of 3 classes are too few"):
-        question("classes-or-examples").study([str(make_tree({"a": 3, "b": 3, "c": 3}, root="three"))], ["digits()"])
+        question("classes-or-examples").study(
+            [str(make_tree({"a": 3, "b": 3, "c": 3}, root="three"))], ["digits()"]
+        )
 
 
 def test_folders_that_group_classes_are_not_what_a_class_is(make_tree) -> None:
-    source = str(make_tree({f"animals/{n}": 6 for n in ("cat", "cow")} | {f"vehicles/{n}": 6 for n in ("car", "bus")}, root="mine"))
+    source = str(
+        make_tree(
+            {f"animals/{n}": 6 for n in ("cat", "cow")}
+            | {f"vehicles/{n}": 6 for n in ("car", "bus")},
+            root="mine",
+        )
+    )
     target = str(make_tree({f"animals/{n}": 6 for n in ("dog", "wolf")}, root="theirs"))
-    with pytest.raises(UsageError, match="no class of target 'theirs' is in the source's hierarchy"):
+    with pytest.raises(
+        UsageError, match="no class of target 'theirs' is in the source's hierarchy"
+    ):
         question("exclude-target").study([source], [target])
 
 
 def test_a_branch_with_a_quote_in_its_name_can_be_excluded(make_tree, tmp_path: Path) -> None:
-    source = str(make_tree({f"men's/{n}": 4 for n in "ab"} | {f"other/{n}": 4 for n in "xyzuvw"}, root="clothes"))
+    source = str(
+        make_tree(
+            {f"men's/{n}": 4 for n in "ab"} | {f"other/{n}": 4 for n in "xyzuvw"}, root="clothes"
+        )
+    )
     path = tmp_path / "asked.toml"
     path.write_text(question("exclude-target").study([source], []))
     study = load_study(path)
@@ -73,7 +100,9 @@ def test_what_cannot_be_asked_is_refused(make_tree, tmp_path: Path) -> None:
     two = str(make_tree({"a": 30, "b": 30}, root="two"))
     with pytest.raises(UsageError, match="too few for the question 'classes-or-examples'"):
         question("classes-or-examples").study([two], ["digits()"])
-    with pytest.raises(UsageError, match="a source of 2 classes is too small for the question 'class-influence'"):
+    with pytest.raises(
+        UsageError, match="a source of 2 classes is too small for the question 'class-influence'"
+    ):
         question("class-influence").study([two], ["digits()"])
     with pytest.raises(UsageError, match="could not be looked at .* and no target is named"):
         question("exclude-target").study([str(tmp_path / "nowhere")], [])
@@ -93,7 +122,10 @@ def test_stores_joined_are_taken_at_their_own_size(unbalanced: str, tmp_path: Pa
     for name, size in (("a", 16), ("b", 16), ("c", 8)):
         pack(Source.open(unbalanced), tmp_path / name, size_px=size)
     a, b, c = (str(tmp_path / name) for name in "abc")
-    assert tomllib.loads(question("blind-addition").study([a, b], ["digits()"]))["source"]["size_px"] == 16
+    assert (
+        tomllib.loads(question("blind-addition").study([a, b], ["digits()"]))["source"]["size_px"]
+        == 16
+    )
     with pytest.raises(UsageError, match="packed at 8 and 16 px"):
         question("blind-addition").study([a, c], ["digits()"])
 
@@ -106,9 +138,15 @@ def test_targets_of_any_alphabet_have_names_of_their_own(tmp_path: Path) -> None
 
 def test_arms_of_a_second_network_go_by_its_own_name(tmp_path: Path) -> None:
     networks = ["small(width=8)", "timm('test_resnet', size_px=32)", "resnet18(stem='small')"]
-    arms = tomllib.loads(question("fine-or-coarse").study(["toy()"], ["digits()"], networks))["arms"]
+    arms = tomllib.loads(question("fine-or-coarse").study(["toy()"], ["digits()"], networks))[
+        "arms"
+    ]
     assert {"fine", "fine-test_resnet", "fine-resnet18", "random-resnet18"} <= set(arms)
-    alike = tomllib.loads(question("fine-or-coarse").study(["toy()"], ["digits()"], ["small(width=8)", "small(width=4)"]))["arms"]
+    alike = tomllib.loads(
+        question("fine-or-coarse").study(
+            ["toy()"], ["digits()"], ["small(width=8)", "small(width=4)"]
+        )
+    )["arms"]
     assert "fine-small-width-4" in alike
 
 
@@ -126,7 +164,11 @@ def test_a_call_that_is_none_is_refused_and_not_taken_for_data_to_come(data: str
 
 
 def test_more_than_half_of_the_classes_excluded_has_no_control(make_tree, tmp_path: Path) -> None:
-    source = str(make_tree({f"animals/{n}": 6 for n in "abcd"} | {f"things/{n}": 6 for n in "xy"}, root="mine"))
+    source = str(
+        make_tree(
+            {f"animals/{n}": 6 for n in "abcd"} | {f"things/{n}": 6 for n in "xy"}, root="mine"
+        )
+    )
     target = str(make_tree({f"animals/{n}": 6 for n in "abcd"}, root="theirs"))
     path = tmp_path / "asked.toml"
     path.write_text(question("exclude-target").study([source], [target]))
@@ -137,13 +179,20 @@ def test_more_than_half_of_the_classes_excluded_has_no_control(make_tree, tmp_pa
 
 
 def test_what_a_target_of_a_source_of_ones_own_needs_is_said(make_tree) -> None:
-    source = str(make_tree({f"animals/{n}": 6 for n in "ab"} | {f"things/{n}": 6 for n in "xy"}, root="mine"))
+    source = str(
+        make_tree({f"animals/{n}": 6 for n in "ab"} | {f"things/{n}": 6 for n in "xy"}, root="mine")
+    )
     with pytest.raises(UsageError) as raised:
         question("exclude-target").study([source], ["digits()"])
-    assert "wordnet" not in raised.value.hint and "a file of label and class or group of the source" in raised.value.hint
+    assert (
+        "wordnet" not in raised.value.hint
+        and "a file of label and class or group of the source" in raised.value.hint
+    )
 
 
-@pytest.mark.parametrize("networks", [["small(width=8)", "small(16)"], ["timm('vit_tiny.a')", "timm('vit_tiny-a')"]])
+@pytest.mark.parametrize(
+    "networks", [["small(width=8)", "small(16)"], ["timm('vit_tiny.a')", "timm('vit_tiny-a')"]]
+)
 def test_networks_whose_names_look_alike_have_arms_of_their_own(networks: list[str]) -> None:
     names = template._network_names(networks)
     assert len(set(names)) == 2 and all(names)
@@ -151,13 +200,18 @@ def test_networks_whose_names_look_alike_have_arms_of_their_own(networks: list[s
 
 
 def test_one_network_has_others_beside_it_and_itself_once() -> None:
-    study = tomllib.loads(question("compare-architectures").study(["toy()"], ["digits()"], ["small()"]))
+    study = tomllib.loads(
+        question("compare-architectures").study(["toy()"], ["digits()"], ["small()"])
+    )
     assert study["pretraining"]["backbone"] == "small()"
     assert len(study["arms"]) == 6
 
 
 def test_targets_are_named_by_paths_given_by_keyword() -> None:
-    assert [template.target_name(t) for t in ("folder(path='a/cells/')", "torchvision(name='CIFAR10')", "digits()")] == [
+    assert [
+        template.target_name(t)
+        for t in ("folder(path='a/cells/')", "torchvision(name='CIFAR10')", "digits()")
+    ] == [
         "cells",
         "CIFAR10",
         "digits",
@@ -165,5 +219,13 @@ def test_targets_are_named_by_paths_given_by_keyword() -> None:
 
 
 def test_a_class_folder_with_parentheses_can_be_excluded(make_tree) -> None:
-    source = str(make_tree({f"cats (indoor)/{n}": 4 for n in "ab"} | {f"other/{n}": 4 for n in "xyzuvw"}, root="pets"))
-    assert "without-cats-indoor" in tomllib.loads(question("exclude-target").study([source], []))["arms"]
+    source = str(
+        make_tree(
+            {f"cats (indoor)/{n}": 4 for n in "ab"} | {f"other/{n}": 4 for n in "xyzuvw"},
+            root="pets",
+        )
+    )
+    assert (
+        "without-cats-indoor"
+        in tomllib.loads(question("exclude-target").study([source], []))["arms"]
+    )

@@ -43,9 +43,18 @@ def test_the_check_of_a_ranking_is_a_study(tmp_path: Path) -> None:
     assert len(kept["like-harmful"]) == 54 and set(ranked[-6:]) <= kept["like-harmful"]
     assert len(kept["like-helpful"]) == 54 and set(ranked[:6]) <= kept["like-helpful"]
     assert "mostly noise" in path.read_text()
-    measured = run_study(replace(check, images_seen=16, seeds=2), workspace=tmp_path / "work", executor="inline", device="cpu")
+    measured = run_study(
+        replace(check, images_seen=16, seeds=2),
+        workspace=tmp_path / "work",
+        executor="inline",
+        device="cpu",
+    )
     compared = {(a.arm, a.reference) for a in answer(measured) if a.target == "digits"}
-    assert {("without-harmful", "all"), ("without-harmful", "like-harmful"), ("without-helpful", "like-helpful")} <= compared
+    assert {
+        ("without-harmful", "all"),
+        ("without-harmful", "like-harmful"),
+        ("without-helpful", "like-helpful"),
+    } <= compared
 
 
 def test_targets_with_odd_names_and_paths_have_checks_too(tmp_path: Path, make_tree) -> None:

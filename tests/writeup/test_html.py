@@ -38,7 +38,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         name="mini",
         question="images-per-class",
         source="toy(per_class=4, test_per_class=2)",
-        arms={"all": "", "half": "images(fraction=0.5)", "coarse": "bottom_up(depth=1)", "random": {"init": "random"}},
+        arms={
+            "all": "",
+            "half": "images(fraction=0.5)",
+            "coarse": "bottom_up(depth=1)",
+            "random": {"init": "random"},
+        },
         reference="all",
         targets={HOSTILE: "toy(per_class=2, test_per_class=1, seed=1)"},
         methods={"probe": "probe()"},
@@ -87,7 +92,9 @@ class _Page(HTMLParser):
         yield from (attributes[name] or "" for _, attributes in self.tags if name in attributes)
 
 
-def test_the_answers_come_before_the_figure_and_targets_before_the_source(page: str, answers: list[Answer]) -> None:
+def test_the_answers_come_before_the_figure_and_targets_before_the_source(
+    page: str, answers: list[Answer]
+) -> None:
     text = unescape(page)
     figure = page.index('id="figure"')
     at = [text.index(a.finding) for a in answers]
@@ -122,7 +129,11 @@ def test_every_arm_and_its_recipe_are_told(page: str, study: Study) -> None:
 
 def test_each_arm_that_trains_has_a_strip_with_words(page: str) -> None:
     images = [attributes for tag, attributes in _Page(page).tags if tag == "img"]
-    assert [re.search(r"arm (\w+)", a["alt"] or "").group(1) for a in images] == ["all", "half", "coarse"]  # pyright: ignore[reportOptionalMemberAccess]
+    assert [re.search(r"arm (\w+)", a["alt"] or "").group(1) for a in images] == [
+        "all",
+        "half",
+        "coarse",
+    ]  # pyright: ignore[reportOptionalMemberAccess]
 
 
 def test_ids_are_unique_and_every_table_head_has_a_scope(page: str) -> None:
@@ -136,7 +147,9 @@ def test_a_finished_study_has_no_notice(page: str) -> None:
     assert "Incomplete" not in page and 'id="failures"' not in page
 
 
-def test_what_is_left_and_what_failed_are_told_at_the_top(results: Results, answers: list[Answer]) -> None:
+def test_what_is_left_and_what_failed_are_told_at_the_top(
+    results: Results, answers: list[Answer]
+) -> None:
     failure = Failure(key="k1", label="half, seed 1", error="loss is not finite <nan>")
     broken = replace(results, failures=(failure,), num_failed=1, num_cells=results.num_cells + 3)
     page = render(broken, answers)
@@ -148,11 +161,17 @@ def test_what_is_left_and_what_failed_are_told_at_the_top(results: Results, answ
 def test_a_study_that_has_not_begun_still_has_a_page(study: Study, tmp_path: Path) -> None:
     nothing = study_status(study, workspace=tmp_path / "empty")
     text = _Page(report(nothing, tmp_path / "report.html").read_text()).text
-    assert "No answer yet" in text and "Nothing to draw yet" in text and f"{nothing.num_cells} cells left" in text
+    assert (
+        "No answer yet" in text
+        and "Nothing to draw yet" in text
+        and f"{nothing.num_cells} cells left" in text
+    )
 
 
 def test_missing_cells_are_told_in_their_row(results: Results) -> None:
-    kept = tuple(o for o in results.outcomes if o.arm != "coarse" and not (o.arm == "half" and o.seed == 1))
+    kept = tuple(
+        o for o in results.outcomes if o.arm != "coarse" and not (o.arm == "half" and o.seed == 1)
+    )
     part = replace(results, outcomes=kept)
     rows = {row.arm: row for row in family_tables(part, answer(part))[0].rows}
     assert rows["coarse"].verdict == "not measured" and rows["coarse"].mean is None
@@ -172,7 +191,9 @@ def test_the_tables_hold_the_values_of_the_results(
                 and o.images_seen in (table.images_seen, 0)
             ]
             assert sorted(row.values) == sorted(here)
-            assert row.mean == pytest.approx(np.mean(here)) and row.sd == pytest.approx(np.std(here, ddof=1))
+            assert row.mean == pytest.approx(np.mean(here)) and row.sd == pytest.approx(
+                np.std(here, ddof=1)
+            )
     shown = [row.answer.sentence for table in tables for row in table.rows if row.answer]
     assert sorted(shown) == sorted(a.sentence for a in answers)
 
@@ -186,23 +207,39 @@ def test_drawings_are_xml_and_the_same_each_time(tables: tuple[FamilyTable, ...]
 
 
 @pytest.mark.parametrize("num_arms", [1, 8])
-def test_drawings_hold_many_long_names_and_missing_intervals(tables: tuple[FamilyTable, ...], num_arms: int) -> None:
+def test_drawings_hold_many_long_names_and_missing_intervals(
+    tables: tuple[FamilyTable, ...], num_arms: int
+) -> None:
     base = tables[0]
-    long = [replace(base.rows[0], arm=f"{'a very long name ' * 4}{i}", is_reference=i == 0) for i in range(num_arms)]
-    wide = [replace(r, answer=None, values=r.values if i % 2 == 0 else ()) for i, r in enumerate(long)]
-    many = [replace(base, rows=tuple(wide), images_seen=n, higher_is_better=n < 30) for n in (10, 20, 30)]
+    long = [
+        replace(base.rows[0], arm=f"{'a very long name ' * 4}{i}", is_reference=i == 0)
+        for i in range(num_arms)
+    ]
+    wide = [
+        replace(r, answer=None, values=r.values if i % 2 == 0 else ()) for i, r in enumerate(long)
+    ]
+    many = [
+        replace(base, rows=tuple(wide), images_seen=n, higher_is_better=n < 30)
+        for n in (10, 20, 30)
+    ]
     text = "".join(ElementTree.fromstring(place_svg(many, "f")).itertext())
     assert text.count("a very long name…") == 3 * num_arms
 
 
-def test_same_results_same_bytes(results: Results, answers: list[Answer], page: str, tmp_path: Path) -> None:
+def test_same_results_same_bytes(
+    results: Results, answers: list[Answer], page: str, tmp_path: Path
+) -> None:
     path = write_report(results, answers, tmp_path / "deep" / "report.html")
     assert path.read_text(encoding="utf-8") == page
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]
 
 
-def test_the_terminal_summary_fits_80_columns_without_colour(results: Results, answers: list[Answer]) -> None:
-    console = Console(width=80, no_color=True, force_terminal=False, record=True, file=io.StringIO())
+def test_the_terminal_summary_fits_80_columns_without_colour(
+    results: Results, answers: list[Answer]
+) -> None:
+    console = Console(
+        width=80, no_color=True, force_terminal=False, record=True, file=io.StringIO()
+    )
     console.print(terminal_summary(results, answers))
     text = console.export_text()
     assert all(len(line) <= 80 for line in text.splitlines())
@@ -210,7 +247,9 @@ def test_the_terminal_summary_fits_80_columns_without_colour(results: Results, a
     assert all(" ".join(a.finding.split()) in flat for a in answers)
     assert all(a.finding in a.sentence and not a.finding.startswith("On ") for a in answers)
     late = "The reference was still improving with longer training"
-    assert flat.count(late) == len({(a.target, a.images_seen) for a in answers if a.converged is False})
+    assert flat.count(late) == len(
+        {(a.target, a.images_seen) for a in answers if a.converged is False}
+    )
     assert sum(late in a.sentence for a in answers) == sum(a.converged is False for a in answers)
     assert "…" not in text and "not compared" in text
 
@@ -221,10 +260,20 @@ def test_the_short_answer_has_every_comparison_at_the_largest_budget_once(
     [brief] = in_short(tables)
     last = [a for a in answers if a.target == HOSTILE and a.images_seen == 384]
     told = {verdict: words.split("; ") for verdict, words in brief.verdicts}
-    assert {verdict: len(words) for verdict, words in told.items()} == Counter(a.verdict for a in last)
+    assert {verdict: len(words) for verdict, words in told.items()} == Counter(
+        a.verdict for a in last
+    )
     for a in last:
-        assert sum(words.startswith(f"{a.arm} ") and f"{abs(a.difference):.1f}" in words for words in told[a.verdict]) == 1
-    console = Console(width=200, no_color=True, force_terminal=False, record=True, file=io.StringIO())
+        assert (
+            sum(
+                words.startswith(f"{a.arm} ") and f"{abs(a.difference):.1f}" in words
+                for words in told[a.verdict]
+            )
+            == 1
+        )
+    console = Console(
+        width=200, no_color=True, force_terminal=False, record=True, file=io.StringIO()
+    )
     console.print(terminal_summary(results, answers))
     in_terminal = console.export_text().split("In short")[1]
     for verdict, words in brief.verdicts:
@@ -237,7 +286,9 @@ def test_answers_on_targets_come_first(answers: list[Answer]) -> None:
     assert any(of_source) and of_source == sorted(of_source)
 
 
-def test_the_short_answer_tells_fine_labels_and_not_the_sources_own(tables: tuple[FamilyTable, ...]) -> None:
+def test_the_short_answer_tells_fine_labels_and_not_the_sources_own(
+    tables: tuple[FamilyTable, ...],
+) -> None:
     [table] = [t for t in tables if t.target == HOSTILE and t.images_seen == 384]
     [brief] = in_short([replace(table, target="source_fine"), replace(table, target="source")])
     assert brief.title.startswith("all fine labels of the source, probe")
@@ -247,25 +298,37 @@ def test_which_references_had_not_converged_is_told(tables: tuple[FamilyTable, .
     [table] = [t for t in tables if t.target == HOSTILE and t.images_seen == 384]
 
     def remark(**converged: bool) -> str:
-        answers = tuple(replace(table.answers[0], reference=name, converged=state) for name, state in converged.items())
+        answers = tuple(
+            replace(table.answers[0], reference=name, converged=state)
+            for name, state in converged.items()
+        )
         return replace(table, answers=answers).remark
 
     assert remark(all=True, half=True) == ""
     assert remark(all=False).startswith("The reference was still improving")
-    assert remark(all=True, half=False).startswith("'half' was still improving with longer training, so differences from it")
-    assert remark(all=False, half=False).startswith("All that arms are compared with were still improving")
+    assert remark(all=True, half=False).startswith(
+        "'half' was still improving with longer training, so differences from it"
+    )
+    assert remark(all=False, half=False).startswith(
+        "All that arms are compared with were still improving"
+    )
 
 
-def test_comparisons_with_another_arm_are_rows_of_the_terminal_too(results: Results, answers: list[Answer]) -> None:
+def test_comparisons_with_another_arm_are_rows_of_the_terminal_too(
+    results: Results, answers: list[Answer]
+) -> None:
     [one] = [a for a in answers if a.arm == "half" and a.target == HOSTILE and a.images_seen == 384]
     other = replace(one, arm="half", reference="coarse")
-    console = Console(width=80, no_color=True, force_terminal=False, record=True, file=io.StringIO())
+    console = Console(
+        width=80, no_color=True, force_terminal=False, record=True, file=io.StringIO()
+    )
     others = [a if a is not one else other for a in answers]
     console.print(terminal_summary(results, others))
     text = console.export_text()
     assert "half vs coarse" in text and "× vs coarse" in text and "× vs half" not in text
     drawn = [
-        "".join(ElementTree.fromstring(place_svg(of, "f")).itertext()) for of in places(family_tables(results, others)).values()
+        "".join(ElementTree.fromstring(place_svg(of, "f")).itertext())
+        for of in places(family_tables(results, others)).values()
     ]
     assert sum("vs coarse" in words for words in drawn) == 1
 
@@ -284,8 +347,18 @@ def test_a_browser_shows_the_page_without_complaint_or_overflow(page: str, tmp_p
     )
     frame = f'<body><iframe id="f" src="report.html" style="width:420px;height:900px;border:0"></iframe>{measure}</body>'
     (tmp_path / "frame.html").write_text(frame)
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--enable-logging=stderr"]
-    flags += ["--window-size=1200,2000", f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=3000"]
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--allow-file-access-from-files",
+        "--enable-logging=stderr",
+    ]
+    flags += [
+        "--window-size=1200,2000",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--virtual-time-budget=3000",
+    ]
 
     def browse(page: str, *more: str) -> subprocess.CompletedProcess[str]:
         command = [browser, *flags, *more, (tmp_path / page).as_uri()]

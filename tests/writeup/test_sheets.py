@@ -1,4 +1,5 @@
-"""Sheets of pictures: from stores of files as from stores of pixels, and no frame where nothing was found."""
+"""Sheets of pictures: from stores of files as from stores of pixels, and no frame where nothing was
+found."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ def test_rankings_are_framed_by_what_they_are() -> None:
 
 
 def test_images_that_are_kept_as_files_are_shown_too(tmp_path: Path) -> None:
-    store = sb.pack(str(holidays_tree(tmp_path / "holidays")), tmp_path / "h.store", size_px=8, encoded=True)
+    store = sb.pack(
+        str(holidays_tree(tmp_path / "holidays")), tmp_path / "h.store", size_px=8, encoded=True
+    )
     task = Retrieval().load(store, 0)
     measured = Retrieve(whiten=False).run(trained().backbone, task, Context())
     sheet = retrieval_sheet(task, measured.predictions)

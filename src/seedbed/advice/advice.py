@@ -1,6 +1,7 @@
 """What `advise` found: one record, which the page, the terminal and the JSON document are made of.
 
-In: what was raced and measured. Out: sentences, lines, a document. Computes no more than differences of what it holds.
+In: what was raced and measured. Out: sentences, lines, a document. Computes no more than
+differences of what it holds.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ MODEL = "model"  # the folder of the trained model beside the page
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """The lecture's rule beside the winner; differences in points, positive where the winner is ahead."""
+    """The lecture's rule beside the winner; differences in points, positive where the winner is
+    ahead."""
 
     words: str
     method: str | None  # None: it was not measured
@@ -37,11 +39,17 @@ class Rule:
     @property
     def sentence(self) -> str:
         if self.method is None or self.interval is None or self.difference is None:
-            return f"The lecture's rule says: {self.words}. That was not measured in the time given."
+            return (
+                f"The lecture's rule says: {self.words}. That was not measured in the time given."
+            )
         if self.has_won:
             return f"The lecture's rule says: {self.words}. That is what won."
         low, high = self.interval
-        agrees = "which is no worse than what won, as far as can be told" if low <= 0 else "and what won is better"
+        agrees = (
+            "which is no worse than what won, as far as can be told"
+            if low <= 0
+            else "and what won is better"
+        )
         return (
             f"The lecture's rule says: {self.words}. Here that reaches {self.accuracy:.1f} %, {agrees}: the winner is ahead by "
             f"{self.difference:.1f} points (95 % interval {low:+.1f} to {high:+.1f})."
@@ -50,7 +58,8 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """An image that the winner, not having learnt from it, is sure to be something else: a wrong label, often."""
+    """An image that the winner, not having learnt from it, is sure to be something else: a wrong
+    label, often."""
 
     row: int  # of the store
     id: str
@@ -131,7 +140,10 @@ class Advice:
                 "similarity": self.scenario.similarity,
                 "evidence": self.scenario.evidence(),
             },
-            "candidates": [_outcome(e, self.data, seed) for e in sorted(self.entries, key=lambda e: (e.is_rough, -e.accuracy))],
+            "candidates": [
+                _outcome(e, self.data, seed)
+                for e in sorted(self.entries, key=lambda e: (e.is_rough, -e.accuracy))
+            ],
             "recommendation": {
                 **self.recommended,
                 "expected": self.nested.value,
@@ -142,8 +154,13 @@ class Advice:
                     "num_test": len(self.test.predictions["labels"]),
                 },
             },
-            "rule": {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.rule).items()},
-            "negative_transfer": [asdict(n) | {"interval": list(n.interval) if n.interval else None} for n in self.negative],
+            "rule": {
+                k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.rule).items()
+            },
+            "negative_transfer": [
+                asdict(n) | {"interval": list(n.interval) if n.interval else None}
+                for n in self.negative
+            ],
             "learning_curve": asdict(self.curve) | {"law": None},
             "mistakes": [asdict(m) for m in self.mistakes],
             "notes": list(self.notes),

@@ -1,8 +1,9 @@
-"""What candidates are raced on: one task at the input size of each network, with the same images in the same parts.
+"""What candidates are raced on: one task at the input size of each network, with the same images in
+the same parts.
 
-In: how the user's images are opened at a size, and what the task is. Out: tasks. The images are packed once per size; which of them
-are learnt from, which choose and which test was settled at the first size, and is carried over by the images' ids. Knows nothing of
-networks.
+In: how the user's images are opened at a size, and what the task is. Out: tasks. The images are
+packed once per size; which of them are learnt from, which choose and which test was settled at the
+first size, and is carried over by the images' ids. Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -45,20 +46,26 @@ class Arena:
 
 
 def rough(task: Task, num: int) -> Task:
-    """The same task with at most `num` known images, of every class alike as far as it has them, for a first look; itself where it has no
-    more. Its folds are those of the whole."""
+    """The same task with at most `num` known images, of every class alike as far as it has them,
+    for a first look; itself where it has no more. Its folds are those of the whole."""
     known = task.known
     if len(known) <= num:
         return task
     num_train = max(1, round(num * len(task.train) / len(known)))
-    kept_train, kept_validation = _thinned(task, task.train, num_train), _thinned(task, task.validation, max(1, num - num_train))
+    kept_train, kept_validation = (
+        _thinned(task, task.train, num_train),
+        _thinned(task, task.validation, max(1, num - num_train)),
+    )
     kept = np.concatenate([kept_train, len(task.train) + kept_validation])
     fold = task.fold[kept] if task.fold is not None else None
-    return replace(task, train=task.train[kept_train], validation=task.validation[kept_validation], fold=fold)
+    return replace(
+        task, train=task.train[kept_train], validation=task.validation[kept_validation], fold=fold
+    )
 
 
 def _thinned(task: Task, rows: np.ndarray, num: int) -> np.ndarray:
-    """Positions of at most `num` of the rows, of every class alike as far as it has them, ascending."""
+    """Positions of at most `num` of the rows, of every class alike as far as it has them,
+    ascending."""
     labels = task.labels(rows)
     ranks = Draw(seed=0, purpose="advice/rough").ranks(task.store.hashes[rows])
     order = np.lexsort((ranks, labels))
@@ -77,7 +84,8 @@ def _carried(task: Task, store: Store) -> Task:
         at = np.minimum(np.searchsorted(sorted_hashes, wanted), len(order) - 1)
         if not np.array_equal(sorted_hashes[at], wanted):
             raise BadDataError(
-                f"{store.name} changed while it was looked at: images of the first pass are gone in the second", "Run it again."
+                f"{store.name} changed while it was looked at: images of the first pass are gone in the second",
+                "Run it again.",
             )
         return order[at]
 

@@ -1,6 +1,8 @@
-"""A backbone in the race: opened once, its codes taken at the layers that are worth a look, its speed known.
+"""A backbone in the race: opened once, its codes taken at the layers that are worth a look, its
+speed known.
 
-In: what the user calls a backbone, an arena. Out: codes, rates, candidates on frozen codes. Knows nothing of the other contenders.
+In: what the user calls a backbone, an arena. Out: codes, rates, candidates on frozen codes. Knows
+nothing of the other contenders.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ class Contender:
     num_rough: int
     images_per_s: float = 0.0  # of a forward pass, once measured
     rates: dict[str, float] = field(default_factory=dict)
-    _held: dict[tuple[int, str], torch.Tensor] = field(default_factory=dict)  # codes by number of images and layer
+    # codes by number of images and layer
+    _held: dict[tuple[int, str], torch.Tensor] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -48,10 +51,14 @@ class Contender:
 
     @property
     def layers(self) -> list[Layer]:
-        """Rows of the layer table worth a look: all, or as many as are few enough, spread over the depth, the last among them."""
+        """Rows of the layer table worth a look: all, or as many as are few enough, spread over the
+        depth, the last among them."""
         rows = list(self.backbone.layers)
         if len(rows) > _MOST_LAYERS:
-            rows = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, _MOST_LAYERS).round().astype(int))]
+            rows = [
+                rows[i]
+                for i in np.unique(np.linspace(0, len(rows) - 1, _MOST_LAYERS).round().astype(int))
+            ]
         top = self.backbone.layer()
         return rows if any(la.name == top.name for la in rows) else [*rows, top]
 
@@ -61,7 +68,8 @@ class Contender:
             task = self.task
             few = task.known[:8]
             images = self.backbone.images(task.store, few)
-            layer_codes(self.backbone, images, [self.backbone.layer()])  # the first pass of a network is slower
+            # the first pass of a network is slower
+            layer_codes(self.backbone, images, [self.backbone.layer()])
             started = time.monotonic()
             layer_codes(self.backbone, images, [self.backbone.layer()])
             self.images_per_s = len(few) / max(1e-4, time.monotonic() - started)
@@ -75,7 +83,10 @@ class Contender:
         each = self._codes(task, layers)
         self.images_per_s = len(task.known) / max(1e-4, time.monotonic() - started)
         is_rough = len(task.known) < len(self.task.known)
-        return [self._entry(task, [la], each[la.name][:, None], "probe", is_rough=is_rough) for la in layers]
+        return [
+            self._entry(task, [la], each[la.name][:, None], "probe", is_rough=is_rough)
+            for la in layers
+        ]
 
     def at(self, layers: Sequence[str], readout: str = "svm") -> Entry:
         """A readout of one layer, or of several joined, on all the known images."""
@@ -89,13 +100,17 @@ class Contender:
         """Sixteen views of every image."""
         row, task = self.backbone.layer(layer), self.task
         images = self.backbone.images(task.store, task.known)
-        views = [layer_codes(self.backbone, images, [row], which=which) for which in range(NUM_VIEWS)]
+        views = [
+            layer_codes(self.backbone, images, [row], which=which) for which in range(NUM_VIEWS)
+        ]
         return self._entry(task, [row], torch.stack(views, dim=1), "augmented")
 
     def can_be_augmented(self, layer: str) -> bool:
         """Whether memory holds the codes of all views."""
         needed = 4 * NUM_VIEWS * len(self.task.known) * self.backbone.layer(layer).dim
-        return 3 * needed < _SHARE_OF_MEMORY * min(free_bytes("cpu"), free_bytes(self.backbone.device))
+        return 3 * needed < _SHARE_OF_MEMORY * min(
+            free_bytes("cpu"), free_bytes(self.backbone.device)
+        )
 
     def _that_fit(self, task: Task) -> list[Layer]:
         """Layers whose codes memory holds at once: the later ones first."""
@@ -111,9 +126,24 @@ class Contender:
         """Of the known images, one pass for all layers: float32 [n, d] each."""
         num = len(task.known)
         new = [la for la in layers if (num, la.name) not in self._held]
-        found = layer_codes(self.backbone, self.backbone.images(task.store, task.known), new) if new else torch.zeros(num, 0)
-        parts = dict(zip([la.name for la in new], found.split([la.dim for la in new], dim=1), strict=True)) if new else {}
-        each = {la.name: parts[la.name] if la.name in parts else self._held[num, la.name] for la in layers}
+        found = (
+            layer_codes(self.backbone, self.backbone.images(task.store, task.known), new)
+            if new
+            else torch.zeros(num, 0)
+        )
+        parts = (
+            dict(
+                zip(
+                    [la.name for la in new], found.split([la.dim for la in new], dim=1), strict=True
+                )
+            )
+            if new
+            else {}
+        )
+        each = {
+            la.name: parts[la.name] if la.name in parts else self._held[num, la.name]
+            for la in layers
+        }
         if 8 * sum(part.numel() for part in parts.values()) < _SHARE_OF_MEMORY * free_bytes("cpu"):
             self._held |= {(num, name): part for name, part in parts.items()}
         return each
@@ -163,4 +193,6 @@ def _call(kind: Kind, layers: list[str], readout: str, choice: Choice) -> str:
     setting: Any = f"k=[{int(choice.best)}]" if readout == "knn" else f"c=[{choice.best!r}]"
     layer = repr(layers[0]) if len(layers) == 1 else repr(layers)
     named = "" if readout == "svm" else f", readout={readout!r}"
-    return f"{'probe_augmented' if kind == 'augmented' else 'probe'}(layer={layer}{named}, {setting})"
+    return (
+        f"{'probe_augmented' if kind == 'augmented' else 'probe'}(layer={layer}{named}, {setting})"
+    )

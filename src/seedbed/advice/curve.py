@@ -1,7 +1,8 @@
 """The learning curve: accuracy against the number of labels, and what twice the labels would buy.
 
-In: a contender and a layer. Out: points and a fitted law. A linear readout is fitted on nested parts of the images that are learnt
-from, drawn five times, and scored on the held-out ones; the law and its intervals are `seedbed.verdicts.scaling`'s.
+In: a contender and a layer. Out: points and a fitted law. A linear readout is fitted on nested
+parts of the images that are learnt from, drawn five times, and scored on the held-out ones; the law
+and its intervals are `seedbed.verdicts.scaling`'s.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ _NUM_DRAWN = 60  # points of the law's curve
 
 @dataclass(frozen=True, kw_only=True)
 class LearningCurve:
-    """Percent of held-out images by number of images learnt from, and the law through them, where one can be fitted."""
+    """Percent of held-out images by number of images learnt from, and the law through them, where
+    one can be fitted."""
 
     num_images: tuple[int, ...]
     accuracies: tuple[tuple[float, ...], ...]  # of each draw
     doubling: float | None = None  # points that twice the labels would add
     doubling_interval: tuple[float, float] | None = None
-    law: tuple[tuple[float, float, float, float], ...] = field(default=())  # num_images, value, low, high
+    # num_images, value, low, high
+    law: tuple[tuple[float, float, float, float], ...] = field(default=())
     why: str = ""  # there is no law
 
     @property
@@ -60,11 +63,16 @@ def learning_curve(contender: Contender, layer: str) -> LearningCurve:
     sizes, found = [], []
     for share in _SHARES:
         draws = range(_DRAWS if share < 1 else 1)
-        parts = [[_thinned(fold, labels, hashes, share, draw) for fold in task.folds()] for draw in draws]
+        parts = [
+            [_thinned(fold, labels, hashes, share, draw) for fold in task.folds()] for draw in draws
+        ]
         if any(len(np.unique(labels[learnt])) < 2 for folds in parts for learnt, _ in folds):
             continue
         readout = readout_of("svm", probe.C_GRID, ())
-        chosen = [readout.choose(codes, torch.from_numpy(labels), folds, task.num_classes).accuracy for folds in parts]
+        chosen = [
+            readout.choose(codes, torch.from_numpy(labels), folds, task.num_classes).accuracy
+            for folds in parts
+        ]
         size = round(float(np.mean([len(learnt) for folds in parts for learnt, _ in folds])))
         if size in sizes:
             continue  # so few images that two shares are the same ones
@@ -74,7 +82,11 @@ def learning_curve(contender: Contender, layer: str) -> LearningCurve:
 
 
 def _thinned(
-    fold: tuple[np.ndarray, np.ndarray], labels: np.ndarray, hashes: np.ndarray, share: float, draw: int
+    fold: tuple[np.ndarray, np.ndarray],
+    labels: np.ndarray,
+    hashes: np.ndarray,
+    share: float,
+    draw: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The fold with a share of each class of what is learnt from, at least one image."""
     learnt, held = fold
@@ -88,7 +100,8 @@ def _thinned(
 
 
 def _points(per_class: np.ndarray, classes: np.ndarray, found: list[tuple[float, ...]]) -> Points:
-    """Means over draws; their variance is pooled over the sizes that were drawn more than once, and all images, drawn once, have it too."""
+    """Means over draws; their variance is pooled over the sizes that were drawn more than once, and
+    all images, drawn once, have it too."""
     spread = [np.var(values, ddof=1) for values in found if len(values) > 1]
     if not spread:
         raise UnfitError("there are too few images to draw parts of")
@@ -96,7 +109,9 @@ def _points(per_class: np.ndarray, classes: np.ndarray, found: list[tuple[float,
     variance = max(float(np.mean(spread)), _LEAST_VARIANCE)
     df = float((nums - 1).sum())
     means = np.array([float(np.mean(values)) for values in found])
-    return Points(per_class=per_class, classes=classes, values=means, variances=variance / nums, df=df)
+    return Points(
+        per_class=per_class, classes=classes, values=means, variances=variance / nums, df=df
+    )
 
 
 def _fitted(sizes: list[int], found: list[tuple[float, ...]], num_classes: int) -> LearningCurve:
@@ -105,7 +120,9 @@ def _fitted(sizes: list[int], found: list[tuple[float, ...]], num_classes: int) 
     try:
         law = fit_law(_points(per_class, classes, found), over=("per_class",))
     except UnfitError as error:
-        return LearningCurve(num_images=curve.num_images, accuracies=curve.accuracies, why=str(error))
+        return LearningCurve(
+            num_images=curve.num_images, accuracies=curve.accuracies, why=str(error)
+        )
     now = (per_class[-1], float(num_classes))
     gain = law.gain(now, (2 * now[0], now[1]))
     drawn = []

@@ -1,6 +1,7 @@
 """A candidate that was measured on images it had not learnt from.
 
-In: what a backbone and a method gave. Out: one record that can be compared with others image by image. Knows nothing of how it came about.
+In: what a backbone and a method gave. Out: one record that can be compared with others image by
+image. Knows nothing of how it came about.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ Kind = Literal["probe", "neighbours", "joined", "augmented", "finetune"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Entry:
-    """One candidate: a backbone as the user calls it, a method call that `transfer` takes, and its held-out predictions."""
+    """One candidate: a backbone as the user calls it, a method call that `transfer` takes, and its
+    held-out predictions."""
 
     backbone: str
     method: str
@@ -30,7 +32,8 @@ class Entry:
     seconds: float
     num_folds: int
     is_rough: bool = False  # a first look at a part of the images
-    settings: tuple[np.ndarray, ...] = ()  # bool [m] each: what every setting that was tried got right, the chosen one's among them
+    # bool [m] each: what every setting that was tried got right, the chosen one's among them
+    settings: tuple[np.ndarray, ...] = ()
 
     @property
     def right(self) -> np.ndarray:
@@ -48,6 +51,7 @@ class Entry:
 
 
 def short(backbone: str) -> str:
-    """What a backbone is called in a sentence: of a path, its last part; of a call without other settings, the network."""
+    """What a backbone is called in a sentence: of a path, its last part; of a call without other
+    settings, the network."""
     text = backbone.rstrip("/")
     return text.rpartition("/")[2] if "/" in text and "(" not in text else text

@@ -1,7 +1,8 @@
 """Similarity and transferability, measured for the networks of a race.
 
-In: contenders. Out: how alike the task's images are to what a network was trained on, which classes it has seen, and scores of how
-well each may serve. The images of a network's source are not needed: its card keeps codes of some of them.
+In: contenders. Out: how alike the task's images are to what a network was trained on, which classes
+it has seen, and scores of how well each may serve. The images of a network's source are not needed:
+its card keeps codes of some of them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ _MOST = 2_000  # known images that scores are told from
 
 
 def scenario_of(contenders: Sequence[Contender], folders: dict[str, Path | None]) -> Scenario:
-    """Where the task stands; the first contender whose card keeps codes of its source tells how alike the images are.
+    """Where the task stands; the first contender whose card keeps codes of its source tells how
+    alike the images are.
 
     Args:
         contenders: the most interesting first.
@@ -48,7 +50,9 @@ def scenario_of(contenders: Sequence[Contender], folders: dict[str, Path | None]
         similar = found.position is not None
         return Scenario(
             size=size_of(num),
-            similarity=("similar" if found.word == "similar" else "different") if similar else "unknown",
+            similarity=("similar" if found.word == "similar" else "different")
+            if similar
+            else "unknown",
             num_known=num,
             measured=found,
             compared_with=f"what {short(contender.name)} was trained on ({short(str(contender.backbone.card.get('source')))})",
@@ -56,7 +60,14 @@ def scenario_of(contenders: Sequence[Contender], folders: dict[str, Path | None]
             scores=scores,
         )
     why = "no network here keeps codes of its source's images beside its weights"
-    return Scenario(size=size_of(num), similarity="unknown", num_known=num, measured=None, compared_with=why, scores=scores)
+    return Scenario(
+        size=size_of(num),
+        similarity="unknown",
+        num_known=num,
+        measured=None,
+        compared_with=why,
+        scores=scores,
+    )
 
 
 def _source_codes(folder: Path | None, dim: int) -> torch.Tensor | None:
@@ -83,24 +94,39 @@ def _digits(contender: Contender) -> torch.Tensor:
     source, preprocessing = open_source("digits()"), contender.backbone.preprocessing
     rows = np.arange(_NUM_FAR)
     pixels = source.pixels.load(rows, preprocessing.store_px).pixels
-    return codes(contender.backbone, Resident(pixels, rows, None, contender.backbone.device, preprocessing))
+    return codes(
+        contender.backbone, Resident(pixels, rows, None, contender.backbone.device, preprocessing)
+    )
 
 
 def transferability(contender: Contender) -> dict[str, float]:
-    """LogME, H-score and k-NN on the penultimate codes; LEEP and NCE where the network has a head of its own classes."""
+    """LogME, H-score and k-NN on the penultimate codes; LEEP and NCE where the network has a head
+    of its own classes."""
     task, backbone = rough(contender.task, _MOST), contender.backbone
-    images, labels = backbone.images(task.store, task.known), torch.from_numpy(task.labels(task.known))
+    images, labels = (
+        backbone.images(task.store, task.known),
+        torch.from_numpy(task.labels(task.known)),
+    )
     found = contender.codes_of(task, backbone.penultimate)
-    scores = {"logme": logme(found, labels), "h_score": h_score(found, labels), "knn": knn_accuracy(found, labels)}
-    scores = {name: value for name, value in scores.items() if math.isfinite(value)}  # codes that never vary have none
+    scores = {
+        "logme": logme(found, labels),
+        "h_score": h_score(found, labels),
+        "knn": knn_accuracy(found, labels),
+    }
+    # codes that never vary have none
+    scores = {name: value for name, value in scores.items() if math.isfinite(value)}
     if backbone.card.get("images_seen") == 0 or len(backbone.classes) < 2:
         return scores  # a head that was never trained says nothing
     said = logits(backbone, images)
-    return scores | {"leep": leep(torch.softmax(said, 1), labels), "nce": nce(said.argmax(1), labels)}
+    return scores | {
+        "leep": leep(torch.softmax(said, 1), labels),
+        "nce": nce(said.argmax(1), labels),
+    }
 
 
 def shared_with_source(contender: Contender) -> tuple[str, ...]:
-    """Classes of the task that a network was trained on, or on kinds of, by WordNet; those whose names say nothing are left out."""
+    """Classes of the task that a network was trained on, or on kinds of, by WordNet; those whose
+    names say nothing are left out."""
     theirs = [label for label in contender.backbone.classes if is_synset(label)]
     if not theirs:
         return ()
@@ -110,7 +136,9 @@ def shared_with_source(contender: Contender) -> tuple[str, ...]:
         return ()
     names: dict[str, Any] = contender.task.store.names
     return tuple(
-        c for c in contender.task.classes if (node := _node(c, names.get(c, c))) in tree.nodes and tree.under(node, theirs)
+        c
+        for c in contender.task.classes
+        if (node := _node(c, names.get(c, c))) in tree.nodes and tree.under(node, theirs)
     )
 
 

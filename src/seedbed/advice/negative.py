@@ -1,10 +1,12 @@
 """Negative transfer: is a network's pre-training worse than none, on this task?
 
-In: a contender and seconds. Out: a verdict. The pre-trained network and the same architecture from random weights are trained
-alike: the same images, the same number of steps, the learning rate of each chosen from the same grid on the first fold's held-out
-images. Then both are trained with several seeds on all that is known and scored on the test images, which choose nothing; the
-verdict is that of a study with two arms (`seedbed.verdicts.contrasts`). Fine-tuning stands for transfer here: a frozen readout
-cannot be tuned alike.
+In: a contender and seconds. Out: a verdict. The pre-trained network and the same architecture from
+random weights are trained
+alike: the same images, the same number of steps, the learning rate of each chosen from the same
+    grid on the first fold's held-out
+images. Then both are trained with several seeds on all that is known and scored on the test images,
+which choose nothing; the verdict is that of a study with two arms (`seedbed.verdicts.contrasts`).
+Fine-tuning stands for transfer here: a frozen readout cannot be tuned alike.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ _NUM_TRAININGS = 2 * (len(GRID) + len(SEEDS))
 
 @dataclass(frozen=True, kw_only=True)
 class NegativeTransfer:
-    """The verdict for one backbone; accuracies in percent, differences in points, positive where pre-training helps."""
+    """The verdict for one backbone; accuracies in percent, differences in points, positive where
+    pre-training helps."""
 
     backbone: str
     verdict: Literal["yes", "no", "undecided"]
@@ -52,8 +55,14 @@ class NegativeTransfer:
     @property
     def sentence(self) -> str:
         if self.difference is None or self.interval is None:
-            return f"{short(self.backbone)}: whether pre-training hurts was not measured: {self.why}."
-        words = {"yes": "pre-training hurts here", "no": "no negative transfer", "undecided": "undecided"}[self.verdict]
+            return (
+                f"{short(self.backbone)}: whether pre-training hurts was not measured: {self.why}."
+            )
+        words = {
+            "yes": "pre-training hurts here",
+            "no": "no negative transfer",
+            "undecided": "undecided",
+        }[self.verdict]
         low, high = self.interval
         return (
             f"{short(self.backbone)}: {words}: fine-tuned {self.transferred:.1f} %, from scratch {self.from_scratch:.1f} %, "
@@ -63,16 +72,23 @@ class NegativeTransfer:
 
 
 def negative_transfer(contender: Contender, seconds: float) -> NegativeTransfer:
-    """Pre-trained against random weights, tuned alike; undecided where there is no time, or nothing to draw weights with."""
+    """Pre-trained against random weights, tuned alike; undecided where there is no time, or nothing
+    to draw weights with."""
     name, backbone, task = contender.name, contender.backbone, contender.task
     if backbone.architecture == OWN_MODULE:
-        return NegativeTransfer(backbone=name, verdict="undecided", why="no new weights can be drawn for a module of one's own")
+        return NegativeTransfer(
+            backbone=name,
+            verdict="undecided",
+            why="no new weights can be drawn for a module of one's own",
+        )
     if len(task.test) < 2:
         return NegativeTransfer(backbone=name, verdict="undecided", why="there is one test image")
     images_seen = budget(contender, seconds, _NUM_TRAININGS)
     if not images_seen:
         return NegativeTransfer(
-            backbone=name, verdict="undecided", why=f"{_NUM_TRAININGS} trainings do not fit the time that was left"
+            backbone=name,
+            verdict="undecided",
+            why=f"{_NUM_TRAININGS} trainings do not fit the time that was left",
         )
     architecture = BACKBONES.make(backbone.architecture)
 
@@ -93,7 +109,10 @@ def negative_transfer(contender: Contender, seconds: float) -> NegativeTransfer:
 
 
 def _trained(
-    contender: Contender, makers: dict[str, Callable[[int], Backbone]], images_seen: int, until: float
+    contender: Contender,
+    makers: dict[str, Callable[[int], Backbone]],
+    images_seen: int,
+    until: float,
 ) -> dict[str, np.ndarray]:
     """What each test image contributes, percent [seeds, n], of both ways to begin."""
     task, size = contender.task, batch_size_for(len(contender.task.known))
@@ -137,9 +156,15 @@ def _scored(network: Backbone, task: Task) -> np.ndarray:
 
 
 def _verdict(name: str, found: dict[str, np.ndarray], images_seen: int) -> NegativeTransfer:
-    arms = {arm: ArmScores(arm=arm, values=rows.mean(1), per_image=rows) for arm, rows in found.items()}
+    arms = {
+        arm: ArmScores(arm=arm, values=rows.mean(1), per_image=rows) for arm, rows in found.items()
+    }
     (contrast,) = contrast_pairs([(arms["transferred"], arms["from_scratch"])], margin=MARGIN)
-    words: dict[str, Literal["yes", "no", "undecided"]] = {"worse": "yes", "better": "no", "equivalent": "no"}
+    words: dict[str, Literal["yes", "no", "undecided"]] = {
+        "worse": "yes",
+        "better": "no",
+        "equivalent": "no",
+    }
     return NegativeTransfer(
         backbone=name,
         verdict=words.get(contrast.verdict, "undecided"),

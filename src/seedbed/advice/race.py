@@ -1,8 +1,8 @@
-"""The race: cheap readouts of all layers of all backbones first, then the better ones on all images, joined, with sixteen views,
-fine-tuned.
+"""The race: cheap readouts of all layers of all backbones first, then the better ones on all
+images, joined, with sixteen views, fine-tuned.
 
-In: backbones by name, an arena, a clock. Out: candidates, all measured on images they had not learnt from, and what was passed over
-for want of time. The test images take no part.
+In: backbones by name, an arena, a clock. Out: candidates, all measured on images they had not
+learnt from, and what was passed over for want of time. The test images take no part.
 """
 
 from __future__ import annotations
@@ -62,13 +62,19 @@ class Race:
 
     def by_rank(self) -> list[Contender]:
         """Backbones, the one with the best candidate first."""
-        best = {name: max(e.accuracy for e in self.entries if e.backbone == name) for name in self.contenders}
+        best = {
+            name: max(e.accuracy for e in self.entries if e.backbone == name)
+            for name in self.contenders
+        }
         return sorted(self.contenders.values(), key=lambda c: -best[c.name])
 
     def first_look(self, name: str) -> None:
-        """Readouts of all layers of a backbone, on some images; that of the first backbone is taken in any case."""
+        """Readouts of all layers of a backbone, on some images; that of the first backbone is taken
+        in any case."""
         try:
-            contender = Contender(name=name, backbone=self.open_backbone(name), arena=self.arena, num_rough=_ROUGH)
+            contender = Contender(
+                name=name, backbone=self.open_backbone(name), arena=self.arena, num_rough=_ROUGH
+            )
             num = min(_ROUGH, len(contender.task.known))
             seconds = contender.seconds_of_codes(num) if self.contenders else 0.0
             if self.contenders and seconds > _SHARE_OF_CODES * self.clock.left():
@@ -89,7 +95,8 @@ class Race:
         if not any(e.is_rough for e in self.entries):
             return
         ranked = sorted((e for e in self.entries if e.is_rough), key=lambda e: -e.accuracy)
-        top = [e for e in ranked if e.is_top][:1]  # the last codes of the best: what the lecture's rule may ask for
+        # the last codes of the best: what the lecture's rule may ask for
+        top = [e for e in ranked if e.is_top][:1]
         for i, entry in enumerate(dict.fromkeys([*ranked[:_NUM_WHOLE], *top])):
             contender = self.contenders[entry.backbone]
             seconds = contender.seconds_of_codes(len(contender.task.known))
@@ -101,8 +108,15 @@ class Race:
     def _joined_and_augmented(self) -> None:
         leader = self.leader
         contender = self.contenders[leader.backbone]
-        own = [e for e in self.whole or self.entries if e.backbone == leader.backbone and e.kind == "probe"]
-        own = sorted(own or [e for e in self.entries if e.backbone == leader.backbone], key=lambda e: -e.accuracy)
+        own = [
+            e
+            for e in self.whole or self.entries
+            if e.backbone == leader.backbone and e.kind == "probe"
+        ]
+        own = sorted(
+            own or [e for e in self.entries if e.backbone == leader.backbone],
+            key=lambda e: -e.accuracy,
+        )
         layers = list(dict.fromkeys(str(e.layer) for e in own))
         order = [la.name for la in contender.layers]
         num = len(contender.task.known)
@@ -113,9 +127,13 @@ class Race:
         # Learning from 16 times as many codes takes longer than taking them.
         seconds = _AUGMENTED_COST * NUM_VIEWS * contender.seconds_of_codes(num)
         if not contender.can_be_augmented(layers[0]):
-            self._note("sixteen views of each image were not tried: their codes need more memory than is free")
+            self._note(
+                "sixteen views of each image were not tried: their codes need more memory than is free"
+            )
         elif seconds > self.clock.left(_UNTIL_READOUTS):
-            self._note(f"sixteen views of each image were not tried: they may take {seconds:,.0f} s")
+            self._note(
+                f"sixteen views of each image were not tried: they may take {seconds:,.0f} s"
+            )
         else:
             self._add([contender.augmented(layers[0])])
 
@@ -138,7 +156,9 @@ class Race:
         if leader is not before:
             kind = f"{leader.num_folds} folds" if leader.num_folds > 1 else "a validation split"
             part = ", a first look" if leader.is_rough else ""
-            self.say(f"leader: {leader.name}: {leader.accuracy:.1f} % ({len(leader.positions):,} images in {kind}{part})")
+            self.say(
+                f"leader: {leader.name}: {leader.accuracy:.1f} % ({len(leader.positions):,} images in {kind}{part})"
+            )
 
     def _note(self, words: str) -> None:
         self.notes.append(words)

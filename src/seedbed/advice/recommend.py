@@ -30,7 +30,8 @@ from seedbed.transfers.methods import METHODS, Context
 
 _UNTIL_NEGATIVE = 0.92  # share of the time at which the negative-transfer comparisons end
 NUM_MISTAKES = 12
-_NUM_ASKED, _NUM_NEAR, _MOST_NEAR = 4, 6, 5_000  # mistakes that are looked up, their neighbours, images that these are sought in
+# mistakes that are looked up, their neighbours, images that these are sought in
+_NUM_ASKED, _NUM_NEAR, _MOST_NEAR = 4, 6, 5_000
 
 
 def recommend(race: Race, folders: dict[str, Path | None], say: Callable[[str], None]) -> Advice:
@@ -38,7 +39,10 @@ def recommend(race: Race, folders: dict[str, Path | None], say: Callable[[str], 
     for name in race.names:
         race.first_look(name)
     if not race.contenders:
-        raise BadDataError(f"no network could be raced: {'; '.join(race.notes)}", "Name one that can: --backbone small.")
+        raise BadDataError(
+            f"no network could be raced: {'; '.join(race.notes)}",
+            "Name one that can: --backbone small.",
+        )
     scenario = scenario_of(race.by_rank(), folders)
     say(scenario.sentence)
     race.later_rounds()
@@ -87,12 +91,18 @@ def _curve(race: Race, contender: Contender) -> LearningCurve:
 
 
 def _measure_rule(race: Race, scenario: Scenario) -> None:
-    """The rule's candidate on all images, where a first look alone had been taken; it may win like any other."""
+    """The rule's candidate on all images, where a first look alone had been taken; it may win like
+    any other."""
     backbone = race.leader.backbone
     contender = race.contenders[backbone]
     layers = [la.name for la in contender.layers]
     first = by_rule(scenario, race.entries, backbone, layers)
-    if first is not None and first.is_rough and not by_rule(scenario, race.whole, backbone, layers) and race.clock.left():
+    if (
+        first is not None
+        and first.is_rough
+        and not by_rule(scenario, race.whole, backbone, layers)
+        and race.clock.left()
+    ):
         race.entries.append(contender.at([str(first.layer)]))
 
 
@@ -103,10 +113,23 @@ def _ruled(race: Race, scenario: Scenario, winner: Entry) -> Rule:
     if entry is None or winner.is_rough:
         return Rule(words=words, method=None)
     if entry is winner:
-        return Rule(words=words, method=entry.method, accuracy=entry.accuracy, difference=0.0, interval=(0.0, 0.0), has_won=True)
+        return Rule(
+            words=words,
+            method=entry.method,
+            accuracy=entry.accuracy,
+            difference=0.0,
+            interval=(0.0, 0.0),
+            has_won=True,
+        )
     right, groups = _aligned([winner, entry], contender, chosen_alone=True)
     difference, interval = paired_difference(right[:, 0], right[:, 1], groups)
-    return Rule(words=words, method=entry.method, accuracy=entry.accuracy, difference=difference, interval=interval)
+    return Rule(
+        words=words,
+        method=entry.method,
+        accuracy=entry.accuracy,
+        difference=difference,
+        interval=interval,
+    )
 
 
 def _comparable(race: Race, winner: Entry) -> list[Entry]:
@@ -115,8 +138,11 @@ def _comparable(race: Race, winner: Entry) -> list[Entry]:
     return [e for e in race.entries if np.array_equal(np.sort(e.images), images)]
 
 
-def _aligned(entries: list[Entry], contender: Contender, *, chosen_alone: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Which held-out images each candidate got right, bool [n, m], in one order of images; and their groups of near duplicates.
+def _aligned(
+    entries: list[Entry], contender: Contender, *, chosen_alone: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which held-out images each candidate got right, bool [n, m], in one order of images; and
+    their groups of near duplicates.
 
     Every setting that a candidate's own was chosen from is a candidate too, unless `chosen_alone`.
     """
@@ -133,17 +159,22 @@ def _aligned(entries: list[Entry], contender: Contender, *, chosen_alone: bool =
 
 
 def _tested(race: Race, winner: Entry) -> tuple[Entry, Measurement]:
-    """The final score, trained as `transfer` trains it; the next best candidate where a training fails, and that is told."""
+    """The final score, trained as `transfer` trains it; the next best candidate where a training
+    fails, and that is told."""
     ranked = sorted((e for e in race.whole if e is not winner), key=lambda e: -e.accuracy)
     for i, entry in enumerate([winner, *ranked]):
         contender = race.contenders[entry.backbone]
         context = Context(seed=race.seed, device=contender.backbone.device)
         try:
-            return entry, METHODS.make(entry.method).run(contender.backbone, contender.task, context)
+            return entry, METHODS.make(entry.method).run(
+                contender.backbone, contender.task, context
+            )
         except SeedbedError as error:
             if i == len(ranked):
                 raise
-            race.notes.append(f"{entry.name} won, and could not be trained in the end: {error.message}")
+            race.notes.append(
+                f"{entry.name} won, and could not be trained in the end: {error.message}"
+            )
     raise AssertionError("there is a candidate")
 
 
@@ -164,19 +195,29 @@ def _confusion(winner: Entry, num_classes: int) -> np.ndarray:
     return counts
 
 
-def nearest_to_mistakes(advice: Advice, contender: Contender) -> list[tuple[int, list[tuple[int, float]]]]:
-    """Rows of the surest mistakes, each with the known images nearest to it by the penultimate codes, and their similarities."""
+def nearest_to_mistakes(
+    advice: Advice, contender: Contender
+) -> list[tuple[int, list[tuple[int, float]]]]:
+    """Rows of the surest mistakes, each with the known images nearest to it by the penultimate
+    codes, and their similarities."""
     task, backbone = contender.task, contender.backbone
     queries = np.array([m.row for m in advice.mistakes[:_NUM_ASKED]], np.int64)
     part = rough(task, _MOST_NEAR)
     known = part.known
     if not len(queries) or len(known) <= _NUM_NEAR:
         return []
-    gallery, asked = contender.codes_of(part, backbone.penultimate), codes(backbone, backbone.images(task.store, queries))
+    gallery, asked = (
+        contender.codes_of(part, backbone.penultimate),
+        codes(backbone, backbone.images(task.store, queries)),
+    )
     similarities, places = nearest(gallery, asked, _NUM_NEAR + 1)
     found = []
-    for query, row, values in zip(queries.tolist(), places.numpy(), similarities.tolist(), strict=True):
-        near = [(int(known[p]), float(v)) for p, v in zip(row, values, strict=True) if known[p] != query]
+    for query, row, values in zip(
+        queries.tolist(), places.numpy(), similarities.tolist(), strict=True
+    ):
+        near = [
+            (int(known[p]), float(v)) for p, v in zip(row, values, strict=True) if known[p] != query
+        ]
         found.append((query, near[:_NUM_NEAR]))
     return found
 
@@ -184,7 +225,9 @@ def nearest_to_mistakes(advice: Advice, contender: Contender) -> list[tuple[int,
 def _mistakes(winner: Entry, contender: Contender) -> tuple[Mistake, ...]:
     """The wrong answers that the winner is surest of."""
     held, task = winner.held_out, contender.task
-    probabilities = torch.softmax(held.scores.double() / temperature_of(held.scores, held.labels), 1)
+    probabilities = torch.softmax(
+        held.scores.double() / temperature_of(held.scores, held.labels), 1
+    )
     values, said = probabilities.max(1)
     wrong = np.flatnonzero(~winner.right)
     wrong = wrong[np.argsort(-values.numpy()[wrong], kind="stable")][:NUM_MISTAKES]

@@ -1,8 +1,10 @@
-"""Where a task stands on the map of size and similarity, and what the lecture's rule says of such a place.
+"""Where a task stands on the map of size and similarity, and what the lecture's rule says of such a
+place.
 
-In: how many labels there are, and how alike the images are to what a network was trained on. Out: the scenario with its reasons,
-and the rule's candidate among those that were measured. The rule is that of the cs231n lectures: few labels, a linear readout (of
-the last codes where the images are similar, of an earlier layer where they are not); many labels, fine-tune the whole network.
+In: how many labels there are, and how alike the images are to what a network was trained on. Out:
+the scenario with its reasons, and the rule's candidate among those that were measured. The rule is
+that of the cs231n lectures: few labels, a linear readout (of the last codes where the images are
+    similar, of an earlier layer where they are not); many labels, fine-tune the whole network.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ class Scenario:
     measured: Similarity | None
     compared_with: str  # whose images the target was compared with
     shared_classes: tuple[str, ...] = ()  # classes of the target that the network was trained on
-    scores: dict[str, dict[str, float]] = field(default_factory=dict)  # transferability scores by backbone
+    # transferability scores by backbone
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
@@ -69,12 +72,19 @@ def rule_words(scenario: Scenario) -> str:
         return "fine-tune the whole network"
     if scenario.similarity == "different":
         return "a linear readout of an earlier layer"
-    unknown = " (if the images are similar, which is not known)" if scenario.similarity == "unknown" else ""
+    unknown = (
+        " (if the images are similar, which is not known)"
+        if scenario.similarity == "unknown"
+        else ""
+    )
     return f"a linear readout of the last codes{unknown}"
 
 
-def by_rule(scenario: Scenario, entries: Sequence[Entry], backbone: str, layers: Sequence[str]) -> Entry | None:
-    """The measured candidate of a backbone that the rule means; None where it was not measured. "Earlier" is the middle of the layers."""
+def by_rule(
+    scenario: Scenario, entries: Sequence[Entry], backbone: str, layers: Sequence[str]
+) -> Entry | None:
+    """The measured candidate of a backbone that the rule means; None where it was not measured.
+    "Earlier" is the middle of the layers."""
     own = [e for e in entries if e.backbone == backbone]
     if scenario.size == "large":
         return max((e for e in own if e.kind == "finetune"), key=lambda e: e.accuracy, default=None)

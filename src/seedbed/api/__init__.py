@@ -1,4 +1,5 @@
-"""The verbs for Python: each takes paths or objects, and means what the command of the same name means.
+"""The verbs for Python: each takes paths or objects, and means what the command of the same name
+means.
 
 In: what a user has. Out: what the verb makes. The command line is a thin layer over these.
 """

@@ -49,20 +49,26 @@ def advise(
     on_pack: PackProgress | None = None,
     on_event: OnEvent | None = None,
 ) -> Advice:
-    """Race networks, layers and methods on labelled images, and say which to take, how well it will do, and whether pre-training helps.
+    """Race networks, layers and methods on labelled images, and say which to take, how well it will
+    do, and whether pre-training helps.
 
     Args:
-        data: a folder of images by class, a store, or a call string; its test split, found or derived, chooses nothing.
-        backbones: folders, call strings or Backbones, or these by name, as `study.backbones()` gives them; without any, the small one that
-            comes with seedbed and all weights on this machine.
-        minutes: how long it may take; a first look, the final score and the page are had in any case.
+        data: a folder of images by class, a store, or a call string; its test split, found or
+            derived, chooses nothing.
+        backbones: folders, call strings or Backbones, or these by name, as `study.backbones()`
+            gives them; without any, the small one that comes with seedbed and all weights on this
+            machine.
+        minutes: how long it may take; a first look, the final score and the page are had in any
+            case.
         download: fetch a good network of 224 px first, and race it too.
-        out: a new folder for the page (report.html) and the trained model (model/); without it, nothing is written.
+        out: a new folder for the page (report.html) and the trained model (model/); without it,
+            nothing is written.
         train_per_class: use so many labelled images of each class only.
         on_event: told (seconds since the start, words) whenever something is known.
 
     Returns:
-        Advice: `.recommended`, `.test`, `.scenario`, `.negative`, `.entries`, `.curve`; printed, it says what to do.
+        Advice: `.recommended`, `.test`, `.scenario`, `.negative`, `.entries`, `.curve`; printed, it
+        says what to do.
 
     Raises:
         UsageError: minutes that are no time, a folder that exists, an unknown network.
@@ -76,7 +82,10 @@ def advise(
         ('small', True, True)
     """
     if not 0 < minutes < float("inf"):
-        raise UsageError(f"minutes = {minutes:g}: give a positive number", "5 is usual for some hundred photographs.")
+        raise UsageError(
+            f"minutes = {minutes:g}: give a positive number",
+            "5 is usual for some hundred photographs.",
+        )
     folder = new_folder(out)
     from seedbed.advice.clock import Clock
 
@@ -91,13 +100,16 @@ def advise(
     target = target_of(data, train_per_class=train_per_class)
     images = target.data if isinstance(target.data, str | Store) else ""
     arena = _arena(target, seed, lambda size: open_task_store(target, size, workspace, on_pack))
-    advice, contender = _found(given, lambda name: open_for(given[name], device, images, seed), arena, clock, say)
+    advice, contender = _found(
+        given, lambda name: open_for(given[name], device, images, seed), arena, clock, say
+    )
     advice = replace(advice, more=_more(list(given), download), events=tuple(events))
     return _written(advice, contender, folder, seed, in_time=clock.left() > 0) if folder else advice
 
 
 def _arena(target: Data, seed: int, open_at: Callable[[int], Store]) -> Arena:
-    """The task; a store is opened at its own size at once, as faults of the data are no network's."""
+    """The task; a store is opened at its own size at once, as faults of the data are no
+    network's."""
     from seedbed.advice.arena import Arena
     from seedbed.tasks.catalogue import TASKS
 
@@ -108,7 +120,11 @@ def _arena(target: Data, seed: int, open_at: Callable[[int], Store]) -> Arena:
 
 
 def _found(
-    given: dict[str, Any], open_backbone: Callable[[str], Backbone], arena: Arena, clock: Clock, say: Callable[[str], None]
+    given: dict[str, Any],
+    open_backbone: Callable[[str], Backbone],
+    arena: Arena,
+    clock: Clock,
+    say: Callable[[str], None],
 ) -> tuple[Advice, Contender]:
     """The advice without what is said of it, and the winner's backbone."""
     from seedbed.advice.race import Race
@@ -120,8 +136,11 @@ def _found(
     return advice, race.contenders[advice.winner.backbone]
 
 
-def _written(advice: Advice, contender: Contender, folder: Path, seed: int, *, in_time: bool) -> Advice:
-    """The page and the model in a new folder, whole or not at all; images nearest to mistakes only where there is time left."""
+def _written(
+    advice: Advice, contender: Contender, folder: Path, seed: int, *, in_time: bool
+) -> Advice:
+    """The page and the model in a new folder, whole or not at all; images nearest to mistakes only
+    where there is time left."""
     from seedbed.advice.advice import MODEL
     from seedbed.advice.recommend import nearest_to_mistakes
     from seedbed.writeup.advice_page import render_advice
@@ -136,12 +155,17 @@ def _written(advice: Advice, contender: Contender, folder: Path, seed: int, *, i
     return advice
 
 
-def _raced(backbones: Sequence[Any] | Mapping[str, Any], download: bool, say: Callable[[str], None]) -> dict[str, Any]:
-    """Backbones by name: those that were named or those on this machine, and the good one where it is to be fetched."""
+def _raced(
+    backbones: Sequence[Any] | Mapping[str, Any], download: bool, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """Backbones by name: those that were named or those on this machine, and the good one where it
+    is to be fetched."""
     from seedbed.models.local import networks_here
 
     named = dict(backbones) if isinstance(backbones, Mapping) else _named(backbones)
-    return (named or {name: name for name in networks_here()}) | ({GOOD: _downloaded(say)} if download else {})
+    return (named or {name: name for name in networks_here()}) | (
+        {GOOD: _downloaded(say)} if download else {}
+    )
 
 
 def _named(backbones: Sequence[Any]) -> dict[str, Any]:
@@ -149,7 +173,11 @@ def _named(backbones: Sequence[Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for place, backbone in enumerate(backbones):
         name = _called(backbone, place)
-        if name in found and found[name] is not backbone and not isinstance(backbone, str | os.PathLike):
+        if (
+            name in found
+            and found[name] is not backbone
+            and not isinstance(backbone, str | os.PathLike)
+        ):
             name = f"{name} ({place + 1})"
         found[name] = backbone
     return found
@@ -168,7 +196,8 @@ def _codes_folder(backbone: Any) -> Path | None:
 
 
 def _downloaded(say: Callable[[str], None]) -> str:
-    """The call of the good network with its weights fetched; its size and licence are said first."""
+    """The call of the good network with its weights fetched; its size and licence are said
+    first."""
     from seedbed.models.weights import download, file_to_get, find_cached
     from seedbed.models.zoo import BACKBONES
 
@@ -182,7 +211,9 @@ def _downloaded(say: Callable[[str], None]) -> str:
     try:
         download(published)
     except BadDataError as error:
-        hint = f"{file_to_get(published)}. Without --download the networks on this machine are raced."
+        hint = (
+            f"{file_to_get(published)}. Without --download the networks on this machine are raced."
+        )
         raise BadDataError(error.message, hint) from None
     return GOOD
 

@@ -25,7 +25,8 @@ DEFAULT_PX = 64
 
 
 def pack(source: Source | str | os.PathLike[str], store: str | Path, **options: Any) -> Store:
-    """Pack a source once: images decoded, resized and memory-mapped. Options and errors: `seedbed.data.pack.pack`.
+    """Pack a source once: images decoded, resized and memory-mapped. Options and errors:
+    `seedbed.data.pack.pack`.
 
     Example:
         >>> import tempfile, seedbed as sb
@@ -44,7 +45,8 @@ def open_store(
     *,
     allow_unreadable: float | None = None,
 ) -> Store:
-    """The store that data stands for: itself, or a source packed into the workspace at `size_px`."""
+    """The store that data stands for: itself, or a source packed into the workspace at
+    `size_px`."""
     from seedbed.trials.datasets import pack_into
 
     if isinstance(data, Store):
@@ -63,17 +65,24 @@ def workspace_at(path: str | Path | None) -> Workspace:
 
 def rows_of(view: View, split: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Rows, labels and classes of a view's split, or of all of them, in the order of the store."""
-    parts = [(view.rows, view.labels) if name == "train" else view.held_out(name) for name in SPLITS if split in (None, name)]
+    parts = [
+        (view.rows, view.labels) if name == "train" else view.held_out(name)
+        for name in SPLITS
+        if split in (None, name)
+    ]
     rows, labels = np.concatenate([r for r, _ in parts]), np.concatenate([la for _, la in parts])
     order = np.argsort(rows, kind="stable")
     return rows[order], labels[order], view.classes
 
 
 def new_folder(out: str | os.PathLike[str] | None) -> Path | None:
-    """Where something is to be saved: nothing is there yet; raises UsageError for a folder that exists."""
+    """Where something is to be saved: nothing is there yet; raises UsageError for a folder that
+    exists."""
     if out is None:
         return None
     folder = expanded(out)
     if folder.exists():
-        raise UsageError(f"{folder} exists", "Name a new folder, or remove that one; nothing there was touched.")
+        raise UsageError(
+            f"{folder} exists", "Name a new folder, or remove that one; nothing there was touched."
+        )
     return folder

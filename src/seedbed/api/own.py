@@ -42,12 +42,15 @@ def audit(
     on_pack: PackProgress | None = None,
     on_progress: PackProgress | None = None,
 ) -> Audit:
-    """Unreadable files, tiny classes, near duplicates within a data set and against another; sources are packed at 64 px.
+    """Unreadable files, tiny classes, near duplicates within a data set and against another;
+    sources are packed at 64 px.
 
     Args:
         data, against: stores, sources, or what opens as one.
-        hierarchy: "wordnet" or a file, for both: which classes of the other set lie above which classes here.
-        backbone: finds images of the two that are near by its codes too, such as mirrored ones, which the first look misses.
+        hierarchy: "wordnet" or a file, for both: which classes of the other set lie above which
+            classes here.
+        backbone: finds images of the two that are near by its codes too, such as mirrored ones,
+            which the first look misses.
 
     Example:
         >>> import seedbed as sb, tempfile
@@ -58,11 +61,17 @@ def audit(
     from seedbed.data.audit import audit_store
 
     if backbone is not None and against is None:
-        raise UsageError("a backbone compares the images of two data sets, and there is one", "Name the other: --against DATA2.")
+        raise UsageError(
+            "a backbone compares the images of two data sets, and there is one",
+            "Name the other: --against DATA2.",
+        )
     net = open_for(backbone, "auto", data, 0) if backbone is not None else None
     size_px = net.preprocessing.store_px if net else DEFAULT_PX
     named = [d for d in (data, against) if d is not None]
-    stores = [open_store(d, size_px, workspace, on_pack, allow_unreadable=1.0).with_hierarchy(hierarchy) for d in named]
+    stores = [
+        open_store(d, size_px, workspace, on_pack, allow_unreadable=1.0).with_hierarchy(hierarchy)
+        for d in named
+    ]
     found = audit_store(*stores, on_progress=on_progress)
     if net is None:
         return found
@@ -91,15 +100,21 @@ def transfer(
     """Measure a backbone on a task by a method, and keep the model that was trained.
 
     Args:
-        backbone: a Backbone, the folder of one, `small` (it comes with seedbed), or a call such as `vgg16`, its weights on this machine.
-        task: a store or a source; validation and test splits are derived where it has none (docs/concepts.md).
+        backbone: a Backbone, the folder of one, `small` (it comes with seedbed), or a call such as
+            `vgg16`, its weights on this machine.
+        task: a store or a source; validation and test splits are derived where it has none
+            (docs/concepts.md).
         method: a call string such as `probe()` or `finetune(images_seen=50_000)`.
         train_per_class: use so many labelled images of each class only, drawn with the seed.
         recipe: of the classes and images that it leaves (see docs/recipes.md).
-        metric: the primary one where a task has several: "mean_class_accuracy", "map_voc10" (docs/metrics.md).
-        labelled: where the labels come from, for `adapt(...)` and `detect()`: another domain with the same classes.
-        learn_on: images that a whitening is fitted on, for `retrieve()` on a set that has none of its own.
-        out: a new folder for the model, which `load`, `predict` and `export` take, with the files of official scorers in `results/`.
+        metric: the primary one where a task has several: "mean_class_accuracy", "map_voc10"
+            (docs/metrics.md).
+        labelled: where the labels come from, for `adapt(...)` and `detect()`: another domain with
+            the same classes.
+        learn_on: images that a whitening is fitted on, for `retrieve()` on a set that has none of
+            its own.
+        out: a new folder for the model, which `load`, `predict` and `export` take, with the files
+            of official scorers in `results/`.
 
     Returns:
         Measurement: `.metrics` in percent, `.primary`, `.predictions`, `.facts`, `.model`.
@@ -119,12 +134,25 @@ def transfer(
 
     made = METHODS.make(method)
     folder = new_folder(out)
-    data = target_of(task, train_per_class=train_per_class, recipe=recipe, metric=metric, labelled=labelled, learn_on=learn_on)
+    data = target_of(
+        task,
+        train_per_class=train_per_class,
+        recipe=recipe,
+        metric=metric,
+        labelled=labelled,
+        learn_on=learn_on,
+    )
     if made.takes == ("adaptation",) and data.labelled is None:
         check_task(made, method, "classification")  # before anything is packed
     net = open_for(backbone, device, data.data if isinstance(data.data, str | Store) else "", seed)
     made.check(net)
-    target = _target(data, open_task_store(data, net.preprocessing.store_px, workspace, on_pack), made, method, seed)
+    target = _target(
+        data,
+        open_task_store(data, net.preprocessing.store_px, workspace, on_pack),
+        made,
+        method,
+        seed,
+    )
     unfinished = _unfinished(net, target, made, seed, workspace)
     measured = _measured(net, target, made, seed, on_progress, unfinished)
     if folder is not None:
@@ -134,13 +162,22 @@ def transfer(
 
 
 def _measured(
-    net: Backbone, target: Target, made: Method, seed: int, on_progress: OnProgress | None, unfinished: Unfinished
+    net: Backbone,
+    target: Target,
+    made: Method,
+    seed: int,
+    on_progress: OnProgress | None,
+    unfinished: Unfinished,
 ) -> Measurement:
     """The measurement, with what a reader must know of its data."""
     from seedbed.transfers.methods import Context
 
     with flushed_denormals():
-        found = made.run(net, target, Context(seed=seed, device=net.device, on_progress=on_progress, unfinished=unfinished))
+        found = made.run(
+            net,
+            target,
+            Context(seed=seed, device=net.device, on_progress=on_progress, unfinished=unfinished),
+        )
     remarks = target.store.remarks
     return replace(found, facts={**found.facts, "data_notes": remarks}) if remarks else found
 
@@ -157,7 +194,9 @@ def _target(data: Data, store: Store, made: Method, method: str, seed: int) -> T
     return target
 
 
-def _unfinished(net: Backbone, target: Target, method: Method, seed: int, workspace: str | Path | None) -> Unfinished:
+def _unfinished(
+    net: Backbone, target: Target, method: Method, seed: int, workspace: str | Path | None
+) -> Unfinished:
     """Where a long training that is cut off leaves its state: the same call goes on from there."""
 
     def key() -> str:
@@ -165,7 +204,13 @@ def _unfinished(net: Backbone, target: Target, method: Method, seed: int, worksp
         from seedbed.models.checkpoint import module_fingerprint
         from seedbed.trials.provenance import versions
 
-        network = [module_fingerprint(net.module), str(net.module), net.architecture, asdict(net.preprocessing), net.device]
+        network = [
+            module_fingerprint(net.module),
+            str(net.module),
+            net.architecture,
+            asdict(net.preprocessing),
+            net.device,
+        ]
         asked = [target.fingerprint, method.identity(), method.revision, seed]
         return fingerprint(["transfer", network, asked, versions()])
 
@@ -193,11 +238,19 @@ def target_of(task: Any, **own: Any) -> Data:
     return Data(data=task, **given)
 
 
-def open_task_store(data: Data, size_px: int, workspace: str | Path | None = None, progress: PackProgress | None = None) -> Store:
-    """The store of a task's images, packed into the workspace at `size_px` where they are not; two domains are joined."""
+def open_task_store(
+    data: Data,
+    size_px: int,
+    workspace: str | Path | None = None,
+    progress: PackProgress | None = None,
+) -> Store:
+    """The store of a task's images, packed into the workspace at `size_px` where they are not; two
+    domains are joined."""
     from seedbed.trials.datasets import joined_source
 
-    found: Any = joined_source(data, Path(), size_px) if isinstance(data.data, Mapping) else data.data
+    found: Any = (
+        joined_source(data, Path(), size_px) if isinstance(data.data, Mapping) else data.data
+    )
     store = open_store(found, size_px, workspace, progress)
     return store.with_hierarchy(data.hierarchy) if isinstance(data.hierarchy, str) else store
 

@@ -29,14 +29,17 @@ def ask(
     folder: str | Path = ".",
     name: str | None = None,
 ) -> Study:
-    """The study that asks a question, as `seedbed study new` writes it; `study.run()` runs it, `answers` and `findings` read the results.
-    `dataclasses.replace(study, seeds=5)` is the same study with something changed.
+    """The study that asks a question, as `seedbed study new` writes it; `study.run()` runs it,
+    `answers` and `findings` read the results. `dataclasses.replace(study, seeds=5)` is the same
+    study with something changed.
 
     Args:
         question: its name (docs/questions.md).
-        sources, targets: paths, call strings or stores, one or several; the embedded data stand in where there are none.
+        sources, targets: paths, call strings or stores, one or several; the embedded data stand in
+            where there are none.
         backbones: networks; with several, every arm once with each.
-        folder, name: paths are relative to the folder, and results go to NAME.study/ there, in place of those of another study so named.
+        folder, name: paths are relative to the folder, and results go to NAME.study/ there, in
+            place of those of another study so named.
 
     Raises:
         UsageError: an unknown question, a call that is none, data that have no path.
@@ -54,19 +57,23 @@ def ask(
 
     place = expanded(folder).resolve()
     networks = [backbones] if isinstance(backbones, str) else [*map(str, backbones)]
-    text = question_named(question).study(named(sources, place), named(targets, place, as_target=True), networks)
+    text = question_named(question).study(
+        named(sources, place), named(targets, place, as_target=True), networks
+    )
     return parse_study(text, place / f"{name or question}.toml")
 
 
 def answers(results: Results) -> list[Answer]:
-    """What the results say of the study's question: one answer per comparison, with its sentence."""
+    """What the results say of the study's question: one answer per comparison, with its
+    sentence."""
     from seedbed.verdicts.questions import answer
 
     return answer(_results(results))
 
 
 def findings(results: Results) -> list[Finding]:
-    """What the results say besides: retained gain, interactions, scaling, influence, ... (docs/questions.md)."""
+    """What the results say besides: retained gain, interactions, scaling, influence, ...
+    (docs/questions.md)."""
     from seedbed.verdicts.findings import findings as found
     from seedbed.verdicts.questions import answer
 
@@ -74,7 +81,8 @@ def findings(results: Results) -> list[Finding]:
 
 
 def report(results: Results, path: str | Path) -> Path:
-    """Write the report of a study's results as one HTML page; raises UsageError for another name or object."""
+    """Write the report of a study's results as one HTML page; raises UsageError for another name or
+    object."""
     from seedbed import writeup
 
     return writeup.report(_results(results), Path(path))
@@ -85,5 +93,8 @@ def _results(results: Results) -> Results:
 
     if not isinstance(results, ResultsOfStudy):
         what = type(results).__name__
-        raise UsageError(f"a {what} is not the results of a study", "Give what study.run() returns: sb.Study.load(FILE).run().")
+        raise UsageError(
+            f"a {what} is not the results of a study",
+            "Give what study.run() returns: sb.Study.load(FILE).run().",
+        )
     return results

@@ -36,7 +36,8 @@ Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def load(model: str | os.PathLike[str], *, device: str = "auto") -> Model | DetectorModel:
-    """The model in a folder that `transfer` or `advise` wrote, perhaps a detector; a backbone's folder is a model by its own head.
+    """The model in a folder that `transfer` or `advise` wrote, perhaps a detector; a backbone's
+    folder is a model by its own head.
 
     Raises BadDataError where there is none, or it is damaged.
 
@@ -52,7 +53,10 @@ def load(model: str | os.PathLike[str], *, device: str = "auto") -> Model | Dete
 
     folder = folder_of(model)
     if folder is None:
-        raise BadDataError(f"there is no {model}", "Name a folder that seedbed transfer --out or seedbed advise wrote.")
+        raise BadDataError(
+            f"there is no {model}",
+            "Name a folder that seedbed transfer --out or seedbed advise wrote.",
+        )
     if not (folder / CARD).is_file():
         raise BadDataError(
             f"{model} is no model: it has no {CARD}",
@@ -79,22 +83,26 @@ def predict(
     device: str = "auto",
     on_progress: OnProgress | None = None,
 ) -> list[Prediction]:
-    """Classes of image files with calibrated probabilities, or the boxes that a detector finds in them.
+    """Classes of image files with calibrated probabilities, or the boxes that a detector finds in
+    them.
 
     Args:
         model: a model, or the folder of one.
         paths: image files, folders of them, or several of both.
-        above: of a detector: the lowest score of a box that is told, 0..1 (as the network gives it, not calibrated); of a model of
+        above: of a detector: the lowest score of a box that is told, 0..1 (as the network gives it,
+            not calibrated); of a model of
             several labels: the lowest probability of one that is told.
         out: of a detector: a new folder for the pictures with their boxes drawn.
 
     Returns:
-        One Prediction per image, in order: `.path`, `.label`, `.probability` in 0..1, `.top` (at most five), `.labels` of a model of
-        several, `.boxes` of a detector (edges in px of the upright image from its upper left: left, top, right, bottom); `.error`
-        where it could not be read.
+        One Prediction per image, in order: `.path`, `.label`, `.probability` in 0..1, `.top` (at
+        most five), `.labels` of a model of several, `.boxes` of a detector (edges in px of the
+        upright image from its upper left: left, top, right, bottom); `.error` where it could not be
+            read.
 
     Raises:
-        BadDataError: a path at which nothing is, a folder without images, no image that can be read.
+        BadDataError: a path at which nothing is, a folder without images, no image that can be
+        read.
 
     Example:
         >>> import seedbed as sb, tempfile
@@ -111,12 +119,19 @@ def predict(
     from seedbed.readout.model import Model as ModelOfSeedbed
     from seedbed.readout.predicting import find_in_files, image_files, predict_files
 
-    made = model if isinstance(model, ModelOfSeedbed | DetectorOfSeedbed) else load(model, device=device)
+    made = (
+        model
+        if isinstance(model, ModelOfSeedbed | DetectorOfSeedbed)
+        else load(model, device=device)
+    )
     if not 0 <= above <= 1:
         raise UsageError(f"above = {above} is no score between 0 and 1")
     folder = new_folder(out)
     if folder is not None and isinstance(made, ModelOfSeedbed):
-        raise UsageError(f"{made!r} finds no boxes to draw", "Leave out=... (--out) away: pictures are drawn for detectors.")
+        raise UsageError(
+            f"{made!r} finds no boxes to draw",
+            "Leave out=... (--out) away: pictures are drawn for detectors.",
+        )
     files = image_files([paths] if isinstance(paths, str | os.PathLike) else paths)
     if not files:
         raise UsageError("no images were named", "Give image files, or folders of them.")
@@ -125,7 +140,10 @@ def predict(
     else:
         found = find_in_files(made, files, above, on_progress)
     if all(one.error for one in found):
-        raise BadDataError(f"none of the {len(found):,} images can be read: {found[0].path}: {found[0].error}", "Name image files.")
+        raise BadDataError(
+            f"none of the {len(found):,} images can be read: {found[0].path}: {found[0].error}",
+            "Name image files.",
+        )
     if folder is not None:
         _draw(found, made.classes, folder)
     return found
@@ -139,14 +157,22 @@ def _draw(found: Sequence[Prediction], classes: Sequence[str], folder: Path) -> 
         draw_files(found, classes, aside)
 
 
-def export(model: Model | DetectorModel | str | os.PathLike[str], out: str | os.PathLike[str], *, format: str = "onnx") -> float:
-    """Write a model for other software: "onnx", "torch-export", or "timm"; what goes in and comes out stands in docs/own-images.md.
+def export(
+    model: Model | DetectorModel | str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    format: str = "onnx",
+) -> float:
+    """Write a model for other software: "onnx", "torch-export", or "timm"; what goes in and comes
+    out stands in docs/own-images.md.
 
     Returns:
-        The largest absolute difference between the exported model and the original, of scores and probabilities, on random images.
+        The largest absolute difference between the exported model and the original, of scores and
+        probabilities, on random images.
 
     Raises:
-        UsageError: an unknown format, a place that is taken, a package that is not installed, a model that the format cannot hold.
+        UsageError: an unknown format, a place that is taken, a package that is not installed, a
+        model that the format cannot hold.
 
     Example:
         >>> import seedbed as sb, tempfile
@@ -160,13 +186,16 @@ def export(model: Model | DetectorModel | str | os.PathLike[str], out: str | os.
 
     made = load(model, device="cpu") if isinstance(model, str | os.PathLike) else model
     if not isinstance(made, ModelOfSeedbed):
-        raise UsageError(f"{made!r} cannot be exported", "Detectors are used here: seedbed predict MODEL IMAGE.")
+        raise UsageError(
+            f"{made!r} cannot be exported", "Detectors are used here: seedbed predict MODEL IMAGE."
+        )
     return export_model(made, expanded(out), format)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbours:
-    """The nearest images of one query: ids, labels and cosine similarities in -1..1, the nearest first."""
+    """The nearest images of one query: ids, labels and cosine similarities in -1..1, the nearest
+    first."""
 
     query: str
     ids: tuple[str, ...] = ()
@@ -217,28 +246,40 @@ def similar(
     files = image_files([images] if isinstance(images, str | os.PathLike) else images)
     store = open_store(data, net.preprocessing.store_px, workspace, on_pack)
     if not 1 <= num <= store.num_images:
-        raise UsageError(f"{num} neighbours are not between 1 and the {store.num_images:,} images of {store.name}")
+        raise UsageError(
+            f"{num} neighbours are not between 1 and the {store.num_images:,} images of {store.name}"
+        )
     gallery = codes_of(net, net.images(store, np.arange(store.num_images)), layer, on_progress)
     found: list[Neighbours] = []
     for part in decoded(files, net, store.fit):
         rows = iter(())
         if len(part.pixels):
-            rows = zip(*nearest(gallery, codes_of(net, images_of(part, net), layer), num), strict=True)
+            rows = zip(
+                *nearest(gallery, codes_of(net, images_of(part, net), layer), num), strict=True
+            )
         for i, path in enumerate(part.paths):
             error = part.errors.get(i)
-            found.append(Neighbours(query=str(path), error=error) if error else _neighbours(store, path, *next(rows)))
+            found.append(
+                Neighbours(query=str(path), error=error)
+                if error
+                else _neighbours(store, path, *next(rows))
+            )
     if all(one.error for one in found):
         raise BadDataError(
-            f"none of the {len(found):,} images can be read: {found[0].query}: {found[0].error}", "Name image files."
+            f"none of the {len(found):,} images can be read: {found[0].query}: {found[0].error}",
+            "Name image files.",
         )
     return found
 
 
-def _neighbours(store: Store, path: Path, similarities: torch.Tensor, rows: torch.Tensor) -> Neighbours:
+def _neighbours(
+    store: Store, path: Path, similarities: torch.Tensor, rows: torch.Tensor
+) -> Neighbours:
     where = rows.numpy()
     return Neighbours(
         query=str(path),
         ids=tuple(str(i) for i in store.ids[where]),
-        labels=tuple(store.classes[leaf] if leaf >= 0 else "" for leaf in store.leaves[where]),  # some images have no single label
+        # some images have no single label
+        labels=tuple(store.classes[leaf] if leaf >= 0 else "" for leaf in store.leaves[where]),
         similarities=tuple(float(s) for s in similarities),
     )

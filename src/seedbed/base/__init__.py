@@ -1,1 +1,2 @@
-"""What every folder may use and what knows nothing of images: errors, randomness, call strings, specs, registries, artifacts."""
+"""What every folder may use and what knows nothing of images: errors, randomness, call strings,
+specs, registries, artifacts."""

@@ -1,7 +1,8 @@
 """Content-addressed folders: written aside, manifest last, renamed into place.
 
-In: a kind, a key and a function that fills a folder. Out: `<workspace>/<kind>/<key>/`, which is there whole or not at all;
-`manifest.json` inside means done. Knows nothing of what the folders hold.
+In: a kind, a key and a function that fills a folder. Out: `<workspace>/<kind>/<key>/`, which is
+there whole or not at all; `manifest.json` inside means done. Knows nothing of what the folders
+hold.
 
     <workspace>/
       stores/<key>/        pixels.npy rows.parquet store.json
@@ -39,12 +40,16 @@ _ABANDONED_S = 7 * 24 * 3600  # what another machine has not touched for a week
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that a reader sees the old file or the new one, never half of it."""
     with file_aside(path) as aside:
-        aside.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        aside.write_text(
+            json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+            encoding="utf-8",
+        )
 
 
 @contextmanager
 def file_aside(final: Path) -> Iterator[Path]:
-    """A file to write that becomes `final` when the block ends well, and vanishes when it does not; folders are made."""
+    """A file to write that becomes `final` when the block ends well, and vanishes when it does not;
+    folders are made."""
     with disk_errors(final):
         if final.exists() and not final.is_file():  # a device or a pipe: nothing may take its place
             yield final
@@ -60,7 +65,8 @@ def file_aside(final: Path) -> Iterator[Path]:
 
 @contextmanager
 def usual_mode(path: Path) -> Iterator[None]:
-    """Whatever the block writes at `path` gets the permissions of any new file; safetensors would keep it to its owner."""
+    """Whatever the block writes at `path` gets the permissions of any new file; safetensors would
+    keep it to its owner."""
     path.touch()
     mode = path.stat().st_mode
     yield
@@ -68,7 +74,8 @@ def usual_mode(path: Path) -> Iterator[None]:
 
 
 def reserve(path: Path) -> None:
-    """Give a file of holes its blocks, where the system can: a full disk is an error now, not a bus error later."""
+    """Give a file of holes its blocks, where the system can: a full disk is an error now, not a bus
+    error later."""
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, max(1, path.stat().st_size))
@@ -78,7 +85,9 @@ def _make_parent(final: Path) -> None:
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
-        raise StorageError(f"cannot make the folder {final.parent}: {error.strerror}", "Name another place.") from None
+        raise StorageError(
+            f"cannot make the folder {final.parent}: {error.strerror}", "Name another place."
+        ) from None
 
 
 def _aside(final: Path) -> Path:
@@ -99,24 +108,30 @@ def disk_errors(path: Path) -> Iterator[None]:
                 "Free some space, or point --workspace (or the output path) at a larger disk; nothing half-written was kept.",
             ) from error
         if number in (errno.EISDIR, errno.ENOTDIR):
-            raise StorageError(f"cannot write {path}: {os.strerror(number).lower()}", "Name another file.") from error
+            raise StorageError(
+                f"cannot write {path}: {os.strerror(number).lower()}", "Name another file."
+            ) from error
         if number in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise StorageError(f"not allowed to write {path}", "Choose a folder that you may write to.") from error
+            raise StorageError(
+                f"not allowed to write {path}", "Choose a folder that you may write to."
+            ) from error
         raise
 
 
 def _foreign_errno(error: Exception) -> int | None:
-    """The system's number in an exception of a library's own: safetensors writes "(os error 28)"."""
+    """The system's number in an exception of a library's own: safetensors writes "(os error
+    28)"."""
     found = re.search(r"\(os error (\d+)\)", str(error))
     return int(found.group(1)) if found else None
 
 
 @contextmanager
 def written_aside(final: Path, finished: str | None = None) -> Iterator[Path]:
-    """A folder to fill that becomes `final` when the block ends well, and vanishes when it does not.
+    """A folder to fill that becomes `final` when the block ends well, and vanishes when it does
+    not.
 
-    An older `final` is replaced; with `finished`, a file that only a finished folder holds, a finished one is kept instead: whoever
-    wrote it was first with the same content.
+    An older `final` is replaced; with `finished`, a file that only a finished folder holds, a
+    finished one is kept instead: whoever wrote it was first with the same content.
     """
     with disk_errors(final):
         _make_parent(final)
@@ -144,16 +159,21 @@ def _settle(aside: Path, final: Path, finished: str | None) -> None:
         with suppress(FileNotFoundError):
             os.rename(final, old)
             shutil.rmtree(old, ignore_errors=True)
-    raise StorageError(f"{final} is being written by other processes", "Try again when they are done.")
+    raise StorageError(
+        f"{final} is being written by other processes", "Try again when they are done."
+    )
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written in `folder`; what a living process writes stays, here and on other machines."""
+    """Remove what killed processes left half-written in `folder`; what a living process writes
+    stays, here and on other machines."""
     for path in folder.iterdir():
         found = _WRITING.search(path.name)
         if found and _is_dead(path, found.group(1), int(found.group(2))):
             with suppress(OSError):  # another user's, perhaps
-                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(
+                    missing_ok=True
+                )
 
 
 def _is_dead(path: Path, host: str, pid: int) -> bool:
@@ -182,7 +202,8 @@ def folder_bytes(path: Path) -> int:
 
 @dataclass(kw_only=True)
 class Unfinished:
-    """The states that the trainings of one step leave, each by a name of its own, until the step is done.
+    """The states that the trainings of one step leave, each by a name of its own, until the step is
+    done.
 
     The key is made when a training first asks: most steps have none that is worth a state.
     """
@@ -241,7 +262,8 @@ class Workspace:
 
     @contextmanager
     def adding(self, kind: str, key: str, manifest: dict[str, Any]) -> Iterator[Path]:
-        """A folder to fill; `manifest` (which the block may still fill in) is written after everything else."""
+        """A folder to fill; `manifest` (which the block may still fill in) is written after
+        everything else."""
         with written_aside(self.folder(kind, key), finished=MANIFEST) as aside:
             yield aside
             write_json(aside / MANIFEST, manifest)
@@ -249,4 +271,8 @@ class Workspace:
     def keys(self, kind: str) -> list[str]:
         """The finished steps of one kind."""
         folder = self.root / kind
-        return sorted(p.name for p in folder.iterdir() if (p / MANIFEST).is_file()) if folder.is_dir() else []
+        return (
+            sorted(p.name for p in folder.iterdir() if (p / MANIFEST).is_file())
+            if folder.is_dir()
+            else []
+        )

@@ -1,6 +1,7 @@
 """Call strings: `images(per_class=250) | bottom_up(depth=12)`.
 
-In: text. Out: calls with literal arguments, read with `ast` and never evaluated. Knows nothing of what the names mean.
+In: text. Out: calls with literal arguments, read with `ast` and never evaluated. Knows nothing of
+what the names mean.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ def _read(node: ast.expr, text: str, what: str) -> Call:
         if keyword.arg in kwargs:
             raise UsageError(f"the {what} {text!r} gives {keyword.arg!r} twice", _EXAMPLE)
         kwargs[keyword.arg] = _literal(keyword.value, text, what)
-    return Call(name=node.func.id, args=tuple(_literal(a, text, what) for a in node.args), kwargs=kwargs)
+    return Call(
+        name=node.func.id, args=tuple(_literal(a, text, what) for a in node.args), kwargs=kwargs
+    )
 
 
 def _literal(node: ast.expr, text: str, what: str) -> Any:
@@ -97,7 +100,11 @@ def _is_plain(value: Any) -> bool:
         return all(_is_plain(v) for v in value)
     if isinstance(value, dict):
         return all(_is_plain(v) for pair in value.items() for v in pair)
-    return value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+    return (
+        value is None
+        or isinstance(value, str | int)
+        or (isinstance(value, float) and math.isfinite(value))
+    )
 
 
 def _refused(node: ast.expr, text: str, what: str) -> UsageError:

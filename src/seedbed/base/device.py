@@ -1,6 +1,7 @@
 """Where work runs: choice of device, and what the hardware is called.
 
-In: a wish ("auto", "cpu", "cuda"). Out: a checked device name and a one-line description. Imports torch only when asked.
+In: a wish ("auto", "cpu", "cuda"). Out: a checked device name and a one-line description. Imports
+torch only when asked.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ _CHOICES = ("auto", "cpu", "cuda", "mps")
 
 
 def choose_device(wish: str = "auto") -> str:
-    """The device for a wish: `auto` is CUDA where there is one, else the CPU. Raises UsageError if the wish is not there."""
+    """The device for a wish: `auto` is CUDA where there is one, else the CPU. Raises UsageError if
+    the wish is not there."""
     import torch
 
     if wish.split(":")[0] not in _CHOICES:
@@ -26,13 +28,17 @@ def choose_device(wish: str = "auto") -> str:
     if wish == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if wish.startswith("cuda") and not torch.cuda.is_available():
-        raise UsageError(f"device {wish!r} is not available here", "Use --device cpu, or install a CUDA build of torch.")
+        raise UsageError(
+            f"device {wish!r} is not available here",
+            "Use --device cpu, or install a CUDA build of torch.",
+        )
     return wish
 
 
 @contextmanager
 def flushed_denormals() -> Iterator[None]:
-    """Tiny numbers count as zero in this thread's CPU arithmetic inside the block, which keeps late training fast."""
+    """Tiny numbers count as zero in this thread's CPU arithmetic inside the block, which keeps late
+    training fast."""
     import torch
 
     torch.set_flush_denormal(True)
@@ -44,8 +50,9 @@ def flushed_denormals() -> Iterator[None]:
 
 @contextmanager
 def one_thread(when: bool = True) -> Iterator[None]:
-    """torch's arithmetic on one thread inside the block: for work so small that threads wait for each other longer than they work, which
-    on a machine that does something else beside is a hundred times as long (docs/log.md)."""
+    """torch's arithmetic on one thread inside the block: for work so small that threads wait for
+    each other longer than they work, which on a machine that does something else beside is a
+    hundred times as long (docs/log.md)."""
     import torch
 
     before = torch.get_num_threads()
@@ -63,25 +70,31 @@ def num_cores() -> int:
 
 
 def free_bytes(device: str) -> int:
-    """Memory that this process may take: of the GPU, or of this machine, where pages of memory maps are cache and count as free.
+    """Memory that this process may take: of the GPU, or of this machine, where pages of memory maps
+    are cache and count as free.
 
     Worker processes of one machine share what it has (SHARERS, set where they are started).
     """
     if device.startswith("cuda"):
         import torch
 
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by torch, to be used again
+        # by torch, to be used again
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
-            available = int(next(line for line in file if line.startswith("MemAvailable")).split()[1]) * 1024
+            available = (
+                int(next(line for line in file if line.startswith("MemAvailable")).split()[1])
+                * 1024
+            )
     except (OSError, StopIteration, ValueError):
         available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     return available // int(os.environ.get(SHARERS) or 1)
 
 
 def describe_hardware(device: str = "cpu") -> str:
-    """One line that names the processor, or the GPU: part of every result's identity card, never of its key."""
+    """One line that names the processor, or the GPU: part of every result's identity card, never of
+    its key."""
     if device.startswith("cuda"):
         import torch
 

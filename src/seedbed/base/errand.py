@@ -1,6 +1,8 @@
-"""A worker of a crew: `python -m seedbed.base.errand FD`, started by `seedbed.base.workers` and by nobody else.
+"""A worker of a crew: `python -m seedbed.base.errand FD`, started by `seedbed.base.workers` and by
+nobody else.
 
-In: the number of an inherited socket, as the argument; then (function, job) over it. Out: (value, None) or (None, error) of each, in order.
+In: the number of an inherited socket, as the argument; then (function, job) over it. Out: (value,
+None) or (None, error) of each, in order.
 """
 
 from __future__ import annotations

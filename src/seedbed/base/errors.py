@@ -1,7 +1,8 @@
 """User-facing failures.
 
-In: what went wrong, as a value and the valid choices. Out: exceptions whose message names the value and whose hint names the
-next step; each kind knows its exit status. Knows nothing of the command line that prints them.
+In: what went wrong, as a value and the valid choices. Out: exceptions whose message names the value
+and whose hint names the next step; each kind knows its exit status. Knows nothing of the command
+line that prints them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ _SHOWN = 40  # of valid choices
 
 
 class SeedbedError(Exception):
-    """A failure that the user can act on: a message that names the value, and a hint that names the next step."""
+    """A failure that the user can act on: a message that names the value, and a hint that names the
+    next step."""
 
     kind = "error"
     exit_status = 1
@@ -34,7 +36,8 @@ class SeedbedError(Exception):
 
 
 class UsageError(SeedbedError):
-    """A wrong word: an unknown name or key, a value out of range, a call string that cannot be read."""
+    """A wrong word: an unknown name or key, a value out of range, a call string that cannot be
+    read."""
 
     kind = "usage"
     exit_status = 2
@@ -70,10 +73,15 @@ def nearest(value: str, choices: Iterable[str]) -> str | None:
 
 
 def unknown(what: str, value: str, choices: Iterable[str], where: str = "") -> UsageError:
-    """The error for a name that is not among the valid ones: names the value, its place, the nearest and the choices, many of them."""
+    """The error for a name that is not among the valid ones: names the value, its place, the
+    nearest and the choices, many of them."""
     choices = sorted(choices)
-    shown = [*choices[:_SHOWN], f"... ({len(choices)} in all)"] if len(choices) > _SHOWN else choices
+    shown = (
+        [*choices[:_SHOWN], f"... ({len(choices)} in all)"] if len(choices) > _SHOWN else choices
+    )
     place = f" in {where}" if where else ""
     near = nearest(value, choices)
     hint = f"Did you mean {near!r}? " if near else ""
-    return UsageError(f"unknown {what} {value!r}{place}", f"{hint}Valid: {', '.join(shown) or '(none)'}.")
+    return UsageError(
+        f"unknown {what} {value!r}{place}", f"{hint}Valid: {', '.join(shown) or '(none)'}."
+    )

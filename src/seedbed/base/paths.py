@@ -10,5 +10,6 @@ from pathlib import Path
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
-    """The path with "~" as the home folder; that of a user who is not there stays as it stands, which is nowhere."""
+    """The path with "~" as the home folder; that of a user who is not there stays as it stands,
+    which is nowhere."""
     return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises for an unknown user

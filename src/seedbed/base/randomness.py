@@ -1,8 +1,9 @@
 """Randomness as an argument: named streams, and draws keyed by item.
 
-In: a root seed, a purpose, hashes of items. Out: seeds of named streams, and 64-bit ranks. An item's rank depends on its own
-hash, the seed and the purpose alone, never on its position or on its neighbours, so draws are nested in their size, paired
-across arms and independent of order. There is no global generator anywhere in the package.
+In: a root seed, a purpose, hashes of items. Out: seeds of named streams, and 64-bit ranks. An
+item's rank depends on its own hash, the seed and the purpose alone, never on its position or on its
+neighbours, so draws are nested in their size, paired across arms and independent of order. There is
+no global generator anywhere in the package.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def item_hashes(ids: Iterable[str]) -> np.ndarray:
 
 
 def mix(values: np.ndarray, key: int) -> np.ndarray:
-    """Mix uint64 `values` with a key: splitmix64's finaliser (Steele, Lea, Flood 2014), vectorised; a bijection for each key."""
+    """Mix uint64 `values` with a key: splitmix64's finaliser (Steele, Lea, Flood 2014), vectorised;
+    a bijection for each key."""
     with np.errstate(over="ignore"):
         z = (values ^ np.uint64(key)) + _GOLDEN
         z = (z ^ (z >> np.uint64(30))) * _MIX1
@@ -44,7 +46,8 @@ def stream(seed: int, *names: str | int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """The right to draw: a seed and a purpose. Items are ranked by their own hashes; the lowest ranks are kept."""
+    """The right to draw: a seed and a purpose. Items are ranked by their own hashes; the lowest
+    ranks are kept."""
 
     seed: int
     purpose: str

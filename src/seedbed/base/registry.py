@@ -1,7 +1,7 @@
 """Registries: name -> class, by one explicit line each, or by an outside package's entry point.
 
-In: a name and where its class lives ("package.module:Class"). Out: the class, imported when first asked for. Knows nothing of
-what the classes do.
+In: a name and where its class lives ("package.module:Class"). Out: the class, imported when first
+asked for. Knows nothing of what the classes do.
 """
 
 from __future__ import annotations
@@ -54,14 +54,20 @@ class Registry(Generic[T]):
         if name in self._outside:
             return self._load(name)
         error = unknown(self.what, name, self.names(), where)
-        raise UsageError(error.message, f"It is {self._elsewhere[name]} here. {error.hint}") if name in self._elsewhere else error
+        raise (
+            UsageError(error.message, f"It is {self._elsewhere[name]} here. {error.hint}")
+            if name in self._elsewhere
+            else error
+        )
 
     def _load(self, name: str) -> type[T]:
         entry = self._outside[name]
         try:
             return entry.load()
         except Exception as error:  # an outside package may fail in any way while it is imported
-            raise UsageError(f"{self.what} {name!r} of {entry.value} cannot be imported: {error}") from error
+            raise UsageError(
+                f"{self.what} {name!r} of {entry.value} cannot be imported: {error}"
+            ) from error
 
     def make(self, call: Call | str, where: str = "") -> T:
         """The plug-in that a call (or its text) describes, with its settings checked."""
@@ -73,5 +79,11 @@ class Registry(Generic[T]):
         rows = []
         for name in self.names():
             cls = self.get(name)
-            rows.append({"name": name, "call": signature(cls, name), "summary": (cls.__doc__ or "").strip().split("\n")[0]})
+            rows.append(
+                {
+                    "name": name,
+                    "call": signature(cls, name),
+                    "summary": (cls.__doc__ or "").strip().split("\n")[0],
+                }
+            )
         return rows

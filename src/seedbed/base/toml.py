@@ -14,13 +14,18 @@ from typing import Any
 
 
 def toml_value(value: Any) -> str:
-    """One line of TOML: strings quoted, whole numbers with `_` between thousands, lists, mappings as inline tables.
+    """One line of TOML: strings quoted, whole numbers with `_` between thousands, lists, mappings
+    as inline tables.
 
     >>> print(toml_value({"recipe": "images(per_class=50)", "images_seen": [100_000, 300_000]}))
     { recipe = "images(per_class=50)", images_seen = [100_000, 300_000] }
     """
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{toml_key(key)} = {toml_value(inner)}" for key, inner in value.items()) + " }"
+        return (
+            "{ "
+            + ", ".join(f"{toml_key(key)} = {toml_value(inner)}" for key, inner in value.items())
+            + " }"
+        )
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, int) and not isinstance(value, bool):

@@ -1,7 +1,9 @@
-"""Worker processes: fresh interpreters at the other end of a socket pair, and a crew of them that does jobs in order.
+"""Worker processes: fresh interpreters at the other end of a socket pair, and a crew of them that
+does jobs in order.
 
-In: a module to run, or a function by its name and jobs for it. Out: connections, or results. Fresh interpreters, not forks, so that a
-script needs no `__main__` guard and no thread of this process is copied. Knows nothing of what is done.
+In: a module to run, or a function by its name and jobs for it. Out: connections, or results. Fresh
+interpreters, not forks, so that a script needs no `__main__` guard and no thread of this process is
+copied. Knows nothing of what is done.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ class Worker:
 
 
 class WorkerDiedError(SeedbedError):
-    """A worker ended in the middle of a job: killed, out of memory, or brought down by a library."""
+    """A worker ended in the middle of a job: killed, out of memory, or brought down by a
+    library."""
 
     kind = "internal"
 
@@ -47,14 +50,19 @@ class WorkerDiedError(SeedbedError):
 
 
 def start_worker(module: str, threads: int, sharers: int) -> Worker:
-    """A fresh interpreter that runs `module` with the number of its socket as the argument: nothing for others to reach.
+    """A fresh interpreter that runs `module` with the number of its socket as the argument: nothing
+    for others to reach.
 
     `sharers` is how many such processes share the machine.
     """
     ours, theirs = Pipe()
     source = str(Path(__file__).resolve().parents[2])
-    environment = os.environ | {name: str(threads) for name in _THREAD_VARIABLES} | {SHARERS: str(sharers)}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH", "")]))
+    environment = (
+        os.environ | {name: str(threads) for name in _THREAD_VARIABLES} | {SHARERS: str(sharers)}
+    )
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [source, os.environ.get("PYTHONPATH", "")])
+    )
     with theirs:
         process = subprocess.Popen(
             # -P: files of the user's current folder must not stand in for modules.
@@ -63,7 +71,8 @@ def start_worker(module: str, threads: int, sharers: int) -> Worker:
             stdout=subprocess.DEVNULL,  # stdout carries data only; warnings go to stderr
             env=environment,
             pass_fds=[theirs.fileno()],
-            start_new_session=True,  # the terminal's Ctrl-C reaches this process alone, which then ends the workers
+            # the terminal's Ctrl-C reaches this process alone, which then ends the workers
+            start_new_session=True,
         )
     return Worker(process, ours)
 
@@ -79,12 +88,17 @@ def end_workers(workers: Iterable[Worker]) -> None:
 
 
 def do_jobs(
-    function: str, jobs: Iterable[Any], num_workers: int, on_death: Callable[[Any, WorkerDiedError], Any] | None = None
+    function: str,
+    jobs: Iterable[Any],
+    num_workers: int,
+    on_death: Callable[[Any, WorkerDiedError], Any] | None = None,
 ) -> Generator[Any, None, None]:
-    """Results of `function` ("package.module:name") for each job, in the order of the jobs, by some worker processes.
+    """Results of `function` ("package.module:name") for each job, in the order of the jobs, by some
+    worker processes.
 
-    Jobs and results are pickled. An exception of the function's is raised here. Of a job in whose middle a worker ended, `on_death` gives
-    the result, and another worker goes on with what that one had before it; without it WorkerDiedError is raised.
+    Jobs and results are pickled. An exception of the function's is raised here. Of a job in whose
+    middle a worker ended, `on_death` gives the result, and another worker goes on with what that
+    one had before it; without it WorkerDiedError is raised.
     """
     crew = [_Member(function, num_workers) for _ in range(num_workers)]
     order: deque[_Member] = deque()

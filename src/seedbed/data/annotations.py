@@ -1,7 +1,8 @@
-"""What is known of images beside one label each: several labels, boxes, or which images answer a query.
+"""What is known of images beside one label each: several labels, boxes, or which images answer a
+query.
 
-In: what a format read. Out: frozen records of arrays whose rows are the images of a source or a store, which are thinned with it
-and kept in one file. Knows nothing of files, tasks or networks.
+In: what a format read. Out: frozen records of arrays whose rows are the images of a source or a
+store, which are thinned with it and kept in one file. Knows nothing of files, tasks or networks.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Annotations(ABC):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Marks(Annotations):
-    """Several labels of an image: 1 has it, -1 has it not, 0 is difficult and counts neither way."""
+    """Several labels of an image: 1 has it, -1 has it not, 0 is difficult and counts neither
+    way."""
 
     marks: np.ndarray  # int8 [n, K]
     kind: ClassVar[str] = "marks"
@@ -54,7 +56,8 @@ class Marks(Annotations):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Boxes(Annotations):
-    """Boxes by class. Corners are edges in px of the image as found, from its upper left: (0, 0, 1, 1) is the first pixel."""
+    """Boxes by class. Corners are edges in px of the image as found, from its upper left: (0, 0, 1,
+    1) is the first pixel."""
 
     rows: np.ndarray  # int64 [b], of which image, ascending
     labels: np.ndarray  # int32 [b], index into classes
@@ -68,7 +71,8 @@ class Boxes(Annotations):
         return Boxes(**{**thinned, "rows": _places(kept, num_images)[self.rows[here]]})
 
     def outside(self, sizes: np.ndarray) -> np.ndarray:
-        """Positions of the boxes whose middle lies outside of their image; sizes int [b, 2]: width and height of each one's image, px."""
+        """Positions of the boxes whose middle lies outside of their image; sizes int [b, 2]: width
+        and height of each one's image, px."""
         middles = (self.corners[:, :2] + self.corners[:, 2:]) / 2
         return np.flatnonzero((middles < 0).any(1) | (middles > sizes).any(1))
 
@@ -81,7 +85,8 @@ class Boxes(Annotations):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Relevance(Annotations):
-    """Which images answer which query. Queries and answers are images of the source; a query may be one of those that are searched."""
+    """Which images answer which query. Queries and answers are images of the source; a query may be
+    one of those that are searched."""
 
     queries: np.ndarray  # int64 [q]: rows
     gallery: np.ndarray  # int64 [g]: rows that are searched

@@ -1,6 +1,8 @@
-"""What to look at before anything is trained: unreadable files, tiny classes, near duplicates within a data set and against another.
+"""What to look at before anything is trained: unreadable files, tiny classes, near duplicates
+within a data set and against another.
 
-In: one store or two. Out: a record. Near duplicates: `seedbed.data.duplicates`. Knows nothing of networks.
+In: one store or two. Out: a record. Near duplicates: `seedbed.data.duplicates`. Knows nothing of
+networks.
 """
 
 from __future__ import annotations
@@ -34,12 +36,17 @@ class Audit:
     duplicate_groups: list[list[str]]
     across_splits: list[list[str]]  # those of the groups that lie in more than one split: leaks
     across_classes: list[list[str]]  # those with more than one label: a wrong label, often
-    shared_with: list[dict[str, Any]]  # id, and the ids of its near duplicates in the other data set
-    shared_classes: dict[str, list[str]] = field(default_factory=dict)  # class of the other data set -> classes here under it
-    near_by_codes: list[dict[str, Any]] = field(default_factory=list)  # id, id in the other data set, similarity of their codes
+    # id, and the ids of its near duplicates in the other data set
+    shared_with: list[dict[str, Any]]
+    # class of the other data set -> classes here under it
+    shared_classes: dict[str, list[str]] = field(default_factory=dict)
+    # id, id in the other data set, similarity of their codes
+    near_by_codes: list[dict[str, Any]] = field(default_factory=list)
     codes_threshold: float | None = None
-    notes: list[str] = field(default_factory=list)  # images that were left out, doubtful classes and boxes
-    codes_lookalikes: float | None = None  # share of the images as near, by codes, to another image of their own data set
+    # images that were left out, doubtful classes and boxes
+    notes: list[str] = field(default_factory=list)
+    # share of the images as near, by codes, to another image of their own data set
+    codes_lookalikes: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         sizes = np.array(list(self.class_sizes.values()), np.float64)
@@ -63,10 +70,15 @@ class Audit:
         }
 
 
-def audit_store(store: Store, against: Store | None = None, on_progress: duplicates.OnProgress | None = None) -> Audit:
-    """Look through a store, and for near duplicates of its images in another; `on_progress`: (images compared, images)."""
+def audit_store(
+    store: Store, against: Store | None = None, on_progress: duplicates.OnProgress | None = None
+) -> Audit:
+    """Look through a store, and for near duplicates of its images in another; `on_progress`:
+    (images compared, images)."""
     described = _described(store)
-    pairs = duplicates.near_pairs(described, store.checksums, lambda rows: _pixels(store, rows), on_progress)
+    pairs = duplicates.near_pairs(
+        described, store.checksums, lambda rows: _pixels(store, rows), on_progress
+    )
     groups = _groups(len(described), pairs)
     ids, leaves, splits = store.ids, store.leaves, store.splits
     name = lambda rows: [str(ids[row]) for row in rows]  # noqa: E731
@@ -83,11 +95,17 @@ def audit_store(store: Store, against: Store | None = None, on_progress: duplica
         across_splits=[name(g) for g in groups if len(set(splits[g].tolist())) > 1],
         across_classes=[name(g) for g in groups if len(set(leaves[g].tolist())) > 1],
         shared_with=_shared(store, described, against, on_progress) if against else [],
-        shared_classes=shared_classes(store.classes, store.hierarchy, against.classes, against.hierarchy) if against else {},
+        shared_classes=shared_classes(
+            store.classes, store.hierarchy, against.classes, against.hierarchy
+        )
+        if against
+        else {},
     )
 
 
-def _shared(store: Store, described: np.ndarray, against: Store, on_progress: duplicates.OnProgress | None) -> list[dict[str, Any]]:
+def _shared(
+    store: Store, described: np.ndarray, against: Store, on_progress: duplicates.OnProgress | None
+) -> list[dict[str, Any]]:
     others = _described(against)
     pairs = duplicates.confirmed(
         duplicates.candidates(described, others, on_progress),
@@ -104,7 +122,10 @@ def _shared(store: Store, described: np.ndarray, against: Store, on_progress: du
     for row, checksum in enumerate(store.checksums):
         if int(checksum) in equal:
             found.setdefault(row, set()).update(equal[int(checksum)])
-    return [{"id": str(store.ids[mine]), "near": [str(against.ids[t]) for t in sorted(found[mine])]} for mine in sorted(found)]
+    return [
+        {"id": str(store.ids[mine]), "near": [str(against.ids[t]) for t in sorted(found[mine])]}
+        for mine in sorted(found)
+    ]
 
 
 def _groups(num: int, pairs: np.ndarray) -> list[np.ndarray]:
@@ -121,8 +142,11 @@ def _described(store: Store) -> np.ndarray:
     """uint8 [n, 192]."""
     num = max(1, _BLOCK_BYTES // (3 * store.size_px**2))
     blocks = [np.arange(i, min(i + num, store.num_images)) for i in range(0, store.num_images, num)]
-    with ThreadPoolExecutor(num_cores()) as pool:  # decoders and resizing work without the interpreter's lock
-        return np.concatenate(list(pool.map(lambda rows: duplicates.describe(_pixels(store, rows)), blocks)))
+    # decoders and resizing work without the interpreter's lock
+    with ThreadPoolExecutor(num_cores()) as pool:
+        return np.concatenate(
+            list(pool.map(lambda rows: duplicates.describe(_pixels(store, rows)), blocks))
+        )
 
 
 def _pixels(store: Store, rows: np.ndarray) -> np.ndarray:

@@ -1,6 +1,8 @@
-"""Annotations that lie beside their images, without lists: what LabelImg and Roboflow leave, in PASCAL VOC's form.
+"""Annotations that lie beside their images, without lists: what LabelImg and Roboflow leave, in
+PASCAL VOC's form.
 
-In: a folder. Out: which images have an annotation, by split, and where it lies. Knows nothing of what annotations say.
+In: a folder. Out: which images have an annotation, by split, and where it lies. Knows nothing of
+what annotations say.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class Beside:
 
     @staticmethod
     def of(root: Path) -> Beside | None:
-        """None where no image below a folder has an annotation: `a.xml` beside it, or in Annotations/ beside its folder."""
+        """None where no image below a folder has an annotation: `a.xml` beside it, or in
+        Annotations/ beside its folder."""
         sets: dict[str, list[str]] = {}
         files: dict[str, str] = {}
         annotations: dict[str, str] = {}
@@ -51,13 +54,19 @@ class Beside:
                     f"{root}/{place} is the annotation of two images, {other if other != found.path else files[one]} and {found.path}",
                     "Take one away.",
                 )
-            split = next((SPLIT_NAMES[part.lower()] for part in above if part.lower() in SPLIT_NAMES), 0)
+            split = next(
+                (SPLIT_NAMES[part.lower()] for part in above if part.lower() in SPLIT_NAMES), 0
+            )
             sets.setdefault(SPLITS[split], []).append(one)
             files[one], annotations[one] = found.path, place
         if not files:
             return None
         known = set(annotations.values())
-        every = (p for p in root.rglob("*") if p.suffix.lower() == ".xml" and p.relative_to(root).as_posix() not in known)
+        every = (
+            p
+            for p in root.rglob("*")
+            if p.suffix.lower() == ".xml" and p.relative_to(root).as_posix() not in known
+        )
         return Beside(sets, files, annotations, sum(map(_is_annotation, every)))
 
 
@@ -65,7 +74,11 @@ def holds_annotations(path: Path) -> bool:
     """Whether annotations lie in a folder, in its Annotations/, or in folders of splits in it."""
     if not path.is_dir():
         return False
-    splits = [entry.path for entry in os.scandir(path) if entry.name.lower() in SPLIT_NAMES and entry.is_dir()]
+    splits = [
+        entry.path
+        for entry in os.scandir(path)
+        if entry.name.lower() in SPLIT_NAMES and entry.is_dir()
+    ]
     return any(map(_holds, (path, *(path / name for name in _ANNOTATIONS), *map(Path, splits))))
 
 
@@ -73,13 +86,18 @@ def _holds(folder: Path) -> bool:
     """Whether some .xml file in a folder begins as annotations do."""
     if not folder.is_dir():
         return False
-    found = (entry.path for entry in entries(folder) if entry.name.lower().endswith(".xml") and entry.is_file())
+    found = (
+        entry.path
+        for entry in entries(folder)
+        if entry.name.lower().endswith(".xml") and entry.is_file()
+    )
     return any(_is_annotation(Path(path)) for path in itertools.islice(found, _LOOKED_AT))
 
 
 def _is_annotation(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return re.search(rb"<annotation[\s>]", file.read(1000).replace(b"\0", b"")) is not None  # UTF-16 too
+            # UTF-16 too
+            return re.search(rb"<annotation[\s>]", file.read(1000).replace(b"\0", b"")) is not None
     except OSError:
         return False

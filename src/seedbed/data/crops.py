@@ -1,7 +1,7 @@
 """Images that are parts of files: a person with what is around, a query inside a photograph.
 
-In: files and boxes. Out: a reader of their pixels. Boxes are px of the file as it lies there, without its orientation tag, since
-that is what was annotated.
+In: files and boxes. Out: a reader of their pixels. Boxes are px of the file as it lies there,
+without its orientation tag, since that is what was annotated.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from seedbed.data.files import OneImage, load_each
 from seedbed.data.source import Loaded, Pixels
 
 
-def with_context(box: tuple[float, float, float, float], factor: float) -> tuple[float, float, float, float]:
+def with_context(
+    box: tuple[float, float, float, float], factor: float
+) -> tuple[float, float, float, float]:
     """A box (edges, px) grown about its centre: factor 1.5 makes each side half as long again."""
     left, top, right, bottom = box
     wider, higher = (right - left) * (factor - 1) / 2, (bottom - top) * (factor - 1) / 2
@@ -28,7 +30,8 @@ def with_context(box: tuple[float, float, float, float], factor: float) -> tuple
 
 @dataclass(frozen=True)
 class CropPixels(Pixels):
-    """Parts of files, warped to squares; a row without a box (nan) is the whole image, fitted as others are."""
+    """Parts of files, warped to squares; a row without a box (nan) is the whole image, fitted as
+    others are."""
 
     root: str
     paths: np.ndarray  # str objects [n]
@@ -45,9 +48,18 @@ class CropPixels(Pixels):
                     return content_hash(data), fit_square(image, size_px, fit), width, height  # pyright: ignore[reportArgumentType]
                 left, top, right, bottom = np.clip(box, 0, (width, height, width, height))
                 if right - left < 1 or bottom - top < 1:
-                    raise ValueError(f"the box {box.tolist()} lies outside of an image of {width} x {height} px")
-                part = image.convert("RGB").crop((int(left), int(top), int(np.ceil(right)), int(np.ceil(bottom))))
-                return content_hash(data + box.tobytes()), fit_square(part, size_px, "squash"), width, height
+                    raise ValueError(
+                        f"the box {box.tolist()} lies outside of an image of {width} x {height} px"
+                    )
+                part = image.convert("RGB").crop(
+                    (int(left), int(top), int(np.ceil(right)), int(np.ceil(bottom)))
+                )
+                return (
+                    content_hash(data + box.tobytes()),
+                    fit_square(part, size_px, "squash"),
+                    width,
+                    height,
+                )
 
         return load_each(rows, size_px, one)
 

@@ -1,10 +1,12 @@
 """The one decoder: encoded bytes -> square uint8 pixels.
 
-In: the bytes of one image file. Out: RGB pixels of size_px x size_px, orientation applied; and the width and height as found. Raises
-ValueError with a reason for what cannot be read. `REVISION` is raised by hand when the meaning of the pixels changes.
+In: the bytes of one image file. Out: RGB pixels of size_px x size_px, orientation applied; and the
+width and height as found. Raises ValueError with a reason for what cannot be read. `REVISION` is
+raised by hand when the meaning of the pixels changes.
 
-JPEG is decoded by libjpeg-turbo (simplejpeg) at the smallest of its scales, eighths of the full size, that is not below the target:
-what a full decode would add is thrown away by the resize, but for a small difference (docs/formats.md). All else, and every JPEG
+JPEG is decoded by libjpeg-turbo (simplejpeg) at the smallest of its scales, eighths of the full
+size, that is not below the target: what a full decode would add is thrown away by the resize, but
+    for a small difference (docs/formats.md). All else, and every JPEG
 that is odd or damaged, goes through Pillow.
 """
 
@@ -42,11 +44,14 @@ def decode(data: bytes, size_px: int, fit: Fit = "crop") -> tuple[np.ndarray, in
         raise ValueError(_reason(data, error)) from None
 
 
-def decode_whole(data: bytes, short_px: int, long_px: int, *, upright: bool = False) -> tuple[np.ndarray, int, int]:
-    """The whole image as uint8 [h, w, 3], its shorter side `short_px`, or less where the longer would exceed `long_px`; width and height.
+def decode_whole(
+    data: bytes, short_px: int, long_px: int, *, upright: bool = False
+) -> tuple[np.ndarray, int, int]:
+    """The whole image as uint8 [h, w, 3], its shorter side `short_px`, or less where the longer
+    would exceed `long_px`; width and height.
 
-    Its orientation tag is looked at only if it is to be `upright`: boxes are px of the file as it lies there. Raises ValueError
-    with a reason.
+    Its orientation tag is looked at only if it is to be `upright`: boxes are px of the file as it
+    lies there. Raises ValueError with a reason.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
@@ -61,7 +66,8 @@ def decode_whole(data: bytes, short_px: int, long_px: int, *, upright: bool = Fa
 
 
 def whole_size(width: int, height: int, short_px: int, long_px: int) -> tuple[int, int]:
-    """Width and height of an image whose shorter side becomes `short_px`, or less where the longer would exceed `long_px`."""
+    """Width and height of an image whose shorter side becomes `short_px`, or less where the longer
+    would exceed `long_px`."""
     scale = min(short_px / min(width, height), long_px / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
@@ -80,26 +86,36 @@ def fit_square(image: Image.Image, size_px: int, fit: Fit = "crop") -> np.ndarra
     inner = (max(1, round(width * scale)), max(1, round(height * scale)))
     square = np.zeros((size_px, size_px, 3), np.uint8)
     left, top = (size_px - inner[0]) // 2, (size_px - inner[1]) // 2
-    square[top : top + inner[1], left : left + inner[0]] = _resized(rgb, inner, (0, 0, width, height))
+    square[top : top + inner[1], left : left + inner[0]] = _resized(
+        rgb, inner, (0, 0, width, height)
+    )
     return square
 
 
-def _resized(rgb: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]) -> np.ndarray:
+def _resized(
+    rgb: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]
+) -> np.ndarray:
     if rgb.size != size or box != (0, 0, *size):
         rgb = rgb.resize(size, Image.Resampling.BILINEAR, box=box)
     return np.asarray(rgb, dtype=np.uint8)
 
 
 def _decode_jpeg(data: bytes, size_px: int, fit: Fit) -> tuple[np.ndarray, int, int] | None:
-    """By libjpeg-turbo at a reduced scale; None for what is odd or damaged, which Pillow is then asked about."""
+    """By libjpeg-turbo at a reduced scale; None for what is odd or damaged, which Pillow is then
+    asked about."""
     try:
         header: tuple[Any, ...] = simplejpeg.decode_jpeg_header(data)
         height, width, colours = int(header[0]), int(header[1]), header[2]
         if colours not in ("YCbCr", "RGB", "Gray", "GRAY"):
             return None
-        # Of the side that will be size_px: the shorter one, or the longer one when the image is padded.
+        # Of the side that will be size_px: the shorter one, or the longer one when the image is
+        # padded.
         kept = max(height, width) if fit == "pad" else min(height, width)
-        lowest = (math.ceil(height * size_px / kept), math.ceil(width * size_px / kept)) if fit == "pad" else (size_px, size_px)
+        lowest = (
+            (math.ceil(height * size_px / kept), math.ceil(width * size_px / kept))
+            if fit == "pad"
+            else (size_px, size_px)
+        )
         pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=lowest[0], min_width=lowest[1])
         image = Image.fromarray(pixels)
         if (exif := _exif_of(data)) is not None:
@@ -144,7 +160,9 @@ def _decode_any(data: bytes, size_px: int, fit: Fit) -> tuple[np.ndarray, int, i
     with Image.open(io.BytesIO(data)) as image:
         width, height = image.size
         if width * height > _MAX_PIXELS and image.format != "JPEG":
-            raise ValueError(f"{width:,} x {height:,} pixels are too many to decode: save it smaller, or as JPEG")
+            raise ValueError(
+                f"{width:,} x {height:,} pixels are too many to decode: save it smaller, or as JPEG"
+            )
         image.draft("RGB", (size_px, size_px))
         upright = ImageOps.exif_transpose(image)
         return fit_square(upright, size_px, fit), width, height
@@ -158,14 +176,18 @@ def _on_white(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
     if image.mode == "F":
-        raise ValueError("floating-point pixels have no known range: save the image with 8 or 16 bits")
+        raise ValueError(
+            "floating-point pixels have no known range: save the image with 8 or 16 bits"
+        )
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _eight_bits(grey: np.ndarray) -> np.ndarray:
     """16-bit grey as 8 bits; deeper values have no known range."""
     if grey.min() < 0 or grey.max() > 65535:
-        raise ValueError(f"pixels from {grey.min()} to {grey.max()} have no known range: save the image with 8 or 16 bits")
+        raise ValueError(
+            f"pixels from {grey.min()} to {grey.max()} have no known range: save the image with 8 or 16 bits"
+        )
     return (grey.astype(np.int32) >> 8).astype(np.uint8)
 
 

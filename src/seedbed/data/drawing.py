@@ -1,10 +1,12 @@
 """The embedded image source: drawn shapes with a class tree of families, kinds and variants.
 
-Comes in: class indices and seeds. Goes out: uint8 pictures, each a function of its own (class, seed, size) alone.
-Does not know: splits, how many images a study takes, files (but for the picture that `python -m` writes).
+Comes in: class indices and seeds. Goes out: uint8 pictures, each a function of its own (class,
+seed, size) alone. Does not know: splits, how many images a study takes, files (but for the picture
+that `python -m` writes).
 
-Classes are told apart by outline only. Pose, colours, textures and clutter are drawn from the seed without looking
-at the class. No class is another's mirror image, so horizontal flips are a safe augmentation. Some glyphs resemble
+Classes are told apart by outline only. Pose, colours, textures and clutter are drawn from the seed
+without looking at the class. No class is another's mirror image, so horizontal flips are a safe
+augmentation. Some glyphs resemble
 letters and digits: written characters are a near target.
 
     python -m seedbed.data.drawing OUT.png
@@ -71,10 +73,22 @@ _OUTLINES: Mapping[str, Mapping[str, Mapping[str, Shape]]] = {
         },
     },
     "round": {
-        "ellipse": {"circle": shapes.ellipse(1.0), "oval": shapes.ellipse(1.4), "long": shapes.ellipse(2.0)},
+        "ellipse": {
+            "circle": shapes.ellipse(1.0),
+            "oval": shapes.ellipse(1.4),
+            "long": shapes.ellipse(2.0),
+        },
         "ring": {"thin": shapes.ring(0.24), "medium": shapes.ring(0.44), "thick": shapes.ring(0.7)},
-        "target": {"one-ring": shapes.target(1), "two-rings": shapes.target(2), "three-rings": shapes.target(3)},
-        "moon": {"crescent": shapes.moon(-0.45), "half": shapes.moon(0.0), "gibbous": shapes.moon(0.45)},
+        "target": {
+            "one-ring": shapes.target(1),
+            "two-rings": shapes.target(2),
+            "three-rings": shapes.target(3),
+        },
+        "moon": {
+            "crescent": shapes.moon(-0.45),
+            "half": shapes.moon(0.0),
+            "gibbous": shapes.moon(0.45),
+        },
     },
     "star": {
         "cross": {
@@ -102,26 +116,54 @@ _OUTLINES: Mapping[str, Mapping[str, Mapping[str, Shape]]] = {
             "rake": shapes.glyph([[(0.7, -0.8), (-0.5, -0.8), (-0.5, 0.9)], [(-0.5, 0), (0.5, 0)]]),
         },
         "bridge": {
-            "ladder": shapes.glyph([[(-0.6, -0.9), (-0.6, 0.9)], [(0.6, -0.9), (0.6, 0.9)], [(-0.6, 0), (0.6, 0)]]),
-            "gable": shapes.glyph([[(-0.75, 0.9), (0, -0.9), (0.75, 0.9)], [(-0.45, 0.3), (0.45, 0.3)]]),
-            "chair": shapes.glyph([[(0.1, -0.95), (-0.65, 0.25), (0.8, 0.25)], [(0.35, -0.2), (0.35, 0.95)]]),
+            "ladder": shapes.glyph(
+                [[(-0.6, -0.9), (-0.6, 0.9)], [(0.6, -0.9), (0.6, 0.9)], [(-0.6, 0), (0.6, 0)]]
+            ),
+            "gable": shapes.glyph(
+                [[(-0.75, 0.9), (0, -0.9), (0.75, 0.9)], [(-0.45, 0.3), (0.45, 0.3)]]
+            ),
+            "chair": shapes.glyph(
+                [[(0.1, -0.95), (-0.65, 0.25), (0.8, 0.25)], [(0.35, -0.2), (0.35, 0.95)]]
+            ),
         },
         "zigzag": {
             "three": shapes.glyph([[(-0.6, -0.75), (0.6, -0.75), (-0.6, 0.75), (0.6, 0.75)]]),
-            "four": shapes.glyph([[(-0.95, -0.7), (-0.5, 0.7), (0, -0.5), (0.5, 0.7), (0.95, -0.7)]]),
-            "five": shapes.glyph([[(-0.6, -0.9), (0.6, -0.7), (-0.6, -0.2), (0.6, 0.2), (-0.6, 0.7), (0.6, 0.9)]]),
+            "four": shapes.glyph(
+                [[(-0.95, -0.7), (-0.5, 0.7), (0, -0.5), (0.5, 0.7), (0.95, -0.7)]]
+            ),
+            "five": shapes.glyph(
+                [[(-0.6, -0.9), (0.6, -0.7), (-0.6, -0.2), (0.6, 0.2), (-0.6, 0.7), (0.6, 0.9)]]
+            ),
         },
     },
     "curve": {
         "bow": {
-            "arch": shapes.glyph([[(-0.6, 0.9), *shapes.arc(0, -0.2, 0.6, 0.5, 1.0, 5), (0.6, 0.9)]]),
+            "arch": shapes.glyph(
+                [[(-0.6, 0.9), *shapes.arc(0, -0.2, 0.6, 0.5, 1.0, 5), (0.6, 0.9)]]
+            ),
             "open": shapes.glyph([shapes.arc(0.15, 0, 0.85, 0.14, 0.86, 7)]),
-            "pair": shapes.glyph([[*shapes.arc(0, -0.45, 0.46, 0.55, 1.2, 5), *shapes.arc(0, 0.45, 0.48, 0.8, 1.45, 5)]]),
+            "pair": shapes.glyph(
+                [
+                    [
+                        *shapes.arc(0, -0.45, 0.46, 0.55, 1.2, 5),
+                        *shapes.arc(0, 0.45, 0.48, 0.8, 1.45, 5),
+                    ]
+                ]
+            ),
         },
         "curl": {
             "hook": shapes.glyph([[(0.45, -0.95), *shapes.arc(0, 0.45, 0.45, 0, 0.5, 5)]]),
-            "serpent": shapes.glyph([[*shapes.arc(0, -0.42, 0.44, -0.08, -0.75, 5), *shapes.arc(0, 0.45, 0.44, -0.25, 0.42, 5)]]),
-            "swan": shapes.glyph([[*shapes.arc(0, -0.4, 0.5, 0.5, 1.1, 5), (-0.6, 0.85), (0.65, 0.85)]]),
+            "serpent": shapes.glyph(
+                [
+                    [
+                        *shapes.arc(0, -0.42, 0.44, -0.08, -0.75, 5),
+                        *shapes.arc(0, 0.45, 0.44, -0.25, 0.42, 5),
+                    ]
+                ]
+            ),
+            "swan": shapes.glyph(
+                [[*shapes.arc(0, -0.4, 0.5, 0.5, 1.1, 5), (-0.6, 0.85), (0.65, 0.85)]]
+            ),
         },
         "loop": {
             "tailed": shapes.glyph([shapes.arc(0.5, 0.25, 1.0, 0.5, 0.72, 4)], [(0, 0.4, 0.5)]),
@@ -131,7 +173,9 @@ _OUTLINES: Mapping[str, Mapping[str, Mapping[str, Shape]]] = {
         "stem": {
             "key": shapes.glyph([[(0, -0.1), (0, 0.95)]], [(0, -0.5, 0.42)]),
             "flag": shapes.glyph([[(-0.5, -0.95), (-0.5, 0.95)]], [(0, 0.45, 0.46)]),
-            "arrow": shapes.glyph([[(0, -0.95), (0, 0.9)], shapes.arc(0, -0.05, 0.75, 0.05, 0.45, 5)]),
+            "arrow": shapes.glyph(
+                [[(0, -0.95), (0, 0.9)], shapes.arc(0, -0.05, 0.75, 0.05, 0.45, 5)]
+            ),
         },
     },
 }
@@ -160,7 +204,8 @@ def render(
         settings: How far scenes differ; None means the defaults.
 
     Returns:
-        uint8 [n, size_px, size_px, 3]. Picture i depends on class_index[i], seeds[i], size_px and settings only.
+        uint8 [n, size_px, size_px, 3]. Picture i depends on class_index[i], seeds[i], size_px and
+        settings only.
 
     Raises:
         ValueError: An index lies outside the tree, the lengths differ or the size is too small.
@@ -174,12 +219,15 @@ def render(
     order = np.argsort(classes, kind="stable")
     for start in range(0, len(order), _CHUNK):
         chosen = order[start : start + _CHUNK]
-        pixels[chosen] = _render_sorted(classes[chosen], seeds[chosen], size_px, settings or SceneSettings())
+        pixels[chosen] = _render_sorted(
+            classes[chosen], seeds[chosen], size_px, settings or SceneSettings()
+        )
     return pixels
 
 
 def contact_sheet(size_px: int = 32, per_class: int = 8) -> NDArray[np.uint8]:
-    """A picture of all the classes, [height, width, 3]: a column of blocks per family, a row of examples per class."""
+    """A picture of all the classes, [height, width, 3]: a column of blocks per family, a row of
+    examples per class."""
     gap_px = max(2, size_px // 8)
     families = [_family_block(family, size_px, per_class) for family in _OUTLINES]
     height = max(block.shape[0] for block in families)
@@ -191,9 +239,11 @@ def contact_sheet(size_px: int = 32, per_class: int = 8) -> NDArray[np.uint8]:
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write an RGB picture, [height, width, 3], as PNG (ISO/IEC 15948) with a palette of 6 x 7 x 6 colours.
+    """Write an RGB picture, [height, width, 3], as PNG (ISO/IEC 15948) with a palette of 6 x 7 x 6
+    colours.
 
-    Pixel noise does not compress; a palette makes the file a quarter of the size and the noise hides its steps.
+    Pixel noise does not compress; a palette makes the file a quarter of the size and the noise
+    hides its steps.
     """
     height, width, _ = pixels.shape
     levels = np.array([5, 6, 5])
@@ -202,8 +252,15 @@ def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     lines = np.pad((red * 7 + green) * 6 + blue, ((0, 0), (1, 0))).astype(np.uint8)
     palette = (np.indices((6, 7, 6)).reshape(3, -1).T * 255 // levels).astype(np.uint8)
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    parts = {b"IHDR": header, b"PLTE": palette.tobytes(), b"IDAT": zlib.compress(lines.tobytes(), 9), b"IEND": b""}
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(name, body) for name, body in parts.items()))
+    parts = {
+        b"IHDR": header,
+        b"PLTE": palette.tobytes(),
+        b"IDAT": zlib.compress(lines.tobytes(), 9),
+        b"IEND": b"",
+    }
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(name, body) for name, body in parts.items())
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -217,16 +274,22 @@ def main(arguments: list[str]) -> int:
 
 def _check(classes: NDArray[np.integer], seeds: Seeds, size_px: int) -> None:
     if classes.ndim != 1 or classes.shape != seeds.shape:
-        raise ValueError(f"class_index {classes.shape} and seeds {seeds.shape} must be vectors of one length")
+        raise ValueError(
+            f"class_index {classes.shape} and seeds {seeds.shape} must be vectors of one length"
+        )
     if len(classes) and (classes.min() < 0 or classes.max() >= len(TREE)):
         raise ValueError(
             f"class_index reaches from {classes.min()} to {classes.max()}; give positions in TREE, 0 to {len(TREE) - 1}"
         )
     if size_px < 8:
-        raise ValueError(f"size_px is {size_px}; choose at least 8, since smaller shapes cannot be told apart")
+        raise ValueError(
+            f"size_px is {size_px}; choose at least 8, since smaller shapes cannot be told apart"
+        )
 
 
-def _render_sorted(classes: NDArray[np.integer], seeds: Seeds, size_px: int, settings: SceneSettings) -> NDArray[np.uint8]:
+def _render_sorted(
+    classes: NDArray[np.integer], seeds: Seeds, size_px: int, settings: SceneSettings
+) -> NDArray[np.uint8]:
     rotation = np.array([leaf.max_turn for leaf in TREE], np.float32)[classes][:, None, None]
     x, y, unit_px = place(seeds, size_px, rotation, settings)
     wobble = wobbles(seeds)

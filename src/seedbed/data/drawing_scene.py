@@ -1,12 +1,15 @@
-"""Everything of a drawn image that says nothing about its class: pose, colours, textures, clutter, noise.
+"""Everything of a drawn image that says nothing about its class: pose, colours, textures, clutter,
+noise.
 
 Comes in: one uint64 seed per image, the picture's size, and for `paint` the shapes' coverage masks.
 Goes out: shape coordinates and wobbles for the shape functions, then uint8 pictures.
-Does not know: classes or shapes. The same seed gives the same scene behind every class, so colour cannot tell them.
+Does not know: classes or shapes. The same seed gives the same scene behind every class, so colour
+cannot tell them.
 
-Every number is a hash of (seed, stream, position), never the next output of a generator: image i does not depend
-on image i - 1. The hash is splitmix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators",
-section 4); unlike them we hash the seed once before counting, so that near seeds do not share shifted sequences.
+Every number is a hash of (seed, stream, position), never the next output of a generator: image i
+does not depend on image i - 1. The hash is splitmix64 (Steele, Lea and Flood 2014, "Fast splittable
+pseudorandom number generators", section 4); unlike them we hash the seed once before counting, so
+that near seeds do not share shifted sequences.
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ _NUM_LINES = 2
 
 @dataclass(frozen=True, kw_only=True)
 class SceneSettings:
-    """How far scenes differ; the defaults make the 60 classes neither trivial nor hopeless for a small network."""
+    """How far scenes differ; the defaults make the 60 classes neither trivial nor hopeless for a
+    small network."""
 
     radius: tuple[float, float] = (0.26, 0.52)
     """Range of the shape's radius, in picture widths."""
@@ -53,17 +57,23 @@ class SceneSettings:
 
 
 def uniform(seeds: Seeds, stream: int, count: int) -> Array:
-    """Numbers in [0, 1), [count, n, 1, 1], each a hash of its image's seed, the stream and its position."""
+    """Numbers in [0, 1), [count, n, 1, 1], each a hash of its image's seed, the stream and its
+    position."""
     base = _mix(seeds)
     with np.errstate(over="ignore"):
-        positions = np.arange(stream * 1024 + 1, stream * 1024 + 1 + count, dtype=np.uint64) * _GOLDEN
+        positions = (
+            np.arange(stream * 1024 + 1, stream * 1024 + 1 + count, dtype=np.uint64) * _GOLDEN
+        )
         hashes = _mix(base[None, :] + positions[:, None])
     numbers = (hashes >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
     return numbers[:, :, None, None]
 
 
-def place(seeds: Seeds, size_px: int, rotation: Array, settings: SceneSettings) -> tuple[Array, Array, Array]:
-    """Where each pixel lies on the shape's own plane, both [n, size_px, size_px], and one unit's length in pixels.
+def place(
+    seeds: Seeds, size_px: int, rotation: Array, settings: SceneSettings
+) -> tuple[Array, Array, Array]:
+    """Where each pixel lies on the shape's own plane, both [n, size_px, size_px], and one unit's
+    length in pixels.
 
     Args:
         seeds: [n].
@@ -73,13 +83,18 @@ def place(seeds: Seeds, size_px: int, rotation: Array, settings: SceneSettings) 
     """
     turn, x_shift, y_shift, growth, stretch = uniform(seeds, _POSE, 5)
     angle = (2 * np.pi) * (rotation * (2 * turn - 1)).astype(np.float64)
-    # The trigonometry is done in float64 and rounded, which hides last-bit differences between maths libraries.
+    # The trigonometry is done in float64 and rounded, which hides last-bit differences between
+    # maths libraries.
     cosine, sine = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
     unit_px = np.float32(size_px) * _between(growth, settings.radius)
     stretching = 1 + np.float32(settings.stretch) * (2 * stretch - 1)
     axis = np.arange(size_px, dtype=np.float32) - np.float32((size_px - 1) / 2)
-    across = axis[None, None, :] - np.float32(2 * settings.shift * size_px) * (x_shift - np.float32(0.5))
-    down = axis[None, :, None] - np.float32(2 * settings.shift * size_px) * (y_shift - np.float32(0.5))
+    across = axis[None, None, :] - np.float32(2 * settings.shift * size_px) * (
+        x_shift - np.float32(0.5)
+    )
+    down = axis[None, :, None] - np.float32(2 * settings.shift * size_px) * (
+        y_shift - np.float32(0.5)
+    )
     x_scale, y_scale = 1 / (unit_px * stretching), stretching / unit_px
     x = across * (cosine * x_scale) + down * (sine * x_scale)
     y = down * (cosine * y_scale) - across * (sine * y_scale)
@@ -87,10 +102,13 @@ def place(seeds: Seeds, size_px: int, rotation: Array, settings: SceneSettings) 
 
 
 def coverage(seeds: Seeds, distance: Array, unit_px: Array, settings: SceneSettings) -> Array:
-    """The part of each pixel that the shape covers, from the distance to its edge; overwrites `distance`."""
+    """The part of each pixel that the shape covers, from the distance to its edge; overwrites
+    `distance`."""
     draw = uniform(seeds, _SOFTNESS, 1)[0]
     # An edge at least one pixel wide is anti-aliased.
-    width_px = np.maximum(np.float32(settings.softness * distance.shape[1]) * (draw * draw * draw), 1)
+    width_px = np.maximum(
+        np.float32(settings.softness * distance.shape[1]) * (draw * draw * draw), 1
+    )
     distance *= -unit_px / width_px
     distance += np.float32(0.5)
     np.maximum(distance, 0, out=distance)
@@ -163,7 +181,9 @@ def _colours(draws: Array, settings: SceneSettings) -> tuple[Array, Array]:
 def _texture(draws: Array, size_px: int, settings: SceneSettings) -> Array:
     """A gradient, stripes and cloudy noise, each absent from half of the images."""
     weights = np.maximum(2 * draws[0:3] - 1, 0) * np.float32(settings.texture)
-    axis = (np.arange(size_px, dtype=np.float32) + np.float32(0.5)) / np.float32(size_px) - np.float32(0.5)
+    axis = (np.arange(size_px, dtype=np.float32) + np.float32(0.5)) / np.float32(
+        size_px
+    ) - np.float32(0.5)
     across, down = axis[None, None, :], axis[None, :, None]
     slope_x, slope_y = 2 * draws[3:5] - 1
     texture = across * (2 * weights[0] * slope_x) + down * (2 * weights[0] * slope_y)
@@ -188,19 +208,28 @@ def _wave(phase: Array) -> Array:
 
 
 def _clutter(draws: Array, size_px: int, settings: SceneSettings) -> Array:
-    """Straight lines through the picture, brighter or darker than what is behind, about half of them invisible."""
-    axis = (np.arange(size_px, dtype=np.float32) + np.float32(0.5)) / np.float32(size_px) - np.float32(0.5)
+    """Straight lines through the picture, brighter or darker than what is behind, about half of
+    them invisible."""
+    axis = (np.arange(size_px, dtype=np.float32) + np.float32(0.5)) / np.float32(
+        size_px
+    ) - np.float32(0.5)
     total: Array = np.zeros((draws.shape[1], size_px, size_px), np.float32)
     for normal_x, normal_y, offset, width, strength, sign in draws.reshape(_NUM_LINES, 6, -1, 1, 1):
         normal_x, normal_y = 2 * normal_x - 1, 2 * normal_y - 1
-        inverse = np.float32(size_px) / np.sqrt(np.maximum(normal_x**2 + normal_y**2, np.float32(1e-3)))
+        inverse = np.float32(size_px) / np.sqrt(
+            np.maximum(normal_x**2 + normal_y**2, np.float32(1e-3))
+        )
         shift = np.float32(size_px) * (offset - np.float32(0.5))
-        line = axis[None, None, :] * (normal_x * inverse) + (axis[None, :, None] * (normal_y * inverse) - shift)
+        line = axis[None, None, :] * (normal_x * inverse) + (
+            axis[None, :, None] * (normal_y * inverse) - shift
+        )
         np.abs(line, out=line)
         np.subtract(np.float32(size_px / 32) * (1 + width) + np.float32(0.5), line, out=line)
         np.maximum(line, 0, out=line)
         np.minimum(line, 1, out=line)
-        line *= (2 * np.rint(sign) - 1) * np.maximum(2 * strength - 1, 0) * np.float32(settings.clutter)
+        line *= (
+            (2 * np.rint(sign) - 1) * np.maximum(2 * strength - 1, 0) * np.float32(settings.clutter)
+        )
         total += line
     return total
 
@@ -214,7 +243,8 @@ def _crop(tile: Array, row: Array, column: Array, size_px: int) -> Array:
 
 @functools.lru_cache(maxsize=4)
 def _white_tile(size_px: int) -> Array:
-    """Nearly normal white noise, [8 size_px, 8 size_px]; cutting windows out of it is cheaper than drawing noise."""
+    """Nearly normal white noise, [8 size_px, 8 size_px]; cutting windows out of it is cheaper than
+    drawing noise."""
     width_px = _TILE_SIZES * size_px
     rows = uniform(np.arange(4 * width_px, dtype=np.uint64), _TILE, width_px)[:, :, 0, 0]
     sums = rows.reshape(width_px, 4, width_px).sum(axis=1) - 2
@@ -223,9 +253,13 @@ def _white_tile(size_px: int) -> Array:
 
 @functools.lru_cache(maxsize=4)
 def _cloud_tile(size_px: int) -> Array:
-    """White noise blurred over about an eighth of the picture, [8 size_px, 8 size_px], unit variance."""
+    """White noise blurred over about an eighth of the picture, [8 size_px, 8 size_px], unit
+    variance."""
     tile = _white_tile(size_px).astype(np.float64)
     for axis in (0, 1):
         for _ in range(3):
-            tile = sum((np.roll(tile, step, axis) for step in range(max(2, size_px // 8))), np.zeros_like(tile))
+            tile = sum(
+                (np.roll(tile, step, axis) for step in range(max(2, size_px // 8))),
+                np.zeros_like(tile),
+            )
     return (tile / tile.std()).astype(np.float32)

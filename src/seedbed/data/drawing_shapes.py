@@ -1,12 +1,14 @@
-"""Implicit functions of the drawn shapes: which points of the plane belong to a triangle, a ring, a glyph.
+"""Implicit functions of the drawn shapes: which points of the plane belong to a triangle, a ring, a
+glyph.
 
-Comes in: coordinates `x`, `y` float32 [n, h, w], where the shape lies within about one unit of the origin and y
-points down, and `wobble` float32 [NUM_WOBBLES, n, 1, 1], numbers in [-1, 1] that bend each image's shape a little.
-Goes out: float32 [n, h, w], negative inside the shape and about the distance to its edge near it.
-Does not know: class names, pixels, colours, where on the picture the shape lies.
+Comes in: coordinates `x`, `y` float32 [n, h, w], where the shape lies within about one unit of the
+origin and y points down, and `wobble` float32 [NUM_WOBBLES, n, 1, 1], numbers in [-1, 1] that bend
+each image's shape a little. Goes out: float32 [n, h, w], negative inside the shape and about the
+distance to its edge near it. Does not know: class names, pixels, colours, where on the picture the
+shape lies.
 
-Only sums, products, roots and comparisons touch the pixels. IEEE 754 rounds those alike in every vector width, so
-an image does not depend on the batch it was computed in.
+Only sums, products, roots and comparisons touch the pixels. IEEE 754 rounds those alike in every
+vector width, so an image does not depend on the batch it was computed in.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ def regular(num_corners: int) -> Shape:
 
 
 def convex(half_planes: Sequence[tuple[float, float, float]], side_wobble: float = 0.06) -> Shape:
-    """The points where nx * x + ny * y < offset for every (nx, ny, offset), the normals being of unit length."""
+    """The points where nx * x + ny * y < offset for every (nx, ny, offset), the normals being of
+    unit length."""
 
     def shape(x: Array, y: Array, wobble: Array) -> Array:
         distance = np.full_like(x, -np.inf)
@@ -48,19 +51,25 @@ def convex(half_planes: Sequence[tuple[float, float, float]], side_wobble: float
 
 
 def rectangle(aspect: float) -> Shape:
-    """A rectangle `aspect` times as long as it is high, of an area that does not depend on the aspect."""
+    """A rectangle `aspect` times as long as it is high, of an area that does not depend on the
+    aspect."""
     half_length, half_height = 0.72 * math.sqrt(aspect), 0.72 / math.sqrt(aspect)
-    return convex([(1, 0, half_length), (-1, 0, half_length), (0, 1, half_height), (0, -1, half_height)], 0.03)
+    return convex(
+        [(1, 0, half_length), (-1, 0, half_length), (0, 1, half_height), (0, -1, half_height)], 0.03
+    )
 
 
 def slanted(left_slope: float, right_slope: float, half_height: float) -> Shape:
-    """A quadrilateral with level top and bottom; a positive slope leans that side outwards at the bottom."""
+    """A quadrilateral with level top and bottom; a positive slope leans that side outwards at the
+    bottom."""
 
     def side(sign: float, slope: float) -> tuple[float, float, float]:
         length = math.hypot(1.0, slope)
         return sign / length, -slope / length, 0.72 / length
 
-    return convex([side(1, right_slope), side(-1, left_slope), (0, 1, half_height), (0, -1, half_height)])
+    return convex(
+        [side(1, right_slope), side(-1, left_slope), (0, 1, half_height), (0, -1, half_height)]
+    )
 
 
 def rhombus(half_length: float, half_height: float) -> Shape:
@@ -68,7 +77,9 @@ def rhombus(half_length: float, half_height: float) -> Shape:
     length = math.hypot(half_length, half_height)
     normal_x, normal_y = half_height / length, half_length / length
     offset = half_length * half_height / length
-    return convex([(sx * normal_x, sy * normal_y, offset) for sx in (-1, 1) for sy in (-1, 1)], 0.04)
+    return convex(
+        [(sx * normal_x, sy * normal_y, offset) for sx in (-1, 1) for sy in (-1, 1)], 0.04
+    )
 
 
 def without_disc(whole: Shape, x_centre: float, y_centre: float, radius: float) -> Shape:
@@ -88,7 +99,9 @@ def ellipse(aspect: float) -> Shape:
     long, short = np.float32(0.85 * math.sqrt(aspect)), np.float32(0.85 / math.sqrt(aspect))
 
     def shape(x: Array, y: Array, wobble: Array) -> Array:
-        distance = _length(x / (long + np.float32(0.02) * wobble[0]), y / (short - np.float32(0.02) * wobble[0]))
+        distance = _length(
+            x / (long + np.float32(0.02) * wobble[0]), y / (short - np.float32(0.02) * wobble[0])
+        )
         distance -= 1
         distance *= short
         return distance
@@ -128,7 +141,8 @@ def target(num_rings: int) -> Shape:
 
 
 def moon(phase: float) -> Shape:
-    """The lit part of a disc: its terminator is half an ellipse, `phase` -1 for a new moon and 1 for a full one."""
+    """The lit part of a disc: its terminator is half an ellipse, `phase` -1 for a new moon and 1
+    for a full one."""
 
     def shape(x: Array, y: Array, wobble: Array) -> Array:
         limb = np.sqrt(np.maximum(np.float32(0.9) - y * y, 0))
@@ -189,8 +203,11 @@ def star(num_points: int) -> Shape:
     return shape
 
 
-def glyph(lines: Sequence[Sequence[Point]], rings: Sequence[tuple[float, float, float]] = ()) -> Shape:
-    """Pen strokes: polylines through `lines`, and circles (x, y, radius); slant, corners and pen width vary."""
+def glyph(
+    lines: Sequence[Sequence[Point]], rings: Sequence[tuple[float, float, float]] = ()
+) -> Shape:
+    """Pen strokes: polylines through `lines`, and circles (x, y, radius); slant, corners and pen
+    width vary."""
 
     def shape(x: Array, y: Array, wobble: Array) -> Array:
         pen = np.float32(0.18) + np.float32(0.09) * wobble[-1]
@@ -210,10 +227,19 @@ def glyph(lines: Sequence[Sequence[Point]], rings: Sequence[tuple[float, float, 
     return shape
 
 
-def arc(x_centre: float, y_centre: float, radius: float, start: float, stop: float, num_segments: int) -> list[Point]:
-    """Points along a circle, from angle `start` to `stop` in turns; a quarter turn is straight down."""
-    angles = [2 * math.pi * (start + (stop - start) * step / num_segments) for step in range(num_segments + 1)]
-    return [(x_centre + radius * math.cos(angle), y_centre + radius * math.sin(angle)) for angle in angles]
+def arc(
+    x_centre: float, y_centre: float, radius: float, start: float, stop: float, num_segments: int
+) -> list[Point]:
+    """Points along a circle, from angle `start` to `stop` in turns; a quarter turn is straight
+    down."""
+    angles = [
+        2 * math.pi * (start + (stop - start) * step / num_segments)
+        for step in range(num_segments + 1)
+    ]
+    return [
+        (x_centre + radius * math.cos(angle), y_centre + radius * math.sin(angle))
+        for angle in angles
+    ]
 
 
 def _length(x: Array, y: Array) -> Array:
@@ -249,7 +275,9 @@ def _rays(x: Array, y: Array, num_rays: int) -> Iterator[tuple[Array, Array]]:
         yield along, np.abs(across, out=across)
 
 
-def _segments(lines: Sequence[Sequence[Point]], jitter: Array) -> Iterator[tuple[tuple[Array, Array], ...]]:
+def _segments(
+    lines: Sequence[Sequence[Point]], jitter: Array
+) -> Iterator[tuple[tuple[Array, Array], ...]]:
     """The segments of the polylines, each corner moved by its own two jitters."""
     shifts = iter(jitter)
     for line in lines:
@@ -257,7 +285,9 @@ def _segments(lines: Sequence[Sequence[Point]], jitter: Array) -> Iterator[tuple
         yield from itertools.pairwise(corners)
 
 
-def _squared_distance(x: Array, y: Array, start: tuple[Array, Array], stop: tuple[Array, Array]) -> Array:
+def _squared_distance(
+    x: Array, y: Array, start: tuple[Array, Array], stop: tuple[Array, Array]
+) -> Array:
     """To the segment between two points, each coordinate being [n, 1, 1]."""
     run, rise = stop[0] - start[0], stop[1] - start[1]
     inverse = 1 / np.maximum(run * run + rise * rise, np.float32(1e-4))

@@ -1,7 +1,7 @@
 """Reading image files: the pixel reader that every format on disk shares, and how files are listed.
 
-In: a folder, or places in larger files. Out: sorted relative paths with size and time, and picklable readers of their pixels. Knows nothing
-of labels.
+In: a folder, or places in larger files. Out: sorted relative paths with size and time, and
+picklable readers of their pixels. Knows nothing of labels.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from seedbed.base.randomness import content_hash
 from seedbed.data.decode import decode
 from seedbed.data.source import Loaded, Pixels
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jfif"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jfif"}
+)
 
 
 @dataclass(frozen=True)
@@ -42,19 +44,26 @@ def must_exist(path: str | Path) -> Path:
         where = "" if folder.is_absolute() else f"; the current folder is {Path.cwd()}"
         raise BadDataError(f"there is no {folder}", f"Check the path{where}.")
     if not folder.is_dir():
-        raise BadDataError(f"{folder} is a file, not a folder of images", "Name the folder that holds the class folders.")
+        raise BadDataError(
+            f"{folder} is a file, not a folder of images",
+            "Name the folder that holds the class folders.",
+        )
     return folder
 
 
 def entries(path: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
-    """What lies in a folder, hidden entries passed over; raises OSError where it cannot be listed."""
+    """What lies in a folder, hidden entries passed over; raises OSError where it cannot be
+    listed."""
     with os.scandir(path) as found:
         yield from (entry for entry in found if not entry.name.startswith((".", "__MACOSX")))
 
 
 def list_images(root: Path, below: str = "") -> list[Found]:
-    """Image files below `root/below`, sorted; hidden files and folders are passed over, links are followed once."""
-    return sorted(_walk(root / below if below else root, below, frozenset()), key=lambda found: found.path)
+    """Image files below `root/below`, sorted; hidden files and folders are passed over, links are
+    followed once."""
+    return sorted(
+        _walk(root / below if below else root, below, frozenset()), key=lambda found: found.path
+    )
 
 
 def _walk(folder: Path, prefix: str, seen: frozenset[tuple[int, int]]) -> Iterator[Found]:
@@ -65,7 +74,9 @@ def _walk(folder: Path, prefix: str, seen: frozenset[tuple[int, int]]) -> Iterat
     try:
         inside = list(entries(folder))
     except OSError as error:
-        raise BadDataError(f"cannot list {folder}: {error.strerror}", "Make it readable, or move it away.") from None
+        raise BadDataError(
+            f"cannot list {folder}: {error.strerror}", "Make it readable, or move it away."
+        ) from None
     for entry in inside:
         path = f"{prefix}/{entry.name}" if prefix else entry.name
         _must_be_text(path)
@@ -79,7 +90,9 @@ def _must_be_text(path: str) -> None:
     try:
         path.encode()
     except UnicodeEncodeError:
-        raise BadDataError(f"the file name {os.fsencode(path)!r} is not UTF-8", "Rename it: ids are text.") from None
+        raise BadDataError(
+            f"the file name {os.fsencode(path)!r} is not UTF-8", "Rename it: ids are text."
+        ) from None
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -102,7 +115,8 @@ class EncodedPixels(Pixels):
 
     @abstractmethod
     def read(self, row: int) -> bytes:
-        """The bytes of one image as found; raises OSError or ValueError with the reason when they cannot be had."""
+        """The bytes of one image as found; raises OSError or ValueError with the reason when they
+        cannot be had."""
 
     @abstractmethod
     def part(self, rows: np.ndarray) -> EncodedPixels:
@@ -120,7 +134,8 @@ OneImage = tuple[int, np.ndarray, int, int]  # checksum, pixels, width px, heigh
 
 
 def load_each(rows: np.ndarray, size_px: int, one: Callable[[int], OneImage]) -> Loaded:
-    """A batch from a reader of one image; those that it cannot read have a reason instead of pixels."""
+    """A batch from a reader of one image; those that it cannot read have a reason instead of
+    pixels."""
     k = len(rows)
     pixels, checksums = np.zeros((k, size_px, size_px, 3), np.uint8), np.zeros(k, np.uint64)
     widths, heights, failures = np.zeros(k, np.int32), np.zeros(k, np.int32), {}
@@ -129,17 +144,24 @@ def load_each(rows: np.ndarray, size_px: int, one: Callable[[int], OneImage]) ->
             checksums[i], pixels[i], widths[i], heights[i] = one(int(row))
         except (OSError, ValueError) as error:
             failures[i] = reason_of(error)
-    return Loaded(pixels=pixels, widths=widths, heights=heights, checksums=checksums, failures=failures)
+    return Loaded(
+        pixels=pixels, widths=widths, heights=heights, checksums=checksums, failures=failures
+    )
 
 
 def reason_of(error: Exception) -> str:
     """Why an image cannot be read, in words."""
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+    return (
+        (error.strerror if isinstance(error, OSError) else None)
+        or str(error)
+        or type(error).__name__
+    )
 
 
 @dataclass(frozen=True)
 class FilePixels(EncodedPixels):
-    """Reads the images of rows from files; `paths` are relative to `root`, in the order of the source's rows."""
+    """Reads the images of rows from files; `paths` are relative to `root`, in the order of the
+    source's rows."""
 
     root: str
     paths: np.ndarray  # str objects [n]
@@ -154,7 +176,8 @@ class FilePixels(EncodedPixels):
 
 @dataclass(frozen=True)
 class RangePixels(EncodedPixels):
-    """Reads the images of rows as ranges of bytes of larger files, such as tar archives that are not unpacked."""
+    """Reads the images of rows as ranges of bytes of larger files, such as tar archives that are
+    not unpacked."""
 
     files: tuple[str, ...]
     which: np.ndarray  # int32 [n], index into files

@@ -1,8 +1,9 @@
 """Where a hierarchy comes from: WordNet, or a file of child and parent.
 
-In: what a user calls it, and class labels. Out: a Hierarchy in which each label is a node. Words: `wordnet`; `wordnet(names='FILE')` with a
-table of label and synset; or a file: CSV or TSV of child and parent, JSON or TOML of `child = "parent"` or `child = ["primary", "other"]`.
-Knows nothing of images.
+In: what a user calls it, and class labels. Out: a Hierarchy in which each label is a node. Words:
+`wordnet`; `wordnet(names='FILE')` with a table of label and synset; or a file: CSV or TSV of child
+and parent, JSON or TOML of `child = "parent"` or `child = ["primary", "other"]`. Knows nothing of
+images.
 """
 
 from __future__ import annotations
@@ -34,14 +35,19 @@ class _WordNetCall:
 def open_hierarchy(text: str, labels: Sequence[str], folder: Path | None = None) -> Hierarchy:
     """The hierarchy of that name for these labels; paths are taken from `folder`.
 
-    Raises UsageError for a name that is none, a label that WordNet does not know or that may mean several things, and a label that a
-    file leaves out; BadDataError for a file that cannot be read or has a cycle.
+    Raises UsageError for a name that is none, a label that WordNet does not know or that may mean
+    several things, and a label that a file leaves out; BadDataError for a file that cannot be read
+    or has a cycle.
     """
     if Path(text).suffix in _SUFFIXES:
         return _from_file((folder or Path()) / expanded(text), labels)
     call = parse_call(text, "hierarchy")
     if call.name != "wordnet":
-        raise unknown("hierarchy", text, ["wordnet", "wordnet(names='FILE')", *(f"FILE{s}" for s in _SUFFIXES)])
+        raise unknown(
+            "hierarchy",
+            text,
+            ["wordnet", "wordnet(names='FILE')", *(f"FILE{s}" for s in _SUFFIXES)],
+        )
     names = build_call(_WordNetCall, call, "hierarchy").names
     told = {} if names is None else read_pairs((folder or Path()) / expanded(names))
     return of_wordnet(labels, {label: synsets[0] for label, synsets in told.items()})
@@ -55,12 +61,15 @@ def placed(text: str, folder: Path | None) -> str:
         return str((folder / expanded(text)).resolve())
     call = parse_call(text, "hierarchy")
     if isinstance(names := call.kwargs.get("names"), str):
-        return str(Call(name=call.name, kwargs={"names": str((folder / expanded(names)).resolve())}))
+        return str(
+            Call(name=call.name, kwargs={"names": str((folder / expanded(names)).resolve())})
+        )
     return text
 
 
 def of_wordnet(labels: Sequence[str], told: Mapping[str, str]) -> Hierarchy:
-    """WordNet above these labels: synset ids are nodes themselves, other labels lie under the synset that `told` or their word gives."""
+    """WordNet above these labels: synset ids are nodes themselves, other labels lie under the
+    synset that `told` or their word gives."""
     table = wordnet()
     synsets, doubts = {}, []
     for label in labels:
@@ -72,18 +81,26 @@ def of_wordnet(labels: Sequence[str], told: Mapping[str, str]) -> Hierarchy:
         if len(meanings) == 1:
             synsets[label] = table.id(meanings[0])
         else:
-            doubts.append((label, [f"{table.name(i)} ({table.words(i)}; {table.above(i)})" for i in meanings]))
+            doubts.append(
+                (label, [f"{table.name(i)} ({table.words(i)}; {table.above(i)})" for i in meanings])
+            )
     if doubts:
         raise UsageError(*_doubtful(doubts))
     known = table.hierarchy(synsets.values())
     return Hierarchy(
-        {**known.parents, **{label: (synset,) for label, synset in synsets.items() if label != synset}},
+        {
+            **known.parents,
+            **{label: (synset,) for label, synset in synsets.items() if label != synset},
+        },
         names={**known.names, **{label: known.names[synset] for label, synset in synsets.items()}},
     )
 
 
 def _doubtful(doubts: list[tuple[str, list[str]]]) -> tuple[str, str]:
-    lines = [f"  {label}: {'; '.join(meanings) or 'not in WordNet'}" for label, meanings in doubts[:_SHOWN]]
+    lines = [
+        f"  {label}: {'; '.join(meanings) or 'not in WordNet'}"
+        for label, meanings in doubts[:_SHOWN]
+    ]
     more = [f"  ... and {len(doubts) - _SHOWN} more"] if len(doubts) > _SHOWN else []
     message = "\n".join([f"{len(doubts)} classes are not one synset of WordNet:", *lines, *more])
     return message, (
@@ -96,7 +113,10 @@ def _from_file(path: Path, labels: Sequence[str]) -> Hierarchy:
     missing = [label for label in labels if label not in found.nodes]
     if missing:
         more = f" and {len(missing) - 1} more classes" if len(missing) > 1 else ""
-        raise UsageError(f"{path} does not say where {missing[0]!r}{more} belongs", f"Add a line: {missing[0]},PARENT.")
+        raise UsageError(
+            f"{path} does not say where {missing[0]!r}{more} belongs",
+            f"Add a line: {missing[0]},PARENT.",
+        )
     return found
 
 
@@ -107,11 +127,13 @@ def read_pairs(path: Path) -> dict[str, list[str]]:
         return _pairs(text, path.suffix)
     except OSError as error:
         raise BadDataError(
-            f"cannot read {path}: {error.strerror}", "Check the path; in a study it is relative to its file."
+            f"cannot read {path}: {error.strerror}",
+            "Check the path; in a study it is relative to its file.",
         ) from None
     except (ValueError, TypeError) as error:
         raise BadDataError(
-            f"{path} cannot be read: {error}", 'Give lines of child,parent, or a table of child = "parent".'
+            f"{path} cannot be read: {error}",
+            'Give lines of child,parent, or a table of child = "parent".',
         ) from None
 
 
@@ -121,9 +143,13 @@ def _pairs(text: str, suffix: str) -> dict[str, list[str]]:
         table: Any = json.loads(text) if suffix == ".json" else tomllib.loads(text)
         rows = table.items() if isinstance(table, dict) else table
         for child, parents in rows:
-            found.setdefault(str(child), []).extend([parents] if isinstance(parents, str) else map(str, parents))
+            found.setdefault(str(child), []).extend(
+                [parents] if isinstance(parents, str) else map(str, parents)
+            )
         return found
-    for number, row in enumerate(csv.reader(text.splitlines(), delimiter="\t" if suffix == ".tsv" else ","), 1):
+    for number, row in enumerate(
+        csv.reader(text.splitlines(), delimiter="\t" if suffix == ".tsv" else ","), 1
+    ):
         if not row or (number == 1 and [w.strip().lower() for w in row] in _HEADERS):
             continue
         if len(row) != 2 or not row[0].strip() or not row[1].strip():

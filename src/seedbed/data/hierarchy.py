@@ -1,8 +1,9 @@
 """A class hierarchy: a DAG of class ids with one primary parent per node.
 
-In: child -> parents, the first of which is primary. Out: chains, depths, ancestors, the closure under a node, least common ancestors,
-distances. Knows nothing of images. The root is at depth 0; chains, depths and distances follow primary parents, closures follow all.
-Where the parents name several roots, they all lie under one that is made, `.`.
+In: child -> parents, the first of which is primary. Out: chains, depths, ancestors, the closure
+under a node, least common ancestors, distances. Knows nothing of images. The root is at depth 0;
+chains, depths and distances follow primary parents, closures follow all. Where the parents name
+several roots, they all lie under one that is made, `.`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ ROOT = "."
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Class ids and their parents; `parents[child][0]` is the primary parent. `names` are words for ids, where they are known."""
+    """Class ids and their parents; `parents[child][0]` is the primary parent. `names` are words for
+    ids, where they are known."""
 
     parents: Mapping[str, tuple[str, ...]]
     names: Mapping[str, str] = field(default_factory=dict)
@@ -31,7 +33,9 @@ class Hierarchy:
             self._refuse_cycles(node, finished)
         roots = sorted({p for ps in self.parents.values() for p in ps} - self.parents.keys())
         if len(roots) > 1:
-            object.__setattr__(self, "parents", {**self.parents, **{r: (ROOT,) for r in roots if r != ROOT}})
+            object.__setattr__(
+                self, "parents", {**self.parents, **{r: (ROOT,) for r in roots if r != ROOT}}
+            )
 
     def _refuse_cycles(self, start: str, finished: set[str]) -> None:
         """Depth first over all parents, without recursion; `path` holds the nodes that are open."""
@@ -43,7 +47,9 @@ class Hierarchy:
                 left.pop()
             elif parent in path:
                 cycle = [*path[path.index(parent) :], parent]
-                raise BadDataError(f"the hierarchy has a cycle: {' -> '.join(cycle)}", "Break it at one of these.")
+                raise BadDataError(
+                    f"the hierarchy has a cycle: {' -> '.join(cycle)}", "Break it at one of these."
+                )
             elif parent not in finished:
                 path.append(parent)
                 left.append(iter(self.parents.get(parent, ())))
@@ -66,7 +72,8 @@ class Hierarchy:
         return {}
 
     def chain(self, node: str) -> tuple[str, ...]:
-        """From the root to `node` along primary parents; raises UsageError for a class that is not in the hierarchy."""
+        """From the root to `node` along primary parents; raises UsageError for a class that is not
+        in the hierarchy."""
         if node not in self._chains:
             self.must_have([node])
             climbed = [node]
@@ -103,7 +110,8 @@ class Hierarchy:
         return _reached([node], self.parents)
 
     def closure(self, nodes: Iterable[str]) -> frozenset[str]:
-        """All that lies under any of these nodes over all parents, themselves included; raises UsageError for an unknown one."""
+        """All that lies under any of these nodes over all parents, themselves included; raises
+        UsageError for an unknown one."""
         known = list(nodes)
         self.must_have(known)
         return _reached(known, self._children)
@@ -117,9 +125,15 @@ class Hierarchy:
         """Raise UsageError, naming the first and how many, for nodes that are not there."""
         strangers = [n for n in nodes if n not in self.nodes]
         if strangers:
-            error = unknown("class", strangers[0], self.nodes, where) if len(self.nodes) < _FEW else None
+            error = (
+                unknown("class", strangers[0], self.nodes, where)
+                if len(self.nodes) < _FEW
+                else None
+            )
             more = f" (and {len(strangers) - 1} more)" if len(strangers) > 1 else ""
-            hint = error.hint if error else "seedbed inspect and seedbed hierarchy show what there is."
+            hint = (
+                error.hint if error else "seedbed inspect and seedbed hierarchy show what there is."
+            )
             raise UsageError(f"unknown class {strangers[0]!r}{more} in {where}", hint)
 
 
@@ -144,7 +158,9 @@ class Distances:
         number = {node: i for i, node in enumerate(sorted({n for chain in chains for n in chain}))}
         self._depths = np.array([len(chain) - 1 for chain in chains])
         # Beyond a chain's end its own negative number, which no other has.
-        self._chains = np.repeat(-1 - np.arange(len(chains), dtype=np.int32)[:, None], self._depths.max() + 1, axis=1)
+        self._chains = np.repeat(
+            -1 - np.arange(len(chains), dtype=np.int32)[:, None], self._depths.max() + 1, axis=1
+        )
         for i, chain in enumerate(chains):
             self._chains[i, : len(chain)] = [number[node] for node in chain]
 
@@ -169,7 +185,8 @@ _FEW = 200  # classes that an error may list
 
 
 def from_paths(labels: Iterable[str]) -> Hierarchy:
-    """The tree of labels that are paths: `a/b/c` lies under `a/b`, that under `a`, and that under the root `.`."""
+    """The tree of labels that are paths: `a/b/c` lies under `a/b`, that under `a`, and that under
+    the root `.`."""
     parents: dict[str, tuple[str, ...]] = {}
     for label in labels:
         parts = label.split("/")

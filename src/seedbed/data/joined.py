@@ -1,7 +1,8 @@
-"""Several sources as one: labels become `name/label`, ids `name/id`; recipes tell them apart by `only(source='name')`.
+"""Several sources as one: labels become `name/label`, ids `name/id`; recipes tell them apart by
+`only(source='name')`.
 
-In: sources by name. Out: one Source. Each keeps its own splits and its own hierarchy; a store may stand for a source at its own size.
-Knows nothing of studies.
+In: sources by name. Out: one Source. Each keeps its own splits and its own hierarchy; a store may
+stand for a source at its own size. Knows nothing of studies.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class _Joined(Pixels):
             pixels[here], checksums[here] = loaded.pixels, loaded.checksums
             widths[here], heights[here] = loaded.widths, loaded.heights
             failures |= {int(here[j]): reason for j, reason in loaded.failures.items()}
-        return Loaded(pixels=pixels, widths=widths, heights=heights, checksums=checksums, failures=failures)
+        return Loaded(
+            pixels=pixels, widths=widths, heights=heights, checksums=checksums, failures=failures
+        )
 
 
 @dataclass(frozen=True)
@@ -83,16 +86,29 @@ def join(sources: Mapping[str, Source]) -> Source:
     classes = tuple(sorted(labels))
     place = {label: i for i, label in enumerate(classes)}
     firsts = np.cumsum([0, *(len(p.classes) for p in parts)])
-    leaves = np.concatenate([np.where(p.leaves < 0, NO_LABEL, first + p.leaves) for first, p in zip(firsts, parts, strict=False)])
+    leaves = np.concatenate(
+        [
+            np.where(p.leaves < 0, NO_LABEL, first + p.leaves)
+            for first, p in zip(firsts, parts, strict=False)
+        ]
+    )
     return Source(
         name=" + ".join(f"{name}: {part.name}" for name, part in sources.items()),
         ids=ids[order],
-        leaves=np.append(np.array([place[label] for label in labels], np.int32), NO_LABEL)[leaves][order],
+        leaves=np.append(np.array([place[label] for label in labels], np.int32), NO_LABEL)[leaves][
+            order
+        ],
         splits=np.concatenate([p.splits for p in parts])[order],
         classes=classes,
         pixels=_reader([p.pixels for p in parts], which, rows),
-        listing=listing_fingerprint([f"{n} {p.listing} {_told(p.hierarchy)}" for n, p in sources.items()]),
-        names={f"{name}/{label}": words for name, part in sources.items() for label, words in part.names.items()},
+        listing=listing_fingerprint(
+            [f"{n} {p.listing} {_told(p.hierarchy)}" for n, p in sources.items()]
+        ),
+        names={
+            f"{name}/{label}": words
+            for name, part in sources.items()
+            for label, words in part.names.items()
+        },
         hierarchy=_hierarchy(sources),
         parts=which,
         part_names=tuple(names),
@@ -102,25 +118,33 @@ def join(sources: Mapping[str, Source]) -> Source:
 
 
 def for_retrieval(learnt_on: Source, target: Source) -> Source:
-    """The images of a set of queries and answers, and others beside as training images, whose labels are not looked at."""
+    """The images of a set of queries and answers, and others beside as training images, whose
+    labels are not looked at."""
     if not isinstance(target.annotations, Relevance):
         raise UsageError(
             f"{target.name} is no set of queries and answers",
             "learn_on goes with these; a labelled data set has training images of its own.",
         )
-    plain = {"learn_on": replace(learnt_on, annotations=None), "target": replace(target, annotations=None)}
+    plain = {
+        "learn_on": replace(learnt_on, annotations=None),
+        "target": replace(target, annotations=None),
+    }
     joined = join(plain)
     theirs = joined.parts == 1
     row = np.flatnonzero(theirs)  # ids are sorted within each part, as they were before
     found = target.annotations
-    placed = replace(found, queries=row[found.queries], gallery=row[found.gallery], rows=row[found.rows])
+    placed = replace(
+        found, queries=row[found.queries], gallery=row[found.gallery], rows=row[found.rows]
+    )
     splits = np.where(theirs, joined.splits, TRAIN).astype(np.uint8)
     listing = listing_fingerprint([joined.listing, placed.digest()])
     leaves = np.full_like(joined.leaves, NO_LABEL)
     return replace(joined, leaves=leaves, splits=splits, annotations=placed, listing=listing)
 
 
-def _annotations(sources: Mapping[str, Source], place: Sequence[int], firsts: np.ndarray, order: np.ndarray) -> Boxes | None:
+def _annotations(
+    sources: Mapping[str, Source], place: Sequence[int], firsts: np.ndarray, order: np.ndarray
+) -> Boxes | None:
     """The boxes of all, under the joined labels; other annotations cannot be joined."""
     found = {name: part.annotations for name, part in sources.items()}
     if not any(found.values()):
@@ -128,7 +152,9 @@ def _annotations(sources: Mapping[str, Source], place: Sequence[int], firsts: np
     for name, one in found.items():
         if not isinstance(one, Boxes):
             has = (
-                {"marks": "several labels an image", "relevance": "queries and answers"}[one.kind] if one else "one label an image"
+                {"marks": "several labels an image", "relevance": "queries and answers"}[one.kind]
+                if one
+                else "one label an image"
             )
             raise UsageError(
                 f"{name} has {has}, and data sets are joined that have one label an image all, or boxes all",
@@ -138,7 +164,9 @@ def _annotations(sources: Mapping[str, Source], place: Sequence[int], firsts: np
     new_row = np.empty(len(order), np.int64)
     new_row[order] = np.arange(len(order))
     starts = np.cumsum([0, *(part.num_images for part in sources.values())])
-    rows = np.concatenate([new_row[start + one.rows] for start, one in zip(starts, boxes, strict=False)])
+    rows = np.concatenate(
+        [new_row[start + one.rows] for start, one in zip(starts, boxes, strict=False)]
+    )
     labels = np.concatenate([first + one.labels for first, one in zip(firsts, boxes, strict=False)])
     by_row = np.argsort(rows, kind="stable")
     return Boxes(
@@ -155,7 +183,11 @@ def _prefixed(name: str, ids: np.ndarray) -> np.ndarray:
 
 def _reader(readers: Sequence[Pixels], which: np.ndarray, rows: np.ndarray) -> Pixels:
     files = tuple(reader for reader in readers if isinstance(reader, EncodedPixels))
-    return _JoinedFiles(files, which, rows) if len(files) == len(readers) else _Joined(tuple(readers), which, rows)
+    return (
+        _JoinedFiles(files, which, rows)
+        if len(files) == len(readers)
+        else _Joined(tuple(readers), which, rows)
+    )
 
 
 def _told(hierarchy: Hierarchy | None) -> str:
@@ -164,7 +196,8 @@ def _told(hierarchy: Hierarchy | None) -> str:
 
 
 def _hierarchy(sources: Mapping[str, Source]) -> Hierarchy | None:
-    """Each label under the node that it is in its own source's hierarchy; without any, right under the root."""
+    """Each label under the node that it is in its own source's hierarchy; without any, right under
+    the root."""
     if not any(part.hierarchy for part in sources.values()):
         return None
     parents: dict[str, tuple[str, ...]] = {}
@@ -199,12 +232,17 @@ class _StorePixels(Pixels):
         store = self._store
         sides = np.full(len(rows), store.size_px, np.int32)
         return Loaded(
-            pixels=np.asarray(store.pixels[rows]), widths=sides, heights=sides, checksums=store.checksums[rows], failures={}
+            pixels=np.asarray(store.pixels[rows]),
+            widths=sides,
+            heights=sides,
+            checksums=store.checksums[rows],
+            failures={},
         )
 
 
 def source_of(store: Store, size_px: int) -> Source:
-    """A packed store as a source, to be joined with others at its own size; raises UsageError at another size."""
+    """A packed store as a source, to be joined with others at its own size; raises UsageError at
+    another size."""
     if store.is_encoded or store.size_px != size_px:
         kind = "of encoded files" if store.is_encoded else f"packed at {store.size_px} px"
         raise UsageError(

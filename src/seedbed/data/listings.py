@@ -1,8 +1,9 @@
 """Lists: the text files of a data set that name its images.
 
-In: a list, or what a format made of it. Out: its lines with their numbers; a Source of exactly the images that are listed, which is
-what a data set's protocol asks for: files on disk that no list names are not read. Whatever does not agree is an error that names
-its line. Knows nothing of any set's layout.
+In: a list, or what a format made of it. Out: its lines with their numbers; a Source of exactly the
+images that are listed, which is what a data set's protocol asks for: files on disk that no list
+names are not read. Whatever does not agree is an error that names its line. Knows nothing of any
+set's layout.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Listed:
-    """One image of a list: POSIX path relative to the root, leaf label, split, and its place in words."""
+    """One image of a list: POSIX path relative to the root, leaf label, split, and its place in
+    words."""
 
     path: str
     label: str
@@ -40,7 +42,8 @@ class Listed:
 
 
 def read_lines(path: Path, advice: str) -> list[Line]:
-    """The lines of a UTF-8 list without the empty ones; a byte-order mark and Windows line ends are no part of them.
+    """The lines of a UTF-8 list without the empty ones; a byte-order mark and Windows line ends are
+    no part of them.
 
     Raises BadDataError, with `advice`, for a list that is missing, empty or of another encoding.
     """
@@ -49,12 +52,15 @@ def read_lines(path: Path, advice: str) -> list[Line]:
     except OSError as error:
         raise BadDataError(f"cannot read {path}: {error.strerror}", advice) from None
     lines = []
-    # By bytes, for str.splitlines also divides at characters that a file name may hold (U+0085, U+2028).
+    # By bytes, for str.splitlines also divides at characters that a file name may hold (U+0085,
+    # U+2028).
     for number, row in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
             text = row.decode("utf-8").strip(" \t\r")
         except UnicodeDecodeError:
-            raise BadDataError(f"{path}, line {number}: {row!r} is not UTF-8", f"Save the list as UTF-8. {advice}") from None
+            raise BadDataError(
+                f"{path}, line {number}: {row!r} is not UTF-8", f"Save the list as UTF-8. {advice}"
+            ) from None
         if text:
             lines.append(Line(text, f"{path}, line {number}"))
     if not lines:
@@ -73,19 +79,25 @@ def source_of(
     names: Mapping[str, str],
     hierarchy: Hierarchy | None = None,
 ) -> Source:
-    """The source of these images below `root`; each is there and listed once, and each class has images in each of `splits`.
+    """The source of these images below `root`; each is there and listed once, and each class has
+    images in each of `splits`.
 
-    `kind` is the format's name, for the fingerprint. Raises BadDataError, with `advice`, where the lists and the disk do not agree.
+    `kind` is the format's name, for the fingerprint. Raises BadDataError, with `advice`, where the
+    lists and the disk do not agree.
     """
     _refuse_twice(images, advice)
     _refuse_without_split(images, splits, advice)
     images = sorted(images, key=lambda image: image.path)
     found = _find(root, images, advice)
-    state = [f"{file}\t{image.label}\t{image.split}" for file, image in zip(found, images, strict=True)]
+    state = [
+        f"{file}\t{image.label}\t{image.split}" for file, image in zip(found, images, strict=True)
+    ]
     return from_records(
         name,
         [(image.path, image.label, image.split) for image in images],
-        pixels=FilePixels(str(root.resolve()), np.array([image.path for image in images], dtype=object)),
+        pixels=FilePixels(
+            str(root.resolve()), np.array([image.path for image in images], dtype=object)
+        ),
         listing=listing_fingerprint([kind, *state]),
         names=names,
         hierarchy=hierarchy,
@@ -143,4 +155,7 @@ def _find(root: Path, images: Sequence[Listed], advice: str) -> list[Found]:
 def _must_lie_below(image: Listed, advice: str) -> None:
     """Ids are POSIX paths below the root."""
     if "\\" in image.path or "\0" in image.path or {"", ".", ".."} & set(image.path.split("/")):
-        raise BadDataError(f"{image.place}: {image.path!r} is no path of an image", f"Expected one such as kitchen/1.jpg. {advice}")
+        raise BadDataError(
+            f"{image.place}: {image.path!r} is no path of an image",
+            f"Expected one such as kitchen/1.jpg. {advice}",
+        )

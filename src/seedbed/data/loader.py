@@ -1,8 +1,11 @@
-"""Batches of images: which ones a training step sees, as a function of (seed, step), and how they reach the device.
+"""Batches of images: which ones a training step sees, as a function of (seed, step), and how they
+reach the device.
 
-In: a store, rows, labels, what the network takes, a device. Out: batches. Three ways, chosen by size and stated: *resident* (on the CPU
-the store's memory map, shared by all workers; on a GPU the rows, copied there once), *streamed* (read ahead from the memory map when
-the rows do not fit), *decoded* (an encoded store, decoded on the fly). All give the same batches. Knows nothing of models.
+In: a store, rows, labels, what the network takes, a device. Out: batches. Three ways, chosen by
+size and stated: *resident* (on the CPU the store's memory map, shared by all workers; on a GPU the
+    rows, copied there once), *streamed* (read ahead from the memory map when
+the rows do not fit), *decoded* (an encoded store, decoded on the fly). All give the same batches.
+Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -29,30 +32,42 @@ _SHARE_OF_MEMORY = 0.5  # of what is free, for images that stay
 
 
 class Images(ABC):
-    """Some rows of a store in an order, as a network takes them; `labels` may be absent (codes need none)."""
+    """Some rows of a store in an order, as a network takes them; `labels` may be absent (codes need
+    none)."""
 
     loading: str  # how they reach the device, in words
 
-    def __init__(self, num: int, labels: np.ndarray | None, preprocessing: Preprocessing, device: str) -> None:
+    def __init__(
+        self, num: int, labels: np.ndarray | None, preprocessing: Preprocessing, device: str
+    ) -> None:
         self._num, self.preprocessing, self.device = num, preprocessing, device
-        self.labels = None if labels is None else torch.from_numpy(np.ascontiguousarray(labels, np.int64)).to(device)
+        self.labels = (
+            None
+            if labels is None
+            else torch.from_numpy(np.ascontiguousarray(labels, np.int64)).to(device)
+        )
 
     def __len__(self) -> int:
         return self._num
 
     @abstractmethod
     def take(self, which: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Pixels uint8 [m, h, w, 3] on the device, and where in them the positions `which` lie: int64 [b]."""
+        """Pixels uint8 [m, h, w, 3] on the device, and where in them the positions `which` lie:
+        int64 [b]."""
 
     def prepare(self, which: np.ndarray) -> None:  # noqa: B027  most have nothing to prepare
         """Told what will be asked for next; may begin to read it."""
 
     def plain(self, batch_size: int) -> Iterator[torch.Tensor]:
-        """All images in order, without augmentation: float32 [b, 3, size_px, size_px]; each batch takes the place of the one before.
+        """All images in order, without augmentation: float32 [b, 3, size_px, size_px]; each batch
+        takes the place of the one before.
 
-        New memory for every batch would cost more than its contents, where batches are large: the system clears each page.
+        New memory for every batch would cost more than its contents, where batches are large: the
+        system clears each page.
         """
-        batches = [np.arange(i, min(i + batch_size, self._num)) for i in range(0, self._num, batch_size)]
+        batches = [
+            np.arange(i, min(i + batch_size, self._num)) for i in range(0, self._num, batch_size)
+        ]
         side = self.preprocessing.size_px
         buffer = torch.empty(min(batch_size, self._num), side, side, 3, device=self.device)
         for i, which in enumerate(batches):
@@ -62,8 +77,11 @@ class Images(ABC):
             chosen = centre_crop(pixels.index_select(0, places), side)
             yield normalise(chosen, self.preprocessing, buffer[: len(which)])
 
-    def augmented(self, which: np.ndarray, places: np.ndarray, key: int, augmentation: Augmentation = "crop") -> Batch:
-        """Augmented images and labels of the positions `which`: float32 [b, 3, size_px, size_px], int64 [b]."""
+    def augmented(
+        self, which: np.ndarray, places: np.ndarray, key: int, augmentation: Augmentation = "crop"
+    ) -> Batch:
+        """Augmented images and labels of the positions `which`: float32 [b, 3, size_px, size_px],
+        int64 [b]."""
         assert self.labels is not None
         pixels, rows = self.take(which)
         augment = crop_and_flip if augmentation == "crop" else resized_crop
@@ -73,7 +91,8 @@ class Images(ABC):
 
 
 class Resident(Images):
-    """Images in memory: on the CPU the pages of the store's memory map, on a GPU a copy of the rows."""
+    """Images in memory: on the CPU the pages of the store's memory map, on a GPU a copy of the
+    rows."""
 
     def __init__(
         self,
@@ -83,9 +102,14 @@ class Resident(Images):
         device: str = "cpu",
         preprocessing: Preprocessing | None = None,
     ) -> None:
-        super().__init__(len(rows), labels, preprocessing or Preprocessing(size_px=pixels.shape[1]), device)
+        super().__init__(
+            len(rows), labels, preprocessing or Preprocessing(size_px=pixels.shape[1]), device
+        )
         if device == "cpu":
-            self._pixels, self._rows = shared_tensor(pixels), torch.from_numpy(np.ascontiguousarray(rows, np.int64))
+            self._pixels, self._rows = (
+                shared_tensor(pixels),
+                torch.from_numpy(np.ascontiguousarray(rows, np.int64)),
+            )
         else:
             self._pixels = _copied(pixels, rows, device)
             self._rows = torch.arange(len(rows), device=device)
@@ -105,16 +129,20 @@ def _copied(pixels: np.ndarray, rows: np.ndarray, device: str) -> torch.Tensor:
 
 
 class Stream:
-    """An endless stream of augmented batches: one random permutation of the images after another."""
+    """An endless stream of augmented batches: one random permutation of the images after
+    another."""
 
-    def __init__(self, images: Images, batch_size: int, seed: int, augmentation: Augmentation = "crop") -> None:
+    def __init__(
+        self, images: Images, batch_size: int, seed: int, augmentation: Augmentation = "crop"
+    ) -> None:
         self.images, self.batch_size, self.seed = images, batch_size, seed
         self.augmentation: Augmentation = augmentation
         self._order_seed, self._augment_key = stream(seed, "order"), stream(seed, "augment")
         self._epochs: dict[int, np.ndarray] = {}
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, whatever was asked for before: images float32 [b, 3, h, w], labels int64 [b]."""
+        """The batch of a step, whatever was asked for before: images float32 [b, 3, h, w], labels
+        int64 [b]."""
         which, places = self._which(step)
         batch = self.images.augmented(which, places, self._augment_key, self.augmentation)
         self.images.prepare(self._which(step + 1)[0])
@@ -124,12 +152,16 @@ class Stream:
         """Positions of the images of a step, and their places in the stream."""
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         epochs, within = np.divmod(places, len(self.images))
-        which = np.concatenate([self._permutation(e)[within[epochs == e]] for e in np.unique(epochs)])
+        which = np.concatenate(
+            [self._permutation(e)[within[epochs == e]] for e in np.unique(epochs)]
+        )
         return which, places.astype(np.uint64)
 
     def _permutation(self, epoch: int) -> np.ndarray:
         if epoch not in self._epochs:
-            ranks = mix(np.arange(len(self.images), dtype=np.uint64), stream(self._order_seed, int(epoch)))
+            ranks = mix(
+                np.arange(len(self.images), dtype=np.uint64), stream(self._order_seed, int(epoch))
+            )
             self._epochs = {e: p for e, p in self._epochs.items() if e >= epoch - 1}
             self._epochs[epoch] = np.argsort(ranks, kind="stable")
         return self._epochs[epoch]
@@ -143,7 +175,11 @@ def shared_tensor(pixels: np.ndarray) -> torch.Tensor:
 
 
 def open_images(
-    store: Store, rows: np.ndarray, labels: np.ndarray | None, preprocessing: Preprocessing, device: str = "cpu"
+    store: Store,
+    rows: np.ndarray,
+    labels: np.ndarray | None,
+    preprocessing: Preprocessing,
+    device: str = "cpu",
 ) -> Images:
     """The images of some rows of a store, loaded in the way that their size asks for.
 
@@ -163,7 +199,9 @@ def open_images(
 def check_size(store: Store, preprocessing: Preprocessing) -> None:
     """Raise UsageError unless the store is packed at a size that the network takes."""
     if store.size_px not in (preprocessing.size_px, preprocessing.store_px):
-        sizes = " or ".join(str(s) for s in dict.fromkeys((preprocessing.store_px, preprocessing.size_px)))
+        sizes = " or ".join(
+            str(s) for s in dict.fromkeys((preprocessing.store_px, preprocessing.size_px))
+        )
         raise UsageError(
             f"the store {store.path} is packed at {store.size_px} px, and the network takes images packed at {sizes} px",
             f"Name the images ({store.name}) instead of the store, or pack them again with --size-px {preprocessing.store_px}; a "

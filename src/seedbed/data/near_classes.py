@@ -1,9 +1,11 @@
 """Classes that stay although a person might call them the same as one that was excluded.
 
-In: the classes that a closure leaves, the nodes that it was of, and the target's own words for them. Out: pairs, the nearest first. Two
-signs: few hops in the hierarchy (warplane and aeroplane), or a common word, among the synonyms of the target's own words too (a
-television is no hyponym of monitor, but "tv" means both). A list to be looked through, not a verdict: washing machine shares a word with
-car.
+In: the classes that a closure leaves, the nodes that it was of, and the target's own words for
+them. Out: pairs, the nearest first. Two
+signs: few hops in the hierarchy (warplane and aeroplane), or a common word, among the synonyms of
+    the target's own words too (a
+television is no hyponym of monitor, but "tv" means both). A list to be looked through, not a
+verdict: washing machine shares a word with car.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ class NearClass:
         return f"{self.name.partition(',')[0]} ({self.node_name.partition(',')[0]}; {why})"
 
 
-def near_classes(kept: Sequence[str], nodes: Mapping[str, str], hierarchy: Hierarchy) -> list[NearClass]:
+def near_classes(
+    kept: Sequence[str], nodes: Mapping[str, str], hierarchy: Hierarchy
+) -> list[NearClass]:
     """The classes of `kept` that are near to an excluded node.
 
     Args:
@@ -43,7 +47,11 @@ def near_classes(kept: Sequence[str], nodes: Mapping[str, str], hierarchy: Hiera
         hierarchy: of the leaves; nodes that only WordNet knows are looked up there.
     """
     tree = _with_nodes(hierarchy, nodes)
-    known = {node: _words(tree.names.get(node, node)) | _synonyms(word) for node, word in nodes.items() if node in tree.nodes}
+    known = {
+        node: _words(tree.names.get(node, node)) | _synonyms(word)
+        for node, word in nodes.items()
+        if node in tree.nodes
+    }
     found = [near for leaf in kept if (near := _nearest(leaf, known, tree)) is not None]
     return sorted(found, key=lambda near: (near.hops > NEAR, not near.word, near.hops, near.name))
 
@@ -56,7 +64,11 @@ def _nearest(leaf: str, nodes: Mapping[str, set[str]], tree: Hierarchy) -> NearC
         hops = tree.distance(leaf, node)
         if shared or hops <= NEAR:
             key = (not shared, hops, node)
-            best = min(best, (key, shared[0] if shared else "")) if best else (key, shared[0] if shared else "")
+            best = (
+                min(best, (key, shared[0] if shared else ""))
+                if best
+                else (key, shared[0] if shared else "")
+            )
     if best is None:
         return None
     (_, hops, node), word = best
@@ -88,4 +100,6 @@ def _synonyms(word: str) -> set[str]:
     """The parts of a target's own word, and what WordNet calls their nouns besides."""
     table = wordnet()
     parts = word.lower().replace("-", " ").replace("_", " ").split()
-    return {w for part in parts for i in table.meanings(part) for w in _words(table.words(i))} | set(parts[-1:])
+    return {
+        w for part in parts for i in table.meanings(part) for w in _words(table.words(i))
+    } | set(parts[-1:])

@@ -1,7 +1,8 @@
-"""The ground truth of Oxford Buildings and Paris (Philbin et al. 2007, 2008): for each query an image with a box, and three lists.
+"""The ground truth of Oxford Buildings and Paris (Philbin et al. 2007, 2008): for each query an
+image with a box, and three lists.
 
-In: the folder of the files `<landmark>_<n>_query.txt`, `_good.txt`, `_ok.txt` and `_junk.txt`. Out: queries, with what the lists
-name. Knows nothing of images on disk.
+In: the folder of the files `<landmark>_<n>_query.txt`, `_good.txt`, `_ok.txt` and `_junk.txt`. Out:
+queries, with what the lists name. Knows nothing of images on disk.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ ADVICE = (
 
 @dataclass(frozen=True)
 class QueryLists:
-    """A query: its image as its file names it, the box (edges, px), and the lines of its lists good, ok and junk."""
+    """A query: its image as its file names it, the box (edges, px), and the lines of its lists
+    good, ok and junk."""
 
     name: str
     landmark: str
@@ -54,7 +56,8 @@ def composed(name: str) -> str:
 
 
 def read_queries(truth: Path) -> list[QueryLists]:
-    """The queries of a folder, by name; raises BadDataError for a file that is missing, and a query that nothing answers."""
+    """The queries of a folder, by name; raises BadDataError for a file that is missing, and a query
+    that nothing answers."""
     return [_query(truth, name, landmark) for name, landmark in _names(must_exist(truth))]
 
 
@@ -78,7 +81,10 @@ def _names(truth: Path) -> list[tuple[str, str]]:
     there = {match[0] for match in named}
     landmarks = {match[1]: match[2] for match in named}
     if not landmarks:
-        raise BadDataError(f"{truth} has no ground truth: no file in it is called as all_souls_1_query.txt is", ADVICE)
+        raise BadDataError(
+            f"{truth} has no ground truth: no file in it is called as all_souls_1_query.txt is",
+            ADVICE,
+        )
     for name in sorted(landmarks):
         files = [f"{name}_{kind}.txt" for kind in ("query", *VALUES)]
         if missing := [file for file in files if file not in there]:
@@ -95,7 +101,11 @@ def _image_and_box(line: Line) -> tuple[str, tuple[float, ...]]:
         box = tuple(float(text) for text in texts)
     except ValueError:
         box = ()
-    if len(box) != 4 or not all(map(math.isfinite, box)) or not (box[0] < box[2] and box[1] < box[3]):
+    if (
+        len(box) != 4
+        or not all(map(math.isfinite, box))
+        or not (box[0] < box[2] and box[1] < box[3])
+    ):
         raise BadDataError(
             f"{line.place}: {line.text!r} is no query",
             f"Expected an image and left, top, right and bottom of a box in px: oxc1_all_souls_000013 136.5 34.1 648.5 955.7. {ADVICE}",

@@ -1,7 +1,7 @@
 """Packing: a source becomes a store, decoded once, in parallel.
 
-In: a Source and a size. Out: a Store, complete or not at all. An unreadable image never stops it and is never dropped silently.
-Knows nothing of what the images are for.
+In: a Source and a size. Out: a Store, complete or not at all. An unreadable image never stops it
+and is never dropped silently. Knows nothing of what the images are for.
 """
 
 from __future__ import annotations
@@ -33,16 +33,28 @@ from seedbed.data.packing_job import Form, Job, loader_of, one_by_one
 from seedbed.data.packing_job import Packed as Packing
 from seedbed.data.sinks import Bytes, PixelRows, Sink
 from seedbed.data.source import SPLITS, Pixels, Source
-from seedbed.data.store import ANNOTATIONS, ENCODED, PIXELS, ROWS, STORE_JSON, UNREADABLE, VERSION, Store, digest_of
+from seedbed.data.store import (
+    ANNOTATIONS,
+    ENCODED,
+    PIXELS,
+    ROWS,
+    STORE_JSON,
+    UNREADABLE,
+    VERSION,
+    Store,
+    digest_of,
+)
 
-_BATCH, _SLOW_BATCH = 256, 64  # images; a reader of files is asked for few at a time, so that an interruption waits for few
+# images; a reader of files is asked for few at a time, so that an interruption waits for few
+_BATCH, _SLOW_BATCH = 256, 64
 _WORTH_PROCESSES = 2000  # images; fewer are decoded by threads, before a process has begun
 Progress = Callable[[int, int], None]
 Failures = dict[int, tuple[str, str]]  # row -> id, reason
 
 
 class UnreadableError(BadDataError):
-    """More unreadable images than are allowed; `share` of all would have to be, and `listed` names them."""
+    """More unreadable images than are allowed; `share` of all would have to be, and `listed` names
+    them."""
 
     def __init__(self, message: str, hint: str, share: float, listed: Path) -> None:
         super().__init__(message, hint)
@@ -76,16 +88,20 @@ def pack(
         source: a Source, a path or a call string.
         store: the folder to make; a store there is replaced if the same source has changed.
         size_px: side of the square images, 8 to 1024 px (default 64).
-        fit: what is done with an image that is no square: "crop" (shorter side resized, centre crop), "squash" or "pad".
-        encoded: keep the files' own bytes, to be decoded whenever they are needed: for large images that would not fit on the disk.
+        fit: what is done with an image that is no square: "crop" (shorter side resized, centre
+            crop), "squash" or "pad".
+        encoded: keep the files' own bytes, to be decoded whenever they are needed: for large images
+            that would not fit on the disk.
         workers: processes that decode (default: one per core; threads where there are few images).
         allow_unreadable: largest share of unreadable images, 0 to 1, before BadDataError is raised.
         progress: called with (images done, images in all).
 
     Raises:
-        BadDataError: no images, one class, a class with one image, too many unreadable images; the list of these is kept beside
+        BadDataError: no images, one class, a class with one image, too many unreadable images; the
+        list of these is kept beside
             the store, as `STORE.unreadable.csv`.
-        UsageError: a size out of range, or a folder at `store` that is not a store, or a store of other data or another size.
+        UsageError: a size out of range, or a folder at `store` that is not a store, or a store of
+        other data or another size.
 
     Example:
         >>> import tempfile
@@ -98,16 +114,20 @@ def pack(
     form, path = _form_of(source, size_px, fit, encoded), Path(store)
     _check(path, form, allow_unreadable)
     if workers is not None and workers < 1:
-        raise UsageError(f"workers = {workers} must be at least 1", "Leave it out for one per core.")
+        raise UsageError(
+            f"workers = {workers} must be at least 1", "Leave it out for one per core."
+        )
     if _is_fresh(path, source, form):
-        if Store(path).card.get("notes", []) != list(source.notes):  # of images that are no part of the store
+        # of images that are no part of the store
+        if Store(path).card.get("notes", []) != list(source.notes):
             with suppress(SeedbedError):  # a store that may only be read says what it said
                 write_json(path / STORE_JSON, {**Store(path).card, "notes": list(source.notes)})
         return _within(_packed(Store.open(path), None), allow_unreadable)
     _same_data(path, source, form)
     started = time.perf_counter()
     with written_aside(path) as aside, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; pixels decide here. Set once: filters are not per thread
+        # Pillow warns of odd metadata; pixels decide here. Set once: filters are not per thread
+        warnings.simplefilter("ignore")
         _write(
             source,
             aside,
@@ -122,9 +142,16 @@ def pack(
 
 def _form_of(source: Source, size_px: int | None, fit: str, encoded: bool) -> Form:
     """Boxes belong to an image as it was found, whatever its shape: its own bytes are kept."""
-    form = Form(size_px=64 if size_px is None else size_px, fit=fit, encoded=encoded or isinstance(source.annotations, Boxes))
+    form = Form(
+        size_px=64 if size_px is None else size_px,
+        fit=fit,
+        encoded=encoded or isinstance(source.annotations, Boxes),
+    )
     if form.encoded and not isinstance(source.pixels, EncodedPixels):
-        raise UsageError(f"{source.name} has no encoded images to keep", "Leave --encoded out: its images are packed as pixels.")
+        raise UsageError(
+            f"{source.name} has no encoded images to keep",
+            "Leave --encoded out: its images are packed as pixels.",
+        )
     return form
 
 
@@ -134,17 +161,30 @@ def _check(path: Path, form: Form, allow_unreadable: float) -> None:
     if form.fit not in decode.FITS:
         raise unknown("fit", form.fit, decode.FITS)
     if not 0 <= allow_unreadable <= 1:
-        raise UsageError(f"allow_unreadable = {allow_unreadable} is not a share between 0 and 1", "0.02 allows 2 %.")
+        raise UsageError(
+            f"allow_unreadable = {allow_unreadable} is not a share between 0 and 1",
+            "0.02 allows 2 %.",
+        )
     if path.exists() and not Store.is_at(path):
-        raise UsageError(f"{path} exists and is not a store", "Name a new folder for the store; nothing there was touched.")
+        raise UsageError(
+            f"{path} exists and is not a store",
+            "Name a new folder for the store; nothing there was touched.",
+        )
 
 
 def _is_fresh(path: Path, source: Source, form: Form) -> bool:
     if not Store.is_at(path):
         return False
     card = Store(path).card
-    wanted = {"version": VERSION, "listing": source.listing, "decoder_revision": decode.REVISION, **form.to_card()}
-    return all(card.get(key) == value for key, value in wanted.items()) and card.get("parents") == _parents(source)
+    wanted = {
+        "version": VERSION,
+        "listing": source.listing,
+        "decoder_revision": decode.REVISION,
+        **form.to_card(),
+    }
+    return all(card.get(key) == value for key, value in wanted.items()) and card.get(
+        "parents"
+    ) == _parents(source)
 
 
 def _parents(source: Source) -> dict[str, list[str]] | None:
@@ -152,12 +192,18 @@ def _parents(source: Source) -> dict[str, list[str]] | None:
 
 
 def _same_data(path: Path, source: Source, form: Form) -> None:
-    """A store is replaced where its source has changed, and not by other data or another size: studies may name it."""
+    """A store is replaced where its source has changed, and not by other data or another size:
+    studies may name it."""
     if not Store.is_at(path):
         return
     card = Store(path).card
-    same_source = os.path.realpath(str(card.get("source"))) == os.path.realpath(source.name)  # photos, photos/, ./photos
-    theirs = Form(size_px=card.get("size_px", 0), fit=card.get("fit", "crop"), encoded=card.get("kind") == "encoded")
+    # photos, photos/, ./photos
+    same_source = os.path.realpath(str(card.get("source"))) == os.path.realpath(source.name)
+    theirs = Form(
+        size_px=card.get("size_px", 0),
+        fit=card.get("fit", "crop"),
+        encoded=card.get("kind") == "encoded",
+    )
     if not same_source or theirs != form:
         raise UsageError(
             f"{path} is a store of {card.get('source')} {theirs}, and not of {source.name} {form}",
@@ -166,7 +212,12 @@ def _same_data(path: Path, source: Source, form: Form) -> None:
 
 
 def _packed(store: Store, rate: float | None) -> Packed:
-    return Packed(store=store, num_unreadable=store.card["num_unreadable"], images_per_s=rate, unreadable=store.unreadable)
+    return Packed(
+        store=store,
+        num_unreadable=store.card["num_unreadable"],
+        images_per_s=rate,
+        unreadable=store.unreadable,
+    )
 
 
 def _within(packed: Packed, allowed: float) -> Packed:
@@ -193,7 +244,8 @@ def _listed_beside(path: Path) -> Path:
 
 
 def _allow(path: Path, source: Source, failures: Failures, allowed: float) -> None:
-    """Raise, and leave the list beside the store that was not made, when too many images are unreadable."""
+    """Raise, and leave the list beside the store that was not made, when too many images are
+    unreadable."""
     total, listed = source.num_images, _listed_beside(path)
     if len(failures) <= allowed * total:
         return
@@ -208,11 +260,23 @@ def _allow(path: Path, source: Source, failures: Failures, allowed: float) -> No
 
 
 def _write(
-    source: Source, folder: Path, form: Form, workers: int, progress: Progress | None, allow: Callable[[Failures], None]
+    source: Source,
+    folder: Path,
+    form: Form,
+    workers: int,
+    progress: Progress | None,
+    allow: Callable[[Failures], None],
 ) -> None:
     n = source.num_images
-    sink = Bytes(folder / ENCODED, n, form) if form.encoded else PixelRows(folder / PIXELS, n, form.size_px)
-    columns = {k: np.zeros(n, t) for k, t in (("widths", np.int32), ("heights", np.int32), ("checksums", np.uint64))}
+    sink = (
+        Bytes(folder / ENCODED, n, form)
+        if form.encoded
+        else PixelRows(folder / PIXELS, n, form.size_px)
+    )
+    columns = {
+        k: np.zeros(n, t)
+        for k, t in (("widths", np.int32), ("heights", np.int32), ("checksums", np.uint64))
+    }
     described = np.zeros((0 if source.pixels.light else n, 3 * COARSE_PX**2), np.uint8)
     failures: Failures = {}
     with closing(_load_all(source.pixels, n, form, workers, sink)) as batches:
@@ -222,7 +286,10 @@ def _write(
                 column[rows] = getattr(loaded, name)
             if len(described):
                 described[rows] = loaded.descriptors
-            failures |= {int(rows[i]): (str(source.ids[rows[i]]), reason) for i, reason in loaded.failures.items()}
+            failures |= {
+                int(rows[i]): (str(source.ids[rows[i]]), reason)
+                for i, reason in loaded.failures.items()
+            }
             if progress:
                 progress(int(rows[-1]) + 1, n)
     kept = np.setdiff1d(np.arange(n), np.fromiter(failures, np.int64, len(failures)))
@@ -235,21 +302,33 @@ def _write(
     _write_rows(source, folder, form, kept, columns, len(failures))
 
 
-def _groups(source: Source, kept: np.ndarray, checksums: np.ndarray, described: np.ndarray, sink: Sink) -> np.ndarray:
-    """One hash for the near duplicates of a class and for parts of one file, of the rows that are kept; images that are drawn have none."""
+def _groups(
+    source: Source, kept: np.ndarray, checksums: np.ndarray, described: np.ndarray, sink: Sink
+) -> np.ndarray:
+    """One hash for the near duplicates of a class and for parts of one file, of the rows that are
+    kept; images that are drawn have none."""
     if not len(described):
         return checksums[kept]
     labels = _strata(source)[kept]
-    found = burst_hashes(described[kept], checksums[kept], labels, len(source.classes), lambda rows: sink.pixels(kept[rows]))
+    found = burst_hashes(
+        described[kept],
+        checksums[kept],
+        labels,
+        len(source.classes),
+        lambda rows: sink.pixels(kept[rows]),
+    )
     return found if source.files is None else together(found, source.files[kept])
 
 
 def _strata(source: Source) -> np.ndarray:
-    """Within what near duplicates are looked for and splits are drawn: classes, or all images alike where these have no single label."""
+    """Within what near duplicates are looked for and splits are drawn: classes, or all images alike
+    where these have no single label."""
     return source.leaves if source.annotations is None else np.zeros_like(source.leaves)
 
 
-def _load_all(pixels: Pixels, n: int, form: Form, workers: int, sink: Sink) -> Generator[tuple[np.ndarray, Packing], None, None]:
+def _load_all(
+    pixels: Pixels, n: int, form: Form, workers: int, sink: Sink
+) -> Generator[tuple[np.ndarray, Packing], None, None]:
     in_processes = isinstance(pixels, EncodedPixels) and workers > 1 and n >= _WORTH_PROCESSES
     most = _BATCH if pixels.light or in_processes else _SLOW_BATCH
     size = most if pixels.light else max(1, min(most, n // (8 * workers)))
@@ -257,7 +336,9 @@ def _load_all(pixels: Pixels, n: int, form: Form, workers: int, sink: Sink) -> G
     if in_processes:
         assert isinstance(pixels, EncodedPixels)
         jobs = (Job(pixels.part(rows), rows, form, sink.place) for rows in batches)
-        yield from zip(batches, do_jobs("seedbed.data.packing_job:run", jobs, workers, one_by_one), strict=True)
+        yield from zip(
+            batches, do_jobs("seedbed.data.packing_job:run", jobs, workers, one_by_one), strict=True
+        )
         return
     load = loader_of(pixels, form)
     if pixels.light or workers == 1:
@@ -296,8 +377,11 @@ def _check_classes(source: Source, kept: np.ndarray) -> None:
         )
 
 
-def _splits(source: Source, kept: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, dict[str, str]]:
-    """The splits as they are used, and what was derived of them; of retrieval they are part of the protocol."""
+def _splits(
+    source: Source, kept: np.ndarray, groups: np.ndarray
+) -> tuple[np.ndarray, dict[str, str]]:
+    """The splits as they are used, and what was derived of them; of retrieval they are part of the
+    protocol."""
     found = (source.splits[kept], _strata(source)[kept], groups, len(source.classes))
     if isinstance(source.annotations, Relevance):
         return found[0], {}
@@ -314,7 +398,12 @@ def _write_unreadable(path: Path, failures: Failures) -> None:
 
 
 def _write_rows(
-    source: Source, folder: Path, form: Form, kept: np.ndarray, columns: dict[str, np.ndarray], num_unreadable: int
+    source: Source,
+    folder: Path,
+    form: Form,
+    kept: np.ndarray,
+    columns: dict[str, np.ndarray],
+    num_unreadable: int,
 ) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -325,7 +414,9 @@ def _write_rows(
     table = {
         "id": pa.array(ids, pa.string()),
         "id_hash": item_hashes(ids),
-        "leaf": pa.DictionaryArray.from_arrays(pa.array(leaves, mask=leaves < 0), pa.array(source.classes)),
+        "leaf": pa.DictionaryArray.from_arrays(
+            pa.array(leaves, mask=leaves < 0), pa.array(source.classes)
+        ),
         "split": pa.DictionaryArray.from_arrays(used.astype(np.int8), pa.array(SPLITS)),
         "width_px": columns["widths"][kept],
         "height_px": columns["heights"][kept],
@@ -334,12 +425,20 @@ def _write_rows(
         **{name: columns[name] for name in ("offset", "num_bytes") if name in columns},
     }
     pq.write_table(pa.table(table), folder / ROWS)
-    meaning = {"size_px": form.size_px, "fit": form.fit, "decoder_revision": decode.REVISION, "classes": list(source.classes)}
+    meaning = {
+        "size_px": form.size_px,
+        "fit": form.fit,
+        "decoder_revision": decode.REVISION,
+        "classes": list(source.classes),
+    }
     own: dict[str, Any] = {}
     if source.annotations is not None:
         kept_annotations = source.annotations.of(kept, source.num_images)
         write_annotations(folder / ANNOTATIONS, kept_annotations)
-        own = {"annotations": kept_annotations.kind, "annotations_sha256": kept_annotations.digest()}
+        own = {
+            "annotations": kept_annotations.kind,
+            "annotations_sha256": kept_annotations.digest(),
+        }
         meaning |= own
     card = {
         "version": VERSION,

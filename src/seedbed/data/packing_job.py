@@ -1,7 +1,7 @@
 """One batch of packing, done by a thread or by a worker process.
 
-In: a part of a source's pixel reader, and where its rows go. Out: the columns of those rows; their pixels are in place. Knows nothing of
-labels.
+In: a part of a source's pixel reader, and where its rows go. Out: the columns of those rows; their
+pixels are in place. Knows nothing of labels.
 """
 
 from __future__ import annotations
@@ -35,15 +35,24 @@ class Form:
     encoded: bool = False
 
     def to_card(self) -> dict[str, Any]:
-        return {"kind": "encoded" if self.encoded else "pixels", "size_px": self.size_px, "fit": self.fit}
+        return {
+            "kind": "encoded" if self.encoded else "pixels",
+            "size_px": self.size_px,
+            "fit": self.fit,
+        }
 
     def __str__(self) -> str:
-        return f"at {self.size_px} px" + (f", {self.fit}" if self.fit != "crop" else "") + (", encoded" if self.encoded else "")
+        return (
+            f"at {self.size_px} px"
+            + (f", {self.fit}" if self.fit != "crop" else "")
+            + (", encoded" if self.encoded else "")
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Packed(Loaded):
-    """A batch as packing takes it: files' own bytes where these are kept, and what near duplicates are told by."""
+    """A batch as packing takes it: files' own bytes where these are kept, and what near duplicates
+    are told by."""
 
     descriptors: np.ndarray  # uint8 [k, 192], or nothing of sources that are drawn
     encoded: list[bytes] = field(default_factory=list)
@@ -51,7 +60,8 @@ class Packed(Loaded):
 
 @dataclass(frozen=True)
 class Job:
-    """Rows to pack: a reader of these rows alone, and the pixel file that they go into, or none where their bytes are kept."""
+    """Rows to pack: a reader of these rows alone, and the pixel file that they go into, or none
+    where their bytes are kept."""
 
     pixels: EncodedPixels
     rows: np.ndarray
@@ -60,7 +70,8 @@ class Job:
 
 
 def run(job: Job) -> Packed:
-    """Do a job in a worker process: pixels go straight into the store's file, and columns come back."""
+    """Do a job in a worker process: pixels go straight into the store's file, and columns come
+    back."""
     warnings.simplefilter("ignore")  # Pillow warns of odd metadata; pixels decide here
     loaded = loader_of(job.pixels, job.form)(np.arange(len(job.rows)))
     if job.place is None:
@@ -71,11 +82,15 @@ def run(job: Job) -> Packed:
 
 
 def one_by_one(job: Job, died: WorkerDiedError) -> Packed:
-    """A job in whose middle a worker ended, done again image by image: one that ends a worker twice by itself counts as unreadable.
+    """A job in whose middle a worker ended, done again image by image: one that ends a worker twice
+    by itself counts as unreadable.
 
     Raises `died` when the first few all do: then something else is wrong.
     """
-    singles = (Job(job.pixels.part(np.array([i])), job.rows[i : i + 1], job.form, job.place) for i in range(len(job.rows)))
+    singles = (
+        Job(job.pixels.part(np.array([i])), job.rows[i : i + 1], job.form, job.place)
+        for i in range(len(job.rows))
+    )
     parts: list[Packed] = []
     with closing(do_jobs(_RUN, singles, 1, _once_more)) as done:
         for part in done:
@@ -128,7 +143,8 @@ def _load_pixels(pixels: Pixels, rows: np.ndarray, form: Form) -> Packed:
 
 
 def _load_bytes(pixels: EncodedPixels, rows: np.ndarray, form: Form) -> Packed:
-    """Bytes as found; each image is decoded once, so that a damaged one is found now and not in a training."""
+    """Bytes as found; each image is decoded once, so that a damaged one is found now and not in a
+    training."""
     kept: dict[int, bytes] = {}
 
     def one(row: int) -> OneImage:

@@ -1,6 +1,7 @@
 """What a network takes: side, crop, mean and standard deviation.
 
-In: nothing. Out: one frozen record that a backbone carries and a loader obeys. Knows nothing of networks.
+In: nothing. Out: one frozen record that a backbone carries and a loader obeys. Knows nothing of
+networks.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ Channels = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """Input of `size_px` x `size_px`, the centre of an image whose shorter side is `store_px`; then (pixel - mean) / std.
+    """Input of `size_px` x `size_px`, the centre of an image whose shorter side is `store_px`; then
+    (pixel - mean) / std.
 
-    Mean and std are per channel, in units of pixels 0..255. The defaults are constants (0..255 becomes about -2..2), so that no network
-    depends on the statistics of one arm's images.
+    Mean and std are per channel, in units of pixels 0..255. The defaults are constants (0..255
+    becomes about -2..2), so that no network depends on the statistics of one arm's images.
     """
 
     size_px: int
@@ -30,12 +32,16 @@ class Preprocessing:
         """From mean and std in units of pixels 0..1, as papers and libraries give them."""
         red, green, blue = (255.0 * m for m in mean)
         scale = [255.0 * s for s in std]
-        return Preprocessing(size_px=size_px, crop=crop, mean=(red, green, blue), std=(scale[0], scale[1], scale[2]))
+        return Preprocessing(
+            size_px=size_px, crop=crop, mean=(red, green, blue), std=(scale[0], scale[1], scale[2])
+        )
 
     @staticmethod
     def read(record: Mapping[str, Any]) -> Preprocessing:
         """From its fields as JSON has them."""
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+        fields: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in record.items()
+        }
         return Preprocessing(**fields)
 
     @property

@@ -1,6 +1,8 @@
-"""Sets of image files without labels: some are queries that others answer, or all are there to be looked at.
+"""Sets of image files without labels: some are queries that others answer, or all are there to be
+looked at.
 
-In: the files that a format found, and what answers what; or a folder. Out: a Source. Knows nothing of how a set names its images.
+In: the files that a format found, and what answers what; or a folder. Out: a Source. Knows nothing
+of how a set names its images.
 """
 
 from __future__ import annotations
@@ -21,12 +23,20 @@ def images_alone(root: Path) -> Source:
     return _unlabelled(root, str(root), list_images(root), ("image",), TRAIN, ["images"])
 
 
-def queries_among(root: Path, name: str, found: list[Found], classes: Sequence[str], answers: Relevance, told: str) -> Source:
-    """A source of image files without labels of their own, all test: some are queries, which others answer."""
-    return replace(_unlabelled(root, name, found, classes, TEST, [told, answers.digest(), *classes]), annotations=answers)
+def queries_among(
+    root: Path, name: str, found: list[Found], classes: Sequence[str], answers: Relevance, told: str
+) -> Source:
+    """A source of image files without labels of their own, all test: some are queries, which others
+    answer."""
+    return replace(
+        _unlabelled(root, name, found, classes, TEST, [told, answers.digest(), *classes]),
+        annotations=answers,
+    )
 
 
-def _unlabelled(root: Path, name: str, found: list[Found], classes: Sequence[str], split: int, told: list[str]) -> Source:
+def _unlabelled(
+    root: Path, name: str, found: list[Found], classes: Sequence[str], split: int, told: list[str]
+) -> Source:
     paths = np.array([one.path for one in found], object)
     return Source(
         name=name,

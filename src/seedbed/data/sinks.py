@@ -1,7 +1,7 @@
 """Where packed images go: rows of a memory-mapped pixel file, or bytes one after another.
 
-In: batches as they are loaded, in order. Out: the file, closed up over the images that failed, and the columns that find an image in it.
-Knows nothing of labels.
+In: batches as they are loaded, in order. Out: the file, closed up over the images that failed, and
+the columns that find an image in it. Knows nothing of labels.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ class Sink(ABC):
 
     @abstractmethod
     def close(self, kept: np.ndarray) -> dict[str, np.ndarray]:
-        """End with these rows alone; columns of all rows, where a reader needs some to find an image."""
+        """End with these rows alone; columns of all rows, where a reader needs some to find an
+        image."""
 
 
 class PixelRows(Sink):
-    """uint8 [n, size_px, size_px, 3] in a .npy file, allocated beforehand: a full disk is an error now, not a bus error later."""
+    """uint8 [n, size_px, size_px, 3] in a .npy file, allocated beforehand: a full disk is an error
+    now, not a bus error later."""
 
     def __init__(self, path: Path, num: int, size_px: int) -> None:
         self._path, self.place = path, str(path)
@@ -65,7 +67,8 @@ class PixelRows(Sink):
 
 
 def _shorten(path: Path, num: int, shape: tuple[int, ...]) -> None:
-    """Cut a .npy file of uint8 down to its first rows; its header keeps its length, blanks fill it."""
+    """Cut a .npy file of uint8 down to its first rows; its header keeps its length, blanks fill
+    it."""
     with path.open("r+b") as file:
         version = np.lib.format.read_magic(file)
         assert version == (1, 0)
@@ -98,7 +101,9 @@ class Bytes(Sink):
         ends = np.cumsum(self._sizes)
         data = np.memmap(self._path, np.uint8, "r")
         places = [(int(ends[row] - self._sizes[row]), int(ends[row])) for row in rows]
-        return np.stack([decode(data[a:b].tobytes(), self._form.size_px, self._form.fit)[0] for a, b in places])  # pyright: ignore[reportArgumentType]
+        return np.stack(
+            [decode(data[a:b].tobytes(), self._form.size_px, self._form.fit)[0] for a, b in places]
+        )  # pyright: ignore[reportArgumentType]
 
     def close(self, kept: np.ndarray) -> dict[str, np.ndarray]:
         self._file.close()

@@ -1,7 +1,7 @@
 """A source: labelled images as they lie on disk, or as a program draws them.
 
-In: what a format found (ids, leaf labels, splits) and a reader of pixels. Out: one frozen record that packing consumes.
-Knows nothing of stores, recipes or tasks. A target is a source too.
+In: what a format found (ids, leaf labels, splits) and a reader of pixels. Out: one frozen record
+that packing consumes. Knows nothing of stores, recipes or tasks. A target is a source too.
 """
 
 from __future__ import annotations
@@ -39,21 +39,24 @@ class Loaded:
 class Pixels(ABC):
     """How the images of a source are read; by several threads at once."""
 
-    # Whether one thread is enough (a generator, an array in memory): more cost more than they bring.
+    # Whether one thread is enough (a generator, an array in memory): more cost more than they
+    # bring.
     light: bool = False
 
     @abstractmethod
     def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
-        """The images of these rows as squares of `size_px`, fitted as `decode.RULES` says; never raises for one bad image."""
+        """The images of these rows as squares of `size_px`, fitted as `decode.RULES` says; never
+        raises for one bad image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """Labelled images: n records with id, leaf label and split.
 
-    `leaves` indexes `classes`, `splits` indexes `SPLITS`. Ids are unique, sorted, POSIX paths relative to the root.
-    `names` maps a class id to words. `listing` fingerprints what was found without reading it (names, sizes, times): a changed
-    listing means that the source must be packed again.
+    `leaves` indexes `classes`, `splits` indexes `SPLITS`. Ids are unique, sorted, POSIX paths
+    relative to the root. `names` maps a class id to words. `listing` fingerprints what was found
+    without reading it (names, sizes, times): a changed listing means that the source must be packed
+    again.
     """
 
     name: str
@@ -65,15 +68,20 @@ class Source:
     listing: str
     names: Mapping[str, str] = field(default_factory=dict)
     hierarchy: Hierarchy | None = None
-    parts: np.ndarray | None = None  # int32 [n], of which of several sources each row is, whose splits are their own
-    files: np.ndarray | None = None  # int [n], where several images are cut out of one file: which; all fall into one split
+    # int32 [n], of which of several sources each row is, whose splits are their own
+    parts: np.ndarray | None = None
+    # int [n], where several images are cut out of one file: which; all fall into one split
+    files: np.ndarray | None = None
     part_names: tuple[str, ...] = ()
     annotations: Annotations | None = None  # beside one label: `leaves` are then all -1
     notes: tuple[str, ...] = ()  # what a reader of results must know: images that were left out
 
     def __post_init__(self) -> None:
         if len(self.ids) == 0:
-            raise BadDataError(f"no images in {self.name}", "Expected images in folders by class, for example cats/1.jpg.")
+            raise BadDataError(
+                f"no images in {self.name}",
+                "Expected images in folders by class, for example cats/1.jpg.",
+            )
         if len(self.classes) < 2 and self.annotations is None and (self.leaves >= 0).any():
             raise BadDataError(
                 f"{self.name} has one class only ({next(iter(self.classes))!r})",
@@ -83,9 +91,11 @@ class Source:
 
     @staticmethod
     def open(data: str | os.PathLike[str], hierarchy: str | None = None) -> Source:
-        """The source at a path or of a call string: `Source.open("photos/")`, `Source.open("toy(per_class=100)")`.
+        """The source at a path or of a call string: `Source.open("photos/")`,
+        `Source.open("toy(per_class=100)")`.
 
-        `hierarchy`: "wordnet", "wordnet(names='FILE')" or a file of child and parent, instead of the source's own.
+        `hierarchy`: "wordnet", "wordnet(names='FILE')" or a file of child and parent, instead of
+        the source's own.
         """
         from seedbed.data.formats import open_source
 
@@ -109,7 +119,15 @@ class Source:
         return self.names.get(label, label)
 
 
-SPLIT_NAMES = {"train": TRAIN, "training": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST, "testing": TEST}
+SPLIT_NAMES = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "val": VAL,
+    "valid": VAL,
+    "validation": VAL,
+    "test": TEST,
+    "testing": TEST,
+}
 
 
 def split_named(name: str, where: str) -> int:
@@ -120,7 +138,8 @@ def split_named(name: str, where: str) -> int:
 
 
 def find_split(name: str) -> int | None:
-    """The split that a file's name begins with, as a whole word: `train-00000-of-00002`, `val_3`; None where it names none."""
+    """The split that a file's name begins with, as a whole word: `train-00000-of-00002`, `val_3`;
+    None where it names none."""
     return SPLIT_NAMES.get(re.split(r"[^A-Za-z]", name, maxsplit=1)[0].lower())
 
 
@@ -130,21 +149,29 @@ def listing_fingerprint(parts: list[str]) -> str:
 
 
 def from_records(name: str, records: list[tuple[str, str, int]], **others: object) -> Source:
-    """A source from (id, leaf label, split) records in any order; `others` are the remaining fields of Source.
+    """A source from (id, leaf label, split) records in any order; `others` are the remaining fields
+    of Source.
 
-    Classes are the labels, sorted; the pixel reader must be one that reads rows in the order of sorted ids.
+    Classes are the labels, sorted; the pixel reader must be one that reads rows in the order of
+    sorted ids.
     """
     if not records:
-        raise BadDataError(f"no images in {name}", "Expected images in folders by class, for example cats/1.jpg.")
+        raise BadDataError(
+            f"no images in {name}", "Expected images in folders by class, for example cats/1.jpg."
+        )
     records = sorted(records)
     if twice := next((a[0] for a, b in itertools.pairwise(records) if a[0] == b[0]), None):
-        raise BadDataError(f"{name} has two images of one id, {twice!r}", "Rename one: an id stands for one image.")
+        raise BadDataError(
+            f"{name} has two images of one id, {twice!r}", "Rename one: an id stands for one image."
+        )
     classes = tuple(sorted({label for _, label, _ in records}))
     index = {label: i for i, label in enumerate(classes)}
     return Source(
         name=name,
         ids=np.array([i for i, _, _ in records], dtype=object),
-        leaves=np.fromiter((index[label] for _, label, _ in records), dtype=np.int32, count=len(records)),
+        leaves=np.fromiter(
+            (index[label] for _, label, _ in records), dtype=np.int32, count=len(records)
+        ),
         splits=np.fromiter((split for _, _, split in records), dtype=np.uint8, count=len(records)),
         classes=classes,
         **others,  # pyright: ignore[reportArgumentType]

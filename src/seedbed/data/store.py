@@ -5,11 +5,13 @@ In: a folder that `pack` wrote. Out: pixels and columns as arrays. Knows nothing
     <store>/                    layout version 2, little-endian
       pixels.npy                uint8 [n, size_px, size_px, 3]; or, in an encoded store,
       encoded.bin               the files' own bytes, one after another
-      rows.parquet              id, id_hash, leaf, split, width_px, height_px, checksum, group: one row per image, sorted by id;
+      rows.parquet              id, id_hash, leaf, split, width_px, height_px, checksum, group: one
+      row per image, sorted by id;
                                 in an encoded store offset, num_bytes too
       unreadable.csv            id, reason (only if there are any)
-      annotations.npz           several labels, boxes or answers to queries, where images have no single label
-      store.json                written last: version, decoder, resize rule, classes, names, parents, counts, digest
+      annotations.npz           several labels, boxes or answers to queries, where images have no
+      single label store.json                written last: version, decoder, resize rule, classes,
+      names, parents, counts, digest
 """
 
 from __future__ import annotations
@@ -33,7 +35,11 @@ from seedbed.data.source import SPLITS
 
 VERSION = 2
 STORE_JSON, PIXELS, ROWS, UNREADABLE = "store.json", "pixels.npy", "rows.parquet", "unreadable.csv"
-_ANNOTATED = {"boxes": "boxes", "marks": "several labels an image", "relevance": "queries and what answers them"}
+_ANNOTATED = {
+    "boxes": "boxes",
+    "marks": "several labels an image",
+    "relevance": "queries and what answers them",
+}
 ENCODED, ANNOTATIONS = "encoded.bin", "annotations.npz"
 
 
@@ -42,14 +48,19 @@ class Store:
     """A packed data set; open one with `Store.open(path)`, make one with `pack`."""
 
     path: Path
-    hierarchy_text: str | None = None  # another hierarchy than the one that it was packed with, in words
+    # another hierarchy than the one that it was packed with, in words
+    hierarchy_text: str | None = None
 
     @staticmethod
     def open(path: str | Path) -> Store:
-        """The store at `path`; raises BadDataError when there is none, or one of another version."""
+        """The store at `path`; raises BadDataError when there is none, or one of another
+        version."""
         store = Store(expanded(path))
-        if not os.path.exists(store.path):  # unlike Path.exists, false for a text too long to be a path
-            raise BadDataError(f"there is no {path}", "Check the path, or make a store: seedbed pack SOURCE STORE.")
+        # unlike Path.exists, false for a text too long to be a path
+        if not os.path.exists(store.path):
+            raise BadDataError(
+                f"there is no {path}", "Check the path, or make a store: seedbed pack SOURCE STORE."
+            )
         if not Store.is_at(store.path):
             raise BadDataError(f"{path} is not a store", "Make one: seedbed pack SOURCE STORE.")
         if store.card.get("version") != VERSION:
@@ -71,7 +82,8 @@ class Store:
 
     @cached_property
     def pixels(self) -> np.ndarray:
-        """uint8 [n, size_px, size_px, 3], memory-mapped and read-only: it may be larger than memory."""
+        """uint8 [n, size_px, size_px, 3], memory-mapped and read-only: it may be larger than
+        memory."""
         return np.load(self.path / PIXELS, mmap_mode="r")
 
     @property
@@ -107,10 +119,15 @@ class Store:
         if self.hierarchy_text:
             return open_hierarchy(self.hierarchy_text, self.classes)
         parents = self.card["parents"]
-        return Hierarchy({k: tuple(v) for k, v in parents.items()}, names=self.names) if parents else None
+        return (
+            Hierarchy({k: tuple(v) for k, v in parents.items()}, names=self.names)
+            if parents
+            else None
+        )
 
     def with_hierarchy(self, text: str | None, folder: Path | None = None) -> Store:
-        """The same store under another hierarchy: "wordnet", or a file, its path taken from `folder`."""
+        """The same store under another hierarchy: "wordnet", or a file, its path taken from
+        `folder`."""
         if text is None:
             return self
         found = Store(self.path, hierarchy_text=placed(text, folder))
@@ -145,7 +162,8 @@ class Store:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the contents: ids, bytes as found, labels, splits, size and decoder revision."""
+        """SHA-256 of the contents: ids, bytes as found, labels, splits, size and decoder
+        revision."""
         return self.card["digest"]
 
     @property
@@ -155,24 +173,43 @@ class Store:
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader of results must know of the data: images left out, what is doubtful, and splits that were derived."""
+        """What a reader of results must know of the data: images left out, what is doubtful, and
+        splits that were derived."""
         num = self.card["num_unreadable"]
-        lost = [f"{num:,} unreadable image{'s' if num > 1 else ''} left out, listed in {self.unreadable}"] if num else []
-        return [*lost, *self.doubts, *(f"{name} images are {how}" for name, how in self.card["derived_splits"].items())]
+        lost = (
+            [
+                f"{num:,} unreadable image{'s' if num > 1 else ''} left out, listed in {self.unreadable}"
+            ]
+            if num
+            else []
+        )
+        return [
+            *lost,
+            *self.doubts,
+            *(f"{name} images are {how}" for name, how in self.card["derived_splits"].items()),
+        ]
 
     @property
     def doubts(self) -> list[str]:
-        """What its source said of itself, classes that are one but for their capitals, boxes outside of their images."""
+        """What its source said of itself, classes that are one but for their capitals, boxes
+        outside of their images."""
         first: dict[str, str] = {}
         alike = [(first[c.lower()], c) for c in self.classes if first.setdefault(c.lower(), c) != c]
         words = [f"classes {one!r} and {other!r} differ in capitals alone" for one, other in alike]
-        return [*self.card.get("notes", ()), *words, *([self.box_faults] if self.box_faults else [])]
+        return [
+            *self.card.get("notes", ()),
+            *words,
+            *([self.box_faults] if self.box_faults else []),
+        ]
 
     @cached_property
     def box_faults(self) -> str:
-        """How many boxes lie outside of their images, and the first as it was written; empty where none does."""
+        """How many boxes lie outside of their images, and the first as it was written; empty where
+        none does."""
         found = self.annotations
-        if not isinstance(found, Boxes) or not len(outside := found.outside(self.sizes(found.rows))):
+        if not isinstance(found, Boxes) or not len(
+            outside := found.outside(self.sizes(found.rows))
+        ):
             return ""
         first = int(outside[0])
         row = int(found.rows[first])
@@ -191,7 +228,8 @@ class Store:
             return pq.read_table(self.path / ROWS, columns=[name])[name]
         except (OSError, pa.ArrowException) as error:
             raise BadDataError(
-                f"the store {self.path} is damaged: {ROWS}: {str(error).splitlines()[0]}", "Remove it, and pack its source again."
+                f"the store {self.path} is damaged: {ROWS}: {str(error).splitlines()[0]}",
+                "Remove it, and pack its source again.",
             ) from None
 
     @property
@@ -208,24 +246,29 @@ class Store:
             return read_annotations(self.path / ANNOTATIONS, self.annotated)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadDataError(
-                f"the store {self.path} is damaged: {ANNOTATIONS}: {error}", "Remove it, and pack its source again."
+                f"the store {self.path} is damaged: {ANNOTATIONS}: {error}",
+                "Remove it, and pack its source again.",
             ) from None
 
     def class_sizes(self, split: int | None = None) -> np.ndarray:
-        """Images of each class, in all or in one split: int64 [num_classes]; of several labels those that have it, of boxes those that show
-        one; zeros where images have no classes but queries and answers."""
+        """Images of each class, in all or in one split: int64 [num_classes]; of several labels
+        those that have it, of boxes those that show one; zeros where images have no classes but
+        queries and answers."""
         among = np.ones(self.num_images, bool) if split is None else self.splits == split
         found = self.annotations
         if isinstance(found, Marks):
             return (found.marks[among] > 0).sum(0)
         if isinstance(found, Boxes):
-            pairs = np.unique(np.stack([found.rows, found.labels], axis=1)[among[found.rows]], axis=0)
+            pairs = np.unique(
+                np.stack([found.rows, found.labels], axis=1)[among[found.rows]], axis=0
+            )
             return np.bincount(pairs[:, 1], minlength=len(self.classes))
         leaves = self.leaves[among]
         return np.bincount(leaves[leaves >= 0], minlength=len(self.classes))
 
     def must_have_one_label(self) -> None:
-        """Raise UsageError where images have no single label: such a store is no source of classes, but a target."""
+        """Raise UsageError where images have no single label: such a store is no source of classes,
+        but a target."""
         if self.annotated is not None:
             raise UsageError(
                 f"{self.name} has {_ANNOTATED[self.annotated]}, and one label an image is needed here",
@@ -234,7 +277,9 @@ class Store:
 
     def sizes(self, rows: np.ndarray) -> np.ndarray:
         """Width and height of images as found, px: int32 [k, 2]."""
-        return np.stack([self._column(name).to_numpy()[rows] for name in ("width_px", "height_px")], axis=1)
+        return np.stack(
+            [self._column(name).to_numpy()[rows] for name in ("width_px", "height_px")], axis=1
+        )
 
     @cached_property
     def leaves(self) -> np.ndarray:
@@ -258,7 +303,8 @@ class Store:
 
     @cached_property
     def groups(self) -> np.ndarray:
-        """uint64 [n]: one hash for all near duplicates of a class, which splits keep on one side."""
+        """uint64 [n]: one hash for all near duplicates of a class, which splits keep on one
+        side."""
         return self._column("group").to_numpy()
 
     @cached_property
@@ -275,7 +321,13 @@ def _codes(column: Any, values: tuple[str, ...]) -> np.ndarray:
     return np.append(table, NO_LABEL)[column.indices.fill_null(len(table)).to_numpy()]
 
 
-def digest_of(ids: np.ndarray, checksums: np.ndarray, leaves: np.ndarray, splits: np.ndarray, meaning: dict[str, Any]) -> str:
+def digest_of(
+    ids: np.ndarray,
+    checksums: np.ndarray,
+    leaves: np.ndarray,
+    splits: np.ndarray,
+    meaning: dict[str, Any],
+) -> str:
     """SHA-256 over ids, contents, labels and splits in row order, and what the pixels mean."""
     digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode())
     digest.update("\n".join(ids).encode("utf-8", "surrogateescape"))

@@ -1,7 +1,8 @@
 """Images that do not fit in memory, and images that are decoded on the fly.
 
-In: rows of a store. Out: batches, the same as resident ones. A thread pool fills one buffer while the network works on the other: rows
-are read in ascending order, in as many pieces as there are threads; buffers are pinned where there is a GPU. Knows nothing of models.
+In: rows of a store. Out: batches, the same as resident ones. A thread pool fills one buffer while
+the network works on the other: rows are read in ascending order, in as many pieces as there are
+    threads; buffers are pinned where there is a GPU. Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ class _Ahead(Images):
     """Reads the next batch while the last one is used: two buffers in turn."""
 
     def __init__(
-        self, rows: np.ndarray, labels: np.ndarray | None, device: str, preprocessing: Preprocessing, stored_px: int
+        self,
+        rows: np.ndarray,
+        labels: np.ndarray | None,
+        device: str,
+        preprocessing: Preprocessing,
+        stored_px: int,
     ) -> None:
         super().__init__(len(rows), labels, preprocessing, device)
         self._rows, self._stored_px = np.ascontiguousarray(rows, np.int64), stored_px
@@ -40,11 +46,14 @@ class _Ahead(Images):
 
     @abstractmethod
     def _fill(self, rows: np.ndarray, into: np.ndarray) -> None:
-        """Write the pixels of ascending rows into uint8 [m, stored_px, stored_px, 3]; called by several threads at once."""
+        """Write the pixels of ascending rows into uint8 [m, stored_px, stored_px, 3]; called by
+        several threads at once."""
 
     def prepare(self, which: np.ndarray) -> None:
         if self._ready is None or self._ready[0] != which.tobytes():
-            if self._ready is not None:  # what was foretold is not what is asked for: its buffer is in use until it has been read
+            # what was foretold is not what is asked for: its buffer is in use until it has been
+            # read
+            if self._ready is not None:
                 self._ready[1].result()
             self._ready = which.tobytes(), self._pool.submit(self._read, which)
 
@@ -52,7 +61,8 @@ class _Ahead(Images):
         self.prepare(which)
         assert self._ready
         pixels = self._ready[1].result().to(self.device, non_blocking=True)
-        if self.device.startswith("cuda"):  # the buffer may not be filled again before the copy that is under way has ended
+        # the buffer may not be filled again before the copy that is under way has ended
+        if self.device.startswith("cuda"):
             self._copied[self._turn] = torch.cuda.Event()
             self._copied[self._turn].record()  # pyright: ignore[reportOptionalMemberAccess]
         self._ready = None
@@ -82,7 +92,9 @@ class _Ahead(Images):
             copied.synchronize()
         if len(self._buffers[self._turn]) < num:
             shape = (num, self._stored_px, self._stored_px, 3)
-            self._buffers[self._turn] = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.startswith("cuda"))
+            self._buffers[self._turn] = torch.empty(
+                shape, dtype=torch.uint8, pin_memory=self.device.startswith("cuda")
+            )
         return self._buffers[self._turn][:num]
 
 
@@ -97,7 +109,13 @@ class Streamed(_Ahead):
         device: str = "cpu",
         preprocessing: Preprocessing | None = None,
     ) -> None:
-        super().__init__(rows, labels, device, preprocessing or Preprocessing(size_px=pixels.shape[1]), pixels.shape[1])
+        super().__init__(
+            rows,
+            labels,
+            device,
+            preprocessing or Preprocessing(size_px=pixels.shape[1]),
+            pixels.shape[1],
+        )
         self._pixels = pixels
         self.loading = f"streamed from disk by {self._num_threads} threads"
 
@@ -109,7 +127,12 @@ class Decoded(_Ahead):
     """Images of an encoded store, decoded when they are needed."""
 
     def __init__(
-        self, store: Store, rows: np.ndarray, labels: np.ndarray | None, device: str, preprocessing: Preprocessing
+        self,
+        store: Store,
+        rows: np.ndarray,
+        labels: np.ndarray | None,
+        device: str,
+        preprocessing: Preprocessing,
     ) -> None:
         super().__init__(rows, labels, device, preprocessing, store.size_px)
         self._store = store
@@ -121,5 +144,6 @@ class Decoded(_Ahead):
                 into[i] = decode(self._store.encoded(row), self._stored_px, self._store.fit)[0]
             except ValueError as error:
                 raise BadDataError(
-                    f"{self._store.ids[row]} in {self._store.path} cannot be decoded any more: {error}", "Pack the source again."
+                    f"{self._store.ids[row]} in {self._store.path} cannot be decoded any more: {error}",
+                    "Pack the source again.",
                 ) from None

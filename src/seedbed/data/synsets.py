@@ -1,4 +1,5 @@
-"""What people write for nodes of a hierarchy, and the classes of well-known targets as WordNet 3.0 synsets.
+"""What people write for nodes of a hierarchy, and the classes of well-known targets as WordNet 3.0
+synsets.
 
 In: ids, or names such as `dog.n.01`. Out: nodes, closures. Knows nothing of images.
 """
@@ -66,8 +67,16 @@ def _node(text: str, hierarchy: Hierarchy) -> str | None:
         id_ = wordnet().id(wordnet().position(text))  # an unknown one is an error
         return id_ if id_ in hierarchy.nodes else None
     if all(map(is_synset, hierarchy.nodes - {ROOT})) and (meanings := wordnet().meanings(text)):
-        here = ", ".join(f"{wordnet().name(i)} ({wordnet().id(i)})" for i in meanings if wordnet().id(i) in hierarchy.nodes)
-        words = f"In this hierarchy it may mean: {here}." if here else "No synset of this word is above a class of this hierarchy."
+        here = ", ".join(
+            f"{wordnet().name(i)} ({wordnet().id(i)})"
+            for i in meanings
+            if wordnet().id(i) in hierarchy.nodes
+        )
+        words = (
+            f"In this hierarchy it may mean: {here}."
+            if here
+            else "No synset of this word is above a class of this hierarchy."
+        )
         raise UsageError(f"{text!r} is a word and no synset", words)
     hierarchy.must_have([text])
     raise UsageError(f"{text!r} is no node")

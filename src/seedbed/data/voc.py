@@ -1,8 +1,9 @@
 """The layout of PASCAL VOC: image sets, annotations, image files.
 
-In: a folder such as VOCdevkit/VOC2007, or one where tools for annotation (LabelImg, Roboflow) left their .xml files beside the images.
-Out: lists of images, and what each annotation says. Boxes are kept as they are written: whole pixels from 1, both corners belonging to
-the box. Knows nothing of scores or networks.
+In: a folder such as VOCdevkit/VOC2007, or one where tools for annotation (LabelImg, Roboflow) left
+their .xml files beside the images. Out: lists of images, and what each annotation says. Boxes are
+kept as they are written: whole pixels from 1, both corners belonging to the box. Knows nothing of
+    scores or networks.
 """
 
 from __future__ import annotations
@@ -65,22 +66,29 @@ class Record:
 
 @dataclass(frozen=True)
 class VocFolder:
-    """One year's folder: Annotations/, ImageSets/, JPEGImages/; or images with annotations beside them."""
+    """One year's folder: Annotations/, ImageSets/, JPEGImages/; or images with annotations beside
+    them."""
 
     root: Path
     beside: Beside | None = None
 
     @staticmethod
     def at(path: str | Path) -> VocFolder:
-        """The folder at a path, or the only year below a VOCdevkit; raises BadDataError where there is none."""
+        """The folder at a path, or the only year below a VOCdevkit; raises BadDataError where there
+        is none."""
         root = must_exist(path)
-        years = sorted(p for p in (*root.glob("VOC2*"), *root.glob("VOCdevkit/VOC2*")) if VocFolder.is_at(p))
+        years = sorted(
+            p for p in (*root.glob("VOC2*"), *root.glob("VOCdevkit/VOC2*")) if VocFolder.is_at(p)
+        )
         if VocFolder.is_at(root) and any((root / "ImageSets").rglob("*.txt")):
             return VocFolder(root)
         if len(years) == 1:
             return VocFolder(years[0])
         if years:
-            raise BadDataError(f"{root} holds {len(years)} years of VOC", f"Name one: {', '.join(map(str, years))}.")
+            raise BadDataError(
+                f"{root} holds {len(years)} years of VOC",
+                f"Name one: {', '.join(map(str, years))}.",
+            )
         if found := Beside.of(root) if root.is_dir() else None:
             return VocFolder(root, found)
         raise BadDataError(
@@ -103,7 +111,11 @@ class VocFolder:
             return sorted(self.beside.sets) if folder == MAIN else []
         found = self.root / "ImageSets" / folder
         names = {p.stem for p in found.glob("*.txt")} if found.is_dir() else set()
-        return sorted(n for n in names if n.rpartition("_")[2] not in names - {n} or n.rpartition("_")[0] == "")
+        return sorted(
+            n
+            for n in names
+            if n.rpartition("_")[2] not in names - {n} or n.rpartition("_")[0] == ""
+        )
 
     def has_set(self, name: str, folder: str = MAIN) -> bool:
         if self.beside is not None:
@@ -111,26 +123,39 @@ class VocFolder:
         return (self.root / "ImageSets" / folder / f"{name}.txt").is_file()
 
     def images(self, name: str, folder: str = MAIN) -> list[str]:
-        """Ids of the images of a set, in the order of its file; an image with several objects stands once."""
+        """Ids of the images of a set, in the order of its file; an image with several objects
+        stands once."""
         path = expanded(name) if is_list(name) else self.root / "ImageSets" / folder / f"{name}.txt"
         meant = SPLITS[SPLIT_NAMES[name]] if name in SPLIT_NAMES else name  # valid, validation
         if self.beside is not None and meant in self.sets(folder):
             return self.beside.sets[meant]
         if not path.is_file():
             there = ", ".join(self.sets(folder)) or "none"
-            raise BadDataError(f"there is no image set {path}", f"There are: {there}. {self.advice}")
-        lines = [line.strip() for line in _text(path).splitlines()]
-        ids = [self._named(_without_columns(line) if folder == ACTION else line) for line in lines if line]
-        if not ids:
-            raise BadDataError(f"{path} names no image", "It should hold one image a line, without its suffix.")
-        if strange := next((one for one in ids if self.beside is not None and one not in self.beside.files), None):
             raise BadDataError(
-                f"{path} names {strange!r}, and there is no such image with an annotation in {self.root}", self.advice
+                f"there is no image set {path}", f"There are: {there}. {self.advice}"
+            )
+        lines = [line.strip() for line in _text(path).splitlines()]
+        ids = [
+            self._named(_without_columns(line) if folder == ACTION else line)
+            for line in lines
+            if line
+        ]
+        if not ids:
+            raise BadDataError(
+                f"{path} names no image", "It should hold one image a line, without its suffix."
+            )
+        if strange := next(
+            (one for one in ids if self.beside is not None and one not in self.beside.files), None
+        ):
+            raise BadDataError(
+                f"{path} names {strange!r}, and there is no such image with an annotation in {self.root}",
+                self.advice,
             )
         return list(dict.fromkeys(ids))
 
     def used_sets(self, folder: str = MAIN) -> list[str]:
-        """The sets that do not overlap: train, val and test, or trainval with test, or the only one, whatever it is called."""
+        """The sets that do not overlap: train, val and test, or trainval with test, or the only
+        one, whatever it is called."""
         there = [name for name in SPLITS if self.has_set(name, folder)]
         if not {"train", "val"} & set(there) and self.has_set("trainval", folder):
             return ["trainval", *there]
@@ -139,13 +164,22 @@ class VocFolder:
     def _named(self, image: str) -> str:
         """An image as a list names it: without its suffix, which some tools write all the same."""
         plain = _without_suffix(image)
-        is_there = image in self.beside.files if self.beside is not None else (self.root / "Annotations" / f"{image}.xml").is_file()
+        is_there = (
+            image in self.beside.files
+            if self.beside is not None
+            else (self.root / "Annotations" / f"{image}.xml").is_file()
+        )
         return image if image == plain or is_there else plain
 
     def flags(self, label: str, name: str, folder: str = MAIN) -> dict[str, int] | None:
-        """What `label_name.txt` says: image (or image and number of its object) -> 1, 0 or -1; None where there is no such file."""
+        """What `label_name.txt` says: image (or image and number of its object) -> 1, 0 or -1; None
+        where there is no such file."""
         if is_list(name):  # images of any of the sets: of those sets that have a list of the class
-            of_sets = [flags for one in self.used_sets(folder) if (flags := self.flags(label, one, folder)) is not None]
+            of_sets = [
+                flags
+                for one in self.used_sets(folder)
+                if (flags := self.flags(label, one, folder)) is not None
+            ]
             return {image: flag for flags in of_sets for image, flag in flags.items()}
         path = self.root / "ImageSets" / folder / f"{label}_{name}.txt"
         if not path.is_file():
@@ -156,15 +190,30 @@ class VocFolder:
                 continue
             image, _, flag = line.strip().rpartition(" ")
             if flag not in ("1", "0", "-1") or not image:
-                wanted = "an image, the number of its object and 1, 0 or -1" if folder == ACTION else "an image and 1, 0 or -1"
-                raise BadDataError(f"{path}, line {number}: {line.strip()!r} is not {wanted}", "Get the image sets again.")
-            found[_person(image, f"{path}, line {number}") if folder == ACTION else self._named(image.strip())] = int(flag)
+                wanted = (
+                    "an image, the number of its object and 1, 0 or -1"
+                    if folder == ACTION
+                    else "an image and 1, 0 or -1"
+                )
+                raise BadDataError(
+                    f"{path}, line {number}: {line.strip()!r} is not {wanted}",
+                    "Get the image sets again.",
+                )
+            found[
+                _person(image, f"{path}, line {number}")
+                if folder == ACTION
+                else self._named(image.strip())
+            ] = int(flag)
         return found
 
     def unlisted(self, listed: Sequence[str]) -> int:
         """Images in the folder that are not among these files."""
         below = "" if self.beside is not None else IMAGES
-        return len({found.path for found in list_images(self.root, below)} - set(listed)) if (self.root / below).is_dir() else 0
+        return (
+            len({found.path for found in list_images(self.root, below)} - set(listed))
+            if (self.root / below).is_dir()
+            else 0
+        )
 
     def num_alone(self) -> int:
         """Annotations whose image is not there."""
@@ -182,7 +231,9 @@ class VocFolder:
         )
 
     def annotation(self, image: str) -> Path:
-        return self.root / (f"Annotations/{image}.xml" if self.beside is None else self.beside.annotations[image])
+        return self.root / (
+            f"Annotations/{image}.xml" if self.beside is None else self.beside.annotations[image]
+        )
 
     def record(self, image: str) -> Record:
         """The annotation of an image."""
@@ -190,7 +241,8 @@ class VocFolder:
         if not path.is_file():
             hint = f"The test images of some years have none in public: choose another set. {_GET}"
             raise BadDataError(
-                f"{image} is in an image set, and has no annotation {path}", hint if self.advice == _GET else f"Add it. {_OWN}"
+                f"{image} is in an image set, and has no annotation {path}",
+                hint if self.advice == _GET else f"Add it. {_OWN}",
             )
         try:
             return _read(ElementTree.parse(path).getroot(), path)
@@ -198,17 +250,22 @@ class VocFolder:
             raise BadDataError(f"{path} is no XML: {error}", "Get the annotation again.") from None
 
     def file(self, image: str) -> str:
-        """The path of an image's file relative to the root; what the annotation says of its name is often wrong and not looked at."""
+        """The path of an image's file relative to the root; what the annotation says of its name is
+        often wrong and not looked at."""
         if self.beside is not None:
             return self.beside.files[image]
         for suffix in _SUFFIXES:
             if os.path.isfile(self.root / IMAGES / f"{image}{suffix}"):  # noqa: PTH113  thousands of them
                 return f"{IMAGES}/{image}{suffix}"
-        raise BadDataError(f"{image} is in an image set, and there is no JPEGImages/{image}.jpg in {self.root}", self.advice)
+        raise BadDataError(
+            f"{image} is in an image set, and there is no JPEGImages/{image}.jpg in {self.root}",
+            self.advice,
+        )
 
 
 def edges(boxes: np.ndarray) -> np.ndarray:
-    """Pixels from 1, both ends included, as edges from 0: float [b, 4] -> [b, 4]; sides then are differences."""
+    """Pixels from 1, both ends included, as edges from 0: float [b, 4] -> [b, 4]; sides then are
+    differences."""
     return np.asarray(boxes, np.float64).reshape(-1, 4) - _FIRST_PIXEL
 
 
@@ -218,20 +275,28 @@ def pixels(corners: np.ndarray) -> np.ndarray:
 
 
 def presence(objects: Sequence[Object], label: str) -> int:
-    """1 if the image shows one, 0 if difficult ones only, else -1: how the development kit makes its lists."""
+    """1 if the image shows one, 0 if difficult ones only, else -1: how the development kit makes
+    its lists."""
     of_label = [o for o in objects if o.name == label]
     return -1 if not of_label else int(any(not o.difficult for o in of_label))
 
 
 def persons_of(folder: VocFolder, name: str) -> dict[tuple[str, int], np.ndarray]:
-    """Who is asked about in a set of Action: image and number of the object from 1 -> int8 [10] of the actions: 1, -1, or 0 for neither.
+    """Who is asked about in a set of Action: image and number of the object from 1 -> int8 [10] of
+    the actions: 1, -1, or 0 for neither.
 
-    By the lists of the actions; by the annotations where there are none. A person whom an action's list leaves out counts neither way.
+    By the lists of the actions; by the annotations where there are none. A person whom an action's
+    list leaves out counts neither way.
     """
     if is_list(name):
         kept = set(folder.images(name, ACTION))
         of_sets = [persons_of(folder, one) for one in folder.used_sets(ACTION)]
-        return {person: marks for found in of_sets for person, marks in found.items() if person[0] in kept}
+        return {
+            person: marks
+            for found in of_sets
+            for person, marks in found.items()
+            if person[0] in kept
+        }
     lists = {action: folder.flags(action, name, ACTION) for action in ACTIONS}
     records: dict[str, Record] = {}
 
@@ -257,12 +322,21 @@ def persons_of(folder: VocFolder, name: str) -> dict[tuple[str, int], np.ndarray
                 )
     else:
         images = folder.images(name, ACTION)
-        found = [(i, n) for i in images for n, o in enumerate(objects(i), 1) if o.name == PERSON and o.actions]
-    return {(image, n): np.array([mark(image, n, action) for action in ACTIONS], np.int8) for image, n in found}
+        found = [
+            (i, n)
+            for i in images
+            for n, o in enumerate(objects(i), 1)
+            if o.name == PERSON and o.actions
+        ]
+    return {
+        (image, n): np.array([mark(image, n, action) for action in ACTIONS], np.int8)
+        for image, n in found
+    }
 
 
 def is_list(image_set: str) -> bool:
-    """Whether an image set is named by the path of a list, as transfer leaves one beside its results."""
+    """Whether an image set is named by the path of a list, as transfer leaves one beside its
+    results."""
     return image_set.endswith(".txt")
 
 
@@ -270,7 +344,10 @@ def _person(text: str, place: str) -> str:
     """An image and the number of an object, in one spelling."""
     image, _, number = " ".join(text.split()).rpartition(" ")
     if not image or not number.isdecimal():
-        raise BadDataError(f"{place}: {text!r} is not an image and the number of its object", "Get the image sets again.")
+        raise BadDataError(
+            f"{place}: {text!r} is not an image and the number of its object",
+            "Get the image sets again.",
+        )
     return f"{_without_suffix(image)} {int(number)}"
 
 
@@ -278,12 +355,18 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadDataError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}", "Save it as UTF-8.") from None
+        raise BadDataError(
+            f"{path} is not UTF-8 text: {error.reason} at byte {error.start}", "Save it as UTF-8."
+        ) from None
 
 
 def _without_suffix(image: str) -> str:
     """Lists name images without it; some tools write it all the same."""
-    return image[: -len(found)] if (found := next((s for s in _SUFFIXES if image.endswith(s)), "")) else image
+    return (
+        image[: -len(found)]
+        if (found := next((s for s in _SUFFIXES if image.endswith(s)), ""))
+        else image
+    )
 
 
 def _without_columns(line: str) -> str:
@@ -297,16 +380,26 @@ def _read(root: ElementTree.Element, path: Path) -> Record:
     for number, node in enumerate(root.findall("object"), 1):
         name = (node.findtext("name") or "").strip()
         if not name:
-            raise BadDataError(f"{path}: object {number} has no name", "Every object needs a <name>, the name of its class.")
+            raise BadDataError(
+                f"{path}: object {number} has no name",
+                "Every object needs a <name>, the name of its class.",
+            )
         if "/" in name or name.startswith("."):
             raise BadDataError(
                 f"{path}: object {number} is called {name!r}, and result files are named after classes",
                 "Rename the class, without '/'.",
             )
         done = node.find("actions")
-        actions = frozenset(a.tag for a in done if _is_set(a.text)) if done is not None else frozenset()
+        actions = (
+            frozenset(a.tag for a in done if _is_set(a.text)) if done is not None else frozenset()
+        )
         objects.append(
-            Object(name=name, box=_box(node, number, path), difficult=_is_set(node.findtext("difficult")), actions=actions)
+            Object(
+                name=name,
+                box=_box(node, number, path),
+                difficult=_is_set(node.findtext("difficult")),
+                actions=actions,
+            )
         )
     return Record(objects=tuple(objects))
 

@@ -1,8 +1,9 @@
 """WordNet 3.0's nouns, as a table that comes with seedbed: synsets, their words, their hypernyms.
 
-In: synset ids (`n02084071`), names (`dog.n.01`) or plain words ("dog"). Out: the hierarchy above them; what a word may mean. The table is
-made by `scripts/make_wordnet.py`; its licence lies beside it. Of several hypernyms the first by name is the primary parent, as Huh,
-Agrawal and Efros (2016) had it. Knows nothing of images.
+In: synset ids (`n02084071`), names (`dog.n.01`) or plain words ("dog"). Out: the hierarchy above
+them; what a word may mean. The table is made by `scripts/make_wordnet.py`; its licence lies beside
+it. Of several hypernyms the first by name is the primary parent, as Huh, Agrawal and Efros (2016)
+had it. Knows nothing of images.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class WordNet:
     starts: np.ndarray  # int64 [n + 1], into parents
     parents: np.ndarray  # uint32 [m], positions of hypernyms, the primary one first
     lemmas: tuple[str, ...]  # of each synset, separated by spaces, words joined by "_"
-    senses: np.ndarray  # uint8, of each lemma of each synset in turn: which of its meanings, 1 the most frequent
+    # uint8, of each lemma of each synset in turn: which of its meanings, 1 the most frequent
+    senses: np.ndarray
 
     def position(self, synset: str) -> int:
         """Of an id or a name; raises UsageError for what WordNet has not."""
@@ -39,14 +41,18 @@ class WordNet:
             place = int(np.searchsorted(self.offsets, int(synset[1:])))
             if place < len(self.offsets) and self.offsets[place] == int(synset[1:]):
                 return place
-            raise UsageError(f"WordNet 3.0 has no noun synset {synset!r}", "Ids of other versions of WordNet differ.")
+            raise UsageError(
+                f"WordNet 3.0 has no noun synset {synset!r}",
+                "Ids of other versions of WordNet differ.",
+            )
         if _NAME.fullmatch(synset):
             if synset in self._by_name:
                 return self._by_name[synset]
             word = synset.rsplit(".", 2)[0]
             meanings = ", ".join(self.name(i) for i in self.meanings(word))
             raise UsageError(
-                f"WordNet 3.0 has no synset {synset!r}", f"{word!r} may be: {meanings}." if meanings else self._near(word)
+                f"WordNet 3.0 has no synset {synset!r}",
+                f"{word!r} may be: {meanings}." if meanings else self._near(word),
             )
         raise UsageError(f"{synset!r} is no synset", "Write n02084071, or dog.n.01.")
 
@@ -67,13 +73,17 @@ class WordNet:
         return self.words(int(parents[0])).partition(",")[0] if len(parents) else ""
 
     def meanings(self, word: str) -> list[int]:
-        """Synsets of a word, the most frequent meaning first; "_", "-" and case do not matter; a plural's singular is tried last."""
+        """Synsets of a word, the most frequent meaning first; "_", "-" and case do not matter; a
+        plural's singular is tried last."""
         key = _key(word)
-        found = self._by_word.get(key, []) or next((f for k in _singulars(key) if (f := self._by_word.get(k))), [])
+        found = self._by_word.get(key, []) or next(
+            (f for k in _singulars(key) if (f := self._by_word.get(k))), []
+        )
         return [i for _, i in sorted(found)]
 
     def hierarchy(self, leaves: Iterable[str]) -> Hierarchy:
-        """All that lies above these synset ids: ids, primary parents first, named by their first words."""
+        """All that lies above these synset ids: ids, primary parents first, named by their first
+        words."""
         left = [self.position(leaf) for leaf in leaves]
         parents: dict[int, np.ndarray] = {}
         while left:
@@ -88,7 +98,10 @@ class WordNet:
     def _names(self) -> list[str]:
         counts = np.array([text.count(" ") + 1 for text in self.lemmas])
         first = self.senses[np.concatenate([[0], np.cumsum(counts)[:-1]])]
-        return [f"{text.partition(' ')[0].lower()}.n.{sense:02d}" for text, sense in zip(self.lemmas, first.tolist(), strict=True)]
+        return [
+            f"{text.partition(' ')[0].lower()}.n.{sense:02d}"
+            for text, sense in zip(self.lemmas, first.tolist(), strict=True)
+        ]
 
     @cached_property
     def _by_name(self) -> dict[str, int]:
@@ -119,7 +132,11 @@ def _key(word: str) -> str:
 
 def _singulars(key: str) -> list[str]:
     ends = (("ies", "y"), ("ves", "f"), ("es", ""), ("s", ""))
-    return [key.removesuffix(end) + new for end, new in ends if key.endswith(end) and len(key) > len(end) + 2]
+    return [
+        key.removesuffix(end) + new
+        for end, new in ends
+        if key.endswith(end) and len(key) > len(end) + 2
+    ]
 
 
 @functools.cache

@@ -19,8 +19,16 @@ _PERCENT = (
     *_ERRORS,
 )
 UNITS: dict[str, str] = {**dict.fromkeys(_PERCENT, "percent"), "ns_score": "score"}
-_OF_QUERIES = ("map_holidays", "map_oxford", "map_retrieval", "recall_at_1", "recall_at_4", "ns_score")
+_OF_QUERIES = (
+    "map_holidays",
+    "map_oxford",
+    "map_retrieval",
+    "recall_at_1",
+    "recall_at_4",
+    "ns_score",
+)
 TESTED_ON: dict[str, tuple[str, str]] = {  # one of what a metric is a mean over, and several
-    name: ("query", "queries") if name in _OF_QUERIES else ("test image", "test images") for name in UNITS
+    name: ("query", "queries") if name in _OF_QUERIES else ("test image", "test images")
+    for name in UNITS
 }
 HIGHER_IS_BETTER: dict[str, bool] = {name: name not in _ERRORS for name in UNITS}

@@ -1,11 +1,13 @@
-"""Average precision as PASCAL VOC defines it: eleven points (2007), or the area under the interpolated curve (2010 on).
+"""Average precision as PASCAL VOC defines it: eleven points (2007), or the area under the
+interpolated curve (2010 on).
 
-In: scored decisions, each right or wrong, and how many positives there are. Out: percent, of each class and as a mean over classes; of
-resampled images too. Knows nothing of boxes.
+In: scored decisions, each right or wrong, and how many positives there are. Out: percent, of each
+class and as a mean over classes; of resampled images too. Knows nothing of boxes.
 
-A threshold cannot tell tied scores apart, so precision and recall are taken where a score ends: the order of rows never matters (the
-devkit's own programs take ties in the order of the file). Recall is compared with 0, 0.1, ..., 1 in whole numbers. Source: Everingham et
-al. 2010, section 4.2; the devkits of 2007 and 2012.
+A threshold cannot tell tied scores apart, so precision and recall are taken where a score ends: the
+order of rows never matters (the devkit's own programs take ties in the order of the file). Recall
+is compared with 0, 0.1, ..., 1 in whole numbers. Source: Everingham et al. 2010, section 4.2; the
+devkits of 2007 and 2012.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ RULES = ("voc07", "voc10")
 _NUM_POINTS = 10  # steps of 0.1 from 0 to 1
 
 
-def average_precision(scores: np.ndarray, hits: np.ndarray, num_positives: int, rule: str = "voc07") -> float:
+def average_precision(
+    scores: np.ndarray, hits: np.ndarray, num_positives: int, rule: str = "voc07"
+) -> float:
     """Percent 0..100 of one class; nan where there is no positive.
 
     Args:
@@ -42,7 +46,9 @@ def average_precision(scores: np.ndarray, hits: np.ndarray, num_positives: int, 
     return _area(found, made, num_positives, rule)
 
 
-def _steps(scores: np.ndarray, hits: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _steps(
+    scores: np.ndarray, hits: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Right decisions and all decisions down to each distinct score: int64 [s], int64 [s]."""
     order = np.argsort(-scores, kind="stable")
     return _sums(hits[order], _ends(scores[order]), None if weights is None else weights[order])
@@ -58,10 +64,16 @@ def _finite(scores: np.ndarray) -> np.ndarray:
 
 def _ends(ordered: np.ndarray) -> np.ndarray:
     """Where each distinct score ends."""
-    return np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if len(ordered) else np.zeros(0, np.int64)
+    return (
+        np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+        if len(ordered)
+        else np.zeros(0, np.int64)
+    )
 
 
-def _sums(hits: np.ndarray, ends: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _sums(
+    hits: np.ndarray, ends: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     if weights is None:
         return np.cumsum(hits, dtype=np.int64)[ends], ends + 1
     return np.cumsum(hits * weights, dtype=np.int64)[ends], np.cumsum(weights, dtype=np.int64)[ends]
@@ -75,7 +87,8 @@ def _area(found: np.ndarray, made: np.ndarray, num_positives: int, rule: str) ->
     found, made = found[counted], made[counted]
     if not len(found):
         return 0.0
-    best = np.maximum.accumulate((found / made)[::-1])[::-1]  # the highest precision at this recall or a higher one
+    # the highest precision at this recall or a higher one
+    best = np.maximum.accumulate((found / made)[::-1])[::-1]
     if rule == "voc07":
         # recall >= j / 10 in whole numbers: 10 found >= j positives
         first = np.searchsorted(_NUM_POINTS * found, np.arange(_NUM_POINTS + 1) * num_positives)
@@ -87,7 +100,8 @@ def _area(found: np.ndarray, made: np.ndarray, num_positives: int, rule: str) ->
 class Decisions:
     """What was decided of n images (or boxes, or whatever a test consists of), for K classes.
 
-    A class of an image may have several decisions (boxes) or one (a label). `positives` counts what there is to find.
+    A class of an image may have several decisions (boxes) or one (a label). `positives` counts what
+    there is to find.
     """
 
     units: np.ndarray  # int32 [m], of which image
@@ -102,15 +116,16 @@ class Decisions:
 
     @cached_property
     def _by_class(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Of each class, in descending order of scores: images, hits, and where each distinct score ends."""
+        """Of each class, in descending order of scores: images, hits, and where each distinct score
+        ends."""
         order = np.lexsort((-self.scores, self.classes))
         bounds = np.searchsorted(self.classes[order], np.arange(self.num_classes + 1))
         rows = [order[a:b] for a, b in itertools.pairwise(bounds)]
         return [(self.units[r], self.hits[r], _ends(self.scores[r])) for r in rows]
 
     def per_class(self, rule: str, drawn: np.ndarray | None = None) -> np.ndarray:
-        """Average precision in percent, nan of a class without a positive: float64 [K]; `drawn` int [k]: of these images, again where
-        they stand again."""
+        """Average precision in percent, nan of a class without a positive: float64 [K]; `drawn` int
+        [k]: of these images, again where they stand again."""
         weights = None if drawn is None else np.bincount(drawn, minlength=len(self.positives))
         positives = self.positives.sum(0) if weights is None else weights @ self.positives
         found = np.empty(self.num_classes)
@@ -125,7 +140,8 @@ class Decisions:
         return float(np.nanmean(each)) if not np.isnan(each).all() else float("nan")
 
     def curve(self, which: int) -> tuple[np.ndarray, np.ndarray]:
-        """Recall and precision of a class at each distinct score, both 0..1: float64 [s], float64 [s]."""
+        """Recall and precision of a class at each distinct score, both 0..1: float64 [s], float64
+        [s]."""
         _, hits, ends = self._by_class[which]
         found, made = _sums(hits, ends, None)
         return found / max(1, int(self.positives[:, which].sum())), found / np.maximum(made, 1)
@@ -140,8 +156,11 @@ class Decisions:
 
     @staticmethod
     def of_marks(marks: np.ndarray, scores: np.ndarray) -> Decisions:
-        """One decision per image and class: marks int8 [n, K], 1 yes, -1 no, 0 difficult (counts neither way); scores float [n, K]."""
-        assert np.issubdtype(marks.dtype, np.signedinteger), "marks are 1, -1 and 0, and a bool would make every no a difficult one"
+        """One decision per image and class: marks int8 [n, K], 1 yes, -1 no, 0 difficult (counts
+        neither way); scores float [n, K]."""
+        assert np.issubdtype(marks.dtype, np.signedinteger), (
+            "marks are 1, -1 and 0, and a bool would make every no a difficult one"
+        )
         units, classes = np.nonzero(marks)
         return Decisions(
             units=units.astype(np.int32),
@@ -156,5 +175,6 @@ _FIELDS = ("units", "classes", "scores", "hits", "positives")
 
 
 def statistic(decisions: list[Decisions], rule: str) -> Callable[[np.ndarray], np.ndarray]:
-    """The mean average precision of several on the same resample of images: given rows int [n], float64 [len(decisions)]."""
+    """The mean average precision of several on the same resample of images: given rows int [n],
+    float64 [len(decisions)]."""
     return lambda drawn: np.array([d.mean(rule, drawn) for d in decisions])

@@ -1,6 +1,7 @@
 """A backbone: a network, its table of layers, its input, its classes, its card.
 
-In: a module and how it was made. Out: one object that trains, saves, and gives codes of a named layer. Knows nothing of files.
+In: a module and how it was made. Out: one object that trains, saves, and gives codes of a named
+layer. Knows nothing of files.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ OWN_MODULE = "module()"  # the architecture of a module that no call string buil
 
 @dataclass(kw_only=True, repr=False)
 class Backbone:
-    """A network by its call string. `penultimate` names the layer that the head reads; `heads` are its last layers' submodules."""
+    """A network by its call string. `penultimate` names the layer that the head reads; `heads` are
+    its last layers' submodules."""
 
     architecture: str
     module: nn.Module
@@ -73,7 +75,8 @@ class Backbone:
         """A backbone of a module of your own, with the weights that it has.
 
         Args:
-            module: maps float32 [b, 3, h, w] to class scores [b, k]; its last layer is a Linear or a Conv2d.
+            module: maps float32 [b, 3, h, w] to class scores [b, k]; its last layer is a Linear or
+                a Conv2d.
             size_px: side of the square input, px.
             classes: k names, in the order of the scores (default: "0", "1", ...).
             mean, std: of each channel, for pixels in 0..1: the input is (pixel - mean) / std.
@@ -81,7 +84,8 @@ class Backbone:
             name: a name for its card.
 
         Raises:
-            UsageError: the module does not take this size, puts out no [b, k] scores, or has no last layer that can be replaced.
+            UsageError: the module does not take this size, puts out no [b, k] scores, or has no
+            last layer that can be replaced.
 
         Example:
             >>> from torch import nn
@@ -94,15 +98,25 @@ class Backbone:
             '3'
         """
         if not isinstance(module, nn.Module):
-            raise UsageError(f"{module!r} is no nn.Module", "Give an instance of your network: Backbone.wrap(MyNet(), size_px=32).")
+            raise UsageError(
+                f"{module!r} is no nn.Module",
+                "Give an instance of your network: Backbone.wrap(MyNet(), size_px=32).",
+            )
         if size_px < 1 or len(mean) != 3 or len(std) != 3:
-            raise UsageError(f"size_px = {size_px}, mean = {list(mean)}, std = {list(std)}: give pixels, and three numbers twice")
+            raise UsageError(
+                f"size_px = {size_px}, mean = {list(mean)}, std = {list(std)}: give pixels, and three numbers twice"
+            )
         trace = Trace.run(module, size_px)
         names = tuple(classes) if classes is not None else tuple(map(str, range(trace.num_outputs)))
         if len(names) != trace.num_outputs:
-            raise UsageError(f"{len(names)} classes were named, and the module puts out {trace.num_outputs} scores")
+            raise UsageError(
+                f"{len(names)} classes were named, and the module puts out {trace.num_outputs} scores"
+            )
         if max(*mean, *std) > 1:
-            raise UsageError(f"mean = {list(mean)}, std = {list(std)} are not of pixels in 0..1", "Divide them by 255.")
+            raise UsageError(
+                f"mean = {list(mean)}, std = {list(std)} are not of pixels in 0..1",
+                "Divide them by 255.",
+            )
         (m0, m1, m2), (s0, s1, s2) = mean, std
         preprocessing = Preprocessing.of_unit(size_px, crop, (m0, m1, m2), (s0, s1, s2))
         made = assemble(trace, OWN_MODULE, names, preprocessing)
@@ -110,12 +124,15 @@ class Backbone:
         return made
 
     def layer(self, name: str = PENULTIMATE) -> Layer:
-        """The row of a layer, or of any submodule by its dotted name; raises UsageError for a name that is neither."""
+        """The row of a layer, or of any submodule by its dotted name; raises UsageError for a name
+        that is neither."""
         wanted = self.penultimate if name == PENULTIMATE else name
         table = {layer.name: layer for layer in self.layers}
         if wanted in table:
             return table[wanted]
-        return self._trace.any_layer(wanted, {PENULTIMATE: self.layer(), **table}, f"backbone {self.architecture}")
+        return self._trace.any_layer(
+            wanted, {PENULTIMATE: self.layer(), **table}, f"backbone {self.architecture}"
+        )
 
     @cached_property
     def _trace(self) -> Trace:
@@ -144,14 +161,21 @@ class Backbone:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Where its weights come from: what a network that is trained on from here keeps in its card."""
+        """Where its weights come from: what a network that is trained on from here keeps in its
+        card."""
         return {key: self.card[key] for key in _PROVENANCE if self.card.get(key) is not None}
 
     def with_new_head(self, classes: Sequence[str], seed: int) -> Backbone:
-        """A copy with a head for other classes: the body's weights are kept, the head starts from its named stream."""
+        """A copy with a head for other classes: the body's weights are kept, the head starts from
+        its named stream."""
         module = copy.deepcopy(self.module)
         replace_heads(module, self.heads, len(classes), seed)
-        return replace(self, module=module, classes=tuple(classes), card={"pretrained": self.provenance} if self.provenance else {})
+        return replace(
+            self,
+            module=module,
+            classes=tuple(classes),
+            card={"pretrained": self.provenance} if self.provenance else {},
+        )
 
 
 def assemble(
@@ -161,7 +185,8 @@ def assemble(
     preprocessing: Preprocessing,
     names: Iterable[str] | None = None,
 ) -> Backbone:
-    """The backbone of a traced network; `names` are the rows of its layer table where the blocks are not."""
+    """The backbone of a traced network; `names` are the rows of its layer table where the blocks
+    are not."""
     heads = trace.heads()
     if not heads:
         raise UsageError(
@@ -181,23 +206,32 @@ def assemble(
 
 
 def draw_foreign(
-    make: Callable[[], nn.Module], architecture: str, classes: Sequence[str], preprocessing: Preprocessing, seed: int
+    make: Callable[[], nn.Module],
+    architecture: str,
+    classes: Sequence[str],
+    preprocessing: Preprocessing,
+    seed: int,
 ) -> Backbone:
-    """A library's network with its own initialisation, drawn from named streams: the body does not depend on the number of classes.
+    """A library's network with its own initialisation, drawn from named streams: the body does not
+    depend on the number of classes.
 
-    `make` builds it at one fixed number of classes; the head is then replaced. torch's global generator is lent and given back.
+    `make` builds it at one fixed number of classes; the head is then replaced. torch's global
+    generator is lent and given back.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(seed, "init/body"))
         module = make()
     module = module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    made = assemble(Trace.run(module, preprocessing.size_px, architecture), architecture, classes, preprocessing)
+    made = assemble(
+        Trace.run(module, preprocessing.size_px, architecture), architecture, classes, preprocessing
+    )
     replace_heads(module, made.heads, len(classes), seed)
     return made
 
 
 def replace_heads(module: nn.Module, heads: Iterable[str], num_classes: int, seed: int) -> None:
-    """New last layers of `num_classes` outputs in place of `heads`, drawn as `initialise` draws them."""
+    """New last layers of `num_classes` outputs in place of `heads`, drawn as `initialise` draws
+    them."""
     for path in heads:
         parent_path, _, name = path.rpartition(".")
         old = module.get_submodule(path)
@@ -206,7 +240,10 @@ def replace_heads(module: nn.Module, heads: Iterable[str], num_classes: int, see
             new: nn.Module = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
         else:
             assert isinstance(old, nn.Conv2d)
-            shape: dict[str, Any] = {k: getattr(old, k) for k in ("in_channels", "kernel_size", "stride", "padding", "dilation")}
+            shape: dict[str, Any] = {
+                k: getattr(old, k)
+                for k in ("in_channels", "kernel_size", "stride", "padding", "dilation")
+            }
             new = nn.Conv2d(out_channels=num_classes, bias=old.bias is not None, **shape)
         with torch.no_grad():
             _draw_head(new, seed, path)
@@ -219,9 +256,11 @@ def _draw_head(head: nn.Module, seed: int, path: str) -> None:
 
 
 def initialise(module: nn.Module, seed: int, head: str = "head") -> None:
-    """Fill all parameters from named streams, a tensor each: the body does not depend on the head's size.
+    """Fill all parameters from named streams, a tensor each: the body does not depend on the head's
+    size.
 
-    Convolutions and linear layers: normal with variance 2 / fan_in (He et al. 2015), the head 1 / fan_in; biases 0; batch norm 1, 0.
+    Convolutions and linear layers: normal with variance 2 / fan_in (He et al. 2015), the head 1 /
+    fan_in; biases 0; batch norm 1, 0.
     """
     with torch.no_grad():
         for name, parameter in module.named_parameters():
@@ -232,7 +271,12 @@ def _draw(parameter: torch.Tensor, seed: int, name: str, *, is_head: bool) -> No
     if parameter.ndim < 2:
         parameter.fill_(1.0 if name.endswith("weight") else 0.0)
         return
-    generator = torch.Generator().manual_seed(stream(seed, "init/head" if is_head else "init/body", name))
+    generator = torch.Generator().manual_seed(
+        stream(seed, "init/head" if is_head else "init/body", name)
+    )
     fan_in = parameter[0].numel()
-    values = torch.randn(tuple(parameter.shape), generator=generator) * ((1.0 if is_head else 2.0) / fan_in) ** 0.5
+    values = (
+        torch.randn(tuple(parameter.shape), generator=generator)
+        * ((1.0 if is_head else 2.0) / fan_in) ** 0.5
+    )
     parameter.copy_(values)

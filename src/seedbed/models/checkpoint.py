@@ -1,9 +1,11 @@
 """Saving and loading a backbone: safetensors beside a card, never a pickle.
 
-In: a Backbone, or the folder of one. Out: the folder, or the Backbone. The card (card.json) says how it was made.
+In: a Backbone, or the folder of one. Out: the folder, or the Backbone. The card (card.json) says
+how it was made.
 
     <backbone>/  weights.safetensors  card.json
-                 codes.safetensors    of some of its source's held-out images, where it was pre-trained here
+                 codes.safetensors    of some of its source's held-out images, where it was
+                 pre-trained here
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ def read_card(path: str | Path) -> dict[str, object]:
     card = Path(path) / CARD
     if not card.is_file():
         raise BadDataError(
-            f"{path} is not a backbone: it has no {CARD}", "Make one: seedbed pretrain STORE --backbone small --out DIR."
+            f"{path} is not a backbone: it has no {CARD}",
+            "Make one: seedbed pretrain STORE --backbone small --out DIR.",
         )
     try:
         return json.loads(card.read_text(encoding="utf-8"))
@@ -78,36 +81,51 @@ def weights_fingerprint(path: str | Path) -> str:
     try:
         return file_fingerprint(Path(path) / WEIGHTS)
     except OSError as error:
-        raise BadDataError(f"{path} has no {WEIGHTS} that can be read: {error.strerror}", "Train it again.") from None
+        raise BadDataError(
+            f"{path} has no {WEIGHTS} that can be read: {error.strerror}", "Train it again."
+        ) from None
 
 
 def load_backbone(path: str | Path, module: nn.Module | None = None) -> Backbone:
-    """The backbone that was saved in a folder, in evaluation mode; one of your own module needs a `module` of the same kind.
+    """The backbone that was saved in a folder, in evaluation mode; one of your own module needs a
+    `module` of the same kind.
 
     Raises BadDataError when the folder holds no backbone, or weights that do not fit its card.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = Path(path).parent if Path(path).name == WEIGHTS else Path(path)  # a weights file stands beside its card
+    # a weights file stands beside its card
+    path = Path(path).parent if Path(path).name == WEIGHTS else Path(path)
     card = read_card(path)
     if missing := {"architecture", "classes", "size_px"} - card.keys():
-        raise BadDataError(f"{Path(path) / CARD} lacks {sorted(missing)}", "Name a folder that seedbed pretrain wrote.")
+        raise BadDataError(
+            f"{Path(path) / CARD} lacks {sorted(missing)}",
+            "Name a folder that seedbed pretrain wrote.",
+        )
     classes, size_px = [str(c) for c in card["classes"]], int(str(card["size_px"]))  # pyright: ignore[reportGeneralTypeIssues]
     backbone = _unweighted(card, classes, size_px, Path(path), module)
     try:
         backbone.module.load_state_dict(load_file(Path(path) / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise BadDataError(f"the weights in {path} cannot be used: {str(error).splitlines()[0]}", "Train it again.") from None
+        raise BadDataError(
+            f"the weights in {path} cannot be used: {str(error).splitlines()[0]}", "Train it again."
+        ) from None
     backbone.module.eval()
     backbone.card = card
     return backbone
 
 
-def _unweighted(card: dict[str, object], classes: list[str], size_px: int, path: Path, module: nn.Module | None) -> Backbone:
+def _unweighted(
+    card: dict[str, object], classes: list[str], size_px: int, path: Path, module: nn.Module | None
+) -> Backbone:
     """The network of a card before its weights are read."""
     settings = card.get("preprocessing")
-    preprocessing = Preprocessing.read(settings) if isinstance(settings, dict) else Preprocessing(size_px=size_px)
+    preprocessing = (
+        Preprocessing.read(settings)
+        if isinstance(settings, dict)
+        else Preprocessing(size_px=size_px)
+    )
     if card["architecture"] != OWN_MODULE:
         made = BACKBONES.make(str(card["architecture"]), str(path)).build(classes, size_px)
     elif module is not None:

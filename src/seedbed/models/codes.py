@@ -1,9 +1,10 @@
 """Codes: the activations of named layers for images.
 
-In: a backbone, images on its device, layer names. Out: [n, d] for each layer, in one pass, into memory or into a file that is mapped into
-memory. A layer is read after its ReLU where there is one; maps are averaged over space and tokens over the sequence, or flattened
-where that is asked for (stated). The network is in evaluation mode, always: batch norm uses its running statistics, dropout does
-nothing. Knows nothing of labels.
+In: a backbone, images on its device, layer names. Out: [n, d] for each layer, in one pass, into
+memory or into a file that is mapped into memory. A layer is read after its ReLU where there is one;
+maps are averaged over space and tokens over the sequence, or flattened where that is asked for
+(stated). The network is in evaluation mode, always: batch norm uses its running statistics, dropout
+does nothing. Knows nothing of labels.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from seedbed.models.layers import Layer
 
 _MAX_BATCH, _MIN_BATCH = 500, 16
 _LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
-_FULL_BATCH_PX = 64  # up to this side the largest batch is taken; above, as many images as have that many pixels
+# up to this side the largest batch is taken; above, as many images as have that many pixels
+_FULL_BATCH_PX = 64
 
 
 def pooling(layer: Layer, flatten: bool = False) -> str:
@@ -38,7 +40,10 @@ def dim_of(layer: Layer, flatten: bool = False) -> int:
 
 
 def codes(
-    backbone: Backbone, images: Images, layer: str = PENULTIMATE, on_progress: Callable[[int, int], None] | None = None
+    backbone: Backbone,
+    images: Images,
+    layer: str = PENULTIMATE,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> torch.Tensor:
     """Pooled codes of all the images in order: float32 [n, d], on the CPU."""
     chosen = backbone.layer(layer)
@@ -56,9 +61,11 @@ def fill_codes(
     change: Callable[[torch.Tensor], torch.Tensor] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write the codes of several layers, one pass for all: each array float16 or float32 [n, d], in memory or mapped.
+    """Write the codes of several layers, one pass for all: each array float16 or float32 [n, d], in
+    memory or mapped.
 
-    `change` is done to each batch of images [b, 3, h, w] before the network sees it: mirroring, say.
+    `change` is done to each batch of images [b, 3, h, w] before the network sees it: mirroring,
+    say.
     """
     layers = {name: backbone.layer(name) for name in into}
     caught: dict[str, torch.Tensor] = {}
@@ -94,7 +101,9 @@ def _put(values: torch.Tensor, into: np.ndarray, layer: str) -> None:
     into[...] = values.float().cpu().numpy()
 
 
-def logits(backbone: Backbone, images: Images, on_progress: Callable[[int, int], None] | None = None) -> torch.Tensor:
+def logits(
+    backbone: Backbone, images: Images, on_progress: Callable[[int, int], None] | None = None
+) -> torch.Tensor:
     """The head's output for all the images in order: float32 [n, num_classes], on the CPU."""
     found = torch.empty(len(images), len(backbone.classes))
     start = 0
@@ -125,6 +134,11 @@ def layer_facts(backbone: Backbone, names: Sequence[str], flatten: bool) -> list
     """What a file or a document says of each layer's codes."""
     layers = [backbone.layer(name) for name in names]
     return [
-        {"layer": la.name, "dim": dim_of(la, flatten), "pooling": pooling(la, flatten), "after_relu": la.after_relu}
+        {
+            "layer": la.name,
+            "dim": dim_of(la, flatten),
+            "pooling": pooling(la, flatten),
+            "after_relu": la.after_relu,
+        }
         for la in layers
     ]

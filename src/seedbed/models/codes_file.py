@@ -1,9 +1,13 @@
-"""A file of codes that is filled while it is mapped into memory: safetensors, laid out before the first code is there.
+"""A file of codes that is filled while it is mapped into memory: safetensors, laid out before the
+first code is there.
 
-In: names, types, shapes, metadata. Out: writable arrays over the file. Any reader of safetensors opens it.
+In: names, types, shapes, metadata. Out: writable arrays over the file. Any reader of safetensors
+opens it.
 
-    <file>.safetensors   8 bytes, little-endian: length of the header; the header, JSON, padded by blanks to 8 bytes:
-                         {"__metadata__": {name: text}, name: {"dtype", "shape", "data_offsets"}}; the tensors, one after another
+    <file>.safetensors   8 bytes, little-endian: length of the header; the header, JSON, padded by
+    blanks to 8 bytes:
+                         {"__metadata__": {name: text}, name: {"dtype", "shape", "data_offsets"}};
+                         the tensors, one after another
 """
 
 from __future__ import annotations
@@ -22,12 +26,19 @@ Shapes = Mapping[str, tuple[type[np.generic], tuple[int, ...]]]
 
 
 @contextmanager
-def filling(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> Iterator[dict[str, np.ndarray]]:
-    """Arrays to fill, which become the file when the block ends well, and vanish when it does not."""
+def filling(
+    path: Path, shapes: Shapes, metadata: Mapping[str, str]
+) -> Iterator[dict[str, np.ndarray]]:
+    """Arrays to fill, which become the file when the block ends well, and vanish when it does
+    not."""
     header, places, start = {"__metadata__": dict(metadata)}, {}, 0
     for name, (kind, shape) in shapes.items():
         num_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
-        header[name] = {"dtype": _NAMES[np.dtype(kind)], "shape": list(shape), "data_offsets": [start, start + num_bytes]}  # pyright: ignore[reportArgumentType]
+        header[name] = {
+            "dtype": _NAMES[np.dtype(kind)],
+            "shape": list(shape),
+            "data_offsets": [start, start + num_bytes],
+        }  # pyright: ignore[reportArgumentType]
         places[name] = start
         start += num_bytes
     text = json.dumps(header, ensure_ascii=False).encode()
@@ -38,7 +49,9 @@ def filling(path: Path, shapes: Shapes, metadata: Mapping[str, str]) -> Iterator
             file.truncate(8 + len(text) + start)
         reserve(aside)
         maps = {
-            name: np.memmap(aside, kind, "r+", 8 + len(text) + places[name], shape) if np.prod(shape) else np.empty(shape, kind)
+            name: np.memmap(aside, kind, "r+", 8 + len(text) + places[name], shape)
+            if np.prod(shape)
+            else np.empty(shape, kind)
             for name, (kind, shape) in shapes.items()
         }
         yield dict(maps)
@@ -54,7 +67,9 @@ def mapped(path: str | Path) -> dict[str, np.ndarray]:
         header = json.loads(file.read(length))
     kinds = {name: kind for kind, name in _NAMES.items()}
     return {
-        name: np.memmap(path, kinds[row["dtype"]], "r", 8 + length + row["data_offsets"][0], tuple(row["shape"]))
+        name: np.memmap(
+            path, kinds[row["dtype"]], "r", 8 + length + row["data_offsets"][0], tuple(row["shape"])
+        )
         for name, row in header.items()
         if name != "__metadata__" and row["data_offsets"][1] > row["data_offsets"][0]
     }

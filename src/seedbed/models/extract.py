@@ -1,6 +1,7 @@
 """Codes with their labels and ids, in memory or in a file: what the verb `codes` gives.
 
-In: a backbone, images, layer names, labels and ids. Out: one record that saves itself. Knows nothing of stores.
+In: a backbone, images, layer names, labels and ids. Out: one record that saves itself. Knows
+nothing of stores.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _TYPES: dict[str, type[np.generic]] = {"float32": np.float32, "float16": np.floa
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Codes:
-    """Codes of n images at one or several layers, with their labels and ids; `codes["layer4.1"]` is one layer's, [n, d]."""
+    """Codes of n images at one or several layers, with their labels and ids; `codes["layer4.1"]` is
+    one layer's, [n, d]."""
 
     arrays: Mapping[str, np.ndarray]  # layer -> float32 or float16 [n, d]
     layers: tuple[Mapping[str, Any], ...]  # layer, dim, pooling, after_relu of each
@@ -36,7 +38,9 @@ class Codes:
     images_per_s: float
 
     def __repr__(self) -> str:
-        shown = "; ".join(f"{la['dim']} dimensions of {la['layer']} ({la['pooling']})" for la in self.layers)
+        shown = "; ".join(
+            f"{la['dim']} dimensions of {la['layer']} ({la['pooling']})" for la in self.layers
+        )
         return f"Codes: {len(self.labels):,} images x {shown}, {len(self.classes)} classes"
 
     def __getitem__(self, layer: str) -> np.ndarray:
@@ -48,7 +52,10 @@ class Codes:
     def codes(self) -> np.ndarray:
         """[n, d] of the only layer; raises UsageError where there are several."""
         if len(self.arrays) > 1:
-            raise UsageError("these are codes of several layers", f"Name one: codes[{next(iter(self.arrays))!r}].")
+            raise UsageError(
+                "these are codes of several layers",
+                f"Name one: codes[{next(iter(self.arrays))!r}].",
+            )
         return next(iter(self.arrays.values()))
 
     @property
@@ -61,24 +68,33 @@ class Codes:
         return str(self.layers[0]["pooling"])
 
     def save(self, path: str | Path) -> Path:
-        """Write codes and labels as safetensors: ids, class names and what the layers are in its metadata, as JSON."""
+        """Write codes and labels as safetensors: ids, class names and what the layers are in its
+        metadata, as JSON."""
         from seedbed.models.codes_file import filling
 
-        path, shapes = codes_path(path), {name: (a.dtype.type, a.shape) for name, a in self._named().items()}
+        path, shapes = (
+            codes_path(path),
+            {name: (a.dtype.type, a.shape) for name, a in self._named().items()},
+        )
         with filling(path, shapes, _metadata(self.layers, self.ids, self.classes)) as places:
             for name, array in self._named().items():
                 places[name][...] = array
         return path
 
     def _named(self) -> dict[str, np.ndarray]:
-        return {tensor_name(n, len(self.arrays)): a for n, a in self.arrays.items()} | {"labels": self.labels}
+        return {tensor_name(n, len(self.arrays)): a for n, a in self.arrays.items()} | {
+            "labels": self.labels
+        }
 
 
 def codes_path(path: str | Path) -> Path:
-    """Where codes may be written; raises UsageError for another kind of file, before anything is computed."""
+    """Where codes may be written; raises UsageError for another kind of file, before anything is
+    computed."""
     path = Path(path)
     if path.suffix != ".safetensors":
-        raise UsageError(f"{path} is not named as a safetensors file", "Name it like codes.safetensors.")
+        raise UsageError(
+            f"{path} is not named as a safetensors file", "Name it like codes.safetensors."
+        )
     return path
 
 
@@ -100,7 +116,8 @@ def extract(
     out: str | Path | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Codes:
-    """Codes of some layers in one pass, in memory, or in the file `out`, which then stays mapped."""
+    """Codes of some layers in one pass, in memory, or in the file `out`, which then stays
+    mapped."""
     from seedbed.models.codes import fill_codes, layer_facts
     from seedbed.models.codes_file import filling, mapped
 
@@ -108,16 +125,26 @@ def extract(
         raise unknown("dtype", dtype, _TYPES)
     facts = layer_facts(backbone, layers, flatten)
     names = {str(f["layer"]): tensor_name(str(f["layer"]), len(facts)) for f in facts}
-    shapes: dict[str, Any] = {names[str(f["layer"])]: (_TYPES[dtype], (len(images), f["dim"])) for f in facts}
+    shapes: dict[str, Any] = {
+        names[str(f["layer"])]: (_TYPES[dtype], (len(images), f["dim"])) for f in facts
+    }
     path = None if out is None else codes_path(out)
     labels, started = labels.astype(np.int64), time.perf_counter()
     place = (
         filling(path, shapes | {"labels": (np.int64, labels.shape)}, _metadata(facts, ids, classes))
         if path
-        else nullcontext({n: np.empty(shape, kind) for n, (kind, shape) in shapes.items()} | {"labels": labels})
+        else nullcontext(
+            {n: np.empty(shape, kind) for n, (kind, shape) in shapes.items()} | {"labels": labels}
+        )
     )
     with place as places:
-        fill_codes(backbone, images, {la: places[n] for la, n in names.items()}, flatten=flatten, on_progress=on_progress)
+        fill_codes(
+            backbone,
+            images,
+            {la: places[n] for la, n in names.items()},
+            flatten=flatten,
+            on_progress=on_progress,
+        )
         places["labels"][...] = labels
     rate = len(images) / max(time.perf_counter() - started, 1e-9)
     held = mapped(path) if path else places
@@ -131,9 +158,13 @@ def extract(
     )
 
 
-def _metadata(layers: Sequence[Mapping[str, Any]], ids: np.ndarray, classes: Sequence[str]) -> dict[str, str]:
+def _metadata(
+    layers: Sequence[Mapping[str, Any]], ids: np.ndarray, classes: Sequence[str]
+) -> dict[str, str]:
     first = layers[0]
-    texts = {"layer": str(first["layer"]), "pooling": str(first["pooling"])} if len(layers) == 1 else {}
+    texts = (
+        {"layer": str(first["layer"]), "pooling": str(first["pooling"])} if len(layers) == 1 else {}
+    )
     return texts | {
         "ids": json.dumps(list(ids)),
         "classes": json.dumps(list(classes)),

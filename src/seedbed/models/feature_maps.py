@@ -1,7 +1,8 @@
 """The maps of a network for images of any size: what a detector stands on.
 
-In: a backbone and names of layers that are maps. Out: a module from images to these maps. The forward pass ends at the last of
-them, so that a head which wants one size never runs. Knows nothing of boxes.
+In: a backbone and names of layers that are maps. Out: a module from images to these maps. The
+forward pass ends at the last of them, so that a head which wants one size never runs. Knows nothing
+of boxes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class _EnoughError(Exception):
 
 
 class FeatureMaps(nn.Module):
-    """Images float32 [b, 3, h, w], normalised, to maps [b, c, h / stride, w / stride], in the order of `layers`.
+    """Images float32 [b, 3, h, w], normalised, to maps [b, c, h / stride, w / stride], in the order
+    of `layers`.
 
     Used by one thread at a time: the maps are caught by hooks.
     """
@@ -41,7 +43,9 @@ class FeatureMaps(nn.Module):
         def catcher(layer: Layer):  # noqa: ANN202  a function of a tensor
             def use(output: torch.Tensor) -> None:
                 values = layer.read(output)
-                caught[layer.name] = values.permute(0, 3, 1, 2) if layer.kind == "map_last" else values
+                caught[layer.name] = (
+                    values.permute(0, 3, 1, 2) if layer.kind == "map_last" else values
+                )
                 if len(caught) == len(self.layers):
                     raise _EnoughError
 
@@ -59,7 +63,8 @@ class FeatureMaps(nn.Module):
 
 
 def check_any_size(backbone: Backbone, layers: Sequence[Layer]) -> None:
-    """Raise UsageError where a network takes images of one size alone, as transformers with fixed positions do."""
+    """Raise UsageError where a network takes images of one size alone, as transformers with fixed
+    positions do."""
     module = backbone.module
     shown = next(module.parameters()).new_zeros(1, 3, *_ODD_PX)
     was_training = module.training
@@ -78,7 +83,8 @@ def check_any_size(backbone: Backbone, layers: Sequence[Layer]) -> None:
 
 
 def maps_of(backbone: Backbone) -> list[Layer]:
-    """The rows of the layer table that are maps which grow with the image: those before the first pooling to a fixed size."""
+    """The rows of the layer table that are maps which grow with the image: those before the first
+    pooling to a fixed size."""
     found: list[Layer] = []
     for layer in backbone.layers:
         if "Adaptive" in type(backbone.module.get_submodule(layer.tap)).__name__:
@@ -94,27 +100,32 @@ def nominal_stride(layer: Layer) -> int:
 
 
 def single_map(backbone: Backbone, name: str = "c4") -> Layer:
-    """One map: "c4" (the deepest at stride 16 or less), "c5" (the deepest of all), or a layer by its name."""
+    """One map: "c4" (the deepest at stride 16 or less), "c5" (the deepest of all), or a layer by
+    its name."""
     maps = maps_of(backbone)
     if not maps:
         raise UsageError(
-            f"{backbone.architecture} has no layer that is a map", "A detector needs one: take a convolutional network."
+            f"{backbone.architecture} has no layer that is a map",
+            "A detector needs one: take a convolutional network.",
         )
     if name == "c5":
         return maps[-1]
     if name == "c4":
         return next((la for la in reversed(maps) if nominal_stride(la) <= _DEEPEST_STRIDE), maps[0])
     layer = backbone.layer(name)
-    fixed = {la.name for la in backbone.layers} - {la.name for la in maps}  # vectors, and maps behind a pooling to a fixed size
+    # vectors, and maps behind a pooling to a fixed size
+    fixed = {la.name for la in backbone.layers} - {la.name for la in maps}
     if layer.kind not in ("map", "map_last") or layer.name in fixed:
         raise UsageError(
-            f"layer {name!r} of {backbone.architecture} is no map", f"Maps: c4, c5, {', '.join(la.name for la in maps)}."
+            f"layer {name!r} of {backbone.architecture} is no map",
+            f"Maps: c4, c5, {', '.join(la.name for la in maps)}.",
         )
     return layer
 
 
 def pyramid_maps(backbone: Backbone) -> list[Layer]:
-    """The last map at each of the strides 4, 8, 16 and 32 that the network has; raises UsageError where these are fewer than two."""
+    """The last map at each of the strides 4, 8, 16 and 32 that the network has; raises UsageError
+    where these are fewer than two."""
     last = {nominal_stride(layer): layer for layer in maps_of(backbone)}
     found = [last[stride] for stride in _PYRAMID if stride in last]
     if len(found) < 2:

@@ -1,8 +1,9 @@
 """The only training loop.
 
-In: a module, a stream of batches, a loss, a schedule. Out: the module trained in place, and a report. Each step's batch, learning rate
-and noise (dropout) are functions of (seed, step), so that weights and momenta are the whole state: a training that was cut off goes on
-from its checkpoint exactly. Knows nothing of what is trained.
+In: a module, a stream of batches, a loss, a schedule. Out: the module trained in place, and a
+report. Each step's batch, learning rate and noise (dropout) are functions of (seed, step), so that
+weights and momenta are the whole state: a training that was cut off goes on from its checkpoint
+    exactly. Knows nothing of what is trained.
 """
 
 from __future__ import annotations
@@ -20,14 +21,22 @@ from torch import nn
 
 from seedbed.base.errors import DivergedError, TrainingError
 from seedbed.base.randomness import stream
-from seedbed.models.resume import Checkpoint, Stopping, interrupts, optimiser_tensors, restore_optimiser
+from seedbed.models.resume import (
+    Checkpoint,
+    Stopping,
+    interrupts,
+    optimiser_tensors,
+    restore_optimiser,
+)
 from seedbed.models.schedule import SCALE, Schedule
 
 Batch = tuple[Any, Any]  # images and what is known of them: tensors, or lists of one entry an image
 # The mean loss of a batch, and how many of its images are right; None where that says nothing.
 Loss = Callable[[nn.Module, Batch], tuple[torch.Tensor, torch.Tensor | None]]
 _STEPS_WORTH_COMPILING = 5_000  # compiling takes tens of seconds
-_LOWER = "Lower the peak learning rate (learning_rate = 0.02, say), or look at the images of this arm."
+_LOWER = (
+    "Lower the peak learning rate (learning_rate = 0.02, say), or look at the images of this arm."
+)
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
@@ -42,7 +51,8 @@ class Batches(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a training stands; loss and accuracy (percent, on augmented training images) since the last report."""
+    """Where a training stands; loss and accuracy (percent, on augmented training images) since the
+    last report."""
 
     images_done: int
     images_total: int
@@ -66,7 +76,9 @@ class Fitted:
     loss: float  # mean over the last report interval
     precision: str  # "float32", or "bfloat16 autocast"
     compiled: bool
-    micro_batch_size: int  # below the batch size where memory ran out: gradients are summed, batch norm sees so many images
+    # below the batch size where memory ran out: gradients are summed, batch norm sees so many
+    # images
+    micro_batch_size: int
     resumed_at: tuple[int, ...]  # steps at which it went on after having been cut off
     early_stopping: dict[str, Any] | None  # looks and the best, where that was asked for
 
@@ -95,18 +107,23 @@ def fit(
     resting: Sequence[nn.Module] = (),
     plain: bool = False,
 ) -> Fitted:
-    """Train `module` in place on `schedule.num_steps` batches, or on what is left of them; it is left in evaluation mode.
+    """Train `module` in place on `schedule.num_steps` batches, or on what is left of them; it is
+    left in evaluation mode.
 
-    `scales` are factors of the learning rate by parameter name; the submodules `resting` stay in evaluation mode all the while. `plain`: in
-    float32 and never compiled, whatever the device, for modules whose way through depends on the data.
+    `scales` are factors of the learning rate by parameter name; the submodules `resting` stay in
+    evaluation mode all the while. `plain`: in float32 and never compiled, whatever the device, for
+    modules whose way through depends on the data.
 
     The checkpoint stays until its owner has put the weights away, and removes it.
 
-    Raises DivergedError when the loss is not finite, naming the step and the learning rate; TrainingError when memory is too small.
+    Raises DivergedError when the loss is not finite, naming the step and the learning rate;
+    TrainingError when memory is too small.
     """
     device = next(module.parameters()).device
     optimiser, meter = schedule.optimiser_of(module, scales), _Meter(schedule, on_progress)
-    training = _Training(module, batches, loss, schedule, optimiser, checkpoint, stopping, meter, resting, plain)
+    training = _Training(
+        module, batches, loss, schedule, optimiser, checkpoint, stopping, meter, resting, plain
+    )
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         training.run(report_every)
     module.eval()
@@ -134,13 +151,15 @@ class _Training:
         self.meter, self.resting, self.device = meter, resting, next(module.parameters()).device
         self.plain = plain
         self.num_parts = 1  # into which a batch is cut because memory ran out
-        self.buffers = list(module.buffers())  # batch norm's statistics, which a forward pass changes
+        # batch norm's statistics, which a forward pass changes
+        self.buffers = list(module.buffers())
         self.before = [b.clone() for b in self.buffers]
         self.step = 0
         self.resumed_at: tuple[int, ...] = ()
         on_gpu = self.device.type == "cuda"
         self.half = on_gpu and not plain and torch.cuda.is_bf16_supported()
-        # With autocast, a GPU and enough steps, compiling pays; CPUs gained nothing when it was measured (docs/log.md).
+        # With autocast, a GPU and enough steps, compiling pays; CPUs gained nothing when it was
+        # measured (docs/log.md).
         self.compiled = on_gpu and not plain and schedule.num_steps >= _STEPS_WORTH_COMPILING
         self.called: Any = torch.compile(module) if self.compiled else module
 
@@ -157,7 +176,11 @@ class _Training:
                 if self.stopping and self.stopping.is_over(self.module, self.step):
                     break
                 self._to_training_mode()  # a look left it in evaluation mode
-                if self.checkpoint and (self.checkpoint.keeps_last if last else self.checkpoint.is_due() or interrupted()):
+                if self.checkpoint and (
+                    self.checkpoint.keeps_last
+                    if last
+                    else self.checkpoint.is_due() or interrupted()
+                ):
                     self._save(self.checkpoint)
                 if interrupted():
                     raise KeyboardInterrupt
@@ -172,9 +195,16 @@ class _Training:
 
     def _check_finite(self) -> None:
         """The last steps' damage shows in the weights before it would in a loss."""
-        if not all(bool(torch.isfinite(t).all()) for t in self.module.state_dict().values() if t.is_floating_point()):
+        if not all(
+            bool(torch.isfinite(t).all())
+            for t in self.module.state_dict().values()
+            if t.is_floating_point()
+        ):
             rate = self.schedule.peak_learning_rate
-            raise DivergedError(f"the weights are not finite after {self.step} steps (peak learning rate {rate:.4g})", _LOWER)
+            raise DivergedError(
+                f"the weights are not finite after {self.step} steps (peak learning rate {rate:.4g})",
+                _LOWER,
+            )
 
     def _one_step(self) -> None:
         for group in self.optimiser.param_groups:
@@ -202,7 +232,9 @@ class _Training:
         total: torch.Tensor | float = 0.0
         right: torch.Tensor | float | None = 0.0
         num = len(batch[0])
-        for images, labels in zip(*(_parts(values, self.num_parts) for values in batch), strict=True):
+        for images, labels in zip(
+            *(_parts(values, self.num_parts) for values in batch), strict=True
+        ):
             with self._precision():
                 value, num_right = self.loss(self.called, (images, labels))
             share = value if len(images) == num else value * (len(images) / num)
@@ -215,9 +247,14 @@ class _Training:
         """Twice as many parts from now on: memory ran out, and the attempt leaves no trace."""
         self.optimiser.zero_grad(set_to_none=True)
         _copy(self.before, self.buffers)
-        fewest = 1 if self.plain else 2  # of a list of large images one is enough; of a tensor of them batch norm wants two
+        # of a list of large images one is enough; of a tensor of them batch norm wants two
+        fewest = 1 if self.plain else 2
         if batch_size // (2 * self.num_parts) < fewest:
-            raise self._too_little("to train on two images at a time" if fewest == 2 else "to train on one image at a time")
+            raise self._too_little(
+                "to train on two images at a time"
+                if fewest == 2
+                else "to train on one image at a time"
+            )
         self.num_parts *= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -242,12 +279,19 @@ class _Training:
         return torch.autocast("cuda", torch.bfloat16) if self.half else nullcontext()
 
     def _save(self, checkpoint: Checkpoint) -> None:
-        tensors = {f"module.{name}": t for name, t in self.module.state_dict().items()} | optimiser_tensors(self.optimiser)
+        tensors = {
+            f"module.{name}": t for name, t in self.module.state_dict().items()
+        } | optimiser_tensors(self.optimiser)
         looks: list[tuple[int, float]] = []
         if self.stopping:
             tensors |= {f"best.{name}": t for name, t in self.stopping.best.items()}
             looks = self.stopping.looks
-        facts = {"step": self.step, "num_parts": self.num_parts, "resumed_at": self.resumed_at, "looks": looks}
+        facts = {
+            "step": self.step,
+            "num_parts": self.num_parts,
+            "resumed_at": self.resumed_at,
+            "looks": looks,
+        }
         checkpoint.write(tensors, facts | self.meter.state())
 
     def _resume(self) -> None:
@@ -255,14 +299,20 @@ class _Training:
         if found is None:
             return
         tensors, facts = found
-        self.module.load_state_dict({n.removeprefix("module."): t for n, t in tensors.items() if n.startswith("module.")})
+        self.module.load_state_dict(
+            {n.removeprefix("module."): t for n, t in tensors.items() if n.startswith("module.")}
+        )
         restore_optimiser(self.optimiser, tensors)
         self.step, self.num_parts = facts["step"], facts["num_parts"]
         self.resumed_at = (*facts["resumed_at"], self.step)
         self.meter.restore(facts)
         if self.stopping:
             self.stopping.looks = [(steps, score) for steps, score in facts["looks"]]
-            self.stopping.best = {n.removeprefix("best."): t.to(self.device) for n, t in tensors.items() if n.startswith("best.")}
+            self.stopping.best = {
+                n.removeprefix("best."): t.to(self.device)
+                for n, t in tensors.items()
+                if n.startswith("best.")
+            }
 
     def fitted(self) -> Fitted:
         images_seen = self.step * self.schedule.batch_size
@@ -296,11 +346,14 @@ def _copy(tensors: list[torch.Tensor], into: list[torch.Tensor]) -> None:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        words in str(error) for words in _OUT_OF_MEMORY
+    )
 
 
 class _Meter:
-    """Sums loss and hits on the device, so that a GPU is asked for a number only when a report is due."""
+    """Sums loss and hits on the device, so that a GPU is asked for a number only when a report is
+    due."""
 
     def __init__(self, schedule: Schedule, on_progress: Callable[[Progress], None] | None) -> None:
         self._schedule, self._on_progress = schedule, on_progress
@@ -349,5 +402,7 @@ class _Meter:
             images_total=self._schedule.num_steps * self._schedule.batch_size,
             images_per_s=images_done / self.seconds,
             loss=self.last_loss,
-            accuracy=None if self._right is None else 100.0 * float(self._right) / (self._count * self._schedule.batch_size),
+            accuracy=None
+            if self._right is None
+            else 100.0 * float(self._right) / (self._count * self._schedule.batch_size),
         )

@@ -1,7 +1,10 @@
-"""The layers of a network, found by running it: names, shapes, strides, and where each is read after its ReLU.
+"""The layers of a network, found by running it: names, shapes, strides, and where each is read
+after its ReLU.
 
-In: any module and an input size. Out: rows that say which submodule a hook catches and what is then done. One image goes through with
-the autograd graph recorded: the graph, not the names, tells which output enters which ReLU, what the head is and what it reads. Knows
+In: any module and an input size. Out: rows that say which submodule a hook catches and what is then
+done. One image goes through with
+the autograd graph recorded: the graph, not the names, tells which output enters which ReLU, what
+    the head is and what it reads. Knows
 nothing of architectures.
 """
 
@@ -17,8 +20,10 @@ from torch.utils.hooks import RemovableHandle
 
 from seedbed.base.errors import UsageError, unknown
 
-HEAD_INPUT = "penultimate"  # the row of a vector that no submodule puts out by itself: what the head is given
-# Backward nodes that leave each value as it is, or mix values without a sign: what follows a ReLU through them is still after it.
+# the row of a vector that no submodule puts out by itself: what the head is given
+HEAD_INPUT = "penultimate"
+# Backward nodes that leave each value as it is, or mix values without a sign: what follows a ReLU
+# through them is still after it.
 _VIEWS = (
     "View",
     "UnsafeView",
@@ -33,9 +38,23 @@ _VIEWS = (
     "Slice",
     "Select",
 )
-_POOLS = ("Mean", "AdaptiveAvgPool", "AvgPool", "MaxPool", "AdaptiveMaxPool", "MkldnnAdaptive", "NativeDropout", "MkldnnMaxPool")
+_POOLS = (
+    "Mean",
+    "AdaptiveAvgPool",
+    "AvgPool",
+    "MaxPool",
+    "AdaptiveMaxPool",
+    "MkldnnAdaptive",
+    "NativeDropout",
+    "MkldnnMaxPool",
+)
 _RELUS = {"Relu": "relu", "Threshold": "relu", "Hardtanh": "relu6"}
-_POOLING = {"map": "mean over space", "map_last": "mean over space", "tokens": "mean over tokens", "vector": "as it is"}
+_POOLING = {
+    "map": "mean over space",
+    "map_last": "mean over space",
+    "tokens": "mean over tokens",
+    "vector": "as it is",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +62,15 @@ class Layer:
     """One row of the layer table, read off a real forward pass."""
 
     name: str
-    shape: tuple[int, ...]  # (channels, height, width), (height, width, channels), (tokens, dim) or (dim,)
+    # (channels, height, width), (height, width, channels), (tokens, dim) or (dim,)
+    shape: tuple[int, ...]
     kind: Literal["map", "map_last", "tokens", "vector"]
     stride: int | None  # input px per step of the map; None for tokens and vectors
     after_relu: bool
     tap: str  # the submodule that is hooked
     takes: Literal["output", "input"] = "output"
-    rectify: Literal["", "relu", "relu6"] = ""  # applied to what the hook catches: the layer's own ReLU, where no module holds it
+    # applied to what the hook catches: the layer's own ReLU, where no module holds it
+    rectify: Literal["", "relu", "relu6"] = ""
 
     @property
     def dim(self) -> int:
@@ -67,7 +88,8 @@ class Layer:
         return _POOLING[self.kind]
 
     def read(self, caught: torch.Tensor) -> torch.Tensor:
-        """What a hook caught, after the layer's ReLU; a new tensor wherever a later in-place operation could overwrite it."""
+        """What a hook caught, after the layer's ReLU; a new tensor wherever a later in-place
+        operation could overwrite it."""
         if self.rectify:
             return caught.clamp(0, 6) if self.rectify == "relu6" else caught.clamp_min(0)
         return caught.clone()
@@ -85,7 +107,8 @@ class Layer:
         return values.flatten(1)
 
     def hook(self, module: nn.Module, use: Callable[[torch.Tensor], None]) -> RemovableHandle:
-        """Call `use` with what passes at this layer in every forward pass, until the handle is removed."""
+        """Call `use` with what passes at this layer in every forward pass, until the handle is
+        removed."""
         place = module.get_submodule(self.tap)
         if self.takes == "input":
             return place.register_forward_pre_hook(lambda _m, inputs: use(inputs[0]))  # pyright: ignore[reportArgumentType]
@@ -93,7 +116,8 @@ class Layer:
 
 
 def layer_row(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the table as documents have it, from what a card keeps: its settings, and how it becomes a vector."""
+    """A row of the table as documents have it, from what a card keeps: its settings, and how it
+    becomes a vector."""
     layer = Layer(**{**settings, "shape": tuple(settings["shape"])})
     return {**settings, "dim": layer.dim, "pooling": layer.pooling}
 
@@ -104,8 +128,10 @@ class Trace:
 
     module: nn.Module
     size_px: int
-    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)  # of submodules called once with one tensor as output
-    nodes: dict[str, Any] = field(default_factory=dict)  # name -> backward node of its output, in the order of the calls
+    # of submodules called once with one tensor as output
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    # name -> backward node of its output, in the order of the calls
+    nodes: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)  # name -> (node, shape) of its input
     calls: dict[str, int] = field(default_factory=dict)
     output: Any = None
@@ -114,13 +140,20 @@ class Trace:
 
     @staticmethod
     def run(module: nn.Module, size_px: int, name: str = "this network") -> Trace:
-        """Send one image of constant noise through; raises UsageError where the network does not take this size."""
+        """Send one image of constant noise through; raises UsageError where the network does not
+        take this size."""
         trace = Trace(module, size_px)
-        handles = [m.register_forward_hook(trace._note(name)) for name, m in module.named_modules() if name]
+        handles = [
+            m.register_forward_hook(trace._note(name)) for name, m in module.named_modules() if name
+        ]
         was_training = module.training
         module.eval()
         device = next((p.device for p in module.parameters()), torch.device("cpu"))
-        image = torch.rand(1, 3, size_px, size_px, generator=torch.Generator().manual_seed(0)).to(device).requires_grad_()
+        image = (
+            torch.rand(1, 3, size_px, size_px, generator=torch.Generator().manual_seed(0))
+            .to(device)
+            .requires_grad_()
+        )
         try:
             with torch.enable_grad():
                 out = module(image)
@@ -145,7 +178,11 @@ class Trace:
     def _note(self, name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
             self.calls[name] = self.calls.get(name, 0) + 1
-            if isinstance(output, torch.Tensor) and output.ndim in (2, 3, 4) and output.grad_fn is not None:
+            if (
+                isinstance(output, torch.Tensor)
+                and output.ndim in (2, 3, 4)
+                and output.grad_fn is not None
+            ):
                 self.shapes[name], self.nodes[name] = tuple(output.shape[1:]), output.grad_fn
                 if inputs and isinstance(inputs[0], torch.Tensor):
                     self.inputs[name] = (inputs[0].grad_fn, tuple(inputs[0].shape[1:]))
@@ -169,9 +206,14 @@ class Trace:
         return self.calls.get(name) == 1 and name in self.nodes
 
     def heads(self) -> tuple[str, ...]:
-        """The linear or convolutional submodules whose output, at most averaged or added up, is the network's output."""
+        """The linear or convolutional submodules whose output, at most averaged or added up, is the
+        network's output."""
         kinds = (nn.Linear, nn.Conv2d)
-        ends = {self.nodes[n]: n for n in self.nodes if self.is_once(n) and isinstance(self.module.get_submodule(n), kinds)}
+        ends = {
+            self.nodes[n]: n
+            for n in self.nodes
+            if self.is_once(n) and isinstance(self.module.get_submodule(n), kinds)
+        }
         found, left = [], [self.output]
         while left:
             node = left.pop()
@@ -182,7 +224,8 @@ class Trace:
         return tuple(sorted(found))
 
     def after_relu(self, node: Any) -> bool:
-        """Whether a result comes from a ReLU, or from several joined, at most pooled or viewed since."""
+        """Whether a result comes from a ReLU, or from several joined, at most pooled or viewed
+        since."""
         while node is not None and _is(node, _VIEWS, _POOLS):
             node = node.next_functions[0][0]
         if node is None:
@@ -192,21 +235,29 @@ class Trace:
         return _is(node, tuple(_RELUS))
 
     def row(self, name: str, asked: str | None = None) -> tuple[Layer, Any]:
-        """The layer of a submodule, read after the ReLU that its output enters directly or through batch norm; and the node read."""
+        """The layer of a submodule, read after the ReLU that its output enters directly or through
+        batch norm; and the node read."""
         tap, rectify, node = name, "", self.nodes[name]
         relu, way = self._relu_after(node)
         if relu is not None:
-            holder = next((n for n in self.nodes if self.nodes[n] is relu and self.is_once(n)), None)
+            holder = next(
+                (n for n in self.nodes if self.nodes[n] is relu and self.is_once(n)), None
+            )
             last = next((n for n in self.nodes if self.nodes[n] is way and self.is_once(n)), None)
             if holder is not None:
                 tap, node = holder, relu
             elif last is not None:
-                tap, node, rectify = last, relu, next(v for k, v in _RELUS.items() if _is(relu, (k,)))
+                tap, node, rectify = (
+                    last,
+                    relu,
+                    next(v for k, v in _RELUS.items() if _is(relu, (k,))),
+                )
         shape = self.shapes[tap]
         return self._layer(asked or name, shape, tap, self.after_relu(node), rectify=rectify), node
 
     def _relu_after(self, node: Any) -> tuple[Any, Any]:
-        """The ReLU that alone uses this result, directly or through batch norm, and the node that it uses."""
+        """The ReLU that alone uses this result, directly or through batch norm, and the node that
+        it uses."""
         while True:
             users = self._consumers.get(node, [])
             if len(users) != 1:
@@ -217,23 +268,31 @@ class Trace:
                 return None, None
             node = users[0]
 
-    def _layer(self, name: str, shape: tuple[int, ...], tap: str, after_relu: bool, **how: Any) -> Layer:
+    def _layer(
+        self, name: str, shape: tuple[int, ...], tap: str, after_relu: bool, **how: Any
+    ) -> Layer:
         kind = self._kind(shape)
         side = {"map": 1, "map_last": 0}.get(kind)
         stride = None if side is None else self.size_px // shape[side]
-        return Layer(name=name, shape=shape, kind=kind, stride=stride, after_relu=after_relu, tap=tap, **how)
+        return Layer(
+            name=name, shape=shape, kind=kind, stride=stride, after_relu=after_relu, tap=tap, **how
+        )
 
     def _kind(self, shape: tuple[int, ...]) -> Literal["map", "map_last", "tokens", "vector"]:
         if len(shape) < 3:
             return "vector" if len(shape) == 1 else "tokens"
-        # Images are square, so the two equal sides are space; all three equal: as the others of this network.
+        # Images are square, so the two equal sides are space; all three equal: as the others of
+        # this network.
         if shape[0] == shape[1] == shape[2]:
             clear = [s for s in self.shapes.values() if len(s) == 3 and len(set(s)) == 2]
             return "map_last" if clear and all(s[0] == s[1] for s in clear) else "map"
         return "map_last" if shape[0] == shape[1] else "map"
 
-    def table(self, heads: Iterable[str], names: Iterable[str] | None = None) -> tuple[tuple[Layer, ...], str]:
-        """The rows (of `names`, else of every block), and the name of the one that the head reads."""
+    def table(
+        self, heads: Iterable[str], names: Iterable[str] | None = None
+    ) -> tuple[tuple[Layer, ...], str]:
+        """The rows (of `names`, else of every block), and the name of the one that the head
+        reads."""
         heads = tuple(heads)
         order = list(self.nodes)
         before_head = order[: min(order.index(h) for h in heads)]
@@ -245,14 +304,17 @@ class Trace:
             if not self.is_once(name):
                 continue
             layer, node = self.row(name)
-            if names is not None or not any(node is other for other in read):  # batch norm, ReLU, dropout: read with their layer
+            # batch norm, ReLU, dropout: read with their layer
+            if names is not None or not any(node is other for other in read):
                 rows.append(layer)
                 read.append(node)
         before, shape = self.inputs[heads[0]]
         place = self._row_read_by_head(before, read)
         if place is not None:
             return tuple(rows), rows[place].name
-        rows.append(self._layer(HEAD_INPUT, shape, heads[0], self.after_relu(before), takes="input"))
+        rows.append(
+            self._layer(HEAD_INPUT, shape, heads[0], self.after_relu(before), takes="input")
+        )
         return tuple(rows), HEAD_INPUT
 
     def _row_read_by_head(self, node: Any, read: list[Any]) -> int | None:
@@ -274,8 +336,13 @@ class Trace:
             )
         if not self.is_once(name):
             known = unknown("layer", name, table, where)
-            inside = [n for n in self.calls if n.startswith(f"{name.split('.')[0]}.") and self.is_once(n)]
-            raise UsageError(known.message, f"{known.hint} Submodules too: {', '.join(inside[:8])}." if inside else known.hint)
+            inside = [
+                n for n in self.calls if n.startswith(f"{name.split('.')[0]}.") and self.is_once(n)
+            ]
+            raise UsageError(
+                known.message,
+                f"{known.hint} Submodules too: {', '.join(inside[:8])}." if inside else known.hint,
+            )
         return self.row(name)[0]
 
 
@@ -285,14 +352,21 @@ def _is(node: Any, *kinds: tuple[str, ...]) -> bool:
 
 
 def _blocks(module: nn.Module, heads: tuple[str, ...], prefix: str = "") -> Iterable[str]:
-    """Submodules in order; plain sequences are opened, blocks are not, but for one that holds the head."""
+    """Submodules in order; plain sequences are opened, blocks are not, but for one that holds the
+    head."""
     for name, child in module.named_children():
         path = f"{prefix}{name}"
-        if type(child) in (nn.Sequential, nn.ModuleList, nn.ModuleDict) or any(h.startswith(f"{path}.") for h in heads):
+        if type(child) in (nn.Sequential, nn.ModuleList, nn.ModuleDict) or any(
+            h.startswith(f"{path}.") for h in heads
+        ):
             yield from _blocks(child, heads, f"{path}.")
         else:
             yield path
 
 
 def _described(value: object) -> str:
-    return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
+    return (
+        f"a tensor of shape {tuple(value.shape)}"
+        if isinstance(value, torch.Tensor)
+        else f"a {type(value).__name__}"
+    )

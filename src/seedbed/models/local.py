@@ -1,8 +1,8 @@
 """Networks with weights that lie on this machine already.
 
-In: nothing. Out: what to call them: the network that comes with seedbed, folders that `pretrain` or `transfer` wrote in
-SEEDBED_WEIGHTS, published weights in torch's and the Hugging Face caches. Nothing is downloaded, and timm is imported only where a
-cache holds something.
+In: nothing. Out: what to call them: the network that comes with seedbed, folders that `pretrain` or
+`transfer` wrote in SEEDBED_WEIGHTS, published weights in torch's and the Hugging Face caches.
+Nothing is downloaded, and timm is imported only where a cache holds something.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def _hub_names() -> list[str]:
     folder = Path(HF_HUB_CACHE)
     if not folder.is_dir():
         return []
-    return sorted(p.name.removeprefix(_HUB_PREFIX) for p in folder.iterdir() if p.name.startswith(_HUB_PREFIX))
+    return sorted(
+        p.name.removeprefix(_HUB_PREFIX) for p in folder.iterdir() if p.name.startswith(_HUB_PREFIX)
+    )
 
 
 def _published(hub: list[str], caches: list[Path]) -> list[str]:
@@ -68,7 +70,12 @@ def _published(hub: list[str], caches: list[Path]) -> list[str]:
         if path is not None:
             found.append(name)
             known.add(path)
-    stems = {path.stem: path for folder in caches for path in folder.iterdir() if path.suffix in SUFFIXES and path not in known}
+    stems = {
+        path.stem: path
+        for folder in caches
+        for path in folder.iterdir()
+        if path.suffix in SUFFIXES and path not in known
+    }
     for bridge, name in ((TORCHVISION, "torchvision"), (TIMM, "timm")):
         found += [f"{name}({network!r})" for network in bridge.names_of_files(set(stems))]
     plain = {BACKBONES.make(n).published().hub for n in found if "(" not in n}  # pyright: ignore[reportOptionalMemberAccess]

@@ -1,6 +1,8 @@
-"""What a user calls a backbone -> a Backbone: the folder of one, a weights file beside its card, or a call string.
+"""What a user calls a backbone -> a Backbone: the folder of one, a weights file beside its card, or
+a call string.
 
-In: text, or a Backbone. Out: a Backbone in evaluation mode, whose card says where its weights come from. Knows nothing of data.
+In: text, or a Backbone. Out: a Backbone in evaluation mode, whose card says where its weights come
+from. Knows nothing of data.
 """
 
 from __future__ import annotations
@@ -13,26 +15,40 @@ from seedbed.base.paths import expanded
 from seedbed.base.spec import fingerprint
 from seedbed.models import weights as files
 from seedbed.models.backbone import Backbone
-from seedbed.models.checkpoint import CARD, WEIGHTS, file_fingerprint, load_backbone, read_card, weights_fingerprint
+from seedbed.models.checkpoint import (
+    CARD,
+    WEIGHTS,
+    file_fingerprint,
+    load_backbone,
+    read_card,
+    weights_fingerprint,
+)
 from seedbed.models.zoo import BACKBONES, Architecture
 
 DEFAULT_PX = 32  # at which a network of no size of its own is shown
-# Networks that come with seedbed, by the name that opens them with their weights; the card says what they were trained on.
+# Networks that come with seedbed, by the name that opens them with their weights; the card says
+# what they were trained on.
 SHIPPED = {"small": Path(__file__).parent / "shipped" / "small"}
 
 
-def open_backbone(backbone: Backbone | str | os.PathLike[str], seed: int = 0, images_px: int | None = None) -> Backbone:
-    """The backbone that a path or a call string names; published weights are looked for on this machine.
+def open_backbone(
+    backbone: Backbone | str | os.PathLike[str], seed: int = 0, images_px: int | None = None
+) -> Backbone:
+    """The backbone that a path or a call string names; published weights are looked for on this
+    machine.
 
-    Random weights are drawn from `seed`; a network without an input size of its own takes `images_px`, that of the images at hand.
+    Random weights are drawn from `seed`; a network without an input size of its own takes
+    `images_px`, that of the images at hand.
 
-    Raises UsageError for an unknown name, BadDataError for weights that are not there or do not fit.
+    Raises UsageError for an unknown name, BadDataError for weights that are not there or do not
+    fit.
     """
     if isinstance(backbone, Backbone):
         return backbone
     if not isinstance(backbone, str | os.PathLike):
         raise UsageError(
-            f"{type(backbone).__name__} is no backbone", "Wrap a module of your own: sb.Backbone.wrap(module, size_px=32)."
+            f"{type(backbone).__name__} is no backbone",
+            "Wrap a module of your own: sb.Backbone.wrap(module, size_px=32).",
         )
     text = os.fspath(backbone)
     if (shipped := shipped_folder(text)) is not None:
@@ -56,7 +72,8 @@ def open_backbone(backbone: Backbone | str | os.PathLike[str], seed: int = 0, im
 
 
 def shipped_folder(text: str) -> Path | None:
-    """The folder of a network that comes with seedbed, where a text names one: a bare name, without settings."""
+    """The folder of a network that comes with seedbed, where a text names one: a bare name, without
+    settings."""
     folder = SHIPPED.get(text.strip().removesuffix("()"))
     return folder if folder is not None and not os.path.exists(expanded(text)) else None
 
@@ -70,26 +87,45 @@ def folder_of(backbone: str | os.PathLike[str]) -> Path | None:
     return path if path.is_dir() else path.parent
 
 
-def _build_weighted(architecture: Architecture, text: str, seed: int, images_px: int | None) -> Backbone:
-    """The network of a call with the weights that it names, published ones where it names none, and the head in their file."""
+def _build_weighted(
+    architecture: Architecture, text: str, seed: int, images_px: int | None
+) -> Backbone:
+    """The network of a call with the weights that it names, published ones where it names none, and
+    the head in their file."""
     published = architecture.published()
     path = files.resolve(architecture.weights, published, text)
     size_px = architecture.own_size_px() or images_px
     if size_px is None:
-        raise UsageError(f"{text} does not say its input size", "Say it, size_px=32 for instance, or name a store of that size.")
+        raise UsageError(
+            f"{text} does not say its input size",
+            "Say it, size_px=32 for instance, or name a store of that size.",
+        )
     known = published.classes if published else ()
     if path is None:
         classes = known or tuple(map(str, range(1000)))
         made = architecture.build(classes, size_px, seed)
-        made.card = {"weights": f"random, seed {seed}", "batch_norm": "initial statistics", "images_seen": 0}
+        made.card = {
+            "weights": f"random, seed {seed}",
+            "batch_norm": "initial statistics",
+            "images_seen": 0,
+        }
     else:
         made = architecture.build(("0", "1"), size_px)
         tensors = files.read_weights(path)
         files.put_weights(made, tensors, str(path), keep_head=True)
         num = len(made.module.get_parameter(f"{made.heads[0]}.weight"))
         made.classes = known if num == len(known) else tuple(map(str, range(num)))
-        licence = published.licence if published and architecture.weights in (None, "cached", "download") else "your file"
-        made.card = {"weights": str(path), "weights_sha256": file_fingerprint(path), "licence": licence, "images_seen": None}
+        licence = (
+            published.licence
+            if published and architecture.weights in (None, "cached", "download")
+            else "your file"
+        )
+        made.card = {
+            "weights": str(path),
+            "weights_sha256": file_fingerprint(path),
+            "licence": licence,
+            "images_seen": None,
+        }
     made.module.eval()
     return made
 

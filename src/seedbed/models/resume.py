@@ -1,7 +1,7 @@
 """Checkpoints in the middle of a training: written aside, renamed into place, read back exactly.
 
-In: tensors and facts of a training. Out: one safetensors file; a training that finds it goes on from there, bit for bit on a CPU.
-Knows nothing of networks: tensors have names, and that is all.
+In: tensors and facts of a training. Out: one safetensors file; a training that finds it goes on
+from there, bit for bit on a CPU. Knows nothing of networks: tensors have names, and that is all.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ EVERY_S = 180.0
 
 @dataclass(kw_only=True)
 class Checkpoint:
-    """Where a training leaves its state, and how often; whoever puts the weights away removes the file then."""
+    """Where a training leaves its state, and how often; whoever puts the weights away removes the
+    file then."""
 
     path: Path
     every_s: float = EVERY_S
-    keeps_last: bool = False  # a finished training stays too: for an owner who has several to do before weights are put away
+    # a finished training stays too: for an owner who has several to do before weights are put away
+    keeps_last: bool = False
     _last: float = field(default_factory=time.monotonic)
     _has_swept: bool = False
 
@@ -39,7 +41,8 @@ class Checkpoint:
         return time.monotonic() - self._last >= self.every_s
 
     def write(self, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
-        """Leave the state; a reader sees the old one or the new one, never half of it. The first clears what killed processes left."""
+        """Leave the state; a reader sees the old one or the new one, never half of it. The first
+        clears what killed processes left."""
         if not self._has_swept and self.path.parent.is_dir():
             sweep(self.path.parent)
             self._has_swept = True
@@ -48,7 +51,8 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def read(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-        """The state that was left, or None; a file that cannot be read counts as none, and the training begins anew."""
+        """The state that was left, or None; a file that cannot be read counts as none, and the
+        training begins anew."""
         from safetensors import SafetensorError, safe_open
 
         if not self.path.is_file():
@@ -66,13 +70,17 @@ class Checkpoint:
 
 @contextmanager
 def interrupts() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed inside the block, so that a step can be ended first; a second one ends it at once.
+    """Whether Ctrl-C was pressed inside the block, so that a step can be ended first; a second one
+    ends it at once.
 
     Outside the main thread, or where somebody else listens, it never was.
     """
     pressed: list[int] = []
     before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or before is not signal.default_int_handler
+    ):
         yield lambda: False
         return
 
@@ -88,8 +96,11 @@ def interrupts() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """A safetensors file of tensors on any device; those that share their memory are written each for itself."""
+def write_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """A safetensors file of tensors on any device; those that share their memory are written each
+    for itself."""
     from safetensors.torch import save_file
 
     held = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
@@ -100,10 +111,17 @@ def write_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Map
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     """Momenta and step counts by name: `optimiser.3.momentum_buffer`."""
     state = optimiser.state_dict()["state"]
-    return {f"optimiser.{i}.{k}": torch.as_tensor(v) for i, held in state.items() for k, v in held.items() if v is not None}
+    return {
+        f"optimiser.{i}.{k}": torch.as_tensor(v)
+        for i, held in state.items()
+        for k, v in held.items()
+        if v is not None
+    }
 
 
-def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
+def restore_optimiser(
+    optimiser: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]
+) -> None:
     """Put back what `optimiser_tensors` gave."""
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
@@ -111,12 +129,15 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, to
         if kind == "optimiser":
             index, _, key = rest.partition(".")
             state.setdefault(int(index), {})[key] = tensor
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    optimiser.load_state_dict(
+        {"state": state, "param_groups": optimiser.state_dict()["param_groups"]}
+    )
 
 
 @dataclass(kw_only=True)
 class Stopping:
-    """Early stopping on a score of held-out images: ends after `patience` looks without a better one, and keeps the best weights.
+    """Early stopping on a score of held-out images: ends after `patience` looks without a better
+    one, and keeps the best weights.
 
     `score` takes the module in evaluation mode and returns a number, higher is better.
     """
@@ -138,7 +159,8 @@ class Stopping:
         return scores.index(max(scores))
 
     def is_over(self, module: nn.Module, steps_done: int) -> bool:
-        """Look at the score if one is due, which leaves the module in evaluation mode; whether the training ends here."""
+        """Look at the score if one is due, which leaves the module in evaluation mode; whether the
+        training ends here."""
         if steps_done % self.every:
             return False
         module.eval()

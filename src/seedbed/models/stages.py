@@ -1,8 +1,10 @@
-"""Stages: which parameters belong together, from input to output, for tuning the last of them alone.
+"""Stages: which parameters belong together, from input to output, for tuning the last of them
+alone.
 
-In: a backbone. Out: the names of its parameters by stage, the head's apart. A stage ends at a row of the layer table; rows of one
-sequence at one stride are one stage (a ResNet's blocks, a VGG's convolutions between two pools), every other row that has
-parameters is a stage of its own (a fully connected layer, a transformer's block). Knows nothing of training.
+In: a backbone. Out: the names of its parameters by stage, the head's apart. A stage ends at a row
+of the layer table; rows of one sequence at one stride are one stage (a ResNet's blocks, a VGG's
+convolutions between two pools), every other row that has parameters is a stage of its own (a fully
+connected layer, a transformer's block). Knows nothing of training.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from seedbed.models.layers import Layer, Trace
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Names of its parameters, and of the modules without children that are called in it, batch norm and dropout among them."""
+    """Names of its parameters, and of the modules without children that are called in it, batch
+    norm and dropout among them."""
 
     parameters: tuple[str, ...]
     modules: tuple[str, ...]
@@ -28,7 +31,8 @@ def stages_of(backbone: Backbone) -> tuple[Stage, ...]:
     trace = Trace.run(backbone.module, backbone.size_px, backbone.architecture)
     order = {name: i for i, name in enumerate(trace.nodes)}
     rows = [layer for layer in backbone.layers if layer.name in order]
-    ends = [max(order[layer.name], order.get(layer.tap, 0)) for layer in rows]  # batch norm and ReLU are read with their layer
+    # batch norm and ReLU are read with their layer
+    ends = [max(order[layer.name], order.get(layer.tap, 0)) for layer in rows]
     stage_of_row = _numbered(rows)
     heads = tuple(f"{head}." for head in backbone.heads)
 
@@ -65,7 +69,8 @@ def _sequence(layer: Layer) -> tuple[str, int | None] | None:
 
 
 def _position(parameter: str, order: dict[str, int]) -> int:
-    """When the module that owns a parameter is called, or the nearest one around it; -1 for those of no called module."""
+    """When the module that owns a parameter is called, or the nearest one around it; -1 for those
+    of no called module."""
     path = parameter.rpartition(".")[0]
     while path:
         if path in order:

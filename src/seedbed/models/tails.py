@@ -1,4 +1,5 @@
-"""The tail of a network: its own fully connected layers between the last map and the head (fc6 and fc7 of AlexNet and VGG).
+"""The tail of a network: its own fully connected layers between the last map and the head (fc6 and
+fc7 of AlexNet and VGG).
 
 In: a backbone. Out: a copy of these layers, to stand on pieces of the map. Knows nothing of boxes.
 """
@@ -25,11 +26,16 @@ class Tail:
 
 
 def tail_of(backbone: Backbone) -> Tail:
-    """The layers before the head in the sequence that holds it; raises UsageError where they take no map whole."""
+    """The layers before the head in the sequence that holds it; raises UsageError where they take
+    no map whole."""
     path, _, name = backbone.heads[0].rpartition(".")
     parent = backbone.module.get_submodule(path)
     layers = list(parent.named_children()) if isinstance(parent, nn.Sequential) else []
-    before = [module for child, module in layers[: [child for child, _ in layers].index(name)]] if layers else []
+    before = (
+        [module for child, module in layers[: [child for child, _ in layers].index(name)]]
+        if layers
+        else []
+    )
     linear = [module for module in before if isinstance(module, nn.Linear)]
     channels = maps_of(backbone)[-1].dim if maps_of(backbone) else 0
     side = round((linear[0].in_features / channels) ** 0.5) if linear and channels else 0

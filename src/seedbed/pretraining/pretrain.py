@@ -1,7 +1,7 @@
 """Pre-training: a view becomes a backbone, with its accuracy on the source's held-out images.
 
-In: a view, an architecture, an objective, a schedule, seeds. Out: a Backbone with its card, and predictions on the held-out split.
-Knows nothing of targets or of studies.
+In: a view, an architecture, an objective, a schedule, seeds. Out: a Backbone with its card, and
+predictions on the held-out split. Knows nothing of targets or of studies.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ _NUM_LOOKS = 20  # of early stopping, over the whole budget
 
 @dataclass(frozen=True, kw_only=True)
 class Seeds:
-    """The seed of the sample (which images and classes) and of the training (initial weights, order, augmentation)."""
+    """The seed of the sample (which images and classes) and of the training (initial weights,
+    order, augmentation)."""
 
     sample: int = 0
     init: int = 0
@@ -52,11 +53,13 @@ class Pretrained:
     backbone: Backbone
     metrics: dict[str, float]  # percent; empty for random initialisation
     predictions: dict[str, np.ndarray] = field(default_factory=dict)
-    card_codes: np.ndarray  # float16 (float32 where that would overflow) [<=2048, d], penultimate codes of held-out images
+    # float16 (float32 where that would overflow) [<=2048, d], penultimate codes of held-out images
+    card_codes: np.ndarray
     fitted: Fitted | None = None
     loading: str = ""  # how the images reached the device
     num_trained_on: int = 0  # training images, without those that early stopping held out
-    images_trained: int = 0  # images seen, with repeats: what was asked for, or less where it ended early
+    # images seen, with repeats: what was asked for, or less where it ended early
+    images_trained: int = 0
 
     @property
     def epochs(self) -> float:
@@ -64,15 +67,20 @@ class Pretrained:
 
     def facts(self) -> dict[str, Any]:
         """How it was trained, beside what was asked for."""
-        return {"loading": self.loading, **self.fitted.facts()} if self.fitted else dict(self.backbone.card.get("training") or {})
+        return (
+            {"loading": self.loading, **self.fitted.facts()}
+            if self.fitted
+            else dict(self.backbone.card.get("training") or {})
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """How a backbone is trained: objective, schedule, augmentation, and whether it may end early.
 
-    `early_stopping` is how many looks at held-out training images without a better accuracy end it; 0: it never ends early. A look
-    comes after each twentieth of the budget, at a fifth of the training images, which then are not trained on.
+    `early_stopping` is how many looks at held-out training images without a better accuracy end it;
+    0: it never ends early. A look comes after each twentieth of the budget, at a fifth of the
+    training images, which then are not trained on.
     """
 
     schedule: Schedule
@@ -87,7 +95,13 @@ class Training:
     def key(self) -> list[Any]:
         """What makes its weights what they are; random weights depend on none of it."""
         objective = OBJECTIVES.make(self.objective)
-        return [objective.revision, objective, self.schedule, self.augmentation, self.early_stopping]
+        return [
+            objective.revision,
+            objective,
+            self.schedule,
+            self.augmentation,
+            self.early_stopping,
+        ]
 
 
 def pretrain_view(
@@ -100,13 +114,17 @@ def pretrain_view(
     on_progress: Callable[[Progress], None] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Pretrained:
-    """Train on the view's training rows, from scratch or from the weights that the architecture names; a budget of 0 leaves them.
+    """Train on the view's training rows, from scratch or from the weights that the architecture
+    names; a budget of 0 leaves them.
 
-    With random weights the statistics of batch norm are those of 1,024 training images, seen once, without labels: with the
-    initial statistics (mean 0, variance 1) a probe can differ by two points, so this is part of what "random" means here.
+    With random weights the statistics of batch norm are those of 1,024 training images, seen once,
+    without labels: with the initial statistics (mean 0, variance 1) a probe can differ by two
+        points, so this is part of what "random" means here.
     """
     seeds = seeds or Seeds()
-    backbone = architecture.build(view.classes, architecture.size_px or view.store.size_px, seeds.init)
+    backbone = architecture.build(
+        view.classes, architecture.size_px or view.store.size_px, seeds.init
+    )
     begun_with = initial_weights(architecture)
     if begun_with:
         put_weights(backbone, read_weights(begun_with), str(begun_with), keep_head=False)
@@ -117,7 +135,12 @@ def pretrain_view(
         return _measured(backbone, view, None)
     rows, labels, stopping = _split_for_stopping(backbone, view, training)
     images = backbone.images(view.store, rows, labels)
-    batches = Stream(images, training.schedule.batch_size, stream(seeds.init, "pretraining"), training.augmentation)
+    batches = Stream(
+        images,
+        training.schedule.batch_size,
+        stream(seeds.init, "pretraining"),
+        training.augmentation,
+    )
     objective = OBJECTIVES.make(training.objective)
     fitted = fit(
         backbone.module,
@@ -128,12 +151,21 @@ def pretrain_view(
         checkpoint=checkpoint,
         stopping=stopping,
     )
-    seen = min(training.images_seen, fitted.images_seen)  # whole batches may have been a little more
-    return replace(_measured(backbone, view, fitted), loading=images.loading, num_trained_on=len(rows), images_trained=seen)
+    # whole batches may have been a little more
+    seen = min(training.images_seen, fitted.images_seen)
+    return replace(
+        _measured(backbone, view, fitted),
+        loading=images.loading,
+        num_trained_on=len(rows),
+        images_trained=seen,
+    )
 
 
-def identity(view: View, architecture: Architecture, training: Training, init_seed: int) -> dict[str, Any]:
-    """What the weights of a pre-training depend on, for keys: data, network and settings by what they are, never by names or paths."""
+def identity(
+    view: View, architecture: Architecture, training: Training, init_seed: int
+) -> dict[str, Any]:
+    """What the weights of a pre-training depend on, for keys: data, network and settings by what
+    they are, never by names or paths."""
     begun_with = initial_weights(architecture)
     own = {f.name for f in fields(architecture)} & {"weights", "size_px"}  # pyright: ignore[reportArgumentType]
     return {
@@ -146,26 +178,36 @@ def identity(view: View, architecture: Architecture, training: Training, init_se
         # Random weights depend neither on the objective nor on the schedule.
         "training": training.key() if training.images_seen else None,
         # Early stopping holds out whole groups of near duplicates.
-        "groups": content_hash(view.store.groups[view.rows].tobytes()) if training.early_stopping else None,
+        "groups": content_hash(view.store.groups[view.rows].tobytes())
+        if training.early_stopping
+        else None,
         "seed": init_seed,
     }
 
 
 def initial_weights(architecture: Architecture) -> Path | None:
-    """The file of weights that a training begins with, where the architecture names one; published ones only when asked for."""
+    """The file of weights that a training begins with, where the architecture names one; published
+    ones only when asked for."""
     if architecture.weights is None:
         return None
-    what = type(architecture).__name__ + (f" with stem={architecture.stem!r}" if architecture.stem != "imagenet" else "")
+    what = type(architecture).__name__ + (
+        f" with stem={architecture.stem!r}" if architecture.stem != "imagenet" else ""
+    )
     return resolve(architecture.weights, architecture.published(), what)
 
 
-def _split_for_stopping(backbone: Backbone, view: View, training: Training) -> tuple[np.ndarray, np.ndarray, Stopping | None]:
+def _split_for_stopping(
+    backbone: Backbone, view: View, training: Training
+) -> tuple[np.ndarray, np.ndarray, Stopping | None]:
     """Rows and labels to train on, and what early stopping looks at."""
     if not training.early_stopping:
         return view.rows, view.labels, None
     aside = held_out(view.labels, view.store.groups[view.rows], len(view.classes), "early stopping")
     if not aside.any():
-        raise UsageError("early_stopping needs two images in some class of every arm", "Leave it out, or keep more images.")
+        raise UsageError(
+            "early_stopping needs two images in some class of every arm",
+            "Leave it out, or keep more images.",
+        )
     looked_at = backbone.images(view.store, view.rows[aside])
     labels = torch.from_numpy(view.labels[aside].astype(np.int64))
 
@@ -176,15 +218,27 @@ def _split_for_stopping(backbone: Backbone, view: View, training: Training) -> t
     return (
         view.rows[~aside],
         view.labels[~aside],
-        Stopping(score=score, num_held_out=int(aside.sum()), every=every, patience=training.early_stopping),
+        Stopping(
+            score=score,
+            num_held_out=int(aside.sum()),
+            every=every,
+            patience=training.early_stopping,
+        ),
     )
 
 
 def _measured(backbone: Backbone, view: View, fitted: Fitted | None) -> Pretrained:
     rows, labels = view.held_out()
     if not len(rows):  # the source's test split has none of these classes
-        return Pretrained(backbone=backbone, metrics={}, card_codes=np.zeros((0, backbone.layer().dim), np.float16), fitted=fitted)
-    few = rows[np.argsort(Draw(seed=0, purpose="card").ranks(view.store.hashes[rows]))[:_NUM_CARD_CODES]]
+        return Pretrained(
+            backbone=backbone,
+            metrics={},
+            card_codes=np.zeros((0, backbone.layer().dim), np.float16),
+            fitted=fitted,
+        )
+    few = rows[
+        np.argsort(Draw(seed=0, purpose="card").ranks(view.store.hashes[rows]))[:_NUM_CARD_CODES]
+    ]
     card_codes = np.empty((len(few), backbone.layer().dim), np.float16)
     try:
         fill_codes(backbone, backbone.images(view.store, few), {backbone.penultimate: card_codes})
@@ -204,10 +258,15 @@ def _measured(backbone: Backbone, view: View, fitted: Fitted | None) -> Pretrain
 
 @torch.no_grad()
 def _set_norm_statistics(backbone: Backbone, view: View) -> None:
-    """One forward pass in training mode over the 1,024 lowest-ranked training images sets the running statistics."""
+    """One forward pass in training mode over the 1,024 lowest-ranked training images sets the
+    running statistics."""
     order = np.argsort(Draw(seed=0, purpose="norm").ranks(view.store.hashes[view.rows]))
     images = backbone.images(view.store, view.rows[np.sort(order[:_NUM_NORM_IMAGES])])
-    norms = [m for m in backbone.module.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    norms = [
+        m
+        for m in backbone.module.modules()
+        if isinstance(m, torch.nn.modules.batchnorm._BatchNorm) and m.track_running_stats
+    ]
     momenta = [norm.momentum for norm in norms]
     backbone.module.eval()  # dropout rests; norms alone learn
     for norm in norms:

@@ -1,6 +1,8 @@
-"""CORAL: codes of one domain recoloured to have the covariance of another's (Sun, Feng and Saenko 2016, algorithm 1).
+"""CORAL: codes of one domain recoloured to have the covariance of another's (Sun, Feng and Saenko
+2016, algorithm 1).
 
-In: codes of both. Out: codes, or the distance of the two covariances (Sun and Saenko 2016, equation 1). Knows nothing of labels.
+In: codes of both. Out: codes, or the distance of the two covariances (Sun and Saenko 2016, equation
+1). Knows nothing of labels.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ def coral(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def coral_loss(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Squared Frobenius distance of the covariances of float [n, d] and [m, d], over 4 d^2: a scalar with a gradient."""
+    """Squared Frobenius distance of the covariances of float [n, d] and [m, d], over 4 d^2: a
+    scalar with a gradient."""
     difference = _covariance(source) - _covariance(target)
     return difference.square().sum() / (4 * source.shape[1] ** 2)
 

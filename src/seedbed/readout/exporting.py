@@ -1,10 +1,12 @@
 """Export: a model for other software, and how well it agrees with the original.
 
-In: a model and a format. Out: files, and the largest difference between the two on random images. `onnx` and `torch-export` hold
-the whole model: pixels float32 [b, 3, h, w] in 0..255 go in, class scores [b, K] and probabilities [b, K] come out; what the
-classes are called stands beside, in a JSON file beside it, model.onnx.json. `timm` is a folder that `timm.create_model("local-dir:FOLDER",
-pretrained=True)` loads, for networks of timm's whose own head is the model's: pixels are normalised outside there, and class scores
-come out.
+In: a model and a format. Out: files, and the largest difference between the two on random images.
+`onnx` and `torch-export` hold
+the whole model: pixels float32 [b, 3, h, w] in 0..255 go in, class scores [b, K] and probabilities
+    [b, K] come out; what the
+classes are called stands beside, in a JSON file beside it, model.onnx.json. `timm` is a folder that
+`timm.create_model("local-dir:FOLDER", pretrained=True)` loads, for networks of timm's whose own
+head is the model's: pixels are normalised outside there, and class scores come out.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ class _FromPixels(nn.Module):
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.model = copy.deepcopy(model.module()).cpu().eval()
-        self.register_buffer("mean", torch.tensor(model.backbone.preprocessing.mean).view(1, 3, 1, 1))
+        self.register_buffer(
+            "mean", torch.tensor(model.backbone.preprocessing.mean).view(1, 3, 1, 1)
+        )
         self.register_buffer("std", torch.tensor(model.backbone.preprocessing.std).view(1, 3, 1, 1))
         self.temperature, self.several = model.temperature, model.several
 
@@ -50,15 +54,19 @@ class _FromPixels(nn.Module):
 
 
 def export_model(model: Model, out: Path, kind: str) -> float:
-    """Write the model as `kind`; the largest absolute difference from the original on random images, of scores and probabilities.
+    """Write the model as `kind`; the largest absolute difference from the original on random
+    images, of scores and probabilities.
 
-    Raises UsageError for an unknown format, a path that is taken, a package that is not installed, a model that the format cannot hold.
+    Raises UsageError for an unknown format, a path that is taken, a package that is not installed,
+    a model that the format cannot hold.
     """
     if kind not in FORMATS:
         raise unknown("export format", kind, FORMATS)
     for taken in (out, beside(out)):
         if taken.exists():
-            raise UsageError(f"{taken} exists", "Name another place, or remove it; nothing there was touched.")
+            raise UsageError(
+                f"{taken} exists", "Name another place, or remove it; nothing there was touched."
+            )
     out.parent.mkdir(parents=True, exist_ok=True)
     return FORMATS[kind](model, out)
 
@@ -88,7 +96,9 @@ def _program(model: Model) -> tuple[_FromPixels, Any]:
         warnings.simplefilter("ignore")  # of torch's own making
         batch = torch.export.Dim("batch", min=1, max=4096)
         sample = _sample(model, _TRACED)
-        program = torch.export.export(whole, (sample,), dynamic_shapes={"pixels": {0: batch}}, strict=False)
+        program = torch.export.export(
+            whole, (sample,), dynamic_shapes={"pixels": {0: batch}}, strict=False
+        )
     return whole, program
 
 
@@ -140,13 +150,19 @@ def _onnx(model: Model, out: Path) -> float:
     with file_aside(out) as aside, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = torch.onnx.export(
-            program, input_names=["pixels"], output_names=["scores", "probabilities"], dynamo=True, verbose=False
+            program,
+            input_names=["pixels"],
+            output_names=["scores", "probabilities"],
+            dynamo=True,
+            verbose=False,
         )
         assert made is not None
         made.save(str(aside), external_data=False)
         session = onnxruntime.InferenceSession(str(aside), providers=["CPUExecutionProvider"])
         pixels = _sample(model, _NUM_CHECKED)
-        found = [torch.from_numpy(np.asarray(o)) for o in session.run(None, {"pixels": pixels.numpy()})]
+        found = [
+            torch.from_numpy(np.asarray(o)) for o in session.run(None, {"pixels": pixels.numpy()})
+        ]
         difference = _difference(_original(whole, pixels), found)
     _describe(model, out, ["scores", "probabilities"])
     return difference
@@ -169,11 +185,16 @@ def _timm(model: Model, out: Path) -> float:
             "num_classes": len(model.classes),
         },
         "label_names": list(model.classes),
-        "seedbed": {"preprocessing": dataclasses.asdict(preprocessing), "temperature": model.temperature},
+        "seedbed": {
+            "preprocessing": dataclasses.asdict(preprocessing),
+            "temperature": model.temperature,
+        },
     }
     from safetensors.torch import save_file
 
-    tensors = {n: t.detach().cpu().contiguous() for n, t in model.backbone.module.state_dict().items()}
+    tensors = {
+        n: t.detach().cpu().contiguous() for n, t in model.backbone.module.state_dict().items()
+    }
     with written_aside(out) as aside:
         save_file(tensors, aside / "model.safetensors")
         write_json(aside / "config.json", config)
@@ -196,7 +217,10 @@ def _timm_name(model: Model) -> str:
         return str(call.args[0] if call.args else call.kwargs["name"])
     name = getattr(model.backbone.module, "pretrained_cfg", {}).get("architecture")
     if not name:
-        raise UsageError(f"{model.backbone.architecture} is no network of timm's", "Use --format onnx or torch-export.")
+        raise UsageError(
+            f"{model.backbone.architecture} is no network of timm's",
+            "Use --format onnx or torch-export.",
+        )
     return str(name)
 
 
@@ -204,4 +228,8 @@ def _difference(a: list[torch.Tensor], b: list[torch.Tensor]) -> float:
     return max(float((x - y.to(x)).abs().max()) for x, y in zip(a, b, strict=True))
 
 
-FORMATS: dict[str, Callable[[Model, Path], float]] = {"onnx": _onnx, "torch-export": _torch_export, "timm": _timm}
+FORMATS: dict[str, Callable[[Model, Path], float]] = {
+    "onnx": _onnx,
+    "torch-export": _torch_export,
+    "timm": _timm,
+}

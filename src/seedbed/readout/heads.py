@@ -1,7 +1,8 @@
-"""Heads: what turns the codes of a network into class scores, as modules that are saved, run and exported with it.
+"""Heads: what turns the codes of a network into class scores, as modules that are saved, run and
+exported with it.
 
-In: codes [b, v, d] of v views of each image (one, or sixteen). Out: scores [b, K]. Each says its settings as JSON has them, and its
-tensors are its state. Knows nothing of networks.
+In: codes [b, v, d] of v views of each image (one, or sixteen). Out: scores [b, K]. Each says its
+settings as JSON has them, and its tensors are its state. Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from seedbed.readout.linear import LinearClassifier, normalise_rows
 from seedbed.readout.neighbours import vote
 
 
-def prepared(codes: torch.Tensor, dims: Sequence[int], *, normalise: bool, power: bool) -> torch.Tensor:
-    """Codes [..., d] of several layers joined, each part of `dims` L2-normalised, and by `power` squared with their sign and normalised
+def prepared(
+    codes: torch.Tensor, dims: Sequence[int], *, normalise: bool, power: bool
+) -> torch.Tensor:
+    """Codes [..., d] of several layers joined, each part of `dims` L2-normalised, and by `power`
+    squared with their sign and normalised
     again: what a readout learns from."""
     if not normalise:
         return codes
@@ -42,7 +46,13 @@ class Head(nn.Module, ABC):
 
     def settings(self) -> dict[str, Any]:
         """What builds it again, beside its tensors."""
-        return {"is": type(self).__name__, "dims": self.dims, "normalise": self.normalise, "power": self.power, **self.own()}
+        return {
+            "is": type(self).__name__,
+            "dims": self.dims,
+            "normalise": self.normalise,
+            "power": self.power,
+            **self.own(),
+        }
 
     @abstractmethod
     def own(self) -> dict[str, Any]:
@@ -54,7 +64,9 @@ class Head(nn.Module, ABC):
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
         """[b, K] of codes [b, v, d] as a network gives them: summed over the views."""
-        return self.scores(prepared(codes, self.dims, normalise=self.normalise, power=self.power)).sum(1)
+        return self.scores(
+            prepared(codes, self.dims, normalise=self.normalise, power=self.power)
+        ).sum(1)
 
 
 class LinearHead(Head):
@@ -63,13 +75,17 @@ class LinearHead(Head):
     weight: torch.Tensor  # float32 [d, K]
     bias: torch.Tensor  # float32 [K]
 
-    def __init__(self, dims: Sequence[int], num_classes: int, *, normalise: bool = True, power: bool = False) -> None:
+    def __init__(
+        self, dims: Sequence[int], num_classes: int, *, normalise: bool = True, power: bool = False
+    ) -> None:
         super().__init__(dims, normalise=normalise, power=power)
         self.register_buffer("weight", torch.zeros(sum(dims), num_classes))
         self.register_buffer("bias", torch.zeros(num_classes))
 
     @classmethod
-    def of(cls, fitted: LinearClassifier, dims: Sequence[int], *, normalise: bool, power: bool) -> LinearHead:
+    def of(
+        cls, fitted: LinearClassifier, dims: Sequence[int], *, normalise: bool, power: bool
+    ) -> LinearHead:
         made = cls(dims, fitted.weights.shape[1], normalise=normalise, power=power)
         made.weight, made.bias = fitted.weights.float(), fitted.intercept.float()
         return made
@@ -88,7 +104,14 @@ class NeighboursHead(Head):
     labels: torch.Tensor  # int64 [n]
 
     def __init__(
-        self, dims: Sequence[int], num_classes: int, num_gallery: int, k: int, *, normalise: bool = True, power: bool = False
+        self,
+        dims: Sequence[int],
+        num_classes: int,
+        num_gallery: int,
+        k: int,
+        *,
+        normalise: bool = True,
+        power: bool = False,
     ) -> None:
         super().__init__(dims, normalise=normalise, power=power)
         self.num_classes, self.k = num_classes, k
@@ -113,12 +136,18 @@ class NeighboursHead(Head):
         return made
 
     def own(self) -> dict[str, Any]:
-        return {"num_classes": self.num_classes, "num_gallery": int(self.labels.shape[0]), "k": self.k}
+        return {
+            "num_classes": self.num_classes,
+            "num_gallery": int(self.labels.shape[0]),
+            "k": self.k,
+        }
 
     def scores(self, codes: torch.Tensor) -> torch.Tensor:
         flat = normalise_rows(codes.flatten(0, 1))
         similarities, rows = torch.topk(flat @ normalise_rows(self.gallery.to(codes)).T, self.k)
-        return vote(similarities, self.labels[rows], self.num_classes, self.k).view(*codes.shape[:2], self.num_classes)
+        return vote(similarities, self.labels[rows], self.num_classes, self.k).view(
+            *codes.shape[:2], self.num_classes
+        )
 
 
 _KINDS = {"LinearHead": LinearHead, "NeighboursHead": NeighboursHead}

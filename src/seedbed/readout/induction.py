@@ -1,10 +1,14 @@
-"""Induction: does a net that was trained on coarse labels tell the fine ones apart? (Huh, Agrawal and Efros 2016, section 3.3.)
+"""Induction: does a net that was trained on coarse labels tell the fine ones apart? (Huh, Agrawal
+and Efros 2016, section 3.3.)
 
-In: codes and fine labels of a gallery and of queries, and which coarse class each fine label has in training. Out: for each query the fine
-labels whose nearest gallery image is nearest, best first: among all, and among those of the query's own coarse class. Learns nothing.
+In: codes and fine labels of a gallery and of queries, and which coarse class each fine label has in
+training. Out: for each query the fine
+labels whose nearest gallery image is nearest, best first: among all, and among those of the query's
+    own coarse class. Learns nothing.
 
-Only fine labels that share their coarse class with another take part, in the gallery and as queries: the others were trained on as they
-are. Similarity is the cosine. `top1` is thus the label of the nearest image, and `top5` whether the label is among the five whose nearest
+Only fine labels that share their coarse class with another take part, in the gallery and as
+queries: the others were trained on as they are. Similarity is the cosine. `top1` is thus the label
+    of the nearest image, and `top5` whether the label is among the five whose nearest
 images are nearest.
 """
 
@@ -31,15 +35,16 @@ class Ranked:
 
 
 def undistinguished(class_of_leaf: np.ndarray) -> np.ndarray:
-    """The fine labels that share their coarse class with another: int [k]; -1 in `class_of_leaf` means that a label is dropped."""
+    """The fine labels that share their coarse class with another: int [k]; -1 in `class_of_leaf`
+    means that a label is dropped."""
     kept = np.flatnonzero(class_of_leaf >= 0)
     sizes = np.bincount(class_of_leaf[kept], minlength=int(class_of_leaf.max(initial=-1)) + 1)
     return kept[sizes[class_of_leaf[kept]] > 1]
 
 
 def baselines(class_of_leaf: np.ndarray) -> dict[str, float]:
-    """Percent: a uniform guess among the labels that take part, and the guess within the right coarse class, which is what perfect
-    coarse knowledge gives."""
+    """Percent: a uniform guess among the labels that take part, and the guess within the right
+    coarse class, which is what perfect coarse knowledge gives."""
     leaves = undistinguished(class_of_leaf)
     sizes = np.bincount(class_of_leaf[leaves])[class_of_leaf[leaves]]
     return {
@@ -51,13 +56,18 @@ def baselines(class_of_leaf: np.ndarray) -> dict[str, float]:
 
 
 def rank_fine(
-    gallery: torch.Tensor, gallery_leaves: np.ndarray, queries: torch.Tensor, query_leaves: np.ndarray, class_of_leaf: np.ndarray
+    gallery: torch.Tensor,
+    gallery_leaves: np.ndarray,
+    queries: torch.Tensor,
+    query_leaves: np.ndarray,
+    class_of_leaf: np.ndarray,
 ) -> Ranked:
     """Rank the fine labels for each query.
 
     Args:
         gallery: float [n, d]; queries: float [m, d].
-        gallery_leaves, query_leaves: int [n], [m], fine labels that all take part (`undistinguished`), each with a gallery image.
+        gallery_leaves, query_leaves: int [n], [m], fine labels that all take part
+            (`undistinguished`), each with a gallery image.
         class_of_leaf: int [num_leaves], the coarse class of each fine label, -1 where dropped.
     """
     leaves, which = np.unique(gallery_leaves, return_inverse=True)
@@ -72,10 +82,13 @@ def rank_fine(
     best, within = [], []
     for i in range(0, len(queries), size):
         similarities = queries[i : i + size] @ sorted_gallery.T
-        nearest = torch.stack([similarities[:, a:b].amax(1) for a, b in itertools.pairwise(bounds)], dim=1)
+        nearest = torch.stack(
+            [similarities[:, a:b].amax(1) for a, b in itertools.pairwise(bounds)], dim=1
+        )
         best.append(torch.topk(nearest, min(NUM_RANKED, len(leaves))).indices.cpu())
         inside = of_query[i : i + size, None] == coarse[None, :]
         within.append(nearest.masked_fill(~inside, -2.0).argmax(1, keepdim=True).cpu())
     return Ranked(
-        among_all=leaves[torch.cat(best).numpy()].astype(np.int32), within=leaves[torch.cat(within).numpy()].astype(np.int32)
+        among_all=leaves[torch.cat(best).numpy()].astype(np.int32),
+        within=leaves[torch.cat(within).numpy()].astype(np.int32),
     )

@@ -1,9 +1,12 @@
-"""Images of one set that are near to images of another by their codes: what a perceptual hash misses (mirrored, shifted, recoloured).
+"""Images of one set that are near to images of another by their codes: what a perceptual hash
+misses (mirrored, shifted, recoloured).
 
-In: a backbone and two sets of its images. Out: pairs, the nearest first. What "near" means is calibrated for each backbone: on a sample
-of the images, how alike is an image's code to that of its own mirrored and shifted copy? A pair counts that is more alike than nineteen
-of twenty such copies are to their originals. A coarse backbone finds lookalikes too: how often it does is told by the images of the first
-set, of which one in so many is as near to another image of that set. Pairs are to be looked at. Knows nothing of labels.
+In: a backbone and two sets of its images. Out: pairs, the nearest first. What "near" means is
+calibrated for each backbone: on a sample of the images, how alike is an image's code to that of its
+    own mirrored and shifted copy? A pair counts that is more alike than nineteen
+of twenty such copies are to their originals. A coarse backbone finds lookalikes too: how often it
+does is told by the images of the first set, of which one in so many is as near to another image of
+that set. Pairs are to be looked at. Knows nothing of labels.
 """
 
 from __future__ import annotations
@@ -28,18 +31,24 @@ _QUANTILE = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class CodePairs:
-    """Pairs above the threshold: rows of the first set [p], rows of the second [p], cosine similarities [p], highest first."""
+    """Pairs above the threshold: rows of the first set [p], rows of the second [p], cosine
+    similarities [p], highest first."""
 
     rows: np.ndarray
     others: np.ndarray
     similarities: np.ndarray
     threshold: float
-    lookalikes: float  # share of the first set's images whose nearest other image of that same set is above the threshold
+    # share of the first set's images whose nearest other image of that same set is above the
+    # threshold
+    lookalikes: float
 
 
 def with_code_pairs(found: Audit, backbone: Backbone, store: Store, other: Store) -> Audit:
-    """The audit with the images near by codes beside; pairs that it holds as near duplicates already are left out."""
-    pairs = near_by_codes(backbone, store, np.arange(store.num_images), other, np.arange(other.num_images))
+    """The audit with the images near by codes beside; pairs that it holds as near duplicates
+    already are left out."""
+    pairs = near_by_codes(
+        backbone, store, np.arange(store.num_images), other, np.arange(other.num_images)
+    )
     known = {(row["id"], near) for row in found.shared_with for near in row["near"]}
     named = [
         {"id": str(store.ids[i]), "near": str(other.ids[j]), "similarity": float(s)}
@@ -53,9 +62,15 @@ def with_code_pairs(found: Audit, backbone: Backbone, store: Store, other: Store
     )
 
 
-def near_by_codes(backbone: Backbone, store: Store, rows: np.ndarray, other: Store, other_rows: np.ndarray) -> CodePairs:
-    """For each image of `rows` the nearest of `other_rows`, where it is near enough; rows of either store, int64."""
-    mine, theirs = codes(backbone, backbone.images(store, rows)), codes(backbone, backbone.images(other, other_rows))
+def near_by_codes(
+    backbone: Backbone, store: Store, rows: np.ndarray, other: Store, other_rows: np.ndarray
+) -> CodePairs:
+    """For each image of `rows` the nearest of `other_rows`, where it is near enough; rows of either
+    store, int64."""
+    mine, theirs = (
+        codes(backbone, backbone.images(store, rows)),
+        codes(backbone, backbone.images(other, other_rows)),
+    )
     few = np.argsort(Draw(seed=0, purpose="leaks").ranks(store.hashes[rows]))[:_SAMPLE]
     threshold = _threshold(backbone, store, rows[few])
     similarities, found = (part[:, 0].numpy() for part in nearest(theirs, mine, 1))
@@ -72,9 +87,13 @@ def near_by_codes(backbone: Backbone, store: Store, rows: np.ndarray, other: Sto
 
 
 def _threshold(backbone: Backbone, store: Store, rows: np.ndarray) -> float:
-    """What one in twenty mirrored and shifted copies falls short of, in similarity to its original."""
+    """What one in twenty mirrored and shifted copies falls short of, in similarity to its
+    original."""
     images = backbone.images(store, rows)
-    original, copy = codes(backbone, images), np.empty((len(rows), backbone.layer().dim), np.float32)
+    original, copy = (
+        codes(backbone, images),
+        np.empty((len(rows), backbone.layer().dim), np.float32),
+    )
     fill_codes(backbone, images, {backbone.penultimate: copy}, change=_copied)
     alike = (normalise_rows(original) * normalise_rows(torch.from_numpy(copy))).sum(1)
     return float(np.quantile(alike.numpy(), _QUANTILE))

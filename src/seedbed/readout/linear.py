@@ -1,11 +1,15 @@
-"""Linear readouts of codes: L2-regularised SVM, softmax, logistic and ridge, all classes and a grid of C at once.
+"""Linear readouts of codes: L2-regularised SVM, softmax, logistic and ridge, all classes and a grid
+of C at once.
 
-In: codes float [n, d] and labels. Out: weights. The objectives are scikit-learn's, with X the codes and b the intercept:
+In: codes float [n, d] and labels. Out: weights. The objectives are scikit-learn's, with X the codes
+and b the intercept:
 
-    svm      1/2 (|w|^2 + b^2) + C sum_i max(0, 1 - y_i (w.x_i + b))^2   each class against the rest: LinearSVC
-    softmax  1/2 |W|^2 + C sum_i -log softmax(W x_i + b)[label]           LogisticRegression
-    logistic 1/2 |w|^2 + C sum_i log(1 + exp(-y_i (w.x_i + b)))           each class: LogisticRegression of two classes
-    ridge    1/2 |w|^2 + C sum_i (y_i - w.x_i - b)^2                      each class, y = +-1: RidgeClassifier at alpha = 1 / (2 C)
+    svm      1/2 (|w|^2 + b^2) + C sum_i max(0, 1 - y_i (w.x_i + b))^2   each class against the
+    rest: LinearSVC softmax  1/2 |W|^2 + C sum_i -log softmax(W x_i + b)[label]
+        LogisticRegression
+    logistic 1/2 |w|^2 + C sum_i log(1 + exp(-y_i (w.x_i + b)))           each class:
+    LogisticRegression of two classes ridge    1/2 |w|^2 + C sum_i (y_i - w.x_i - b)^2
+           each class, y = +-1: RidgeClassifier at alpha = 1 / (2 C)
 
 How they are minimised: `seedbed.readout.solver`.
 """
@@ -30,7 +34,9 @@ class LinearClassifier:
     intercept: torch.Tensor  # float64 [K]
     c: float
     num_steps: int
-    suboptimality: float  # how far the objective lies above its minimum, as a share of it; estimated, the largest over the classes
+    # how far the objective lies above its minimum, as a share of it; estimated, the largest over
+    # the classes
+    suboptimality: float
     converged: bool
     num_parts: int = 1  # in which the classes were solved, where memory did not hold all at once
 
@@ -45,13 +51,19 @@ def normalise_rows(codes: torch.Tensor) -> torch.Tensor:
 
 
 def fit_linear(
-    codes: torch.Tensor, labels: torch.Tensor, num_classes: int, grid: Sequence[float], loss: str = "svm"
+    codes: torch.Tensor,
+    labels: torch.Tensor,
+    num_classes: int,
+    grid: Sequence[float],
+    loss: str = "svm",
 ) -> list[LinearClassifier]:
-    """One classifier for each C, in the order of `grid`; each is begun where the one of the next smaller C ended.
+    """One classifier for each C, in the order of `grid`; each is begun where the one of the next
+    smaller C ended.
 
     Args:
         codes: float [n, d], on the CPU or a GPU; normalise them first.
-        labels: int64 [n] in 0..num_classes-1, on the same device; or marks int8 [n, K] of images that may have several classes: 1
+        labels: int64 [n] in 0..num_classes-1, on the same device; or marks int8 [n, K] of images
+            that may have several classes: 1
         yes, -1 no,
             0 where an image is left out of a class.
         num_classes: K; a class without an image gets a classifier that says no.
@@ -74,18 +86,25 @@ def fit_linear(
     if not grid or min(grid) <= 0:
         raise UsageError(f"C = {list(grid)} must be positive values")
     if not bool(torch.isfinite(codes).all()):
-        raise UsageError("some codes are not finite", "Look at the network's weights, or at its input's mean and std.")
+        raise UsageError(
+            "some codes are not finite",
+            "Look at the network's weights, or at its input's mean and std.",
+        )
     if labels.ndim == 2:
         return _fit_marks(codes, labels, grid, loss)
     solved = {s.c: s for s in minimise(codes, LOSSES[loss], labels, num_classes, sorted(set(grid)))}
     return [_classifier(solved[c]) for c in grid]
 
 
-def _fit_marks(codes: torch.Tensor, marks: torch.Tensor, grid: Sequence[float], loss: str) -> list[LinearClassifier]:
-    """Each class on the images that are not left out of it; classes that leave out the same ones are solved together."""
+def _fit_marks(
+    codes: torch.Tensor, marks: torch.Tensor, grid: Sequence[float], loss: str
+) -> list[LinearClassifier]:
+    """Each class on the images that are not left out of it; classes that leave out the same ones
+    are solved together."""
     if LOSSES[loss].couples:
         raise UsageError(
-            f"readout {loss!r} gives each image one class, and these have several", "Take 'svm', 'logistic' or 'ridge'."
+            f"readout {loss!r} gives each image one class, and these have several",
+            "Take 'svm', 'logistic' or 'ridge'.",
         )
     dim, num_classes = codes.shape[1], marks.shape[1]
     groups: dict[bytes, list[int]] = {}
@@ -107,7 +126,10 @@ def _fit_marks(codes: torch.Tensor, marks: torch.Tensor, grid: Sequence[float], 
         if not bool(counted.any()):  # nothing says anything of these: they stay zeros
             continue
         signs = marks[counted][:, classes].contiguous()
-        solved = {s.c: s for s in minimise(codes[counted], LOSSES[loss], signs, len(classes), sorted(set(grid)))}
+        solved = {
+            s.c: s
+            for s in minimise(codes[counted], LOSSES[loss], signs, len(classes), sorted(set(grid)))
+        }
         found = [_with_classes(one, classes, solved[one.c]) for one in found]
     return found
 
@@ -137,10 +159,15 @@ def _classifier(solution) -> LinearClassifier:  # noqa: ANN001  a Solution
     )
 
 
-def objective(codes: torch.Tensor, labels: torch.Tensor, classifier: LinearClassifier, loss: str = "svm") -> torch.Tensor:
+def objective(
+    codes: torch.Tensor, labels: torch.Tensor, classifier: LinearClassifier, loss: str = "svm"
+) -> torch.Tensor:
     """The objective in float64: of each class [K], or of softmax as a whole [1]."""
     chosen = LOSSES[loss](labels, classifier.weights.shape[1], torch.float64)
-    value, _, _ = chosen.at(classifier.scores(codes.double()), torch.arange(classifier.weights.shape[1], device=codes.device))
+    value, _, _ = chosen.at(
+        classifier.scores(codes.double()),
+        torch.arange(classifier.weights.shape[1], device=codes.device),
+    )
     norms = classifier.weights.square().sum(0)
     if chosen.penalises_intercept:
         norms = norms + classifier.intercept.square()

@@ -1,7 +1,8 @@
 """Losses of linear readouts: squared hinge one against the rest, softmax, squared error.
 
-In: scores and labels. Out: values, residuals, how curved the loss is, and where along a direction it is lowest. The first and the third are
-one problem per class; softmax couples all classes. Suffixes: N images, K classes.
+In: scores and labels. Out: values, residuals, how curved the loss is, and where along a direction
+it is lowest. The first and the third are one problem per class; softmax couples all classes.
+Suffixes: N images, K classes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import ClassVar
 import torch
 
 _LINE_STEPS = (
-    24  # at most, along a direction, mostly one or two: each costs some sums over all scores, a tenth of a pass over the codes
+    # at most, along a direction, mostly one or two: each costs some sums over all scores, a tenth
+    # of a pass over the codes
+    24
 )
 _LEVEL = 0.02  # of the descent at the start: a slope that counts as none
 _STRIDE = 10.0  # times a point: how far ahead the next one may lie
@@ -27,8 +30,11 @@ class Loss(ABC):
     penalises_intercept: ClassVar[bool] = False
     bound: ClassVar[float]  # the largest second derivative of the loss by a score
 
-    def __init__(self, labels: torch.Tensor, num_classes: int, dtype: torch.dtype, first: int = 0) -> None:
-        """Of the classes first .. first + num_classes - 1; labels int64 [N], or signs of every class, 1 and -1, [N, all classes]."""
+    def __init__(
+        self, labels: torch.Tensor, num_classes: int, dtype: torch.dtype, first: int = 0
+    ) -> None:
+        """Of the classes first .. first + num_classes - 1; labels int64 [N], or signs of every
+        class, 1 and -1, [N, all classes]."""
         self.labels, self.num_classes, self.first = labels, num_classes, first
         if labels.ndim == 2:
             self.signs_NK = labels[:, first : first + num_classes].to(dtype)
@@ -45,8 +51,11 @@ class Loss(ABC):
         return self.signs_NK if len(classes) == self.num_classes else self.signs_NK[:, classes]
 
     @abstractmethod
-    def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Of some classes: loss [K'], minus its derivative by the scores [N, K'], and mean second derivative [K'] in units of the bound."""
+    def at(
+        self, scores_NK: torch.Tensor, classes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Of some classes: loss [K'], minus its derivative by the scores [N, K'], and mean second
+        derivative [K'] in units of the bound."""
 
     @abstractmethod
     def step(
@@ -59,17 +68,20 @@ class Loss(ABC):
         classes: torch.Tensor,
         descent: torch.Tensor,
     ) -> torch.Tensor:
-        """The step [K'] to the minimum of linear t + 1/2 square t^2 + C loss(scores + t along), for each class or for all alike;
-        `descent` [K'] is minus its derivative at 0."""
+        """The step [K'] to the minimum of linear t + 1/2 square t^2 + C loss(scores + t along), for
+        each class or for all alike; `descent` [K'] is minus its derivative at 0."""
 
 
 class SquaredHinge(Loss):
-    """sum_i max(0, 1 - y_i s_i)^2 with y = +-1: scikit-learn's LinearSVC, one against the rest, the intercept penalised too."""
+    """sum_i max(0, 1 - y_i s_i)^2 with y = +-1: scikit-learn's LinearSVC, one against the rest, the
+    intercept penalised too."""
 
     penalises_intercept = True
     bound: ClassVar[float] = 2.0
 
-    def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def at(
+        self, scores_NK: torch.Tensor, classes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         signs = self.of(classes)
         slack = (1 - signs * scores_NK).clamp_min_(0)
         return slack.square().sum(0), 2 * signs * slack, (slack > 0).to(slack.dtype).mean(0)
@@ -105,13 +117,20 @@ def _chunks(num: int) -> Iterator[slice]:
 
 
 class SquaredError(Loss):
-    """sum_i (y_i - s_i)^2 with y = +-1: ridge regression on the signs, scikit-learn's RidgeClassifier at alpha = 1 / (2 C)."""
+    """sum_i (y_i - s_i)^2 with y = +-1: ridge regression on the signs, scikit-learn's
+    RidgeClassifier at alpha = 1 / (2 C)."""
 
     bound: ClassVar[float] = 2.0
 
-    def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def at(
+        self, scores_NK: torch.Tensor, classes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         rest = self.signs_NK[:, classes] - scores_NK
-        return rest.square().sum(0), 2 * rest, torch.ones(len(classes), dtype=rest.dtype, device=rest.device)
+        return (
+            rest.square().sum(0),
+            2 * rest,
+            torch.ones(len(classes), dtype=rest.dtype, device=rest.device),
+        )
 
     def step(
         self,
@@ -125,16 +144,20 @@ class SquaredError(Loss):
     ) -> torch.Tensor:
         rest = self.signs_NK[:, classes] - scores
         curve = square + 2 * c * along.square().sum(0)
-        return torch.where(curve > 0, (2 * c * (rest * along).sum(0) - linear) / curve, 0.0)  # no direction, no step
+        # no direction, no step
+        return torch.where(curve > 0, (2 * c * (rest * along).sum(0) - linear) / curve, 0.0)
 
 
 class Softmax(Loss):
-    """sum_i log sum_k exp(s_ik) - s_i,label: multinomial logistic regression, scikit-learn's LogisticRegression."""
+    """sum_i log sum_k exp(s_ik) - s_i,label: multinomial logistic regression, scikit-learn's
+    LogisticRegression."""
 
     couples = True
     bound: ClassVar[float] = 1.0
 
-    def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def at(
+        self, scores_NK: torch.Tensor, classes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         log_sum = torch.logsumexp(scores_NK, 1)
         chosen = scores_NK.gather(1, self.labels[:, None])[:, 0]
         shares = torch.exp(scores_NK - log_sum[:, None])
@@ -169,14 +192,18 @@ class Softmax(Loss):
 
 
 def _root(slope, descent: torch.Tensor, start: torch.Tensor) -> torch.Tensor:  # noqa: ANN001  t -> (derivative, second derivative)
-    """About where a convex function's derivative vanishes, by safeguarded Newton steps from `start`; elementwise.
+    """About where a convex function's derivative vanishes, by safeguarded Newton steps from
+    `start`; elementwise.
 
-    `descent` is minus the derivative at 0; where that is not positive, the answer is 0. The function lies no higher at the answer than at
-    0, but for a fiftieth of what the descent promised: it is a point from which the function still falls, or one beyond the minimum whose
-    rise since such a point is, by its derivative, smaller than the fall up to there; or one between two such.
+    `descent` is minus the derivative at 0; where that is not positive, the answer is 0. The
+    function lies no higher at the answer than at 0, but for a fiftieth of what the descent
+        promised: it is a point from which the function still falls, or one beyond the minimum whose
+    rise since such a point is, by its derivative, smaller than the fall up to there; or one between
+    two such.
     """
     t, low, high = start, torch.zeros_like(start), torch.full_like(start, torch.inf)
-    fall, rise = descent, torch.zeros_like(start)  # sizes of the derivatives at the ends of the bracket
+    # sizes of the derivatives at the ends of the bracket
+    fall, rise = descent, torch.zeros_like(start)
     answer, found = low, descent <= 0
     for _ in range(_LINE_STEPS):
         value, curve = slope(t)
@@ -189,7 +216,9 @@ def _root(slope, descent: torch.Tensor, start: torch.Tensor) -> torch.Tensor:  #
             return answer
         low, fall = torch.where(falls, t, low), torch.where(falls, -value, fall)
         high, rise = torch.where(falls, high, t), torch.where(falls, rise, value)
-        between = low + (torch.where(high < torch.inf, high, ahead) - low) * (fall / (fall + rise)).clamp(0.1, 0.5)
+        between = low + (torch.where(high < torch.inf, high, ahead) - low) * (
+            fall / (fall + rise)
+        ).clamp(0.1, 0.5)
         inside = (newton > low) & (newton < torch.minimum(high, ahead))
         t = torch.where(inside, newton, torch.where(high < torch.inf, between, ahead))
     return torch.where(found, answer, low)
@@ -200,7 +229,9 @@ class Logistic(Loss):
 
     bound: ClassVar[float] = 0.25
 
-    def at(self, scores_NK: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def at(
+        self, scores_NK: torch.Tensor, classes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         signs = self.of(classes)
         margins = signs * scores_NK
         shares = torch.sigmoid(-margins)
@@ -228,4 +259,9 @@ class Logistic(Loss):
         return _root(slope, descent, torch.ones_like(linear))
 
 
-LOSSES: dict[str, type[Loss]] = {"svm": SquaredHinge, "softmax": Softmax, "ridge": SquaredError, "logistic": Logistic}
+LOSSES: dict[str, type[Loss]] = {
+    "svm": SquaredHinge,
+    "softmax": Softmax,
+    "ridge": SquaredError,
+    "logistic": Logistic,
+}

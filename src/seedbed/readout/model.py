@@ -1,10 +1,13 @@
 """A model: a network with what turns its codes into probabilities of classes; one folder on disk.
 
-In: a backbone, a head on codes of its layers (or its own head), a temperature. Out: scores, probabilities, one `nn.Module`, the folder. The
-folder is that of the backbone, so whatever takes a backbone takes it:
+In: a backbone, a head on codes of its layers (or its own head), a temperature. Out: scores,
+probabilities, one `nn.Module`, the folder. The folder is that of the backbone, so whatever takes a
+backbone takes it:
 
-    <model>/  weights.safetensors  card.json     of the network; the card's "model" says what follows
-              head.safetensors                   of a head on codes; none where the network's own head is the model's
+    <model>/  weights.safetensors  card.json     of the network; the card's "model" says what
+    follows
+              head.safetensors                   of a head on codes; none where the network's own
+              head is the model's
 
 Knows nothing of tasks.
 """
@@ -46,12 +49,17 @@ class Model:
     flatten: bool = False
     num_views: int = 1
     temperature: float = 1.0
-    several: bool = False  # whether an image may have several classes, each with a probability of its own
+    # whether an image may have several classes, each with a probability of its own
+    several: bool = False
     num_calibrated: int = 0  # held-out images that the temperature was fitted on; 0: it was not
     card: dict[str, Any] = field(default_factory=dict)  # how it was made, and how well it did
 
     def __repr__(self) -> str:
-        how = f"{type(self.head).__name__} on {' + '.join(self.layers)}" if self.head else "its own head"
+        how = (
+            f"{type(self.head).__name__} on {' + '.join(self.layers)}"
+            if self.head
+            else "its own head"
+        )
         return f"Model of {len(self.classes)} classes: {self.backbone.architecture}, {how}"
 
     def scores(self, images: Images, on_progress: OnProgress | None = None) -> torch.Tensor:
@@ -61,23 +69,37 @@ class Model:
         head, total = self.head.cpu(), torch.zeros(len(images), len(self.classes))
         for which in range(self.num_views):
             told = _part_of(on_progress, which, self.num_views)
-            codes = layer_codes(self.backbone, images, self._layers(), flatten=self.flatten, which=which, on_progress=told)
+            codes = layer_codes(
+                self.backbone,
+                images,
+                self._layers(),
+                flatten=self.flatten,
+                which=which,
+                on_progress=told,
+            )
             for start in range(0, len(codes), _BLOCK):
                 total[start : start + _BLOCK] += head(codes[start : start + _BLOCK, None])
         return total
 
     def probabilities(self, scores: torch.Tensor) -> torch.Tensor:
         """Of scores: float32 [n, K]; each row sums to 1 where an image has one class."""
-        return torch.sigmoid(scores / self.temperature) if self.several else torch.softmax(scores / self.temperature, 1)
+        return (
+            torch.sigmoid(scores / self.temperature)
+            if self.several
+            else torch.softmax(scores / self.temperature, 1)
+        )
 
     def _layers(self) -> list[Layer]:
         return [self.backbone.layer(name) for name in self.layers]
 
     def module(self) -> nn.Module:
-        """Images as the network takes them, float32 [b, 3, h, w], already normalised -> scores [b, K]."""
+        """Images as the network takes them, float32 [b, 3, h, w], already normalised -> scores [b,
+        K]."""
         if self.head is None:
             return self.backbone.module
-        return _Whole(self.backbone.module, self._layers(), self.head, self.flatten, self.num_views).eval()
+        return _Whole(
+            self.backbone.module, self._layers(), self.head, self.flatten, self.num_views
+        ).eval()
 
     def save(self, folder: Path) -> None:
         """Write it into an existing folder."""
@@ -101,7 +123,8 @@ _BLOCK = 4096  # codes scored at once
 
 
 def load_model(folder: str | Path) -> Model:
-    """The model that `transfer` left in a folder; a backbone without one is a model by its own head.
+    """The model that `transfer` left in a folder; a backbone without one is a model by its own
+    head.
 
     Raises BadDataError where there is none, or it is damaged.
     """
@@ -114,14 +137,26 @@ def load_model(folder: str | Path) -> Model:
     told: Any = card.get(KEY)
     if told is None:
         return Model(backbone=backbone, classes=backbone.classes)
-    own = {"classes", "layers", "flatten", "num_views", "temperature", "num_calibrated", "several", "head"}
+    own = {
+        "classes",
+        "layers",
+        "flatten",
+        "num_views",
+        "temperature",
+        "num_calibrated",
+        "several",
+        "head",
+    }
     try:
         head = build_head(told["head"]) if told["head"] else None
         if head:
             head.load_state_dict(load_file(folder / HEAD))
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0]
-        raise BadDataError(f"the head in {folder} cannot be used: {reason}", "Train the model again: seedbed transfer.") from None
+        raise BadDataError(
+            f"the head in {folder} cannot be used: {reason}",
+            "Train the model again: seedbed transfer.",
+        ) from None
     return Model(
         backbone=backbone,
         classes=tuple(told["classes"]),
@@ -145,14 +180,22 @@ def layer_codes(
     which: int = 0,
     on_progress: OnProgress | None = None,
 ) -> torch.Tensor:
-    """Codes of several layers joined, of one view of each image: float32 [n, sum of dims], on the CPU."""
+    """Codes of several layers joined, of one view of each image: float32 [n, sum of dims], on the
+    CPU."""
     found = np.empty((len(images), sum(dim_of(la, flatten) for la in layers)), np.float32)
     into, start = {}, 0
     for layer in layers:
         end = start + dim_of(layer, flatten)
         into[layer.name] = found[:, start:end]
         start = end
-    fill_codes(backbone, images, into, flatten=flatten, change=_view(which) if which else None, on_progress=on_progress)
+    fill_codes(
+        backbone,
+        images,
+        into,
+        flatten=flatten,
+        change=_view(which) if which else None,
+        on_progress=on_progress,
+    )
     return torch.from_numpy(found)
 
 
@@ -170,13 +213,17 @@ def _part_of(on_progress: OnProgress | None, which: int, num: int) -> OnProgress
 class _Whole(nn.Module):
     """Network and head in one, for export."""
 
-    def __init__(self, network: nn.Module, layers: Sequence[Layer], head: Head, flatten: bool, num_views: int) -> None:
+    def __init__(
+        self, network: nn.Module, layers: Sequence[Layer], head: Head, flatten: bool, num_views: int
+    ) -> None:
         super().__init__()
         self.network, self.head = network, head
         self._layers, self._flatten, self._num_views = list(layers), flatten, num_views
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        codes = torch.stack([self._codes(view(images, which)) for which in range(self._num_views)], dim=1)
+        codes = torch.stack(
+            [self._codes(view(images, which)) for which in range(self._num_views)], dim=1
+        )
         return self.head(codes)
 
     def _codes(self, images: torch.Tensor) -> torch.Tensor:
@@ -184,7 +231,9 @@ class _Whole(nn.Module):
 
         def catcher(layer: Layer) -> Callable[[torch.Tensor], None]:
             def use(output: torch.Tensor) -> None:
-                caught[layer.name] = layer.read(output).flatten(1) if self._flatten else layer.pooled(output)
+                caught[layer.name] = (
+                    layer.read(output).flatten(1) if self._flatten else layer.pooled(output)
+                )
 
             return use
 

@@ -1,7 +1,7 @@
 """Nearest neighbours of codes by cosine similarity: a readout that learns nothing.
 
-In: codes and labels of a gallery, codes of queries. Out: similarities and rows of the nearest, or votes for each class. Exact, a block of
-queries at a time. Knows nothing of images.
+In: codes and labels of a gallery, codes of queries. Out: similarities and rows of the nearest, or
+votes for each class. Exact, a block of queries at a time. Knows nothing of images.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from seedbed.readout.linear import normalise_rows
 _BLOCK = 2**26  # similarities held at once
 
 
-def nearest(gallery: torch.Tensor, queries: torch.Tensor, num: int) -> tuple[torch.Tensor, torch.Tensor]:
+def nearest(
+    gallery: torch.Tensor, queries: torch.Tensor, num: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosine similarities, highest first, and rows of the gallery: float [m, num], int64 [m, num].
 
     Args:
@@ -23,15 +25,22 @@ def nearest(gallery: torch.Tensor, queries: torch.Tensor, num: int) -> tuple[tor
         num: how many, 1 to n.
     """
     if not 1 <= num <= len(gallery):
-        raise UsageError(f"{num} neighbours are not between 1 and the {len(gallery)} images there are")
+        raise UsageError(
+            f"{num} neighbours are not between 1 and the {len(gallery)} images there are"
+        )
     gallery, queries = normalise_rows(gallery), normalise_rows(queries)
     size = max(1, _BLOCK // max(1, len(gallery)))
-    found = [torch.topk(queries[i : i + size] @ gallery.T, num) for i in range(0, len(queries), size)]
+    found = [
+        torch.topk(queries[i : i + size] @ gallery.T, num) for i in range(0, len(queries), size)
+    ]
     return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
 
 
-def vote(similarities: torch.Tensor, labels: torch.Tensor, num_classes: int, num: int) -> torch.Tensor:
-    """Scores [m, num_classes] from the `num` nearest of each query: a vote each, and the mean similarity of its voters breaks ties.
+def vote(
+    similarities: torch.Tensor, labels: torch.Tensor, num_classes: int, num: int
+) -> torch.Tensor:
+    """Scores [m, num_classes] from the `num` nearest of each query: a vote each, and the mean
+    similarity of its voters breaks ties.
 
     Args:
         similarities: float [m, k], highest first, k >= num.
@@ -42,4 +51,5 @@ def vote(similarities: torch.Tensor, labels: torch.Tensor, num_classes: int, num
     chosen, voters = labels[:, :num], similarities[:, :num]
     counts.scatter_add_(1, chosen, torch.ones_like(voters))
     closeness.scatter_add_(1, chosen, voters)
-    return counts + 0.25 * closeness / counts.clamp_min(1)  # a quarter: similarities lie in -1..1, votes are whole
+    # a quarter: similarities lie in -1..1, votes are whole
+    return counts + 0.25 * closeness / counts.clamp_min(1)

@@ -1,7 +1,8 @@
 """Predictions for image files: no labels, no store.
 
-In: a model and paths of files or folders. Out: for each image its classes with calibrated probabilities, or why it cannot be read.
-Decoded as the model's training images were, some thousand at a time.
+In: a model and paths of files or folders. Out: for each image its classes with calibrated
+probabilities, or why it cannot be read. Decoded as the model's training images were, some thousand
+at a time.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ NUM_TOLD = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """One image: its classes with probabilities in 0..1, the likeliest first, at most five; or the reason why it could not be read.
+    """One image: its classes with probabilities in 0..1, the likeliest first, at most five; or the
+    reason why it could not be read.
 
-    Of a model of several labels: those that it says the image has. Of a detector: its boxes, the most confident first, and as `top` the
-    classes with the score of the best box of each.
+    Of a model of several labels: those that it says the image has. Of a detector: its boxes, the
+    most confident first, and as `top` the classes with the score of the best box of each.
     """
 
     path: str
@@ -54,7 +56,8 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """Something found: its class, score in 0..1 (as the network gives it), and edges in px of the upright image from its upper left."""
+    """Something found: its class, score in 0..1 (as the network gives it), and edges in px of the
+    upright image from its upper left."""
 
     label: str
     probability: float
@@ -71,18 +74,24 @@ def image_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
         if path.is_dir():
             inside = [path / image.path for image in list_images(path)]
             if not inside:
-                raise BadDataError(f"{path} holds no images", "Name image files, or a folder with some in it.")
+                raise BadDataError(
+                    f"{path} holds no images", "Name image files, or a folder with some in it."
+                )
             found += inside
         elif path.is_file():
             found.append(path)
         else:
-            raise BadDataError(f"there is no {path}", f"Name image files or folders; the current folder is {Path.cwd()}.")
+            raise BadDataError(
+                f"there is no {path}",
+                f"Name image files or folders; the current folder is {Path.cwd()}.",
+            )
     return list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """Some files decoded: pixels uint8 [n, px, px, 3] of those that could be, and why the others could not."""
+    """Some files decoded: pixels uint8 [n, px, px, 3] of those that could be, and why the others
+    could not."""
 
     paths: list[Path]
     pixels: np.ndarray
@@ -114,7 +123,9 @@ def _read(path: Path, side: int, fit: Fit) -> np.ndarray | str:
 
 def images_of(part: Decoded, backbone: Backbone) -> Resident:
     """What was decoded, as the network takes it."""
-    return Resident(part.pixels, np.arange(len(part.pixels)), None, backbone.device, backbone.preprocessing)
+    return Resident(
+        part.pixels, np.arange(len(part.pixels)), None, backbone.device, backbone.preprocessing
+    )
 
 
 def predict_files(
@@ -124,7 +135,8 @@ def predict_files(
     on_progress: Callable[[int, int], None] | None = None,
     above: float = 0.5,
 ) -> list[Prediction]:
-    """A prediction for each file, in order; `above`: of several labels, the lowest probability of one that is told."""
+    """A prediction for each file, in order; `above`: of several labels, the lowest probability of
+    one that is told."""
     found: list[Prediction] = []
     for part in decoded(paths, model.backbone, fit):
         rows = iter(_ranked(model, part))
@@ -141,7 +153,8 @@ def predict_files(
 
 
 def _ranked(model: Model, part: Decoded) -> list[list[tuple[str, float]]]:
-    """Classes with their probabilities, the likeliest first: all of them where an image may have several, else those that are told."""
+    """Classes with their probabilities, the likeliest first: all of them where an image may have
+    several, else those that are told."""
     if not len(part.pixels):
         return []
     probabilities = model.probabilities(model.scores(images_of(part, model.backbone)))
@@ -154,26 +167,42 @@ def _ranked(model: Model, part: Decoded) -> list[list[tuple[str, float]]]:
 
 
 def find_in_files(
-    model: DetectorModel, paths: Sequence[Path], above: float, on_progress: Callable[[int, int], None] | None = None
+    model: DetectorModel,
+    paths: Sequence[Path],
+    above: float,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Prediction]:
     """The boxes of each file, in order, whose score is at least `above`."""
     found: list[Prediction] = []
     size = model.anatomy.size
     for path in paths:
         try:
-            pixels, width, height = decode_whole(path.read_bytes(), size.short_px, size.long_px, upright=True)
+            pixels, width, height = decode_whole(
+                path.read_bytes(), size.short_px, size.long_px, upright=True
+            )
         except (OSError, ValueError) as error:
             found.append(Prediction(path=str(path), error=str(error) or type(error).__name__))
             continue
         [of_image] = model.find([torch.from_numpy(pixels.copy()).permute(2, 0, 1)])
         scale = (width / pixels.shape[1], height / pixels.shape[0]) * 2
-        boxes = [_box(model.classes[c], score, corners, scale) for c, score, corners in of_image if score >= above]
+        boxes = [
+            _box(model.classes[c], score, corners, scale)
+            for c, score, corners in of_image
+            if score >= above
+        ]
         boxes.sort(key=lambda box: -box.probability)
         best: dict[str, float] = {}
         for box in boxes:
             best.setdefault(box.label, box.probability)
         highest = max((score for _, score, _ in of_image), default=0.0)
-        found.append(Prediction(path=str(path), top=tuple(best.items())[:NUM_TOLD], boxes=tuple(boxes), best_score=highest))
+        found.append(
+            Prediction(
+                path=str(path),
+                top=tuple(best.items())[:NUM_TOLD],
+                boxes=tuple(boxes),
+                best_score=highest,
+            )
+        )
         if on_progress:
             on_progress(len(found), len(paths))
     return found

@@ -1,14 +1,19 @@
-"""How alike two sets of images are to a network: distances between its codes of the one and of the other.
+"""How alike two sets of images are to a network: distances between its codes of the one and of the
+other.
 
-In: codes of both, penultimate, as they are. Out: numbers, and what they mean on a scale that is made with known pairs.
+In: codes of both, penultimate, as they are. Out: numbers, and what they mean on a scale that is
+made with known pairs.
 
-- *Proxy A-distance* (Ben-David et al. 2007): 2 (1 - 2 e), with e the error of a linear classifier that tells the sets apart, here a
-  softmax regression in two-fold cross-validation on as many codes of each. 0: it cannot; 2: it always can. Good for a first look;
-  it is near 2 for almost any two sets, so it ranks far ones badly.
-- *KID* (Binkowski et al. 2018): the squared maximum mean discrepancy under the kernel (x.y / d + 1)^3, unbiased, so that it means
-  the same for any number of images. Here codes are first brought to the length sqrt(d), so that x.y / d is their cosine and
-  networks can be compared. Good for ranking.
-- *position*: the square root of KID between source and target over that between source and scikit-learn's handwritten digits, all
+- *Proxy A-distance* (Ben-David et al. 2007): 2 (1 - 2 e), with e the error of a linear classifier
+  that tells the sets apart, here a softmax regression in two-fold cross-validation on as many codes
+  of each. 0: it cannot; 2: it always can. Good for a first look; it is near 2 for almost any two
+  sets, so it ranks far ones badly.
+- *KID* (Binkowski et al. 2018): the squared maximum mean discrepancy under the kernel (x.y / d +
+  1)^3, unbiased, so that it means the same for any number of images. Here codes are first brought
+  to the length sqrt(d), so that x.y / d is their cosine and networks can be compared. Good for
+  ranking.
+- *position*: the square root of KID between source and target over that between source and
+  scikit-learn's handwritten digits, all
   through the same network: 0 is the source's own kind, 1 as far as digits are from photographs.
 
 Knows nothing of labels.
@@ -28,7 +33,9 @@ from seedbed.readout.linear import fit_linear, normalise_rows
 
 MOST = 2048  # codes of either set that are looked at
 SIMILAR_BELOW = (
-    0.7  # position: photographs of any kind lay at 0 to 0.59, blood cells at 0.79 to 1.08 by eight networks (docs/own-images.md)
+    # position: photographs of any kind lay at 0 to 0.59, blood cells at 0.79 to 1.08 by eight
+    # networks (docs/own-images.md)
+    0.7
 )
 _NUM_PARTS = 10
 _C = 10.0
@@ -41,16 +48,24 @@ class Similarity:
     proxy_a_distance: float  # 0..2
     kid: float
     kid_error: float  # standard error, over parts of the images
-    position: float | None  # KID over that of the digits; None where there was no far set to compare with
+    # KID over that of the digits; None where there was no far set to compare with
+    position: float | None
 
     @property
     def word(self) -> str:
         """ "similar" or "different"."""
-        return "similar" if self.position is not None and self.position < SIMILAR_BELOW else "different"
+        return (
+            "similar"
+            if self.position is not None and self.position < SIMILAR_BELOW
+            else "different"
+        )
 
 
-def similarity(source: torch.Tensor, target: torch.Tensor, far: torch.Tensor | None = None) -> Similarity:
-    """How alike two sets are, codes float [n, d] and [m, d]; `far` are codes of images that are known to be far, float [k, d].
+def similarity(
+    source: torch.Tensor, target: torch.Tensor, far: torch.Tensor | None = None
+) -> Similarity:
+    """How alike two sets are, codes float [n, d] and [m, d]; `far` are codes of images that are
+    known to be far, float [k, d].
 
     At most 2,048 of each are looked at, chosen by their position alone.
     """
@@ -61,7 +76,9 @@ def similarity(source: torch.Tensor, target: torch.Tensor, far: torch.Tensor | N
         proxy_a_distance=proxy_a_distance(mine, theirs),
         kid=value,
         kid_error=error,
-        position=(max(0.0, value) / of_far) ** 0.5 if of_far and of_far > 0 and math.isfinite(value) else None,
+        position=(max(0.0, value) / of_far) ** 0.5
+        if of_far and of_far > 0 and math.isfinite(value)
+        else None,
     )
 
 
@@ -80,7 +97,8 @@ def proxy_a_distance(source: torch.Tensor, target: torch.Tensor) -> float:
 
 
 def kid(source: torch.Tensor, target: torch.Tensor) -> tuple[float, float]:
-    """Unbiased squared MMD of codes float [n, d] and [m, d] under (x.y / d + 1)^3, and its standard error over ten parts of both."""
+    """Unbiased squared MMD of codes float [n, d] and [m, d] under (x.y / d + 1)^3, and its standard
+    error over ten parts of both."""
     value = _mmd2(source.double(), target.double())
     parts = min(_NUM_PARTS, len(source) // 2, len(target) // 2)
     if parts < 2:

@@ -1,21 +1,27 @@
 """Minimising 1/2 |w|^2 + C loss over all classes at once.
 
-In: codes, a loss, values of C in ascending order. Out: weights of each, each begun where the one before ended. Suffixes: N images, D
-features and the constant, K classes.
+In: codes, a loss, values of C in ascending order. Out: weights of each, each begun where the one
+before ended. Suffixes: N images, D features and the constant, K classes.
 
-What costs is a pass over the codes, two products of N x D with D x K. So directions are bought with as few of them as there can be:
+What costs is a pass over the codes, two products of N x D with D x K. So directions are bought with
+as few of them as there can be:
 
-- The Gram matrix of the features is made once. For each class, I + C b a Gram, with b the bound on the loss's second derivative and a
-  its mean over the bound (for a hinge: the share of rows that are active), preconditions L-BFGS (Nocedal and Wright 2006, 7.2).
-  Its Cholesky factors are shared by all classes whose a lies in the same octave. Where all rows are active it is exact.
-- Where few rows are active, a class's Newton step (Keerthi and DeCoste 2005) is exact and costs less than the passes that it saves: the
-  Hessian of its active rows, or by Woodbury's identity their kernel.
-- A hinge's gradient takes the active pairs of rows and classes alone: a sparse product, where they are few.
+- The Gram matrix of the features is made once. For each class, I + C b a Gram, with b the bound on
+  the loss's second derivative and a its mean over the bound (for a hinge: the share of rows that
+  are active), preconditions L-BFGS (Nocedal and Wright 2006, 7.2). Its Cholesky factors are shared
+  by all classes whose a lies in the same octave. Where all rows are active it is exact.
+- Where few rows are active, a class's Newton step (Keerthi and DeCoste 2005) is exact and costs
+  less than the passes that it saves: the Hessian of its active rows, or by Woodbury's identity
+      their kernel.
+- A hinge's gradient takes the active pairs of rows and classes alone: a sparse product, where they
+  are few.
 - Classes that have converged are left out of all products.
-- Where there are fewer rows than features, the problem is turned into the rows' own space first, which changes nothing (QR).
+- Where there are fewer rows than features, the problem is turned into the rows' own space first,
+  which changes nothing (QR).
 
-It stops when the decrement 1/2 g H^-1 g, which estimates how far the objective lies above its minimum, is below a share of the objective:
-the same accuracy at every C. Large problems are solved in float32; the last decrement of each C is then computed in float64.
+It stops when the decrement 1/2 g H^-1 g, which estimates how far the objective lies above its
+minimum, is below a share of the objective: the same accuracy at every C. Large problems are solved
+    in float32; the last decrement of each C is then computed in float64.
 """
 
 from __future__ import annotations
@@ -32,15 +38,21 @@ from seedbed.base.errors import UsageError
 from seedbed.readout.losses import Loss, SquaredHinge
 
 _UNTHREADED_FLOPS = 2e7  # of a pass over the codes, below which threads cost more than they bring
-_EXACT_FLOPS = 5e8  # up to which a pass, and ten times that for the Gram matrix, are made in float64
+# up to which a pass, and ten times that for the Gram matrix, are made in float64
+_EXACT_FLOPS = 5e8
 _TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-5}  # of the objective
-_COUPLED = 0.1  # of these, for softmax: at small C its objective is all but flat where predictions still change
+# of these, for softmax: at small C its objective is all but flat where predictions still change
+_COUPLED = 0.1
 _MAX_STEPS = 300
 _HISTORY = 10
 _NEWTON_PASSES = 3  # passes that an exact Newton step of all classes may cost
-_NEWTON_FLOPS = 5e9  # and what it may cost in any case: it alone knows exactly how far the minimum is
-_VANISHING = 1e-7  # an objective below this share of C times the number of rows, its value at weights of 0, counts as that
-_ARRAYS, _SHARE_OF_MEMORY = 7, 0.7  # arrays of rows x classes that are held at once, and what of the free memory they may take
+# and what it may cost in any case: it alone knows exactly how far the minimum is
+_NEWTON_FLOPS = 5e9
+# an objective below this share of C times the number of rows, its value at weights of 0, counts as
+# that
+_VANISHING = 1e-7
+# arrays of rows x classes that are held at once, and what of the free memory they may take
+_ARRAYS, _SHARE_OF_MEMORY = 7, 0.7
 _SPARSE_BELOW = 0.015  # density of the active pairs at which a sparse product is quicker on a CPU
 _CHUNK = 4096  # rows of a float64 check
 
@@ -58,7 +70,11 @@ class Solution:
 
 
 def minimise(
-    codes: torch.Tensor, loss: type[Loss], labels: torch.Tensor, num_classes: int, grid: Sequence[float]
+    codes: torch.Tensor,
+    loss: type[Loss],
+    labels: torch.Tensor,
+    num_classes: int,
+    grid: Sequence[float],
 ) -> list[Solution]:
     """Solutions for each C of `grid`, ascending; on the device of the codes."""
     num, dim = codes.shape
@@ -67,12 +83,19 @@ def minimise(
         solved = minimise(small.T.contiguous(), loss, labels, num_classes, grid)
         return [_turned(s, turn_DN) for s in solved]
     passes = 4.0 * num * dim * num_classes
-    dtype = torch.float64 if passes <= _EXACT_FLOPS and num * dim**2 <= 10 * _EXACT_FLOPS else torch.float32
+    dtype = (
+        torch.float64
+        if passes <= _EXACT_FLOPS and num * dim**2 <= 10 * _EXACT_FLOPS
+        else torch.float32
+    )
     codes = codes.to(dtype)
     gram = gram_of(codes)
     portions = _portions(codes, loss, num_classes)
     with one_thread(when=passes <= _UNTHREADED_FLOPS):
-        parts = [_minimise(_Problem(codes, gram, loss(labels, len(p), dtype, p.start)), grid) for p in portions]
+        parts = [
+            _minimise(_Problem(codes, gram, loss(labels, len(p), dtype, p.start)), grid)
+            for p in portions
+        ]
     return [_joined(same_c) for same_c in zip(*parts, strict=True)]
 
 
@@ -87,7 +110,8 @@ def gram_of(codes_ND: torch.Tensor) -> torch.Tensor:
 
 
 def _portions(codes: torch.Tensor, loss: type[Loss], num_classes: int) -> list[range]:
-    """Classes that are solved at a time: all, or as many as free memory holds; softmax cannot be divided."""
+    """Classes that are solved at a time: all, or as many as free memory holds; softmax cannot be
+    divided."""
     free = _SHARE_OF_MEMORY * free_bytes(str(codes.device))
     needed = float(_ARRAYS * len(codes) * codes.element_size())  # of one class
     if needed * num_classes <= free:
@@ -144,8 +168,13 @@ class _Problem:
         return torch.addmm(weights_DK[-1], self.codes_ND, weights_DK[:-1])
 
     def pulled_back(self, residual_NK: torch.Tensor, density: float) -> torch.Tensor:
-        """Features times residuals, [D, K]: a sparse product where few residuals differ from zero."""
-        is_sparse = density < _SPARSE_BELOW and residual_NK.device.type == "cpu" and torch.backends.mkl.is_available()
+        """Features times residuals, [D, K]: a sparse product where few residuals differ from
+        zero."""
+        is_sparse = (
+            density < _SPARSE_BELOW
+            and residual_NK.device.type == "cpu"
+            and torch.backends.mkl.is_available()
+        )
         if is_sparse:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # sparse tensors warn of being in beta
@@ -154,14 +183,21 @@ class _Problem:
             body = self.codes_ND.T @ residual_NK
         return torch.cat([body, residual_NK.sum(0, keepdim=True)])
 
-    def exact(self, weights_DK: torch.Tensor, c: float, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def exact(
+        self, weights_DK: torch.Tensor, c: float, classes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Gradient [D, K'] and loss [K'] in float64, rows at a time."""
         weights = weights_DK.double()
-        gradient, total = self.penalty_D.double()[:, None] * weights, weights.new_zeros(weights.shape[1])
+        gradient, total = (
+            self.penalty_D.double()[:, None] * weights,
+            weights.new_zeros(weights.shape[1]),
+        )
         for start in range(0, len(self.codes_ND), _CHUNK):
             rows = slice(start, start + _CHUNK)
             part = self.codes_ND[rows].double()
-            value, residual, _ = self.loss.of_rows(rows, torch.float64).at(torch.addmm(weights[-1], part, weights[:-1]), classes)
+            value, residual, _ = self.loss.of_rows(rows, torch.float64).at(
+                torch.addmm(weights[-1], part, weights[:-1]), classes
+            )
             gradient -= c * torch.cat([part.T @ residual, residual.sum(0, keepdim=True)])
             total += value
         return gradient, total
@@ -182,9 +218,11 @@ class _AtC:
         self.suboptimality = torch.full_like(self.weights_DK[0], math.inf)
 
     def _start(self, all_classes: torch.Tensor) -> torch.Tensor:
-        """One Newton step from zero, where the curvature is the same for all rows: ridge regression on the signs for a hinge.
+        """One Newton step from zero, where the curvature is the same for all rows: ridge regression
+        on the signs for a hinge.
 
-        For softmax, whose curvature at zero is no bound, zero itself: the step may lie far beyond the minimum.
+        For softmax, whose curvature at zero is no bound, zero itself: the step may lie far beyond
+        the minimum.
         """
         problem = self.problem
         if self.loss.couples:
@@ -199,7 +237,11 @@ class _AtC:
             if not self._advance():
                 break
             step += 1
-        worst = self._checked() if self.problem.codes_ND.dtype == torch.float32 else float(self.suboptimality.max())
+        worst = (
+            self._checked()
+            if self.problem.codes_ND.dtype == torch.float32
+            else float(self.suboptimality.max())
+        )
         return Solution(
             c=self.c,
             weights=self.weights_DK.double(),
@@ -209,7 +251,8 @@ class _AtC:
         )
 
     def _advance(self) -> bool:
-        """One step of the classes that are left; drops those that have converged. False when none can be improved."""
+        """One step of the classes that are left; drops those that have converged. False when none
+        can be improved."""
         gradient, objective, curvature = self._gradient()
         direction, decrement = self._direction(gradient, curvature)
         relative = self._relative(decrement, objective)
@@ -224,8 +267,13 @@ class _AtC:
         along = self.problem.scores(direction)
         weights = self.weights_DK[:, self.left]
         penalty_D = self.problem.penalty_D[:, None]
-        linear, square = (penalty_D * weights * direction).sum(0), (penalty_D * direction.square()).sum(0)
-        size = self.loss.step(self.scores, along, linear, square, self.c, self.left, -(gradient * direction).sum(0))
+        linear, square = (
+            (penalty_D * weights * direction).sum(0),
+            (penalty_D * direction.square()).sum(0),
+        )
+        size = self.loss.step(
+            self.scores, along, linear, square, self.c, self.left, -(gradient * direction).sum(0)
+        )
         if not bool((size > 0).any()):
             return False
         self._last = (size * direction, gradient)
@@ -239,16 +287,23 @@ class _AtC:
         self.history = [(s[:, which], y[:, which], r[which]) for s, y, r in self.history]
 
     def _gradient(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Gradient [D, K'], objective [K'] and mean curvature [K'] of the classes that are left; the step before joins the history."""
+        """Gradient [D, K'], objective [K'] and mean curvature [K'] of the classes that are left;
+        the step before joins the history."""
         weights = self.weights_DK[:, self.left]
         value, residual, curvature = self.loss.at(self.scores, self.left)
         density = float(curvature.mean()) if isinstance(self.loss, SquaredHinge) else 1.0
-        gradient = self.problem.penalty_D[:, None] * weights - self.c * self.problem.pulled_back(residual, density)
+        gradient = self.problem.penalty_D[:, None] * weights - self.c * self.problem.pulled_back(
+            residual, density
+        )
         if (last := self.__dict__.pop("_last", None)) is not None:
             moved, changed = last[0], gradient - last[1]
             product = self._dot(moved, changed)
-            self.history = [*self.history, (moved, changed, 1 / product.clamp_min(1e-30))][-_HISTORY:]
-        objective = 0.5 * (self.problem.penalty_D[:, None] * weights.square()).sum(0) + self.c * value
+            self.history = [*self.history, (moved, changed, 1 / product.clamp_min(1e-30))][
+                -_HISTORY:
+            ]
+        objective = (
+            0.5 * (self.problem.penalty_D[:, None] * weights.square()).sum(0) + self.c * value
+        )
         return gradient, objective, curvature
 
     def _dot(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -259,10 +314,13 @@ class _AtC:
     def _relative(self, decrement: torch.Tensor, objective: torch.Tensor) -> torch.Tensor:
         if self.loss.couples:
             return (decrement.sum() / objective.sum()).expand(len(decrement))
-        # The ridge of a class without images comes down to an objective of 0, of which nothing is a share.
+        # The ridge of a class without images comes down to an objective of 0, of which nothing is a
+        # share.
         return decrement / objective.clamp_min(_VANISHING * self.c * len(self.loss.labels))
 
-    def _direction(self, gradient: torch.Tensor, curvature: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _direction(
+        self, gradient: torch.Tensor, curvature: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """A descent direction [D, K'] and the decrement [K'] that it promises."""
         if isinstance(self.loss, SquaredHinge) and self._newton_is_cheap(curvature):
             self.history = []
@@ -283,9 +341,11 @@ class _AtC:
         return q
 
     def _preconditioned(self, vectors: torch.Tensor, curvature: torch.Tensor) -> torch.Tensor:
-        """(penalty + C bound 2^octave Gram)^-1 vectors, each class in the octave of its mean curvature."""
+        """(penalty + C bound 2^octave Gram)^-1 vectors, each class in the octave of its mean
+        curvature."""
         octaves = [
-            round(math.log2(max(v, 2.0**-20))) for v in (curvature / self.loss.bound if self.loss.couples else curvature).tolist()
+            round(math.log2(max(v, 2.0**-20)))
+            for v in (curvature / self.loss.bound if self.loss.couples else curvature).tolist()
         ]
         solved = torch.empty_like(vectors)
         for octave in set(octaves):
@@ -309,7 +369,8 @@ class _AtC:
         active = curvature * num
         few = torch.minimum(active, num - active)
         by_rows = active.square() * dim + active**3 / 3  # their kernel
-        by_features = few * dim**2 + dim**3 / 3  # their Hessian, or the Gram matrix less the others'
+        # their Hessian, or the Gram matrix less the others'
+        by_features = few * dim**2 + dim**3 / 3
         allowed = max(_NEWTON_FLOPS, _NEWTON_PASSES * self.problem.pass_flops * len(active))
         return float(torch.minimum(by_rows, by_features).sum()) <= allowed
 
@@ -330,7 +391,8 @@ class _AtC:
             inner = (rows @ gradient.double())[:, None]
             return (gradient.double() - rows.T @ _solved(kernel, inner)[:, 0]).to(gradient.dtype)
         few_active = 2 * num_active <= len(active)
-        rows = self._rows(active if few_active else ~active).float()  # in half the time: it only shapes the step
+        # in half the time: it only shapes the step
+        rows = self._rows(active if few_active else ~active).float()
         part = (rows.T @ rows).double()
         hessian = 2 * self.c * (part if few_active else self.problem.gram_DD.double() - part)
         hessian.diagonal().add_(1.0)
@@ -347,7 +409,10 @@ class _AtC:
         self.scores = self.problem.scores(self.weights_DK)
         gradient, value = self.problem.exact(self.weights_DK, self.c, self.left)
         weights = self.weights_DK.double()
-        objective = 0.5 * (self.problem.penalty_D.double()[:, None] * weights.square()).sum(0) + self.c * value
+        objective = (
+            0.5 * (self.problem.penalty_D.double()[:, None] * weights.square()).sum(0)
+            + self.c * value
+        )
         _, _, curvature = self.loss.at(self.scores, self.left)
         _, decrement = self._direction(gradient.to(self.scores.dtype), curvature)
         relative = self._relative(decrement.double(), objective)

@@ -13,8 +13,11 @@ from seedbed.data.splits import held_out
 from seedbed.data.store import Store
 
 
-def with_validation(store: Store, among: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Training rows, validation rows, and whether these were found or are 20 % of the training images by content.
+def with_validation(
+    store: Store, among: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Training rows, validation rows, and whether these were found or are 20 % of the training
+    images by content.
 
     `among`: bool [n], the rows to look at.
     """
@@ -26,6 +29,7 @@ def with_validation(store: Store, among: np.ndarray | None = None) -> tuple[np.n
     aside = held_out(np.zeros(len(train), np.int64), store.groups[train], 1, "validation")
     if not aside.any():
         raise BadDataError(
-            f"{store.name} has {len(train)} images to learn from, too few to hold some out", "Add images: five at least."
+            f"{store.name} has {len(train)} images to learn from, too few to hold some out",
+            "Add images: five at least.",
         )
     return train[~aside], train[aside], False

@@ -1,11 +1,12 @@
 """Retrieval: which images of a gallery answer a query, scored by the protocol of the set.
 
-In: a store with queries and what answers them, or with labels. Out: queries, gallery and the images that a whitening may be fitted
-on, and `score`. Answers are read in scoring alone. Knows nothing of networks.
+In: a store with queries and what answers them, or with labels. Out: queries, gallery and the images
+that a whitening may be fitted on, and `score`. Answers are read in scoring alone. Knows nothing of
+networks.
 
-Protocols: *holidays* and *classes*: the query is no answer to itself and is left out of its own ranking; *oxford*: junk is left
-out, the query is a crop; *ukbench*: the query itself counts among the four. *classes* asks for images of the query's class among
-the other test images.
+Protocols: *holidays* and *classes*: the query is no answer to itself and is left out of its own
+ranking; *oxford*: junk is left out, the query is a crop; *ukbench*: the query itself counts among
+the four. *classes* asks for images of the query's class among the other test images.
 """
 
 from __future__ import annotations
@@ -20,20 +21,27 @@ from seedbed.data.annotations import Relevance
 from seedbed.metrics.retrieval import GROUP, group_hits, recall_at, trapezoid_aps
 from seedbed.tasks.target import Measurement, Target
 
-PRIMARY = {"holidays": "map_holidays", "oxford": "map_oxford", "ukbench": "ns_score", "classes": "map_retrieval"}
+PRIMARY = {
+    "holidays": "map_holidays",
+    "oxford": "map_oxford",
+    "ukbench": "ns_score",
+    "classes": "map_retrieval",
+}
 _OMITS_QUERY = ("holidays", "classes")
 _BLOCK = 2**24  # places of rankings looked at together
 _KEPT = 10_000_000  # places of all rankings that are kept whole; of more, the first of each
 NUM_KEPT = 100
 
-# Positions of queries -> positions in the gallery, the best first, -1 where no more were found: int64 [b, g].
+# Positions of queries -> positions in the gallery, the best first, -1 where no more were found:
+# int64 [b, g].
 Rank = Callable[[np.ndarray], np.ndarray]
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class RetrievalTask(Target):
-    """Find the images that answer each query. `train` holds what a whitening may be fitted on; `test` the queries."""
+    """Find the images that answer each query. `train` holds what a whitening may be fitted on;
+    `test` the queries."""
 
     kind: ClassVar[str] = "retrieval"
 
@@ -42,7 +50,8 @@ class RetrievalTask(Target):
     gallery: np.ndarray  # int64 [g], rows that are searched
 
     def _answers(self, queries: np.ndarray) -> np.ndarray:
-        """What each gallery image is to some queries (positions): int8 [b, g], 1 right, 0 wrong, -1 left out of the ranking."""
+        """What each gallery image is to some queries (positions): int8 [b, g], 1 right, 0 wrong, -1
+        left out of the ranking."""
         found = np.zeros((len(queries), len(self.gallery)), np.int8)
         rows = self.test[queries]
         given = self.store.annotations
@@ -70,13 +79,20 @@ class RetrievalTask(Target):
     def score(self, rank: Rank, facts: Mapping[str, object], model: Any = None) -> Measurement:
         """The measurement of rankings, which are asked for some queries at a time."""
         num = max(1, _BLOCK // max(1, len(self.gallery)))
-        parts = [self._part(rank, np.arange(i, min(i + num, len(self.test)))) for i in range(0, len(self.test), num)]
+        parts = [
+            self._part(rank, np.arange(i, min(i + num, len(self.test))))
+            for i in range(0, len(self.test), num)
+        ]
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         metrics = {name: float(joined[f"unit.{name}"].mean()) for name in self.metrics}
         return Measurement(
             metrics=metrics,
             primary=self.primary,
-            predictions={"ids": self.store.hashes[self.test], "gallery": self.store.hashes[self.gallery], **joined},
+            predictions={
+                "ids": self.store.hashes[self.test],
+                "gallery": self.store.hashes[self.gallery],
+                **joined,
+            },
             task=self.fingerprint,
             facts=facts,
             model=model,
@@ -85,9 +101,10 @@ class RetrievalTask(Target):
     @property
     def metrics(self) -> tuple[str, ...]:
         """The primary one first."""
-        return {"ukbench": ("ns_score", "recall_at_4"), "classes": ("map_retrieval", "recall_at_1")}.get(
-            self.protocol, (self.primary,)
-        )
+        return {
+            "ukbench": ("ns_score", "recall_at_4"),
+            "classes": ("map_retrieval", "recall_at_1"),
+        }.get(self.protocol, (self.primary,))
 
     @property
     def _num_kept(self) -> int:
@@ -98,11 +115,16 @@ class RetrievalTask(Target):
         answers, ranked = self._answers(queries), rank(queries)
         if ranked.shape[1] < GROUP:  # a search that looked for fewer
             ranked = np.pad(ranked, ((0, 0), (0, GROUP - ranked.shape[1])), constant_values=-1)
-        relevant = np.where(ranked < 0, 0, np.take_along_axis(answers, np.maximum(ranked, 0), axis=1))
+        relevant = np.where(
+            ranked < 0, 0, np.take_along_axis(answers, np.maximum(ranked, 0), axis=1)
+        )
         num_positives = (answers > 0).sum(1)
         # What is left out goes to the end, in order: places are then those among what counts.
         order = np.argsort(relevant < 0, axis=1, kind="stable")[:, : self._num_kept]
-        first, shown = np.take_along_axis(ranked, order, axis=1), np.take_along_axis(relevant, order, axis=1)
+        first, shown = (
+            np.take_along_axis(ranked, order, axis=1),
+            np.take_along_axis(relevant, order, axis=1),
+        )
         values: dict[str, np.ndarray] = {}
         if self.protocol == "ukbench":
             hits = group_hits(shown > 0).astype(np.float64)

@@ -1,6 +1,8 @@
-"""What every task is: images of a store in fixed, disjoint parts, and a score that alone reads the test's labels.
+"""What every task is: images of a store in fixed, disjoint parts, and a score that alone reads the
+test's labels.
 
-In: a store and rows of it. Out: the parts, and a fingerprint of what a measurement depends on. Knows nothing of what is asked of an image.
+In: a store and rows of it. Out: the parts, and a fingerprint of what a measurement depends on.
+Knows nothing of what is asked of an image.
 """
 
 from __future__ import annotations
@@ -26,14 +28,17 @@ _SIGNS = {"percent": " %", "score": ""}
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Measurement:
-    """Metrics, the primary one, and the prediction behind each: per-image, so that test-set uncertainty needs no rerun."""
+    """Metrics, the primary one, and the prediction behind each: per-image, so that test-set
+    uncertainty needs no rerun."""
 
     metrics: Mapping[str, float]
     primary: str
-    predictions: Mapping[str, np.ndarray]  # ids uint64 [n] of the test's images or queries, and what was predicted of each
+    # ids uint64 [n] of the test's images or queries, and what was predicted of each
+    predictions: Mapping[str, np.ndarray]
     task: str  # fingerprint of the task
     facts: Mapping[str, object] = field(default_factory=dict)  # what the method chose
-    model: Any = None  # what was trained, calibrated on held-out images: it saves itself, and predicts
+    # what was trained, calibrated on held-out images: it saves itself, and predicts
+    model: Any = None
 
     @property
     def num_test(self) -> int:
@@ -45,14 +50,16 @@ class Measurement:
         return TESTED_ON[self.primary][1]
 
     def __repr__(self) -> str:
-        metrics = ", ".join(f"{name} {value:.2f}{_SIGNS[UNITS[name]]}" for name, value in self.metrics.items())
+        metrics = ", ".join(
+            f"{name} {value:.2f}{_SIGNS[UNITS[name]]}" for name, value in self.metrics.items()
+        )
         return f"{metrics} on {self.num_test:,} {self.tested_on}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """Scores of images that were not learnt from, each by a model that did not see it: float [n, K] of labels int64 [n], or of marks
-    int8 [n, K]."""
+    """Scores of images that were not learnt from, each by a model that did not see it: float [n, K]
+    of labels int64 [n], or of marks int8 [n, K]."""
 
     scores: torch.Tensor
     labels: torch.Tensor
@@ -62,8 +69,9 @@ class HeldOut:
 class Target(ABC):
     """Training, validation and test rows of a store, disjoint and fixed.
 
-    Where few labels are known, `fold` deals the training and validation images into folds. In a task of adaptation the labelled images are
-    of another domain than the test images, and `unlabelled` are images of the test's domain.
+    Where few labels are known, `fold` deals the training and validation images into folds. In a
+    task of adaptation the labelled images are of another domain than the test images, and
+    `unlabelled` are images of the test's domain.
     """
 
     kind: ClassVar[str]  # what is asked of an image; methods say which kinds they take
@@ -79,11 +87,18 @@ class Target(ABC):
 
     def __post_init__(self) -> None:
         parts = [set(rows.tolist()) for rows in (self.train, self.validation, self.test)]
-        assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2]), "splits overlap"
+        assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2]), (
+            "splits overlap"
+        )
         others = set().union(*parts)
-        assert self.unlabelled is None or not others & set(self.unlabelled.tolist()), "an unlabelled image is in another part"
+        assert self.unlabelled is None or not others & set(self.unlabelled.tolist()), (
+            "an unlabelled image is in another part"
+        )
         if not len(self.test):
-            raise BadDataError(f"{self.store.name} has no test images", "Add a test/ folder, or more images per class.")
+            raise BadDataError(
+                f"{self.store.name} has no test images",
+                "Add a test/ folder, or more images per class.",
+            )
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -104,7 +119,8 @@ class Target(ABC):
         return np.concatenate([self.train, self.validation])
 
     def folds(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """What to choose by: pairs of positions in `known`, to learn from and to validate on; one pair, or one per fold."""
+        """What to choose by: pairs of positions in `known`, to learn from and to validate on; one
+        pair, or one per fold."""
         num, num_train = len(self.train) + len(self.validation), len(self.train)
         if self.fold is None:
             return [(np.arange(num_train), np.arange(num_train, num))]
@@ -114,7 +130,9 @@ class Target(ABC):
     def check_known(self, rows: np.ndarray) -> None:
         """The guard of every way to a label: test labels are read in scoring alone."""
         assert not np.isin(rows, self.test).any(), "test labels are read in scoring alone"
-        assert self.unlabelled is None or not np.isin(rows, self.unlabelled).any(), "these images count as unlabelled"
+        assert self.unlabelled is None or not np.isin(rows, self.unlabelled).any(), (
+            "these images count as unlabelled"
+        )
 
     @abstractmethod
     def truth(self, rows: np.ndarray) -> list[np.ndarray]:
@@ -129,7 +147,10 @@ class Target(ABC):
         """SHA-256 of contents, labels and splits: what a measurement depends on."""
         digest = hashlib.sha256(f"{REVISION} {self.meaning()}".encode())
         for rows in (self.train, self.validation, self.test):
-            for array, kind in ((self.store.hashes[rows], "<u8"), (self.store.checksums[rows], "<u8")):
+            for array, kind in (
+                (self.store.hashes[rows], "<u8"),
+                (self.store.checksums[rows], "<u8"),
+            ):
                 digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())
             for array in self.truth(rows):
                 digest.update(np.ascontiguousarray(array).tobytes())

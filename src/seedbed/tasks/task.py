@@ -1,7 +1,7 @@
 """Classification: one label an image; test labels are read in scoring alone.
 
-In: a store, and how many training images per class to use. Out: training and validation rows with labels, test rows without, and
-`score`. Knows nothing of backbones.
+In: a store, and how many training images per class to use. Out: training and validation rows with
+labels, test rows without, and `score`. Knows nothing of backbones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ __all__ = ["HeldOut", "Measurement", "Task"]
 class Task(Target):
     """Classification of a target.
 
-    A recipe may have left some of the store's classes, or merged them: `classes` and `class_of_leaf` then say which.
+    A recipe may have left some of the store's classes, or merged them: `classes` and
+    `class_of_leaf` then say which.
     """
 
     kind: ClassVar[str] = "classification"
@@ -32,7 +33,8 @@ class Task(Target):
     class_of_leaf: np.ndarray | None = None  # int32 [num_leaves], into `chosen`, -1 where dropped
 
     def labels(self, rows: np.ndarray) -> np.ndarray:
-        """Labels of training or validation rows: int64 [n]. Others are refused: test labels are read in `score` alone."""
+        """Labels of training or validation rows: int64 [n]. Others are refused: test labels are
+        read in `score` alone."""
         self.check_known(rows)
         return self._labels(rows).astype(np.int64)
 
@@ -46,12 +48,17 @@ class Task(Target):
     def meaning(self) -> str:
         return f"{self.store.meaning} {self.primary} {self.num_classes}"
 
-    def measure(self, scores: np.ndarray, facts: Mapping[str, object], model: Any = None) -> Measurement:
+    def measure(
+        self, scores: np.ndarray, facts: Mapping[str, object], model: Any = None
+    ) -> Measurement:
         """The measurement of class scores float [t, K] on the test rows."""
         return self.score(rank(scores), facts, model)
 
-    def score(self, ranked: np.ndarray, facts: Mapping[str, object], model: Any = None) -> Measurement:
-        """The measurement of predictions on the test rows, best class first: int [t, >=1]; `model` made them."""
+    def score(
+        self, ranked: np.ndarray, facts: Mapping[str, object], model: Any = None
+    ) -> Measurement:
+        """The measurement of predictions on the test rows, best class first: int [t, >=1]; `model`
+        made them."""
         labels = self._labels(self.test)
         return Measurement(
             metrics=accuracies(labels, ranked, self.num_classes),

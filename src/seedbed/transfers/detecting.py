@@ -1,12 +1,14 @@
 """Training a detector on a task, its learning rate chosen on held-out images.
 
-In: a backbone, a task of detection, settings. Out: a trained detector, and what it finds in rows of the task. Every way of
-beginning, from pre-trained weights or random ones, goes through here, so that they are tuned alike. Knows nothing of which it is.
+In: a backbone, a task of detection, settings. Out: a trained detector, and what it finds in rows of
+the task. Every way of beginning, from pre-trained weights or random ones, goes through here, so
+that they are tuned alike. Knows nothing of which it is.
 
-Label-free remedies for a shift of domain: adaptive batch norm (Li et al. 2017): statistics of the new domain in place of those of
-training; aligned features (Chen et al. 2018, image level): a critic tells the domains apart at every position of the maps, its
-gradient reversed; running statistics stay those of the labelled domain meanwhile, and the new domain gets its own at the end (Chang
-et al. 2019).
+Label-free remedies for a shift of domain: adaptive batch norm (Li et al. 2017): statistics of the
+new domain in place of those of training; aligned features (Chen et al. 2018, image level): a critic
+tells the domains apart at every position of the maps, its gradient reversed; running statistics
+stay those of the labelled domain meanwhile, and the new domain gets its own at the end (Chang et
+al. 2019).
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ class Detecting:
     iterations: int
     batch_size: int
     learning_rates: tuple[float, ...]
-    drops: tuple[float, ...]  # shares of the iterations after which the rate is a tenth; none: one cycle down to 0
+    # shares of the iterations after which the rate is a tenth; none: one cycle down to 0
+    drops: tuple[float, ...]
     weight_decay: float
     max_gradient_norm: float | None
     frozen_stages: int
@@ -81,13 +84,16 @@ class DetectorTrainer:
     device: str
     on_progress: Callable[[Progress], None] | None = None
     unfinished: Callable[[str], Path | None] | None = None
-    resumed_at: dict[str, list[int]] = field(default_factory=dict)  # learning rate -> steps at which its training went on
+    # learning rate -> steps at which its training went on
+    resumed_at: dict[str, list[int]] = field(default_factory=dict)
     num_done: int = 0  # trainings of the grid
     _scenes: dict[bytes, Scenes] = field(default_factory=dict)
 
     def scenes(self, rows: np.ndarray) -> Scenes:
         """The images of some rows; decoded once for all trainings."""
-        return self._scenes.setdefault(rows.tobytes(), Scenes(self.task.store, rows, self.anatomy.size))
+        return self._scenes.setdefault(
+            rows.tobytes(), Scenes(self.task.store, rows, self.anatomy.size)
+        )
 
     def train(self, rows: np.ndarray, rate: float) -> DetectorModel:
         """A detector after its training on these rows."""
@@ -96,13 +102,20 @@ class DetectorTrainer:
         detector = Detector(backbone, self.anatomy, task.num_classes, self.seed).to(self.device)
         resting = _freeze(backbone, detector, settings)
         seed = stream(self.seed, "detect")
-        batches: Any = SceneStream(self.scenes(rows), task.boxes(rows), settings.batch_size, seed, settings.flip)
+        batches: Any = SceneStream(
+            self.scenes(rows), task.boxes(rows), settings.batch_size, seed, settings.flip
+        )
         module: nn.Module = detector
         loss: Any = _loss
         if settings.align:
             assert task.unlabelled is not None
             unlabelled = self.scenes(task.unlabelled)
-            other = SceneStream(unlabelled, _nothing(len(unlabelled)), settings.batch_size, stream(seed, "unlabelled"))
+            other = SceneStream(
+                unlabelled,
+                _nothing(len(unlabelled)),
+                settings.batch_size,
+                stream(seed, "unlabelled"),
+            )
             batches = _Both(labelled=batches, unlabelled=other)
             module = _Aligned(detector, self.seed).to(self.device)
             loss = _aligned_loss(batches, settings)
@@ -119,9 +132,12 @@ class DetectorTrainer:
             resting=resting,
             plain=True,
         )
-        if fitted.resumed_at and fitted.resumed_at[-1] < settings.iterations:  # else it had been finished
+        # else it had been finished
+        if fitted.resumed_at and fitted.resumed_at[-1] < settings.iterations:
             self.resumed_at[f"{rate:g}"] = list(fitted.resumed_at)
-        return DetectorModel(backbone=backbone, detector=detector, anatomy=self.anatomy, classes=task.classes)
+        return DetectorModel(
+            backbone=backbone, detector=detector, anatomy=self.anatomy, classes=task.classes
+        )
 
     def _told(self, progress: Progress) -> None:
         """One training after another, as one."""
@@ -135,7 +151,8 @@ class DetectorTrainer:
         return find(model, self.scenes(rows))
 
     def tune(self) -> tuple[DetectorModel, dict[str, Any]]:
-        """The detector at the rate that the validation images choose, and what was tried; one rate alone learns from them too.
+        """The detector at the rate that the validation images choose, and what was tried; one rate
+        alone learns from them too.
 
         Raises DivergedError where no rate of the grid trains.
         """
@@ -158,7 +175,8 @@ class DetectorTrainer:
                 best = (value, rate, model)
         if best is None:
             raise DivergedError(
-                f"training diverged at every learning rate of {rates}", "Give smaller ones: learning_rates=[0.001]."
+                f"training diverged at every learning rate of {rates}",
+                "Give smaller ones: learning_rates=[0.001].",
             )
         _, rate, model = best
         facts = {
@@ -181,13 +199,25 @@ def find(model: DetectorModel, scenes: Scenes) -> Detections:
                 scale = np.array([width / image.shape[2], height / image.shape[1]] * 2)
                 boxes = found["boxes"].double().cpu().numpy() * scale
                 labels = found["labels"].cpu().numpy() - 1
-                parts.append((np.full(len(labels), position, np.int64), labels, found["scores"].double().cpu().numpy(), boxes))
-    images, labels, scores, corners = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Detections(images=images, labels=labels.astype(np.int32), scores=scores, corners=corners.reshape(-1, 4))
+                parts.append(
+                    (
+                        np.full(len(labels), position, np.int64),
+                        labels,
+                        found["scores"].double().cpu().numpy(),
+                        boxes,
+                    )
+                )
+    images, labels, scores, corners = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
+    return Detections(
+        images=images, labels=labels.astype(np.int32), scores=scores, corners=corners.reshape(-1, 4)
+    )
 
 
 def adapt_norms(model: DetectorModel, scenes: Scenes) -> int:
-    """Adaptive batch norm: running statistics of these images in place of those of training; how many modules were adapted."""
+    """Adaptive batch norm: running statistics of these images in place of those of training; how
+    many modules were adapted."""
     model.detector.eval()
     norms: list[Any] = _that_run(model, scenes)
     kept = [(norm, norm.momentum) for norm in norms]
@@ -207,7 +237,10 @@ def adapt_norms(model: DetectorModel, scenes: Scenes) -> int:
 def _that_run(model: DetectorModel, scenes: Scenes) -> list[nn.Module]:
     """The batch-norm modules that a forward pass reaches: those behind the last map never run."""
     reached: list[nn.Module] = []
-    handles = [norm.register_forward_hook(lambda m, _i, _o: reached.append(m)) for norm in norms_of(model.detector.maps)]
+    handles = [
+        norm.register_forward_hook(lambda m, _i, _o: reached.append(m))
+        for norm in norms_of(model.detector.maps)
+    ]
     try:
         with torch.no_grad():
             model.detector.features(model.detector.shown(scenes.images([0])).tensors)
@@ -251,7 +284,9 @@ def _nothing(num: int) -> list[Any]:
 class _Both(InTurn):
     """Of both domains; the unlabelled have no entry of boxes."""
 
-    def mixed(self, labelled: SceneBatch, unlabelled: SceneBatch) -> tuple[list[torch.Tensor], list[Any]]:
+    def mixed(
+        self, labelled: SceneBatch, unlabelled: SceneBatch
+    ) -> tuple[list[torch.Tensor], list[Any]]:
         images = [i for pair in zip(labelled[0], unlabelled[0], strict=True) for i in pair]
         return images, [entry for boxes in labelled[1] for entry in (boxes, None)]
 
@@ -263,9 +298,13 @@ class _Aligned(nn.Module):
         super().__init__()
         self.detector = detector
         width = detector.width
-        self.critic = drawn(nn.Sequential(nn.Conv2d(width, _HIDDEN, 1), nn.ReLU(), nn.Conv2d(_HIDDEN, 1, 1)), seed)
+        self.critic = drawn(
+            nn.Sequential(nn.Conv2d(width, _HIDDEN, 1), nn.ReLU(), nn.Conv2d(_HIDDEN, 1, 1)), seed
+        )
 
-    def of_domain(self, images: Sequence[torch.Tensor], domain: float, weight: float) -> torch.Tensor:
+    def of_domain(
+        self, images: Sequence[torch.Tensor], domain: float, weight: float
+    ) -> torch.Tensor:
         """The critic's loss on the maps of images of one domain."""
         features = self.detector.features(self.detector.shown(images).tensors)
         scores = [self.critic(Reversed.apply(m, weight)).flatten() for m in features.values()]  # pyright: ignore[reportArgumentType]

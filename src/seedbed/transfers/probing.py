@@ -1,7 +1,9 @@
-"""Readouts with one setting (C, or the number of neighbours), chosen on images that were not learnt from.
+"""Readouts with one setting (C, or the number of neighbours), chosen on images that were not learnt
+from.
 
-In: codes [n, v, d] of v views of each known image, labels, folds, a grid. Out: for each value of the setting the scores of the held-out
-images, the best value, and the head fitted on all that is known. Knows nothing of networks or tasks.
+In: codes [n, v, d] of v views of each known image, labels, folds, a grid. Out: for each value of
+the setting the scores of the held-out images, the best value, and the head fitted on all that is
+known. Knows nothing of networks or tasks.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The value that held-out images chose, the accuracy of each that was tried in percent, and which were not solved to the end."""
+    """The value that held-out images chose, the accuracy of each that was tried in percent, and
+    which were not solved to the end."""
 
     best: float
     metric: str
@@ -72,21 +75,34 @@ class Readout(ABC):
     def tried(
         self, codes: torch.Tensor, labels: torch.Tensor, queries: torch.Tensor, num_classes: int
     ) -> tuple[dict[float, torch.Tensor], list[float]]:
-        """Scores [m, K] of queries [m, v, d] for each value of the setting, learnt from codes [n, v, d]; and the values not solved."""
+        """Scores [m, K] of queries [m, v, d] for each value of the setting, learnt from codes [n,
+        v, d]; and the values not solved."""
 
     @abstractmethod
     def fit(
-        self, codes: torch.Tensor, labels: torch.Tensor, value: float, tried: Mapping[str, float], shape: Shape
+        self,
+        codes: torch.Tensor,
+        labels: torch.Tensor,
+        value: float,
+        tried: Mapping[str, float],
+        shape: Shape,
     ) -> tuple[Head, dict[str, Any]]:
         """Fitted on all that is known, at one value of those that were tried; and facts."""
 
     def choose(
-        self, codes: torch.Tensor, labels: torch.Tensor, folds: Folds, num_classes: int, judge: Judge | None = None
+        self,
+        codes: torch.Tensor,
+        labels: torch.Tensor,
+        folds: Folds,
+        num_classes: int,
+        judge: Judge | None = None,
     ) -> Choice:
-        """The value with the best top-1 over all held-out images, or by `judge` where these may have several classes; ties to the smaller.
+        """The value with the best top-1 over all held-out images, or by `judge` where these may
+        have several classes; ties to the smaller.
 
         Args:
-            codes: float [n, v, d], prepared; labels: int64 [n], or marks int8 [n, K], on the same device.
+            codes: float [n, v, d], prepared; labels: int64 [n], or marks int8 [n, K], on the same
+                device.
             folds: pairs of positions, to learn from and to validate on.
         """
         parts = []
@@ -100,7 +116,11 @@ class Readout(ABC):
         assert len(positions), "nothing is held out to choose by"
         truth = labels[torch.from_numpy(positions).to(labels.device)]
         each = {} if judge else {value: s.argmax(1) == truth for value, s in scores.items()}
-        right = {v: judge.value(s.cpu().numpy(), truth.cpu().numpy()) for v, s in scores.items()} if judge else _percent(each)
+        right = (
+            {v: judge.value(s.cpu().numpy(), truth.cpu().numpy()) for v, s in scores.items()}
+            if judge
+            else _percent(each)
+        )
         best = max(right, key=lambda v: (right[v], -v))
         return Choice(
             best=best,
@@ -134,19 +154,32 @@ class Linear(Readout):
         self, codes: torch.Tensor, labels: torch.Tensor, queries: torch.Tensor, num_classes: int
     ) -> tuple[dict[float, torch.Tensor], list[float]]:
         found = fit_linear(*_flat(codes, labels), num_classes, sorted(self.grid), self.loss)
-        scores = {f.c: f.scores(queries.flatten(0, 1)).view(*queries.shape[:2], num_classes).sum(1) for f in found}
+        scores = {
+            f.c: f.scores(queries.flatten(0, 1)).view(*queries.shape[:2], num_classes).sum(1)
+            for f in found
+        }
         return scores, [f.c for f in found if not f.converged]
 
     def fit(
-        self, codes: torch.Tensor, labels: torch.Tensor, value: float, tried: Mapping[str, float], shape: Shape
+        self,
+        codes: torch.Tensor,
+        labels: torch.Tensor,
+        value: float,
+        tried: Mapping[str, float],
+        shape: Shape,
     ) -> tuple[Head, dict[str, Any]]:
         final = fit_linear(*_flat(codes, labels), shape.num_classes, [value], self.loss)[0]
         head = LinearHead.of(final, shape.dims, normalise=shape.normalise, power=shape.power)
-        facts = {"c": value, "c_at_edge": self._at_edge(value, tried), "solver_converged": final.converged}
+        facts = {
+            "c": value,
+            "c_at_edge": self._at_edge(value, tried),
+            "solver_converged": final.converged,
+        }
         return head, facts | ({"solved_in_parts": final.num_parts} if final.num_parts > 1 else {})
 
     def _at_edge(self, value: float, tried: Mapping[str, float]) -> bool:
-        """Whether a wider grid might do better: the best lies at an end, and above its neighbour."""
+        """Whether a wider grid might do better: the best lies at an end, and above its
+        neighbour."""
         grid = sorted(set(self.grid))
         if len(grid) == 1 or value not in (grid[0], grid[-1]):
             return False
@@ -164,13 +197,22 @@ class Neighbours(Readout):
         self, codes: torch.Tensor, labels: torch.Tensor, queries: torch.Tensor, num_classes: int
     ) -> tuple[dict[float, torch.Tensor], list[float]]:
         gallery, of_gallery = _flat(codes, labels)
-        reach = {k: min(k, len(gallery)) for k in sorted(set(self.numbers))}  # all there are, where there are fewer
+        # all there are, where there are fewer
+        reach = {k: min(k, len(gallery)) for k in sorted(set(self.numbers))}
         similarities, rows = nearest(gallery, queries.flatten(0, 1), max(reach.values()))
         shape = (*queries.shape[:2], num_classes)
-        return {k: vote(similarities, of_gallery[rows], num_classes, n).view(shape).sum(1) for k, n in reach.items()}, []
+        return {
+            k: vote(similarities, of_gallery[rows], num_classes, n).view(shape).sum(1)
+            for k, n in reach.items()
+        }, []
 
     def fit(
-        self, codes: torch.Tensor, labels: torch.Tensor, value: float, tried: Mapping[str, float], shape: Shape
+        self,
+        codes: torch.Tensor,
+        labels: torch.Tensor,
+        value: float,
+        tried: Mapping[str, float],
+        shape: Shape,
     ) -> tuple[Head, dict[str, Any]]:
         gallery, of_gallery = _flat(codes, labels)
         how = {"normalise": shape.normalise, "power": shape.power}

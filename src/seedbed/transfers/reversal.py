@@ -1,7 +1,8 @@
-"""What training on two domains takes: both in one batch, and gradient reversal, for features that a critic cannot tell them by.
+"""What training on two domains takes: both in one batch, and gradient reversal, for features that a
+critic cannot tell them by.
 
-In: streams of both; features and a weight. Out: batches in turn; the same features, whose gradient comes back reversed. Source: Ganin
-et al. 2016, equation 18.
+In: streams of both; features and a weight. Out: batches in turn; the same features, whose gradient
+comes back reversed. Source: Ganin et al. 2016, equation 18.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(kw_only=True)
 class InTurn(ABC):
-    """Labelled and unlabelled images in turn, so that any part of a batch holds both; images seen are counted in labelled ones."""
+    """Labelled and unlabelled images in turn, so that any part of a batch holds both; images seen
+    are counted in labelled ones."""
 
     labelled: Any
     unlabelled: Any
@@ -58,7 +60,8 @@ class Reversed(torch.autograd.Function):
 
 
 def ramp(progress: float) -> float:
-    """From 0 at the start of a training (progress 0) to 1 at its end: the weight of the reversal (section 5.2.2)."""
+    """From 0 at the start of a training (progress 0) to 1 at its end: the weight of the reversal
+    (section 5.2.2)."""
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
@@ -68,6 +71,8 @@ def drawn(critic: M, seed: int) -> M:
     with torch.no_grad():
         for parameter in critic.parameters():
             fan_in = parameter[0].numel() if parameter.ndim > 1 else 1
-            values = torch.randn(tuple(parameter.shape), generator=generator) * (2.0 / fan_in) ** 0.5
+            values = (
+                torch.randn(tuple(parameter.shape), generator=generator) * (2.0 / fan_in) ** 0.5
+            )
             parameter.copy_(values if parameter.ndim > 1 else torch.zeros_like(parameter))
     return critic

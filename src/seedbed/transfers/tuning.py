@@ -1,12 +1,15 @@
 """Tuning: a network and a new head trained on a task, its learning rate chosen on held-out images.
 
-In: what makes the network to begin with, a task, settings. Out: a measurement with its model. The learning rate of a grid is chosen on the
-validation split, or on up to three folds where few labels are known; then the network is trained again on all of them. Both ways of
-beginning, from pre-trained weights and from random ones, go through here, so that they are tuned alike. Knows nothing of which it is.
+In: what makes the network to begin with, a task, settings. Out: a measurement with its model. The
+learning rate of a grid is chosen on the validation split, or on up to three folds where few labels
+are known; then the network is trained again on all of them. Both ways of beginning, from
+pre-trained weights and from random ones, go through here, so that they are tuned alike. Knows
+nothing of which it is.
 
-Sources. Discriminative learning rates: Howard and Ruder 2018, section 3.2 (here a factor a stage, counted from the head). L2-SP:
-Li, Grandvalet and Davoine 2018, equation 2. Number of steps by the size of the data: the BiT-HyperRule of Kolesnikov et al. 2020,
-section 3.3, whose step counts are kept; our one-cycle schedule and batch size stand in for its staircase and its batches of 512.
+Sources. Discriminative learning rates: Howard and Ruder 2018, section 3.2 (here a factor a stage,
+counted from the head). L2-SP: Li, Grandvalet and Davoine 2018, equation 2. Number of steps by the
+size of the data: the BiT-HyperRule of Kolesnikov et al. 2020, section 3.3, whose step counts are
+    kept; our one-cycle schedule and batch size stand in for its staircase and its batches of 512.
 """
 
 from __future__ import annotations
@@ -52,22 +55,33 @@ class Tuning:
     stage_decay: float = 1.0  # factor of the learning rate from each stage to the one before it
     batch_norm: Literal["learns", "rests"] = "learns"
     l2_sp: float = 0.0
-    drops: tuple[float, ...] = ()  # shares of the images seen after each of which the rate is a tenth; none: one cycle down to 0
+    # shares of the images seen after each of which the rate is a tenth; none: one cycle down to 0
+    drops: tuple[float, ...] = ()
     refit: bool = False  # train once more on all known images, where one validation split chose
 
     def __post_init__(self) -> None:
         if (self.images_seen != BY_SIZE and int(self.images_seen) < 1) or self.batch_size < 2:
-            raise ValueError(f"images_seen = {self.images_seen}, batch_size = {self.batch_size}: give at least 1 and 2")
+            raise ValueError(
+                f"images_seen = {self.images_seen}, batch_size = {self.batch_size}: give at least 1 and 2"
+            )
         if not self.learning_rates or min(self.learning_rates) <= 0:
-            raise ValueError(f"learning_rates = {list(self.learning_rates)} must be positive values")
+            raise ValueError(
+                f"learning_rates = {list(self.learning_rates)} must be positive values"
+            )
         if self.stages != "all" and int(self.stages) < 0:
-            raise ValueError(f"stages = {self.stages}: how many of the last ones are trained, or 'all'")
+            raise ValueError(
+                f"stages = {self.stages}: how many of the last ones are trained, or 'all'"
+            )
         if not 0 < self.stage_decay <= 1:
-            raise ValueError(f"stage_decay = {self.stage_decay} is a factor of the learning rate, in (0, 1]")
+            raise ValueError(
+                f"stage_decay = {self.stage_decay} is a factor of the learning rate, in (0, 1]"
+            )
         if any(not 0 < drop < 1 for drop in self.drops):
             raise ValueError(f"drops = {list(self.drops)} are shares of the images seen, in (0, 1)")
         if self.l2_sp < 0 or self.weight_decay < 0:
-            raise ValueError(f"l2_sp = {self.l2_sp}, weight_decay = {self.weight_decay}: neither may be negative")
+            raise ValueError(
+                f"l2_sp = {self.l2_sp}, weight_decay = {self.weight_decay}: neither may be negative"
+            )
 
     def num_images(self, num_known: int) -> int:
         """Images seen by one training on a task with so many labelled images."""
@@ -81,7 +95,8 @@ class Tuning:
             images_seen=images_seen,
             batch_size=self.batch_size,
             peak_learning_rate=learning_rate,
-            weight_decay=0.0 if self.l2_sp else self.weight_decay,  # of the head it is then part of the loss
+            # of the head it is then part of the loss
+            weight_decay=0.0 if self.l2_sp else self.weight_decay,
             **({"decay": "steps", "drops": self.drops, "warmup_share": 0.0} if self.drops else {}),
         )
 
@@ -104,7 +119,8 @@ class Tuned:
         return {
             "learning_rate": self.learning_rate,
             # A wider grid might do better.
-            "learning_rate_at_edge": len(rates) > 1 and self.learning_rate in (min(rates), max(rates)),
+            "learning_rate_at_edge": len(rates) > 1
+            and self.learning_rate in (min(rates), max(rates)),
             f"validation_{self.metric}": self.tried,
             "num_train": self.num_train,
             "images_seen": self.images_seen,
@@ -132,7 +148,8 @@ class Trainer:
         found = len(stages_of(network))
         if num > found:
             raise UsageError(
-                f"stages = {num}, and {network.architecture} has {found} besides its head", "Give fewer, or stages='all'."
+                f"stages = {num}, and {network.architecture} has {found} besides its head",
+                "Give fewer, or stages='all'.",
             )
 
     def train(self, rows: np.ndarray, rate: float) -> Backbone:
@@ -141,17 +158,40 @@ class Trainer:
         network.module.to(self.device)
         images = network.images(self.task.store, rows, self.task.labels(rows))
         batches = Stream(images, self.tuning.batch_size, stream(self.seed, "finetune"))
-        self.fit(network, batches, _of_each_class if isinstance(self.task, MultiLabelTask) else Supervised().loss, rate)
+        self.fit(
+            network,
+            batches,
+            _of_each_class if isinstance(self.task, MultiLabelTask) else Supervised().loss,
+            rate,
+        )
         return network
 
-    def fit(self, network: Backbone, batches: Any, loss: Loss, rate: float, module: nn.Module | None = None) -> None:
-        """Train what the settings leave free; `module` holds the network and more that is trained beside it."""
-        scales, resting = _freed(network, self.tuning, prefix="network." if module is not None else "")
+    def fit(
+        self,
+        network: Backbone,
+        batches: Any,
+        loss: Loss,
+        rate: float,
+        module: nn.Module | None = None,
+    ) -> None:
+        """Train what the settings leave free; `module` holds the network and more that is trained
+        beside it."""
+        scales, resting = _freed(
+            network, self.tuning, prefix="network." if module is not None else ""
+        )
         if self.tuning.l2_sp:
             loss = _toward_start(network, loss, self.tuning)
         schedule = self.tuning.schedule(self.images_seen, rate)
         whole = network.module if module is None else module
-        fit(whole, batches, loss, schedule, on_progress=self.on_progress, scales=scales, resting=resting)
+        fit(
+            whole,
+            batches,
+            loss,
+            schedule,
+            on_progress=self.on_progress,
+            scales=scales,
+            resting=resting,
+        )
         for parameter in network.module.parameters():
             parameter.requires_grad_(True)
 
@@ -186,7 +226,12 @@ def tune(trainer: Trainer, train: Callable[[np.ndarray, float], Backbone] | None
     if len(task.folds()) > 1 or tuning.refit:  # few labels: those that chose are learnt from too
         network, num_train = run(known, rate), len(known)
     temperature = temperature_of(held_out.scores, held_out.labels)
-    model = Model(backbone=network, classes=task.classes, temperature=temperature, num_calibrated=len(held_out.labels))
+    model = Model(
+        backbone=network,
+        classes=task.classes,
+        temperature=temperature,
+        num_calibrated=len(held_out.labels),
+    )
     model.several = isinstance(task, MultiLabelTask)
     return Tuned(
         learning_rate=rate,
@@ -210,7 +255,9 @@ def _of_each_class(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, None]:
     """Binary cross-entropy summed over the classes that an image counts for; marks [b, K]."""
     images, marks = batch
     counted = (marks != 0).float()
-    each = functional.binary_cross_entropy_with_logits(model(images), (marks > 0).float(), counted, reduction="sum")
+    each = functional.binary_cross_entropy_with_logits(
+        model(images), (marks > 0).float(), counted, reduction="sum"
+    )
     return each / len(images), None
 
 
@@ -221,7 +268,11 @@ def measured(tuned: Tuned, task: Task | MultiLabelTask, facts: dict[str, Any]) -
 
 
 def _held_out(
-    run: Callable[[np.ndarray, float], Backbone], task: Task | MultiLabelTask, known: np.ndarray, folds: list[Any], rate: float
+    run: Callable[[np.ndarray, float], Backbone],
+    task: Task | MultiLabelTask,
+    known: np.ndarray,
+    folds: list[Any],
+    rate: float,
 ) -> tuple[HeldOut, Backbone]:
     """Scores of the held-out images of each fold, and the last network."""
     scores, labels, network = [], [], None
@@ -234,8 +285,11 @@ def _held_out(
     return HeldOut(scores=torch.cat(scores), labels=torch.cat(labels)), network
 
 
-def _freed(network: Backbone, tuning: Tuning, prefix: str = "") -> tuple[dict[str, float], list[nn.Module]]:
-    """Freeze what stays as it is; the factor of the learning rate of each parameter, and the modules that stay in evaluation mode."""
+def _freed(
+    network: Backbone, tuning: Tuning, prefix: str = ""
+) -> tuple[dict[str, float], list[nn.Module]]:
+    """Freeze what stays as it is; the factor of the learning rate of each parameter, and the
+    modules that stay in evaluation mode."""
     if tuning.stages == "all" and tuning.stage_decay == 1.0 and tuning.batch_norm == "learns":
         return {}, []
     stages, module = stages_of(network), network.module
@@ -245,7 +299,9 @@ def _freed(network: Backbone, tuning: Tuning, prefix: str = "") -> tuple[dict[st
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name not in frozen)
     depth = {name: len(stages) - i for i, stage in enumerate(stages) for name in stage.parameters}
-    scales = {f"{prefix}{name}": tuning.stage_decay**d for name, d in depth.items() if name not in frozen}
+    scales = {
+        f"{prefix}{name}": tuning.stage_decay**d for name, d in depth.items() if name not in frozen
+    }
     resting = [module.get_submodule(path) for stage in below for path in stage.modules]
     if tuning.batch_norm == "rests":
         resting += norms_of(module)
@@ -253,7 +309,8 @@ def _freed(network: Backbone, tuning: Tuning, prefix: str = "") -> tuple[dict[st
 
 
 def _toward_start(network: Backbone, loss: Loss, tuning: Tuning) -> Loss:
-    """The loss plus half of l2_sp times the squared distance of the body from where it began, and weight decay of the head."""
+    """The loss plus half of l2_sp times the squared distance of the body from where it began, and
+    weight decay of the head."""
     heads = tuple(f"{head}." for head in network.heads)
     named = [(n, p) for n, p in network.module.named_parameters() if p.requires_grad]
     body = [(p, p.detach().clone()) for n, p in named if not n.startswith(heads)]

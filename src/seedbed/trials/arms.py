@@ -1,6 +1,7 @@
 """What an arm and a pre-training are, as a study declares them.
 
-In: tables of a study file, or Python values. Out: checked frozen settings, and the plug-ins that they name. Knows nothing of keys.
+In: tables of a study file, or Python values. Out: checked frozen settings, and the plug-ins that
+they name. Knows nothing of keys.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _ADAMW_MOST = 0.05  # a learning rate that no network here trains with under Ada
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining:
-    """How every arm is pre-trained; an arm may override any of it. `images_seen` holds one or more training budgets."""
+    """How every arm is pre-trained; an arm may override any of it. `images_seen` holds one or more
+    training budgets."""
 
     backbone: str = "small(width=16)"
     objective: str = "supervised()"
@@ -34,14 +36,17 @@ class Pretraining:
     weight_decay: float = 5e-4
     optimiser: Literal["sgd", "adamw"] = "sgd"
     decay: Literal["linear", "cosine", "steps"] = "linear"  # of the learning rate
-    drops: tuple[float, ...] = ()  # of decay "steps": shares of the budget after each of which the rate is a tenth
+    # of decay "steps": shares of the budget after each of which the rate is a tenth
+    drops: tuple[float, ...] = ()
     warmup: float = 0.2  # share of the budget
     augmentation: Augmentation = "crop"
     early_stopping: int = 0  # looks without a better accuracy on held-out training images; 0: none
 
     def __post_init__(self) -> None:
         if not self.images_seen or min(self.images_seen) < 1:
-            raise ValueError(f"images_seen = {list(self.images_seen)}: give one or more positive budgets")
+            raise ValueError(
+                f"images_seen = {list(self.images_seen)}: give one or more positive budgets"
+            )
         if len(set(self.images_seen)) < len(self.images_seen):
             raise ValueError(f"images_seen = {list(self.images_seen)} holds a budget twice")
         if self.batch_size < 2:
@@ -51,15 +56,21 @@ class Pretraining:
                 f"learning_rate = {self.learning_rate} must be positive, weight_decay = {self.weight_decay} not negative"
             )
         if self.optimiser == "adamw" and self.learning_rate > _ADAMW_MOST:
-            raise ValueError(f"learning_rate = {self.learning_rate} is one for SGD: with AdamW about 0.001 is usual")
+            raise ValueError(
+                f"learning_rate = {self.learning_rate} is one for SGD: with AdamW about 0.001 is usual"
+            )
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup = {self.warmup} is a share of the budget, in [0, 1)")
-        if any(not 0 < drop < 1 for drop in self.drops) or bool(self.drops) != (self.decay == "steps"):
+        if any(not 0 < drop < 1 for drop in self.drops) or bool(self.drops) != (
+            self.decay == "steps"
+        ):
             raise ValueError(
                 f"decay = {self.decay!r}, drops = {list(self.drops)}: 'steps' goes with drops, shares of the budget in (0, 1)"
             )
         if self.early_stopping < 0:
-            raise ValueError(f"early_stopping = {self.early_stopping}: how many looks without progress end a training; 0 for none")
+            raise ValueError(
+                f"early_stopping = {self.early_stopping}: how many looks without progress end a training; 0 for none"
+            )
 
     def architecture(self) -> Architecture:
         return BACKBONES.make(self.backbone)
@@ -77,7 +88,10 @@ class Pretraining:
             warmup_share=self.warmup,
         )
         return Training(
-            schedule=schedule, objective=self.objective, augmentation=self.augmentation, early_stopping=self.early_stopping
+            schedule=schedule,
+            objective=self.objective,
+            augmentation=self.augmentation,
+            early_stopping=self.early_stopping,
         )
 
 
@@ -87,10 +101,11 @@ _OF_TRAINING = tuple(f.name for f in fields(Pretraining) if f.name != "backbone"
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One arm: a recipe over the source, random initialisation, or an existing checkpoint; other keys override the pre-training.
+    """One arm: a recipe over the source, random initialisation, or an existing checkpoint; other
+    keys override the pre-training.
 
-    A checkpoint is `weights`: a folder that pretrain wrote, or a file, "cached" or "download" with the network named as `backbone`.
-    From Python it may be `model`, a Backbone.
+    A checkpoint is `weights`: a folder that pretrain wrote, or a file, "cached" or "download" with
+    the network named as `backbone`. From Python it may be `model`, a Backbone.
     """
 
     recipe: str = ""
@@ -100,7 +115,8 @@ class Arm:
     backbone: str | None = None
     objective: str | None = None
     images_seen: tuple[int, ...] | None = None
-    budget_share: float | None = None  # of the images_seen of the study's pre-training, whatever they are: for equal exposure
+    # of the images_seen of the study's pre-training, whatever they are: for equal exposure
+    budget_share: float | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
     weight_decay: float | None = None
@@ -115,15 +131,25 @@ class Arm:
         if not self.trains:
             what = "an existing checkpoint" if self.is_checkpoint else "init = 'random'"
             if self.recipe:
-                raise ValueError(f"{what} trains on nothing, so the recipe {self.recipe!r} would say nothing")
+                raise ValueError(
+                    f"{what} trains on nothing, so the recipe {self.recipe!r} would say nothing"
+                )
             if idle := [k for k in (*_OF_TRAINING, "budget_share") if getattr(self, k) is not None]:
                 raise ValueError(f"{what} trains on nothing, so {idle[0]!r} would say nothing")
-        if self.budget_share is not None and not (isinstance(self.budget_share, int | float) and 0 < self.budget_share <= 1):
-            raise ValueError(f"budget_share = {self.budget_share!r} is a share of the study's images_seen, in (0, 1]")
+        if self.budget_share is not None and not (
+            isinstance(self.budget_share, int | float) and 0 < self.budget_share <= 1
+        ):
+            raise ValueError(
+                f"budget_share = {self.budget_share!r} is a share of the study's images_seen, in (0, 1]"
+            )
         if self.budget_share is not None and self.images_seen is not None:
-            raise ValueError("budget_share and images_seen both say how long an arm is trained: leave one out")
+            raise ValueError(
+                "budget_share and images_seen both say how long an arm is trained: leave one out"
+            )
         if self.is_checkpoint and self.init == "random":
-            raise ValueError("an arm is either random or an existing checkpoint: leave out 'init' or 'weights'")
+            raise ValueError(
+                "an arm is either random or an existing checkpoint: leave out 'init' or 'weights'"
+            )
 
     @property
     def is_checkpoint(self) -> bool:
@@ -138,7 +164,9 @@ class Arm:
         """The study's pre-training with this arm's own keys."""
         own = self.own()
         if self.budget_share is not None:
-            own["images_seen"] = tuple(max(1, round(budget * self.budget_share)) for budget in common.images_seen)
+            own["images_seen"] = tuple(
+                max(1, round(budget * self.budget_share)) for budget in common.images_seen
+            )
         return replace(common, **own)
 
     @property
@@ -149,7 +177,11 @@ class Arm:
     def own(self) -> dict[str, Any]:
         """The keys of the pre-training that this arm overrides."""
         names = {f.name for f in fields(Pretraining)}
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name in names and getattr(self, f.name) is not None}
+        return {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name in names and getattr(self, f.name) is not None
+        }
 
     def budgets(self, common: Pretraining) -> tuple[int, ...]:
         """Images seen of each of its trainings; random initialisation sees none."""
@@ -157,7 +189,8 @@ class Arm:
 
 
 def read_arm(value: str | Mapping[str, Any] | Arm, where: str) -> Arm:
-    """An arm from a recipe string, a table or an Arm, with every name in it resolved once, so that errors come early."""
+    """An arm from a recipe string, a table or an Arm, with every name in it resolved once, so that
+    errors come early."""
     if isinstance(value, str):
         arm = Arm(recipe=value)
     elif isinstance(value, Mapping):

@@ -1,7 +1,7 @@
 """What a study will cost, before it is run.
 
-In: a study (packed or not) and a workspace. Out: seconds and bytes, from rates measured once per machine, network and size (at most
-20 s, cached in the workspace). No step is run.
+In: a study (packed or not) and a workspace. Out: seconds and bytes, from rates measured once per
+machine, network and size (at most 20 s, cached in the workspace). No step is run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _MEASURE_S = 3.0  # of each rate
 _MAX_NETWORKS = 3
 _STEP_S = 1.0  # opening stores, writing artifacts
 _SVM_S_PER_CODE = (
-    1e-5  # seconds per image and class of a probe: five C and the refit; 5 s for 50,000 codes of 128 dimensions, 10 classes
+    # seconds per image and class of a probe: five C and the refit; 5 s for 50,000 codes of 128
+    # dimensions, 10 classes
+    1e-5
 )
 
 
@@ -53,7 +55,8 @@ class Estimate:
 
 
 def estimate(plan: Plan, workers: int | None = None) -> Estimate:
-    """Seconds and bytes of the steps that are not done, on the CPU, with this many workers (default: one per core)."""
+    """Seconds and bytes of the steps that are not done, on the CPU, with this many workers
+    (default: one per core)."""
     workers = workers or num_cores()
     left = plan.left()
     backbones = {s.key: s.backbone for s in plan.steps if isinstance(s, BackboneStep)}
@@ -72,20 +75,39 @@ def _seconds(plan: Plan, step: Step, rates: Rates) -> float:
     if isinstance(step, CheckpointStep):
         return _STEP_S
     store = next(s for s in plan.stores.values() if s.path == step.store)  # pyright: ignore[reportAttributeAccessIssue]
-    effort = METHODS.make(step.method).effort(plan.stores["source"].size_px) if isinstance(step, MeasureStep) else 1.0
+    effort = (
+        METHODS.make(step.method).effort(plan.stores["source"].size_px)
+        if isinstance(step, MeasureStep)
+        else 1.0
+    )
     seconds = _STEP_S + step.num_images * effort / rates.train
     if isinstance(step, InductionStep):
-        return seconds + min(store.num_images, len(store.classes) * GALLERY_PER_LEAF + store.card["splits"]["test"]) / rates.forward
+        return (
+            seconds
+            + min(
+                store.num_images,
+                len(store.classes) * GALLERY_PER_LEAF + store.card["splits"]["test"],
+            )
+            / rates.forward
+        )
     if isinstance(step, MeasureStep):
         seconds += store.num_images * effort / rates.forward
         is_solved = not step.num_images and "classification" in METHODS.make(step.method).takes
-        return seconds if not is_solved else seconds + store.num_images * len(store.classes) * _SVM_S_PER_CODE
+        return (
+            seconds
+            if not is_solved
+            else seconds + store.num_images * len(store.classes) * _SVM_S_PER_CODE
+        )
     return seconds + store.card["splits"]["test"] / rates.forward
 
 
 def _disk(plan: Plan, step: Step) -> int:
     if isinstance(step, CheckpointStep):
-        return 4 * step.model.num_parameters if step.model else _weight(step.backbone, 1000, plan.stores["source"].size_px)[0] * 4
+        return (
+            4 * step.model.num_parameters
+            if step.model
+            else _weight(step.backbone, 1000, plan.stores["source"].size_px)[0] * 4
+        )
     store = next(s for s in plan.stores.values() if s.path == step.store)  # pyright: ignore[reportAttributeAccessIssue]
     predictions = store.card["splits"]["test"] * (8 + 4 + 5 * 4)
     if not isinstance(step, PretrainStep):
@@ -101,7 +123,9 @@ def _weight(backbone: str, num_classes: int, size_px: int) -> tuple[int, int]:
         found = open_backbone(backbone)
         return found.num_parameters, found.layer().dim
     architecture = BACKBONES.make(backbone)
-    built = architecture.build([str(i) for i in range(num_classes)], architecture.size_px or size_px)
+    built = architecture.build(
+        [str(i) for i in range(num_classes)], architecture.size_px or size_px
+    )
     return built.num_parameters, built.layer().dim
 
 
@@ -109,7 +133,10 @@ def _rates(plan: Plan, backbones: list[str]) -> dict[str, Rates]:
     """Measured for the first few networks, scaled from the slowest of them for the rest."""
     size_px = plan.stores["source"].size_px
     named = [name for name in backbones if _is_call(name)]
-    measured = {name: _rate(plan.workspace, name, size_px, plan.study.threads) for name in named[:_MAX_NETWORKS]}
+    measured = {
+        name: _rate(plan.workspace, name, size_px, plan.study.threads)
+        for name in named[:_MAX_NETWORKS]
+    }
     slowest = min(measured.values(), key=lambda r: r.train, default=Rates(1.0, 1.0))
     return {name: measured.get(name, slowest) for name in backbones}
 
@@ -127,7 +154,10 @@ def _rate(workspace: Workspace, backbone: str, size_px: int, threads: int) -> Ra
         with torch_threads(threads):
             rates = measure_rates(backbone, size_px)
         workspace.root.mkdir(parents=True, exist_ok=True)
-        write_json(path, cached | {key: {"backbone": backbone, "train": rates.train, "forward": rates.forward}})
+        write_json(
+            path,
+            cached | {key: {"backbone": backbone, "train": rates.train, "forward": rates.forward}},
+        )
         return rates
     return Rates(cached[key]["train"], cached[key]["forward"])
 

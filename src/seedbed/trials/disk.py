@@ -1,7 +1,8 @@
 """What a workspace holds, and which study refers to it.
 
-In: a workspace. Out: its items, with the studies that need them; and, when asked, the removal of what none needs. Each run of a study
-leaves a record in `<workspace>/studies/`; a record whose study file and results are both gone counts no more, and is told.
+In: a workspace. Out: its items, with the studies that need them; and, when asked, the removal of
+what none needs. Each run of a study leaves a record in `<workspace>/studies/`; a record whose study
+file and results are both gone counts no more, and is told.
 """
 
 from __future__ import annotations
@@ -37,22 +38,34 @@ class Item:
 def record_study(plan: Plan) -> None:
     """Note which artifacts a study refers to, and which stores stood for its data."""
     study, workspace = plan.study, plan.workspace
-    keys = {"stores": [s.path.name for s in plan.stores.values() if s.path.parent.parent == workspace.root]}
+    keys = {
+        "stores": [
+            s.path.name for s in plan.stores.values() if s.path.parent.parent == workspace.root
+        ]
+    }
     for step in plan.steps:
         keys.setdefault(step.kind, []).append(step.key)
     # Both ways to the study, so that the two may be moved together, or the workspace alone.
     places = {"folder": str(study.folder.resolve()), "relative": _relative(study.folder, workspace)}
-    write_json(_record(study, workspace), {"study": study.name, **places, "keys": keys, "data": record_of(study, plan.stores)})
+    write_json(
+        _record(study, workspace),
+        {"study": study.name, **places, "keys": keys, "data": record_of(study, plan.stores)},
+    )
 
 
 def read_record(study: Study, workspace: Workspace) -> dict[str, Any]:
-    """What the last run of a study left: name -> the store that stood for it; empty where there was none."""
+    """What the last run of a study left: name -> the store that stood for it; empty where there was
+    none."""
     path = _record(study, workspace)
     return json.loads(path.read_text(encoding="utf-8")).get("data", {}) if path.is_file() else {}
 
 
 def _record(study: Study, workspace: Workspace) -> Path:
-    return workspace.root / "studies" / f"{fingerprint([_relative(study.folder, workspace), study.name])}.json"
+    return (
+        workspace.root
+        / "studies"
+        / f"{fingerprint([_relative(study.folder, workspace), study.name])}.json"
+    )
 
 
 def _relative(folder: Path, workspace: Workspace) -> str:
@@ -63,17 +76,27 @@ def disk_usage(workspace: Workspace) -> list[Item]:
     """Every artifact of the workspace, largest first."""
     users = _users(workspace)
     items = [
-        Item(kind=kind, key=path.name, bytes=folder_bytes(path), studies=tuple(sorted(users.get((kind, path.name), ()))))
+        Item(
+            kind=kind,
+            key=path.name,
+            bytes=folder_bytes(path),
+            studies=tuple(sorted(users.get((kind, path.name), ()))),
+        )
         for kind in KINDS
         for path in _inside(workspace.root / kind)
         if (path / MANIFEST).is_file() or (path / STORE_JSON).is_file()
     ]
     for path in _inside(workspace.unfinished("any").parent):
         if path == workspace.unfinished(path.stem):  # and not one that is being written
-            step, part, _ = path.stem.partition("-")  # a measurement may train several times, each with a name behind its key
+            # a measurement may train several times, each with a name behind its key
+            step, part, _ = path.stem.partition("-")
             of_step = (MEASUREMENTS_KIND if part else BACKBONES_KIND, step)
             needed = () if workspace.has(*of_step) else sorted(users.get(of_step, ()))
-            items.append(Item(kind=UNFINISHED, key=path.stem, bytes=path.stat().st_size, studies=tuple(needed)))
+            items.append(
+                Item(
+                    kind=UNFINISHED, key=path.stem, bytes=path.stat().st_size, studies=tuple(needed)
+                )
+            )
     return sorted(items, key=lambda item: -item.bytes)
 
 
@@ -82,7 +105,8 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def clean(workspace: Workspace, items: list[Item]) -> int:
-    """Remove the items that no study refers to, and what killed processes left; returns the bytes freed."""
+    """Remove the items that no study refers to, and what killed processes left; returns the bytes
+    freed."""
     freed = 0
     for item in items:
         if not item.studies:
@@ -107,8 +131,11 @@ def to_document(items: list[Item]) -> dict[str, Any]:
 
 
 def missing_studies(workspace: Workspace) -> list[str]:
-    """Studies that ran here and are no longer found: what they referred to counts as unreferenced."""
-    return [f"{r['study']} in {r['folder']}" for r in _records(workspace) if not _is_there(r, workspace)]
+    """Studies that ran here and are no longer found: what they referred to counts as
+    unreferenced."""
+    return [
+        f"{r['study']} in {r['folder']}" for r in _records(workspace) if not _is_there(r, workspace)
+    ]
 
 
 def _users(workspace: Workspace) -> dict[tuple[str, str], set[str]]:
@@ -123,10 +150,19 @@ def _users(workspace: Workspace) -> dict[tuple[str, str], set[str]]:
 
 def _records(workspace: Workspace) -> list[dict[str, Any]]:
     folder = workspace.root / "studies"
-    return [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.json"))] if folder.is_dir() else []
+    return (
+        [json.loads(p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.json"))]
+        if folder.is_dir()
+        else []
+    )
 
 
 def _is_there(record: dict[str, Any], workspace: Workspace) -> bool:
-    """Whether the study's file or its results still exist, where they were or beside a moved workspace."""
+    """Whether the study's file or its results still exist, where they were or beside a moved
+    workspace."""
     places = (Path(record["folder"]), workspace.root / record["relative"])
-    return any((place / f"{record['study']}{suffix}").exists() for place in places for suffix in (".toml", ".study"))
+    return any(
+        (place / f"{record['study']}{suffix}").exists()
+        for place in places
+        for suffix in (".toml", ".study")
+    )

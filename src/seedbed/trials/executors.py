@@ -1,8 +1,11 @@
-"""Executors: what runs where. In: steps that are not done. Out: events, as steps begin, go on, end or fail.
+"""Executors: what runs where. In: steps that are not done. Out: events, as steps begin, go on, end
+or fail.
 
-`inline` runs in this process; `processes` keeps one worker per core, each a fresh interpreter with `threads` threads, sharing stores
-through their memory maps. Both give the same numbers. Workers are fresh interpreters at the other end of a socket pair, not forks, so
-that a script needs no `__main__` guard. A worker that dies costs its step one retry; when this process dies, workers notice and end.
+`inline` runs in this process; `processes` keeps one worker per core, each a fresh interpreter with
+`threads` threads, sharing stores through their memory maps. Both give the same numbers. Workers are
+fresh interpreters at the other end of a socket pair, not forks, so that a script needs no
+`__main__` guard. A worker that dies costs its step one retry; when this process dies, workers
+notice and end.
 """
 
 from __future__ import annotations
@@ -40,15 +43,18 @@ OnEvent = Callable[[Event], None]
 
 
 class Executor(ABC):
-    """Runs steps whose inputs are there, until none is left; a failed step fails those that need it."""
+    """Runs steps whose inputs are there, until none is left; a failed step fails those that need
+    it."""
 
     @abstractmethod
     def run(self, steps: list[Step], workspace: Workspace, on_event: OnEvent) -> None:
-        """Run all of `steps`; raises StorageError when the disk is full, KeyboardInterrupt when interrupted, workers ended."""
+        """Run all of `steps`; raises StorageError when the disk is full, KeyboardInterrupt when
+        interrupted, workers ended."""
 
 
 class Queue:
-    """The steps not yet begun; gives a ready one, measurements before trainings, long trainings first."""
+    """The steps not yet begun; gives a ready one, measurements before trainings, long trainings
+    first."""
 
     def __init__(self, steps: list[Step], workspace: Workspace, on_event: OnEvent) -> None:
         self._waiting = sorted(steps, key=lambda s: (s.needs is None, -s.num_images))
@@ -59,10 +65,12 @@ class Queue:
         return len(self._waiting)
 
     def take(self) -> Step | None:
-        """A step that can begin now, or None; the waiting ones whose input failed are reported as failed."""
+        """A step that can begin now, or None; the waiting ones whose input failed are reported as
+        failed."""
         for step in list(self._waiting):
             need = step.needs
-            if self._workspace.has(step.kind, step.key):  # another process that shares the workspace was first
+            # another process that shares the workspace was first
+            if self._workspace.has(step.kind, step.key):
                 self._waiting.remove(step)
                 self._on_event(Event(what="done", step=step))
             elif need and need[1] in self._failed:
@@ -107,7 +115,11 @@ class Inline(Executor):
             on_event(Event(what="began", step=step))
             try:
                 with torch_threads(step.threads):
-                    step.run(workspace, self.device, lambda p, s=step: on_event(Event(what="progress", step=s, progress=p)))
+                    step.run(
+                        workspace,
+                        self.device,
+                        lambda p, s=step: on_event(Event(what="progress", step=s, progress=p)),
+                    )
             except StorageError:
                 raise
             except Exception as error:  # a failing cell is recorded and the rest carried on
@@ -149,13 +161,16 @@ class Processes(Executor):
         finally:
             end_workers(w.worker for w in pool)
 
-    def _feed(self, pool: list[_Worker], queue: Queue, workspace: Workspace, on_event: OnEvent) -> bool:
+    def _feed(
+        self, pool: list[_Worker], queue: Queue, workspace: Workspace, on_event: OnEvent
+    ) -> bool:
         """Give idle workers what is ready; False when nothing runs and nothing is left."""
         for worker in pool:
             if worker.step is None and (step := queue.take()) is not None:
                 worker.step = step
                 on_event(Event(what="began", step=step))
-                with suppress(OSError):  # it died while idle: `_listen` hears the end of its connection and buries it
+                # it died while idle: `_listen` hears the end of its connection and buries it
+                with suppress(OSError):
                     worker.worker.connection.send((step, workspace, self.device))
         return any(w.step for w in pool)
 
@@ -169,7 +184,15 @@ class Processes(Executor):
                 continue
             self._hear(worker, what, value, details, queue, on_event)
 
-    def _hear(self, worker: _Worker, what: str, value: object, details: str, queue: Queue, on_event: OnEvent) -> None:
+    def _hear(
+        self,
+        worker: _Worker,
+        what: str,
+        value: object,
+        details: str,
+        queue: Queue,
+        on_event: OnEvent,
+    ) -> None:
         if what == "ready":
             worker.ready = True
             return
@@ -193,13 +216,19 @@ class Processes(Executor):
         pool.remove(worker)
         self._stillborn += not worker.ready
         if self._stillborn > self.workers:  # not one that was killed: none can begin
-            raise SeedbedError(f"a worker ended before it began (exit status {status})", "Try --executor inline to see why.")
+            raise SeedbedError(
+                f"a worker ended before it began (exit status {status})",
+                "Try --executor inline to see why.",
+            )
         if (step := worker.step) is not None:
             self._deaths[step.key] = self._deaths.get(step.key, 0) + 1
             if self._deaths[step.key] <= _RETRIES:
                 queue.again(step)
             else:
-                queue.fail(step, f"its worker died twice (exit status {status}); out of memory? Try --workers 1")
+                queue.fail(
+                    step,
+                    f"its worker died twice (exit status {status}); out of memory? Try --workers 1",
+                )
         _add_worker(pool, threads, self.workers)
 
 

@@ -1,8 +1,11 @@
-"""Fine labels: what a backbone knows of the source's leaf labels that its own training did not tell apart.
+"""Fine labels: what a backbone knows of the source's leaf labels that its own training did not tell
+apart.
 
-In: a finished backbone, the source's store, and the label set to ask about. Out: an artifact with the induction metrics and the prediction
-for each query. Gallery, queries, layer and similarity are the same for every arm; only the label set differs (`seedbed.readout.induction`).
-The linear probe on all fine labels is an ordinary measurement with the source as its target; here stands how many images it gets.
+In: a finished backbone, the source's store, and the label set to ask about. Out: an artifact with
+the induction metrics and the prediction for each query. Gallery, queries, layer and similarity are
+the same for every arm; only the label set differs (`seedbed.readout.induction`). The linear probe
+on all fine labels is an ordinary measurement with the source as its target; here stands how many
+images it gets.
 """
 
 from __future__ import annotations
@@ -29,7 +32,14 @@ from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import load_backbone
 from seedbed.models.codes import codes
 from seedbed.readout.induction import baselines, rank_fine, undistinguished
-from seedbed.trials.steps import BACKBONES_KIND, MEASUREMENTS_KIND, PREDICTIONS, OnProgress, Step, save_arrays
+from seedbed.trials.steps import (
+    BACKBONES_KIND,
+    MEASUREMENTS_KIND,
+    PREDICTIONS,
+    OnProgress,
+    Step,
+    save_arrays,
+)
 
 REVISION = 1  # raised by hand when the meaning of the numbers changes
 TARGET = "source_fine"
@@ -43,7 +53,8 @@ def induction_method(arm: str) -> str:
 
 
 def probe_task(store: Store) -> str:
-    """The call of the task of all fine labels: as many training images of each as the smallest has, at most PROBE_PER_LEAF."""
+    """The call of the task of all fine labels: as many training images of each as the smallest has,
+    at most PROBE_PER_LEAF."""
     sizes = np.bincount(store.leaves[store.splits == TRAIN], minlength=len(store.classes))
     if sizes.min() < 2:
         raise UsageError(
@@ -85,29 +96,57 @@ class InductionStep(Step):
         return BACKBONES_KIND, self.backbone_key
 
     def settings(self) -> dict[str, Any]:
-        return {"backbone": self.backbone_key, "recipe": self.recipe, "sample_seed": self.sample_seed, "layer": "penultimate"}
+        return {
+            "backbone": self.backbone_key,
+            "recipe": self.recipe,
+            "sample_seed": self.sample_seed,
+            "layer": "penultimate",
+        }
 
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
         started = time.perf_counter()
-        view = make_view(Store.open(self.store).with_hierarchy(self.hierarchy), self.recipe, self.sample_seed)
+        view = make_view(
+            Store.open(self.store).with_hierarchy(self.hierarchy), self.recipe, self.sample_seed
+        )
         store, leaves = view.store, undistinguished(view.class_of_leaf)
         gallery, queries = gallery_rows(store, leaves), _rows(store, leaves, TEST)
         folder = workspace.folder(BACKBONES_KIND, self.backbone_key)
-        backbone = load_backbone(folder, module=copy.deepcopy(self.model.module) if self.model else None)
+        backbone = load_backbone(
+            folder, module=copy.deepcopy(self.model.module) if self.model else None
+        )
         backbone.module.to(device)
-        found = codes(backbone, backbone.images(store, np.concatenate([gallery, queries]))).to(device)
+        found = codes(backbone, backbone.images(store, np.concatenate([gallery, queries]))).to(
+            device
+        )
         labels = store.leaves[queries]
         with torch.inference_mode():
-            ranked = rank_fine(found[: len(gallery)], store.leaves[gallery], found[len(gallery) :], labels, view.class_of_leaf)
+            ranked = rank_fine(
+                found[: len(gallery)],
+                store.leaves[gallery],
+                found[len(gallery) :],
+                labels,
+                view.class_of_leaf,
+            )
         metrics = {
             "induction_top1": float(top_k_contributions(labels, ranked.among_all, 1).mean()),
             "induction_top5": float(top_k_contributions(labels, ranked.among_all, 5).mean()),
             "induction_within_top1": float(top_k_contributions(labels, ranked.within, 1).mean()),
         }
-        facts = {"num_fine_labels": len(leaves), "num_gallery": len(gallery), **baselines(view.class_of_leaf)}
-        manifest = self.manifest(device, started, metrics=metrics, primary="induction_top1", facts=facts)
+        facts = {
+            "num_fine_labels": len(leaves),
+            "num_gallery": len(gallery),
+            **baselines(view.class_of_leaf),
+        }
+        manifest = self.manifest(
+            device, started, metrics=metrics, primary="induction_top1", facts=facts
+        )
         with workspace.adding(self.kind, self.key, manifest) as folder:
-            arrays = {"ids": store.hashes[queries], "labels": labels, "ranked": ranked.among_all, "within": ranked.within}
+            arrays = {
+                "ids": store.hashes[queries],
+                "labels": labels,
+                "ranked": ranked.among_all,
+                "within": ranked.within,
+            }
             save_arrays(folder / PREDICTIONS, arrays)
 
 
@@ -116,8 +155,11 @@ def _rows(store: Store, leaves: np.ndarray, split: int) -> np.ndarray:
 
 
 def gallery_rows(store: Store, leaves: np.ndarray) -> np.ndarray:
-    """The lowest-ranked training images of each of these leaves, the same for every arm and seed: int64 [n]."""
+    """The lowest-ranked training images of each of these leaves, the same for every arm and seed:
+    int64 [n]."""
     rows = _rows(store, leaves, TRAIN)
     labels = store.leaves[rows]
     most = np.full(len(store.classes), GALLERY_PER_LEAF)
-    return rows[lowest_ranked(labels, Draw(seed=0, purpose="gallery").ranks(store.hashes[rows]), most)]
+    return rows[
+        lowest_ranked(labels, Draw(seed=0, purpose="gallery").ranks(store.hashes[rows]), most)
+    ]

@@ -1,8 +1,10 @@
-"""Which classes of the source a target has: `exclude(target='NAME')` with the name of a target of the study.
+"""Which classes of the source a target has: `exclude(target='NAME')` with the name of a target of
+the study.
 
-In: a recipe's text, and the stores of the targets. Out: the recipe with synsets in place of the target's name. A target's classes are known
-where its labels are nodes of the source's hierarchy, or where the target has a hierarchy of its own (`hierarchy = "wordnet(names='FILE')"`)
-that puts them under such nodes. What the source has no class for is left in, and told. Knows nothing of images.
+In: a recipe's text, and the stores of the targets. Out: the recipe with synsets in place of the
+target's name. A target's classes are known where its labels are nodes of the source's hierarchy, or
+where the target has a hierarchy of its own (`hierarchy = "wordnet(names='FILE')"`) that puts them
+under such nodes. What the source has no class for is left in, and told. Knows nothing of images.
 """
 
 from __future__ import annotations
@@ -22,20 +24,26 @@ _SHOWN = 5
 
 
 def resolved(recipe: str, source: Store, targets: Mapping[str, Store]) -> str:
-    """The recipe with each `exclude(target=...)` of a target of the study spelt out; raises UsageError where its classes are not known."""
+    """The recipe with each `exclude(target=...)` of a target of the study spelt out; raises
+    UsageError where its classes are not known."""
     if "target" not in recipe:
         return recipe
-    return " | ".join(str(_resolved(call, source, targets)) for call in parse_calls(recipe, "recipe"))
+    return " | ".join(
+        str(_resolved(call, source, targets)) for call in parse_calls(recipe, "recipe")
+    )
 
 
 def unmatched(recipe: str, source: Store, targets: Mapping[str, Store]) -> list[str]:
-    """What a reader must know of the targets that a recipe excludes: classes for which nothing could be dropped."""
+    """What a reader must know of the targets that a recipe excludes: classes for which nothing
+    could be dropped."""
     notes = []
     for call in parse_calls(recipe, "recipe"):
         name = _of_study(call, source, targets)
         if name is None:
             continue
-        known = nodes_of(targets[name].classes, targets[name].hierarchy, needed(source.hierarchy, str(call)))
+        known = nodes_of(
+            targets[name].classes, targets[name].hierarchy, needed(source.hierarchy, str(call))
+        )
         if left := [label for label in targets[name].classes if label not in known]:
             notes.append(
                 f"{call}: {len(left)} of the target's {len(targets[name].classes)} classes are not in the source's hierarchy, and nothing "
@@ -58,7 +66,8 @@ def _resolved(call: Call, source: Store, targets: Mapping[str, Store]) -> Call:
 
 
 def _of_study(call: Call, source: Store, targets: Mapping[str, Store]) -> str | None:
-    """The target of the study that a call excludes; the built-in list of its name stands for one that does not say its classes."""
+    """The target of the study that a call excludes; the built-in list of its name stands for one
+    that does not say its classes."""
     name = call.kwargs.get("target")
     if call.name != "exclude" or name not in targets:
         return None
@@ -68,7 +77,9 @@ def _of_study(call: Call, source: Store, targets: Mapping[str, Store]) -> str | 
 
 def says_its_classes(target: Store | Source, tree: Hierarchy | None) -> bool:
     """Whether a target tells what its classes are in the terms of the source's hierarchy."""
-    return target.hierarchy is not None or (tree is not None and any(label in tree.nodes for label in target.classes))
+    return target.hierarchy is not None or (
+        tree is not None and any(label in tree.nodes for label in target.classes)
+    )
 
 
 def nothing_known(name: str, classes: Sequence[str], tree: Hierarchy) -> UsageError:

@@ -1,7 +1,8 @@
 """The plan of a study: its cells, and the steps behind them, each with its key.
 
-In: a study and a workspace. Out: packed stores, cells and steps; equal steps are one. Nothing is trained here.
-A key is the hash of the step's spec and inputs and a revision: never of a name, a path, a device or the number of workers.
+In: a study and a workspace. Out: packed stores, cells and steps; equal steps are one. Nothing is
+trained here. A key is the hash of the step's spec and inputs and a revision: never of a name, a
+path, a device or the number of workers.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from seedbed.trials.study import Study
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One entry of the results: an arm at a seed and a budget, on a target by a method; the source itself is a target too."""
+    """One entry of the results: an arm at a seed and a budget, on a target by a method; the source
+    itself is a target too."""
 
     arm: str
     seed: int
@@ -65,26 +67,37 @@ class Plan:
 
     @cached_property
     def notes(self) -> list[str]:
-        """What the recipes remarked at the first seed, and arms that are one and the same training."""
+        """What the recipes remarked at the first seed, and arms that are one and the same
+        training."""
         seed = self.study.seeds[0]
         notes = [f"{arm}: {note}" for arm in self.study.arms for note in self.arm_notes(arm, seed)]
         trainings: dict[tuple[str, ...], list[str]] = {}
         for arm in self.study.arms:
-            trainings.setdefault(tuple(dict.fromkeys(c.backbone_key for c in self.cells if c.arm == arm)), []).append(arm)
+            trainings.setdefault(
+                tuple(dict.fromkeys(c.backbone_key for c in self.cells if c.arm == arm)), []
+            ).append(arm)
         same = [arms for arms in trainings.values() if len(arms) > 1]
-        return notes + [f"{' and '.join(arms)} are one and the same training: comparing them says nothing" for arms in same]
+        return notes + [
+            f"{' and '.join(arms)} are one and the same training: comparing them says nothing"
+            for arms in same
+        ]
 
     def arm_notes(self, arm: str, seed: int) -> tuple[str, ...]:
-        """What a reader must know of an arm's images and classes; nothing of one that is not trained."""
+        """What a reader must know of an arm's images and classes; nothing of one that is not
+        trained."""
         trains = self.study.arms[arm].trains and (arm, seed) in self.views
         if not trains:
             return ()
         targets = {name: store for name, store in self.stores.items() if name != "source"}
-        return (*self.views[arm, seed].notes, *unmatched(self.study.arms[arm].recipe, self.stores["source"], targets))
+        return (
+            *self.views[arm, seed].notes,
+            *unmatched(self.study.arms[arm].recipe, self.stores["source"], targets),
+        )
 
     @property
     def has_own_modules(self) -> bool:
-        """Whether some step holds a module of the user's own, which worker processes cannot build."""
+        """Whether some step holds a module of the user's own, which worker processes cannot
+        build."""
         return any(getattr(step, "model", None) is not None for step in self.steps)
 
     def left(self) -> list[Step]:
@@ -92,8 +105,14 @@ class Plan:
         return [step for step in self.steps if not self.workspace.has(step.kind, step.key)]
 
 
-def make_plan(study: Study, workspace: Workspace, on_pack: OnPack | None = None, stores: Mapping[str, Store] | None = None) -> Plan:
-    """Pack what is not packed, and name every step; `stores` stand for the data where they are given."""
+def make_plan(
+    study: Study,
+    workspace: Workspace,
+    on_pack: OnPack | None = None,
+    stores: Mapping[str, Store] | None = None,
+) -> Plan:
+    """Pack what is not packed, and name every step; `stores` stand for the data where they are
+    given."""
     return _Planner(study, workspace, dict(stores or pack_study(study, workspace, on_pack))).plan()
 
 
@@ -105,7 +124,8 @@ class _Planner:
         self._cells: list[Cell] = []
         self._steps: dict[str, Step] = {}
         self._views: dict[tuple[str, int], View] = {}
-        self._tasks: dict[tuple[str, int], tuple[Target, str]] = {}  # (target and call, seed) -> the task and its fingerprint
+        # (target and call, seed) -> the task and its fingerprint
+        self._tasks: dict[tuple[str, int], tuple[Target, str]] = {}
         self._checked: set[str] = set()
 
     def plan(self) -> Plan:
@@ -124,7 +144,8 @@ class _Planner:
 
     @cached_property
     def _measured(self) -> list[tuple[str, str, str]]:
-        """Target, method and the call of the task: each target by the methods that can do what is asked of it."""
+        """Target, method and the call of the task: each target by the methods that can do what is
+        asked of it."""
         found: list[tuple[str, str, str]] = []
         reasons: dict[str, SeedbedError] = {}
         for target, data in self._study.targets.items():
@@ -143,7 +164,9 @@ class _Planner:
             if len(found) == before:
                 assert refused is not None
                 raise type(refused)(f"[targets] {target}: {refused.message}", refused.hint)
-        if idle := [name for name in self._study.methods if name not in {method for _, method, _ in found}]:
+        if idle := [
+            name for name in self._study.methods if name not in {method for _, method, _ in found}
+        ]:
             raise UsageError(
                 f"[methods] {idle[0]}: {self._study.methods[idle[0]]} can do what is asked of no target of the study: "
                 f"{reasons[idle[0]].message}",
@@ -184,7 +207,11 @@ class _Planner:
 
     def _add_arm(self, arm: str, images_seen: int, seed: int, init_seed: int) -> None:
         is_checkpoint = self._study.arms[arm].is_checkpoint
-        step = self._checkpoint_step(arm) if is_checkpoint else self._pretrain_step(arm, images_seen, seed, init_seed)
+        step = (
+            self._checkpoint_step(arm)
+            if is_checkpoint
+            else self._pretrain_step(arm, images_seen, seed, init_seed)
+        )
         self._check_methods(step)
         self._steps.setdefault(step.key, step)
         common = {"arm": arm, "seed": seed, "init_seed": init_seed, "images_seen": images_seen}
@@ -192,29 +219,55 @@ class _Planner:
 
         def add(target: str, method: str, measure: Step, num_test: int) -> None:
             self._steps.setdefault(measure.key, measure)
-            self._cells.append(Cell(**common, target=target, method=method, kind=measure.kind, key=measure.key, num_test=num_test))
+            self._cells.append(
+                Cell(
+                    **common,
+                    target=target,
+                    method=method,
+                    kind=measure.kind,
+                    key=measure.key,
+                    num_test=num_test,
+                )
+            )
 
         if images_seen and (num_test := len(self._view(arm, seed).held_out()[0])):
             add("source", "pretraining", step, num_test)
         for target, name, task in self._measured:
-            add(target, name, *self._measure_step(step, target, task, name, self._study.methods[name], (seed, init_seed)))
+            add(
+                target,
+                name,
+                *self._measure_step(
+                    step, target, task, name, self._study.methods[name], (seed, init_seed)
+                ),
+            )
         if self._study.fine_labels:
             task = fine_labels.probe_task(self._stores["source"])
-            add(fine_labels.TARGET, "probe", *self._measure_step(step, "source", task, "probe", "probe()", (seed, init_seed)))
+            add(
+                fine_labels.TARGET,
+                "probe",
+                *self._measure_step(step, "source", task, "probe", "probe()", (seed, init_seed)),
+            )
             for asked in self._asking(arm):
                 if fine_labels.asks_induction(view := self._view(asked, seed)):
                     add(fine_labels.TARGET, *self._induction_step(step, asked, view, seed))
 
     def _asking(self, arm: str) -> list[str]:
-        """The arms about whose label sets a net of `arm` is asked: its own; the reference and untrained nets, all."""
+        """The arms about whose label sets a net of `arm` is asked: its own; the reference and
+        untrained nets, all."""
         arms = self._study.arms
         trained = [name for name, spec in arms.items() if spec.trains]
         is_plain = not arms[arm].trains or arms[arm].recipe == arms[self._study.reference].recipe
         if not is_plain:
             return [arm]
-        return trained if arm == self._study.reference else [name for name in trained if arms[name].backbone == arms[arm].backbone]
+        return (
+            trained
+            if arm == self._study.reference
+            else [name for name in trained if arms[name].backbone == arms[arm].backbone]
+        )
 
-    def _induction_step(self, backbone: BackboneStep, asked: str, view: View, seed: int) -> tuple[str, Step, int]:
+    def _induction_step(
+        self, backbone: BackboneStep, asked: str, view: View, seed: int
+    ) -> tuple[str, Step, int]:
         """What it is called, the step, and how many queries it has."""
         step = fine_labels.InductionStep(
             key=fine_labels.induction_key(backbone.key, view),
@@ -235,8 +288,15 @@ class _Planner:
         how = spec.pretraining(self._study.pretraining)
         view = self._view(arm, seed)
         architecture, training = how.architecture(), how.training(images_seen)
-        key = fingerprint({**pretrain.identity(view, architecture, training, init_seed), "threads": self._study.threads})
-        label = f"{arm}, {_seed_words(seed, init_seed)}, " + (f"{images_seen:,} images" if images_seen else "random weights")
+        key = fingerprint(
+            {
+                **pretrain.identity(view, architecture, training, init_seed),
+                "threads": self._study.threads,
+            }
+        )
+        label = f"{arm}, {_seed_words(seed, init_seed)}, " + (
+            f"{images_seen:,} images" if images_seen else "random weights"
+        )
         return PretrainStep(
             key=key,
             label=label,
@@ -254,7 +314,9 @@ class _Planner:
         """An existing checkpoint counts by its content: its network and its weights."""
         spec = self._study.arms[arm]
         try:
-            found = checkpoint_of(spec, self._study.pretraining.backbone, self._stores["source"].size_px)
+            found = checkpoint_of(
+                spec, self._study.pretraining.backbone, self._stores["source"].size_px
+            )
         except SeedbedError as error:
             raise type(error)(f"[arms] {arm}: {error.message}", error.hint) from None
         return CheckpointStep(
@@ -281,16 +343,25 @@ class _Planner:
         return self._views[arm, seed]
 
     def _measure_step(
-        self, backbone: BackboneStep, target: str, task: str, name: str, method: str, draw: tuple[int, int]
+        self,
+        backbone: BackboneStep,
+        target: str,
+        task: str,
+        name: str,
+        method: str,
+        draw: tuple[int, int],
     ) -> tuple[Step, int]:
-        """The step, and how many test images it has; the task is drawn with the sample's seed, the method with that of the training."""
+        """The step, and how many test images it has; the task is drawn with the sample's seed, the
+        method with that of the training."""
         made = METHODS.make(method)
         seed, init_seed = draw
         loaded, identity = self._task(target, task, seed)
         try:
             made.check_target(loaded)
         except SeedbedError as error:
-            raise type(error)(f"[targets] {target}, by {name}: {error.message}", error.hint) from None
+            raise type(error)(
+                f"[targets] {target}, by {name}: {error.message}", error.hint
+            ) from None
         key = fingerprint(
             {
                 "step": "measurement",

@@ -1,6 +1,8 @@
-"""Progress of a study, on stderr, for the eye alone: what runs, how far, images/s, loss, accuracy, time left.
+"""Progress of a study, on stderr, for the eye alone: what runs, how far, images/s, loss, accuracy,
+time left.
 
-In: events of an executor. Out: one bar over all steps and one line per running step; nothing when stderr is not a terminal.
+In: events of an executor. Out: one bar over all steps and one line per running step; nothing when
+stderr is not a terminal.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from seedbed.trials.plan import Plan
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_STEP_IMAGES = 30_000  # what a step costs beside its training (codes, readout), in images trained on: for the bar and the time left
+# what a step costs beside its training (codes, readout), in images trained on: for the bar and the
+# time left
+_STEP_IMAGES = 30_000
 
 
 class StudyProgress:
@@ -54,7 +58,9 @@ class StudyProgress:
         def tell(done: int, total: int) -> None:
             if not rows:
                 rows.append(self._bars.add_task(f"packing {name}", total=total, facts=""))
-            self._bars.update(rows[0], completed=done, total=total, facts=f"{done:,} of {total:,} images")
+            self._bars.update(
+                rows[0], completed=done, total=total, facts=f"{done:,} of {total:,} images"
+            )
             if done == total:
                 self._bars.remove_task(rows.pop())
 
@@ -81,7 +87,9 @@ class StudyProgress:
             self._running[key] = (min(p.images_done, event.step.num_images), p.images_per_s)
             right = "" if p.accuracy is None else f", accuracy {p.accuracy:.0f} %"
             facts = f"{p.images_per_s:,.0f} images/s, loss {p.loss:.2f}{right}, {clock(p.seconds_left)} left"
-            self._bars.update(self._rows[key], completed=p.images_done, total=p.images_total, facts=facts)
+            self._bars.update(
+                self._rows[key], completed=p.images_done, total=p.images_total, facts=facts
+            )
         elif event.what in ("done", "failed"):
             self._end(event)
         self._refresh()
@@ -93,7 +101,9 @@ class StudyProgress:
         if (row := self._rows.pop(event.step.key, None)) is not None:
             self._bars.remove_task(row)
         if event.what == "failed":
-            self._bars.console.print(f"[red]failed[/red]: {event.step.label}: {event.error}", highlight=False)
+            self._bars.console.print(
+                f"[red]failed[/red]: {event.step.label}: {event.error}", highlight=False
+            )
 
     def _refresh(self) -> None:
         if self._all is None:
@@ -104,7 +114,9 @@ class StudyProgress:
         rate = sum(rate for _, rate in self._running.values())
         facts = [f"{rate:,.0f} images/s"] if rate else []
         facts += [f"{clock(left)} left"] if left is not None else []
-        self._bars.update(self._all, completed=done, facts=", ".join(facts), description=self._words())
+        self._bars.update(
+            self._all, completed=done, facts=", ".join(facts), description=self._words()
+        )
 
 
 def _cost(num_images: int) -> float:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Versions of Python, of the packages that make the numbers, and the commit of seedbed where it runs from a checkout."""
+    """Versions of Python, of the packages that make the numbers, and the commit of seedbed where it
+    runs from a checkout."""
     found = {"python": platform.python_version()}
     for package in ("seedbed", "torch", "numpy", "Pillow"):
         try:
@@ -30,6 +31,8 @@ def _commit() -> str:
         return ""
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=10"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""

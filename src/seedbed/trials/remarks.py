@@ -1,4 +1,5 @@
-"""What a reader must know of how the numbers of a study were measured: readouts not solved, settings at the end of their grid, layers.
+"""What a reader must know of how the numbers of a study were measured: readouts not solved,
+settings at the end of their grid, layers.
 
 In: results. Out: sentences. Knows nothing of verdicts.
 """
@@ -15,8 +16,11 @@ _SHOWN = 5
 
 
 def remarks(results: Results) -> list[str]:
-    """Sentences, the gravest first; each measurement counts once, whatever the number of its metrics and of the cells that hold it."""
-    measured = list({o.key: o for o in reversed(results.outcomes) if o.primary and o.facts}.values())[::-1]
+    """Sentences, the gravest first; each measurement counts once, whatever the number of its
+    metrics and of the cells that hold it."""
+    measured = list(
+        {o.key: o for o in reversed(results.outcomes) if o.primary and o.facts}.values()
+    )[::-1]
     return [*_unsolved(measured), *_at_edges(measured), *_layers(measured)]
 
 
@@ -28,15 +32,24 @@ def _unsolved(measured: list[Outcome]) -> list[str]:
         (final, "were not solved to the end, do not trust them"),
         (tried, "were not solved to the end at some C while it was chosen"),
     )
-    return [f"{len(rows)} of {len(readouts)} readouts {words}: {_named(rows)}" for rows, words in kinds if rows]
+    return [
+        f"{len(rows)} of {len(readouts)} readouts {words}: {_named(rows)}"
+        for rows, words in kinds
+        if rows
+    ]
 
 
 def _named(rows: list[Outcome]) -> str:
     def seeds(o: Outcome) -> str:
         return f"seed {o.seed}" if o.init_seed == o.seed else f"seeds {o.seed} and {o.init_seed}"
 
-    named = [f"{o.arm}, {seeds(o)}, {o.images_seen:,} images seen, on {o.target} by {o.method}" for o in rows[:_SHOWN]]
-    more = f"; and {len(rows) - _SHOWN} more, see facts in results.csv" if len(rows) > _SHOWN else ""
+    named = [
+        f"{o.arm}, {seeds(o)}, {o.images_seen:,} images seen, on {o.target} by {o.method}"
+        for o in rows[:_SHOWN]
+    ]
+    more = (
+        f"; and {len(rows) - _SHOWN} more, see facts in results.csv" if len(rows) > _SHOWN else ""
+    )
     return "; ".join(named) + more
 
 
@@ -56,7 +69,9 @@ def _at_edges(measured: list[Outcome]) -> list[str]:
 def _layers(measured: list[Outcome]) -> list[str]:
     """Which layers were chosen, where validation had the choice."""
     found = []
-    for target, method, rows in _groups(o for o in measured if "validation_top1_by_layer" in o.facts):
+    for target, method, rows in _groups(
+        o for o in measured if "validation_top1_by_layer" in o.facts
+    ):
         layers = Counter(str(o.facts["layer"]) for o in rows)
         usual = layers.most_common(1)[0][0]
         others = [

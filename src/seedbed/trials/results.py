@@ -1,7 +1,7 @@
 """Results: the tidy table of a study, every number traceable to its artifact.
 
-In: a plan and the workspace's finished artifacts. Out: outcomes (rows), per-image contributions, CSV and Parquet. Knows nothing of
-verdicts.
+In: a plan and the workspace's finished artifacts. Out: outcomes (rows), per-image contributions,
+CSV and Parquet. Knows nothing of verdicts.
 """
 
 from __future__ import annotations
@@ -81,14 +81,17 @@ class Results:
 
     @property
     def num_done(self) -> int:
-        return len({(o.arm, o.seed, o.init_seed, o.images_seen, o.target, o.method) for o in self.outcomes})
+        return len(
+            {(o.arm, o.seed, o.init_seed, o.images_seen, o.target, o.method) for o in self.outcomes}
+        )
 
     @property
     def num_left(self) -> int:
         return self.num_cells - self.num_done - self.num_failed
 
     def contributions(self, outcome: Outcome) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of each test image, or query: id hash uint64 [n], label int32 [n], contribution to the metric, whose mean it is, float64 [n]."""
+        """Of each test image, or query: id hash uint64 [n], label int32 [n], contribution to the
+        metric, whose mean it is, float64 [n]."""
         found = self.predictions(outcome)
         if (own := f"unit.{outcome.metric}") in found:
             return found["ids"], found["labels"], found[own]
@@ -96,15 +99,22 @@ class Results:
         return found["ids"], found["labels"], contributions(outcome.metric, found["labels"], ranked)
 
     def decisions(self, outcome: Outcome) -> Decisions | None:
-        """What was decided of each test image, where the metric is an average precision and no mean over images."""
+        """What was decided of each test image, where the metric is an average precision and no mean
+        over images."""
         if not outcome.metric.startswith("map_voc"):
             return None
         found = self.predictions(outcome)
-        return Decisions.of_marks(found["marks"], found["scores"]) if "marks" in found else Decisions.read(found)
+        return (
+            Decisions.of_marks(found["marks"], found["scores"])
+            if "marks" in found
+            else Decisions.read(found)
+        )
 
     def predictions(self, outcome: Outcome) -> dict[str, np.ndarray]:
         """Everything that was kept of an outcome's test images."""
-        return self._read("backbones" if outcome.target == "source" else "measurements", outcome.key)
+        return self._read(
+            "backbones" if outcome.target == "source" else "measurements", outcome.key
+        )
 
     @cached_property
     def _read(self) -> Callable[[str, str], dict[str, np.ndarray]]:
@@ -117,10 +127,15 @@ class Results:
         return read
 
     def backbones(self) -> dict[str, Path]:
-        """Folders of the backbones that were measured, by arm, seed and training budget: what `advise` and `transfer` take."""
+        """Folders of the backbones that were measured, by arm, seed and training budget: what
+        `advise` and `transfer` take."""
         found: dict[str, Path] = {}
         for o in self.outcomes:
-            name = f"{o.arm}, seed {o.seed}, {o.images_seen:,} images" if o.images_seen else f"{o.arm}, seed {o.seed}"
+            name = (
+                f"{o.arm}, seed {o.seed}, {o.images_seen:,} images"
+                if o.images_seen
+                else f"{o.arm}, seed {o.seed}"
+            )
             folder = self.plan.workspace.folder("backbones", o.backbone_key or o.key)
             found.setdefault(name, folder)
         return found
@@ -137,7 +152,10 @@ class Results:
     def save(self, folder: Path) -> None:
         """Write results.csv and results.parquet, each whole or not at all."""
         table = self.to_pandas()
-        for name, write in (("results.csv", lambda p: table.to_csv(p, index=False)), ("results.parquet", table.to_parquet)):
+        for name, write in (
+            ("results.csv", lambda p: table.to_csv(p, index=False)),
+            ("results.parquet", table.to_parquet),
+        ):
             with file_aside(folder / name) as aside:
                 write(aside)
 
@@ -146,26 +164,37 @@ class Results:
         table = self.to_pandas()
         if not len(table):
             return head
-        places = table[table["primary"]].groupby(["target", "method", "images_seen", "arm"], sort=False)["value"]
+        places = table[table["primary"]].groupby(
+            ["target", "method", "images_seen", "arm"], sort=False
+        )["value"]
         return f"{head}\n{places.agg(['mean', 'std', 'count']).round(2).to_string()}"
 
     def _repr_html_(self) -> str:
         shown = self.to_pandas()
-        return str(shown[shown["primary"]].drop(columns=["facts", "primary", "key"]).to_html(index=False))
+        return str(
+            shown[shown["primary"]].drop(columns=["facts", "primary", "key"]).to_html(index=False)
+        )
 
 
 def collect(plan: Plan, failures: Mapping[str, Failure]) -> Results:
-    """The results of every finished cell; a failed cell is one whose step, or its pre-training, failed and is not done since."""
+    """The results of every finished cell; a failed cell is one whose step, or its pre-training,
+    failed and is not done since."""
     outcomes: list[Outcome] = []
     num_failed = 0
     manifests = _Manifests(plan.workspace)
     for cell in plan.cells:
         # A measurement whose backbone was removed counts as left: the next run makes both again.
-        if plan.workspace.has(cell.kind, cell.key) and plan.workspace.has(BACKBONES_KIND, cell.backbone_key):
+        if plan.workspace.has(cell.kind, cell.key) and plan.workspace.has(
+            BACKBONES_KIND, cell.backbone_key
+        ):
             outcomes += _outcomes(plan, cell, manifests)
         elif cell.key in failures or cell.backbone_key in failures:
             num_failed += 1
-    kept = {k: f for k, f in failures.items() if k in plan.by_key and not plan.workspace.has(plan.by_key[k].kind, k)}
+    kept = {
+        k: f
+        for k, f in failures.items()
+        if k in plan.by_key and not plan.workspace.has(plan.by_key[k].kind, k)
+    }
     return Results(
         study=plan.study,
         outcomes=tuple(outcomes),
@@ -212,6 +241,13 @@ def _outcomes(plan: Plan, cell: Cell, manifests: _Manifests) -> list[Outcome]:
     }
     primary = manifest.get("primary", "top1")
     return [
-        Outcome(**common, metric=m, unit=UNITS[m], value=v, higher_is_better=HIGHER_IS_BETTER[m], primary=m == primary)
+        Outcome(
+            **common,
+            metric=m,
+            unit=UNITS[m],
+            value=v,
+            higher_is_better=HIGHER_IS_BETTER[m],
+            primary=m == primary,
+        )
         for m, v in manifest["metrics"].items()
     ]

@@ -1,7 +1,7 @@
 """Running a study: plan, execute what is left, collect.
 
-In: a study. Out: its Results; the table in `NAME.study/`. A finished step is never repeated; a failed one is recorded, tried again by
-the next run, and costs only the cells that need it.
+In: a study. Out: its Results; the table in `NAME.study/`. A finished step is never repeated; a
+failed one is recorded, tried again by the next run, and costs only the cells that need it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def run_study(
     Args:
         study: what to run.
         workspace: where steps live (default: see `open_workspace`).
-        executor: "processes" (default where there is more than one core) or "inline" (always, with arms that are modules).
+        executor: "processes" (default where there is more than one core) or "inline" (always, with
+            arms that are modules).
         device: "auto", "cpu" or "cuda".
         workers: processes (default: one per core on the CPU, one on a GPU).
         on_plan, on_event, on_pack: told of the plan, of each step, of packing.
@@ -63,7 +64,10 @@ def run_study(
     plan = make_plan(study, place, on_pack)
     if plan.has_own_modules and isinstance(chosen, Processes):
         if executor is not None:
-            raise UsageError("a module of your own cannot be sent to worker processes", "Leave executor out, or say 'inline'.")
+            raise UsageError(
+                "a module of your own cannot be sent to worker processes",
+                "Leave executor out, or say 'inline'.",
+            )
         chosen = Inline(choose_device(device))
     folder = study.results_folder
     with disk_errors(folder):
@@ -82,7 +86,8 @@ def run_study(
 
 
 def study_status(study: Study, workspace: str | Path | None = None) -> Results:
-    """The results so far, on the data as the last run found them; nothing is run, but packing where there was no run."""
+    """The results so far, on the data as the last run found them; nothing is run, but packing where
+    there was no run."""
     place = open_workspace(study, workspace)
     plan = make_plan(study, place, stores=recorded(study, read_record(study, place)))
     return collect(plan, read_failures(study.results_folder))
@@ -123,10 +128,14 @@ class _Journal:
 
     def hear(self, event: Event) -> None:
         if event.what == "failed":
-            self.failures[event.step.key] = Failure(key=event.step.key, label=event.step.label, error=event.error)
+            self.failures[event.step.key] = Failure(
+                key=event.step.key, label=event.step.label, error=event.error
+            )
             self._write_failures()
         if event.what != "progress":
-            self._line(f"{event.what}: {event.step.label} [{event.step.key}] {event.error}\n{event.details}".strip())
+            self._line(
+                f"{event.what}: {event.step.label} [{event.step.key}] {event.error}\n{event.details}".strip()
+            )
         if self._on_event:
             self._on_event(event)
 

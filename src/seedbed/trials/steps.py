@@ -1,7 +1,7 @@
 """Steps: the units of work, each with a content-addressed key and an artifact folder.
 
-In: a step and a workspace. Out: its folder, manifest last. A step runs in any process: it names stores by path and inputs by key.
-Knows nothing of arms, studies or order.
+In: a step and a workspace. Out: its folder, manifest last. A step runs in any process: it names
+stores by path and inputs by key. Knows nothing of arms, studies or order.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ class PretrainStep(BackboneStep):
 
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
         started = time.perf_counter()
-        view = make_view(Store.open(self.store).with_hierarchy(self.hierarchy), self.recipe, self.seeds.sample)
+        view = make_view(
+            Store.open(self.store).with_hierarchy(self.hierarchy), self.recipe, self.seeds.sample
+        )
         checkpoint = Checkpoint(path=workspace.unfinished(self.key))
         done = pretrain_view(
             view,
@@ -137,7 +139,13 @@ class CheckpointStep(BackboneStep):
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
         started = time.perf_counter()
         backbone = self.model or open_backbone(self.backbone)
-        nothing = {"metrics": {}, "epochs": 0.0, "num_images": 0, "num_classes": len(backbone.classes), "entropy_bits": 0.0}
+        nothing = {
+            "metrics": {},
+            "epochs": 0.0,
+            "num_images": 0,
+            "num_classes": len(backbone.classes),
+            "entropy_bits": 0.0,
+        }
         manifest = self.manifest("cpu", started, **nothing)
         with workspace.adding(self.kind, self.key, manifest) as folder:
             save_backbone(backbone, folder)
@@ -175,21 +183,33 @@ class MeasureStep(Step):
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
         started = time.perf_counter()
         folder = workspace.folder(BACKBONES_KIND, self.backbone_key)
-        backbone = load_backbone(folder, module=copy.deepcopy(self.model.module) if self.model else None)
+        backbone = load_backbone(
+            folder, module=copy.deepcopy(self.model.module) if self.model else None
+        )
         backbone.module.to(device)
-        task = TASKS.make(self.task).load(Store.open(self.store).with_hierarchy(self.hierarchy), self.task_seed)
+        task = TASKS.make(self.task).load(
+            Store.open(self.store).with_hierarchy(self.hierarchy), self.task_seed
+        )
         unfinished = workspace.unfinished_of(lambda: self.key)
-        context = Context(seed=self.seed, device=device, on_progress=on_progress, unfinished=unfinished)
+        context = Context(
+            seed=self.seed, device=device, on_progress=on_progress, unfinished=unfinished
+        )
         measured = METHODS.make(self.method).run(backbone, task, context)
         manifest = self.manifest(
-            device, started, metrics=dict(measured.metrics), primary=measured.primary, facts=dict(measured.facts)
+            device,
+            started,
+            metrics=dict(measured.metrics),
+            primary=measured.primary,
+            facts=dict(measured.facts),
         )
         with workspace.adding(self.kind, self.key, manifest) as folder:
             save_arrays(folder / PREDICTIONS, dict(measured.predictions))
         unfinished.clear()
 
 
-def training_settings(recipe: str, seeds: Seeds, backbone: str, training: Training) -> dict[str, Any]:
+def training_settings(
+    recipe: str, seeds: Seeds, backbone: str, training: Training
+) -> dict[str, Any]:
     """What was asked of a pre-training, for manifests and cards."""
     return {"recipe": recipe, "seeds": asdict(seeds), "backbone": backbone, **asdict(training)}
 
@@ -202,7 +222,9 @@ def save_pretrained(done: Pretrained, view: View, settings: dict[str, Any], fold
         "images_seen": seen,
         "images_trained": done.images_trained,
         "epochs": done.epochs,
-        "batch_norm": "running statistics of training" if seen else "statistics of 1,024 source images",
+        "batch_norm": "running statistics of training"
+        if seen
+        else "statistics of 1,024 source images",
         "source_metrics": done.metrics,
         "training": done.facts(),
         "versions": versions(),

@@ -1,6 +1,7 @@
 """A study: a source, arms, targets, methods, seeds; declared in TOML or in Python.
 
-In: a study file or keyword arguments. Out: one checked frozen record. Knows nothing of how it is run.
+In: a study file or keyword arguments. Out: one checked frozen record. Knows nothing of how it is
+run.
 """
 
 from __future__ import annotations
@@ -44,11 +45,13 @@ class Study:
         targets: name -> a path, a call string, a Source, a Store, or a Data.
         methods: call strings, or name -> call string.
         seeds: how many (3 means 0, 1, 2), or which; at least 2 for a verdict.
-        sample_seeds, init_seeds: instead of seeds, a nested design: each draw of images and classes is trained from each initialisation.
+        sample_seeds, init_seeds: instead of seeds, a nested design: each draw of images and classes
+            is trained from each initialisation.
         margin: difference that is not worth having, in points.
         backbone, objective, images_seen, ...: the pre-training (see Pretraining).
         threads: per worker; part of what makes a result what it is.
-        fine_labels: measure each arm on all fine labels of the source too: a probe, and induction (docs/concepts.md).
+        fine_labels: measure each arm on all fine labels of the source too: a probe, and induction
+            (docs/concepts.md).
         folder: paths are relative to it, and the results go there.
 
     Raises:
@@ -78,15 +81,31 @@ class Study:
     def __post_init__(self) -> None:
         put = lambda key, value: object.__setattr__(self, key, value)  # noqa: E731  a frozen dataclass normalises itself once
         if not _NAME.fullmatch(self.name):
-            raise UsageError(f"study name {self.name!r} is not a file name", "Begin with a letter or a digit; no '/'.")
+            raise UsageError(
+                f"study name {self.name!r} is not a file name",
+                "Begin with a letter or a digit; no '/'.",
+            )
         for what in ("arms", "targets"):
             if not isinstance(getattr(self, what), Mapping):
-                raise UsageError(f"{what} = {getattr(self, what)!r} is not a mapping of names", f'Write {what}={{"name": ...}}.')
+                raise UsageError(
+                    f"{what} = {getattr(self, what)!r} is not a mapping of names",
+                    f'Write {what}={{"name": ...}}.',
+                )
         put("pretraining", self._common())
         self._put_seeds(put)
-        said = {k: v for k, v in (("size_px", self.size_px), ("hierarchy", self.hierarchy)) if v is not None}
+        said = {
+            k: v
+            for k, v in (("size_px", self.size_px), ("hierarchy", self.hierarchy))
+            if v is not None
+        }
         put("source", replace(read_data(self.source, "source"), **said))
-        put("arms", {name: _placed(read_arm(arm, f"[arms] {name}"), Path(self.folder)) for name, arm in self.arms.items()})
+        put(
+            "arms",
+            {
+                name: _placed(read_arm(arm, f"[arms] {name}"), Path(self.folder))
+                for name, arm in self.arms.items()
+            },
+        )
         put("targets", {n: read_target(t, n, Path(self.folder)) for n, t in self.targets.items()})
         put("methods", _methods(self.methods))
         put("folder", Path(self.folder))
@@ -95,14 +114,18 @@ class Study:
     def _put_seeds(self, put: Callable[[str, Any], None]) -> None:
         if (self.sample_seeds is None) != (self.init_seeds is None):
             raise UsageError(
-                "a nested design has both 'sample_seeds' and 'init_seeds'", "sample_seeds = 4 and init_seeds = 3, say."
+                "a nested design has both 'sample_seeds' and 'init_seeds'",
+                "sample_seeds = 4 and init_seeds = 3, say.",
             )
         if self.sample_seeds is None:
             put("seeds", _seeds(3 if self.seeds is None else self.seeds, "seeds"))
             return
         made_of_another = isinstance(self.seeds, tuple) and self.seeds == self.sample_seeds
         if self.seeds is not None and not made_of_another:
-            raise UsageError("'seeds' stands beside 'sample_seeds' and 'init_seeds'", "Give seeds alone, or the other two.")
+            raise UsageError(
+                "'seeds' stands beside 'sample_seeds' and 'init_seeds'",
+                "Give seeds alone, or the other two.",
+            )
         for name in ("sample_seeds", "init_seeds"):
             put(name, _seeds(getattr(self, name), name))
         put("seeds", self.sample_seeds)
@@ -120,24 +143,42 @@ class Study:
         return tuple(itertools.product(self.sample_seeds, self.init_seeds))
 
     def _common(self) -> Pretraining:
-        own = {k: v for k, v in (("backbone", self.backbone), ("images_seen", self.images_seen)) if v is not None}
+        own = {
+            k: v
+            for k, v in (("backbone", self.backbone), ("images_seen", self.images_seen))
+            if v is not None
+        }
         table = {f.name: getattr(self.pretraining, f.name) for f in fields(Pretraining)} | own
         return build(Pretraining, listed(table, "images_seen"), "[pretraining]")
 
     def _check(self) -> None:
         if self.question is not None and not isinstance(self.question, str):
-            raise UsageError(f"question = {self.question!r} is not a name", "See: seedbed list questions.")
+            raise UsageError(
+                f"question = {self.question!r} is not a name", "See: seedbed list questions."
+            )
         if not isinstance(self.reference, str):
-            raise UsageError(f"reference = {self.reference!r} is not the name of an arm", f"Valid: {', '.join(self.arms)}.")
+            raise UsageError(
+                f"reference = {self.reference!r} is not the name of an arm",
+                f"Valid: {', '.join(self.arms)}.",
+            )
         if self.reference not in self.arms:
-            raise unknown("reference", self.reference, self.arms, "the study: it must be one of its arms")
+            raise unknown(
+                "reference", self.reference, self.arms, "the study: it must be one of its arms"
+            )
         if len(self.arms) < 2:
-            raise UsageError(f"the study {self.name!r} has one arm only", "Add an arm to compare with the reference.")
+            raise UsageError(
+                f"the study {self.name!r} has one arm only",
+                "Add an arm to compare with the reference.",
+            )
         for name, arm in self.arms.items():
             try:
                 arm.budgets(self.pretraining)
             except ValueError as error:
-                hint = "" if arm.budget_share is None else "Its share of the budgets leaves two of one size."
+                hint = (
+                    ""
+                    if arm.budget_share is None
+                    else "Its share of the budgets leaves two of one size."
+                )
                 raise UsageError(f"[arms] {name}: {error}", hint) from None
         for name, arm in self.arms.items():
             if (own := len(arm.budgets(self.pretraining))) not in (1, len(self.budgets)):
@@ -146,14 +187,22 @@ class Study:
                     "Give every arm as many, to be compared rank by rank, or one, to be compared with each.",
                 )
         if not self.targets:
-            raise UsageError(f"the study {self.name!r} has no target", 'Add one under [targets]: digits = "digits()".')
+            raise UsageError(
+                f"the study {self.name!r} has no target",
+                'Add one under [targets]: digits = "digits()".',
+            )
         for name in self.targets:
             if name in RESERVED:
-                raise UsageError(f"a target may not be called {name!r}", "That name means accuracy on the source itself.")
+                raise UsageError(
+                    f"a target may not be called {name!r}",
+                    "That name means accuracy on the source itself.",
+                )
         if not isinstance(self.fine_labels, bool):
             raise UsageError(f"fine_labels = {self.fine_labels!r} must be true or false")
         if not is_number(self.margin, int, float) or not 0 < self.margin < math.inf:
-            raise UsageError(f"margin = {self.margin!r} must be a positive number", "1.0 is one point.")
+            raise UsageError(
+                f"margin = {self.margin!r} must be a positive number", "1.0 is one point."
+            )
         if not is_number(self.threads, int) or self.threads < 1:
             raise UsageError(f"threads = {self.threads!r} must be a whole number, at least 1")
         BACKBONES.make(self.pretraining.backbone)
@@ -161,17 +210,22 @@ class Study:
 
     @property
     def budgets(self) -> tuple[int, ...]:
-        """The training budgets at which arms are compared, ascending: the reference's, or where it has but one, of the arm with most."""
+        """The training budgets at which arms are compared, ascending: the reference's, or where it
+        has but one, of the arm with most."""
         names = [self.reference, *self.arms]
-        return tuple(sorted(max((self.arms[name].budgets(self.pretraining) for name in names), key=len)))
+        return tuple(
+            sorted(max((self.arms[name].budgets(self.pretraining) for name in names), key=len))
+        )
 
     def images_seen_of(self, arm: str, budget: int) -> int:
-        """What an arm saw in the family of a budget: its own budget of the same rank, or the only one that it has."""
+        """What an arm saw in the family of a budget: its own budget of the same rank, or the only
+        one that it has."""
         own = sorted(self.arms[arm].budgets(self.pretraining))
         return own[0] if len(own) == 1 else own[self.budgets.index(budget)]
 
     def margin_of(self, metric: str) -> float:
-        """The difference that is not worth having, in the metric's unit: a score of 0..4 has 0.04 where no other margin than 1.0 is set."""
+        """The difference that is not worth having, in the metric's unit: a score of 0..4 has 0.04
+        where no other margin than 1.0 is set."""
         return _MARGIN_OF_SCORE if UNITS[metric] == "score" and self.margin == 1.0 else self.margin
 
     @property
@@ -184,16 +238,22 @@ class Study:
         return load_study(Path(path))
 
     def run(self, **options: Any) -> Results:
-        """Run what is not done yet, with progress on stderr, and return all results; options as of `seedbed.trials.run.run_study`."""
+        """Run what is not done yet, with progress on stderr, and return all results; options as of
+        `seedbed.trials.run.run_study`."""
         from seedbed.trials.progress import StudyProgress
         from seedbed.trials.run import run_study
 
         with StudyProgress() as progress:
-            told = {"on_plan": progress.plan, "on_event": progress.hear, "on_pack": progress.packing}
+            told = {
+                "on_plan": progress.plan,
+                "on_event": progress.hear,
+                "on_pack": progress.packing,
+            }
             return run_study(self, **(told | options))
 
     def backbones(self, **options: Any) -> dict[str, Path]:
-        """Folders of the study's backbones by arm, seed and training budget, for `advise`; what is not done yet is run first."""
+        """Folders of the study's backbones by arm, seed and training budget, for `advise`; what is
+        not done yet is run first."""
         return self.run(**options).backbones()
 
 
@@ -202,28 +262,37 @@ _TABLES = ("source", "pretraining", "arms", "targets", "methods")
 
 
 def load_study(path: Path) -> Study:
-    """Read a study file. Raises BadDataError when there is none, UsageError for what it says wrongly, with the line."""
+    """Read a study file. Raises BadDataError when there is none, UsageError for what it says
+    wrongly, with the line."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise BadDataError(
-            f"cannot read the study {path}: {error.strerror}", "Make one: seedbed study new images-per-class."
+            f"cannot read the study {path}: {error.strerror}",
+            "Make one: seedbed study new images-per-class.",
         ) from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}", "Save it as UTF-8.") from None
+        raise UsageError(
+            f"{path} is not UTF-8 text: {error.reason} at byte {error.start}", "Save it as UTF-8."
+        ) from None
     return parse_study(text, path)
 
 
 def parse_study(text: str, path: Path) -> Study:
-    """The study of a file's text; paths in it are relative to the file's folder, which need not hold it."""
+    """The study of a file's text; paths in it are relative to the file's folder, which need not
+    hold it."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         if any(word in str(error) for word in ("overwrite", "twice", "uplicate")):
             raise UsageError(
-                f"{path} says something twice: {error}", "Give each arm, target and table a name of its own."
+                f"{path} says something twice: {error}",
+                "Give each arm, target and table a name of its own.",
             ) from None
-        raise UsageError(f"{path} is not valid TOML: {error}", 'Texts need quotes: half = "images(fraction=0.5)".') from None
+        raise UsageError(
+            f"{path} is not valid TOML: {error}",
+            'Texts need quotes: half = "images(fraction=0.5)".',
+        ) from None
     try:
         return _from_table(table, path)
     except UsageError as error:
@@ -236,11 +305,15 @@ def _from_table(table: dict[str, Any], path: Path) -> Study:
             raise unknown("key", key, (*_TOP, *_TABLES), "the study")
     for key in ("source", "arms", "targets", "reference"):
         if key not in table:
-            raise UsageError(f"the study has no {key!r}", 'A study needs [source], [arms], [targets] and reference = "ARM".')
+            raise UsageError(
+                f"the study has no {key!r}",
+                'A study needs [source], [arms], [targets] and reference = "ARM".',
+            )
     for key in _TABLES:
         if not isinstance(table.get(key, {}), dict):
             raise UsageError(
-                f"{key!r} is {table[key]!r}, and it must be a table", f"Begin a line with [{key}]; see docs/study-files.md."
+                f"{key!r} is {table[key]!r}, and it must be a table",
+                f"Begin a line with [{key}]; see docs/study-files.md.",
             )
     source = table["source"]
     keys = ("data", "size_px", "hierarchy", "fine_labels")
@@ -249,7 +322,9 @@ def _from_table(table: dict[str, Any], path: Path) -> Study:
             raise unknown("key", key, keys, "[source]")
     if "data" not in source:
         raise UsageError("[source] has no 'data'", 'Write data = "folder/", or data = "toy()".')
-    pretraining = build(Pretraining, listed(table.get("pretraining", {}), "images_seen"), "[pretraining]")
+    pretraining = build(
+        Pretraining, listed(table.get("pretraining", {}), "images_seen"), "[pretraining]"
+    )
     return Study(
         name=path.stem,
         folder=path.resolve().parent,
@@ -268,13 +343,15 @@ def _from_table(table: dict[str, Any], path: Path) -> Study:
 def _located(error: SeedbedError, text: str, path: Path) -> UsageError:
     """The same error with the line of the first quoted name that stands in the file."""
     lines = list(enumerate(text.splitlines(), 1))
-    entry = re.match(r"\[\w+\] ([^:]+):", error.message)  # "[arms] half: ...": that line, whatever is quoted later
+    # "[arms] half: ...": that line, whatever is quoted later
+    entry = re.match(r"\[\w+\] ([^:]+):", error.message)
     for number, line in lines if entry else ():
         if re.match(rf"\s*[\"']?{re.escape(entry[1])}[\"']?\s*=", line):  # pyright: ignore[reportOptionalSubscript]
             return UsageError(f"{path}, line {number}: {error.message}", error.hint)
     for quoted in re.findall(r"'([^']+)'", error.message):
         name = re.escape(quoted)
-        for pattern in (rf"^\s*[\"']?{name}[\"']?\s*=", rf"(?<![\w-]){name}(?![\w-])"):  # a key of that name first
+        # a key of that name first
+        for pattern in (rf"^\s*[\"']?{name}[\"']?\s*=", rf"(?<![\w-]){name}(?![\w-])"):
             for number, line in lines:
                 if re.search(pattern, line.split("#")[0]):
                     return UsageError(f"{path}, line {number}: {error.message}", error.hint)
@@ -289,21 +366,42 @@ def _placed(arm: Arm, folder: Path) -> Arm:
 
 
 def _seeds(seeds: Any, name: str) -> tuple[int, ...]:
-    given = tuple(range(seeds)) if is_number(seeds, int) else tuple(seeds) if isinstance(seeds, list | tuple | range) else ()
-    if not given or len(set(given)) != len(given) or any(not is_number(s, int) or s < 0 for s in given):
+    given = (
+        tuple(range(seeds))
+        if is_number(seeds, int)
+        else tuple(seeds)
+        if isinstance(seeds, list | tuple | range)
+        else ()
+    )
+    if (
+        not given
+        or len(set(given)) != len(given)
+        or any(not is_number(s, int) or s < 0 for s in given)
+    ):
         raise UsageError(
-            f"{name} = {seeds!r} must be a positive number or a list of distinct seeds >= 0", f"{name} = 3 means 0, 1, 2."
+            f"{name} = {seeds!r} must be a positive number or a list of distinct seeds >= 0",
+            f"{name} = 3 means 0, 1, 2.",
         )
     return given
 
 
 def _methods(methods: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
-    given = dict(methods) if isinstance(methods, Mapping) else {str(m).split("(")[0]: m for m in methods}
+    given = (
+        dict(methods)
+        if isinstance(methods, Mapping)
+        else {str(m).split("(")[0]: m for m in methods}
+    )
     if not given or len(given) < len(methods):
-        raise UsageError(f"methods = {methods!r} must be one or more, each with a name of its own", 'Write {"name": "probe()"}.')
+        raise UsageError(
+            f"methods = {methods!r} must be one or more, each with a name of its own",
+            'Write {"name": "probe()"}.',
+        )
     for name, text in given.items():
         if not isinstance(text, str):
-            raise UsageError(f"[methods] {name} = {text!r} is not a call", 'Write probe = "probe()"; see: seedbed list methods.')
+            raise UsageError(
+                f"[methods] {name} = {text!r} is not a call",
+                'Write probe = "probe()"; see: seedbed list methods.',
+            )
         METHODS.make(text)
     return given
 

@@ -1,7 +1,7 @@
 """A worker process: `python -m seedbed.trials.worker`, started by the executor and by nobody else.
 
-In: the number of an inherited socket, as the argument; then steps over it. Out: ready, progress, done, failed. Ends when the executor
-goes, however it went.
+In: the number of an inherited socket, as the argument; then steps over it. Out: ready, progress,
+done, failed. Ends when the executor goes, however it went.
 """
 
 from __future__ import annotations
@@ -61,7 +61,11 @@ def _sendable(error: Exception) -> Exception:
     """The error itself where it is ours, else its words: not every exception survives a pickle."""
     from seedbed.base.errors import SeedbedError
 
-    return error if isinstance(error, SeedbedError) else RuntimeError(f"{type(error).__name__}: {error}")
+    return (
+        error
+        if isinstance(error, SeedbedError)
+        else RuntimeError(f"{type(error).__name__}: {error}")
+    )
 
 
 if __name__ == "__main__":

@@ -40,14 +40,24 @@ def pack(options: Namespace) -> Result:
             progress=bar,
         )
     card = packed.store.card
-    rate = f"{packed.images_per_s:,.0f} images/s" if packed.images_per_s else "already packed, unchanged"
+    rate = (
+        f"{packed.images_per_s:,.0f} images/s"
+        if packed.images_per_s
+        else "already packed, unchanged"
+    )
     say(
         options,
         f"{options.store}: {card['num_images']:,} images of {len(card['classes'])} classes {_kept_as(packed.store)} ({rate})",
     )
-    say(options, "splits: " + ", ".join(f"{k} {v:,}" for k, v in card["splits"].items()) + derived(card))
+    say(
+        options,
+        "splits: " + ", ".join(f"{k} {v:,}" for k, v in card["splits"].items()) + derived(card),
+    )
     if packed.num_unreadable:
-        say(options, f"{packed.num_unreadable} unreadable images were left out; they are listed in {packed.unreadable}")
+        say(
+            options,
+            f"{packed.num_unreadable} unreadable images were left out; they are listed in {packed.unreadable}",
+        )
     doubts = packed.store.doubts
     if packed.store.annotated == "boxes" and (options.size_px is not None or options.fit != "crop"):
         doubts.append(
@@ -71,7 +81,8 @@ def pack(options: Namespace) -> Result:
 
 
 def _kept_as(store: Store) -> str:
-    """Squares of one side; or files, whose side is chosen when they are read, and which stay whole where they have boxes."""
+    """Squares of one side; or files, whose side is chosen when they are read, and which stay whole
+    where they have boxes."""
     if store.annotated == "boxes":
         return "as they are, whole"
     return f"as files, read at {store.size_px} px" if store.is_encoded else f"at {store.size_px} px"
@@ -93,16 +104,28 @@ def hierarchy(options: Namespace) -> Result:
         "entropy_bits": entropy_bits(np.array(list(counts.values()))) if counts else 0.0,
     }
     dropped = sum(c is None for c in classes.values())
-    say(options, f"{len(leaves):,} leaves, {len(counts):,} classes" + (f", {dropped:,} leaves dropped" if dropped else ""))
+    say(
+        options,
+        f"{len(leaves):,} leaves, {len(counts):,} classes"
+        + (f", {dropped:,} leaves dropped" if dropped else ""),
+    )
     if counts:
-        say(options, f"entropy {document['entropy_bits']:.2f} bits, counted in leaves; {np.log2(len(counts)):.2f} when balanced")
+        say(
+            options,
+            f"entropy {document['entropy_bits']:.2f} bits, counted in leaves; {np.log2(len(counts)):.2f} when balanced",
+        )
     _show_excluded(options, document, leaves, tree)
-    largest = [{"class": c, "name": tree.names.get(c, ""), "num_leaves": n} for c, n in counts.most_common(20)]
+    largest = [
+        {"class": c, "name": tree.names.get(c, ""), "num_leaves": n}
+        for c, n in counts.most_common(20)
+    ]
     show_rows(options, "the largest:", largest)
     return document, 0
 
 
-def _show_excluded(options: Namespace, document: dict[str, Any], leaves: list[str], tree: Hierarchy) -> None:
+def _show_excluded(
+    options: Namespace, document: dict[str, Any], leaves: list[str], tree: Hierarchy
+) -> None:
     """What the recipe's exclusions took out, and what stays that a person might call the same."""
     from seedbed.data.overlap import excluded
     from seedbed.data.recipes import Recipe
@@ -115,9 +138,17 @@ def _show_excluded(options: Namespace, document: dict[str, Any], leaves: list[st
     under: dict[str, list[str]] = {}
     for leaf, node in found.dropped.items():
         under.setdefault(node, []).append(_called(tree, leaf))
-    gone = [f"under {_called(tree, node)} ({node}): {', '.join(sorted(names))}" for node, names in under.items()]
+    gone = [
+        f"under {_called(tree, node)} ({node}): {', '.join(sorted(names))}"
+        for node, names in under.items()
+    ]
     _show_found(options, "nodes whose classes were dropped", gone, 20)
-    _show_found(options, "stay, though a person might call them the same", [n.sentence for n in found.near], 20)
+    _show_found(
+        options,
+        "stay, though a person might call them the same",
+        [n.sentence for n in found.near],
+        20,
+    )
 
 
 def _called(tree: Hierarchy, node: str) -> str:
@@ -130,7 +161,9 @@ def _read_leaves(path: str) -> list[str]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadDataError(f"cannot read {path}: {error}", "Give a text file with a class label a line.") from None
+        raise BadDataError(
+            f"cannot read {path}: {error}", "Give a text file with a class label a line."
+        ) from None
     leaves = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
     if not leaves:
         raise BadDataError(f"{path} holds no labels", "Give a text file with a class label a line.")
@@ -153,21 +186,41 @@ def audit(options: Namespace) -> Result:
     document = found.to_dict()
     say(options, f"{options.data}: {found.num_images:,} images, {len(found.class_sizes)} classes")
     say(options, f"class sizes: {document['smallest_class']:,} to {document['largest_class']:,}")
-    _show_found(options, "unreadable", [f"{row['id']}: {row['reason']}" for row in found.unreadable])
+    _show_found(
+        options, "unreadable", [f"{row['id']}: {row['reason']}" for row in found.unreadable]
+    )
     say(options, *found.notes)
-    _show_found(options, "tiny classes", [f"{c}: {found.class_sizes[c]} images" for c in found.tiny_classes])
-    _show_found(options, "groups of near duplicates", [", ".join(group) for group in found.duplicate_groups])
-    _show_found(options, "of them across splits", [", ".join(group) for group in found.across_splits])
-    _show_found(options, "of them across classes", [", ".join(group) for group in found.across_classes])
+    _show_found(
+        options, "tiny classes", [f"{c}: {found.class_sizes[c]} images" for c in found.tiny_classes]
+    )
+    _show_found(
+        options, "groups of near duplicates", [", ".join(group) for group in found.duplicate_groups]
+    )
+    _show_found(
+        options, "of them across splits", [", ".join(group) for group in found.across_splits]
+    )
+    _show_found(
+        options, "of them across classes", [", ".join(group) for group in found.across_classes]
+    )
     if options.against:
         shared = [f"{row['id']}: {', '.join(row['near'])}" for row in found.shared_with]
-        _show_found(options, f"images that are near duplicates of some in {options.against}", shared)
-        classes = [f"{label}: {', '.join(same)}" for label, same in found.shared_classes.items()]
-        _show_found(options, f"classes of {options.against} that are classes here too (theirs: ours)", classes)
-    if found.codes_threshold is not None:
-        near = [f"{row['id']}: {row['near']} ({row['similarity']:.3f})" for row in found.near_by_codes]
         _show_found(
-            options, f"other images near to some in {options.against} by codes (cosine above {found.codes_threshold:.3f})", near
+            options, f"images that are near duplicates of some in {options.against}", shared
+        )
+        classes = [f"{label}: {', '.join(same)}" for label, same in found.shared_classes.items()]
+        _show_found(
+            options,
+            f"classes of {options.against} that are classes here too (theirs: ours)",
+            classes,
+        )
+    if found.codes_threshold is not None:
+        near = [
+            f"{row['id']}: {row['near']} ({row['similarity']:.3f})" for row in found.near_by_codes
+        ]
+        _show_found(
+            options,
+            f"other images near to some in {options.against} by codes (cosine above {found.codes_threshold:.3f})",
+            near,
         )
         if near:
             say(
@@ -201,10 +254,15 @@ def inspect(options: Namespace) -> Result:
         return _inspect_data(options, Store.open(path), "store"), 0
     if not os.path.exists(path) and _names_backbone(options.path):
         return _inspect_architecture(options), 0
-    if not os.path.exists(path) and (near := nearest(options.path.partition("(")[0], BACKBONES.names())):
+    if not os.path.exists(path) and (
+        near := nearest(options.path.partition("(")[0], BACKBONES.names())
+    ):
         names = {*FORMATS.names(), *BACKBONES.names()}
         if options.path.partition("(")[0] not in names:
-            raise BadDataError(f"there is no {options.path}, neither as a path nor as a network", f"Did you mean {near!r}?")
+            raise BadDataError(
+                f"there is no {options.path}, neither as a path nor as a network",
+                f"Did you mean {near!r}?",
+            )
     return _inspect_source(options), 0
 
 
@@ -231,7 +289,10 @@ def _inspect_backbone(options: Namespace) -> dict[str, Any]:
     layers = [layer_row(row) for row in card["layers"]]  # pyright: ignore[reportGeneralTypeIssues]
     title = f"{card['architecture']} at {card['size_px']} px, {card['num_parameters']:,} parameters"
     show_rows(options, title, [{k: row[k] for k in _LAYER_COLUMNS} for row in layers])
-    say(options, f"penultimate: {card['penultimate']}; --layer takes any submodule too, by its dotted path")
+    say(
+        options,
+        f"penultimate: {card['penultimate']}; --layer takes any submodule too, by its dotted path",
+    )
     metrics: Any = card.get("source_metrics") or {}
     facts = {
         "source": card.get("source"),
@@ -272,7 +333,9 @@ def _inspect_architecture(options: Namespace) -> dict[str, Any]:
         "num_parameters": built.num_parameters,
         "penultimate": built.penultimate,
         "layers": rows,
-        "weights": dataclasses.asdict(published) | {"classes": len(published.classes)} if published else None,
+        "weights": dataclasses.asdict(published) | {"classes": len(published.classes)}
+        if published
+        else None,
     }
 
 
@@ -284,12 +347,21 @@ def _inspect_source(options: Namespace) -> dict[str, Any]:
     from seedbed.data.pack import pack as pack_source
 
     with tempfile.TemporaryDirectory() as scratch, Bar("reading") as bar:
-        packed = pack_source(open_source(options.path), Path(scratch) / "store", size_px=8, allow_unreadable=1.0, progress=bar)
-        return _inspect_data(options, packed.store, "source") | {"num_unreadable": packed.num_unreadable}
+        packed = pack_source(
+            open_source(options.path),
+            Path(scratch) / "store",
+            size_px=8,
+            allow_unreadable=1.0,
+            progress=bar,
+        )
+        return _inspect_data(options, packed.store, "source") | {
+            "num_unreadable": packed.num_unreadable
+        }
 
 
 def _inspect_annotated(options: Namespace, store: Store, kind: str) -> dict[str, Any]:
-    """Images with boxes, several labels, or queries: classes are counted by the training images that show them."""
+    """Images with boxes, several labels, or queries: classes are counted by the training images
+    that show them."""
     from seedbed.data.annotations import Boxes, Relevance
     from seedbed.data.source import TRAIN
     from seedbed.data.view import entropy_bits, ids_sha256
@@ -298,7 +370,11 @@ def _inspect_annotated(options: Namespace, store: Store, kind: str) -> dict[str,
         store.must_have_one_label()
     found, sizes = store.annotations, store.class_sizes(TRAIN)
     is_train = store.splits == TRAIN
-    boxes = np.bincount(found.labels[is_train[found.rows]], minlength=len(sizes)) if isinstance(found, Boxes) else None
+    boxes = (
+        np.bincount(found.labels[is_train[found.rows]], minlength=len(sizes))
+        if isinstance(found, Boxes)
+        else None
+    )
     rows: list[dict[str, Any]] = [
         {"label": label, "name": store.names.get(label, label), "num_images": int(n)}
         for label, n in zip(store.classes, sizes, strict=True)
@@ -307,21 +383,46 @@ def _inspect_annotated(options: Namespace, store: Store, kind: str) -> dict[str,
         rows = [{**row, "num_boxes": int(n)} for row, n in zip(rows, boxes, strict=True)]
     train = np.flatnonzero(is_train)
     facts: dict[str, Any] = (
-        {"num_boxes": len(found.rows), "num_difficult": int(found.difficult.sum())} if isinstance(found, Boxes) else {}
+        {"num_boxes": len(found.rows), "num_difficult": int(found.difficult.sum())}
+        if isinstance(found, Boxes)
+        else {}
     )
     if isinstance(found, Relevance):
-        rows, facts = [], {"num_queries": len(found.queries), "num_gallery": len(found.gallery), "protocol": str(found.protocol)}
+        rows, facts = (
+            [],
+            {
+                "num_queries": len(found.queries),
+                "num_gallery": len(found.gallery),
+                "protocol": str(found.protocol),
+            },
+        )
     if isinstance(found, Relevance):
-        say(options, f"{options.path}: {len(found.queries):,} queries, {len(found.gallery):,} images to be searched")
+        say(
+            options,
+            f"{options.path}: {len(found.queries):,} queries, {len(found.gallery):,} images to be searched",
+        )
     else:
         what = "boxes" if isinstance(found, Boxes) else "several labels an image"
-        show_rows(options, f"{options.path}: {len(train):,} training images with {what}, {len(rows)} classes", rows[:20])
+        show_rows(
+            options,
+            f"{options.path}: {len(train):,} training images with {what}, {len(rows)} classes",
+            rows[:20],
+        )
     if len(rows) > 20:
         say(options, f"... and {len(rows) - 20} more classes")
-    show_facts(options, {f"{name} (of all splits)" if "boxes" in name else name: value for name, value in facts.items()})
+    show_facts(
+        options,
+        {
+            f"{name} (of all splits)" if "boxes" in name else name: value
+            for name, value in facts.items()
+        },
+    )
     say(options, *store.doubts)
     splits: dict[str, int] = store.card["splits"]
-    say(options, "splits: " + ", ".join(f"{k} {v:,}" for k, v in splits.items()) + derived(store.card))
+    say(
+        options,
+        "splits: " + ", ".join(f"{k} {v:,}" for k, v in splits.items()) + derived(store.card),
+    )
     return {
         "kind": kind,
         "annotations": store.annotated,
@@ -344,12 +445,22 @@ def _inspect_data(options: Namespace, store: Store, kind: str) -> dict[str, Any]
         return _inspect_annotated(options, store, kind)
     view = make_view(store, options.recipe, options.seed)
     classes = _class_rows(view)
-    show_rows(options, f"{options.path}: {len(view.rows):,} training images, {len(view.classes)} classes", classes[:20])
+    show_rows(
+        options,
+        f"{options.path}: {len(view.rows):,} training images, {len(view.classes)} classes",
+        classes[:20],
+    )
     if len(classes) > 20:
         say(options, f"... and {len(classes) - 20} more classes")
     if view.steps:
         show_rows(options, "after each recipe:", [dataclasses.asdict(step) for step in view.steps])
-    say(options, "splits: " + ", ".join(f"{k} {v:,}" for k, v in _split_sizes(view).items()) + derived(store.card), *view.notes)
+    say(
+        options,
+        "splits: "
+        + ", ".join(f"{k} {v:,}" for k, v in _split_sizes(view).items())
+        + derived(store.card),
+        *view.notes,
+    )
     return {
         "kind": kind,
         "num_images": len(view.rows),
@@ -366,11 +477,17 @@ def _inspect_data(options: Namespace, store: Store, kind: str) -> dict[str, Any]
 def _class_rows(view: View) -> list[dict[str, Any]]:
     tree = view.store.hierarchy
     names, sizes = {**(tree.names if tree else {}), **view.store.names}, view.class_sizes
-    return [{"label": c, "name": names.get(c, c), "num_images": int(n)} for c, n in zip(view.classes, sizes, strict=True)]
+    return [
+        {"label": c, "name": names.get(c, c), "num_images": int(n)}
+        for c, n in zip(view.classes, sizes, strict=True)
+    ]
 
 
 def _split_sizes(view: View) -> dict[str, int]:
-    return {"train": len(view.rows), **{name: len(view.held_out(name)[0]) for name in ("val", "test")}}
+    return {
+        "train": len(view.rows),
+        **{name: len(view.held_out(name)[0]) for name in ("val", "test")},
+    }
 
 
 def derived(card: dict[str, Any]) -> str:

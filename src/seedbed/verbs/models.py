@@ -18,7 +18,9 @@ def pretrain(options: Namespace) -> Result:
     from seedbed.trials.arms import Pretraining
 
     named = {f.name for f in fields(Pretraining)} - {"backbone", "images_seen"}
-    training = {key: value for key, value in vars(options).items() if key in named and value is not None}
+    training = {
+        key: value for key, value in vars(options).items() if key in named and value is not None
+    }
     with Bar("training") as bar:
         done = api.pretrain(
             options.store,
@@ -55,9 +57,14 @@ def pretrain(options: Namespace) -> Result:
     if early := document.get("early_stopping"):
         size = card["schedule"]["batch_size"]
         steps, planned = -(-card["images_trained"] // size), -(-options.images_seen // size)
-        ended = f"ended at step {steps:,} of {planned:,}" if steps < planned else "did not end it early"
+        ended = (
+            f"ended at step {steps:,} of {planned:,}" if steps < planned else "did not end it early"
+        )
         best = f"{early['best_score']:.2f} % of the {early['num_held_out']:,} training images held out for it"
-        say(options, f"early stopping: {ended}; the weights are those of step {early['best_at_step']:,}, right on {best}")
+        say(
+            options,
+            f"early stopping: {ended}; the weights are those of step {early['best_at_step']:,}, right on {best}",
+        )
     return document, 0
 
 
@@ -83,7 +90,11 @@ def codes(options: Namespace) -> Result:
     first = found.layers[0]
     about = {"codes": str(options.out), "num_images": len(found.labels)}
     of_first = {"dim": first["dim"], "layer": first["layer"], "pooling": first["pooling"]}
-    size = {"dtype": options.dtype, "bytes": Path(options.out).stat().st_size, "images_per_s": found.images_per_s}
+    size = {
+        "dtype": options.dtype,
+        "bytes": Path(options.out).stat().st_size,
+        "images_per_s": found.images_per_s,
+    }
     show_facts(options, about | (of_first if len(found.layers) == 1 else {}) | size)
     if len(found.layers) > 1:
         show_rows(options, f"{len(found.layers)} layers:", found.layers)

@@ -53,14 +53,20 @@ def transfer(options: Namespace) -> Result:
         "metric": metric,
         "unit": UNITS[metric],
         "value": measured.metrics[metric],
-        "interval": list(share_interval(measured.metrics[metric], num_test)) if metric == "top1" else None,
+        "interval": list(share_interval(measured.metrics[metric], num_test))
+        if metric == "top1"
+        else None,
         "num_test": num_test,
         "higher_is_better": HIGHER_IS_BETTER[metric],
         "seconds": time.monotonic() - started,
-        "key": fingerprint([fingerprint_of(options.backbone), measured.task, options.method, options.seed]),
+        "key": fingerprint(
+            [fingerprint_of(options.backbone), measured.task, options.method, options.seed]
+        ),
         "metrics": dict(measured.metrics),
         "facts": dict(measured.facts),
-        "model": str(options.out) if options.out is not None and measured.model is not None else None,
+        "model": str(options.out)
+        if options.out is not None and measured.model is not None
+        else None,
         "results": _results_in(options.out),
     }
     _show_outcome(options, document, of)
@@ -89,11 +95,27 @@ def _show_outcome(options: Namespace, document: dict[str, Any], of: str) -> None
         options,
         f"{document['metric']}: {document['value']:.2f} {_SIGNS[document['unit']]}{within} on {document['num_test']:,} {of}",
     )
-    others = {name: value for name, value in document["metrics"].items() if name != document["metric"]}
+    others = {
+        name: value for name, value in document["metrics"].items() if name != document["metric"]
+    }
     given = {name: getattr(options, name) for name in ("labelled", "learn_on")}
-    facts = {key: document[key] for key in ("backbone", "weights", "method", "target", "seed", "seconds")} | given | others
+    facts = (
+        {
+            key: document[key]
+            for key in ("backbone", "weights", "method", "target", "seed", "seconds")
+        }
+        | given
+        | others
+    )
     chosen = dict(document["facts"])
-    chosen_by = next((key for key in chosen if key in {f"validation_{name}" for name in ("top1", document["metric"])}), "")
+    chosen_by = next(
+        (
+            key
+            for key in chosen
+            if key in {f"validation_{name}" for name in ("top1", document["metric"])}
+        ),
+        "",
+    )
     tried = chosen.pop(chosen_by, {})
     each, told = chosen.pop("per_class", {}), chosen.pop("data_notes", [])
     resumed, unlearnt = chosen.pop("resumed_at", {}), chosen.pop("not_told_apart", [])
@@ -105,17 +127,30 @@ def _show_outcome(options: Namespace, document: dict[str, Any], of: str) -> None
             f"went on where it was cut off, at step {steps[-1]} of the training with learning rate {rate}; seconds are the rest's",
         )
     if unlearnt:
-        say(options, f"{', '.join(unlearnt)}: in every image that was learnt from, or in none, so nothing was learnt of them")
+        say(
+            options,
+            f"{', '.join(unlearnt)}: in every image that was learnt from, or in none, so nothing was learnt of them",
+        )
     if each:
-        show_rows(options, "average precision of each class, %:", [{"class": name, "ap": value} for name, value in each.items()])
+        show_rows(
+            options,
+            "average precision of each class, %:",
+            [{"class": name, "ap": value} for name, value in each.items()],
+        )
     if len(tried) > 1:
         what = next(name for name in ("k", "c", "learning_rate") if name in chosen)
         rows = [{what: name, chosen_by: value} for name, value in tried.items()]
         show_rows(options, f"{what} was chosen on validation images:", rows)
     method = str(document["method"]).partition("(")[0]
-    for name, wider in (("c", f"{method}(c=[...])"), ("learning_rate", f"{method}(learning_rates=[...])")):
+    for name, wider in (
+        ("c", f"{method}(c=[...])"),
+        ("learning_rate", f"{method}(learning_rates=[...])"),
+    ):
         if chosen.get(f"{name}_at_edge"):
-            say(options, f"{name} lies at an end of those tried: a wider grid may do better, {wider}")
+            say(
+                options,
+                f"{name} lies at an end of those tried: a wider grid may do better, {wider}",
+            )
 
 
 def predict(options: Namespace) -> Result:
@@ -124,7 +159,9 @@ def predict(options: Namespace) -> Result:
 
     with Bar("predicting") as bar:
         model = api.load(options.model, device=options.device)
-        found = api.predict(model, options.paths, above=options.above, out=options.out, on_progress=bar)
+        found = api.predict(
+            model, options.paths, above=options.above, out=options.out, on_progress=bar
+        )
     document = [
         {
             "path": one.path,
@@ -133,7 +170,11 @@ def predict(options: Namespace) -> Result:
             "top5": [{"label": label, "probability": p} for label, p in one.top],
             "error": one.error,
             **({} if one.labels is None else {"labels": list(one.labels)}),
-            **({} if one.boxes is None else {"boxes": [_box(box) for box in one.boxes], "best_score": one.best_score}),
+            **(
+                {}
+                if one.boxes is None
+                else {"boxes": [_box(box) for box in one.boxes], "best_score": one.best_score}
+            ),
         }
         for one in found
     ]
@@ -143,7 +184,11 @@ def predict(options: Namespace) -> Result:
     failed = [row for row in document if row["error"]]
     rows = [_said(row) for row in document if not row["error"]]
     assert isinstance(model, Model)
-    held_out = f"calibrated on {model.num_calibrated:,} held-out images" if model.num_calibrated else "not calibrated"
+    held_out = (
+        f"calibrated on {model.num_calibrated:,} held-out images"
+        if model.num_calibrated
+        else "not calibrated"
+    )
     which = f", labels of {100 * options.above:g} % and more" if model.several else ""
     show_rows(options, f"{_images(rows)}, probabilities {held_out}{which}:", rows[:_SHOWN])
     if len(rows) > _SHOWN:
@@ -158,7 +203,12 @@ def _said(row: dict[str, Any]) -> dict[str, Any]:
     likeliest = {"label": row["label"], "%": 100 * row["probability"]}
     if row.get("labels") is None:
         return {"path": row["path"], **likeliest}
-    return {"path": row["path"], "labels": ", ".join(row["labels"]) or "none", "likeliest": row["label"], "%": likeliest["%"]}
+    return {
+        "path": row["path"],
+        "labels": ", ".join(row["labels"]) or "none",
+        "likeliest": row["label"],
+        "%": likeliest["%"],
+    }
 
 
 def _images(rows: list[Any]) -> str:
@@ -170,7 +220,8 @@ def _box(box: Any) -> dict[str, Any]:
 
 
 def _show_boxes(options: Namespace, found: list[Any]) -> None:
-    """How many of each class in each image; where they are stands in --json, and in the pictures."""
+    """How many of each class in each image; where they are stands in --json, and in the
+    pictures."""
     from collections import Counter
 
     rows = []
@@ -179,10 +230,16 @@ def _show_boxes(options: Namespace, found: list[Any]) -> None:
             continue
         counts = Counter(box.label for box in one.boxes)
         rows.append(
-            {"path": one.path, "boxes": len(one.boxes), "of": ", ".join(f"{n} {label}" for label, n in counts.most_common())}
+            {
+                "path": one.path,
+                "boxes": len(one.boxes),
+                "of": ", ".join(f"{n} {label}" for label, n in counts.most_common()),
+            }
         )
     show_rows(
-        options, f"{_images(rows)}, boxes with a score of {options.above:g} or more (as the network gives it):", rows[:_SHOWN]
+        options,
+        f"{_images(rows)}, boxes with a score of {options.above:g} or more (as the network gives it):",
+        rows[:_SHOWN],
     )
     if len(rows) > _SHOWN:
         say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
@@ -191,7 +248,10 @@ def _show_boxes(options: Namespace, found: list[Any]) -> None:
             say(options, f"cannot read {one.path}: {one.error}")
     best = max((one.best_score or 0.0 for one in found), default=0.0)
     if not best:
-        say(options, "nothing was found at all: train for longer (iterations), or on photographs that are more like these")
+        say(
+            options,
+            "nothing was found at all: train for longer (iterations), or on photographs that are more like these",
+        )
     elif best < options.above:
         say(
             options,
@@ -218,7 +278,10 @@ def similar(options: Namespace) -> Result:
         )
     document = []
     for one in found:
-        rows = [{"id": i, "label": la, "similarity": s} for i, la, s in zip(one.ids, one.labels, one.similarities, strict=True)]
+        rows = [
+            {"id": i, "label": la, "similarity": s}
+            for i, la, s in zip(one.ids, one.labels, one.similarities, strict=True)
+        ]
         document.append({"query": one.query, "neighbours": rows, "error": one.error})
         if one.error:
             say(options, f"cannot read {one.query}: {one.error}")
@@ -231,8 +294,16 @@ def export(options: Namespace) -> Result:
     from seedbed import api
 
     difference = api.export(options.model, options.out, format=options.format)
-    document = {"model": str(options.out), "format": options.format, "max_abs_difference": difference}
-    described = f"; what goes in and comes out stands in {options.out}.json" if options.format != "timm" else ""
+    document = {
+        "model": str(options.out),
+        "format": options.format,
+        "max_abs_difference": difference,
+    }
+    described = (
+        f"; what goes in and comes out stands in {options.out}.json"
+        if options.format != "timm"
+        else ""
+    )
     say(
         options,
         f"{options.model} -> {options.out} ({options.format}){described}",

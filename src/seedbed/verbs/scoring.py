@@ -16,17 +16,36 @@ _OF = {"voc-action": "persons", "holidays": "queries", "oxford": "queries", "ukb
 
 
 def voc_detection(options: Namespace) -> Result:
-    return _told(options, "voc-detection", truth=options.truth, image_set=options.image_set, results=options.results, ap=options.ap)
+    return _told(
+        options,
+        "voc-detection",
+        truth=options.truth,
+        image_set=options.image_set,
+        results=options.results,
+        ap=options.ap,
+    )
 
 
 def voc_classification(options: Namespace) -> Result:
     return _told(
-        options, "voc-classification", truth=options.truth, image_set=options.image_set, results=options.results, ap=options.ap
+        options,
+        "voc-classification",
+        truth=options.truth,
+        image_set=options.image_set,
+        results=options.results,
+        ap=options.ap,
     )
 
 
 def voc_action(options: Namespace) -> Result:
-    return _told(options, "voc-action", truth=options.truth, image_set=options.image_set, results=options.results, ap=options.ap)
+    return _told(
+        options,
+        "voc-action",
+        truth=options.truth,
+        image_set=options.image_set,
+        results=options.results,
+        ap=options.ap,
+    )
 
 
 def holidays(options: Namespace) -> Result:
@@ -49,7 +68,10 @@ def _told(options: Namespace, metric: str, **files: Any) -> Result:
     from seedbed import api
 
     score = api.score(metric, **files)
-    say(options, f"{score.metric}: {score.value:.2f}{_SIGNS[score.unit]} on {score.num:,} {_OF.get(metric, 'images')}")
+    say(
+        options,
+        f"{score.metric}: {score.value:.2f}{_SIGNS[score.unit]} on {score.num:,} {_OF.get(metric, 'images')}",
+    )
     say(options, *(f"{name}: {value:.2f}" for name, value in score.others.items()), *score.notes)
     what = "query" if _OF.get(metric) == "queries" else "class"
     rows = [{what: name, score.metric: value} for name, value in score.per_class.items()]

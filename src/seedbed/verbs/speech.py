@@ -1,6 +1,7 @@
 """What the verbs say: lines for the eye on stdout, one bar on stderr.
 
-In: parsed options and facts. Out: text; nothing on stdout with --json. Knows nothing of what the verbs do.
+In: parsed options and facts. Out: text; nothing on stdout with --json. Knows nothing of what the
+verbs do.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def _shown(value: Any) -> str:
 
 
 def show_rows(options: Namespace, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A table in columns: words to the left, numbers to the right; what there is none of is empty."""
+    """A table in columns: words to the left, numbers to the right; what there is none of is
+    empty."""
     say(options, title)
     if not rows:
         return
@@ -44,10 +46,17 @@ def show_rows(options: Namespace, title: str, rows: Sequence[Mapping[str, Any]])
     cells = [[_cell(row[name]) for name in names] for row in rows]
     widths = [max(len(name), *(len(row[i]) for row in cells)) for i, name in enumerate(names)]
     is_number = [
-        all(isinstance(row[name], int | float | None) and not isinstance(row[name], bool) for row in rows) for name in names
+        all(
+            isinstance(row[name], int | float | None) and not isinstance(row[name], bool)
+            for row in rows
+        )
+        for name in names
     ]
     for row in ([name.replace("_", " ") for name in names], *cells):
-        shown = (t.rjust(w) if right else t.ljust(w) for t, w, right in zip(row, widths, is_number, strict=True))
+        shown = (
+            t.rjust(w) if right else t.ljust(w)
+            for t, w, right in zip(row, widths, is_number, strict=True)
+        )
         say(options, f"  {'  '.join(shown)}".rstrip())
 
 
@@ -63,7 +72,8 @@ _FIRST_TOLD_S, _TOLD_EVERY_S = 10.0, 30.0
 
 
 class Bar:
-    """One progress bar on stderr; where that is no terminal, a line after ten seconds and then every half minute."""
+    """One progress bar on stderr; where that is no terminal, a line after ten seconds and then
+    every half minute."""
 
     def __init__(self, what: str) -> None:
         from rich.console import Console
@@ -89,8 +99,15 @@ class Bar:
     def training(self, progress: Any) -> None:
         facts = f"{progress.images_per_s:,.0f} images/s, loss {progress.loss:.2f}"
         facts += "" if progress.accuracy is None else f", accuracy {progress.accuracy:.0f} %"
-        self._bars.update(self._row, completed=progress.images_done, total=progress.images_total, description=facts)
-        self._tell(f"{progress.images_done:,} of {progress.images_total:,} images of training, {facts}")
+        self._bars.update(
+            self._row,
+            completed=progress.images_done,
+            total=progress.images_total,
+            description=facts,
+        )
+        self._tell(
+            f"{progress.images_done:,} of {progress.images_total:,} images of training, {facts}"
+        )
 
     def _tell(self, words: str) -> None:
         if self._is_shown or time.monotonic() < self._next_told:

@@ -36,7 +36,12 @@ def demo(options: Namespace) -> Result:
     page = _write_report(results, None)
     seconds = time.monotonic() - started
     path = study.folder / "demo.toml"
-    say(options, "", f"Report: {page}", f"Study file: {path}. Change it, and run it: {_command()} study run {path}")
+    say(
+        options,
+        "",
+        f"Report: {page}",
+        f"Study file: {path}. Change it, and run it: {_command()} study run {path}",
+    )
     say(options, f"{seconds:.0f} s in all.")
     return {
         "study": str(study.results_folder),
@@ -56,7 +61,8 @@ def _command() -> str:
 
 def _introduce(study: Study, out: str) -> None:
     arms = [
-        f"  {n:<10} {arm.recipe or ('no pre-training' if arm.init == 'random' else 'every image')}" for n, arm in study.arms.items()
+        f"  {n:<10} {arm.recipe or ('no pre-training' if arm.init == 'random' else 'every image')}"
+        for n, arm in study.arms.items()
     ]
     print(
         "What do fewer images, coarser labels, or no pre-training cost on a target?",
@@ -76,7 +82,10 @@ def study_new(options: Namespace) -> Result:
     asked = [(data, False) for data in options.source] + [(data, True) for data in options.target]
     for data, as_target in asked:
         if is_missing(data, as_target=as_target):
-            print(f"seedbed: there is no {data} (yet): the file is written as if there were", file=sys.stderr)
+            print(
+                f"seedbed: there is no {data} (yet): the file is written as if there were",
+                file=sys.stderr,
+            )
     if not options.json:
         sys.stdout.write(text)
     return {"study": text}, 0
@@ -94,7 +103,14 @@ def study_plan(options: Namespace) -> Result:
     cost = estimate(plan)
     done = len(plan.steps) - len(plan.left())
     cells = [
-        {"arm": c.arm, "seed": c.seed, "images_seen": c.images_seen, "target": c.target, "method": c.method, "key": c.key}
+        {
+            "arm": c.arm,
+            "seed": c.seed,
+            "images_seen": c.images_seen,
+            "target": c.target,
+            "method": c.method,
+            "key": c.key,
+        }
         | {"done": plan.workspace.has(c.kind, c.key)}
         for c in plan.cells
     ]
@@ -103,9 +119,15 @@ def study_plan(options: Namespace) -> Result:
         say(options, f"  {arm}: {_planned(plan, arm)}")
     for target in dict.fromkeys(c.target for c in plan.cells if c.target != "source"):
         by = ", ".join(dict.fromkeys(c.method for c in plan.cells if c.target == target))
-        say(options, f"  on {target}: by {by}; {next(c.num_test for c in plan.cells if c.target == target):,} to be tested on")
+        say(
+            options,
+            f"  on {target}: by {by}; {next(c.num_test for c in plan.cells if c.target == target):,} to be tested on",
+        )
     say(options, *plan.notes, *_doubts(study))
-    say(options, f"about {clock(cost.seconds)} with {cost.workers} workers, {cost.disk_bytes / 1e6:,.0f} MB of disk")
+    say(
+        options,
+        f"about {clock(cost.seconds)} with {cost.workers} workers, {cost.disk_bytes / 1e6:,.0f} MB of disk",
+    )
     return {
         "steps": len(plan.steps),
         "done": done,
@@ -136,14 +158,23 @@ def _planned(plan: Plan, arm: str) -> str:
     view = plan.views.get((arm, plan.study.seeds[0]))
     if not spec.trains or view is None:
         return "an existing checkpoint" if spec.is_checkpoint else "random weights"
-    own = f", {' and '.join(f'{n:,}' for n in spec.budgets(common))} images seen" if spec.has_own_budgets else ""
+    own = (
+        f", {' and '.join(f'{n:,}' for n in spec.budgets(common))} images seen"
+        if spec.has_own_budgets
+        else ""
+    )
     return f"{len(view.rows):,} images, {len(view.classes)} classes{own}"
 
 
 def study_run(options: Namespace) -> Result:
     study = _load(options)
     with _told_of(options.file):
-        results = study.run(workspace=options.workspace, executor=options.executor, workers=options.workers, device=options.device)
+        results = study.run(
+            workspace=options.workspace,
+            executor=options.executor,
+            workers=options.workers,
+            device=options.device,
+        )
     document, status = _status(results, options, save=True)
     say(options, "", f"Results: {study.results_folder}", f"Report:  seedbed report {options.file}")
     return document, status
@@ -163,7 +194,9 @@ def report(options: Namespace) -> Result:
     with _told_of(options.file):
         results = status_of(_load(options), options.workspace)
     if not results.outcomes:
-        raise BadDataError(f"{options.file} has no results yet", f"Run it first: seedbed study run {options.file}.")
+        raise BadDataError(
+            f"{options.file} has no results yet", f"Run it first: seedbed study run {options.file}."
+        )
     page = _write_report(results, options.out)
     say(options, str(page))
     return {"report": str(page)}, 0
@@ -186,7 +219,8 @@ def _load(options: Namespace) -> Study:
 
     if Path(options.file).suffix != ".toml":
         raise UsageError(
-            f"{options.file} is not a study file", "A study file ends in .toml; make one: seedbed study new QUESTION > FILE.toml"
+            f"{options.file} is not a study file",
+            "A study file ends in .toml; make one: seedbed study new QUESTION > FILE.toml",
         )
     study = load_study(Path(options.file))
     if study.question:
@@ -195,7 +229,8 @@ def _load(options: Namespace) -> Study:
 
 
 def _status(results: Results, options: Namespace, save: bool = False) -> Result:
-    """The document of `study run` and `study status`: 4 when cells failed; a run saves the answers beside the table."""
+    """The document of `study run` and `study status`: 4 when cells failed; a run saves the answers
+    beside the table."""
     from seedbed.trials.datasets import data_notes
     from seedbed.trials.remarks import remarks
     from seedbed.verdicts.findings import findings
@@ -212,7 +247,12 @@ def _status(results: Results, options: Namespace, save: bool = False) -> Result:
     notes = [*data_notes(results.plan.stores), *results.plan.notes, *remarks(results)]
     if not options.json:
         _print_summary(results, answers, found)
-    say(options, *([""] if notes else []), *notes, *(f"the check of the ranking: {_command()} study run {path}" for path in checks))
+    say(
+        options,
+        *([""] if notes else []),
+        *notes,
+        *(f"the check of the ranking: {_command()} study run {path}" for path in checks),
+    )
     document = {
         "study": results.study.name,
         "cells": {"done": results.num_done, "failed": results.num_failed, "left": results.num_left},
@@ -238,4 +278,6 @@ def _print_summary(results: Results, answers: list[Any], found: list[Any]) -> No
 def _write_report(results: Results, out: str | None) -> Path:
     from seedbed import writeup
 
-    return writeup.report(results, Path(out) if out else results.study.results_folder / "report.html")
+    return writeup.report(
+        results, Path(out) if out else results.study.results_folder / "report.html"
+    )

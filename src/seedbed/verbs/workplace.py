@@ -47,10 +47,13 @@ def disk(options: Namespace) -> Result:
     from seedbed.base.artifacts import Workspace
     from seedbed.trials import disk as disk_of
 
-    place = Workspace(expanded(options.workspace or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work"))
+    place = Workspace(
+        expanded(options.workspace or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work")
+    )
     if not place.root.is_dir():
         raise BadDataError(
-            f"there is no workspace at {place.root}", "Name one: --workspace DIR. A study makes seedbed-work/ beside its file."
+            f"there is no workspace at {place.root}",
+            "Name one: --workspace DIR. A study makes seedbed-work/ beside its file.",
         )
     items = disk_of.disk_usage(place)
     document = disk_of.to_document(items)
@@ -62,7 +65,10 @@ def disk(options: Namespace) -> Result:
     for missing in document["missing_studies"]:
         say(options, f"  not found any more: the study {missing}")
     for item in items[:20]:
-        say(options, f"  {item.bytes / 1e6:10,.1f} MB  {item.kind}/{item.key}  {', '.join(item.studies) or '(no study)'}")
+        say(
+            options,
+            f"  {item.bytes / 1e6:10,.1f} MB  {item.kind}/{item.key}  {', '.join(item.studies) or '(no study)'}",
+        )
     if options.clean:
         document["freed_bytes"] = disk_of.clean(place, items)
         say(options, f"removed {document['freed_bytes'] / 1e6:,.1f} MB")

@@ -1,7 +1,8 @@
-"""One answer of a study: a contrast, where it was measured, and a sentence that says it in plain English.
+"""One answer of a study: a contrast, where it was measured, and a sentence that says it in plain
+English.
 
-In: a `Contrast` and the names of what was compared. Out: an `Answer`, whose fields are the JSON contract.
-Knows nothing of statistics. Numbers are rounded in the sentence only.
+In: a `Contrast` and the names of what was compared. Out: an `Answer`, whose fields are the JSON
+contract. Knows nothing of statistics. Numbers are rounded in the sentence only.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from seedbed.verdicts.contrasts import Contrast, Interval, Verdict
 
 _MAX_DECIMALS = 4
 TRAINING_TIME = (
-    " The reference was still improving with longer training, so this may be an effect of training time."  # ends a sentence
+    # ends a sentence
+    " The reference was still improving with longer training, so this may be an effect of training time."
 )
 
 
@@ -43,25 +45,31 @@ class Answer:
     num_seeds: int
     seeds_needed: tuple[int, int] | None
     sentence: str
-    source_difference: float | None = None  # the same arms on the source itself, where they can be compared there
+    # the same arms on the source itself, where they can be compared there
+    source_difference: float | None = None
     chance_false_worse: float | None = None
     chance_false_equivalent: float | None = None
     limiting_images: int = 0  # test images, where they set the limit to what seeds can show
 
     @property
     def finding(self) -> str:
-        """The sentence without what it shares with its family (the place, and the remark on training time), for under a heading."""
+        """The sentence without what it shares with its family (the place, and the remark on
+        training time), for under a heading."""
         place = _place(self.target, self.method, self.metric, self.images_seen)
         return self.sentence.removeprefix(f"{place}, ").removesuffix(TRAINING_TIME)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields in order, pairs as lists: what `json` writes and reads back unchanged."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wording:
-    """What a sentence calls the arms (their names by default), and on which labels of the source the same arms differ by how much."""
+    """What a sentence calls the arms (their names by default), and on which labels of the source
+    the same arms differ by how much."""
 
     arm: str | None = None
     reference: str | None = None
@@ -95,11 +103,15 @@ def answer_from_contrast(
     words = _Words(
         contrast=contrast,
         arm=_called(wording.arm or quoted(contrast.arm), checkpoint or contrast.arm_is_checkpoint),
-        reference=_called(wording.reference or quoted(contrast.reference), contrast.reference_is_checkpoint),
+        reference=_called(
+            wording.reference or quoted(contrast.reference), contrast.reference_is_checkpoint
+        ),
         unit=unit,
         tested_on=TESTED_ON[metric],
     )
-    after = ("" if wording.on_source is None else _beside(*wording.on_source)) + (TRAINING_TIME if converged is False else "")
+    after = ("" if wording.on_source is None else _beside(*wording.on_source)) + (
+        TRAINING_TIME if converged is False else ""
+    )
     sentence = f"{_place(target, method, metric, images_seen)}, {words.verdict()}{after}"
     return Answer(
         question=question,
@@ -217,7 +229,10 @@ class _Words:
         if num := self.contrast.limiting_images:
             many = f"seeds alone would not show it four times in five on {num:,} {self.tested_on[num != 1]}"
             return f"If the true difference is of this size, {many}: it takes more {self.tested_on[1].removeprefix('test ')}."
-        if self.contrast.seeds_needed is None and abs(self.contrast.difference) < self.contrast.margin:
+        if (
+            self.contrast.seeds_needed is None
+            and abs(self.contrast.difference) < self.contrast.margin
+        ):
             return "A difference as small as this would hardly be shown by more seeds; that it lies within the margin may be."
         if self.contrast.seeds_needed is None:
             return "At a difference of this size, more seeds alone would hardly decide it."
@@ -233,7 +248,9 @@ class _Words:
         )
 
     def _evidence(self, interval: Interval) -> str:
-        over = f"new seeds and new {self.tested_on[1]}" if self.contrast.covers_images else "new seeds"
+        over = (
+            f"new seeds and new {self.tested_on[1]}" if self.contrast.covers_images else "new seeds"
+        )
         seeds = _count(self.contrast.num_seeds, "seed")
         return f"95 % interval {self._range(interval)}, over {over}; {seeds}"
 
@@ -258,7 +275,8 @@ class _Words:
 
 
 def decimals(value: float, usual: int) -> int:
-    """Decimals at which a number does not lose its sign: the usual ones, more where it is tiny, up to four."""
+    """Decimals at which a number does not lose its sign: the usual ones, more where it is tiny, up
+    to four."""
     places = usual
     while value and places < _MAX_DECIMALS and round(abs(value), places) == 0:
         places += 1

@@ -1,10 +1,13 @@
 """Simultaneous contrasts of the arms of a family, and the verdict on each.
 
-In: pairs of arms' `ArmScores`: with one reference, or each arm with its own. Out: one `Contrast` per pair with intervals, p-value and
-verdict. Knows nothing of questions, targets or sentences, nor of how a value came about.
+In: pairs of arms' `ArmScores`: with one reference, or each arm with its own. Out: one `Contrast`
+per pair with intervals, p-value and verdict. Knows nothing of questions, targets or sentences, nor
+of how a value came about.
 
-The variance of a contrast is in `combinations`, the quantiles are in `quantiles`. Arms with fewer than 2 seeds are no part of the family's
-statistics: they are neither counted among its contrasts nor among the variances, and their contrast is undecided, without an interval.
+The variance of a contrast is in `combinations`, the quantiles are in `quantiles`. Arms with fewer
+than 2 seeds are no part of the family's
+statistics: they are neither counted among its contrasts nor among the variances, and their contrast
+    is undecided, without an interval.
 """
 
 from __future__ import annotations
@@ -27,10 +30,11 @@ UNITS = ("percent", "score")
 
 @dataclass(frozen=True, kw_only=True)
 class Contrast:
-    """An arm against its reference; positive differences are better for the arm. Intervals are simultaneous.
+    """An arm against its reference; positive differences are better for the arm. Intervals are
+    simultaneous.
 
-    `num_seeds` is the smaller of the two arms' counts. `covers_images` tells whether `interval` speaks of new
-    test images too.
+    `num_seeds` is the smaller of the two arms' counts. `covers_images` tells whether `interval`
+    speaks of new test images too.
     """
 
     arm: str
@@ -48,18 +52,26 @@ class Contrast:
     seeds_needed: tuple[int, int] | None
     covers_images: bool = False
     chance_false_worse: float | None = None  # that "worse" is found where nothing differs
-    chance_false_equivalent: float | None = None  # at most, that "equivalent" is found where the difference is the margin
-    limiting_images: int = 0  # test images, where they alone keep such a difference, beyond the margin, from being shown
+    # at most, that "equivalent" is found where the difference is the margin
+    chance_false_equivalent: float | None = None
+    # test images, where they alone keep such a difference, beyond the margin, from being shown
+    limiting_images: int = 0
     arm_is_checkpoint: bool = False
     reference_is_checkpoint: bool = False
 
 
 def contrast_pairs(
-    pairs: Sequence[tuple[ArmScores, ArmScores]], *, margin: float, higher_is_better: bool = True, unit: str = "percent"
+    pairs: Sequence[tuple[ArmScores, ArmScores]],
+    *,
+    margin: float,
+    higher_is_better: bool = True,
+    unit: str = "percent",
 ) -> list[Contrast]:
-    """Contrasts the first of each pair with the second, all as one family; an arm may stand in several pairs.
+    """Contrasts the first of each pair with the second, all as one family; an arm may stand in
+    several pairs.
 
-    Where every pair has the same second, the quantiles are Dunnett's; otherwise they allow for any correlation between the contrasts.
+    Where every pair has the same second, the quantiles are Dunnett's; otherwise they allow for any
+    correlation between the contrasts.
 
     Args:
         pairs: of arms and their references; names are distinct.
@@ -94,7 +106,8 @@ def contrast_pairs(
 
 
 def verdict_of(interval: Interval, interval_90: Interval, margin: float) -> Verdict:
-    """Equivalent if `interval_90` lies inside the margin, else the side of 0 on which `interval` lies."""
+    """Equivalent if `interval_90` lies inside the margin, else the side of 0 on which `interval`
+    lies."""
     if -margin < interval_90[0] and interval_90[1] < margin:
         return "equivalent"
     if excludes_zero(interval):
@@ -109,8 +122,14 @@ def excludes_zero(interval: Interval) -> bool:
 def _check_family(pairs: Sequence[tuple[ArmScores, ArmScores]], margin: float, unit: str) -> None:
     scores = {arm.arm: arm for pair in pairs for arm in pair}
     names = [(arm.arm, reference.arm) for arm, reference in pairs]
-    if any(a == b for a, b in names) or len(set(names)) < len(names) or any(scores[a.arm] is not a for p in pairs for a in p):
-        raise ValueError(f"arms of a family need distinct names, the reference's included; got {names}")
+    if (
+        any(a == b for a, b in names)
+        or len(set(names)) < len(names)
+        or any(scores[a.arm] is not a for p in pairs for a in p)
+    ):
+        raise ValueError(
+            f"arms of a family need distinct names, the reference's included; got {names}"
+        )
     if not (math.isfinite(margin) and margin >= 0):
         raise ValueError(f"margin is {margin}; it must be finite and 0 or more, for instance 1.0")
     if unit not in UNITS:
@@ -137,7 +156,9 @@ def _tested(contrast: Contrast, found: Combination, joint: Joint) -> Contrast:
         verdict=verdict_of(interval, interval_90, margin),
         beyond_margin=interval[0] > margin or interval[1] < -margin,
         seeds_needed=seeds_needed(contrast.difference, found.measured, joint),
-        limiting_images=limiting_images(contrast.difference, found.measured, joint) if abs(contrast.difference) > margin else 0,
+        limiting_images=limiting_images(contrast.difference, found.measured, joint)
+        if abs(contrast.difference) > margin
+        else 0,
         chance_false_worse=found.chance_beyond(joint.quantile(0.95, found.df)),
         chance_false_equivalent=found.chance_beyond(joint.quantile(0.90, found.df)),
     )

@@ -1,7 +1,9 @@
-"""From results to families of contrasts: the arms of one question on one target, method, primary metric and training budget.
+"""From results to families of contrasts: the arms of one question on one target, method, primary
+metric and training budget.
 
-In: Results. Out: answers, each arm against its reference; an arm with a single training budget of its own (random initialisation: 0)
-joins the family of every budget. Knows nothing of what the arms mean.
+In: Results. Out: answers, each arm against its reference; an arm with a single training budget of
+its own (random initialisation: 0) joins the family of every budget. Knows nothing of what the arms
+mean.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ SOURCES = (SOURCE, "source_fine")  # as targets: accuracy on the source itself
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Rows by arm that one table compares. `images_seen` is None where each arm stands at its own best training budget."""
+    """Rows by arm that one table compares. `images_seen` is None where each arm stands at its own
+    best training budget."""
 
     target: str
     method: str
@@ -43,11 +46,14 @@ class Family:
 
 
 def families(results: Results) -> list[Family]:
-    """Every family that has an outcome of the reference, in the order of the study; then, where arms did best at unlike training budgets
-    by their validation images, each arm at its own best."""
+    """Every family that has an outcome of the reference, in the order of the study; then, where
+    arms did best at unlike training budgets by their validation images, each arm at its own
+    best."""
     study = results.study
     found = [family for place in _places(results) for family in _at_budgets(place, study)]
-    return found + [best for place in _places(results) if (best := _at_own_best(place, study)) is not None]
+    return found + [
+        best for place in _places(results) if (best := _at_own_best(place, study)) is not None
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +68,12 @@ class _Place:
 
     def family(self, images_seen: int | None, rows: dict[str, list[Outcome]]) -> Family:
         return Family(
-            target=self.target, method=self.method, images_seen=images_seen, metric=self.metric, unit=self.unit, rows=rows
+            target=self.target,
+            method=self.method,
+            images_seen=images_seen,
+            metric=self.metric,
+            unit=self.unit,
+            rows=rows,
         )
 
 
@@ -89,11 +100,16 @@ def _rows(place: _Place, study: Study, seen: dict[str, int]) -> dict[str, list[O
     for o in place.outcomes:
         if o.images_seen == seen[o.arm]:
             rows[o.arm].append(o)
-    return {arm: sorted(found, key=lambda o: (o.seed, o.init_seed)) for arm, found in rows.items() if found}
+    return {
+        arm: sorted(found, key=lambda o: (o.seed, o.init_seed))
+        for arm, found in rows.items()
+        if found
+    }
 
 
 def _at_own_best(place: _Place, study: Study) -> Family | None:
-    """Each arm at the budget with the best validation score, mean over seeds; None where that says nothing new."""
+    """Each arm at the budget with the best validation score, mean over seeds; None where that says
+    nothing new."""
     if len(study.budgets) < 2:
         return None
     best: dict[str, int] = {}
@@ -103,13 +119,19 @@ def _at_own_best(place: _Place, study: Study) -> Family | None:
             if o.arm == arm and (score := validation_score(o)) is not None:
                 scores.setdefault(o.images_seen, {})[o.seed, o.init_seed] = score
         is_whole = set(scores) == set(study.arms[arm].budgets(study.pretraining))
-        shared = set.intersection(*map(set, scores.values())) if is_whole and scores else set()  # while some cells are not there
+        # while some cells are not there
+        shared = set.intersection(*map(set, scores.values())) if is_whole and scores else set()
         if shared:
-            best[arm] = max(scores, key=lambda seen: (np.mean([scores[seen][draw] for draw in sorted(shared)]), -seen))
+            best[arm] = max(
+                scores,
+                key=lambda seen: (np.mean([scores[seen][draw] for draw in sorted(shared)]), -seen),
+            )
     if study.reference not in best:
         return None
     ranks = {
-        sorted(study.arms[arm].budgets(study.pretraining)).index(seen) for arm, seen in best.items() if _has_choice(study, arm)
+        sorted(study.arms[arm].budgets(study.pretraining)).index(seen)
+        for arm, seen in best.items()
+        if _has_choice(study, arm)
     }
     if len(ranks) < 2:
         return None
@@ -122,20 +144,30 @@ def _has_choice(study: Study, arm: str) -> bool:
 
 
 def validation_score(outcome: Outcome) -> float | None:
-    """The validation score of what the method chose; None where it looked at no validation images."""
+    """The validation score of what the method chose; None where it looked at no validation
+    images."""
     tried = outcome.facts.get(f"validation_{outcome.metric}", outcome.facts.get("validation_top1"))
-    known = [value for value in tried.values() if value is not None] if isinstance(tried, dict) else []
+    known = (
+        [value for value in tried.values() if value is not None] if isinstance(tried, dict) else []
+    )
     return max(known, default=None)
 
 
 def answer_families(
-    results: Results, question: str, describe_arm: DescribeArm = lambda arm: None, pairing: Pairing = with_reference
+    results: Results,
+    question: str,
+    describe_arm: DescribeArm = lambda arm: None,
+    pairing: Pairing = with_reference,
 ) -> list[Answer]:
-    """One answer per pair of arms and family. Arms whose test images or labels differ from their reference's are left out: no like
-    with like. Each answer on a target says what the difference was on the source itself."""
+    """One answer per pair of arms and family. Arms whose test images or labels differ from their
+    reference's are left out: no like with like. Each answer on a target says what the difference
+    was on the source itself."""
     study = results.study
     gains = _reference_gains(results)
-    contrasts = [(family, contrast_pairs_of(results, family, pairing(study, family.target))) for family in families(results)]
+    contrasts = [
+        (family, contrast_pairs_of(results, family, pairing(study, family.target)))
+        for family in families(results)
+    ]
     on_source = _on_source(contrasts)
     answers = []
     for family, found in contrasts:
@@ -143,8 +175,12 @@ def answer_families(
             pair = (contrast.arm, contrast.reference)
             wording = Wording(
                 arm=_described(study, contrast.arm, family.images_seen, describe_arm),
-                reference=_described_reference(study, contrast.reference, family.images_seen, describe_arm),
-                on_source=None if family.target in SOURCES else on_source.get((family.images_seen, *pair)),
+                reference=_described_reference(
+                    study, contrast.reference, family.images_seen, describe_arm
+                ),
+                on_source=None
+                if family.target in SOURCES
+                else on_source.get((family.images_seen, *pair)),
             )
             answers.append(
                 answer_from_contrast(
@@ -155,7 +191,9 @@ def answer_families(
                     images_seen=family.images_seen,
                     metric=family.metric,
                     unit=family.unit,
-                    converged=None if family.images_seen is None else gains.get((family.target, family.method, contrast.reference)),
+                    converged=None
+                    if family.images_seen is None
+                    else gains.get((family.target, family.method, contrast.reference)),
                     wording=wording,
                 )
             )
@@ -175,58 +213,93 @@ def contrast_pairs_of(results: Results, family: Family, pairs: Sequence[Pair]) -
     )
 
 
-def _on_source(contrasts: list[tuple[Family, list[Contrast]]]) -> dict[tuple[int | None, str, str], tuple[str, float]]:
-    """(budget, arm, reference) -> on which labels of the source, and the difference there; the arms' own labels before the fine ones."""
+def _on_source(
+    contrasts: list[tuple[Family, list[Contrast]]],
+) -> dict[tuple[int | None, str, str], tuple[str, float]]:
+    """(budget, arm, reference) -> on which labels of the source, and the difference there; the
+    arms' own labels before the fine ones."""
     found: dict[tuple[int | None, str, str], tuple[str, float]] = {}
     for family, of_family in sorted(contrasts, key=lambda pair: pair[0].target != "source"):
-        if family.target == "source" or (family.target == "source_fine" and family.method == "probe"):
+        if family.target == "source" or (
+            family.target == "source_fine" and family.method == "probe"
+        ):
             for c in of_family:
-                found.setdefault((family.images_seen, c.arm, c.reference), (family.target, c.difference))
+                found.setdefault(
+                    (family.images_seen, c.arm, c.reference), (family.target, c.difference)
+                )
     return found
 
 
 def _described(study: Study, arm: str, budget: int | None, describe_arm: DescribeArm) -> str | None:
-    """What the sentence calls an arm: with what it saw, where that is not what the reference saw."""
+    """What the sentence calls an arm: with what it saw, where that is not what the reference
+    saw."""
     words = describe_arm(arm)
     seen = study.images_seen_of(arm, budget) if budget is not None else budget
     return words if seen in (0, budget) else f"{words or quoted(arm)}, which saw {seen:,} images,"
 
 
-def _described_reference(study: Study, reference: str, budget: int | None, describe_arm: DescribeArm) -> str | None:
+def _described_reference(
+    study: Study, reference: str, budget: int | None, describe_arm: DescribeArm
+) -> str | None:
     """The study's own reference goes by its name; another is described."""
-    return _described(study, reference, budget, describe_arm if reference != study.reference else lambda arm: None)
+    return _described(
+        study, reference, budget, describe_arm if reference != study.reference else lambda arm: None
+    )
 
 
-def scores_of(results: Results, family: Family, pairs: Sequence[Pair]) -> tuple[dict[str, ArmScores], list[Pair]]:
-    """Scores of the arms of those pairs that can be compared, and these pairs. Test images are counted as crossed with seeds only where
-    every outcome was measured on the same ones: where classes are drawn anew with each seed, their share is in the spread over seeds."""
+def scores_of(
+    results: Results, family: Family, pairs: Sequence[Pair]
+) -> tuple[dict[str, ArmScores], list[Pair]]:
+    """Scores of the arms of those pairs that can be compared, and these pairs. Test images are
+    counted as crossed with seeds only where
+    every outcome was measured on the same ones: where classes are drawn anew with each seed, their
+        share is in the spread over seeds."""
     wanted = [p for p in pairs if p.arm in family.rows and p.reference in family.rows]
-    read = {arm: [Scored(results, o) for o in family.rows[arm]] for p in wanted for arm in (p.reference, p.arm)}
+    read = {
+        arm: [Scored(results, o) for o in family.rows[arm]]
+        for p in wanted
+        for arm in (p.reference, p.arm)
+    }
     comparable = [p for p in wanted if _comparable(read[p.reference], read[p.arm])]
     used = dict.fromkeys(arm for p in comparable for arm in (p.reference, p.arm))
-    crossed = all(s.same_images(read[arm][0]) and s.same_images(read[next(iter(used))][0]) for arm in used for s in read[arm])
+    crossed = all(
+        s.same_images(read[arm][0]) and s.same_images(read[next(iter(used))][0])
+        for arm in used
+        for s in read[arm]
+    )
     return {arm: _arm_scores(results, arm, read[arm], crossed=crossed) for arm in used}, comparable
 
 
 def _arm_scores(results: Results, arm: str, scored: list[Scored], *, crossed: bool) -> ArmScores:
     units = _units(results.study, scored)
-    values = np.array([np.mean([s.outcome.value for s in unit]) for unit in units], dtype=np.float64)
+    values = np.array(
+        [np.mean([s.outcome.value for s in unit]) for unit in units], dtype=np.float64
+    )
     of_images: dict[str, Any] = {}
     if crossed and scored[0].decisions is not None and len(scored[0].ids) > 1:
         of_images = {"statistic": _statistic(units), "num_images": len(scored[0].ids)}
     elif crossed and scored[0].decisions is None:
-        of_images = {"per_image": np.stack([np.mean([s.contributions for s in unit], axis=0) for unit in units])}
-    return ArmScores(arm=arm, values=values, checkpoint=results.study.arms[arm].is_checkpoint, **of_images)
+        of_images = {
+            "per_image": np.stack(
+                [np.mean([s.contributions for s in unit], axis=0) for unit in units]
+            )
+        }
+    return ArmScores(
+        arm=arm, values=values, checkpoint=results.study.arms[arm].is_checkpoint, **of_images
+    )
 
 
 def _statistic(units: list[list[Scored]]) -> Callable[[np.ndarray], np.ndarray]:
     """The metric of each unit on a resample of the images, where it is no mean over images."""
-    return lambda drawn: np.array([np.mean([s.on(drawn) for s in unit]) for unit in units], dtype=np.float64)
+    return lambda drawn: np.array(
+        [np.mean([s.on(drawn) for s in unit]) for unit in units], dtype=np.float64
+    )
 
 
 def _units(study: Study, scored: list[Scored]) -> list[list[Scored]]:
-    """The outcomes of an arm in independent parts: in a nested design those of one sample; where the arm draws nothing, so that all
-    samples are the same training, those of one initialisation. Where such an arm was measured on a target that is drawn anew with each
+    """The outcomes of an arm in independent parts: in a nested design those of one sample; where
+    the arm draws nothing, so that all samples are the same training, those of one initialisation.
+    Where such an arm was measured on a target that is drawn anew with each
     sample, neither tells the whole spread: the parts that differ more stand for it."""
     if not study.is_nested:
         return [[s] for s in scored]
@@ -256,10 +329,15 @@ class Scored:
 
     def __init__(self, results: Results, outcome: Outcome) -> None:
         self.outcome, self.decisions = outcome, results.decisions(outcome)
-        if self.decisions is not None:  # an average precision: what was there to be found stands for the labels
+        # an average precision: what was there to be found stands for the labels
+        if self.decisions is not None:
             ids, labels = results.predictions(outcome)["ids"], self.decisions.positives
             self._order = np.argsort(ids, kind="stable")
-            self.ids, self.labels, self.contributions = ids[self._order], labels[self._order], np.zeros(0)
+            self.ids, self.labels, self.contributions = (
+                ids[self._order],
+                labels[self._order],
+                np.zeros(0),
+            )
             return
         ids, labels, contributions = results.contributions(outcome)
         order = np.argsort(ids, kind="stable")
@@ -279,8 +357,8 @@ class Scored:
 
 
 def _comparable(reference: list[Scored], arm: list[Scored]) -> bool:
-    """Whether an arm was measured on the reference's test images with its labels, seed by seed; where they share no seed, on
-    images that some seed of the reference was measured on."""
+    """Whether an arm was measured on the reference's test images with its labels, seed by seed;
+    where they share no seed, on images that some seed of the reference was measured on."""
     by_draw = {scored.draw: scored for scored in reference}
     shared = [(scored, by_draw[scored.draw]) for scored in arm if scored.draw in by_draw]
     if shared:
@@ -289,8 +367,9 @@ def _comparable(reference: list[Scored], arm: list[Scored]) -> bool:
 
 
 def _reference_gains(results: Results) -> dict[tuple[str, str, str], bool]:
-    """(target, method, arm) -> whether the arm had converged: its mean gained at most the margin from the smallest training budget to the
-    largest; arms that were trained at one budget, or not at all, are not there."""
+    """(target, method, arm) -> whether the arm had converged: its mean gained at most the margin
+    from the smallest training budget to the largest; arms that were trained at one budget, or not
+    at all, are not there."""
     study = results.study
     small, large = study.budgets[0], study.budgets[-1]
     means: dict[tuple[str, str, str, int | None], float] = {}
@@ -302,7 +381,8 @@ def _reference_gains(results: Results) -> dict[tuple[str, str, str], bool]:
                 metrics[family.target, family.method] = family.metric
                 means[family.target, family.method, arm, family.images_seen] = family.sign * mean
     return {
-        (target, method, arm): means[target, method, arm, large] - before <= study.margin_of(metrics[target, method])
+        (target, method, arm): means[target, method, arm, large] - before
+        <= study.margin_of(metrics[target, method])
         for (target, method, arm, budget), before in means.items()
         if budget == small and _has_choice(study, arm) and (target, method, arm, large) in means
     }

@@ -1,9 +1,11 @@
-"""Influence of source classes on a target: what nets that saw a class do better than nets that did not (Jain et al. 2022, section 2).
+"""Influence of source classes on a target: what nets that saw a class do better than nets that did
+not (Jain et al. 2022, section 2).
 
-In: for each of m nets which of K classes it saw, and its value on a target. Out: each class's influence with an interval, how reliable
-the ranking is, and how many nets would make it so. Influence of a class = mean value of the nets that saw it less that of the others;
-where there are more nets than classes, by a regression on all classes at once, which takes the other classes' share out. Knows nothing of
-results.
+In: for each of m nets which of K classes it saw, and its value on a target. Out: each class's
+influence with an interval, how reliable the ranking is, and how many nets would make it so.
+Influence of a class = mean value of the nets that saw it less that of the others; where there are
+more nets than classes, by a regression on all classes at once, which takes the other classes' share
+out. Knows nothing of results.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from seedbed.verdicts.variances import Floats
 
 NUM_SPLITS = 200
 LEAST_NETS = 8
-RELIABLE = 0.8  # split-half correlation, stepped up to all nets, from which on a ranking means something
+# split-half correlation, stepped up to all nets, from which on a ranking means something
+RELIABLE = 0.8
 _MOST_NETS = 100_000
 
 
@@ -30,9 +33,12 @@ class Influence:
     values: Floats  # [K]
     half_widths: Floats  # [K], of a single class's 95 % interval
     half_widths_joint: Floats  # [K], of 95 % intervals that hold for all classes at once
-    split_half: float  # correlation of the influences from two halves of the nets, mean over random halves
-    reliability: float  # the same stepped up to all nets (Spearman and Brown): the squared correlation with the truth
-    nets_needed: int | None  # for a reliability of RELIABLE; None where no number would do, by what is seen
+    # correlation of the influences from two halves of the nets, mean over random halves
+    split_half: float
+    # the same stepped up to all nets (Spearman and Brown): the squared correlation with the truth
+    reliability: float
+    # for a reliability of RELIABLE; None where no number would do, by what is seen
+    nets_needed: int | None
     curve: tuple[tuple[int, float], ...]  # (nets in each half, split-half correlation)
     num_nets: int
     by_regression: bool
@@ -52,11 +58,17 @@ def influence(seen: ArrayLike, values: ArrayLike) -> Influence:
     num_nets, num_classes = seen.shape
     counts = seen.sum(0)
     if num_nets < LEAST_NETS:
-        raise ValueError(f"{num_nets} nets: influence needs {LEAST_NETS} at least, and a ranking many more")
+        raise ValueError(
+            f"{num_nets} nets: influence needs {LEAST_NETS} at least, and a ranking many more"
+        )
     if (counts < 2).any() or (counts > num_nets - 2).any():
-        raise ValueError("a class was seen by all nets but one, or by one at most: two on either side are needed")
+        raise ValueError(
+            "a class was seen by all nets but one, or by one at most: two on either side are needed"
+        )
     by_regression = num_nets >= 2 * (num_classes + 1)
-    estimate, errors, df = _regression(seen, values) if by_regression else _differences(seen, values)
+    estimate, errors, df = (
+        _regression(seen, values) if by_regression else _differences(seen, values)
+    )
     curve = _curve(seen, values)
     split_half = curve[-1][1]
     reliability = max(0.0, 2 * split_half / (1 + split_half)) if split_half > -1 else 0.0
@@ -74,17 +86,23 @@ def influence(seen: ArrayLike, values: ArrayLike) -> Influence:
 
 
 def _differences(seen: Floats, values: Floats) -> tuple[Floats, Floats, float]:
-    """Differences of means, standard errors from the variance within both groups pooled, degrees of freedom."""
+    """Differences of means, standard errors from the variance within both groups pooled, degrees of
+    freedom."""
     with_it, without = seen.sum(0), (1 - seen).sum(0)
     centred = values - values.mean()
     means_with, means_without = centred @ seen / with_it, centred @ (1 - seen) / without
     squares = (centred**2).sum() - with_it * means_with**2 - without * means_without**2
     df = len(values) - 2
-    return means_with - means_without, np.sqrt(np.maximum(squares, 0) / df * (1 / with_it + 1 / without)), df
+    return (
+        means_with - means_without,
+        np.sqrt(np.maximum(squares, 0) / df * (1 / with_it + 1 / without)),
+        df,
+    )
 
 
 def _regression(seen: Floats, values: Floats) -> tuple[Floats, Floats, float]:
-    """Least squares on all classes at once; where each net saw equally many, the coefficients are relative to their mean."""
+    """Least squares on all classes at once; where each net saw equally many, the coefficients are
+    relative to their mean."""
     centred = seen - seen.mean(0)
     u, s, vt = np.linalg.svd(centred, full_matrices=False)
     kept = s > 1e-9 * s[0]
@@ -96,7 +114,8 @@ def _regression(seen: Floats, values: Floats) -> tuple[Floats, Floats, float]:
 
 
 def _curve(seen: Floats, values: Floats) -> tuple[tuple[int, float], ...]:
-    """Split-half correlations at a quarter, a half and all of the nets, each mean over random halves."""
+    """Split-half correlations at a quarter, a half and all of the nets, each mean over random
+    halves."""
     num_nets = len(values)
     sizes = sorted({n for n in (num_nets // 8, num_nets // 4, num_nets // 2) if n >= 3})
     rng = np.random.default_rng(0)
@@ -105,7 +124,9 @@ def _curve(seen: Floats, values: Floats) -> tuple[tuple[int, float], ...]:
         correlations = []
         for _ in range(NUM_SPLITS):
             order = rng.permutation(num_nets)
-            halves = [_halved(seen[half], values[half]) for half in (order[:size], order[size : 2 * size])]
+            halves = [
+                _halved(seen[half], values[half]) for half in (order[:size], order[size : 2 * size])
+            ]
             known = np.isfinite(halves[0]) & np.isfinite(halves[1])
             if known.sum() > 2 and min(h[known].std() for h in halves) > 0:
                 correlations.append(np.corrcoef(halves[0][known], halves[1][known])[0, 1])
@@ -117,7 +138,11 @@ def _halved(seen: Floats, values: Floats) -> Floats:
     """Differences of means, not a number for a class that all or none saw."""
     with_it, without = seen.sum(0), (1 - seen).sum(0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where((with_it > 0) & (without > 0), values @ seen / with_it - values @ (1 - seen) / without, np.nan)
+        return np.where(
+            (with_it > 0) & (without > 0),
+            values @ seen / with_it - values @ (1 - seen) / without,
+            np.nan,
+        )
 
 
 def _needed(num_nets: int, reliability: float) -> int | None:

@@ -1,8 +1,9 @@
 """Which arms of a study are compared with which.
 
-In: a study. Out: pairs of arm and reference. An arm is compared with the study's reference; where it has a network, an objective or other
-settings of its own, with the arm that has the reference's recipe and the same settings, if there is one; and a recipe is compared with its
-random control, `like(recipe='...')`. Knows nothing of results.
+In: a study. Out: pairs of arm and reference. An arm is compared with the study's reference; where
+it has a network, an objective or other settings of its own, with the arm that has the reference's
+recipe and the same settings, if there is one; and a recipe is compared with its random control,
+`like(recipe='...')`. Knows nothing of results.
 """
 
 from __future__ import annotations
@@ -37,9 +38,14 @@ def with_own_reference(study: Study, target: str = "") -> list[Pair]:
 
 
 def with_controls(study: Study, target: str = "") -> list[Pair]:
-    """Every arm with the reference of its own settings, and with its random control; controls themselves are compared with nothing else."""
+    """Every arm with the reference of its own settings, and with its random control; controls
+    themselves are compared with nothing else."""
     pairs = control_pairs(study)
-    own = [pair for pair in with_own_reference(study, target) if pair.arm not in {p.reference for p in pairs}]
+    own = [
+        pair
+        for pair in with_own_reference(study, target)
+        if pair.arm not in {p.reference for p in pairs}
+    ]
     return list(dict.fromkeys([*own, *pairs]))
 
 
@@ -63,22 +69,31 @@ def settings_of(study: Study, arm: str) -> tuple[tuple[str, object], ...]:
 
 
 def reference_of(study: Study, arm: str) -> str:
-    """The arm with the reference's recipe and this arm's settings; the study's reference where there is none."""
+    """The arm with the reference's recipe and this arm's settings; the study's reference where
+    there is none."""
     return counterpart(study, arm, study.arms[study.reference].recipe) or study.reference
 
 
 def counterpart(study: Study, arm: str, recipe: str) -> str | None:
-    """The trained arm with this recipe and the settings of `arm`; one with the study's budgets first."""
+    """The trained arm with this recipe and the settings of `arm`; one with the study's budgets
+    first."""
     same = [
         other
         for other, spec in study.arms.items()
-        if spec.trains and canonical(spec.recipe) == canonical(recipe) and settings_of(study, other) == settings_of(study, arm)
+        if spec.trains
+        and canonical(spec.recipe) == canonical(recipe)
+        and settings_of(study, other) == settings_of(study, arm)
     ]
-    return min(same, key=lambda other: (study.arms[other].has_own_budgets, other != study.reference), default=None)
+    return min(
+        same,
+        key=lambda other: (study.arms[other].has_own_budgets, other != study.reference),
+        default=None,
+    )
 
 
 def controlled(study: Study, arm: str) -> str | None:
-    """The recipe that an arm is the random control for, `like(recipe='R') | rest` for `R | rest`; None where it is no control."""
+    """The recipe that an arm is the random control for, `like(recipe='R') | rest` for `R | rest`;
+    None where it is no control."""
     text = study.arms[arm].recipe
     calls = parse_calls(text, "recipe") if text else ()
     if not calls or calls[0].name != "like":

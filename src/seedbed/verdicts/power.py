@@ -1,7 +1,7 @@
 """How many seeds would decide a contrast.
 
-In: an estimated difference and the variances of the contrast as measured. Out: a range of seed counts.
-Knows nothing of arms' names, margins or verdicts.
+In: an estimated difference and the variances of the contrast as measured. Out: a range of seed
+counts. Knows nothing of arms' names, margins or verdicts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class MeasuredSpread:
     """What a contrast's variance is made of.
 
     Args:
-        variances: of a single seed's value, of each group, times its coefficient squared (shrunk where the family shrinks).
+        variances: of a single seed's value, of each group, times its coefficient squared (shrunk
+            where the family shrinks).
         lost_dfs: seeds less degrees of freedom, of each group: 0 where shrunk, else 1.
         df: degrees of freedom of the variance over seeds, as measured.
         v_image: variance that the test images add and more seeds do not remove.
@@ -40,9 +41,11 @@ class MeasuredSpread:
 
 
 def seeds_needed(difference: float, spread: MeasuredSpread, joint: Joint) -> tuple[int, int] | None:
-    """Fewest seeds per arm for 80 % power at `difference`, at both ends of the variance's 95 % interval.
+    """Fewest seeds per arm for 80 % power at `difference`, at both ends of the variance's 95 %
+    interval.
 
-    None if the difference is 0, or if 1,000 seeds would not do at the wider end (test images, say, limit it).
+    None if the difference is 0, or if 1,000 seeds would not do at the wider end (test images, say,
+    limit it).
     """
     ends = []
     for probability in (0.975, 0.025):
@@ -55,20 +58,29 @@ def seeds_needed(difference: float, spread: MeasuredSpread, joint: Joint) -> tup
 
 
 def limiting_images(difference: float, spread: MeasuredSpread, joint: Joint) -> int:
-    """How many test images there are, if these alone keep a difference of this size from being shown four times in five, however many
-    the seeds; else 0."""
-    if not spread.num_images or not difference or seeds_needed(difference, spread, joint) is not None:
+    """How many test images there are, if these alone keep a difference of this size from being
+    shown four times in five, however many the seeds; else 0."""
+    if (
+        not spread.num_images
+        or not difference
+        or seeds_needed(difference, spread, joint) is not None
+    ):
         return 0
     certain = replace(spread, variances=tuple(0.0 for _ in spread.variances))
-    return spread.num_images if _power(abs(difference), certain, 1.0, joint, MAX_SEEDS) < POWER else 0
+    return (
+        spread.num_images if _power(abs(difference), certain, 1.0, joint, MAX_SEEDS) < POWER else 0
+    )
 
 
 def _variance_ratio(df: float, probability: float) -> float:
-    """True over estimated variance where the estimate sits at this probability of its distribution."""
+    """True over estimated variance where the estimate sits at this probability of its
+    distribution."""
     return 1.0 if math.isinf(df) else df / float(special.gammaincinv(df / 2, probability) * 2)
 
 
-def _fewest_seeds(distance: float, spread: MeasuredSpread, ratio: float, joint: Joint) -> int | None:
+def _fewest_seeds(
+    distance: float, spread: MeasuredSpread, ratio: float, joint: Joint
+) -> int | None:
     low, high = 2, MAX_SEEDS
     if _power(distance, spread, ratio, joint, high) < POWER:
         return None
@@ -79,8 +91,11 @@ def _fewest_seeds(distance: float, spread: MeasuredSpread, ratio: float, joint: 
     return low
 
 
-def _power(distance: float, spread: MeasuredSpread, ratio: float, joint: Joint, num_seeds: int) -> float:
-    """Chance that the interval excludes 0 with this many seeds in both arms and the same test images."""
+def _power(
+    distance: float, spread: MeasuredSpread, ratio: float, joint: Joint, num_seeds: int
+) -> float:
+    """Chance that the interval excludes 0 with this many seeds in both arms and the same test
+    images."""
     parts = ratio * np.array(spread.variances) / num_seeds
     v_seed, df_seed = satterthwaite(parts, num_seeds - np.array(spread.lost_dfs))
     v, df = v_seed, df_seed

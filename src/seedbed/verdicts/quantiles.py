@@ -1,21 +1,24 @@
 """Two-sided simultaneous quantiles, p-values and power, by quadrature.
 
-In: a level or an absolute t statistic, the number of contrasts, whether they share one reference, and degrees of
-freedom, fractional or infinite. Out: plain floats. Knows nothing of arms, seeds or images.
+In: a level or an absolute t statistic, the number of contrasts, whether they share one reference,
+and degrees of freedom, fractional or infinite. Out: plain floats. Knows nothing of arms, seeds or
+images.
 
-With z_0, ..., z_k standard normal and s^2 ~ chi^2_df / df, contrast i is t_i = (z_i - z_0) / (sqrt(2) s), so
-any two contrasts correlate at 1/2 (Dunnett 1955, JASA 50:1096) and, with x = sqrt(2) c s,
+With z_0, ..., z_k standard normal and s^2 ~ chi^2_df / df, contrast i is t_i = (z_i - z_0) /
+(sqrt(2) s), so any two contrasts correlate at 1/2 (Dunnett 1955, JASA 50:1096) and, with x =
+sqrt(2) c s,
 
     P(max |t_i| <= c) = E_s  integral phi(z) [Phi(z + x) - Phi(z - x)]^k dz.
 
-Contrasts that do not all share a reference may correlate in any way. The maximum of independent |t_i| with one s,
+Contrasts that do not all share a reference may correlate in any way. The maximum of independent
+|t_i| with one s,
 
     P(max |t_i| <= c) = E_s  [Phi(c s) - Phi(-c s)]^k,
 
 the studentized maximum modulus, bounds them all (Sidak 1967, JASA 62:626).
 
-Both integrands are smooth and decay on both sides (that over s once it is written in log s, which also
-removes the singularity at s = 0 for df < 1), where the trapezoid rule converges exponentially.
+Both integrands are smooth and decay on both sides (that over s once it is written in log s, which
+also removes the singularity at s = 0 for df < 1), where the trapezoid rule converges exponentially.
 """
 
 from __future__ import annotations
@@ -48,7 +51,8 @@ class Joint:
 
     Args:
         num: how many, at least 1 (1 gives Student's t).
-        shared: whether all have one arm in common, their reference (Dunnett); otherwise any correlation is allowed for.
+        shared: whether all have one arm in common, their reference (Dunnett); otherwise any
+            correlation is allowed for.
     """
 
     num: int
@@ -100,7 +104,8 @@ class Joint:
 
 
 def two_sided_power(noncentrality: float, critical: float, df: float) -> float:
-    """P(|T| > critical) for a noncentral t: the power of a two-sided test against `noncentrality`."""
+    """P(|T| > critical) for a noncentral t: the power of a two-sided test against
+    `noncentrality`."""
     scale, weights = _scale_nodes(float(df))
     over = special.ndtr(noncentrality - critical * scale)
     under = special.ndtr(-noncentrality - critical * scale)
@@ -168,7 +173,8 @@ def _scale_nodes(df: float) -> tuple[Floats, Floats]:
 
 @functools.cache
 def _log_quantile_table(level: float, joint: Joint) -> Chebyshev:
-    """log c as a polynomial in 1/df: nearly linear there, because c grows like a power 1/df of the odds."""
+    """log c as a polynomial in 1/df: nearly linear there, because c grows like a power 1/df of the
+    odds."""
 
     def log_quantile(inverse_df: Floats) -> Floats:
         df = [1 / x if x > 1e-9 else math.inf for x in inverse_df]

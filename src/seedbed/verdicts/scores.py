@@ -1,7 +1,7 @@
 """What the verdict reads of one arm: its values over seeds, and how they hang on the test images.
 
-In: numbers of one arm on one target. Out: `ArmScores`, checked, and bootstrap means over test images. Knows
-nothing of other arms, nor of how a value came about.
+In: numbers of one arm on one target. Out: `ArmScores`, checked, and bootstrap means over test
+images. Knows nothing of other arms, nor of how a value came about.
 """
 
 from __future__ import annotations
@@ -26,10 +26,13 @@ class ArmScores:
     Args:
         arm: name.
         values: [S] one value a seed, in the metric's unit.
-        per_image: [S, N] each test image's contribution, with mean over images `values` (0 or 100 for top-1);
-            images in the same order for every arm. None if the metric is no mean over images.
-        checkpoint: whether the arm is one existing checkpoint, whose seeds are those of the method alone.
-        statistic: for such a metric, the values [S] on a resample, given the rows [N] of the images drawn.
+        per_image: [S, N] each test image's contribution, with mean over images `values` (0 or 100
+            for top-1); images in the same order for every arm. None if the metric is no mean over
+            images.
+        checkpoint: whether the arm is one existing checkpoint, whose seeds are those of the method
+            alone.
+        statistic: for such a metric, the values [S] on a resample, given the rows [N] of the images
+            drawn.
         num_images: N, needed with `statistic`.
     """
 
@@ -71,7 +74,12 @@ class ArmScores:
         """The same of the opposite sign: of an error, for which higher is worse."""
         flipped = None if self.per_image is None else -self.per_image
         own = self.statistic
-        return replace(self, values=-self.values, per_image=flipped, statistic=own and (lambda drawn: -own(drawn)))
+        return replace(
+            self,
+            values=-self.values,
+            per_image=flipped,
+            statistic=own and (lambda drawn: -own(drawn)),
+        )
 
     @property
     def num_seeds(self) -> int:
@@ -85,15 +93,19 @@ class ArmScores:
         return ("statistic", self.num_images or 0) if self.statistic else ("none", 0)
 
     def bootstrap_means(self) -> Floats:
-        """[NUM_RESAMPLES] means over seeds, on the same resamples of the images for every arm; one that holds nothing to be found, which is
-        so for every arm alike, is drawn anew."""
+        """[NUM_RESAMPLES] means over seeds, on the same resamples of the images for every arm; one
+        that holds nothing to be found, which is so for every arm alike, is drawn anew."""
         assert self.statistic is not None and self.num_images is not None
         generator = np.random.default_rng(0)
         means: list[float] = []
         for _ in range(_MOST_DRAWS * NUM_RESAMPLES):
-            value = float(np.mean(self.statistic(generator.integers(self.num_images, size=self.num_images))))
+            value = float(
+                np.mean(self.statistic(generator.integers(self.num_images, size=self.num_images)))
+            )
             if math.isfinite(value):
                 means.append(value)
             if len(means) == NUM_RESAMPLES:
                 return np.array(means, dtype=np.float64)
-        raise ValueError(f"arm {self.arm!r}: the metric is not finite on most resamples of its {self.num_images} images")
+        raise ValueError(
+            f"arm {self.arm!r}: the metric is not finite on most resamples of its {self.num_images} images"
+        )

@@ -1,7 +1,8 @@
 """How far a difference between two arms may be off: its variance and degrees of freedom.
 
-In: arrays of values or variances whose leading axes are free (one family, or thousands of simulated ones).
-Out: arrays of variances and degrees of freedom. Knows nothing of arms' names, margins or verdicts.
+In: arrays of values or variances whose leading axes are free (one family, or thousands of simulated
+ones). Out: arrays of variances and degrees of freedom. Knows nothing of arms' names, margins or
+verdicts.
 
 Axes: S = seeds of an arm, N = test images, A = arms of a family, ... = anything, broadcast.
 
@@ -9,13 +10,16 @@ The model of a value x[s, i] of one arm, seed s and test image i is
 
     x[s, i] = mean + seed[s] + image[i] + residual[s, i],    with residual variance r.
 
-Seeds are drawn anew for every arm; images are the same for all arms and seeds. For the contrast of two arms
+Seeds are drawn anew for every arm; images are the same for all arms and seeds. For the contrast of
+two arms
 
     V_seed  = var_s(mean_i x) / S summed over the two arms: estimates  sum (var(seed) + r / N) / S
-    V_image = var_i(difference of the arms' mean_s x) / N:  estimates  (var(image difference) + sum r / S) / N
+    V_image = var_i(difference of the arms' mean_s x) / N:  estimates  (var(image difference) + sum
+    r / S) / N
 
-and the truth is sum var(seed) / S + var(image difference) / N + sum r / (N S). The residual's share, sum of
-r / (N S) over the two arms, is thus counted twice, and V_both estimates it from the two-way residuals.
+and the truth is sum var(seed) / S + var(image difference) / N + sum r / (N S). The residual's
+share, sum of r / (N S) over the two arms, is thus counted twice, and V_both estimates it from the
+two-way residuals.
 """
 
 from __future__ import annotations
@@ -39,12 +43,14 @@ def sample_variance(values: Floats) -> Floats:
     return (values - values[..., :1]).var(-1, ddof=1)
 
 
-def shrunk_variances(variances: Floats, num_seeds: ArrayLike, shares: ArrayLike) -> tuple[Floats, Floats]:
+def shrunk_variances(
+    variances: Floats, num_seeds: ArrayLike, shares: ArrayLike
+) -> tuple[Floats, Floats]:
     """Shrinks each arm's variance to the family's mean with the weight of one degree of freedom.
 
-    v* = (mean v + (S - 1) v) / S with S degrees of freedom. Where arms differ in S, "mean v" weights each
-    arm by its S - 1 and every arm uses its own S; equal S gives the plain mean. An arm that takes no part,
-    or finds no other arm to borrow from, keeps its own v with S - 1.
+    v* = (mean v + (S - 1) v) / S with S degrees of freedom. Where arms differ in S, "mean v"
+    weights each arm by its S - 1 and every arm uses its own S; equal S gives the plain mean. An arm
+    that takes no part, or finds no other arm to borrow from, keeps its own v with S - 1.
 
     Args:
         variances: [..., A] over seeds.
@@ -67,15 +73,17 @@ def shrunk_variances(variances: Floats, num_seeds: ArrayLike, shares: ArrayLike)
 def satterthwaite(variances: Floats, dfs: ArrayLike) -> tuple[Floats, Floats]:
     """Sums independent variance estimates [..., terms] and gives the sum's degrees of freedom.
 
-    Welch-Satterthwaite (Satterthwaite 1946, Biometrics Bulletin 2:110). A sum of zeros is known exactly:
-    its degrees of freedom are infinite.
+    Welch-Satterthwaite (Satterthwaite 1946, Biometrics Bulletin 2:110). A sum of zeros is known
+    exactly: its degrees of freedom are infinite.
     """
     total = variances.sum(-1)
     spread = (variances**2 / np.asarray(dfs, dtype=np.float64)).sum(-1)
     return total, _ratio(total**2, spread)
 
 
-def image_variance(per_image: Sequence[Floats], coefficients: Sequence[float]) -> tuple[Floats, Floats]:
+def image_variance(
+    per_image: Sequence[Floats], coefficients: Sequence[float]
+) -> tuple[Floats, Floats]:
     """V_image and V_both of a sum of groups' means, each times its coefficient.
 
     Args:
@@ -89,7 +97,8 @@ def image_variance(per_image: Sequence[Floats], coefficients: Sequence[float]) -
 
 
 def _residual_share(per_image: Floats) -> Floats:
-    """r / (N S), with r the mean square of the seed x image residual at (S - 1)(N - 1) degrees of freedom.
+    """r / (N S), with r the mean square of the seed x image residual at (S - 1)(N - 1) degrees of
+    freedom.
 
     The residual's sum of squares is that within images less that between the seeds' means.
     """
@@ -100,10 +109,13 @@ def _residual_share(per_image: Floats) -> Floats:
     return squares / ((num_seeds - 1) * (num_images - 1) * num_seeds * num_images)
 
 
-def crossed(v_seed: Floats, df_seed: Floats, *parts: tuple[Floats, ArrayLike, int]) -> tuple[Floats, Floats]:
+def crossed(
+    v_seed: Floats, df_seed: Floats, *parts: tuple[Floats, ArrayLike, int]
+) -> tuple[Floats, Floats]:
     """V = max(V_seed + V_image - V_both, V_seed, V_image) and its degrees of freedom, elementwise.
 
-    `parts` holds (V_image, V_both, number of images) of each set of test images; several sets add up.
+    `parts` holds (V_image, V_both, number of images) of each set of test images; several sets add
+    up.
     """
     v_image = sum((part[0] for part in parts), np.zeros(()))
     v_both = sum((np.asarray(part[1]) for part in parts), np.zeros(()))
@@ -114,8 +126,8 @@ def crossed(v_seed: Floats, df_seed: Floats, *parts: tuple[Floats, ArrayLike, in
 def half_width(v: Floats, quantile: ArrayLike, v_seed: Floats, quantile_seed: ArrayLike) -> Floats:
     """Half the interval over seeds and images, never less than that over seeds alone.
 
-    V >= V_seed does not suffice for that: an image part that is known well raises the degrees of freedom,
-    and the quantile may then fall faster than the root of V grows.
+    V >= V_seed does not suffice for that: an image part that is known well raises the degrees of
+    freedom, and the quantile may then fall faster than the root of V grows.
     """
     both = np.asarray(quantile) * np.sqrt(v)
     return np.maximum(both, np.asarray(quantile_seed) * np.sqrt(v_seed))

@@ -1,6 +1,8 @@
-"""The report of a study: the answers first, then the figure, the tables, the sample images, and what was run.
+"""The report of a study: the answers first, then the figure, the tables, the sample images, and
+what was run.
 
-In: results. Out: one HTML page, and the same tables for the terminal. Nothing is measured or tested here.
+In: results. Out: one HTML page, and the same tables for the terminal. Nothing is measured or tested
+here.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
 
 def report(results: Results, path: str | Path) -> Path:
-    """Answer the study's own question and write the page to `path`; returns the path. The answers go to the study's results, too.
+    """Answer the study's own question and write the page to `path`; returns the path. The answers
+    go to the study's results, too.
 
     Raises UsageError when the path is not named as an HTML file: nothing else may be overwritten.
     """
@@ -34,7 +37,9 @@ def report(results: Results, path: str | Path) -> Path:
     return write_report(results, answers, Path(path), found)
 
 
-def save_answers(results: Results, answers: Sequence[Answer], found: Sequence[Finding] = ()) -> Path:
+def save_answers(
+    results: Results, answers: Sequence[Answer], found: Sequence[Finding] = ()
+) -> Path:
     """`NAME.study/answers.json` and `findings.json`: as `seedbed study run --json` prints them."""
     from seedbed.base.artifacts import write_json
 

@@ -1,4 +1,5 @@
-"""Drawings of advice: the map of size and similarity, accuracy by layer, the learning curve, the confusion matrix.
+"""Drawings of advice: the map of size and similarity, accuracy by layer, the learning curve, the
+confusion matrix.
 
 In: advice. Out: SVG as text. Computes nothing.
 """
@@ -59,9 +60,18 @@ def map_svg(advice: Advice) -> str:
             (right, similar, "large, similar:\nfine-tune everything"),
             (right, different, "large, different:\nfine-tune everything"),
         ):
-            axes.text(x, y, words, ha="center", va="center", fontsize=_SMALL_PT, color=INK, alpha=0.6)
+            axes.text(
+                x, y, words, ha="center", va="center", fontsize=_SMALL_PT, color=INK, alpha=0.6
+            )
         shown = SIMILAR_BELOW if position is None else position
-        axes.plot([scenario.num_known], [shown], "o" if position is not None else "x", markersize=10, color=_COLOURS[1], zorder=5)
+        axes.plot(
+            [scenario.num_known],
+            [shown],
+            "o" if position is not None else "x",
+            markersize=10,
+            color=_COLOURS[1],
+            zorder=5,
+        )
         axes.set_ylabel("distance from the network's source", color=INK, fontsize=_SMALL_PT)
         _frame(axes, "labelled images")
 
@@ -80,7 +90,15 @@ def layers_svg(advice: Advice) -> str:
             points = layer_points(advice, backbone)
             depth = [i / max(1, len(points) - 1) for i in range(len(points))]
             label = numbers.shortened(short(backbone), 34)
-            axes.plot(depth, [v for _, v in points], "o-", color=colour, markersize=4.5, linewidth=1.4, label=label)
+            axes.plot(
+                depth,
+                [v for _, v in points],
+                "o-",
+                color=colour,
+                markersize=4.5,
+                linewidth=1.4,
+                label=label,
+            )
             if len(best) == 1:
                 axes.set_xticks(depth, [numbers.shortened(n, 14) for n, _ in points])
         axes.set_ylabel("held-out accuracy, %", color=INK, fontsize=_SMALL_PT)
@@ -91,9 +109,11 @@ def layers_svg(advice: Advice) -> str:
 
 
 def layer_points(advice: Advice, backbone: str) -> list[tuple[str, float]]:
-    """Layer and accuracy of a linear readout on it, in order of depth; the first look where there is no other."""
+    """Layer and accuracy of a linear readout on it, in order of depth; the first look where there
+    is no other."""
     found: dict[str, float] = {}
-    for entry in sorted(advice.entries, key=lambda e: not e.is_rough):  # a measurement on all images stands in for its first look
+    # a measurement on all images stands in for its first look
+    for entry in sorted(advice.entries, key=lambda e: not e.is_rough):
         if entry.backbone == backbone and entry.kind == "probe":
             found[str(entry.layer)] = entry.accuracy
     return [(layer, found[layer]) for layer in advice.layers[backbone] if layer in found]
@@ -114,19 +134,33 @@ def curve_svg(advice: Advice) -> str:
             axes.plot(size[near], value[near], color=_COLOURS[0], linewidth=1.6)
             axes.plot(size[~near], value[~near], color=_COLOURS[0], linewidth=1.2, linestyle="--")
         for num, values in zip(curve.num_images, curve.accuracies, strict=True):
-            axes.plot([num] * len(values), values, "o", markersize=4.5, color=INK, alpha=0.7, markeredgewidth=0)
+            axes.plot(
+                [num] * len(values),
+                values,
+                "o",
+                markersize=4.5,
+                color=INK,
+                alpha=0.7,
+                markeredgewidth=0,
+            )
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:,.0f}"))
         axes.xaxis.set_minor_formatter(ticker.NullFormatter())
         axes.set_ylabel("held-out accuracy, %", color=INK, fontsize=_SMALL_PT)
-        _frame(axes, "images learnt from (dashed: beyond what there is)" if curve.law else "images learnt from")
+        _frame(
+            axes,
+            "images learnt from (dashed: beyond what there is)"
+            if curve.law
+            else "images learnt from",
+        )
 
     return drawn("curve", 6.0, 3.0, draw)
 
 
 def confusion_svg(advice: Advice) -> str:
-    """Share of each true class by what was said; the classes with most mistakes where there are many."""
+    """Share of each true class by what was said; the classes with most mistakes where there are
+    many."""
     names, shares = confusion_shares(advice)
 
     def draw(figure: Any) -> None:
@@ -152,7 +186,12 @@ def _square(x: int, y: int, share: float, is_right: bool) -> Any:
     from matplotlib.patches import Rectangle
 
     return Rectangle(
-        (x - 0.48, y - 0.48), 0.96, 0.96, color=_COLOURS[0 if is_right else 1], alpha=0.08 + 0.008 * share, linewidth=0
+        (x - 0.48, y - 0.48),
+        0.96,
+        0.96,
+        color=_COLOURS[0 if is_right else 1],
+        alpha=0.08 + 0.008 * share,
+        linewidth=0,
     )
 
 

@@ -1,6 +1,8 @@
-"""The page of an advice: what to take, why, and everything that it rests on; it needs nothing but itself.
+"""The page of an advice: what to take, why, and everything that it rests on; it needs nothing but
+itself.
 
-In: advice, the winner's store. Out: HTML as text. Puts together what the race found; measures nothing but near duplicates.
+In: advice, the winner's store. Out: HTML as text. Puts together what the race found; measures
+nothing but near duplicates.
 """
 
 from __future__ import annotations
@@ -37,16 +39,23 @@ class Tile:
     title: str
 
 
-def render_advice(advice: Advice, store: Store, neighbours: Sequence[tuple[int, Sequence[tuple[int, float]]]] = ()) -> str:
+def render_advice(
+    advice: Advice, store: Store, neighbours: Sequence[tuple[int, Sequence[tuple[int, float]]]] = ()
+) -> str:
     """The page.
 
     Args:
         advice: what was found.
         store: of the winner, for the thumbnails.
-        neighbours: rows of some held-out images, each with the rows nearest to it and their similarities.
+        neighbours: rows of some held-out images, each with the rows nearest to it and their
+            similarities.
     """
     environment = Environment(
-        loader=PackageLoader("seedbed.writeup"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("seedbed.writeup"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.globals |= {"numbers": numbers, "short": short}
     return environment.get_template("advice.html").render(
@@ -57,7 +66,10 @@ def render_advice(advice: Advice, store: Store, neighbours: Sequence[tuple[int, 
         layers=Markup(figures.layers_svg(advice)),
         curve=Markup(figures.curve_svg(advice)),
         confusion=Markup(figures.confusion_svg(advice)) if advice.num_classes > 1 else "",
-        mistakes=[_tile(store, m.row, f"{m.label}, said {m.said} ({100 * m.probability:.0f} %)", m.id) for m in advice.mistakes],
+        mistakes=[
+            _tile(store, m.row, f"{m.label}, said {m.said} ({100 * m.probability:.0f} %)", m.id)
+            for m in advice.mistakes
+        ],
         neighbours=[_strip(store, query, near) for query, near in neighbours],
         duplicates=_duplicates(store),
         scores=_scores(advice),
@@ -66,7 +78,8 @@ def render_advice(advice: Advice, store: Store, neighbours: Sequence[tuple[int, 
 
 
 def _rows(advice: Advice) -> list[dict[str, Any]]:
-    """Candidates, the best first; first looks only where there is nothing more of a backbone's layer."""
+    """Candidates, the best first; first looks only where there is nothing more of a backbone's
+    layer."""
     seen: set[tuple[str, str]] = set()
     rows = []
     for entry in sorted(advice.entries, key=lambda e: (e.is_rough, -e.accuracy)):
@@ -94,24 +107,40 @@ def _scores(advice: Advice) -> tuple[list[str], list[tuple[str, list[float | Non
     """Transferability scores: their names, and a row per backbone."""
     found = advice.scenario.scores
     names = list(dict.fromkeys(name for scores in found.values() for name in scores))
-    return names, [(short(backbone), [scores.get(name) for name in names]) for backbone, scores in found.items()]
+    return names, [
+        (short(backbone), [scores.get(name) for name in names])
+        for backbone, scores in found.items()
+    ]
 
 
 def _strip(store: Store, query: int, near: Sequence[tuple[int, float]]) -> list[Tile]:
     tiles = [_tile(store, query, f"asked: {_label(store, query)}", str(store.ids[query]))]
-    return tiles + [_tile(store, row, f"{_label(store, row)} {similarity:.2f}", str(store.ids[row])) for row, similarity in near]
+    return tiles + [
+        _tile(store, row, f"{_label(store, row)} {similarity:.2f}", str(store.ids[row]))
+        for row, similarity in near
+    ]
 
 
 def _duplicates(store: Store) -> dict[str, Any]:
-    """Groups of near duplicates that lie in more than one split, and how many groups there are; found when the images were packed."""
+    """Groups of near duplicates that lie in more than one split, and how many groups there are;
+    found when the images were packed."""
     groups, which, counts = np.unique(store.groups, return_inverse=True, return_counts=True)
     several = np.flatnonzero(counts > 1)
-    across = [g for g in several.tolist() if len(set(store.splits[which == g].tolist())) > 1] if len(several) < 5000 else []
+    across = (
+        [g for g in several.tolist() if len(set(store.splits[which == g].tolist())) > 1]
+        if len(several) < 5000
+        else []
+    )
     shown = []
     for group in across[:_MOST_GROUPS]:
         rows = np.flatnonzero(which == group)[:4]
         shown.append([_tile(store, int(r), str(store.ids[r]), str(store.ids[r])) for r in rows])
-    return {"num_groups": len(several), "num_across": len(across), "shown": shown, "num_images": len(groups)}
+    return {
+        "num_groups": len(several),
+        "num_across": len(across),
+        "shown": shown,
+        "num_images": len(groups),
+    }
 
 
 def _label(store: Store, row: int) -> str:
@@ -121,10 +150,18 @@ def _label(store: Store, row: int) -> str:
 def _tile(store: Store, row: int, words: str, title: str) -> Tile:
     from PIL import Image
 
-    pixels = decode(store.encoded(row), store.size_px, store.fit)[0] if store.is_encoded else np.asarray(store.pixels[row])
+    pixels = (
+        decode(store.encoded(row), store.size_px, store.fit)[0]
+        if store.is_encoded
+        else np.asarray(store.pixels[row])
+    )
     image = Image.fromarray(pixels)
     if image.width > 2 * _TILE_PX:
         image = image.resize((2 * _TILE_PX, 2 * _TILE_PX))
     png = io.BytesIO()
     image.save(png, "PNG", optimize=True)
-    return Tile(url=f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}", words=words, title=title)
+    return Tile(
+        url=f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}",
+        words=words,
+        title=title,
+    )

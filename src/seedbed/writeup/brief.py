@@ -1,7 +1,9 @@
-"""The short answer: on each target, at the largest training budget, what is worse, better, equivalent and undecided.
+"""The short answer: on each target, at the largest training budget, what is worse, better,
+equivalent and undecided.
 
-In: tables and findings. Out: a few lines of text each, for the page and for the terminal. The fine labels of the source count as a target,
-as a study asks for them by itself; an influence of classes is an answer too. Knows nothing of how a verdict came about.
+In: tables and findings. Out: a few lines of text each, for the page and for the terminal. The fine
+labels of the source count as a target, as a study asks for them by itself; an influence of classes
+is an answer too. Knows nothing of how a verdict came about.
 """
 
 from __future__ import annotations
@@ -20,14 +22,16 @@ _ORDER = ("worse", "better", "equivalent", "undecided")
 
 @dataclass(frozen=True, kw_only=True)
 class Brief:
-    """A target and method at one training budget; `verdicts` pairs each verdict with the comparisons that have it, in words."""
+    """A target and method at one training budget; `verdicts` pairs each verdict with the
+    comparisons that have it, in words."""
 
     title: str
     verdicts: tuple[tuple[str, str], ...]
 
 
 def in_short(tables: Sequence[FamilyTable], findings: Sequence[Finding] = ()) -> list[Brief]:
-    """One entry per target and method that has an answer, none for the source's own labels; then one per influence of classes."""
+    """One entry per target and method that has an answer, none for the source's own labels; then
+    one per influence of classes."""
     largest: dict[tuple[str, str], FamilyTable] = {}
     for table in tables:
         if table.target == SOURCE or table.images_seen is None or not table.answers:
@@ -36,8 +40,14 @@ def in_short(tables: Sequence[FamilyTable], findings: Sequence[Finding] = ()) ->
         if before is None or (before.images_seen or 0) <= table.images_seen:
             largest[table.place] = table
     influences = [f for f in findings if f.kind == "influence"]
-    last = {(f.target, f.method, f.arm): f for f in sorted(influences, key=lambda f: f.images_seen or 0)}
-    told = [Brief(title=f.sentence, verdicts=()) for f in influences if last[f.target, f.method, f.arm] is f]
+    last = {
+        (f.target, f.method, f.arm): f for f in sorted(influences, key=lambda f: f.images_seen or 0)
+    }
+    told = [
+        Brief(title=f.sentence, verdicts=())
+        for f in influences
+        if last[f.target, f.method, f.arm] is f
+    ]
     return [_brief(table) for table in largest.values()] + told
 
 

@@ -1,6 +1,7 @@
 """Drawings of findings: a scaling law with its band, and the influence of classes.
 
-In: findings. Out: SVG as text. Computes nothing: points, curves and intervals are the findings' own.
+In: findings. Out: SVG as text. Computes nothing: points, curves and intervals are the findings'
+own.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def _drawn(finding: Finding, name: str, width: float, height: float, draw: Any) 
 
 
 def _scaling(finding: Finding, figure: Any) -> None:
-    """A panel per size: what was measured, the law, its band; dashed where it is an extrapolation."""
+    """A panel per size: what was measured, the law, its band; dashed where it is an
+    extrapolation."""
     from matplotlib import ticker
 
     curves = finding.details["curves"]
@@ -61,7 +63,13 @@ def _scaling(finding: Finding, figure: Any) -> None:
         at_largest = others >= 0.99 * others.max()
         for here, alpha in ((at_largest, 0.95), (~at_largest, 0.35)):
             axes.plot(
-                measured[here, columns[over]], measured[here, 2], "o", markersize=4.5, color=INK, alpha=alpha, markeredgewidth=0
+                measured[here, columns[over]],
+                measured[here, 2],
+                "o",
+                markersize=4.5,
+                color=INK,
+                alpha=alpha,
+                markeredgewidth=0,
             )
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
@@ -70,7 +78,10 @@ def _scaling(finding: Finding, figure: Any) -> None:
         shown = measured[at_largest, columns[over]]
         axes.set_xlim(min(shown.min(), size[near].max()) / 1.5, size.max())
         spread = max(1.0, float(np.ptp(measured[:, 2])))
-        axes.set_ylim(measured[:, 2].min() - 0.15 * spread, max(measured[:, 2].max() + 0.5 * spread, value.max() + 0.1 * spread))
+        axes.set_ylim(
+            measured[:, 2].min() - 0.15 * spread,
+            max(measured[:, 2].max() + 0.5 * spread, value.max() + 0.1 * spread),
+        )
         _frame(axes, f"{_WORDS[over]} (dashed: extrapolation)")
     panels[0].set_ylabel(f"{numbers.metric_words(str(finding.metric))}, %", color=INK, fontsize=8.5)
 
@@ -83,9 +94,18 @@ def _influence(finding: Finding, figure: Any) -> None:
     for y, row in enumerate(rows):
         colour = _BLUE if row["influence"] > 0 else _ORANGE
         axes.plot(row["interval"], [y, y], color=colour, linewidth=1.2)
-        axes.plot([row["influence"]], [y], "o", markersize=5, color=colour, markerfacecolor=colour if row["differs"] else "none")
+        axes.plot(
+            [row["influence"]],
+            [y],
+            "o",
+            markersize=5,
+            color=colour,
+            markerfacecolor=colour if row["differs"] else "none",
+        )
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(range(len(rows)), [numbers.shortened(row["name"].split(",")[0], 28) for row in rows])
+    axes.set_yticks(
+        range(len(rows)), [numbers.shortened(row["name"].split(",")[0], 28) for row in rows]
+    )
     axes.set_ylim(len(rows) - 0.4, -0.6)
     _frame(axes, "influence, points; filled: differs from 0 when all classes are judged together")
 

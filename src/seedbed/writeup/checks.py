@@ -1,7 +1,8 @@
-"""The check of an influence: a study without the classes that harm most, without those that help most, each beside as many at random.
+"""The check of an influence: a study without the classes that harm most, without those that help
+most, each beside as many at random.
 
-In: results with an influence finding. Out: a study file beside the study's own, written once; one that is there is left alone. It shares
-the workspace, so that what both need is trained once.
+In: results with an influence finding. Out: a study file beside the study's own, written once; one
+that is there is left alone. It shares the workspace, so that what both need is trained once.
 """
 
 from __future__ import annotations
@@ -22,9 +23,7 @@ from seedbed.trials.results import Results
 from seedbed.verdicts.findings import Finding
 
 DROPPED = 0.1  # share of the classes
-_NOISE = (
-    "The ranking is mostly noise (two halves of the nets rank the classes at a correlation of {:.2f}): expect little of this check."
-)
+_NOISE = "The ranking is mostly noise (two halves of the nets rank the classes at a correlation of {:.2f}): expect little of this check."
 
 
 def save_checks(results: Results, findings: Sequence[Finding]) -> list[Path]:
@@ -32,7 +31,9 @@ def save_checks(results: Results, findings: Sequence[Finding]) -> list[Path]:
     study, written = results.study, []
     if results.num_left or results.num_failed:
         return []  # the ranking is not what it will be
-    if not isinstance(study.source.data, str) or not all(isinstance(t.data, str) for t in study.targets.values()):
+    if not isinstance(study.source.data, str) or not all(
+        isinstance(t.data, str) for t in study.targets.values()
+    ):
         return []  # data given as objects have no words
     for finding in findings:
         if finding.kind != "influence" or "classes" not in finding.details:
@@ -52,7 +53,10 @@ def check_text(results: Results, finding: Finding) -> str:
     study = results.study
     ranked = [row["label"] for row in finding.details["classes"]]
     num = max(1, round(DROPPED * len(ranked)))
-    helpful, harmful = (f"classes(without=[{', '.join(map(repr, labels))}])" for labels in (ranked[:num], ranked[-num:]))
+    helpful, harmful = (
+        f"classes(without=[{', '.join(map(repr, labels))}])"
+        for labels in (ranked[:num], ranked[-num:])
+    )
     arms = {
         "all": "",
         "without-harmful": harmful,
@@ -61,9 +65,19 @@ def check_text(results: Results, finding: Finding) -> str:
         "like-helpful": str(Call(name="like", kwargs={"recipe": helpful})),
     }
     usual = asdict(Pretraining())
-    settings = {k: v for k, v in asdict(study.pretraining).items() if v != usual[k] or k in ("backbone", "images_seen")}
-    source = {"data": study.source.data, "size_px": study.source.size_px, "hierarchy": study.source.hierarchy}
-    doubt = [] if finding.verdict == "ranked" else [f"# {_NOISE.format(finding.details['split_half'])}"]
+    settings = {
+        k: v
+        for k, v in asdict(study.pretraining).items()
+        if v != usual[k] or k in ("backbone", "images_seen")
+    }
+    source = {
+        "data": study.source.data,
+        "size_px": study.source.size_px,
+        "hierarchy": study.source.hierarchy,
+    }
+    doubt = (
+        [] if finding.verdict == "ranked" else [f"# {_NOISE.format(finding.details['split_half'])}"]
+    )
     top = {
         "question": "contrasts",
         "reference": "all",
@@ -91,7 +105,11 @@ def check_text(results: Results, finding: Finding) -> str:
 
 
 def _lines(table: Mapping[str, Any]) -> list[str]:
-    return [f"{toml_key(key)} = {toml_value(value)}" for key, value in table.items() if value is not None]
+    return [
+        f"{toml_key(key)} = {toml_value(value)}"
+        for key, value in table.items()
+        if value is not None
+    ]
 
 
 def _call(target: Data, folder: Path) -> str:

@@ -1,6 +1,8 @@
-"""The conditions of a study: what was run, on what and with what, for whoever wants to judge or repeat it.
+"""The conditions of a study: what was run, on what and with what, for whoever wants to judge or
+repeat it.
 
-In: results. Out: one record per arm, and facts of the study as (name, text). Knows nothing of outcomes' values.
+In: results. Out: one record per arm, and facts of the study as (name, text). Knows nothing of
+outcomes' values.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from seedbed.writeup import numbers
 
 @dataclass(frozen=True, kw_only=True)
 class ArmConditions:
-    """How one arm was pre-trained; counts are of the first seed. An arm that trains on nothing has none."""
+    """How one arm was pre-trained; counts are of the first seed. An arm that trains on nothing has
+    none."""
 
     arm: str
     is_reference: bool
@@ -82,14 +85,20 @@ def _notes(plan: Plan, arm: str) -> tuple[str, ...]:
         for note in plan.arm_notes(arm, seed):
             seeds_of.setdefault(note, []).append(seed)
     everywhere = len(plan.study.seeds)
-    return tuple(n if len(s) == everywhere else f"{n} (seed {', '.join(map(str, s))})" for n, s in seeds_of.items())
+    return tuple(
+        n if len(s) == everywhere else f"{n} (seed {', '.join(map(str, s))})"
+        for n, s in seeds_of.items()
+    )
 
 
 def study_facts(results: Results) -> tuple[tuple[str, str], ...]:
     """What holds for all arms, then what made the numbers, as name and text."""
     study, manifests = results.study, _manifests(results.plan)
     facts = [("Source", _data_words(study.source, results.plan, "source"))]
-    facts += [(f"Target {name}", _data_words(data, results.plan, name)) for name, data in study.targets.items()]
+    facts += [
+        (f"Target {name}", _data_words(data, results.plan, name))
+        for name, data in study.targets.items()
+    ]
     facts += [(f"Method {name}", call) for name, call in study.methods.items()]
     facts += [
         *(("Note", note) for note in (*data_notes(results.plan.stores), *remarks(results))),
@@ -104,10 +113,18 @@ def _data_words(data: Data, plan: Plan, name: str) -> str:
     store = plan.stores[name]
     given = _named(data.data)
     splits = ", ".join(f"{n:,} {split}" for split, n in store.card["splits"].items() if n)
-    limit = f"; {numbers.count(data.train_per_class, 'training image')} per class" if data.train_per_class else ""
+    limit = (
+        f"; {numbers.count(data.train_per_class, 'training image')} per class"
+        if data.train_per_class
+        else ""
+    )
     size = "" if store.annotated == Boxes.kind else f" of {store.size_px} px"
     shared = domains_of(store.classes)[1] if is_joined(store.classes) else store.classes
-    classes = "queries and their answers" if store.annotated == Relevance.kind else numbers.count(len(shared), "class", "classes")
+    classes = (
+        "queries and their answers"
+        if store.annotated == Relevance.kind
+        else numbers.count(len(shared), "class", "classes")
+    )
     return f"{given}: {classes}, {splits} images{size}{limit}"
 
 
@@ -120,7 +137,11 @@ def _named(data: Any) -> str:
 
 def _manifests(plan: Plan) -> list[dict[str, Any]]:
     """Of the steps that are done."""
-    return [plan.workspace.manifest(step.kind, step.key) for step in plan.steps if plan.workspace.has(step.kind, step.key)]
+    return [
+        plan.workspace.manifest(step.kind, step.key)
+        for step in plan.steps
+        if plan.workspace.has(step.kind, step.key)
+    ]
 
 
 def _origins(manifests: list[dict[str, Any]], num_steps: int) -> list[tuple[str, str]]:
@@ -132,7 +153,10 @@ def _origins(manifests: list[dict[str, Any]], num_steps: int) -> list[tuple[str,
         ("Hardware", _each(m["hardware"] for m in manifests)),
         ("Versions", ", ".join(found) or numbers.MISSING),
         ("Commit of seedbed", _each(v.get("commit", "") for v in versions)),
-        ("Time", f"{work} in {len(manifests):,} of {numbers.count(num_steps, 'step')}, summed over workers"),
+        (
+            "Time",
+            f"{work} in {len(manifests):,} of {numbers.count(num_steps, 'step')}, summed over workers",
+        ),
     ]
 
 

@@ -1,6 +1,7 @@
 """Findings as one reads them: what is decided one by one, what is not in one sentence each.
 
-In: findings. Out: entries, a sentence with the finding that it is of, where it is of one alone. `findings.json` holds them all.
+In: findings. Out: entries, a sentence with the finding that it is of, where it is of one alone.
+`findings.json` holds them all.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ class Entry:
 
 
 def digest(findings: Sequence[Finding]) -> list[Entry]:
-    """Entries in the order of the findings; those of a kind that decide nothing are put together."""
+    """Entries in the order of the findings; those of a kind that decide nothing are put
+    together."""
     entries: list[Entry] = []
     told: set[tuple[object, ...]] = set()
     for finding in findings:

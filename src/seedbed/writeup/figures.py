@@ -1,12 +1,17 @@
 """The figure of a report: what each arm reached, and how it stands to the reference.
 
-In: family tables. Out: SVG text whose ink is `currentColor`, so that it follows the page's light or dark. Knows nothing of results.
+In: family tables. Out: SVG text whose ink is `currentColor`, so that it follows the page's light or
+dark. Knows nothing of results.
 
-One drawing per target and method, one panel per training budget, all on one axis of values. A row per arm: a small dot per seed, the mean
-as a marker whose shape is the verdict, and around it the intervals of its difference from the reference, laid at the reference's mean
-plus the difference: thick 90 %, thin 95 %, simultaneous. The vertical line is the reference's mean, the band the margin around it. So
-the verdict can be read off: thick line inside the band, equivalent; else thin line clear of the vertical one, worse or better. Below the
-dashed line stand the arms that are compared with another than the reference, a control say: each with a line and a band of its own.
+One drawing per target and method, one panel per training budget, all on one axis of values. A row
+per arm: a small dot per seed, the mean as a marker whose shape is the verdict, and around it the
+    intervals of its difference from the reference, laid at the reference's mean
+plus the difference: thick 90 %, thin 95 %, simultaneous. The vertical line is the reference's mean,
+    the band the margin around it. So
+the verdict can be read off: thick line inside the band, equivalent; else thin line clear of the
+    vertical one, worse or better. Below the
+dashed line stand the arms that are compared with another than the reference, a control say: each
+    with a line and a band of its own.
 """
 
 from __future__ import annotations
@@ -25,7 +30,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = {"worse": "#d9620d", "better": "#2b7fd4", "equivalent": "#12946b", "undecided": "#8a8a8a", "reference": INK}
+_COLOURS = {
+    "worse": "#d9620d",
+    "better": "#2b7fd4",
+    "equivalent": "#12946b",
+    "undecided": "#8a8a8a",
+    "reference": INK,
+}
 _MARKERS = {"worse": "v", "better": "^", "equivalent": "s", "undecided": "o", "reference": "D"}
 _WIDTH_IN, _RIGHT_IN, _ROW_IN, _SMALL_PT = 5.3, 1.0, 0.42, 8
 _TOP_IN, _PANEL_TITLE_IN, _BOTTOM_IN = 0.34, 0.3, 0.5
@@ -53,10 +64,13 @@ def place_svg(tables: Sequence[FamilyTable], name: str) -> str:
     height = _TOP_IN + sum(sizes) + _BOTTOM_IN
     # These settings exist as global parameters only; the context puts them back.
     with mpl.rc_context({**RC, "svg.hashsalt": name}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # names in any script: the text stays text, the reader's fonts show it
+        # names in any script: the text stays text, the reader's fonts show it
+        warnings.filterwarnings("ignore", message="Glyph")
         figure = Figure(figsize=(_WIDTH_IN, height))
         title = numbers.shortened(tables[0].title, 58)
-        figure.text(0.01, 1 - 0.2 / height, title, weight="bold", va="center", parse_math=False, color=INK)
+        figure.text(
+            0.01, 1 - 0.2 / height, title, weight="bold", va="center", parse_math=False, color=INK
+        )
         _panels(figure, tables, sizes)
         return as_svg(figure, name)
 
@@ -65,7 +79,12 @@ def _panels(figure: Figure, tables: Sequence[FamilyTable], sizes: Sequence[float
     limits, left, (width, height) = _limits(tables), _left_in(tables), figure.get_size_inches()
     top = height - _TOP_IN
     for table, size in zip(tables, sizes, strict=True):
-        box = (left / width, (top - size) / height, (width - left - _RIGHT_IN) / width, (size - _PANEL_TITLE_IN) / height)
+        box = (
+            left / width,
+            (top - size) / height,
+            (width - left - _RIGHT_IN) / width,
+            (size - _PANEL_TITLE_IN) / height,
+        )
         axes = figure.add_axes(box)
         _panel(axes, table, limits, is_last=table is tables[-1])
         top -= size
@@ -77,25 +96,43 @@ def _num_rows(table: FamilyTable) -> int:
 
 def _left_in(tables: Sequence[FamilyTable]) -> float:
     """Room for the longest name, up to the length at which it is shortened."""
-    longest = max(len(name) for t in tables for name in (*(r.arm for r in t.rows), *(f"vs {a.reference}" for a in t.others)))
+    longest = max(
+        len(name)
+        for t in tables
+        for name in (*(r.arm for r in t.rows), *(f"vs {a.reference}" for a in t.others))
+    )
     return min(max(1.1, 0.1 * longest + 0.15), 1.75)
 
 
 def _limits(tables: Sequence[FamilyTable]) -> _Limits:
-    """Wide enough for all values; an interval may widen it to a half on either side, and is cut with an arrow beyond that."""
+    """Wide enough for all values; an interval may widen it to a half on either side, and is cut
+    with an arrow beyond that."""
     values = [v for table in tables for row in table.rows for v in row.values]
-    values += [mean + side * t.margin for t in tables if (mean := t.reference.mean) is not None for side in (-1, 1)]
-    answers = [(t, a) for t in tables for a in (*(row.answer for row in t.rows if row.answer), *t.others)]
+    values += [
+        mean + side * t.margin
+        for t in tables
+        if (mean := t.reference.mean) is not None
+        for side in (-1, 1)
+    ]
+    answers = [
+        (t, a) for t in tables for a in (*(row.answer for row in t.rows if row.answer), *t.others)
+    ]
     ends = [e for table, answer in answers for e in _ends(table, answer, answer.interval) or ()]
     low, high = min(values), max(values)
     reach = 0.5 * (high - low)
-    low, high = min([low, *(max(e, low - reach) for e in ends)]), max([high, *(min(e, high + reach) for e in ends)])
+    low, high = (
+        min([low, *(max(e, low - reach) for e in ends)]),
+        max([high, *(min(e, high + reach) for e in ends)]),
+    )
     edge = 0.04 * (high - low)
     return _Limits(low - edge, high + edge)
 
 
-def _ends(table: FamilyTable, answer: Answer, ends: tuple[float, float] | None) -> tuple[float, float] | None:
-    """An interval of a difference as values around the mean of what an arm is compared with: turned back where lower is better."""
+def _ends(
+    table: FamilyTable, answer: Answer, ends: tuple[float, float] | None
+) -> tuple[float, float] | None:
+    """An interval of a difference as values around the mean of what an arm is compared with: turned
+    back where lower is better."""
     if ends is None or _mean_of(table, answer.reference) is None:
         return None
     low, high = sorted(_placed(table, answer, end) for end in ends)
@@ -103,7 +140,9 @@ def _ends(table: FamilyTable, answer: Answer, ends: tuple[float, float] | None) 
 
 
 def _placed(table: FamilyTable, answer: Answer, difference: float) -> float:
-    return (_mean_of(table, answer.reference) or 0.0) + (difference if table.higher_is_better else -difference)
+    return (_mean_of(table, answer.reference) or 0.0) + (
+        difference if table.higher_is_better else -difference
+    )
 
 
 def _panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) -> None:
@@ -111,7 +150,12 @@ def _panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) ->
     assert mean is not None, "a family has an outcome of the reference"
     _frame(axes, limits, _num_rows(table), is_last)
     axes.set_title(table.budget, loc="left", fontsize=8.5, pad=4, color=INK, alpha=0.75)
-    _draw_reference(axes, table, mean, (-0.55, len(table.rows) - 0.5 if table.others else len(table.rows) - 0.45))
+    _draw_reference(
+        axes,
+        table,
+        mean,
+        (-0.55, len(table.rows) - 0.5 if table.others else len(table.rows) - 0.45),
+    )
     for y, row in enumerate(table.rows):
         _labels(axes, table, row, y)
         _draw_row(axes, table, row, y, limits)
@@ -121,7 +165,9 @@ def _panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) ->
         _draw_other(axes, table, answer, y, limits)
     if is_last:
         unit = "%" if table.unit == "percent" else "score"
-        axes.set_xlabel(f"{numbers.metric_words(table.metric)}, {unit}", color=INK, fontsize=8.5, labelpad=3)
+        axes.set_xlabel(
+            f"{numbers.metric_words(table.metric)}, {unit}", color=INK, fontsize=8.5, labelpad=3
+        )
 
 
 def _frame(axes: Axes, limits: _Limits, num_rows: int, is_last: bool) -> None:
@@ -130,7 +176,9 @@ def _frame(axes: Axes, limits: _Limits, num_rows: int, is_last: bool) -> None:
     axes.set_yticks([])
     axes.set_facecolor("none")
     axes.locator_params(axis="x", nbins=6)
-    axes.tick_params(axis="x", colors=INK, length=3 if is_last else 0, labelbottom=is_last, labelsize=8.5)
+    axes.tick_params(
+        axis="x", colors=INK, length=3 if is_last else 0, labelbottom=is_last, labelsize=8.5
+    )
     axes.grid(axis="x", color=INK, alpha=0.13, linewidth=0.6)
     axes.set_axisbelow(True)
     for side, spine in axes.spines.items():
@@ -151,16 +199,37 @@ def _labels(axes: Axes, table: FamilyTable, row: Row, y: int) -> None:
 
 def _left_labels(axes: Axes, name: str, words: str, y: int) -> None:
     axes.text(-0.04, y - 0.16, numbers.shortened(name, 18), **_text(axes), ha="right")
-    axes.text(-0.04, y + 0.24, numbers.shortened(words, 22), **_text(axes), ha="right", fontsize=_SMALL_PT, alpha=0.7)
+    axes.text(
+        -0.04,
+        y + 0.24,
+        numbers.shortened(words, 22),
+        **_text(axes),
+        ha="right",
+        fontsize=_SMALL_PT,
+        alpha=0.7,
+    )
 
 
 def _right_labels(axes: Axes, difference: str, verdict: str, y: int) -> None:
     axes.text(1.04, y - 0.16, difference, **_text(axes), ha="left")
-    axes.text(1.04, y + 0.24, numbers.shortened(verdict, 14), **_text(axes), ha="left", fontsize=_SMALL_PT, alpha=0.85)
+    axes.text(
+        1.04,
+        y + 0.24,
+        numbers.shortened(verdict, 14),
+        **_text(axes),
+        ha="left",
+        fontsize=_SMALL_PT,
+        alpha=0.85,
+    )
 
 
 def _text(axes: Axes) -> dict[str, Any]:
-    return {"transform": axes.get_yaxis_transform(), "va": "center", "color": INK, "parse_math": False}
+    return {
+        "transform": axes.get_yaxis_transform(),
+        "va": "center",
+        "color": INK,
+        "parse_math": False,
+    }
 
 
 def _images_words(row: Row) -> str:
@@ -174,7 +243,16 @@ def _images_words(row: Row) -> str:
 def _draw_row(axes: Axes, table: FamilyTable, row: Row, y: int, limits: _Limits) -> None:
     if row.answer:
         _draw_intervals(axes, table, row.answer, y, limits)
-    axes.plot(row.values, [y + 0.26] * len(row.values), "o", markersize=3, color=INK, alpha=0.55, markeredgewidth=0, clip_on=False)
+    axes.plot(
+        row.values,
+        [y + 0.26] * len(row.values),
+        "o",
+        markersize=3,
+        color=INK,
+        alpha=0.55,
+        markeredgewidth=0,
+        clip_on=False,
+    )
     if row.mean is not None:
         _draw_marker(axes, row.mean, y, row.verdict)
 
@@ -191,9 +269,13 @@ def _draw_other(axes: Axes, table: FamilyTable, answer: Answer, y: int, limits: 
     _draw_marker(axes, _placed(table, answer, answer.difference), y, answer.verdict)
 
 
-def _draw_reference(axes: Axes, table: FamilyTable, mean: float, between: tuple[float, float]) -> None:
+def _draw_reference(
+    axes: Axes, table: FamilyTable, mean: float, between: tuple[float, float]
+) -> None:
     """The mean that arms are compared with as a line, the margin around it as a band."""
-    axes.fill_betweenx(between, mean - table.margin, mean + table.margin, color="#808080", alpha=0.22, linewidth=0)
+    axes.fill_betweenx(
+        between, mean - table.margin, mean + table.margin, color="#808080", alpha=0.22, linewidth=0
+    )
     axes.plot([mean, mean], between, color=INK, linewidth=0.9)
 
 
@@ -205,20 +287,48 @@ def _draw_marker(axes: Axes, value: float, y: int, verdict: str) -> None:
     colour = _COLOURS.get(verdict, "#8a8a8a")
     face = "none" if verdict in ("undecided", "not compared") else colour
     marker = _MARKERS.get(verdict, "x")
-    axes.plot([value], [y], marker, markersize=7, color=colour, markerfacecolor=face, markeredgewidth=1.5, clip_on=False)
+    axes.plot(
+        [value],
+        [y],
+        marker,
+        markersize=7,
+        color=colour,
+        markerfacecolor=face,
+        markeredgewidth=1.5,
+        clip_on=False,
+    )
 
 
-def _draw_intervals(axes: Axes, table: FamilyTable, answer: Answer, y: int, limits: _Limits) -> None:
+def _draw_intervals(
+    axes: Axes, table: FamilyTable, answer: Answer, y: int, limits: _Limits
+) -> None:
     for ends, thickness in ((answer.interval, 1.2), (answer.interval_90, 3.4)):
-        _draw_interval(axes, _ends(table, answer, ends), y, _COLOURS.get(answer.verdict, "#8a8a8a"), thickness, limits)
+        _draw_interval(
+            axes,
+            _ends(table, answer, ends),
+            y,
+            _COLOURS.get(answer.verdict, "#8a8a8a"),
+            thickness,
+            limits,
+        )
 
 
-def _draw_interval(axes: Axes, ends: tuple[float, float] | None, y: int, colour: str, thickness: float, limits: _Limits) -> None:
+def _draw_interval(
+    axes: Axes,
+    ends: tuple[float, float] | None,
+    y: int,
+    colour: str,
+    thickness: float,
+    limits: _Limits,
+) -> None:
     if ends is None:
         return
     low, high = max(ends[0], limits.low), min(ends[1], limits.high)
     if low < high:
         axes.plot([low, high], [y, y], color=colour, linewidth=thickness, solid_capstyle="butt")
-    for is_cut, at, marker in ((ends[0] < limits.low, limits.low, "<"), (ends[1] > limits.high, limits.high, ">")):
+    for is_cut, at, marker in (
+        (ends[0] < limits.low, limits.low, "<"),
+        (ends[1] > limits.high, limits.high, ">"),
+    ):
         if is_cut:
             axes.plot([at], [y], marker, markersize=4, color=colour, clip_on=False)

@@ -1,7 +1,9 @@
-"""What networks found on the targets of a study: average precision by class, curves, sample detections, rankings.
+"""What networks found on the targets of a study: average precision by class, curves, sample
+detections, rankings.
 
-In: results. Out: a section for each target and method whose test is more than one label an image. The largest training budget of
-each arm is shown, pictures at the first seed. Knows nothing of verdicts.
+In: results. Out: a section for each target and method whose test is more than one label an image.
+The largest training budget of each arm is shown, pictures at the first seed. Knows nothing of
+verdicts.
 """
 
 from __future__ import annotations
@@ -20,7 +22,14 @@ from seedbed.tasks.retrieval import RetrievalTask
 from seedbed.trials.results import Outcome, Results
 from seedbed.trials.steps import MeasureStep
 from seedbed.writeup import numbers
-from seedbed.writeup.precision_figures import MOST_ARMS, MOST_CLASSES, MOST_CURVES, Precisions, bars_svg, curves_svg
+from seedbed.writeup.precision_figures import (
+    MOST_ARMS,
+    MOST_CLASSES,
+    MOST_CURVES,
+    Precisions,
+    bars_svg,
+    curves_svg,
+)
 from seedbed.writeup.sheets import Sheet, detections_sheet, retrieval_sheet
 
 _MOST_SHEETS = 3
@@ -63,13 +72,23 @@ def _section(results: Results, outcomes: Sequence[Outcome], name: str) -> Shown 
     bars = curves = None
     words, num_classes = "", 0
     if not isinstance(task, RetrievalTask):
-        decided = {arm: [d for o in rows if (d := results.decisions(o)) is not None] for arm, rows in arms.items()}
-        precisions = Precisions(classes=task.classes, rule=first.metric.removeprefix("map_"), arms=decided)
-        bars, curves = Markup(bars_svg(precisions, f"{name}b")), Markup(curves_svg(precisions, f"{name}c"))
+        decided = {
+            arm: [d for o in rows if (d := results.decisions(o)) is not None]
+            for arm, rows in arms.items()
+        }
+        precisions = Precisions(
+            classes=task.classes, rule=first.metric.removeprefix("map_"), arms=decided
+        )
+        bars, curves = (
+            Markup(bars_svg(precisions, f"{name}b")),
+            Markup(curves_svg(precisions, f"{name}c")),
+        )
         words, num_classes = _words(precisions), precisions.num_shown
     return Shown(
         title=title,
-        budget="; ".join(f"{arm}: {rows[0].images_seen:,} images seen" for arm, rows in arms.items()),
+        budget="; ".join(
+            f"{arm}: {rows[0].images_seen:,} images seen" for arm, rows in arms.items()
+        ),
         limits=_limits(len(every), num_classes, pictures=not isinstance(task, MultiLabelTask)),
         bars=bars,
         curves=curves,
@@ -80,13 +99,18 @@ def _section(results: Results, outcomes: Sequence[Outcome], name: str) -> Shown 
 
 def _arms(results: Results, outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
     """The outcomes of each arm at its largest training budget by seed, the reference first."""
-    order = [results.study.reference, *(a for a in results.study.arms if a != results.study.reference)]
+    order = [
+        results.study.reference,
+        *(a for a in results.study.arms if a != results.study.reference),
+    ]
     found: dict[str, list[Outcome]] = {}
     for arm in order:
         mine = [o for o in outcomes if o.arm == arm]
         if mine:
             most = max(o.images_seen for o in mine)
-            found[arm] = sorted((o for o in mine if o.images_seen == most), key=lambda o: (o.seed, o.init_seed))
+            found[arm] = sorted(
+                (o for o in mine if o.images_seen == most), key=lambda o: (o.seed, o.init_seed)
+            )
     return found
 
 
@@ -98,7 +122,9 @@ def _limits(num_arms: int, num_classes: int, *, pictures: bool) -> str:
     if num_classes > MOST_CLASSES:
         cut.append(f"bars of the first {MOST_CLASSES} of {num_classes} classes")
     if num_classes > MOST_CURVES:
-        cut.append(f"curves of the first {MOST_CURVES}{'' if num_classes > MOST_CLASSES else f' of {num_classes} classes'}")
+        cut.append(
+            f"curves of the first {MOST_CURVES}{'' if num_classes > MOST_CLASSES else f' of {num_classes} classes'}"
+        )
     if num_arms > _MOST_SHEETS and pictures:
         cut.append(f"pictures of the first {_MOST_SHEETS} of {num_arms} arms")
     return f"Shown are {', '.join(cut)}; the rest is kept in the workspace." if cut else ""
@@ -108,7 +134,8 @@ def _words(found: Precisions) -> str:
     parts = []
     for arm, seeds in found.arms.items():
         values = [
-            f"{label} {numbers.plain(float(v), 1)}" for label, v in zip(found.classes, seeds[0].per_class(found.rule), strict=True)
+            f"{label} {numbers.plain(float(v), 1)}"
+            for label, v in zip(found.classes, seeds[0].per_class(found.rule), strict=True)
         ]
         parts.append(f"{arm}: {', '.join(values)}.")
     return f"Average precision of each class, first seed. {' '.join(parts)}"
@@ -120,7 +147,8 @@ def _sheets(results: Results, task: Any, arms: dict[str, list[Outcome]]) -> list
         return []
     draw: Any = detections_sheet if isinstance(task, DetectionTask) else retrieval_sheet
     found: list[tuple[str, Sheet]] = [
-        (arm, draw(task, results.predictions(rows[0]))) for arm, rows in list(arms.items())[:_MOST_SHEETS]
+        (arm, draw(task, results.predictions(rows[0])))
+        for arm, rows in list(arms.items())[:_MOST_SHEETS]
     ]
     return [{"arm": arm, "sheet": sheet, "url": _url(sheet)} for arm, sheet in found]
 

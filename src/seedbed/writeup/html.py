@@ -1,6 +1,7 @@
 """The report of a study as one HTML page that needs nothing but itself.
 
-In: results and answers. Out: a file. Puts together what the tables, the figures, the samples and the conditions found; computes nothing.
+In: results and answers. Out: a file. Puts together what the tables, the figures, the samples and
+the conditions found; computes nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class _Place:
     drawing_words: str
 
 
-def write_report(results: Results, answers: Sequence[Answer], path: Path, found: Sequence[Finding] = ()) -> Path:
+def write_report(
+    results: Results, answers: Sequence[Answer], path: Path, found: Sequence[Finding] = ()
+) -> Path:
     """Write the page; an older one at `path` is replaced whole.
 
     Args:
@@ -62,7 +65,11 @@ def write_report(results: Results, answers: Sequence[Answer], path: Path, found:
 def render(results: Results, answers: Sequence[Answer], findings: Sequence[Finding] = ()) -> str:
     """The page as text: same results, same text."""
     environment = Environment(
-        loader=PackageLoader("seedbed.writeup"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("seedbed.writeup"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.globals |= {"numbers": numbers, "symbols": tables.SYMBOLS}
     found = tables.family_tables(results, answers)
@@ -101,31 +108,42 @@ def _findings(found: Sequence[Finding]) -> list[dict[str, Any]]:
     sections = []
     for kind, title in _KINDS.items():
         rows = [e for e in digest(found) if e.kind == kind]
-        drawn = [{"sentence": e.sentence, "drawing": Markup(_drawing(e, f"{kind}{i}"))} for i, e in enumerate(rows)]
+        drawn = [
+            {"sentence": e.sentence, "drawing": Markup(_drawing(e, f"{kind}{i}"))}
+            for i, e in enumerate(rows)
+        ]
         sections += [{"title": title, "rows": drawn}] if rows else []
     return sections
 
 
 def _drawing(entry: Entry, name: str) -> str:
-    return finding_svg(entry.finding, name) if entry.finding else ""  # our own SVG; its texts are escaped there
+    # our own SVG; its texts are escaped there
+    return finding_svg(entry.finding, name) if entry.finding else ""
 
 
 def _question_words(results: Results) -> str:
     """The first line of the question's own docstring."""
-    return (type(question(results.study.question or "contrasts")).__doc__ or "").strip().split("\n")[0]
+    return (
+        (type(question(results.study.question or "contrasts")).__doc__ or "").strip().split("\n")[0]
+    )
 
 
 def _tally(answers: Sequence[Answer]) -> list[tuple[str, int]]:
     """How many comparisons on targets came out which way; the source itself does not count."""
     verdicts = [a.verdict for a in answers if a.target not in ("source", "source_fine")]
-    return [(word, verdicts.count(word)) for word in ("better", "equivalent", "worse", "undecided") if word in verdicts]
+    return [
+        (word, verdicts.count(word))
+        for word in ("better", "equivalent", "worse", "undecided")
+        if word in verdicts
+    ]
 
 
 def _place(number: int, of_place: list[FamilyTable]) -> _Place:
     return _Place(
         title=of_place[0].title,
         tables=of_place,
-        drawing=Markup(place_svg(of_place, f"f{number}")),  # our own SVG; its texts are escaped there
+        # our own SVG; its texts are escaped there
+        drawing=Markup(place_svg(of_place, f"f{number}")),
         drawing_words=_drawing_words(of_place),
     )
 
@@ -134,7 +152,11 @@ def _drawing_words(of_place: list[FamilyTable]) -> str:
     """What the drawing shows, for who cannot see it."""
     parts = []
     for table in of_place:
-        rows = [f"{r.arm} {numbers.plain(r.mean, table.decimals)} ({r.verdict})" for r in table.rows if r.values]
+        rows = [
+            f"{r.arm} {numbers.plain(r.mean, table.decimals)} ({r.verdict})"
+            for r in table.rows
+            if r.values
+        ]
         parts.append(f"{table.budget}: {', '.join(rows)}.")
     return f"Means over seeds of {of_place[0].title}. {' '.join(parts)}"
 
@@ -153,14 +175,26 @@ def _data_url(strip: Strip) -> str:
 
 
 def _unplaced(results: Results, found: Sequence[FamilyTable]) -> list[str]:
-    """Measured or planned, but in no table: cells whose place and budget have no outcome of the reference."""
+    """Measured or planned, but in no table: cells whose place and budget have no outcome of the
+    reference."""
     study = results.study
-    shown = {(*t.place, r.arm, study.images_seen_of(r.arm, t.images_seen)) for t in found if t.images_seen for r in t.rows}
-    trains = study.arms[study.reference].trains  # else there is nothing on the source to compare with
+    shown = {
+        (*t.place, r.arm, study.images_seen_of(r.arm, t.images_seen))
+        for t in found
+        if t.images_seen
+        for r in t.rows
+    }
+    # else there is nothing on the source to compare with
+    trains = study.arms[study.reference].trains
     left = [
         c
         for c in results.plan.cells
-        if (c.target, c.method, c.arm, c.images_seen) not in shown and (trains or c.method != "pretraining")
+        if (c.target, c.method, c.arm, c.images_seen) not in shown
+        and (trains or c.method != "pretraining")
     ]
-    words = [f"{numbers.target_words(c.target)}, {c.method}, {c.images_seen:,} images seen" for c in left if c.images_seen]
+    words = [
+        f"{numbers.target_words(c.target)}, {c.method}, {c.images_seen:,} images seen"
+        for c in left
+        if c.images_seen
+    ]
     return list(dict.fromkeys(words))

@@ -10,7 +10,12 @@ import math
 from seedbed.verdicts.answer import decimals
 
 MISSING = "–"
-_METRICS = {"top1": "top-1 accuracy", "top5": "top-5 accuracy", "top1_error": "top-1 error", "top5_error": "top-5 error"}
+_METRICS = {
+    "top1": "top-1 accuracy",
+    "top5": "top-5 accuracy",
+    "top1_error": "top-1 error",
+    "top5_error": "top-5 error",
+}
 _METRICS |= {
     "map_voc07": "mean average precision (VOC 2007)",
     "map_voc10": "mean average precision (VOC 2010 on)",
@@ -38,7 +43,9 @@ def plain(value: float | None, places: int) -> str:
 def signed(value: float | None, places: int) -> str:
     """+1.2 or -0.3; a tiny one has as many more decimals as keep its sign, up to four."""
     text = plain(value, places if value is None else decimals(value, places))
-    return text if text in (MISSING,) or text.startswith("-") or not text.strip("0.,") else f"+{text}"
+    return (
+        text if text in (MISSING,) or text.startswith("-") or not text.strip("0.,") else f"+{text}"
+    )
 
 
 def interval(ends: tuple[float, float] | None, places: int) -> str:
@@ -53,7 +60,11 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 def budget_words(images_seen: int | None) -> str:
     """A training budget as one says it."""
-    return "each arm at its own best training budget" if images_seen is None else f"{images_seen:,} images seen"
+    return (
+        "each arm at its own best training budget"
+        if images_seen is None
+        else f"{images_seen:,} images seen"
+    )
 
 
 def duration(seconds: float) -> str:
@@ -75,4 +86,6 @@ def metric_words(metric: str) -> str:
 
 def target_words(target: str) -> str:
     """The target's name, or what the reserved names mean."""
-    return {"source": "the source itself", "source_fine": "all fine labels of the source"}.get(target, target)
+    return {"source": "the source itself", "source_fine": "all fine labels of the source"}.get(
+        target, target
+    )

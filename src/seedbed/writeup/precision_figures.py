@@ -37,11 +37,16 @@ class Precisions:
 
 
 def bars_svg(found: Precisions, name: str) -> str:
-    """Average precision of each class: a bar for each arm, the mean over its seeds, and a dot for each seed."""
-    each = {arm: np.stack([d.per_class(found.rule) for d in seeds]) for arm, seeds in found.arms.items()}
-    some = [k for k in range(len(found.classes)) if not all(np.isnan(values[:, k]).all() for values in each.values())][
-        :MOST_CLASSES
-    ]
+    """Average precision of each class: a bar for each arm, the mean over its seeds, and a dot for
+    each seed."""
+    each = {
+        arm: np.stack([d.per_class(found.rule) for d in seeds]) for arm, seeds in found.arms.items()
+    }
+    some = [
+        k
+        for k in range(len(found.classes))
+        if not all(np.isnan(values[:, k]).all() for values in each.values())
+    ][:MOST_CLASSES]
     height = 0.75 + 0.16 * len(some) * (len(each) + 0.8)
 
     def fill(figure: Any) -> None:
@@ -49,14 +54,31 @@ def bars_svg(found: Precisions, name: str) -> str:
         step = len(each) + 0.8
         for i, (arm, values) in enumerate(each.items()):
             places = np.arange(len(some)) * step + i
-            axes.barh(places, np.nanmean(values[:, some], axis=0), 0.86, color=COLOURS[i % len(COLOURS)], alpha=0.75, label=arm)
+            axes.barh(
+                places,
+                np.nanmean(values[:, some], axis=0),
+                0.86,
+                color=COLOURS[i % len(COLOURS)],
+                alpha=0.75,
+                label=arm,
+            )
             for row in values[:, some]:
                 axes.plot(row, places, "o", color=INK, markersize=2, alpha=0.7)
-        axes.set_yticks(np.arange(len(some)) * step + (len(each) - 1) / 2, [numbers.shortened(found.classes[k], 26) for k in some])
+        axes.set_yticks(
+            np.arange(len(some)) * step + (len(each) - 1) / 2,
+            [numbers.shortened(found.classes[k], 26) for k in some],
+        )
         axes.set_xlim(0, 100)
         axes.set_ylim((len(some) - 1) * step + len(each), -1)
         axes.set_xlabel("average precision, %")
-        axes.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, labelcolor=INK)
+        axes.legend(
+            fontsize=8,
+            frameon=False,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=3,
+            labelcolor=INK,
+        )
         _inked(axes)
 
     return _drawn(fill, name, 5.3, height)
@@ -79,9 +101,19 @@ def curves_svg(found: Precisions, name: str) -> str:
                 recall, precision = seeds[0].curve(k)
                 if not len(recall) or recall[-1] == 0:
                     nothing.append(arm)
-                axes.plot(100 * recall, 100 * precision, color=COLOURS[i % len(COLOURS)], linewidth=1.3, label=arm)
+                axes.plot(
+                    100 * recall,
+                    100 * precision,
+                    color=COLOURS[i % len(COLOURS)],
+                    linewidth=1.3,
+                    label=arm,
+                )
             if nothing:  # a curve that is not there
-                words = "nothing right found" if len(nothing) == len(found.arms) else f"none found: {', '.join(nothing)}"
+                words = (
+                    "nothing right found"
+                    if len(nothing) == len(found.arms)
+                    else f"none found: {', '.join(nothing)}"
+                )
                 axes.text(50, 50, numbers.shortened(words, 24), fontsize=7, color=INK, ha="center")
             axes.set_title(numbers.shortened(found.classes[k], 22), fontsize=9, color=INK)
             axes.set_xlim(0, 100)

@@ -1,6 +1,8 @@
-"""Sample images of an arm: a contact strip from its view, the same leaves and the same images in every arm where it keeps them.
+"""Sample images of an arm: a contact strip from its view, the same leaves and the same images in
+every arm where it keeps them.
 
-In: views by arm. Out: a PNG per arm, as bytes, and the label that each of its images carries there. Knows nothing of studies.
+In: views by arm. Out: a PNG per arm, as bytes, and the label that each of its images carries there.
+Knows nothing of studies.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ def strips(views: Mapping[str, View]) -> dict[str, Strip]:
 
 
 def _shared_leaves(views: Sequence[View]) -> np.ndarray:
-    """Leaves that every view keeps, at most NUM_IMAGES spread over the label set; all leaves where no leaf is shared."""
+    """Leaves that every view keeps, at most NUM_IMAGES spread over the label set; all leaves where
+    no leaf is shared."""
     kept = [np.unique(view.leaves) for view in views]
     shared = kept[0]
     for leaves in kept[1:]:
@@ -65,7 +68,9 @@ def _pick(view: View, leaves: np.ndarray, shared: np.ndarray) -> list[int]:
     order = np.lexsort((np.arange(len(view.rows)), ~is_shared))
     of_leaf = [order[view.leaves[order] == leaf] for leaf in leaves]
     rounds = -(-NUM_IMAGES // max(1, len(leaves)))
-    picked = [int(positions[i]) for positions in of_leaf for i in range(min(rounds, len(positions)))]
+    picked = [
+        int(positions[i]) for positions in of_leaf for i in range(min(rounds, len(positions)))
+    ]
     return picked[:NUM_IMAGES]
 
 
@@ -77,7 +82,10 @@ def _strip(view: View, positions: Sequence[int]) -> Strip:
     strip = Image.new("RGBA", (width, tile_px), (0, 0, 0, 0))
     for i, position in enumerate(positions):
         tile = Image.fromarray(np.asarray(view.store.pixels[view.rows[position]]))
-        strip.paste(tile if tile_px == view.store.size_px else tile.resize((tile_px, tile_px)), (i * (tile_px + _GAP_PX), 0))
+        strip.paste(
+            tile if tile_px == view.store.size_px else tile.resize((tile_px, tile_px)),
+            (i * (tile_px + _GAP_PX), 0),
+        )
     png = io.BytesIO()
     strip.save(png, "PNG", optimize=True)
     classes: list[str] = [view.classes[view.labels[p]] for p in positions]

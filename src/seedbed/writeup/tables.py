@@ -1,7 +1,8 @@
-"""Tables of a report: one per family, each arm with its mean, its spread and its difference from the reference.
+"""Tables of a report: one per family, each arm with its mean, its spread and its difference from
+the reference.
 
-In: results and answers. Out: rows as dataclasses, for the page and for the terminal. Computes means and spreads only; knows nothing of
-how an interval came about, nor of HTML.
+In: results and answers. Out: rows as dataclasses, for the page and for the terminal. Computes means
+and spreads only; knows nothing of how an interval came about, nor of HTML.
 """
 
 from __future__ import annotations
@@ -19,16 +20,20 @@ from seedbed.writeup import numbers
 
 # Shape and word together: no verdict is told by colour alone.
 SYMBOLS = {"worse": "▼", "better": "▲", "equivalent": "■", "undecided": "○", "reference": "◆"}
-_GROWING = "still improving with longer training, so differences from {} may be effects of training time."
+_GROWING = (
+    "still improving with longer training, so differences from {} may be effects of training time."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """An arm in one family. `values` holds one per seed in order of seeds, empty while nothing is measured."""
+    """An arm in one family. `values` holds one per seed in order of seeds, empty while nothing is
+    measured."""
 
     arm: str
     is_reference: bool
-    compared_with: str | None  # where that is not the study's reference; or what is compared with it
+    # where that is not the study's reference; or what is compared with it
+    compared_with: str | None
     is_checkpoint: bool  # existing weights, of whose images nothing is known
     num_images: int | None  # None while nothing is measured, or known; 0 without pre-training
     num_classes: int | None
@@ -72,12 +77,14 @@ class FamilyTable:
     metric: str
     unit: str
     higher_is_better: bool
-    num_test: tuple[int, int]  # fewest and most over arms: where arms keep different classes of the source, they differ
+    # fewest and most over arms: where arms keep different classes of the source, they differ
+    num_test: tuple[int, int]
     margin: float
     rows: tuple[Row, ...]
     answers: tuple[Answer, ...] = ()  # in the order of the question
     note: str = ""  # what its numbers are to be seen beside
-    others: tuple[Answer, ...] = ()  # of arms that are compared with another than the study's reference, a control say
+    # of arms that are compared with another than the study's reference, a control say
+    others: tuple[Answer, ...] = ()
 
     @property
     def tested_on(self) -> tuple[str, str]:
@@ -110,7 +117,11 @@ class FamilyTable:
         if not growing:
             return ""
         if growing == list(known):
-            return TRAINING_TIME.strip() if len(known) == 1 else "All that arms are compared with were " + _GROWING.format("them")
+            return (
+                TRAINING_TIME.strip()
+                if len(known) == 1
+                else "All that arms are compared with were " + _GROWING.format("them")
+            )
         was, it = ("was", "it") if len(growing) == 1 else ("were", "them")
         return f"{' and '.join(map(quoted, growing))} {was} {_GROWING.format(it)}"
 
@@ -121,7 +132,8 @@ class FamilyTable:
 
 
 def family_tables(results: Results, answers: Sequence[Answer]) -> tuple[FamilyTable, ...]:
-    """A table per family that has an outcome of the reference; targets first, the source itself after them."""
+    """A table per family that has an outcome of the reference; targets first, the source itself
+    after them."""
     found = [_table(results, family, answers) for family in families(results)]
     return tuple(sorted(found, key=lambda table: table.target in SOURCES))
 
@@ -149,8 +161,12 @@ def _table(results: Results, family: Family, answers: Sequence[Answer]) -> Famil
         margin=results.study.margin_of(family.metric),
         rows=tuple(row for row in rows if row.num_planned or row.values),
         answers=tuple(_answers(family, answers)),
-        note=_baselines(results, outcomes) if family.images_seen is not None else _own_budgets(family),
-        others=tuple(a for a in _answers(family, answers) if a.reference != results.study.reference),
+        note=_baselines(results, outcomes)
+        if family.images_seen is not None
+        else _own_budgets(family),
+        others=tuple(
+            a for a in _answers(family, answers) if a.reference != results.study.reference
+        ),
     )
 
 
@@ -161,7 +177,9 @@ def _baselines(results: Results, outcomes: Sequence[Outcome]) -> str:
         return ""
     keys = {o.key for o in outcomes}
     others: dict[str, dict[str, list[float]]] = {}
-    for o in {(o.key, o.metric): o for o in results.outcomes if o.key in keys and not o.primary}.values():
+    for o in {
+        (o.key, o.metric): o for o in results.outcomes if o.key in keys and not o.primary
+    }.values():
         others.setdefault(o.metric, {}).setdefault(o.arm, []).append(o.value)
     told = [
         f"{numbers.metric_words(metric)}, mean and sd over seeds: {', '.join(_mean_and_sd(arm, v) for arm, v in by_arm.items())}"
@@ -198,13 +216,28 @@ def _answers(family: Family, answers: Sequence[Answer]) -> list[Answer]:
 
 
 def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) -> Row:
-    outcomes = list({o.key: o for o in family.rows.get(arm, [])}.values())  # what a nested design measures twice counts once
+    # what a nested design measures twice counts once
+    outcomes = list({o.key: o for o in family.rows.get(arm, [])}.values())
     here = (family.target, family.method)
     first = outcomes[0] if outcomes else None
-    seen = results.study.images_seen_of(arm, family.images_seen) if family.images_seen is not None else first and first.images_seen
-    planned = [c for c in results.plan.cells if (c.arm, c.target, c.method, c.images_seen) == (arm, *here, seen)]
-    found = [a for a in _answers(family, answers) if (a.arm, a.reference) == (arm, results.study.reference)]
-    others = [a for a in _answers(family, answers) if arm in (a.arm, a.reference) and a not in found]
+    seen = (
+        results.study.images_seen_of(arm, family.images_seen)
+        if family.images_seen is not None
+        else first and first.images_seen
+    )
+    planned = [
+        c
+        for c in results.plan.cells
+        if (c.arm, c.target, c.method, c.images_seen) == (arm, *here, seen)
+    ]
+    found = [
+        a
+        for a in _answers(family, answers)
+        if (a.arm, a.reference) == (arm, results.study.reference)
+    ]
+    others = [
+        a for a in _answers(family, answers) if arm in (a.arm, a.reference) and a not in found
+    ]
     is_checkpoint = results.study.arms[arm].is_checkpoint
     return Row(
         arm=arm,
@@ -222,5 +255,8 @@ def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) 
 
 def state_words(results: Results) -> str:
     """What is not there yet: cells left and cells failed."""
-    left, failed = numbers.count(results.num_left, "cell"), numbers.count(results.num_failed, "cell")
+    left, failed = (
+        numbers.count(results.num_left, "cell"),
+        numbers.count(results.num_failed, "cell"),
+    )
     return f"Incomplete: {left} left and {failed} failed of {results.num_cells:,}; the answers may change."

@@ -1,6 +1,7 @@
 """Tables, sentences and the short answer for a terminal.
 
-In: results, answers, findings. Out: what a rich console prints; it reads without colour and at 80 columns.
+In: results, answers, findings. Out: what a rich console prints; it reads without colour and at 80
+columns.
 """
 
 from __future__ import annotations
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 _STYLES = {"worse": "red", "better": "blue", "equivalent": "green", "undecided": "yellow"}
 
 
-def terminal_summary(results: Results, answers: Sequence[Answer], findings: Sequence[Finding] = ()) -> Group:
-    """A table of differences per family with its sentences under it, for a rich console; reads without colour and at 80 columns."""
+def terminal_summary(
+    results: Results, answers: Sequence[Answer], findings: Sequence[Finding] = ()
+) -> Group:
+    """A table of differences per family with its sentences under it, for a rich console; reads
+    without colour and at 80 columns."""
     from rich.console import Group
     from rich.padding import Padding
     from rich.text import Text
@@ -35,7 +39,9 @@ def terminal_summary(results: Results, answers: Sequence[Answer], findings: Sequ
     for table in tables:
         parts.append(_terminal_table(table))
         parts += [Padding(_sentence(found), (0, 0, 0, 2)) for found in table.answers]
-        parts += [Padding(Text(words), (0, 0, 0, 2)) for words in (table.note, table.remark) if words]
+        parts += [
+            Padding(Text(words), (0, 0, 0, 2)) for words in (table.note, table.remark) if words
+        ]
         parts.append(Text())
     parts += [Padding(Text(f"• {entry.sentence}"), (0, 0, 0, 2)) for entry in digest(findings)]
     parts += _in_short(tables, findings)
@@ -54,7 +60,9 @@ def _in_short(tables: Sequence[FamilyTable], findings: Sequence[Finding]) -> lis
     for brief in briefs:
         parts.append(Padding(Text(brief.title), (0, 0, 0, 2)))
         parts += [
-            Padding(Text(f"{SYMBOLS[verdict]} {verdict}: {words}", style=_STYLES[verdict]), (0, 0, 0, 4))
+            Padding(
+                Text(f"{SYMBOLS[verdict]} {verdict}: {words}", style=_STYLES[verdict]), (0, 0, 0, 4)
+            )
             for verdict, words in brief.verdicts
         ]
     return parts
@@ -72,18 +80,41 @@ def _terminal_table(table: FamilyTable) -> Table:
     from rich.text import Text
 
     title = Text(f"{table.title}, {table.budget}")
-    shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))
+    shown = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     shown.add_column("arm", overflow="fold", min_width=12, max_width=24)
     for name in ("images", "mean", "sd", "n", "diff.", "95 % interval"):
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("verdict", no_wrap=True)
     for row in table.rows:
         cells = [Text(row.arm), *map(Text, _numbers(row, table.decimals))]
-        shown.add_row(*cells, Text(f"{row.symbol} {numbers.shortened(row.verdict, 14)}", style=_STYLES.get(row.verdict, "")))
+        shown.add_row(
+            *cells,
+            Text(
+                f"{row.symbol} {numbers.shortened(row.verdict, 14)}",
+                style=_STYLES.get(row.verdict, ""),
+            ),
+        )
     for answer in table.others:
-        difference = (numbers.signed(answer.difference, table.decimals), numbers.interval(answer.interval, table.decimals))
-        cells = [Text(t) for t in (f"{answer.arm} vs {answer.reference}", "", "", "", "", *difference)]
-        shown.add_row(*cells, Text(f"{SYMBOLS[answer.verdict]} {answer.verdict}", style=_STYLES.get(answer.verdict, "")))
+        difference = (
+            numbers.signed(answer.difference, table.decimals),
+            numbers.interval(answer.interval, table.decimals),
+        )
+        cells = [
+            Text(t) for t in (f"{answer.arm} vs {answer.reference}", "", "", "", "", *difference)
+        ]
+        shown.add_row(
+            *cells,
+            Text(
+                f"{SYMBOLS[answer.verdict]} {answer.verdict}", style=_STYLES.get(answer.verdict, "")
+            ),
+        )
     return shown
 
 

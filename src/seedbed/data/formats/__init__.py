@@ -1,6 +1,7 @@
 """Source formats *(plug-ins)*: `read() -> Source`, and `recognises(path)` for plain paths.
 
-In: a path or a call string. Out: a Source. A plain path goes to the format that recognises it, to `folder` in the end.
+In: a path or a call string. Out: a Source. A plain path goes to the format that recognises it, to
+`folder` in the end.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Format(ABC):
 
     @abstractmethod
     def read(self) -> Source:
-        """List the source: the same ids each time; unreadable items are listed too, and reported when they are packed."""
+        """List the source: the same ids each time; unreadable items are listed too, and reported
+        when they are packed."""
 
     @staticmethod
     def recognises(path: Path) -> bool:
@@ -59,7 +61,8 @@ FORMATS.add("webdataset", "seedbed.data.formats.webdataset:WebDataset")
 
 
 def parse_data(text: str, folder: Path | None = None) -> Call:
-    """The call that a data string stands for: `"photos/"` is `folder('photos/')` unless another format recognises the path.
+    """The call that a data string stands for: `"photos/"` is `folder('photos/')` unless another
+    format recognises the path.
 
     Paths are relative to `folder`, or to the current one.
     """
@@ -80,9 +83,18 @@ def _placed(call: Call, folder: Path) -> Call:
     """The call with its relative paths taken from `folder`."""
     cls = FORMATS.get(call.name)
     names = [f.name for f in dataclasses.fields(cls)]  # pyright: ignore[reportArgumentType]
-    place = lambda name, value: str(folder / expanded(value)) if name in cls.paths and isinstance(value, str) else value  # noqa: E731
-    args = tuple(place(name, value) for name, value in zip(names, call.args, strict=False)) + call.args[len(names) :]
-    return Call(name=call.name, args=args, kwargs={key: place(key, value) for key, value in call.kwargs.items()})
+    place = lambda name, value: (
+        str(folder / expanded(value)) if name in cls.paths and isinstance(value, str) else value
+    )
+    args = (
+        tuple(place(name, value) for name, value in zip(names, call.args, strict=False))
+        + call.args[len(names) :]
+    )
+    return Call(
+        name=call.name,
+        args=args,
+        kwargs={key: place(key, value) for key, value in call.kwargs.items()},
+    )
 
 
 def _call(text: str) -> Call:
@@ -102,13 +114,22 @@ def recognise(path: Path) -> str:
 
 
 def open_source(
-    data: str | os.PathLike[str], *, format_name: str | None = None, hierarchy: str | None = None, folder: Path | None = None
+    data: str | os.PathLike[str],
+    *,
+    format_name: str | None = None,
+    hierarchy: str | None = None,
+    folder: Path | None = None,
 ) -> Source:
-    """The source at a path or of a call string; `format_name` settles the format of a plain path, relative to `folder`.
+    """The source at a path or of a call string; `format_name` settles the format of a plain path,
+    relative to `folder`.
 
     Raises UsageError for an unknown format, BadDataError for a path without labelled images.
     """
     data = os.fspath(data)
     call = Call(name=format_name, args=(data,)) if format_name else parse_data(data, folder)
     source = FORMATS.make(call, f"data set {data!r}").read()
-    return source if hierarchy is None else source.with_hierarchy(open_hierarchy(hierarchy, source.classes, folder))
+    return (
+        source
+        if hierarchy is None
+        else source.with_hierarchy(open_hierarchy(hierarchy, source.classes, folder))
+    )

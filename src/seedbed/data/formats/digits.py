@@ -1,6 +1,8 @@
-"""scikit-learn's handwritten digits: 1,797 real 8 x 8 scans, 10 classes (Alpaydin and Kaynak 1998, UCI).
+"""scikit-learn's handwritten digits: 1,797 real 8 x 8 scans, 10 classes (Alpaydin and Kaynak 1998,
+UCI).
 
-In: nothing. Out: a Source; no data on disk and no network needed. Grey values 0..16 become white on black, resized.
+In: nothing. Out: a Source; no data on disk and no network needed. Grey values 0..16 become white on
+black, resized.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ class DigitPixels(Pixels):
 
     def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
         grey = (_scans()[0][rows] * (255 / 16)).astype(np.uint8)
-        enlarged = [Image.fromarray(g).resize((size_px, size_px), Image.Resampling.BILINEAR) for g in grey]
+        enlarged = [
+            Image.fromarray(g).resize((size_px, size_px), Image.Resampling.BILINEAR) for g in grey
+        ]
         pixels = np.repeat(np.stack([np.asarray(e) for e in enlarged])[..., None], 3, axis=3)
         return loaded_from_pixels(pixels, 8, 8)
 
@@ -36,7 +40,12 @@ class Digits(Format):
     def read(self) -> Source:
         _, labels = _scans()
         records = [(f"{i:04d}", str(label), TRAIN) for i, label in enumerate(labels)]
-        return from_records("digits()", records, pixels=DigitPixels(), listing=listing_fingerprint(["digits", str(len(labels))]))
+        return from_records(
+            "digits()",
+            records,
+            pixels=DigitPixels(),
+            listing=listing_fingerprint(["digits", str(len(labels))]),
+        )
 
 
 def _scans() -> tuple[np.ndarray, np.ndarray]:

@@ -1,12 +1,13 @@
 """Oxford's 102 flowers (Nilsback and Zisserman 2008) as distributed.
 
-In: a folder of `jpg/image_00001.jpg`, `imagelabels.mat` (the one-based class of each image) and `setid.mat` (the one-based numbers
-of the images of `trnid`, `valid` and `tstid`), or the one that holds it as `flowers-102/`, which torchvision calls root. Out: a
-Source of train, val and test. Each image is in one of the three sets; files in none are not read.
+In: a folder of `jpg/image_00001.jpg`, `imagelabels.mat` (the one-based class of each image) and
+`setid.mat` (the one-based numbers of the images of `trnid`, `valid` and `tstid`), or the one that
+holds it as `flowers-102/`, which torchvision calls root. Out: a Source of train, val and test. Each
+image is in one of the three sets; files in none are not read.
 
-torchvision's reader wants the tables by their checksums and in `flowers-102/`, and gives decoded images, where a store may want the
-files' own bytes; so the tables are read here. torchvision is asked for the names of the classes, which the tables lack: both ways
-give the same labels.
+torchvision's reader wants the tables by their checksums and in `flowers-102/`, and gives decoded
+images, where a store may want the files' own bytes; so the tables are read here. torchvision is
+asked for the names of the classes, which the tables lack: both ways give the same labels.
 """
 
 from __future__ import annotations
@@ -51,20 +52,32 @@ class Flowers102(Format):
         names = _names()
         labels = _column(_load(root / _LABELS), "labels", root / _LABELS, len(names), "a class")
         table = _load(root / _SETS)
-        sets = {key: _column(table, key, root / _SETS, len(labels), "an image that has a label") for key in _SPLITS}
+        sets = {
+            key: _column(table, key, root / _SETS, len(labels), "an image that has a label")
+            for key in _SPLITS
+        }
         _refuse_left_out(len(labels), sets, root)
         images = [
-            Listed(f"jpg/image_{n:05d}.jpg", names[labels[n - 1] - 1], _SPLITS[key], f"{root / _SETS}, {key}, entry {i}")
+            Listed(
+                f"jpg/image_{n:05d}.jpg",
+                names[labels[n - 1] - 1],
+                _SPLITS[key],
+                f"{root / _SETS}, {key}, entry {i}",
+            )
             for key, numbers in sets.items()
             for i, n in enumerate(numbers.tolist(), 1)
         ]
         splits = tuple(_SPLITS.values())
-        return source_of(str(self.path), root, images, kind="flowers102", splits=splits, advice=_ADVICE, names={})
+        return source_of(
+            str(self.path), root, images, kind="flowers102", splits=splits, advice=_ADVICE, names={}
+        )
 
 
 def _refuse_left_out(num_images: int, sets: Mapping[str, np.ndarray], root: Path) -> None:
     """The sets hold every image that has a label."""
-    if left := sorted(set(range(1, num_images + 1)).difference(*(numbers.tolist() for numbers in sets.values()))):
+    if left := sorted(
+        set(range(1, num_images + 1)).difference(*(numbers.tolist() for numbers in sets.values()))
+    ):
         raise BadDataError(
             f"{root / _LABELS} has {num_images:,} labels, and {root / _SETS} names image {left[0]} in no set "
             f"({len(left):,} such images)",
@@ -88,7 +101,9 @@ def _load(path: Path) -> Mapping[str, Any]:
 def _column(table: Mapping[str, Any], key: str, path: Path, largest: int, what: str) -> np.ndarray:
     """int64 [n] of 1..`largest`; raises BadDataError where the table has no such numbers."""
     if key not in table:
-        raise BadDataError(f"{path} has no {key!r}; it has: {', '.join(k for k in table if k[0] != '_')}", _ADVICE)
+        raise BadDataError(
+            f"{path} has no {key!r}; it has: {', '.join(k for k in table if k[0] != '_')}", _ADVICE
+        )
     values = np.asarray(table[key]).ravel()
     if not len(values) or values.dtype.kind not in "iuf" or (values != np.floor(values)).any():
         raise BadDataError(f"{path}: {key!r} is no list of whole numbers", _ADVICE)

@@ -1,7 +1,8 @@
 """Image folders: one folder per class, at any depth.
 
-In: a folder. Out: a Source. `train/`, `val/` (or `valid`, `validation`), `test/` at the top are splits; below them, or without them,
-the path of a file's folder is its leaf label, and nested folders give the class hierarchy.
+In: a folder. Out: a Source. `train/`, `val/` (or `valid`, `validation`), `test/` at the top are
+splits; below them, or without them, the path of a file's folder is its leaf label, and nested
+folders give the class hierarchy.
 """
 
 from __future__ import annotations
@@ -29,9 +30,16 @@ class Folder(Format):
     def read(self) -> Source:
         root = must_exist(self.path)
         found = list_images(root)
-        has_splits = any(f.path.split("/")[0].lower() in ("train", "training") and f.path.count("/") > 1 for f in found)
+        has_splits = any(
+            f.path.split("/")[0].lower() in ("train", "training") and f.path.count("/") > 1
+            for f in found
+        )
         records = [_record(f, has_splits) for f in found]
-        strays = {f.path.split("/")[0] for f in found if "/" in f.path and _split_of(f) is None} if has_splits else set()
+        strays = (
+            {f.path.split("/")[0] for f in found if "/" in f.path and _split_of(f) is None}
+            if has_splits
+            else set()
+        )
         if strays:
             raise BadDataError(
                 f"{root} has split folders, and beside them {min(strays)!r} with images of no split",
@@ -54,7 +62,11 @@ class Folder(Format):
 def _record(found: Found, has_splits: bool) -> tuple[str, str, int]:
     parts = found.path.split("/")[:-1]
     split = _split_of(found) if has_splits else None
-    return (found.path, "/".join(parts), TRAIN) if split is None else (found.path, "/".join(parts[1:]), split)
+    return (
+        (found.path, "/".join(parts), TRAIN)
+        if split is None
+        else (found.path, "/".join(parts[1:]), split)
+    )
 
 
 def _split_of(found: Found) -> int | None:
@@ -65,13 +77,21 @@ def _split_of(found: Found) -> int | None:
 def _without_labels(root: Path, loose: list[str], num_images: int) -> BadDataError:
     return BadDataError(
         f"{len(loose)} of {num_images} images in {root} have no label ({loose[0]!r} lies in no class folder)",
-        _boxes_of_others(root, loose[0]) or "Put every image into a folder named after its class, for example cats/1.jpg.",
+        _boxes_of_others(root, loose[0])
+        or "Put every image into a folder named after its class, for example cats/1.jpg.",
     )
 
 
 def _boxes_of_others(root: Path, image: str) -> str:
-    """What to do where boxes lie beside the images in a form that is not read; empty where there are none."""
-    looks = "YOLO's" if (root / image).with_suffix(".txt").is_file() else "COCO's" if any(root.glob("*coco*.json")) else ""
+    """What to do where boxes lie beside the images in a form that is not read; empty where there
+    are none."""
+    looks = (
+        "YOLO's"
+        if (root / image).with_suffix(".txt").is_file()
+        else "COCO's"
+        if any(root.glob("*coco*.json"))
+        else ""
+    )
     return (
         f"It looks like boxes in {looks} form: export them as PASCAL VOC, an .xml file for each image, which is read."
         if looks

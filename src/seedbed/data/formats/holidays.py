@@ -1,10 +1,14 @@
-"""INRIA Holidays (Jegou, Douze and Schmid 2008) as distributed: photographs of 500 scenes, one of each of which is a query.
+"""INRIA Holidays (Jegou, Douze and Schmid 2008) as distributed: photographs of 500 scenes, one of
+each of which is a query.
 
-In: a folder with images called by numbers of six digits anywhere below it, `jpg/100000.jpg` and so on in the official set. The number
-divided by 100 is the group, a scene; the images whose number ends in 00 are the queries. Out: a Source, all test, whose queries are
-answered by the other images of their group. All images are searched, queries too: the metric takes a query out of its own ranking.
+In: a folder with images called by numbers of six digits anywhere below it, `jpg/100000.jpg` and so
+on in the official set. The number divided by 100 is the group, a scene; the images whose number
+ends in 00 are the queries. Out: a Source, all test, whose queries are answered by the other images
+of their group. All images are searched, queries too: the metric takes a query out of its own
+ranking.
 
-What kind of image a file is, its bytes say and not its name; files that are no images by name are passed over.
+What kind of image a file is, its bytes say and not its name; files that are no images by name are
+passed over.
 """
 
 from __future__ import annotations
@@ -37,7 +41,8 @@ _ADVICE = (
 
 @dataclass(frozen=True)
 class Holidays(Format):
-    """INRIA Holidays as distributed: the images whose number ends in 00 are queries, answered by the rest of their hundred."""
+    """INRIA Holidays as distributed: the images whose number ends in 00 are queries, answered by
+    the rest of their hundred."""
 
     path: str
     paths: ClassVar[tuple[str, ...]] = ("path",)
@@ -45,7 +50,8 @@ class Holidays(Format):
 
     @staticmethod
     def recognises(path: Path) -> bool:
-        """Where all images lie in one folder and are called as the official ones are; in folders by class they are something else."""
+        """Where all images lie in one folder and are called as the official ones are; in folders by
+        class they are something else."""
         folders, has_query = set(), False
         try:
             for folder, name in _images(path):
@@ -69,7 +75,8 @@ class Holidays(Format):
 
 
 def _images(path: Path) -> Iterator[tuple[str, str]]:
-    """Folder and name of images at the top and in folders directly below, one after another: the first that is odd ends the search."""
+    """Folder and name of images at the top and in folders directly below, one after another: the
+    first that is odd ends the search."""
     below = []
     for entry in entries(path):
         if entry.is_dir():

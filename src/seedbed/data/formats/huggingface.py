@@ -1,7 +1,9 @@
-"""Hugging Face data sets as folders of Parquet files: an image column of bytes and path, a label column.
+"""Hugging Face data sets as folders of Parquet files: an image column of bytes and path, a label
+column.
 
-In: a Parquet file, or a folder of them (`train.parquet`, `data/train-00000-of-00002.parquet`). Out: a Source whose images are read a
-row group at a time. Splits come from a column `split` or the files' names, class names from the features that the files carry.
+In: a Parquet file, or a folder of them (`train.parquet`, `data/train-00000-of-00002.parquet`). Out:
+a Source whose images are read a row group at a time. Splits come from a column `split` or the
+files' names, class names from the features that the files carry.
 """
 
 from __future__ import annotations
@@ -19,7 +21,14 @@ from seedbed.base.errors import BadDataError, unknown
 from seedbed.base.paths import expanded
 from seedbed.data.files import EncodedPixels
 from seedbed.data.formats import Format
-from seedbed.data.source import TRAIN, Source, find_split, from_records, listing_fingerprint, split_named
+from seedbed.data.source import (
+    TRAIN,
+    Source,
+    find_split,
+    from_records,
+    listing_fingerprint,
+    split_named,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,7 +40,8 @@ _LABELS = ("label", "labels", "fine_label", "class", "class_name", "target")
 
 @dataclass(frozen=True)
 class HuggingFace(Format):
-    """Hugging Face data set folders: Parquet files with an image column (bytes, path) and a label column."""
+    """Hugging Face data set folders: Parquet files with an image column (bytes, path) and a label
+    column."""
 
     path: str
     image_column: str | None = None
@@ -49,18 +59,31 @@ class HuggingFace(Format):
         root = expanded(self.path)
         files = _files(root)
         if not files:
-            raise BadDataError(f"there are no Parquet files at {self.path}", "Name a .parquet file, or a folder of them.")
+            raise BadDataError(
+                f"there are no Parquet files at {self.path}",
+                "Name a .parquet file, or a folder of them.",
+            )
         image, label = self._columns(files[0])
         names = _class_names(files[0], label)
         records: list[tuple[str, str, int]] = []
         places: dict[str, tuple[int, int]] = {}
         for i, file in enumerate(files):
-            found = [split for split in (find_split(file.stem), find_split(file.parent.name), TRAIN) if split is not None]
-            stem = (file.relative_to(root) if root.is_dir() else Path(file.name)).with_suffix("").as_posix()
+            found = [
+                split
+                for split in (find_split(file.stem), find_split(file.parent.name), TRAIN)
+                if split is not None
+            ]
+            stem = (
+                (file.relative_to(root) if root.is_dir() else Path(file.name))
+                .with_suffix("")
+                .as_posix()
+            )
             splits = _splits(file)
             for row, value in enumerate(_labels(file, label)):
                 id_ = f"{stem}/{row:08d}"
-                records.append((id_, _named(value, names, file, row), splits[row] if splits else found[0]))
+                records.append(
+                    (id_, _named(value, names, file, row), splits[row] if splits else found[0])
+                )
                 places[id_] = (i, row)
         ordered = [places[r[0]] for r in sorted(records)]
         pixels = ParquetPixels(
@@ -71,7 +94,10 @@ class HuggingFace(Format):
         )
         state = [f"{f.name}\t{f.stat().st_size}\t{f.stat().st_mtime_ns}" for f in files]
         return from_records(
-            str(self.path), records, pixels=pixels, listing=listing_fingerprint(["huggingface", image, label, *state])
+            str(self.path),
+            records,
+            pixels=pixels,
+            listing=listing_fingerprint(["huggingface", image, label, *state]),
         )
 
     def _columns(self, file: Path) -> tuple[str, str]:
@@ -96,13 +122,15 @@ class HuggingFace(Format):
 
 @dataclass(frozen=True)
 class ParquetPixels(EncodedPixels):
-    """Reads images from Parquet files; neighbouring rows share a row group, of which each thread keeps one."""
+    """Reads images from Parquet files; neighbouring rows share a row group, of which each thread
+    keeps one."""
 
     files: tuple[str, ...]
     column: str
     which: np.ndarray  # int32 [n], index into files
     rows: np.ndarray  # int64 [n], of that file
-    starts: tuple[np.ndarray, ...] | None = None  # the first row of each row group of each file, where they are known
+    # the first row of each row group of each file, where they are known
+    starts: tuple[np.ndarray, ...] | None = None
     _kept: threading.local = field(default_factory=threading.local, compare=False, repr=False)
 
     def read(self, row: int) -> bytes:
@@ -112,7 +140,9 @@ class ParquetPixels(EncodedPixels):
         if getattr(self._kept, "group", None) != (file, group):
             import pyarrow.parquet as pq
 
-            self._kept.column = pq.ParquetFile(self.files[file]).read_row_group(group, columns=[self.column])[self.column]
+            self._kept.column = pq.ParquetFile(self.files[file]).read_row_group(
+                group, columns=[self.column]
+            )[self.column]
             self._kept.group = (file, group)
         value = self._kept.column[place - int(starts[group])].as_py()
         data = value.get("bytes") if isinstance(value, dict) else value
@@ -122,7 +152,10 @@ class ParquetPixels(EncodedPixels):
 
     def part(self, rows: np.ndarray) -> ParquetPixels:
         used, which = np.unique(self.which[rows], return_inverse=True)
-        files, starts = tuple(self.files[i] for i in used), tuple(self._group_starts[i] for i in used)
+        files, starts = (
+            tuple(self.files[i] for i in used),
+            tuple(self._group_starts[i] for i in used),
+        )
         return ParquetPixels(files, self.column, which.astype(np.int32), self.rows[rows], starts)
 
     @cached_property
@@ -149,7 +182,9 @@ def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     found = path.rglob("*.parquet") if path.is_dir() else []
-    return sorted(f for f in found if not any(part.startswith(".") for part in f.relative_to(path).parts))
+    return sorted(
+        f for f in found if not any(part.startswith(".") for part in f.relative_to(path).parts)
+    )
 
 
 def _open(file: Path) -> pq.ParquetFile:
@@ -159,7 +194,9 @@ def _open(file: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(file)
     except (OSError, pa.ArrowException) as error:
-        raise BadDataError(f"{file} cannot be read as Parquet: {str(error).splitlines()[0]}", "Get the file again.") from None
+        raise BadDataError(
+            f"{file} cannot be read as Parquet: {str(error).splitlines()[0]}", "Get the file again."
+        ) from None
 
 
 def _schema(file: Path) -> pa.Schema:
@@ -167,14 +204,19 @@ def _schema(file: Path) -> pa.Schema:
 
 
 def _image_columns(file: Path) -> list[str]:
-    """Columns that hold encoded images: a struct with bytes, or bytes under the name of an image."""
+    """Columns that hold encoded images: a struct with bytes, or bytes under the name of an
+    image."""
     import pyarrow as pa
 
     try:
         schema = _schema(file)
     except BadDataError:
         return []
-    of_struct = [f.name for f in schema if pa.types.is_struct(f.type) and "bytes" in {inner.name for inner in f.type}]
+    of_struct = [
+        f.name
+        for f in schema
+        if pa.types.is_struct(f.type) and "bytes" in {inner.name for inner in f.type}
+    ]
     return of_struct or [f.name for f in schema if pa.types.is_binary(f.type) and f.name in _IMAGES]
 
 
@@ -190,7 +232,8 @@ def _labels(file: Path, label: str) -> list[Any]:
         return _open(file).read(columns=[label])[label].to_pylist()
     except KeyError:
         raise BadDataError(
-            f"{file} has no column {label!r}, which the first file has", "All files of a set have one layout."
+            f"{file} has no column {label!r}, which the first file has",
+            "All files of a set have one layout.",
         ) from None
 
 
@@ -204,5 +247,8 @@ def _splits(file: Path) -> list[int]:
 
 def _named(value: Any, names: list[str], file: Path, row: int) -> str:
     if value is None or value == -1:
-        raise BadDataError(f"{file}, row {row}: no label", "Leave unlabelled files (a test split, often) out of the folder.")
+        raise BadDataError(
+            f"{file}, row {row}: no label",
+            "Leave unlabelled files (a test split, often) out of the folder.",
+        )
     return names[value] if names and isinstance(value, int) and value < len(names) else str(value)

@@ -1,9 +1,11 @@
 """ILSVRC-2012 classification as distributed, without unpacking anything by hand.
 
-In: the folder that holds it. Out: a Source whose class ids are WordNet 3.0 synsets. Training images lie in `ILSVRC2012_img_train.tar` (a
-tar of one tar per class), or in `train/<synset>/`; validation images in `ILSVRC2012_img_val.tar`, or flat in `val/`. Their labels come from
-the development kit (`ILSVRC2012_validation_ground_truth.txt` with `meta.mat`), or from Kaggle's `LOC_val_solution.csv` and
-`LOC_synset_mapping.txt`. The test images have no public labels and are left out. What `meta.mat` says of children gives the hierarchy.
+In: the folder that holds it. Out: a Source whose class ids are WordNet 3.0 synsets. Training images
+lie in `ILSVRC2012_img_train.tar` (a tar of one tar per class), or in `train/<synset>/`; validation
+images in `ILSVRC2012_img_val.tar`, or flat in `val/`. Their labels come from the development kit
+(`ILSVRC2012_validation_ground_truth.txt` with `meta.mat`), or from Kaggle's `LOC_val_solution.csv`
+and `LOC_synset_mapping.txt`. The test images have no public labels and are left out. What
+`meta.mat` says of children gives the hierarchy.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ class _Place:
 
 @dataclass(frozen=True)
 class Ilsvrc(Format):
-    """ILSVRC-2012 as distributed: tars or folders, development kit or Kaggle's lists; its validation images serve as test."""
+    """ILSVRC-2012 as distributed: tars or folders, development kit or Kaggle's lists; its
+    validation images serve as test."""
 
     path: str
     paths: ClassVar[tuple[str, ...]] = ("path",)
@@ -61,7 +64,9 @@ class Ilsvrc(Format):
         if not train:
             raise _missing(root, f"{_TRAIN_TAR}, or a folder train/ of one folder per synset")
         truth, names, hierarchy = _truth(root) if val else ({}, {}, None)
-        records = [(p.id, p.id.split("/")[1], TRAIN) for p in train] + [(p.id, _label(p, truth), VAL) for p in val]
+        records = [(p.id, p.id.split("/")[1], TRAIN) for p in train] + [
+            (p.id, _label(p, truth), VAL) for p in val
+        ]
         places = sorted(train + val, key=lambda p: p.id)
         files = tuple(dict.fromkeys(p.file for p in places))
         index = {file: i for i, file in enumerate(files)}
@@ -77,7 +82,13 @@ class Ilsvrc(Format):
             records,
             pixels=pixels,
             listing=listing_fingerprint(
-                ["ilsvrc", *(f"{p.id}\t{p.size}\t{label}" for p, (_, label, _) in zip(places, sorted(records), strict=True))]
+                [
+                    "ilsvrc",
+                    *(
+                        f"{p.id}\t{p.size}\t{label}"
+                        for p, (_, label, _) in zip(places, sorted(records), strict=True)
+                    ),
+                ]
             ),
             names={label: words for label, words in names.items() if label in labels},
             hierarchy=hierarchy if hierarchy and labels <= hierarchy.nodes else None,
@@ -87,7 +98,11 @@ class Ilsvrc(Format):
 def _places(root: Path, split: str, archive: str) -> list[_Place]:
     """The images of a split, in its archive or as files."""
     if (tar := root / archive).is_file():
-        return [_Place(_tidy(m.name, split), str(tar), m.offset, m.size) for m in members(tar) if _is_image(m.name)]
+        return [
+            _Place(_tidy(m.name, split), str(tar), m.offset, m.size)
+            for m in members(tar)
+            if _is_image(m.name)
+        ]
     for base in (root, root / _IMAGES, root / "ILSVRC" / _IMAGES):
         if (base / split).is_dir():
             found = list_images(base, split)
@@ -96,7 +111,8 @@ def _places(root: Path, split: str, archive: str) -> list[_Place]:
 
 
 def _tidy(path: str, split: str) -> str:
-    """`train/n01440764/n01440764_10026.JPEG`, `val/ILSVRC2012_val_00000001.JPEG`, whatever stood in between."""
+    """`train/n01440764/n01440764_10026.JPEG`, `val/ILSVRC2012_val_00000001.JPEG`, whatever stood in
+    between."""
     parts = path.split("/")
     return f"{split}/{parts[-2]}/{parts[-1]}" if split == "train" else f"{split}/{parts[-1]}"
 
@@ -108,12 +124,16 @@ def _is_image(name: str) -> bool:
 def _label(place: _Place, truth: dict[str, str]) -> str:
     stem = place.id.rsplit("/", 1)[-1].split(".")[0]
     if stem not in truth:
-        raise BadDataError(f"{place.id} has no label in the ground truth", "Both must be of one release; get them again.")
+        raise BadDataError(
+            f"{place.id} has no label in the ground truth",
+            "Both must be of one release; get them again.",
+        )
     return truth[stem]
 
 
 def _truth(root: Path) -> tuple[dict[str, str], dict[str, str], Hierarchy | None]:
-    """File stem of each validation image -> synset; words of each synset; the hierarchy where it is known."""
+    """File stem of each validation image -> synset; words of each synset; the hierarchy where it is
+    known."""
     for folder in (root, root / "ILSVRC"):
         if (folder / _SOLUTION).is_file():
             return _read_solution(folder / _SOLUTION), _read_mapping(folder / _MAPPING), None
@@ -125,9 +145,14 @@ def _truth(root: Path) -> tuple[dict[str, str], dict[str, str], Hierarchy | None
     numbers = [int(line) for line in lines.split()]
     if strangers := sorted(set(numbers) - ids.keys()):
         raise BadDataError(
-            f"{root}: {_TRUTH} names class {strangers[0]}, which is not in {_META}", "Get the development kit again."
+            f"{root}: {_TRUTH} names class {strangers[0]}, which is not in {_META}",
+            "Get the development kit again.",
         )
-    return {f"ILSVRC2012_val_{i:08d}": ids[number] for i, number in enumerate(numbers, 1)}, names, hierarchy
+    return (
+        {f"ILSVRC2012_val_{i:08d}": ids[number] for i, number in enumerate(numbers, 1)},
+        names,
+        hierarchy,
+    )
 
 
 def _read_solution(path: Path) -> dict[str, str]:
@@ -138,7 +163,9 @@ def _read_solution(path: Path) -> dict[str, str]:
 def _read_mapping(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
-    rows = (line.split(" ", 1) for line in path.read_text(encoding="utf-8").splitlines() if " " in line)
+    rows = (
+        line.split(" ", 1) for line in path.read_text(encoding="utf-8").splitlines() if " " in line
+    )
     return {synset: words.strip() for synset, words in rows}
 
 
@@ -157,14 +184,22 @@ def _devkit(root: Path) -> tuple[str, bytes] | None:
 
 
 def _unpacked(root: Path) -> Iterator[Path]:
-    yield from (root, root / "data", root / "devkit" / "data", root / "ILSVRC2012_devkit_t12" / "data")
+    yield from (
+        root,
+        root / "data",
+        root / "devkit" / "data",
+        root / "ILSVRC2012_devkit_t12" / "data",
+    )
 
 
 def _read_meta(data: bytes) -> tuple[dict[int, str], dict[str, str], Hierarchy]:
-    """Class number -> synset of the leaves, words of all synsets, and the hierarchy that the children give."""
+    """Class number -> synset of the leaves, words of all synsets, and the hierarchy that the
+    children give."""
     from scipy.io import loadmat
 
-    rows: Any = np.atleast_1d(loadmat(io.BytesIO(data), squeeze_me=True, struct_as_record=False)["synsets"])
+    rows: Any = np.atleast_1d(
+        loadmat(io.BytesIO(data), squeeze_me=True, struct_as_record=False)["synsets"]
+    )
     synsets = {int(row.ILSVRC2012_ID): str(row.WNID) for row in rows}
     parents: dict[str, list[str]] = {}
     for row in rows:
@@ -172,7 +207,11 @@ def _read_meta(data: bytes) -> tuple[dict[int, str], dict[str, str], Hierarchy]:
             parents.setdefault(synsets[int(child)], []).append(str(row.WNID))
     leaves = {int(row.ILSVRC2012_ID): str(row.WNID) for row in rows if not int(row.num_children)}
     names = {str(row.WNID): str(row.words) for row in rows}
-    return leaves, names, Hierarchy({child: tuple(sorted(above)) for child, above in parents.items()})
+    return (
+        leaves,
+        names,
+        Hierarchy({child: tuple(sorted(above)) for child, above in parents.items()}),
+    )
 
 
 def _missing(root: Path, what: str) -> BadDataError:

@@ -1,8 +1,10 @@
 """MIT-67, indoor scene recognition (Quattoni and Torralba 2009), as distributed.
 
-In: the folder that holds `Images/<class>/<file>` and the lists `TrainImages.txt` and `TestImages.txt`, of lines such as
-`kitchen/int474.jpg`. Out: a Source of train and test. Only images that the lists name are read, about 80 and 20 of each of 67
-classes: the protocol of the set, which has 15,620 images. What kind of image a file is, its bytes say and not its name.
+In: the folder that holds `Images/<class>/<file>` and the lists `TrainImages.txt` and
+`TestImages.txt`, of lines such as `kitchen/int474.jpg`. Out: a Source of train and test. Only
+images that the lists name are read, about 80 and 20 of each of 67
+classes: the protocol of the set, which has 15,620 images. What kind of image a file is, its bytes
+    say and not its name.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ _ADVICE = (
 
 @dataclass(frozen=True)
 class Mit67(Format):
-    """MIT-67 indoor scenes as distributed: the images that the official lists name for training and test."""
+    """MIT-67 indoor scenes as distributed: the images that the official lists name for training and
+    test."""
 
     path: str
     paths: ClassVar[tuple[str, ...]] = ("path",)
@@ -35,14 +38,18 @@ class Mit67(Format):
 
     @staticmethod
     def recognises(path: Path) -> bool:
-        return (path / _IMAGES).is_dir() and any((path / name).is_file() for name in (_TRAIN, _TEST))
+        return (path / _IMAGES).is_dir() and any(
+            (path / name).is_file() for name in (_TRAIN, _TEST)
+        )
 
     def read(self) -> Source:
         root = must_exist(self.path)
         if not (root / _IMAGES).is_dir():
             raise BadDataError(f"{root} has no folder {_IMAGES}/", _ADVICE)
         images = [
-            _listed(line, split) for name, split in ((_TRAIN, TRAIN), (_TEST, TEST)) for line in read_lines(root / name, _ADVICE)
+            _listed(line, split)
+            for name, split in ((_TRAIN, TRAIN), (_TEST, TEST))
+            for line in read_lines(root / name, _ADVICE)
         ]
         labels = {image.label for image in images}
         if strays := sorted(_folders(root / _IMAGES) - labels):
@@ -65,10 +72,15 @@ def _listed(line: Line, split: int) -> Listed:
     label, _, name = line.text.partition("/")
     if not label or not name or "/" in name:
         raise BadDataError(
-            f"{line.place}: {line.text!r} is no class and file", f"Expected a line such as kitchen/int474.jpg. {_ADVICE}"
+            f"{line.place}: {line.text!r} is no class and file",
+            f"Expected a line such as kitchen/int474.jpg. {_ADVICE}",
         )
     return Listed(f"{_IMAGES}/{line.text}", label, split, line.place)
 
 
 def _folders(path: Path) -> set[str]:
-    return {entry.name for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__MACOSX"))}
+    return {
+        entry.name
+        for entry in path.iterdir()
+        if entry.is_dir() and not entry.name.startswith((".", "__MACOSX"))
+    }

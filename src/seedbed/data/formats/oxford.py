@@ -1,11 +1,15 @@
-"""Oxford Buildings and Paris (Philbin et al. 2007, 2008) as distributed: photographs of landmarks, and which show the one in a box.
+"""Oxford Buildings and Paris (Philbin et al. 2007, 2008) as distributed: photographs of landmarks,
+and which show the one in a box.
 
-In: a folder with images anywhere below it (`oxbuild_images/`, `paris/<landmark>/`), and in one folder the ground truth: for each query
-`<landmark>_<n>_query.txt`, an image and a box, and `_good.txt`, `_ok.txt` and `_junk.txt`, names of images without suffix. Out: a
-Source, all test: each query is the part of its image in the box, and all images are searched, the query's own too. Good and ok answer
-it; junk is left out of rankings. An image in no list is a wrong answer.
+In: a folder with images anywhere below it (`oxbuild_images/`, `paris/<landmark>/`), and in one
+folder the ground truth: for each query `<landmark>_<n>_query.txt`, an image and a box, and
+    `_good.txt`, `_ok.txt` and `_junk.txt`, names of images without suffix. Out: a
+Source, all test: each query is the part of its image in the box, and all images are searched, the
+query's own too. Good and ok answer it; junk is left out of rankings. An image in no list is a wrong
+answer.
 
-All images are read as the files lie there, without their orientation tag, since that is what the boxes are px of.
+All images are read as the files lie there, without their orientation tag, since that is what the
+boxes are px of.
 """
 
 from __future__ import annotations
@@ -34,7 +38,8 @@ _WHOLE = (math.nan,) * 4
 
 @dataclass(frozen=True)
 class _Query:
-    """A query: the row's id, its landmark, its image's file, the box, and what other files are to it."""
+    """A query: the row's id, its landmark, its image's file, the box, and what other files are to
+    it."""
 
     id: str
     landmark: str
@@ -45,7 +50,8 @@ class _Query:
 
 @dataclass(frozen=True)
 class Oxford(Format):
-    """Oxford5k or Paris6k as distributed: queries are boxes in images of landmarks, answered by the lists good and ok."""
+    """Oxford5k or Paris6k as distributed: queries are boxes in images of landmarks, answered by the
+    lists good and ok."""
 
     path: str
     images: str | None = None
@@ -56,12 +62,15 @@ class Oxford(Format):
 
     @staticmethod
     def recognises(path: Path) -> bool:
-        """Where the ground truth lies at the top or in a folder directly below, which holds no images then."""
+        """Where the ground truth lies at the top or in a folder directly below, which holds no
+        images then."""
         try:
             below = [entry for entry in entries(path) if entry.is_dir()]
         except OSError:  # no folder, or one that is not readable
             return False
-        return _has_truth(path, may_hold_images=True) or any(_has_truth(one, may_hold_images=False) for one in below)
+        return _has_truth(path, may_hold_images=True) or any(
+            _has_truth(one, may_hold_images=False) for one in below
+        )
 
     def read(self) -> Source:
         root = must_exist(self.path)
@@ -75,7 +84,9 @@ class Oxford(Format):
         return self._source(image_root, found, queries)
 
     def _source(self, root: Path, found: Sequence[Found], queries: Sequence[_Query]) -> Source:
-        parts = [(one.path, one.path, _WHOLE) for one in found] + [(query.id, query.file, query.box) for query in queries]
+        parts = [(one.path, one.path, _WHOLE) for one in found] + [
+            (query.id, query.file, query.box) for query in queries
+        ]
         ids, files, boxes = zip(*sorted(parts, key=lambda part: part[0]), strict=True)
         row = {one: i for i, one in enumerate(ids)}
         answers = _relevance(row, [one.path for one in found], queries)
@@ -88,7 +99,9 @@ class Oxford(Format):
             splits=np.full(len(ids), TEST, np.uint8),
             classes=classes,
             pixels=CropPixels(str(root.resolve()), np.array(files, object), np.array(boxes)),
-            listing=listing_fingerprint(["oxford", answers.digest(), *classes, *map(str, found), *told]),
+            listing=listing_fingerprint(
+                ["oxford", answers.digest(), *classes, *map(str, found), *told]
+            ),
             names={landmark: landmark.replace("_", " ") for landmark in classes if "_" in landmark},
             annotations=answers,
         )
@@ -101,7 +114,8 @@ class Oxford(Format):
 
 
 def _has_truth(folder: os.PathLike[str], *, may_hold_images: bool) -> bool:
-    """Whether a query and its good images are listed there; a folder of images is left at the first of them."""
+    """Whether a query and its good images are listed there; a folder of images is left at the first
+    of them."""
     there: set[str] = set()
     try:
         for entry in entries(folder):
@@ -111,7 +125,9 @@ def _has_truth(folder: os.PathLike[str], *, may_hold_images: bool) -> bool:
                 there.add(entry.name)
     except OSError:
         return False
-    return any(name.replace("_query.txt", "_good.txt") in there for name in there if _QUERY.fullmatch(name))
+    return any(
+        name.replace("_query.txt", "_good.txt") in there for name in there if _QUERY.fullmatch(name)
+    )
 
 
 def _truth_folder(root: Path) -> Path:
@@ -127,7 +143,10 @@ def _truth_folder(root: Path) -> Path:
         if any(_QUERY.fullmatch(name) for name in files):
             holders.append(Path(folder))
     if not holders:
-        raise BadDataError(f"{root} has no ground truth: no file below it is called as all_souls_1_query.txt is", ADVICE)
+        raise BadDataError(
+            f"{root} has no ground truth: no file below it is called as all_souls_1_query.txt is",
+            ADVICE,
+        )
     if len(holders) > 1:
         raise BadDataError(
             f"{root} has ground truth in {len(holders)} folders: {', '.join(map(str, holders))}",
@@ -179,14 +198,22 @@ def _query(found: QueryLists, gallery: _Gallery) -> _Query:
         for line in found.lists[kind]:
             file = gallery.file(line.text, line.place)
             if answers.setdefault(file, value) != value:
-                raise BadDataError(f"{line.place}: {line.text!r} is junk, and an answer by {places[file]}", ADVICE)
+                raise BadDataError(
+                    f"{line.place}: {line.text!r} is junk, and an answer by {places[file]}", ADVICE
+                )
             places.setdefault(file, line.place)
     file = gallery.file(found.image, found.place, prefix=PREFIX)
     return _Query(f"queries/{found.name}", found.landmark, file, found.box, answers)
 
 
-def _relevance(row: Mapping[str, int], files: Sequence[str], queries: Sequence[_Query]) -> Relevance:
-    pairs = sorted((i, row[file], value) for i, query in enumerate(queries) for file, value in query.answers.items())
+def _relevance(
+    row: Mapping[str, int], files: Sequence[str], queries: Sequence[_Query]
+) -> Relevance:
+    pairs = sorted(
+        (i, row[file], value)
+        for i, query in enumerate(queries)
+        for file, value in query.answers.items()
+    )
     return Relevance(
         queries=np.array([row[query.id] for query in queries], np.int64),
         gallery=np.array([row[file] for file in files], np.int64),

@@ -1,7 +1,8 @@
 """Tiny ImageNet as distributed: train folders by synset, `val/val_annotations.txt`, `words.txt`.
 
-In: the unpacked folder. Out: a Source whose class ids are WordNet 3.0 synsets (`n02124075`). The unlabelled test images are
-left out. A class of `wnids.txt` without images is an inconsistency that is reported.
+In: the unpacked folder. Out: a Source whose class ids are WordNet 3.0 synsets (`n02124075`). The
+unlabelled test images are left out. A class of `wnids.txt` without images is an inconsistency that
+is reported.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _ANNOTATIONS = "val/val_annotations.txt"
 
 @dataclass(frozen=True)
 class TinyImageNet(Format):
-    """Tiny ImageNet as distributed: 200 synsets, 64 px JPEG; its validation images serve as test."""
+    """Tiny ImageNet as distributed: 200 synsets, 64 px JPEG; its validation images serve as
+    test."""
 
     path: str
     paths: ClassVar[tuple[str, ...]] = ("path",)
@@ -39,15 +41,26 @@ class TinyImageNet(Format):
         records = [(f.path, f.path.split("/")[1], TRAIN) for f in train]
         records += [(f.path, _label(f.path, labels_of_val), VAL) for f in val]
         present = {f.path for f in val}
-        # An annotated image that is not on disk is kept as a record, so that packing reports it as unreadable.
-        records += [(f"val/images/{n}", label, VAL) for n, label in labels_of_val.items() if f"val/images/{n}" not in present]
+        # An annotated image that is not on disk is kept as a record, so that packing reports it as
+        # unreadable.
+        records += [
+            (f"val/images/{n}", label, VAL)
+            for n, label in labels_of_val.items()
+            if f"val/images/{n}" not in present
+        ]
         _same_classes(root, records)
         return from_records(
             str(self.path),
             records,
-            pixels=FilePixels(str(root.resolve()), np.array(sorted(r[0] for r in records), dtype=object)),
+            pixels=FilePixels(
+                str(root.resolve()), np.array(sorted(r[0] for r in records), dtype=object)
+            ),
             listing=listing_fingerprint(
-                ["tiny_imagenet", *map(str, train + val), *(f"{k}\t{v}" for k, v in labels_of_val.items())]
+                [
+                    "tiny_imagenet",
+                    *map(str, train + val),
+                    *(f"{k}\t{v}" for k, v in labels_of_val.items()),
+                ]
             ),
             names=_read_words(root, {r[1] for r in records}),
         )
@@ -56,15 +69,23 @@ class TinyImageNet(Format):
 def _read_annotations(root: Path) -> dict[str, str]:
     path = root / _ANNOTATIONS
     if not path.is_file():
-        raise BadDataError(f"{path} is missing", "Expected the layout of tiny-imagenet-200.zip: train/, val/, words.txt.")
-    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        raise BadDataError(
+            f"{path} is missing",
+            "Expected the layout of tiny-imagenet-200.zip: train/, val/, words.txt.",
+        )
+    rows = [
+        line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
+    ]
     return {row[0]: row[1] for row in rows if len(row) > 1}
 
 
 def _label(path: str, labels: dict[str, str]) -> str:
     name = path.rsplit("/", 1)[-1]
     if name not in labels:
-        raise BadDataError(f"{path} has no label in {_ANNOTATIONS}", "Unpack tiny-imagenet-200.zip again; the two must agree.")
+        raise BadDataError(
+            f"{path} has no label in {_ANNOTATIONS}",
+            "Unpack tiny-imagenet-200.zip again; the two must agree.",
+        )
     return labels[name]
 
 
@@ -88,5 +109,9 @@ def _read_words(root: Path, labels: set[str]) -> dict[str, str]:
     path = root / "words.txt"
     if not path.is_file():
         return {}
-    rows = (line.split("\t", 1) for line in path.read_text(encoding="utf-8").splitlines() if "\t" in line)
+    rows = (
+        line.split("\t", 1)
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "\t" in line
+    )
     return {synset: words.strip() for synset, words in rows if synset in labels}

@@ -1,7 +1,9 @@
-"""torchvision's classification data sets by name: what it reads, and downloads when that is asked for.
+"""torchvision's classification data sets by name: what it reads, and downloads when that is asked
+for.
 
-In: a name such as CIFAR10, and the folder that torchvision calls root. Out: a Source. All splits that the set has are read. Sets of arrays
-come as their pixels, sets of files as their files' pixels.
+In: a name such as CIFAR10, and the folder that torchvision calls root. Out: a Source. All splits
+that the set has are read. Sets of arrays come as their pixels, sets of files as their files'
+pixels.
 """
 
 from __future__ import annotations
@@ -17,7 +19,16 @@ from seedbed.base.randomness import content_hash
 from seedbed.data.decode import fit_square
 from seedbed.data.files import OneImage, load_each, must_exist
 from seedbed.data.formats import Format
-from seedbed.data.source import TEST, TRAIN, VAL, Loaded, Pixels, Source, from_records, listing_fingerprint
+from seedbed.data.source import (
+    TEST,
+    TRAIN,
+    VAL,
+    Loaded,
+    Pixels,
+    Source,
+    from_records,
+    listing_fingerprint,
+)
 
 # name -> (split, the arguments that choose it); sets of one split come without arguments.
 _TRAIN_TEST = ((TRAIN, {"train": True}), (TEST, {"train": False}))
@@ -29,7 +40,11 @@ _SETS: dict[str, tuple[tuple[int, dict[str, Any]], ...]] = {
     "CIFAR100": _TRAIN_TEST,
     "Caltech101": _WHOLE,
     "Caltech256": _WHOLE,
-    "Country211": ((TRAIN, {"split": "train"}), (VAL, {"split": "valid"}), (TEST, {"split": "test"})),
+    "Country211": (
+        (TRAIN, {"split": "train"}),
+        (VAL, {"split": "valid"}),
+        (TEST, {"split": "test"}),
+    ),
     "DTD": _THREE,
     "EuroSAT": _WHOLE,
     "FGVCAircraft": _THREE,
@@ -53,7 +68,8 @@ _SETS: dict[str, tuple[tuple[int, dict[str, Any]], ...]] = {
 
 @dataclass(frozen=True)
 class TorchvisionSet(Format):
-    """A classification set of torchvision by its name, such as torchvision('CIFAR10', 'data/'); download=True fetches it."""
+    """A classification set of torchvision by its name, such as torchvision('CIFAR10', 'data/');
+    download=True fetches it."""
 
     name: str
     root: str = "."
@@ -70,15 +86,23 @@ class TorchvisionSet(Format):
         for (split, _), part in zip(_SETS[self.name], parts, strict=True):
             names = _class_names(part)
             labels = _labels(part)
-            records += [(f"{_PREFIX[split]}/{i:07d}", names.get(label, str(label)), split) for i, label in enumerate(labels)]
+            records += [
+                (f"{_PREFIX[split]}/{i:07d}", names.get(label, str(label)), split)
+                for i, label in enumerate(labels)
+            ]
         order = np.array([_PREFIX[split] for split, _ in _SETS[self.name]])
         by_id = np.argsort(order, kind="stable")
         sizes = [len(parts[i]) for i in by_id]
-        pixels = SetPixels(tuple(parts[i] for i in by_id), tuple(np.concatenate([[0], np.cumsum(sizes)]).tolist()))
+        pixels = SetPixels(
+            tuple(parts[i] for i in by_id), tuple(np.concatenate([[0], np.cumsum(sizes)]).tolist())
+        )
         text = f"torchvision({self.name!r}, {self.root!r})"
         labels = [label for _, label, _ in sorted(records)]
         return from_records(
-            text, records, pixels=pixels, listing=listing_fingerprint(["torchvision", self.name, *map(str, sizes), *labels])
+            text,
+            records,
+            pixels=pixels,
+            listing=listing_fingerprint(["torchvision", self.name, *map(str, sizes), *labels]),
         )
 
     def _open(self, arguments: dict[str, Any]) -> Any:
@@ -89,7 +113,9 @@ class TorchvisionSet(Format):
             must_exist(self.root)
         can_download = "download" in inspect.signature(cls).parameters
         try:
-            return cls(root=self.root, **arguments, **({"download": self.download} if can_download else {}))
+            return cls(
+                root=self.root, **arguments, **({"download": self.download} if can_download else {})
+            )
         except (RuntimeError, OSError, ValueError) as error:
             raise BadDataError(
                 f"torchvision does not find {self.name} in {self.root}: {str(error).splitlines()[0]}",
@@ -103,11 +129,15 @@ _PREFIX = {TRAIN: "train", VAL: "val", TEST: "test"}
 def _class_names(part: Any) -> dict[int, str]:
     """Class number -> name, where the set has names; a '/' would make a hierarchy of a name."""
     classes = getattr(part, "classes", None) or getattr(part, "categories", None) or []
-    return {i: str(c if isinstance(c, str) else c[0]).replace("/", " or ") for i, c in enumerate(classes)}
+    return {
+        i: str(c if isinstance(c, str) else c[0]).replace("/", " or ")
+        for i, c in enumerate(classes)
+    }
 
 
 def _labels(part: Any) -> list[int]:
-    """The class numbers, from the columns that torchvision's sets keep, or by reading the whole set."""
+    """The class numbers, from the columns that torchvision's sets keep, or by reading the whole
+    set."""
     for name in ("targets", "labels", "_labels", "y"):
         found = getattr(part, name, None)
         if found is not None and len(found) == len(part):
@@ -117,7 +147,8 @@ def _labels(part: Any) -> list[int]:
 
 @dataclass(frozen=True)
 class SetPixels(Pixels):
-    """Images as torchvision gives them; `starts` are the first rows of each part, and the number of rows."""
+    """Images as torchvision gives them; `starts` are the first rows of each part, and the number of
+    rows."""
 
     parts: tuple[Any, ...]
     starts: tuple[int, ...]

@@ -1,11 +1,13 @@
 """UKBench (Nister and Stewenius 2006) as distributed: 2,550 objects, four photographs of each.
 
-In: a folder with images `ukbench00000.jpg` and on anywhere below it, in `full/` in the official archive; four numbers that follow each
-other, from a multiple of four on, are of one object. Out: a Source, all test: each image is a query, all are searched, and the four of
-its object answer it, the query itself among them. A part of the set will do, as its authors' 6,376 and 1,400 images, but of whole
-objects.
+In: a folder with images `ukbench00000.jpg` and on anywhere below it, in `full/` in the official
+archive; four numbers that follow each other, from a multiple of four on, are of one object. Out: a
+Source, all test: each image is a query, all are searched, and the four of its object answer it, the
+query itself among them. A part of the set will do, as its authors' 6,376 and 1,400 images, but of
+whole objects.
 
-What kind of image a file is, its bytes say and not its name; files that are no images by name are passed over.
+What kind of image a file is, its bytes say and not its name; files that are no images by name are
+passed over.
 """
 
 from __future__ import annotations

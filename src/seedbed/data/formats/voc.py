@@ -1,8 +1,9 @@
 """PASCAL VOC: boxes, several labels an image, or what persons do.
 
-In: a folder of the development kit (Annotations/, ImageSets/, JPEGImages/), or anybody's own in that layout. Out: a Source with boxes, with
-marks of each class, or of persons cut out with their surroundings. The image sets train, val and test are the splits; a set that is not
-there is left out, and where there is no test set val serves as such.
+In: a folder of the development kit (Annotations/, ImageSets/, JPEGImages/), or anybody's own in
+that layout. Out: a Source with boxes, with marks of each class, or of persons cut out with their
+surroundings. The image sets train, val and test are the splits; a set that is not there is left
+out, and where there is no test set val serves as such.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class _Image:
 
 @dataclass(frozen=True)
 class Voc(Format):
-    """PASCAL VOC's layout: task='detection' (boxes), 'classification' (several labels) or 'action' (persons, context 1.5)."""
+    """PASCAL VOC's layout: task='detection' (boxes), 'classification' (several labels) or 'action'
+    (persons, context 1.5)."""
 
     path: str
     task: Literal["detection", "classification", "action"] = "detection"
@@ -65,13 +67,25 @@ class Voc(Format):
             return self._source(folder, found, *_marks(folder, found, records))
         return self._persons(folder, found, records)
 
-    def _source(self, folder: VocFolder, found: list[_Image], classes: tuple[str, ...], annotations: Annotations) -> Source:
+    def _source(
+        self,
+        folder: VocFolder,
+        found: list[_Image],
+        classes: tuple[str, ...],
+        annotations: Annotations,
+    ) -> Source:
         files = [one.file for one in found]
         pixels = FilePixels(str(folder.root.resolve()), np.array(files, object))
-        return _made(self, folder, files, files, [one.split for one in found], classes, annotations, pixels)
+        return _made(
+            self, folder, files, files, [one.split for one in found], classes, annotations, pixels
+        )
 
-    def _persons(self, folder: VocFolder, found: list[_Image], records: dict[str, Record]) -> Source:
-        of_set = {name: persons_of(folder, name) for name in dict.fromkeys(one.set for one in found)}
+    def _persons(
+        self, folder: VocFolder, found: list[_Image], records: dict[str, Record]
+    ) -> Source:
+        of_set = {
+            name: persons_of(folder, name) for name in dict.fromkeys(one.set for one in found)
+        }
         numbers: dict[tuple[str, str], list[int]] = {}
         for name, named in of_set.items():
             for image, number in named:
@@ -84,7 +98,9 @@ class Voc(Format):
         ids = [f"{file}#{n:03d}" for file, (_, n) in zip(files, persons, strict=True)]
         pixels = CropPixels(str(folder.root.resolve()), np.array(files, object), np.array(boxes))
         marks = Marks(marks=np.stack([of_set[one.set][one.id, n] for one, n in persons]))
-        source = _made(self, folder, ids, files, [one.split for one, _ in persons], ACTIONS, marks, pixels)
+        source = _made(
+            self, folder, ids, files, [one.split for one, _ in persons], ACTIONS, marks, pixels
+        )
         return replace(source, files=np.unique(files, return_inverse=True)[1])
 
 
@@ -105,7 +121,10 @@ def _made(
     pixels: Pixels,
 ) -> Source:
     sizes = [(folder.root / one).stat() for one in files]
-    told = [f"{one}\t{split}\t{s.st_size}\t{s.st_mtime_ns}" for one, split, s in zip(ids, splits, sizes, strict=True)]
+    told = [
+        f"{one}\t{split}\t{s.st_size}\t{s.st_mtime_ns}"
+        for one, split, s in zip(ids, splits, sizes, strict=True)
+    ]
     what = f"{voc.task} {voc.context:g} by file" if voc.task == "action" else voc.task
     return Source(
         name=f"voc({str(voc.path)!r}, task={voc.task!r})",
@@ -124,15 +143,22 @@ def _unlisted(folder: VocFolder, files: list[str]) -> tuple[str, ...]:
     """That images or annotations lie in the folder which are not used."""
     num = folder.unlisted(files)
     where = "in no image set" if folder.beside is None else "without an annotation"
-    told = [f"{num:,} image{'s' if num > 1 else ''} of {folder.root} {where} left out"] if num else []
+    told = (
+        [f"{num:,} image{'s' if num > 1 else ''} of {folder.root} {where} left out"] if num else []
+    )
     if alone := folder.num_alone():
-        told.append(f"{alone:,} annotation{'s' if alone > 1 else ''} of {folder.root} without an image left out")
+        told.append(
+            f"{alone:,} annotation{'s' if alone > 1 else ''} of {folder.root} without an image left out"
+        )
     return tuple(told)
 
 
 def _images(folder: VocFolder, kind: str) -> Iterator[_Image]:
     """The images of the sets, sorted; none may be in two."""
-    there = [(name, TEST if name == "test" else VAL if name == "val" else TRAIN) for name in folder.used_sets(kind)]
+    there = [
+        (name, TEST if name == "test" else VAL if name == "val" else TRAIN)
+        for name in folder.used_sets(kind)
+    ]
     if not there:
         folder.images("train", kind)  # says what there is
     if ("test", TEST) in there and len(there) > 1 and not _is_annotated(folder, kind):
@@ -157,14 +183,19 @@ def _is_annotated(folder: VocFolder, kind: str) -> bool:
 def _classes(records: dict[str, Record]) -> tuple[str, ...]:
     classes = tuple(sorted({o.name for r in records.values() for o in r.objects}))
     if not classes:
-        raise BadDataError("no annotation of the image sets holds an object", "Every <object> is a box with the name of its class.")
+        raise BadDataError(
+            "no annotation of the image sets holds an object",
+            "Every <object> is a box with the name of its class.",
+        )
     return classes
 
 
 def _boxes(found: list[_Image], records: dict[str, Record]) -> tuple[tuple[str, ...], Boxes]:
     classes = _classes(records)
     place = {name: i for i, name in enumerate(classes)}
-    each: list[tuple[int, Any]] = [(row, o) for row, one in enumerate(found) for o in records[one.id].objects]
+    each: list[tuple[int, Any]] = [
+        (row, o) for row, one in enumerate(found) for o in records[one.id].objects
+    ]
     return classes, Boxes(
         rows=np.array([row for row, _ in each], np.int64),
         labels=np.array([place[o.name] for _, o in each], np.int32),
@@ -173,12 +204,17 @@ def _boxes(found: list[_Image], records: dict[str, Record]) -> tuple[tuple[str, 
     )
 
 
-def _marks(folder: VocFolder, found: list[_Image], records: dict[str, Record]) -> tuple[tuple[str, ...], Marks]:
-    """From the lists of each class where there are any, else from the annotations by the devkit's own rule."""
+def _marks(
+    folder: VocFolder, found: list[_Image], records: dict[str, Record]
+) -> tuple[tuple[str, ...], Marks]:
+    """From the lists of each class where there are any, else from the annotations by the devkit's
+    own rule."""
     classes = _classes(records)
     marks = np.empty((len(found), len(classes)), np.int8)
     for k, label in enumerate(classes):
-        lists = {name: folder.flags(label, name) for name in dict.fromkeys(one.set for one in found)}
+        lists = {
+            name: folder.flags(label, name) for name in dict.fromkeys(one.set for one in found)
+        }
         for row, one in enumerate(found):
             listed = lists.get(one.set)
             if listed is None:

@@ -1,6 +1,7 @@
 """Recipes *(plug-ins)*: which images and labels of a source an arm keeps.
 
-Three kinds, one method each. Applied left to right, joined by `|`; each sees the classes that the one before left.
+Three kinds, one method each. Applied left to right, joined by `|`; each sees the classes that the
+one before left.
 """
 
 from __future__ import annotations
@@ -36,8 +37,11 @@ class ClassRecipe(ABC):
     """Maps each class to a class id or to nothing; holds for every split."""
 
     @abstractmethod
-    def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
-        """{leaf: class id, or None where dropped}; needs no images; the order of the leaves does not matter."""
+    def relabel(
+        self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
+    ) -> Mapping[str, str | None]:
+        """{leaf: class id, or None where dropped}; needs no images; the order of the leaves does
+        not matter."""
 
     def note(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> str:
         """What a reader must know of this label set, or nothing."""
@@ -83,19 +87,26 @@ RECIPES.add("under", "seedbed.data.recipes.under:Under")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Recipes applied left to right: `Recipe("classes(num=50) | images(per_class=100)")`; `Recipe("")` keeps everything."""
+    """Recipes applied left to right: `Recipe("classes(num=50) | images(per_class=100)")`;
+    `Recipe("")` keeps everything."""
 
     text: str = ""
 
     @cached_property
     def steps(self) -> tuple[tuple[str, AnyRecipe], ...]:
-        """(name, plug-in) of each step; raises UsageError for what cannot be read, an unknown name or key."""
+        """(name, plug-in) of each step; raises UsageError for what cannot be read, an unknown name
+        or key."""
         where = f"the recipe {self.text!r}"
-        return tuple((call.name, RECIPES.make(call, where)) for call in parse_calls(self.text, "recipe"))
+        return tuple(
+            (call.name, RECIPES.make(call, where)) for call in parse_calls(self.text, "recipe")
+        )
 
 
-def relabelled_leaves(leaves: Sequence[str], hierarchy: Hierarchy | None, recipe: Recipe, seed: int) -> dict[str, str | None]:
-    """What the class recipes of `recipe` do to leaf labels alone, without images: {leaf: class id or None}."""
+def relabelled_leaves(
+    leaves: Sequence[str], hierarchy: Hierarchy | None, recipe: Recipe, seed: int
+) -> dict[str, str | None]:
+    """What the class recipes of `recipe` do to leaf labels alone, without images: {leaf: class id
+    or None}."""
     result: dict[str, str | None] = {leaf: leaf for leaf in leaves}
     for name, step in recipe.steps:
         if isinstance(step, ClassRecipe):

@@ -1,4 +1,5 @@
-"""`bottom_up(depth=D)`: each leaf becomes its ancestor at depth min(depth, D) (Huh, Agrawal, Efros 2016, section 3)."""
+"""`bottom_up(depth=D)`: each leaf becomes its ancestor at depth min(depth, D) (Huh, Agrawal, Efros
+2016, section 3)."""
 
 from __future__ import annotations
 
@@ -12,14 +13,19 @@ from seedbed.data.recipes import ClassRecipe
 
 @dataclass(frozen=True)
 class BottomUp(ClassRecipe):
-    """Merge classes bottom-up: each becomes its ancestor at the given depth of the hierarchy (root = 0)."""
+    """Merge classes bottom-up: each becomes its ancestor at the given depth of the hierarchy (root
+    = 0)."""
 
     depth: int
 
     def __post_init__(self) -> None:
         if self.depth < 1:
-            raise ValueError(f"depth = {self.depth} would leave one class, the root; give 1 or more")
+            raise ValueError(
+                f"depth = {self.depth} would leave one class, the root; give 1 or more"
+            )
 
-    def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
+    def relabel(
+        self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
+    ) -> Mapping[str, str | None]:
         hierarchy = needed(hierarchy, f"bottom_up(depth={self.depth})")
         return {leaf: hierarchy.ancestor_at(leaf, self.depth) for leaf in leaves}

@@ -1,7 +1,9 @@
-"""`budget(images=N, favour='classes'|'examples')`: exactly N images, over many classes or in few (Huh, Agrawal, Efros 2016, section 3.4).
+"""`budget(images=N, favour='classes'|'examples')`: exactly N images, over many classes or in few
+(Huh, Agrawal, Efros 2016, section 3.4).
 
-As evenly as the classes' sizes allow: each gives the same number, or all that it has; what is left over goes, one each, to the classes of
-lowest rank. `examples` takes the fewest classes, by rank, that hold N.
+As evenly as the classes' sizes allow: each gives the same number, or all that it has; what is left
+over goes, one each, to the classes of lowest rank. `examples` takes the fewest classes, by rank,
+that hold N.
 """
 
 from __future__ import annotations
@@ -30,9 +32,14 @@ class Budget(ImageRecipe):
 
     def select(self, rows: TrainingRows, draw: Draw) -> np.ndarray:
         sizes = rows.class_sizes
-        ranks = np.argsort(np.argsort(draw.ranks(item_hashes(rows.classes)), kind="stable"), kind="stable")
+        ranks = np.argsort(
+            np.argsort(draw.ranks(item_hashes(rows.classes)), kind="stable"), kind="stable"
+        )
         if self.images > sizes.sum():
-            raise UsageError(f"budget(images={self.images}) asks for more images than there are ({sizes.sum():,})", "Give fewer.")
+            raise UsageError(
+                f"budget(images={self.images}) asks for more images than there are ({sizes.sum():,})",
+                "Give fewer.",
+            )
         if self.favour == "examples":
             sizes = np.where(ranks < self._fewest(sizes, ranks), sizes, 0)
         elif self.images < len(sizes):
@@ -40,7 +47,9 @@ class Budget(ImageRecipe):
                 f"budget(images={self.images}, favour='classes') is less than one image for each of {len(sizes)} classes",
                 f"Give {len(sizes)} or more.",
             )
-        return lowest_ranked(rows.labels, draw.ranks(rows.hashes), evenly(sizes, self.images, ranks))
+        return lowest_ranked(
+            rows.labels, draw.ranks(rows.hashes), evenly(sizes, self.images, ranks)
+        )
 
     def _fewest(self, sizes: np.ndarray, ranks: np.ndarray) -> int:
         held = np.cumsum(sizes[np.argsort(ranks)])
@@ -48,11 +57,14 @@ class Budget(ImageRecipe):
 
 
 def evenly(sizes: np.ndarray, total: int, ranks: np.ndarray) -> np.ndarray:
-    """Quotas that sum to `total`: min(size, level), and one more for the classes of lowest rank that have more: int64 [num_classes]."""
+    """Quotas that sum to `total`: min(size, level), and one more for the classes of lowest rank
+    that have more: int64 [num_classes]."""
     low, high = 0, int(sizes.max())
     while low < high:  # the highest level that does not give more than the total
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if np.minimum(sizes, middle).sum() <= total else (low, middle - 1)
+        low, high = (
+            (middle, high) if np.minimum(sizes, middle).sum() <= total else (low, middle - 1)
+        )
     quotas = np.minimum(sizes, low).astype(np.int64)
     more = np.flatnonzero(sizes > low)
     quotas[more[np.argsort(ranks[more])][: total - int(quotas.sum())]] += 1

@@ -1,7 +1,9 @@
-"""`classes(num=N | fraction=F | names=[...] | without=[...])`: some of the classes, all of their images.
+"""`classes(num=N | fraction=F | names=[...] | without=[...])`: some of the classes, all of their
+images.
 
-`pick` says which N: drawn at random; `siblings`, the lowest-ranked class and those nearest to it in the hierarchy; `spread`, one after
-another the class that is farthest from all before it. Distances are hops along primary parents; ties go to the lower rank.
+`pick` says which N: drawn at random; `siblings`, the lowest-ranked class and those nearest to it in
+the hierarchy; `spread`, one after another the class that is farthest from all before it. Distances
+are hops along primary parents; ties go to the lower rank.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from seedbed.data.recipes.images import exactly_one, share
 
 @dataclass(frozen=True)
 class Classes(ClassRecipe):
-    """Keep N classes, a fraction, those named or all but those; N of them at random anew with each seed, siblings, or spread out."""
+    """Keep N classes, a fraction, those named or all but those; N of them at random anew with each
+    seed, siblings, or spread out."""
 
     num: int | None = None
     fraction: float | None = None
@@ -34,28 +37,43 @@ class Classes(ClassRecipe):
         if self.num is not None and self.num < 2:
             raise ValueError(f"num = {self.num}: a classifier needs at least 2 classes")
         if (self.names or self.without) is not None and self.pick != "random":
-            raise ValueError(f"the classes are picked already, so pick = {self.pick!r} would say nothing")
+            raise ValueError(
+                f"the classes are picked already, so pick = {self.pick!r} would say nothing"
+            )
 
-    def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
+    def relabel(
+        self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
+    ) -> Mapping[str, str | None]:
         for name in sorted(set(self.names or self.without or ()) - set(leaves)):
             raise unknown("class", name, leaves, f"classes(names=...), of {len(leaves)} classes")
         if self.without is not None:
             kept = set(leaves) - set(self.without)
         else:
-            kept = set(self.names) if self.names is not None else self._picked(sorted(leaves), hierarchy, draw)
+            kept = (
+                set(self.names)
+                if self.names is not None
+                else self._picked(sorted(leaves), hierarchy, draw)
+            )
         return {leaf: leaf if leaf in kept else None for leaf in leaves}
 
     def _picked(self, leaves: list[str], hierarchy: Hierarchy | None, draw: Draw) -> set[str]:
-        num = self.num if self.num is not None else max(2, int(share(np.array([len(leaves)]), self.fraction or 0)[0]))
+        num = (
+            self.num
+            if self.num is not None
+            else max(2, int(share(np.array([len(leaves)]), self.fraction or 0)[0]))
+        )
         if num > len(leaves):
             raise UsageError(
-                f"classes(num={num}) asks for more classes than there are ({len(leaves)})", f"Give at most {len(leaves)}."
+                f"classes(num={num}) asks for more classes than there are ({len(leaves)})",
+                f"Give at most {len(leaves)}.",
             )
         order = np.argsort(draw.ranks(item_hashes(leaves)), kind="stable")
         if self.pick != "random":
             ordered = [leaves[i] for i in order]
             distances = Distances(ordered, needed(hierarchy, f"classes(pick={self.pick!r})"))
-            order = order[_nearest(distances, num) if self.pick == "siblings" else _farthest(distances, num)]
+            order = order[
+                _nearest(distances, num) if self.pick == "siblings" else _farthest(distances, num)
+            ]
         return {leaves[i] for i in order[:num]}
 
 

@@ -1,7 +1,9 @@
-"""`exclude(synsets=[...])`: without the classes in the closure of these nodes; `exclude(target=...)`: without a target's classes.
+"""`exclude(synsets=[...])`: without the classes in the closure of these nodes;
+`exclude(target=...)`: without a target's classes.
 
-A target's name becomes synsets before a recipe runs (`seedbed.trials.overlap`): data know nothing of tasks. `pascal` is built in, the 20
-classes of PASCAL VOC as Huh, Agrawal and Efros (2016) took them: 229 of ILSVRC's 1000 go. Television, motor scooter, pickup and ox stay.
+A target's name becomes synsets before a recipe runs (`seedbed.trials.overlap`): data know nothing
+of tasks. `pascal` is built in, the 20 classes of PASCAL VOC as Huh, Agrawal and Efros (2016) took
+them: 229 of ILSVRC's 1000 go. Television, motor scooter, pickup and ox stay.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class Exclude(ClassRecipe):
-    """Drop the classes under these nodes of the hierarchy, or a target's classes and all that lies under them."""
+    """Drop the classes under these nodes of the hierarchy, or a target's classes and all that lies
+    under them."""
 
     synsets: tuple[str, ...] | None = None
     target: str | None = None
@@ -29,7 +32,9 @@ class Exclude(ClassRecipe):
     def __post_init__(self) -> None:
         exactly_one(self, "synsets", "target")
 
-    def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
+    def relabel(
+        self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
+    ) -> Mapping[str, str | None]:
         closure = closure_of(self._synsets(), needed(hierarchy, "exclude(...)"))
         return {leaf: None if leaf in closure else leaf for leaf in leaves}
 

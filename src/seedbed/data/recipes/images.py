@@ -1,7 +1,8 @@
 """`images(per_class=N | fraction=F | total=N)`: fewer training images, all classes.
 
-The lowest-ranked images of each class stay, so that draws are nested in their size. `total` is shared out by Sainte-Lague's
-divisor method, which is house-monotone: a larger total never takes an image from a class.
+The lowest-ranked images of each class stay, so that draws are nested in their size. `total` is
+shared out by Sainte-Lague's divisor method, which is house-monotone: a larger total never takes an
+image from a class.
 """
 
 from __future__ import annotations
@@ -39,15 +40,20 @@ class Images(ImageRecipe):
     def note(self, rows: TrainingRows) -> str:
         short = int((rows.class_sizes < (self.per_class or 0)).sum())
         return (
-            f"{short} of {len(rows.classes)} classes have fewer than {self.per_class} images: all of theirs stay" if short else ""
+            f"{short} of {len(rows.classes)} classes have fewer than {self.per_class} images: all of theirs stay"
+            if short
+            else ""
         )
 
 
 def exactly_one(recipe: object, *names: str) -> None:
-    """Raise ValueError unless exactly one of these settings is given, and it is positive (a fraction at most 1)."""
+    """Raise ValueError unless exactly one of these settings is given, and it is positive (a
+    fraction at most 1)."""
     given = {name: value for name in names if (value := getattr(recipe, name)) is not None}
     if len(given) != 1:
-        raise ValueError(f"give exactly one of {', '.join(names)}, not {', '.join(given) or 'none'}")
+        raise ValueError(
+            f"give exactly one of {', '.join(names)}, not {', '.join(given) or 'none'}"
+        )
     ((name, value),) = given.items()
     if name == "fraction" and not 0 < value <= 1:
         raise ValueError(f"fraction = {value} is outside (0, 1]")
@@ -57,23 +63,31 @@ def exactly_one(recipe: object, *names: str) -> None:
 
 def share(sizes: np.ndarray, fraction: float) -> np.ndarray:
     """The same share of every class: nearest, halves up, at least 1 where there is any."""
-    return np.minimum(sizes, np.maximum(1, np.floor(np.round(sizes * fraction, 6) + 0.5).astype(np.int64)))
+    return np.minimum(
+        sizes, np.maximum(1, np.floor(np.round(sizes * fraction, 6) + 0.5).astype(np.int64))
+    )
 
 
 def sainte_lague(sizes: np.ndarray, total: int) -> np.ndarray:
-    """Seats for `total` images by class size, at least 1 each, ties to the lower class index: int64 [num_classes].
+    """Seats for `total` images by class size, at least 1 each, ties to the lower class index: int64
+    [num_classes].
 
     Raises UsageError when there are fewer images than `total`, or fewer than one per class.
     """
     present = sizes > 0
     if not present.sum() <= total <= sizes.sum():
-        raise UsageError(f"images(total={total}) is not between one per class and all", f"Give {present.sum()} to {sizes.sum()}.")
-    # Find the largest divisor that gives at least `total`; then take back the surplus, last seats first.
+        raise UsageError(
+            f"images(total={total}) is not between one per class and all",
+            f"Give {present.sum()} to {sizes.sum()}.",
+        )
+    # Find the largest divisor that gives at least `total`; then take back the surplus, last seats
+    # first.
     low, high = 1e-9, 2.0 * sizes.max() + 1
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if _seats(sizes, middle).sum() >= total else (low, middle)
-    # A hair below the divisor, so that a float's rounding takes no seat that a tie would give; surplus seats go back next.
+    # A hair below the divisor, so that a float's rounding takes no seat that a tie would give;
+    # surplus seats go back next.
     seats = _seats(sizes, low * (1 - 1e-9))
     surplus = int(seats.sum() - total)
     last = np.where(seats > 1, sizes / (2 * seats - 1), np.inf)
@@ -83,11 +97,14 @@ def sainte_lague(sizes: np.ndarray, total: int) -> np.ndarray:
 
 
 def _seats(sizes: np.ndarray, divisor: float) -> np.ndarray:
-    return np.minimum(sizes, np.maximum(sizes > 0, np.floor(sizes / divisor + 0.5).astype(np.int64)))
+    return np.minimum(
+        sizes, np.maximum(sizes > 0, np.floor(sizes / divisor + 0.5).astype(np.int64))
+    )
 
 
 def lowest_ranked(labels: np.ndarray, ranks: np.ndarray, quotas: np.ndarray) -> np.ndarray:
-    """bool [n]: the `quotas[c]` lowest-ranked rows of each class c. O(n log n) in the ranks, radix in the labels."""
+    """bool [n]: the `quotas[c]` lowest-ranked rows of each class c. O(n log n) in the ranks, radix
+    in the labels."""
     order = np.argsort(ranks, kind="stable")
     by_class = order[np.argsort(labels[order].astype(_narrow(len(quotas))), kind="stable")]
     sorted_labels = labels[by_class]

@@ -1,7 +1,9 @@
-"""`like(recipe='...')`: a random control for another recipe, so that what it does can be told from how much it does.
+"""`like(recipe='...')`: a random control for another recipe, so that what it does can be told from
+how much it does.
 
-Merged classes: a random merging with the same histogram, counted in classes. Dropped classes: as many dropped, drawn from those that the
-recipe keeps, in subtrees of like size where there are such. Dropped images: as many, at random. Drawn anew with each seed.
+Merged classes: a random merging with the same histogram, counted in classes. Dropped classes: as
+many dropped, drawn from those that the recipe keeps, in subtrees of like size where there are such.
+Dropped images: as many, at random. Drawn anew with each seed.
 """
 
 from __future__ import annotations
@@ -23,20 +25,25 @@ _LIKE = 0.8  # of a subtree's size: what counts as like it
 
 @dataclass(frozen=True)
 class Like(ClassRecipe):
-    """A random control for another recipe: as many classes dropped or merged, as many images dropped."""
+    """A random control for another recipe: as many classes dropped or merged, as many images
+    dropped."""
 
     recipe: str
 
     def __post_init__(self) -> None:
         if any(isinstance(step, LabelRecipe | Like) for _, step in self.inner.steps):
-            raise ValueError(f"recipe = {self.recipe!r}: there is no control for a recipe of labels, nor for a control")
+            raise ValueError(
+                f"recipe = {self.recipe!r}: there is no control for a recipe of labels, nor for a control"
+            )
 
     @cached_property
     def inner(self) -> Recipe:
         """The recipe that this is a control for; which images it drops, the view asks it."""
         return Recipe(self.recipe)
 
-    def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
+    def relabel(
+        self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
+    ) -> Mapping[str, str | None]:
         theirs = self._theirs(leaves, hierarchy, draw)
         dropped = [leaf for leaf, c in theirs.items() if c is None]
         ours, _ = self._dropped(sorted(leaves), dropped, hierarchy, draw)
@@ -46,7 +53,10 @@ class Like(ClassRecipe):
             return {leaf: None if leaf in ours else leaf for leaf in leaves}
         width = len(str(len(groups)))
         ends = np.cumsum(groups)
-        names = [f"random-{int(np.searchsorted(ends, i, side='right')):0{width}d}" for i in range(len(kept))]
+        names = [
+            f"random-{int(np.searchsorted(ends, i, side='right')):0{width}d}"
+            for i in range(len(kept))
+        ]
         return {**dict.fromkeys(ours), **dict(zip(kept, names, strict=True))}
 
     def note(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> str:
@@ -56,12 +66,17 @@ class Like(ClassRecipe):
             return ""
         return f"{num_unlike} of the classes that {self.recipe} drops have no subtree of like size elsewhere: drawn one by one"
 
-    def _theirs(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> dict[str, str | None]:
+    def _theirs(
+        self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
+    ) -> dict[str, str | None]:
         """What the recipe does to the classes."""
         return relabelled_leaves(leaves, hierarchy, self.inner, draw.seed)
 
-    def _dropped(self, leaves: list[str], theirs: list[str], hierarchy: Hierarchy | None, draw: Draw) -> tuple[set[str], int]:
-        """As many classes of those that the recipe keeps, and how many of them stand for subtrees that have no like."""
+    def _dropped(
+        self, leaves: list[str], theirs: list[str], hierarchy: Hierarchy | None, draw: Draw
+    ) -> tuple[set[str], int]:
+        """As many classes of those that the recipe keeps, and how many of them stand for subtrees
+        that have no like."""
         free = set(leaves) - set(theirs)
         if len(theirs) > len(free):
             raise UsageError(
@@ -78,7 +93,9 @@ class Like(ClassRecipe):
             num_single += size - len(found)
             num_unlike += size if size > 1 and not found else 0
         left = free - taken
-        return taken | set([leaf for leaf in _ranked(leaves, draw) if leaf in left][:num_single]), num_unlike
+        return taken | set(
+            [leaf for leaf in _ranked(leaves, draw) if leaf in left][:num_single]
+        ), num_unlike
 
 
 def _ranked(leaves: list[str], draw: Draw) -> list[str]:
@@ -94,8 +111,11 @@ def _under(leaves: list[str], hierarchy: Hierarchy) -> dict[str, set[str]]:
     return found
 
 
-def _subtree_sizes(dropped: list[str], under: Mapping[str, set[str]], hierarchy: Hierarchy) -> list[int]:
-    """Sizes of the largest subtrees of which nothing is left, the largest first; 1 for a lone class."""
+def _subtree_sizes(
+    dropped: list[str], under: Mapping[str, set[str]], hierarchy: Hierarchy
+) -> list[int]:
+    """Sizes of the largest subtrees of which nothing is left, the largest first; 1 for a lone
+    class."""
     gone = set(dropped)
     whole = {node for node, inside in under.items() if inside <= gone}
     tops = {next(node for node in hierarchy.chain(leaf) if node in whole) for leaf in dropped}
@@ -104,5 +124,9 @@ def _subtree_sizes(dropped: list[str], under: Mapping[str, set[str]], hierarchy:
 
 def _like_subtree(size: int, free: set[str], under: Mapping[str, set[str]], draw: Draw) -> set[str]:
     """A subtree, all of it free, of nearly that size and no more; the one of lowest rank."""
-    fitting = sorted(node for node, inside in under.items() if _LIKE * size <= len(inside) <= size and inside <= free)
+    fitting = sorted(
+        node
+        for node, inside in under.items()
+        if _LIKE * size <= len(inside) <= size and inside <= free
+    )
     return under[_ranked(fitting, draw)[0]] if fitting else set()

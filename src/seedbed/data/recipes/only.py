@@ -17,8 +17,15 @@ class Only(ClassRecipe):
 
     source: str
 
-    def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
+    def relabel(
+        self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
+    ) -> Mapping[str, str | None]:
         kept = {leaf: leaf if leaf.startswith(f"{self.source}/") else None for leaf in leaves}
         if not any(kept.values()):
-            raise unknown("source", self.source, {leaf.partition("/")[0] for leaf in leaves if "/" in leaf}, "only(source=...)")
+            raise unknown(
+                "source",
+                self.source,
+                {leaf.partition("/")[0] for leaf in leaves if "/" in leaf},
+                "only(source=...)",
+            )
         return kept

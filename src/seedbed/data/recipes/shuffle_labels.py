@@ -1,4 +1,5 @@
-"""`shuffle_labels(fraction=F)`: wrong labels for a share of the training images, the class sizes kept."""
+"""`shuffle_labels(fraction=F)`: wrong labels for a share of the training images, the class sizes
+kept."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from seedbed.data.recipes import LabelRecipe, TrainingRows
 
 @dataclass(frozen=True)
 class ShuffleLabels(LabelRecipe):
-    """Permute the labels of a share of the training images, those of lowest rank, among themselves."""
+    """Permute the labels of a share of the training images, those of lowest rank, among
+    themselves."""
 
     fraction: float
 
@@ -25,6 +27,7 @@ class ShuffleLabels(LabelRecipe):
         order = np.argsort(ranks, kind="stable")
         chosen = order[: int(np.floor(round(len(order) * self.fraction, 6) + 0.5))]
         labels = rows.labels.copy()
-        # A second rank of the same images orders them anew: each gets the label of the one that took its place.
+        # A second rank of the same images orders them anew: each gets the label of the one that
+        # took its place.
         labels[chosen] = rows.labels[chosen[np.argsort(mix(ranks[chosen], 1), kind="stable")]]
         return labels

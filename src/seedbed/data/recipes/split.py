@@ -1,7 +1,9 @@
-"""`split(kind='minimal'|'random', half='a'|'b')`: two halves of the classes that have as little to do with each other as can be.
+"""`split(kind='minimal'|'random', half='a'|'b')`: two halves of the classes that have as little to
+do with each other as can be.
 
-`minimal`: a is the closure of the node whose number of classes is nearest to half (ties: the shallowest, then the id), b is the rest. Of
-ILSVRC's 1000 classes the 522 under artifact, and the 478 others (Huh, Agrawal and Efros 2016, section 3.6). `random` has the same sizes.
+`minimal`: a is the closure of the node whose number of classes is nearest to half (ties: the
+shallowest, then the id), b is the rest. Of ILSVRC's 1000 classes the 522 under artifact, and the
+478 others (Huh, Agrawal and Efros 2016, section 3.6). `random` has the same sizes.
 """
 
 from __future__ import annotations
@@ -21,12 +23,15 @@ from seedbed.data.recipes import ClassRecipe
 
 @dataclass(frozen=True)
 class Split(ClassRecipe):
-    """One of two halves of the classes: apart in the hierarchy, or drawn at random with the same sizes, anew with each seed."""
+    """One of two halves of the classes: apart in the hierarchy, or drawn at random with the same
+    sizes, anew with each seed."""
 
     kind: Literal["minimal", "random"]
     half: Literal["a", "b"]
 
-    def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
+    def relabel(
+        self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
+    ) -> Mapping[str, str | None]:
         a = minimal_half(leaves, needed(hierarchy, f"split(kind={self.kind!r})"))
         if self.kind == "random":
             names = sorted(leaves)
@@ -41,6 +46,11 @@ def minimal_half(leaves: Sequence[str], hierarchy: Hierarchy) -> set[str]:
     counts = Counter(node for leaf in leaves for node in hierarchy.above(leaf))
     proper = [node for node, n in counts.items() if n < len(leaves)]
     if not proper:
-        raise UsageError("these classes cannot be split: no node holds some of them and not all", "Give two classes or more.")
-    best = min(proper, key=lambda node: (abs(2 * counts[node] - len(leaves)), hierarchy.depth(node), node))
+        raise UsageError(
+            "these classes cannot be split: no node holds some of them and not all",
+            "Give two classes or more.",
+        )
+    best = min(
+        proper, key=lambda node: (abs(2 * counts[node] - len(leaves)), hierarchy.depth(node), node)
+    )
     return set(hierarchy.under(best, leaves))

@@ -1,6 +1,8 @@
-"""`top_down(rounds=R)`: each class climbs to its hypernym, and then to the topmost of all these on its own chain, R times.
+"""`top_down(rounds=R)`: each class climbs to its hypernym, and then to the topmost of all these on
+its own chain, R times.
 
-Huh, Agrawal and Efros (2016), section 3.2: three rounds over ILSVRC's 1000 classes give 127, 10 and 2.
+Huh, Agrawal and Efros (2016), section 3.2: three rounds over ILSVRC's 1000 classes give 127, 10 and
+2.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from seedbed.data.recipes import ClassRecipe
 
 @dataclass(frozen=True)
 class TopDown(ClassRecipe):
-    """Merge classes top-down: R times, each climbs to its parent and on to the topmost of these above it."""
+    """Merge classes top-down: R times, each climbs to its parent and on to the topmost of these
+    above it."""
 
     rounds: int
 
@@ -23,12 +26,17 @@ class TopDown(ClassRecipe):
         if self.rounds < 1:
             raise ValueError(f"rounds = {self.rounds}: give 1 or more")
 
-    def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
+    def relabel(
+        self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
+    ) -> Mapping[str, str | None]:
         hierarchy = needed(hierarchy, f"top_down(rounds={self.rounds})")
         entries = {leaf: leaf for leaf in leaves}
         for _ in range(self.rounds):
             parents = {entry: hierarchy.parent(entry) for entry in set(entries.values())}
             reached = set(parents.values())
-            topmost = {e: next(node for node in hierarchy.chain(p) if node in reached) for e, p in parents.items()}
+            topmost = {
+                e: next(node for node in hierarchy.chain(p) if node in reached)
+                for e, p in parents.items()
+            }
             entries = {leaf: topmost[entry] for leaf, entry in entries.items()}
         return entries

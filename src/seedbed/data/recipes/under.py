@@ -1,4 +1,5 @@
-"""`under(synsets=[...])`: only the classes in the closure of these nodes, over all their parents."""
+"""`under(synsets=[...])`: only the classes in the closure of these nodes, over all their
+parents."""
 
 from __future__ import annotations
 
@@ -14,15 +15,19 @@ from seedbed.data.synsets import closure_of
 
 @dataclass(frozen=True)
 class Under(ClassRecipe):
-    """Keep the classes under these nodes of the hierarchy (WordNet ids or names, or a hierarchy's own ids)."""
+    """Keep the classes under these nodes of the hierarchy (WordNet ids or names, or a hierarchy's
+    own ids)."""
 
     synsets: tuple[str, ...]
 
-    def relabel(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> Mapping[str, str | None]:
+    def relabel(
+        self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
+    ) -> Mapping[str, str | None]:
         closure = closure_of(self.synsets, needed(hierarchy, "under(synsets=[...])"))
         kept = {leaf: leaf if leaf in closure else None for leaf in leaves}
         if not any(kept.values()):
             raise UsageError(
-                f"no class lies under {', '.join(self.synsets)}", "seedbed hierarchy LEAVES --recipe ... shows what does."
+                f"no class lies under {', '.join(self.synsets)}",
+                "seedbed hierarchy LEAVES --recipe ... shows what does.",
             )
         return kept

@@ -1,4 +1,5 @@
-"""Backbones by name *(plug-ins)*: `build(classes, size_px, seed) -> Backbone`, with random weights."""
+"""Backbones by name *(plug-ins)*: `build(classes, size_px, seed) -> Backbone`, with random
+weights."""
 
 from __future__ import annotations
 
@@ -18,18 +19,21 @@ class Architecture(ABC):
 
     revision: ClassVar[int] = 1  # raised by hand when the same settings build another network
 
-    # Which weights it begins with, for the architectures that have such a setting: a file, "random", "cached" or "download".
+    # Which weights it begins with, for the architectures that have such a setting: a file,
+    # "random", "cached" or "download".
     weights: str | None = None
 
     # Which first layers it has: with other ones than "imagenet" no published weights fit it.
     stem: str = "imagenet"
 
-    # Its input side where the settings say so; else that of the images, or of its published weights.
+    # Its input side where the settings say so; else that of the images, or of its published
+    # weights.
     size_px: int | None = None
 
     @abstractmethod
     def build(self, classes: Sequence[str], size_px: int, seed: int = 0) -> Backbone:
-        """The network with a head for these classes and its layer table at this input size, drawn from the streams of `seed`."""
+        """The network with a head for these classes and its layer table at this input size, drawn
+        from the streams of `seed`."""
 
     def own_size_px(self) -> int | None:
         """Input side of its published weights, or the one that its settings name."""

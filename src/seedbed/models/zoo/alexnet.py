@@ -1,6 +1,7 @@
 """AlexNet (Krizhevsky, Sutskever and Hinton 2012), as one tower, and a variant for small images.
 
-In: a stem. Out: torchvision's network, or one with the same five convolutions and three fully connected layers whose first convolutions
+In: a stem. Out: torchvision's network, or one with the same five convolutions and three fully
+connected layers whose first convolutions
 and pools suit 32 or 64 px: 3 x 3 convolutions of stride 1, and fully connected layers of 1,024.
 """
 
@@ -21,7 +22,8 @@ _NUM_CLASSES = 1000
 
 @dataclass(frozen=True)
 class AlexNet(Foreign):
-    """AlexNet, one tower, 4096-d codes, from 63 px; stem='small' for images of 32 or 64 px, 1024-d codes; torchvision's weights."""
+    """AlexNet, one tower, 4096-d codes, from 63 px; stem='small' for images of 32 or 64 px, 1024-d
+    codes; torchvision's weights."""
 
     stem: Stem = "imagenet"
     weights: str | None = None
@@ -40,13 +42,18 @@ class AlexNet(Foreign):
 
 
 def _small() -> nn.Module:
-    """Five convolutions and three fully connected layers, named as torchvision names them; He initialisation."""
+    """Five convolutions and three fully connected layers, named as torchvision names them; He
+    initialisation."""
     from collections import OrderedDict
 
     from torch import nn
 
     def stage(num_in: int, num_out: int, pool: bool) -> list[nn.Module]:
-        return [nn.Conv2d(num_in, num_out, 3, padding=1), nn.ReLU(inplace=True), *([nn.MaxPool2d(2)] if pool else [])]
+        return [
+            nn.Conv2d(num_in, num_out, 3, padding=1),
+            nn.ReLU(inplace=True),
+            *([nn.MaxPool2d(2)] if pool else []),
+        ]
 
     features = [
         *stage(3, 64, True),
@@ -55,13 +62,21 @@ def _small() -> nn.Module:
         *stage(384, 256, False),
         *stage(256, 256, True),
     ]
-    classifier = [nn.Dropout(), nn.Linear(256 * 16, 1024), nn.ReLU(inplace=True), nn.Dropout(), nn.Linear(1024, 1024)]
+    classifier = [
+        nn.Dropout(),
+        nn.Linear(256 * 16, 1024),
+        nn.ReLU(inplace=True),
+        nn.Dropout(),
+        nn.Linear(1024, 1024),
+    ]
     network = nn.Sequential(
         OrderedDict(
             features=nn.Sequential(*features),
             avgpool=nn.AdaptiveAvgPool2d(4),
             flatten=nn.Flatten(),
-            classifier=nn.Sequential(*classifier, nn.ReLU(inplace=True), nn.Linear(1024, _NUM_CLASSES)),
+            classifier=nn.Sequential(
+                *classifier, nn.ReLU(inplace=True), nn.Linear(1024, _NUM_CLASSES)
+            ),
         )
     )
     for module in network.modules():

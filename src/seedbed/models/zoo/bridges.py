@@ -1,7 +1,7 @@
 """The bridges to timm and torchvision: any classification network of theirs, by their name.
 
-In: a name of the library. Out: its network with its own initialisation, its own mean, std, size and crop, and where its weights are
-published. The libraries are imported when a network is built.
+In: a name of the library. Out: its network with its own initialisation, its own mean, std, size and
+crop, and where its weights are published. The libraries are imported when a network is built.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Bridge(ABC):
 
     @abstractmethod
     def network(self, name: str, size_px: int) -> nn.Module:
-        """The network of this name for 1,000 classes, with the library's own random initialisation."""
+        """The network of this name for 1,000 classes, with the library's own random
+        initialisation."""
 
     @abstractmethod
     def input_of(self, name: str) -> Preprocessing:
@@ -55,15 +56,22 @@ class TimmBridge(Bridge):
 
         config = self._config(name)
         resized: dict[str, Any] = (
-            {"img_size": size_px} if config.get("fixed_input_size") and config["input_size"][1] != size_px else {}
+            {"img_size": size_px}
+            if config.get("fixed_input_size") and config["input_size"][1] != size_px
+            else {}
         )
         return timm.create_model(name, num_classes=_NUM_CLASSES, **resized)
 
     def input_of(self, name: str) -> Preprocessing:
         config = self._config(name)
-        mean, std = config.get("mean", (0.485, 0.456, 0.406)), config.get("std", (0.229, 0.224, 0.225))
+        mean, std = (
+            config.get("mean", (0.485, 0.456, 0.406)),
+            config.get("std", (0.229, 0.224, 0.225)),
+        )
         size_px = config.get("input_size", (3, 224, 224))[1]
-        return Preprocessing.of_unit(size_px, float(config.get("crop_pct") or 0.875), tuple(mean), tuple(std))
+        return Preprocessing.of_unit(
+            size_px, float(config.get("crop_pct") or 0.875), tuple(mean), tuple(std)
+        )
 
     def published(self, name: str) -> Published:
         from seedbed.models.weights import Published
@@ -74,41 +82,55 @@ class TimmBridge(Bridge):
             url=config.get("url") or None,
             hub=config.get("hf_hub_id") or None,
             licence=config.get("license") or "not stated by timm",
-            classes=_imagenet_classes() if config.get("num_classes", _NUM_CLASSES) == _NUM_CLASSES else (),
+            classes=_imagenet_classes()
+            if config.get("num_classes", _NUM_CLASSES) == _NUM_CLASSES
+            else (),
         )
 
     def names_of_files(self, stems: set[str]) -> list[str]:
         import timm
 
-        return [name for name in timm.list_pretrained() if name in stems or _stem(self._config(name).get("url")) in stems]
+        return [
+            name
+            for name in timm.list_pretrained()
+            if name in stems or _stem(self._config(name).get("url")) in stems
+        ]
 
     def _config(self, name: str) -> dict[str, Any]:
         import timm
 
         if not timm.is_model(name):
             names = timm.list_models()
-            near = difflib.get_close_matches(name, names, n=8, cutoff=0.4) or [n for n in names if n[:3] == name[:3]][:8]
+            near = (
+                difflib.get_close_matches(name, names, n=8, cutoff=0.4)
+                or [n for n in names if n[:3] == name[:3]][:8]
+            )
             raise unknown("timm network", name, near, f"timm(...), which has {len(names):,}")
         config = timm.get_pretrained_cfg(name)
         return config.to_dict() if config else {}
 
 
 class TorchvisionBridge(Bridge):
-    """torchvision's classification networks, without auxiliary classifiers; unknown names are a UsageError."""
+    """torchvision's classification networks, without auxiliary classifiers; unknown names are a
+    UsageError."""
 
     def network(self, name: str, size_px: int) -> nn.Module:
         from torchvision import models
 
         self._weights(name)
         builder = models.get_model_builder(name)
-        own = inspect.signature(getattr(models, _CLASSES_WITH_AUXILIARY.get(name, ""), builder)).parameters
+        own = inspect.signature(
+            getattr(models, _CLASSES_WITH_AUXILIARY.get(name, ""), builder)
+        ).parameters
         settings = {"aux_logits": False, "init_weights": True} if "aux_logits" in own else {}
         return builder(weights=None, num_classes=_NUM_CLASSES, **settings)
 
     def input_of(self, name: str) -> Preprocessing:
         transform = self._weights(name).transforms()
         size_px = transform.crop_size[0]
-        return Preprocessing.of_unit(size_px, size_px / transform.resize_size[0], tuple(transform.mean), tuple(transform.std))
+        return Preprocessing.of_unit(
+            size_px, size_px / transform.resize_size[0], tuple(transform.mean), tuple(transform.std)
+        )
 
     def published(self, name: str) -> Published:
         from seedbed.models.weights import Published
@@ -117,7 +139,8 @@ class TorchvisionBridge(Bridge):
         return Published(
             name=f"torchvision('{name}')",
             url=weights.url,
-            licence=weights.meta.get("license") or "BSD-3-Clause (torchvision); trained on ImageNet-1k, whose terms are its own",
+            licence=weights.meta.get("license")
+            or "BSD-3-Clause (torchvision); trained on ImageNet-1k, whose terms are its own",
             classes=_imagenet_classes() if len(weights.meta["categories"]) == _NUM_CLASSES else (),
         )
 
@@ -173,20 +196,26 @@ class Foreign(Architecture):
 
     @abstractmethod
     def make(self, size_px: int) -> nn.Module:
-        """The network for 1,000 classes, with random weights of the library's own initialisation."""
+        """The network for 1,000 classes, with random weights of the library's own
+        initialisation."""
 
     def build(self, classes: Sequence[str], size_px: int, seed: int = 0) -> Backbone:
         from seedbed.models.backbone import draw_foreign
 
-        return draw_foreign(lambda: self.make(size_px), str(self.call()), classes, self.input_at(size_px), seed)
+        return draw_foreign(
+            lambda: self.make(size_px), str(self.call()), classes, self.input_at(size_px), seed
+        )
 
     def input_at(self, size_px: int) -> Preprocessing:
-        """Its own mean and std, and at the size of its published weights its own crop; other sizes are taken whole."""
+        """Its own mean and std, and at the size of its published weights its own crop; other sizes
+        are taken whole."""
         own = self.bridge.input_of(self.network_name)
         return own if size_px == own.size_px else replace(own, size_px=size_px, crop=1.0)
 
     def own_size_px(self) -> int | None:
-        return self.size_px or (self.bridge.input_of(self.network_name).size_px if self.stem == "imagenet" else None)
+        return self.size_px or (
+            self.bridge.input_of(self.network_name).size_px if self.stem == "imagenet" else None
+        )
 
     def published(self) -> Published | None:
         return self.bridge.published(self.network_name) if self.stem == "imagenet" else None
@@ -194,7 +223,8 @@ class Foreign(Architecture):
 
 @dataclass(frozen=True)
 class Timm(Foreign):
-    """Any network of timm by its name, such as timm('convnext_tiny.fb_in22k'); a tag after the dot chooses its weights."""
+    """Any network of timm by its name, such as timm('convnext_tiny.fb_in22k'); a tag after the dot
+    chooses its weights."""
 
     name: str
     weights: str | None = None
@@ -214,7 +244,8 @@ class Timm(Foreign):
 
 @dataclass(frozen=True)
 class Torchvision(Foreign):
-    """Any classification network of torchvision by its name, such as torchvision('efficientnet_b0')."""
+    """Any classification network of torchvision by its name, such as
+    torchvision('efficientnet_b0')."""
 
     name: str
     weights: str | None = None

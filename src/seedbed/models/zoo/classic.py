@@ -1,4 +1,5 @@
-"""Classic networks by their plain names, each from the library whose published weights most people have.
+"""Classic networks by their plain names, each from the library whose published weights most people
+have.
 
 In: a name. Out: that network through its bridge.
 """
@@ -37,7 +38,8 @@ class Classic(Foreign):
 
 @dataclass(frozen=True)
 class VGG16(Classic):
-    """VGG-16 without batch norm (Simonyan and Zisserman 2015), 4096-d codes; torchvision's weights."""
+    """VGG-16 without batch norm (Simonyan and Zisserman 2015), 4096-d codes; torchvision's
+    weights."""
 
     bridge: ClassVar[Bridge] = TORCHVISION
     plain_name: ClassVar[str] = "vgg16"
@@ -64,7 +66,8 @@ class MobileNetV2(Classic):
 
 @dataclass(frozen=True)
 class MobileNetV3Small(Classic):
-    """MobileNetV3-Small (Howard et al. 2019), 1024-d codes, the quickest on a CPU at 224 px; torchvision's weights."""
+    """MobileNetV3-Small (Howard et al. 2019), 1024-d codes, the quickest on a CPU at 224 px;
+    torchvision's weights."""
 
     bridge: ClassVar[Bridge] = TORCHVISION
     plain_name: ClassVar[str] = "mobilenet_v3_small"

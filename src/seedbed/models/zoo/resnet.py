@@ -1,7 +1,7 @@
 """ResNets (He et al. 2016) of timm, with a stem for small images where it is asked for.
 
-In: a depth and a stem. Out: the network. The small stem, a 3 x 3 convolution of stride 1 and no max pool, keeps a 32 px image at
-32 x 32 through the first stage; its published weights do not fit it.
+In: a depth and a stem. Out: the network. The small stem, a 3 x 3 convolution of stride 1 and no max
+pool, keeps a 32 px image at 32 x 32 through the first stage; its published weights do not fit it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class ResNet(Foreign):
             from torch import nn
 
             network.conv1 = nn.Conv2d(3, network.conv1.out_channels, 3, padding=1, bias=False)
-            nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")  # as the rest of the network
+            # as the rest of the network
+            nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
             network.maxpool = nn.Identity()
         return network
 

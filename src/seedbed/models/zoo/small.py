@@ -1,7 +1,8 @@
 """The `small` family: four convolutions for studies at 32 px on a CPU.
 
-In: a width and the classes. Out: a Backbone. Each stage is convolution, 2 x 2 max pool, batch norm, ReLU: pooling before the batch
-norm quarters the memory traffic of norm and ReLU, and trained 1.6 times faster on one core than pooling after them (docs/log.md).
+In: a width and the classes. Out: a Backbone. Each stage is convolution, 2 x 2 max pool, batch norm,
+ReLU: pooling before the batch norm quarters the memory traffic of norm and ReLU, and trained 1.6
+times faster on one core than pooling after them (docs/log.md).
 """
 
 from __future__ import annotations
@@ -56,4 +57,6 @@ class Small(Architecture):
         initialise(module, seed)
         names = [*(name for name, _ in stages), "pool"]
         architecture = str(Call(name="small", kwargs={"width": self.width}))
-        return assemble(Trace.run(module, size_px), architecture, classes, Preprocessing(size_px=size_px), names)
+        return assemble(
+            Trace.run(module, size_px), architecture, classes, Preprocessing(size_px=size_px), names
+        )

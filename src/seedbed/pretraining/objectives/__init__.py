@@ -18,8 +18,11 @@ class Objective(ABC):
     revision: ClassVar[int] = 1  # raised by hand when its meaning changes
 
     @abstractmethod
-    def loss(self, model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """The mean loss of a batch of images and labels, and how many of them the model got right (for the eye alone)."""
+    def loss(
+        self, model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The mean loss of a batch of images and labels, and how many of them the model got right
+        (for the eye alone)."""
 
 
 OBJECTIVES: Registry[Objective] = Registry("objective", "seedbed.objectives")

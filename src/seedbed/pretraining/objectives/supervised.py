@@ -21,7 +21,9 @@ class Supervised(Objective):
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing = {self.label_smoothing} is outside [0, 1)")
 
-    def loss(self, model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    def loss(
+        self, model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         images, labels = batch
         logits = model(images)
         value = functional.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)

@@ -1,8 +1,10 @@
-"""Adaptation: labels of one domain, test images of another, and the other's own training images without their labels.
+"""Adaptation: labels of one domain, test images of another, and the other's own training images
+without their labels.
 
-In: a store of two data sets joined, `labelled` and `target`, with the same classes. Out: a task. Training and validation images are
-of the labelled domain, so that a method that knows nothing of adaptation measures what the labelled domain alone gives; the
-target's training images are `unlabelled`. No label of the target is read before scoring.
+In: a store of two data sets joined, `labelled` and `target`, with the same classes. Out: a task.
+Training and validation images are of the labelled domain, so that a method that knows nothing of
+adaptation measures what the labelled domain alone gives; the target's training images are
+`unlabelled`. No label of the target is read before scoring.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from seedbed.tasks.task import Task
 
 @dataclass(frozen=True)
 class Adaptation(TaskKind):
-    """Classification of a target domain with labels from another one: in a study, `folder('night/', labelled='day/')`."""
+    """Classification of a target domain with labels from another one: in a study, `folder('night/',
+    labelled='day/')`."""
 
     metric: Literal["top1", "mean_class_accuracy"] = "top1"
 
@@ -32,11 +35,18 @@ class Adaptation(TaskKind):
         domain, classes, class_of_leaf = _classes(store)
         own, theirs = (domain[store.leaves] == i for i in (0, 1))
         splits = store.splits
-        train, validation = np.flatnonzero(own & (splits == TRAIN)), np.flatnonzero(own & (splits == VAL))
-        test, unlabelled = np.flatnonzero(theirs & (splits == TEST)), np.flatnonzero(theirs & (splits != TEST))
+        train, validation = (
+            np.flatnonzero(own & (splits == TRAIN)),
+            np.flatnonzero(own & (splits == VAL)),
+        )
+        test, unlabelled = (
+            np.flatnonzero(theirs & (splits == TEST)),
+            np.flatnonzero(theirs & (splits != TEST)),
+        )
         if not len(unlabelled):
             raise BadDataError(
-                f"{store.name}: the target has no training images", "Adaptation looks at them, without their labels."
+                f"{store.name}: the target has no training images",
+                "Adaptation looks at them, without their labels.",
             )
         fold = None
         if not len(validation):

@@ -1,4 +1,5 @@
-"""Classification of a store: validation is found, or 20 % of the training images by content hash within each class; few are in folds."""
+"""Classification of a store: validation is found, or 20 % of the training images by content hash
+within each class; few are in folds."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ from seedbed.tasks.task import Task
 class Classification(TaskKind):
     """Single-label classification.
 
-    `train_per_class` labelled images of each class, drawn anew with each seed; `recipe`: of the classes and images that it leaves, applied
-    with the seed; `metric`: the primary one.
+    `train_per_class` labelled images of each class, drawn anew with each seed; `recipe`: of the
+    classes and images that it leaves, applied with the seed; `metric`: the primary one.
     """
 
     train_per_class: int | None = None
@@ -34,10 +35,14 @@ class Classification(TaskKind):
 
     def __post_init__(self) -> None:
         if self.train_per_class is not None and self.train_per_class < 2:
-            raise ValueError(f"train_per_class = {self.train_per_class}: give at least 2, one to learn from and one to validate")
+            raise ValueError(
+                f"train_per_class = {self.train_per_class}: give at least 2, one to learn from and one to validate"
+            )
         for name, step in Recipe(self.recipe).steps:
             if isinstance(step, LabelRecipe):
-                raise ValueError(f"recipe = {self.recipe!r}: {name} changes labels, and a target is measured by its own")
+                raise ValueError(
+                    f"recipe = {self.recipe!r}: {name} changes labels, and a target is measured by its own"
+                )
 
     @property
     def is_drawn(self) -> bool:
@@ -53,7 +58,9 @@ class Classification(TaskKind):
         known.check(pool)
         is_found = len(validation) > 0
         if not is_found:
-            aside = held_out(known.labels(pool), store.groups[pool], len(known.classes), "validation")
+            aside = held_out(
+                known.labels(pool), store.groups[pool], len(known.classes), "validation"
+            )
             pool, validation = pool[~aside], pool[aside]
         if not len(validation):
             raise BadDataError(
@@ -62,7 +69,15 @@ class Classification(TaskKind):
             )
         own = {"chosen": known.classes, "class_of_leaf": known.class_of_leaf} if self.recipe else {}
         fold = None if is_found else _folds(known, np.concatenate([pool, validation]))
-        return Task(store=store, train=pool, validation=validation, test=known.test, primary=self.metric, fold=fold, **own)
+        return Task(
+            store=store,
+            train=pool,
+            validation=validation,
+            test=known.test,
+            primary=self.metric,
+            fold=fold,
+            **own,
+        )
 
     def _few(self, known: _Known, seed: int) -> np.ndarray:
         pool = np.union1d(known.train, known.validation)
@@ -107,9 +122,18 @@ def _folds(known: _Known, rows: np.ndarray) -> np.ndarray | None:
 
 def _known(store: Store, recipe: str, seed: int) -> _Known:
     if not recipe:
-        train, validation, test = (np.flatnonzero(store.splits == split) for split in (TRAIN, VAL, TEST))
+        train, validation, test = (
+            np.flatnonzero(store.splits == split) for split in (TRAIN, VAL, TEST)
+        )
         classes, class_of_leaf = store.classes, np.arange(len(store.classes), dtype=np.int32)
-        return _Known(store=store, classes=classes, class_of_leaf=class_of_leaf, train=train, validation=validation, test=test)
+        return _Known(
+            store=store,
+            classes=classes,
+            class_of_leaf=class_of_leaf,
+            train=train,
+            validation=validation,
+            test=test,
+        )
     view = make_view(store, recipe, seed)
     validation, test = view.held_out("val")[0], view.held_out("test")[0]
     return _Known(

@@ -1,8 +1,10 @@
-"""Detection in whole images, within one domain or from a labelled one to another (`voc('night/', labelled="voc('day/')")`).
+"""Detection in whole images, within one domain or from a labelled one to another (`voc('night/',
+labelled="voc('day/')")`).
 
-In: a store of images with boxes, or of two such data sets joined, `labelled` and `target`, with the same classes. Out: a task. In
-the second case training and validation images are of the labelled domain, the target's own training images are `unlabelled`, and
-the labelled domain's test images are scored beside, so that the drop is seen.
+In: a store of images with boxes, or of two such data sets joined, `labelled` and `target`, with the
+same classes. Out: a task. In the second case training and validation images are of the labelled
+domain, the target's own training images are `unlabelled`, and the labelled domain's test images are
+scored beside, so that the drop is seen.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from seedbed.tasks.parts import with_validation
 
 @dataclass(frozen=True)
 class Detection(TaskKind):
-    """Where the objects of each class are; mean average precision by the rule of VOC 2007 or of 2010."""
+    """Where the objects of each class are; mean average precision by the rule of VOC 2007 or of
+    2010."""
 
     metric: Literal["map_voc07", "map_voc10"] = "map_voc07"
 
@@ -40,7 +43,8 @@ class Detection(TaskKind):
             own = ~_of_target(store)
             if not (~own & ~test).any():
                 raise BadDataError(
-                    f"{store.name}: the target has no training images", "Adaptation looks at them, without their boxes."
+                    f"{store.name}: the target has no training images",
+                    "Adaptation looks at them, without their boxes.",
                 )
             extra = {
                 "chosen": chosen,
@@ -53,11 +57,17 @@ class Detection(TaskKind):
         rows = np.flatnonzero(test)
         if len(rows) and not (np.isin(found.rows, rows) & ~found.difficult).any():
             raise BadDataError(
-                f"no test image of {store.name} has a box that is not difficult", "There is nothing to be found in them."
+                f"no test image of {store.name} has a box that is not difficult",
+                "There is nothing to be found in them.",
             )
         if not np.isin(found.rows, train).any():
-            raise BadDataError(f"no training image of {store.name} has a box", "Add some: there is nothing to learn from.")
-        return DetectionTask(store=store, train=train, validation=validation, test=rows, primary=self.metric, **extra)
+            raise BadDataError(
+                f"no training image of {store.name} has a box",
+                "Add some: there is nothing to learn from.",
+            )
+        return DetectionTask(
+            store=store, train=train, validation=validation, test=rows, primary=self.metric, **extra
+        )
 
 
 def _of_target(store: Store) -> np.ndarray:
@@ -66,7 +76,8 @@ def _of_target(store: Store) -> np.ndarray:
 
 
 def _check(store: Store, found: Boxes) -> None:
-    """Boxes whose middle lies outside of their image were mistyped, drawn on another one, or on one that was turned."""
+    """Boxes whose middle lies outside of their image were mistyped, drawn on another one, or on one
+    that was turned."""
     if len(found.outside(store.sizes(found.rows))):
         raise BadDataError(
             f"{store.name}: {store.box_faults}",

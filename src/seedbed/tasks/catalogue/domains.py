@@ -1,6 +1,7 @@
 """Two data sets joined, `labelled` and `target`: their labels begin with these names.
 
-In: the labels of the joined store. Out: the domain of each, the classes that both share, and the class of each label.
+In: the labels of the joined store. Out: the domain of each, the classes that both share, and the
+class of each label.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ LEARN_ON = "learn_on"  # instead of labelled: images for a whitening
 
 def is_joined(labels: Sequence[str]) -> bool:
     """Whether the labels are those of two domains."""
-    return {label.partition("/")[0] for label in labels} == {LABELLED, TARGET} and all("/" in label for label in labels)
+    return {label.partition("/")[0] for label in labels} == {LABELLED, TARGET} and all(
+        "/" in label for label in labels
+    )
 
 
 def domains_of(labels: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
@@ -26,7 +29,9 @@ def domains_of(labels: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...], np.n
     Raises BadDataError for a class of the target that the labelled domain has not.
     """
     parts = [label.partition("/") for label in labels]
-    own, theirs = ({label for name, _, label in parts if name == wanted} for wanted in (LABELLED, TARGET))
+    own, theirs = (
+        {label for name, _, label in parts if name == wanted} for wanted in (LABELLED, TARGET)
+    )
     if strange := sorted(theirs - own):
         raise BadDataError(
             f"class {strange[0]!r} of the target is no class of the labelled images",

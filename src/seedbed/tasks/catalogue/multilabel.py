@@ -1,4 +1,5 @@
-"""Several labels an image, or the actions of a person: validation is found, or 20 % of the training images; few are in folds."""
+"""Several labels an image, or the actions of a person: validation is found, or 20 % of the training
+images; few are in folds."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from seedbed.tasks.parts import with_validation
 
 @dataclass(frozen=True)
 class MultiLabel(TaskKind):
-    """Which of the classes each image has; mean average precision by the rule of VOC 2007, or of 2010 (the default for its actions)."""
+    """Which of the classes each image has; mean average precision by the rule of VOC 2007, or of
+    2010 (the default for its actions)."""
 
     metric: Literal["map_voc07", "map_voc10"] | None = None
 
@@ -28,13 +30,17 @@ class MultiLabel(TaskKind):
         found = store.annotations
         if not isinstance(found, Marks):
             raise BadDataError(
-                f"{store.name} has no marks of several labels", "Name a set that has: voc('VOC2007', task='classification')."
+                f"{store.name} has no marks of several labels",
+                "Name a set that has: voc('VOC2007', task='classification').",
             )
         train, validation, is_found = with_validation(store)
         test = np.flatnonzero(store.splits == TEST)
         for rows, words in ((test, "test"), (train, "training")):
             if len(rows) and not (found.marks[rows] > 0).any():
-                raise BadDataError(f"no {words} image of {store.name} has any of its classes", "Look at its lists of classes.")
+                raise BadDataError(
+                    f"no {words} image of {store.name} has any of its classes",
+                    "Look at its lists of classes.",
+                )
         if len(test) and not (found.marks[test] < 0).any():
             raise BadDataError(
                 f"every test image of {store.name} has {'its only class' if len(store.classes) == 1 else 'all of its classes'}",
@@ -49,4 +55,6 @@ class MultiLabel(TaskKind):
                 f"no validation image of {store.name} has any of its classes: nothing can be chosen by them",
                 "Add images that have.",
             )
-        return MultiLabelTask(store=store, train=train, validation=validation, test=test, primary=primary, fold=fold)
+        return MultiLabelTask(
+            store=store, train=train, validation=validation, test=test, primary=primary, fold=fold
+        )

@@ -1,7 +1,9 @@
-"""Retrieval: the queries and answers of a set such as Holidays, or the classes of any labelled images.
+"""Retrieval: the queries and answers of a set such as Holidays, or the classes of any labelled
+images.
 
-In: a store. Out: a task. Of labelled images each test image is a query, the other test images are searched, and training images are what a
-whitening may be fitted on; of the other sets that is another data set, named with `learn_on`.
+In: a store. Out: a task. Of labelled images each test image is a query, the other test images are
+searched, and training images are what a whitening may be fitted on; of the other sets that is
+another data set, named with `learn_on`.
 """
 
 from __future__ import annotations
@@ -23,9 +25,15 @@ _NOTHING = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class Retrieval(TaskKind):
-    """Which images of a gallery answer a query: Holidays, Oxford and Paris, UKBench by their own protocols, or images of the same class."""
+    """Which images of a gallery answer a query: Holidays, Oxford and Paris, UKBench by their own
+    protocols, or images of the same class."""
 
-    metric: Literal["map_holidays", "map_oxford", "ns_score", "map_retrieval", "recall_at_1", "recall_at_4"] | None = None
+    metric: (
+        Literal[
+            "map_holidays", "map_oxford", "ns_score", "map_retrieval", "recall_at_1", "recall_at_4"
+        ]
+        | None
+    ) = None
 
     def load(self, store: Store, seed: int) -> RetrievalTask:
         given = store.annotations
@@ -53,7 +61,10 @@ class Retrieval(TaskKind):
             primary=self.metric or PRIMARY[protocol],
         )
         if task.primary not in task.metrics:
-            raise BadDataError(f"{store.name} is not measured by {task.primary}", f"Its metrics: {', '.join(task.metrics)}.")
+            raise BadDataError(
+                f"{store.name} is not measured by {task.primary}",
+                f"Its metrics: {', '.join(task.metrics)}.",
+            )
         return task
 
 
@@ -63,5 +74,8 @@ def _with_company(store: Store) -> np.ndarray:
     sizes = np.bincount(store.leaves[test], minlength=len(store.classes))
     found = test[sizes[store.leaves[test]] > 1]
     if not len(found):
-        raise BadDataError(f"no class of {store.name} has two test images", "A query needs another image of its class to be found.")
+        raise BadDataError(
+            f"no class of {store.name} has two test images",
+            "A query needs another image of its class to be found.",
+        )
     return found

@@ -24,25 +24,30 @@ class Context:
     seed: int = 0
     device: str = "cpu"
     on_progress: Callable[[Progress], None] | None = None
-    unfinished: Callable[[str], Path | None] | None = None  # where a long training leaves its state, by a name of its own
+    # where a long training leaves its state, by a name of its own
+    unfinished: Callable[[str], Path | None] | None = None
 
 
 class Method(ABC):
     """How a backbone is transferred; a frozen dataclass of its settings."""
 
     revision: ClassVar[int] = 1  # raised by hand when the meaning of its numbers changes
-    takes: ClassVar[tuple[str, ...]] = ("classification", "adaptation")  # names of the tasks that it can do
+    # names of the tasks that it can do
+    takes: ClassVar[tuple[str, ...]] = ("classification", "adaptation")
 
     @abstractmethod
     def run(self, backbone: Backbone, task: Any, context: Context) -> Measurement:
-        """Measure; the same seed gives the same measurement; test labels are touched in `task.score` alone."""
+        """Measure; the same seed gives the same measurement; test labels are touched in
+        `task.score` alone."""
 
     def check(self, backbone: Backbone) -> None:
-        """Raise UsageError when the method cannot work on such a backbone; asked before anything is trained."""
+        """Raise UsageError when the method cannot work on such a backbone; asked before anything is
+        trained."""
         return
 
     def check_target(self, task: Target) -> None:  # noqa: B027  most methods do whatever they take
-        """Raise UsageError or BadDataError when the method cannot do this task; asked before anything is trained."""
+        """Raise UsageError or BadDataError when the method cannot do this task; asked before
+        anything is trained."""
 
     def identity(self) -> object:
         """What its numbers depend on, for keys."""
@@ -53,7 +58,8 @@ class Method(ABC):
         return 0
 
     def effort(self, size_px: int) -> float:
-        """What an image costs it, in units of an image of `size_px` that the network classifies, for the cost estimate."""
+        """What an image costs it, in units of an image of `size_px` that the network classifies,
+        for the cost estimate."""
         return 1.0
 
 

@@ -1,10 +1,13 @@
-"""adapt(): labels of one domain, unlabelled images of another, the same classes: by day to by night, photographs to drawings.
+"""adapt(): labels of one domain, unlabelled images of another, the same classes: by day to by
+night, photographs to drawings.
 
-`source_only` trains on the labelled domain alone, the floor. `coral` recolours its codes to the covariance of the target's and fits
-a linear readout on them (Sun, Feng and Saenko 2016). `deep_coral` fine-tunes with the distance of the two covariances as a second
-loss (Sun and Saenko 2016; here on the penultimate codes, where the paper takes the class scores). `dann` fine-tunes against a small
-network that tells the domains apart by the penultimate codes, its gradient reversed with a weight that grows as 2 / (1 + exp(-10
-p)) - 1 with the share p of the training (Ganin et al. 2016, section 5.2.2). Every setting is fixed or chosen on held-out images of
+`source_only` trains on the labelled domain alone, the floor. `coral` recolours its codes to the
+covariance of the target's and fits a linear readout on them (Sun, Feng and Saenko 2016).
+`deep_coral` fine-tunes with the distance of the two covariances as a second loss (Sun and Saenko
+2016; here on the penultimate codes, where the paper takes the class scores). `dann` fine-tunes
+against a small network that tells the domains apart by the penultimate codes, its gradient reversed
+with a weight that grows as 2 / (1 + exp(-10 p)) - 1 with the share p of the training (Ganin et al.
+2016, section 5.2.2). Every setting is fixed or chosen on held-out images of
 the labelled domain: no label of the target is read.
 """
 
@@ -44,10 +47,12 @@ _HIDDEN = 128  # units of the network that tells domains apart
 
 @dataclass(frozen=True)
 class Adapt(Method):
-    """Adapt to an unlabelled domain with the same classes: 'source_only', 'coral', 'deep_coral' or 'dann'; tuned without its labels.
+    """Adapt to an unlabelled domain with the same classes: 'source_only', 'coral', 'deep_coral' or
+    'dann'; tuned without its labels.
 
-    `weight`: of the second loss, fixed: 1 for deep_coral, 0.1 for dann unless said (with 1 the reversed gradient ruined the labelled
-    domain's own accuracy, too, in trials). `learning_rates`: chosen on held-out images of the labelled domain.
+    `weight`: of the second loss, fixed: 1 for deep_coral, 0.1 for dann unless said (with 1 the
+    reversed gradient ruined the labelled domain's own accuracy, too, in trials). `learning_rates`:
+    chosen on held-out images of the labelled domain.
     """
 
     kind: Literal["source_only", "coral", "deep_coral", "dann"] = "coral"
@@ -70,7 +75,11 @@ class Adapt(Method):
         return _WEIGHTS.get(self.kind, 0.0) if self.weight is None else self.weight
 
     def tuning(self) -> Tuning:
-        return Tuning(images_seen=self.images_seen, learning_rates=self.learning_rates, batch_size=self.batch_size)
+        return Tuning(
+            images_seen=self.images_seen,
+            learning_rates=self.learning_rates,
+            batch_size=self.batch_size,
+        )
 
     def check(self, backbone: Backbone) -> None:
         backbone.layer(self.layer)
@@ -81,7 +90,12 @@ class Adapt(Method):
             "coral": ("images_seen", "learning_rates", "batch_size", "weight"),
             "source_only": ("weight", "layer"),
         }.get(self.kind, ())
-        return {"is": "Adapt", **{k: v for k, v in (asdict(self) | {"weight": self.strength}).items() if k not in idle}}
+        return {
+            "is": "Adapt",
+            **{
+                k: v for k, v in (asdict(self) | {"weight": self.strength}).items() if k not in idle
+            },
+        }
 
     def num_images_trained(self) -> int:
         return 0 if self.kind == "coral" else self.tuning().num_images(0) * len(self.learning_rates)
@@ -99,7 +113,9 @@ class Adapt(Method):
         def make() -> Backbone:
             return backbone.with_new_head(task.classes, context.seed)
 
-        trainer = Trainer(make, task, self.tuning(), context.seed, context.device, context.on_progress)
+        trainer = Trainer(
+            make, task, self.tuning(), context.seed, context.device, context.on_progress
+        )
         pairs = _Pairs(trainer=trainer, unlabelled=unlabelled, settings=self)
         tuned = tune(trainer, None if self.kind == "source_only" else pairs.train)
         return measured(tuned, task, {**self._facts(unlabelled), **tuned.facts(self.tuning())})
@@ -108,12 +124,15 @@ class Adapt(Method):
         weight = {"weight": self.strength} if self.kind in _WEIGHTS else {}
         return {"kind": self.kind, "num_unlabelled": len(unlabelled), **weight}
 
-    def _recoloured(self, backbone: Backbone, task: Task, unlabelled: np.ndarray, context: Context) -> Measurement:
+    def _recoloured(
+        self, backbone: Backbone, task: Task, unlabelled: np.ndarray, context: Context
+    ) -> Measurement:
         layer, known = backbone.layer(self.layer), task.known
         labels = torch.from_numpy(task.labels(known)).to(context.device)
         mine, _ = _standardised(_unit(backbone, task, known, layer, context))
         theirs, scale = _standardised(_unit(backbone, task, unlabelled, layer, context))
-        recoloured = coral(mine, theirs)[:, None] / layer.dim**0.5  # about as long as normalised codes, so that C means the same
+        # about as long as normalised codes, so that C means the same
+        recoloured = coral(mine, theirs)[:, None] / layer.dim**0.5
         readout = readout_of("svm", _CS, ())
         choice = readout.choose(recoloured, labels, task.folds(), task.num_classes)
         shape = Shape(dims=(layer.dim,), normalise=True, power=False, num_classes=task.num_classes)
@@ -121,14 +140,28 @@ class Adapt(Method):
         assert isinstance(fitted, LinearHead)
         head = scale.folded_into(fitted, 1 / layer.dim**0.5)
         temperature = temperature_of(choice.held_out.scores, choice.held_out.labels)
-        model = Model(backbone=backbone, classes=task.classes, head=head, layers=(layer.name,), temperature=temperature)
+        model = Model(
+            backbone=backbone,
+            classes=task.classes,
+            head=head,
+            layers=(layer.name,),
+            temperature=temperature,
+        )
         model.num_calibrated = len(choice.held_out.labels)
         scores = model.scores(backbone.images(task.store, task.test))
-        facts = {**self._facts(unlabelled), "layer": layer.name, **facts, **choice.facts(), "num_train": len(known)}
+        facts = {
+            **self._facts(unlabelled),
+            "layer": layer.name,
+            **facts,
+            **choice.facts(),
+            "num_train": len(known),
+        }
         return task.score(rank(scores.numpy()), facts, model)
 
 
-def _unit(backbone: Backbone, task: Task, rows: np.ndarray, layer: Layer, context: Context) -> torch.Tensor:
+def _unit(
+    backbone: Backbone, task: Task, rows: np.ndarray, layer: Layer, context: Context
+) -> torch.Tensor:
     found = layer_codes(backbone, backbone.images(task.store, rows), [layer]).to(context.device)
     return prepared(found[:, None], [layer.dim], normalise=True, power=False)[:, 0]
 
@@ -180,13 +213,21 @@ class _Pairs:
         else:
             whole = _Adversarial(network.module, layer.dim, trainer.seed).to(trainer.device)
             num_steps = trainer.tuning.schedule(trainer.images_seen, rate).num_steps
-            trainer.fit(network, batches, _with_codes(network, layer, self._dann(whole, batches, num_steps)), rate, whole)
+            trainer.fit(
+                network,
+                batches,
+                _with_codes(network, layer, self._dann(whole, batches, num_steps)),
+                rate,
+                whole,
+            )
         return network
 
     def _coral(self, codes: torch.Tensor, num_labelled: int) -> torch.Tensor:
         return self.settings.strength * coral_loss(codes[:num_labelled], codes[num_labelled:])
 
-    def _dann(self, whole: _Adversarial, batches: _Both, num_steps: int) -> Callable[[torch.Tensor, int], torch.Tensor]:
+    def _dann(
+        self, whole: _Adversarial, batches: _Both, num_steps: int
+    ) -> Callable[[torch.Tensor, int], torch.Tensor]:
         def loss(codes: torch.Tensor, num_labelled: int) -> torch.Tensor:
             reversal = ramp(batches.step / num_steps)
             domain = (torch.arange(len(codes), device=codes.device) >= num_labelled).float()
@@ -200,11 +241,16 @@ class _Both(InTurn):
     """Of both domains; labels of the unlabelled are -1."""
 
     def mixed(self, labelled: Batch, unlabelled: Batch) -> Batch:
-        images, labels = (torch.stack(pair, dim=1).flatten(0, 1) for pair in zip(labelled, unlabelled, strict=True))
+        images, labels = (
+            torch.stack(pair, dim=1).flatten(0, 1)
+            for pair in zip(labelled, unlabelled, strict=True)
+        )
         return images, labels
 
 
-def _with_codes(network: Backbone, layer: Layer, second: Callable[[torch.Tensor, int], torch.Tensor]) -> Loss:
+def _with_codes(
+    network: Backbone, layer: Layer, second: Callable[[torch.Tensor, int], torch.Tensor]
+) -> Loss:
     """Cross-entropy of the labelled images plus `second(codes [b, d], number of labelled)`."""
 
     def loss(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -232,7 +278,9 @@ class _Adversarial(nn.Module):
     def __init__(self, network: nn.Module, dim: int, seed: int) -> None:
         super().__init__()
         self.network = network
-        self.critic = drawn(nn.Sequential(nn.Linear(dim, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1)), seed)
+        self.critic = drawn(
+            nn.Sequential(nn.Linear(dim, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1)), seed
+        )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.network(images)

@@ -1,6 +1,8 @@
-"""as_is(): a checkpoint with its own head, scored on a task whose classes it knows: top-1 and top-5 error on ImageNet, say.
+"""as_is(): a checkpoint with its own head, scored on a task whose classes it knows: top-1 and top-5
+error on ImageNet, say.
 
-Classes are matched by their labels (`n02084071`). The network chooses among all its classes; one that the task has not is wrong.
+Classes are matched by their labels (`n02084071`). The network chooses among all its classes; one
+that the task has not is wrong.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class AsIs(Method):
-    """Score a checkpoint with its own head, nothing trained: top-1 / top-5 error where it knows the classes of the task."""
+    """Score a checkpoint with its own head, nothing trained: top-1 / top-5 error where it knows the
+    classes of the task."""
 
     revision: ClassVar[int] = 1
 
@@ -39,7 +42,15 @@ class AsIs(Method):
         theirs = np.array([place.get(label, -1) for label in backbone.classes], np.int32)
         model = Model(backbone=backbone, classes=backbone.classes)
         ranked = theirs[rank(model.scores(backbone.images(task.store, task.test)).numpy())]
-        facts = {"layers": "none trained", "num_train": 0, "num_classes_of_network": len(backbone.classes)}
+        facts = {
+            "layers": "none trained",
+            "num_train": 0,
+            "num_classes_of_network": len(backbone.classes),
+        }
         measured = task.score(ranked, facts, model)
-        errors = {f"{name}_error": 100.0 - measured.metrics[name] for name in ("top1", "top5") if name in measured.metrics}
+        errors = {
+            f"{name}_error": 100.0 - measured.metrics[name]
+            for name in ("top1", "top5")
+            if name in measured.metrics
+        }
         return replace(measured, metrics={**measured.metrics, **errors})

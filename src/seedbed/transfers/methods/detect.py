@@ -1,8 +1,9 @@
 """detect(): a region detector on the backbone, fine-tuned on boxes (Faster R-CNN; Ren et al. 2015).
 
-The same call trains from pre-trained weights and from random ones: the learning rate of a small grid is chosen on validation images
-for each. With one learning rate nothing is chosen, and the validation images are learnt from too, as the papers do with VOC's
-trainval. Defaults are sizes that train on a processor: a net of four layers sees about twenty images a second on one core. What it is
+The same call trains from pre-trained weights and from random ones: the learning rate of a small
+grid is chosen on validation images for each. With one learning rate nothing is chosen, and the
+validation images are learnt from too, as the papers do with VOC's trainval. Defaults are sizes that
+train on a processor: a net of four layers sees about twenty images a second on one core. What it is
 made of: `seedbed.readout.detector`; how it is trained: `seedbed.transfers.detecting`.
 """
 
@@ -29,11 +30,14 @@ _REGIONS = 2.7
 
 @dataclass(frozen=True)
 class Detect(Method):
-    """Fine-tune a region detector: one map (feature='c4', 'c5' or a layer) or a pyramid ('fpn'); short_px and long_px bound the sides.
+    """Fine-tune a region detector: one map (feature='c4', 'c5' or a layer) or a pyramid ('fpn');
+    short_px and long_px bound the sides.
 
-    `frozen_stages`: how many of the first stages stay as they are. `drops`: shares of the iterations after which the rate is a tenth.
-    `box_head='own'`: the network's own fully connected layers (AlexNet, VGG). `adapt`: for images of another domain than the labels,
-    'batch_norm' (its statistics) or 'align' (these, and features that a critic cannot tell apart), both without its labels.
+    `frozen_stages`: how many of the first stages stay as they are. `drops`: shares of the
+    iterations after which the rate is a tenth. `box_head='own'`: the network's own fully connected
+    layers (AlexNet, VGG). `adapt`: for images of another domain than the labels, 'batch_norm' (its
+    statistics) or 'align' (these, and features that a critic cannot tell apart), both without its
+    labels.
     """
 
     iterations: int = 500
@@ -61,13 +65,19 @@ class Detect(Method):
 
     def __post_init__(self) -> None:
         if min(self.iterations, self.batch_size, self.regions, self.proposals, self.head_dim) < 1:
-            raise ValueError("iterations, batch_size, regions, proposals and head_dim must be at least 1")
+            raise ValueError(
+                "iterations, batch_size, regions, proposals and head_dim must be at least 1"
+            )
         if not self.learning_rates or min(self.learning_rates) <= 0:
-            raise ValueError(f"learning_rates = {list(self.learning_rates)} must be positive values")
+            raise ValueError(
+                f"learning_rates = {list(self.learning_rates)} must be positive values"
+            )
         if any(not 0 < drop < 1 for drop in self.drops):
             raise ValueError(f"drops = {list(self.drops)} are shares of the iterations, in (0, 1)")
         if not 32 <= self.short_px <= self.long_px:
-            raise ValueError(f"short_px = {self.short_px}, long_px = {self.long_px}: at least 32, and the short one first")
+            raise ValueError(
+                f"short_px = {self.short_px}, long_px = {self.long_px}: at least 32, and the short one first"
+            )
         if not self.anchors or not 0 < min(self.anchors) <= max(self.anchors) <= 2:
             raise ValueError(f"anchors = {list(self.anchors)} are shares of short_px, in (0, 2]")
         if not 0 < self.nms < 1 or self.frozen_stages < 0 or self.align_weight <= 0:
@@ -82,7 +92,9 @@ class Detect(Method):
     def settings(self) -> Detecting:
         own = {f.name for f in fields(Detecting)} - {"align"}
         align = self.align_weight if self.adapt == "align" else 0.0
-        return Detecting(**{name: value for name, value in asdict(self).items() if name in own}, align=align)
+        return Detecting(
+            **{name: value for name, value in asdict(self).items() if name in own}, align=align
+        )
 
     def check(self, backbone: Backbone) -> None:
         check_any_size(backbone, self._layers(backbone))
@@ -95,7 +107,8 @@ class Detect(Method):
             )
         if self.frozen_stages > (num := len(stages_of(backbone))):
             raise UsageError(
-                f"frozen_stages = {self.frozen_stages}, and {backbone.architecture} has {num} besides its head", "Give fewer."
+                f"frozen_stages = {self.frozen_stages}, and {backbone.architecture} has {num} besides its head",
+                "Give fewer.",
             )
 
     def check_target(self, task: Target) -> None:
@@ -112,7 +125,11 @@ class Detect(Method):
             )
 
     def _layers(self, backbone: Backbone) -> list[Layer]:
-        return pyramid_maps(backbone) if self.feature == "fpn" else [single_map(backbone, self.feature)]
+        return (
+            pyramid_maps(backbone)
+            if self.feature == "fpn"
+            else [single_map(backbone, self.feature)]
+        )
 
     def _check_own(self, backbone: Backbone) -> None:
         """The network's own layers stand on its last map, and on no other."""
@@ -132,7 +149,8 @@ class Detect(Method):
         return self.iterations * each * len(self.learning_rates)
 
     def effort(self, size_px: int) -> float:
-        """By pixels at 4 : 3, times what regions cost beside (2.7 with four layers on a processor: docs/log.md)."""
+        """By pixels at 4 : 3, times what regions cost beside (2.7 with four layers on a processor:
+        docs/log.md)."""
         return _REGIONS * self.short_px * min(self.long_px, self.short_px * 4 / 3) / size_px**2
 
     def run(self, backbone: Backbone, task: DetectionTask, context: Context) -> Measurement:
@@ -154,10 +172,16 @@ class Detect(Method):
             facts["num_norms_adapted"] = adapt_norms(model, trainer.scenes(task.unlabelled))
         return task.score(trainer.find(model, task.test), facts, model, own)
 
-    def _told(self, backbone: Backbone, task: DetectionTask, trainer: DetectorTrainer) -> dict[str, Any]:
+    def _told(
+        self, backbone: Backbone, task: DetectionTask, trainer: DetectorTrainer
+    ) -> dict[str, Any]:
         layers = self._layers(backbone)
         resumed = {"resumed_at": trainer.resumed_at} if trainer.resumed_at else {}
-        shift = {} if task.unlabelled is None else {"adapt": self.adapt, "num_unlabelled": len(task.unlabelled)}
+        shift = (
+            {}
+            if task.unlabelled is None
+            else {"adapt": self.adapt, "num_unlabelled": len(task.unlabelled)}
+        )
         return {
             "maps": ", ".join(f"{la.name} (stride {la.stride})" for la in layers),
             "images_seen": self.iterations * self.batch_size,

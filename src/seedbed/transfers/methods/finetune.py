@@ -1,6 +1,8 @@
-"""finetune(): pre-trained weights and a new head trained on the target, all of the network or its last stages.
+"""finetune(): pre-trained weights and a new head trained on the target, all of the network or its
+last stages.
 
-`stages=0` retunes the last layer alone, with augmented images, and leaves the body as it is, batch norm included. How the learning
+`stages=0` retunes the last layer alone, with augmented images, and leaves the body as it is, batch
+norm included. How the learning
 rate is chosen, and where the options come from: `seedbed.transfers.tuning`.
 """
 
@@ -19,13 +21,15 @@ from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
 
 @dataclass(frozen=True)
 class Finetune(Method):
-    """Fine-tune all stages, or the last ones, with a new head; the learning rate of a small grid is chosen on held-out images.
+    """Fine-tune all stages, or the last ones, with a new head; the learning rate of a small grid is
+    chosen on held-out images.
 
-    `images_seen='by_size'`: 500, 10,000 or 20,000 steps by the number of labels. `stage_decay`: factor of the learning rate from
-    each stage to the one before it. `batch_norm`: 'learns' its statistics anew, or 'rests' on those of pre-training (of frozen
-    stages it always rests). `l2_sp`: weight of the distance from the pre-trained weights, in place of weight decay of the body.
-    `drops`: shares of the images seen after each of which the rate is a tenth, instead of one cycle. `refit`: train once more on
-    all labels.
+    `images_seen='by_size'`: 500, 10,000 or 20,000 steps by the number of labels. `stage_decay`:
+    factor of the learning rate from each stage to the one before it. `batch_norm`: 'learns' its
+    statistics anew, or 'rests' on those of pre-training (of frozen stages it always rests).
+    `l2_sp`: weight of the distance from the pre-trained weights, in place of weight decay of the
+    body. `drops`: shares of the images seen after each of which the rate is a tenth, instead of one
+    cycle. `refit`: train once more on all labels.
     """
 
     images_seen: int | Literal["by_size"] = 100_000
@@ -52,8 +56,16 @@ class Finetune(Method):
             Trainer.check_stages(backbone, int(self.stages))
 
     def identity(self) -> object:
-        """Settings at their default change no key, so that options added later leave finished work as it is."""
-        return {"is": "Finetune", **{f.name: getattr(self, f.name) for f in fields(self) if _counts(f, getattr(self, f.name))}}
+        """Settings at their default change no key, so that options added later leave finished work
+        as it is."""
+        return {
+            "is": "Finetune",
+            **{
+                f.name: getattr(self, f.name)
+                for f in fields(self)
+                if _counts(f, getattr(self, f.name))
+            },
+        }
 
     def run(self, backbone: Backbone, task: Task | MultiLabelTask, context: Context) -> Measurement:
         def make() -> Backbone:
@@ -64,7 +76,9 @@ class Finetune(Method):
         tuned = tune(trainer)
         facts: dict[str, Any] = {
             **tuned.facts(tuning),
-            "layers": "all" if self.stages == "all" else f"head and the last {self.stages} of {len(stages_of(backbone))} stages",
+            "layers": "all"
+            if self.stages == "all"
+            else f"head and the last {self.stages} of {len(stages_of(backbone))} stages",
             "batch_norm": self.batch_norm,
         }
         return measured(tuned, task, facts)

@@ -1,9 +1,11 @@
 """probe(): CNN codes and a readout that is cheap to train (Razavian et al. 2014, section 3).
 
-The codes are a layer's, after its ReLU, pooled (mean over space), L2-normalised; several layers are normalised each and joined;
-`layer='best'` takes, of the rows of the backbone's layer table, the one that held-out images choose. C, or the number of
-neighbours, is chosen on held-out images too: the validation split, or folds where few labels are known; the readout is then fitted
-again on all of them. We differ from the paper in choosing C per task, and in one-against-the-rest voting throughout.
+The codes are a layer's, after its ReLU, pooled (mean over space), L2-normalised; several layers are
+normalised each and joined; `layer='best'` takes, of the rows of the backbone's layer table, the one
+that held-out images choose. C, or the number of neighbours, is chosen on held-out images too: the
+validation split, or folds where few labels are known; the readout is then fitted again on all of
+them. We differ from the paper in choosing C per task, and in one-against-the-rest voting
+throughout.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ K_GRID = (1, 5, 20)
 
 @dataclass(frozen=True)
 class Probe(Method):
-    """SVM, softmax, ridge or nearest neighbours on codes of a layer, several joined, or the best; C or k chosen on held-out images."""
+    """SVM, softmax, ridge or nearest neighbours on codes of a layer, several joined, or the best; C
+    or k chosen on held-out images."""
 
     layer: str | tuple[str, ...] = "penultimate"
     readout: Literal["svm", "softmax", "logistic", "ridge", "knn"] = "svm"
@@ -63,11 +66,16 @@ class Probe(Method):
         try:
             return [[backbone.layer(name) for name in names]]
         except UsageError as error:
-            raise UsageError(error.message, f"{error.hint} Or {BEST!r}: the one that validation chooses.") from None
+            raise UsageError(
+                error.message, f"{error.hint} Or {BEST!r}: the one that validation chooses."
+            ) from None
 
     def identity(self) -> object:
         unused = "c" if self.readout == "knn" else "k"
-        return {"is": "Probe", **{name: value for name, value in asdict(self).items() if name != unused}}
+        return {
+            "is": "Probe",
+            **{name: value for name, value in asdict(self).items() if name != unused},
+        }
 
     def run(self, backbone: Backbone, task: Task | MultiLabelTask, context: Context) -> Measurement:
         candidates, known = self._candidates(backbone), task.known
@@ -80,13 +88,26 @@ class Probe(Method):
             )
         readout, folds = readout_of(self.readout, self.c, self.k), task.folds()
         each = list({la.name: la for layers in candidates for la in layers}.values())
-        found = layer_codes(backbone, backbone.images(task.store, known), each, flatten=self.flatten)
+        found = layer_codes(
+            backbone, backbone.images(task.store, known), each, flatten=self.flatten
+        )
         found = found.split([dim_of(la, self.flatten) for la in each], dim=1)
-        codes = {_named(layers): self._prepared(found, each, layers, context) for layers in candidates}
-        chosen = {name: readout.choose(values, labels, folds, task.num_classes, judge) for name, values in codes.items()}
-        best = max(reversed(candidates), key=lambda layers: chosen[_named(layers)].accuracy)  # ties go to the later layer
+        codes = {
+            _named(layers): self._prepared(found, each, layers, context) for layers in candidates
+        }
+        chosen = {
+            name: readout.choose(values, labels, folds, task.num_classes, judge)
+            for name, values in codes.items()
+        }
+        # ties go to the later layer
+        best = max(reversed(candidates), key=lambda layers: chosen[_named(layers)].accuracy)
         choice, of_best = chosen[_named(best)], codes[_named(best)]
-        shape = Shape(dims=self._dims(best), normalise=self.normalise, power=False, num_classes=task.num_classes)
+        shape = Shape(
+            dims=self._dims(best),
+            normalise=self.normalise,
+            power=False,
+            num_classes=task.num_classes,
+        )
         head, facts = readout.fit(of_best, labels, choice.best, choice.tried, shape)
         model = Model(
             backbone=backbone,
@@ -105,7 +126,11 @@ class Probe(Method):
             **facts,
             **choice.facts(),
             "num_train": len(known),
-            **({f"validation_{choice.metric}_by_layer": {n: c.accuracy for n, c in chosen.items()}} if len(candidates) > 1 else {}),
+            **(
+                {f"validation_{choice.metric}_by_layer": {n: c.accuracy for n, c in chosen.items()}}
+                if len(candidates) > 1
+                else {}
+            ),
         }
         scores = model.scores(backbone.images(task.store, task.test))
         return task.measure(scores.numpy(), facts, model)
@@ -114,12 +139,18 @@ class Probe(Method):
         return tuple(dim_of(la, self.flatten) for la in layers)
 
     def _prepared(
-        self, found: Sequence[torch.Tensor], each: Sequence[Layer], layers: Sequence[Layer], context: Context
+        self,
+        found: Sequence[torch.Tensor],
+        each: Sequence[Layer],
+        layers: Sequence[Layer],
+        context: Context,
     ) -> torch.Tensor:
         """[n, 1, d] of the layers of one candidate."""
         names = [la.name for la in each]
         joined = torch.cat([found[names.index(la.name)] for la in layers], dim=1)[:, None]
-        return prepared(joined.to(context.device), self._dims(layers), normalise=self.normalise, power=False)
+        return prepared(
+            joined.to(context.device), self._dims(layers), normalise=self.normalise, power=False
+        )
 
 
 def _named(layers: Sequence[Layer]) -> str:

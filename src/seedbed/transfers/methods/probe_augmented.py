@@ -1,7 +1,10 @@
-"""probe_augmented(): the classic recipe with 16 views of each image (Razavian et al. 2014, CNNaug-SVM).
+"""probe_augmented(): the classic recipe with 16 views of each image (Razavian et al. 2014,
+CNNaug-SVM).
 
-The codes of every view are learnt from, L2-normalised, squared with their sign (the paper's power transform) and normalised again, which
-the paper does not do: C then means the same for every network. Responses are summed over the views of a test image. C is chosen on
+The codes of every view are learnt from, L2-normalised, squared with their sign (the paper's power
+transform) and normalised again, which
+the paper does not do: C then means the same for every network. Responses are summed over the views
+    of a test image. C is chosen on
 held-out images, all of whose views are held out.
 """
 
@@ -30,7 +33,8 @@ _SHARE_OF_MEMORY = 0.4
 
 @dataclass(frozen=True)
 class ProbeAugmented(Method):
-    """A linear readout on codes of 16 views (whole, five crops, two rotations, each mirrored), its responses summed over them."""
+    """A linear readout on codes of 16 views (whole, five crops, two rotations, each mirrored), its
+    responses summed over them."""
 
     layer: str = "penultimate"
     readout: Literal["svm", "softmax", "ridge"] = "svm"
@@ -50,7 +54,10 @@ class ProbeAugmented(Method):
 
     def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
         layer, known = backbone.layer(self.layer), task.known
-        images, labels = backbone.images(task.store, known), torch.from_numpy(task.labels(known)).to(context.device)
+        images, labels = (
+            backbone.images(task.store, known),
+            torch.from_numpy(task.labels(known)).to(context.device),
+        )
         needed = 4 * len(known) * NUM_VIEWS * layer.dim
         if needed > _SHARE_OF_MEMORY * free_bytes("cpu"):
             raise UsageError(
@@ -60,10 +67,17 @@ class ProbeAugmented(Method):
         found = np.empty((len(known), NUM_VIEWS, layer.dim), np.float32)
         for which in range(NUM_VIEWS):
             found[:, which] = layer_codes(backbone, images, [layer], which=which).numpy()
-        codes = prepared(torch.from_numpy(found).to(context.device), [layer.dim], normalise=True, power=self.power)
+        codes = prepared(
+            torch.from_numpy(found).to(context.device),
+            [layer.dim],
+            normalise=True,
+            power=self.power,
+        )
         readout = readout_of(self.readout, self.c, ())
         choice = readout.choose(codes, labels, task.folds(), task.num_classes)
-        shape = Shape(dims=(layer.dim,), normalise=True, power=self.power, num_classes=task.num_classes)
+        shape = Shape(
+            dims=(layer.dim,), normalise=True, power=self.power, num_classes=task.num_classes
+        )
         head, facts = readout.fit(codes, labels, choice.best, choice.tried, shape)
         model = Model(
             backbone=backbone,

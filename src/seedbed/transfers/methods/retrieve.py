@@ -1,8 +1,9 @@
-"""retrieve(): CNN codes as they are searched: L2, PCA with whitening, L2, signed power (Razavian et al. 2014, section 4).
+"""retrieve(): CNN codes as they are searched: L2, PCA with whitening, L2, signed power (Razavian et
+al. 2014, section 4).
 
-Nothing is trained but the whitening, and that on named images: the set's own training images, or another data set (`learn_on`).
-Where there are none the codes are compared as they are, if that is asked for. We differ from the paper in the search of patches,
-which is left out.
+Nothing is trained but the whitening, and that on named images: the set's own training images, or
+another data set (`learn_on`). Where there are none the codes are compared as they are, if that is
+asked for. We differ from the paper in the search of patches, which is left out.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ def _num_searched(task: RetrievalTask) -> int:
 
 @dataclass(frozen=True)
 class Retrieve(Method):
-    """Rank a gallery by codes of a layer: L2, PCA-whitening to `dim`, L2, signed `power`; `whiten=False` leaves the codes as they are.
+    """Rank a gallery by codes of a layer: L2, PCA-whitening to `dim`, L2, signed `power`;
+    `whiten=False` leaves the codes as they are.
 
-    `search='faiss'` is approximate, for large galleries: what is not among the first `depth` counts as not found.
+    `search='faiss'` is approximate, for large galleries: what is not among the first `depth` counts
+    as not found.
     """
 
     layer: str = "penultimate"
@@ -47,7 +50,9 @@ class Retrieve(Method):
 
     def __post_init__(self) -> None:
         if self.dim < 1 or self.depth < 1 or self.power <= 0:
-            raise ValueError(f"dim = {self.dim}, depth = {self.depth}, power = {self.power} must be positive")
+            raise ValueError(
+                f"dim = {self.dim}, depth = {self.depth}, power = {self.power} must be positive"
+            )
 
     def check(self, backbone: Backbone) -> None:
         backbone.layer(self.layer)
@@ -82,13 +87,18 @@ class Retrieve(Method):
 
     def run(self, backbone: Backbone, task: RetrievalTask, context: Context) -> Measurement:
         def codes(rows: np.ndarray) -> torch.Tensor:
-            return layer_codes(backbone, backbone.images(task.store, rows), [backbone.layer(self.layer)]).to(context.device)
+            return layer_codes(
+                backbone, backbone.images(task.store, rows), [backbone.layer(self.layer)]
+            ).to(context.device)
 
         self.check_target(task)
         whitening, facts = None, dict[str, Any]()
         if self.whiten:
             whitening = Whitening.fit(searchable(codes(task.train), None, 1.0), self.dim)
-            facts = {"fitted_on": self._fitted_on(task, whitening), "explained_variance": whitening.explained}
+            facts = {
+                "fitted_on": self._fitted_on(task, whitening),
+                "explained_variance": whitening.explained,
+            }
         gallery = searchable(codes(task.gallery), whitening, self.power)
         same = np.array_equal(task.gallery, task.test)
         queries = gallery if same else searchable(codes(task.test), whitening, self.power)
@@ -100,6 +110,10 @@ class Retrieve(Method):
         }
         if self.search == "faiss":
             index = Approximate(gallery, self.depth)
-            facts |= {"depth": index.depth, "num_cells": index.num_cells, "num_probed": index.num_probed}
+            facts |= {
+                "depth": index.depth,
+                "num_cells": index.num_cells,
+                "num_probed": index.num_probed,
+            }
             return task.score(lambda which: index.rank(queries[which]), facts)
         return task.score(lambda which: rank_exactly(queries[which], gallery), facts)

@@ -1,5 +1,5 @@
-"""scratch(): the backbone's own architecture trained on the target from random weights, tuned as `finetune` is: what pre-training is held
-against."""
+"""scratch(): the backbone's own architecture trained on the target from random weights, tuned as
+`finetune` is: what pre-training is held against."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
 
 @dataclass(frozen=True)
 class Scratch(Method):
-    """Train the same architecture from random weights, with the same grid of learning rates and as many images as `finetune`."""
+    """Train the same architecture from random weights, with the same grid of learning rates and as
+    many images as `finetune`."""
 
     images_seen: int | Literal["by_size"] = 100_000
     learning_rates: tuple[float, ...] = (0.1, 0.3, 1.0)
@@ -50,7 +51,11 @@ class Scratch(Method):
 
         tuning = self.tuning()
         tuned = tune(Trainer(make, task, tuning, context.seed, context.device, context.on_progress))
-        return measured(tuned, task, {**tuned.facts(tuning), "layers": "all", "weights": f"random, seed {context.seed}"})
+        return measured(
+            tuned,
+            task,
+            {**tuned.facts(tuning), "layers": "all", "weights": f"random, seed {context.seed}"},
+        )
 
     def num_images_trained(self) -> int:
         return self.tuning().num_images(0) * len(self.learning_rates)

@@ -1,4 +1,5 @@
-"""Findings: what a study says beside its contrasts. One file per sort; each reads results and gives sentences with intervals.
+"""Findings: what a study says beside its contrasts. One file per sort; each reads results and gives
+sentences with intervals.
 
 In: results and answers. Out: findings, in the order in which a report tells them.
 """
@@ -23,7 +24,8 @@ from seedbed.verdicts.pairs import Pair
 
 
 def findings(results: Results, answers: Sequence[Answer]) -> list[Finding]:
-    """Everything that the results say beside their answers; the pairs of arms are those of the answers."""
+    """Everything that the results say beside their answers; the pairs of arms are those of the
+    answers."""
     found = families(results)
     pairs: dict[str, list[Pair]] = {}
     for a in answers:

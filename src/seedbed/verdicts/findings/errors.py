@@ -1,7 +1,9 @@
-"""How many false verdicts a whole report is expected to hold, and at which training budget each arm did best.
+"""How many false verdicts a whole report is expected to hold, and at which training budget each arm
+did best.
 
-In: answers and families. Out: findings. A verdict's own chance of error comes with its contrast: of a false "worse" where nothing differs,
-and of a false "equivalent" where the difference is just the margin, which is the worst case.
+In: answers and families. Out: findings. A verdict's own chance of error comes with its contrast: of
+a false "worse" where nothing differs, and of a false "equivalent" where the difference is just the
+margin, which is the worst case.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ def false_verdicts(answers: Sequence[Answer]) -> list[Finding]:
         return []
     worse = sum(a.chance_false_worse or 0.0 for a in counted)
     equivalent = sum(a.chance_false_equivalent or 0.0 for a in counted)
-    called = {word: sum(a.verdict == word for a in counted) for word in ("worse", "better", "equivalent")}
+    called = {
+        word: sum(a.verdict == word for a in counted) for word in ("worse", "better", "equivalent")
+    }
     sentence = (
         f"Of {len(counted)} comparisons on targets {called['worse']} are called worse, {called['better']} better and "
         f"{called['equivalent']} equivalent. If no arm differed from what it is compared with, {worse:.2f} would be called worse by "
@@ -34,7 +38,12 @@ def false_verdicts(answers: Sequence[Answer]) -> list[Finding]:
             value=worse,
             unit="comparisons",
             sentence=sentence,
-            details={"comparisons": len(counted), "false_worse": worse, "false_better": worse, "false_equivalent": equivalent}
+            details={
+                "comparisons": len(counted),
+                "false_worse": worse,
+                "false_better": worse,
+                "false_equivalent": equivalent,
+            }
             | called,
         )
     ]
@@ -46,7 +55,9 @@ def best_budgets(families: Sequence[Family]) -> list[Finding]:
     for family in families:
         if family.images_seen is not None:
             continue
-        chosen = {arm: rows[0].images_seen for arm, rows in family.rows.items() if rows[0].images_seen}
+        chosen = {
+            arm: rows[0].images_seen for arm, rows in family.rows.items() if rows[0].images_seen
+        }
         words = ", ".join(f"'{arm}' {seen:,}" for arm, seen in chosen.items())
         found.append(
             Finding(

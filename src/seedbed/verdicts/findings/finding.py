@@ -1,7 +1,7 @@
 """A finding: what a study says beside its contrasts, with a sentence.
 
-In: a value with its interval, and where it was measured. Out: one frozen record, whose fields are the JSON document. Knows nothing of
-statistics.
+In: a value with its interval, and where it was measured. Out: one frozen record, whose fields are
+the JSON document. Knows nothing of statistics.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What was found; `kind` says of what sort, `value` and `interval` are in `unit`, `details` hold what else there is to know."""
+    """What was found; `kind` says of what sort, `value` and `interval` are in `unit`, `details`
+    hold what else there is to know."""
 
     kind: str
     target: str | None
@@ -33,7 +34,8 @@ class Finding:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Pairs as lists, numbers that are none as null: what `json` writes and reads back unchanged."""
+        """Pairs as lists, numbers that are none as null: what `json` writes and reads back
+        unchanged."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
 

@@ -1,7 +1,8 @@
 """Influence of classes from results: over nets that each saw a random part of the classes.
 
-In: results with an arm that draws classes at random, and many seeds. Out: one finding per target, method and training budget, with each
-class's influence, and what to run next: the most harmful and the most helpful classes dropped, each against as many at random.
+In: results with an arm that draws classes at random, and many seeds. Out: one finding per target,
+method and training budget, with each class's influence, and what to run next: the most harmful and
+the most helpful classes dropped, each against as many at random.
 """
 
 from __future__ import annotations
@@ -25,19 +26,27 @@ _SHOWN = 5
 
 
 def influences(results: Results, families: Sequence[Family]) -> list[Finding]:
-    """Influence on each target, where there are nets enough; where the study asks for it and there are not, that."""
+    """Influence on each target, where there are nets enough; where the study asks for it and there
+    are not, that."""
     arms = [arm for arm in results.study.arms if _draws_classes(results.study, arm)]
     is_asked = results.study.question == QUESTION
     found = []
     for family in families:
         if family.target in SOURCES or family.images_seen is None:
             continue
-        for arm in arms:  # by itself: nets of other sizes or networks differ in more than the classes that they saw
+        # by itself: nets of other sizes or networks differ in more than the classes that they saw
+        for arm in arms:
             rows = family.rows.get(arm, [])
             if len(rows) >= LEAST_NETS:
                 found.append(_finding(results, family, rows))
             elif is_asked and rows:
-                found.append(_refused(family, arm, f"it takes {LEAST_NETS} nets at least, and there are {len(rows)}"))
+                found.append(
+                    _refused(
+                        family,
+                        arm,
+                        f"it takes {LEAST_NETS} nets at least, and there are {len(rows)}",
+                    )
+                )
         if is_asked and not arms:
             reason = "no arm draws its classes at random, classes(fraction=0.5) say"
             found.append(_refused(family, results.study.reference, reason))
@@ -46,12 +55,17 @@ def influences(results: Results, families: Sequence[Family]) -> list[Finding]:
 
 def _refused(family: Family, arm: str, reason: str) -> Finding:
     sentence = f"{_place(family, arm)} the influence of classes cannot be told: {reason}."
-    return Finding(**_where(family, arm), verdict="refused", sentence=sentence, details={"reason": reason})
+    return Finding(
+        **_where(family, arm), verdict="refused", sentence=sentence, details={"reason": reason}
+    )
 
 
 def _where(family: Family, arm: str) -> dict[str, Any]:
     """The fields of a finding that say of what it is told."""
-    own = {name: getattr(family, name) for name in ("target", "method", "images_seen", "metric", "unit")}
+    own = {
+        name: getattr(family, name)
+        for name in ("target", "method", "images_seen", "metric", "unit")
+    }
     return {"kind": "influence", "arm": arm, **own}
 
 
@@ -64,7 +78,10 @@ def _draws_classes(study: Study, arm: str) -> bool:
     recipe = study.arms[arm].recipe
     calls = parse_calls(recipe, "recipe") if recipe else ()
     return any(
-        c.name == "classes" and {"num", "fraction"} & set(c.kwargs) and c.kwargs.get("pick", "random") == "random" for c in calls
+        c.name == "classes"
+        and {"num", "fraction"} & set(c.kwargs)
+        and c.kwargs.get("pick", "random") == "random"
+        for c in calls
     )
 
 
@@ -80,7 +97,10 @@ def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Findi
     named = lambda i: names[store.classes[i]]  # noqa: E731
     listed = lambda rows: ", ".join(f"{named(i)} {points(float(found.values[i]), 2)}" for i in rows)  # noqa: E731
     certain = int((np.abs(found.values) > found.half_widths_joint).sum())
-    helping, harming = (ranked[found.values[ranked] * sign > 0][:_SHOWN] for ranked, sign in ((order[::-1], 1), (order, -1)))
+    helping, harming = (
+        ranked[found.values[ranked] * sign > 0][:_SHOWN]
+        for ranked, sign in ((order[::-1], 1), (order, -1))
+    )
     ends = f"highest influence are {listed(helping) or 'none'}; with the lowest, {listed(harming) or 'none'}"
     sentence = (
         f"{_place(family, rows[0].arm)} {_trust(found, certain)} The classes of the source with the {ends} "
@@ -97,7 +117,9 @@ def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Findi
 def _trust(found: Influence, certain: int) -> str:
     """What the ranking is worth."""
     needed = (
-        f"it would take about {found.nets_needed:,} nets" if found.nets_needed else "by what is seen no number of nets would do"
+        f"it would take about {found.nets_needed:,} nets"
+        if found.nets_needed
+        else "by what is seen no number of nets would do"
     )
     worth = (
         "the ranking of the classes means something"
@@ -133,7 +155,10 @@ def _details(results: Results, found: Influence) -> dict[str, Any]:
                 "label": store.classes[i],
                 "name": names[store.classes[i]],
                 "influence": float(found.values[i]),
-                "interval": [float(found.values[i] - found.half_widths[i]), float(found.values[i] + found.half_widths[i])],
+                "interval": [
+                    float(found.values[i] - found.half_widths[i]),
+                    float(found.values[i] + found.half_widths[i]),
+                ],
                 "differs": bool(abs(found.values[i]) > found.half_widths_joint[i]),
             }
             for i in order

@@ -1,4 +1,5 @@
-"""Variances of a nested design, from results: the sample of images and classes, and the training (initialisation, order, augmentation)."""
+"""Variances of a nested design, from results: the sample of images and classes, and the training
+(initialisation, order, augmentation)."""
 
 from __future__ import annotations
 
@@ -15,14 +16,21 @@ from seedbed.verdicts.nested import NestedVariances, nested_variances
 
 
 def variances(results: Results, families: Sequence[Family]) -> list[Finding]:
-    """One finding per family, pooled over the arms that draw anew with each sample seed and have all their cells."""
+    """One finding per family, pooled over the arms that draw anew with each sample seed and have
+    all their cells."""
     if not results.study.is_nested:
         return []
     found = []
     for family in families:
-        tables = {arm: table for arm, rows in family.rows.items() if (table := _table(results, rows)) is not None}
+        tables = {
+            arm: table
+            for arm, rows in family.rows.items()
+            if (table := _table(results, rows)) is not None
+        }
         if tables and family.images_seen is not None:
-            found.append(_finding(results, family, list(tables), nested_variances(list(tables.values()))))
+            found.append(
+                _finding(results, family, list(tables), nested_variances(list(tables.values())))
+            )
     return found
 
 
@@ -34,15 +42,22 @@ def _what_is_drawn(results: Results, target: str) -> str:
         task = TASKS.make(data.task_of(store))
         first, second = (task.load(store, seed).train for seed in results.study.sample_seeds[:2])
         of_target = not np.array_equal(first, second)
-    return "a draw of the source's images and classes" + (" and of the target's training images" if of_target else "")
+    return "a draw of the source's images and classes" + (
+        " and of the target's training images" if of_target else ""
+    )
 
 
 def _table(results: Results, rows: list[Outcome]) -> np.ndarray | None:
-    """Values [samples, initialisations]; None where a cell is missing, or where the samples are one and the same training."""
+    """Values [samples, initialisations]; None where a cell is missing, or where the samples are one
+    and the same training."""
     samples, inits = results.study.sample_seeds, results.study.init_seeds
     values = {(o.seed, o.init_seed): o.value for o in rows}
     is_whole = all((s, i) in values for s in samples for i in inits)
-    if not is_whole or min(len(samples), len(inits)) < 2 or len({o.backbone_key for o in rows}) < len(rows):
+    if (
+        not is_whole
+        or min(len(samples), len(inits)) < 2
+        or len({o.backbone_key for o in rows}) < len(rows)
+    ):
         return None
     return np.array([[values[s, i] for i in inits] for s in samples])
 
@@ -52,7 +67,10 @@ def _finding(results: Results, family: Family, arms: list[str], found: NestedVar
         "sample": (math.sqrt(found.sample), _roots(found.sample_interval)),
         "training": (math.sqrt(found.training), _roots(found.training_interval)),
     }
-    words = {name: f"{sd:.2f} (95 % interval {low:.2f} to {high:.2f})" for name, (sd, (low, high)) in sds.items()}
+    words = {
+        name: f"{sd:.2f} (95 % interval {low:.2f} to {high:.2f})"
+        for name, (sd, (low, high)) in sds.items()
+    }
     sentence = (
         f"On {family.target} ({family.method}, {family.images_seen:,} images seen) {_what_is_drawn(results, family.target)} has a standard "
         f"deviation of {words['sample']} points, a training (its first weights, order and augmentation) of {words['training']}: from "

@@ -1,4 +1,5 @@
-"""Overlap of source and target, from a study's plan: what arms with `exclude(...)` dropped, and what stays near to it."""
+"""Overlap of source and target, from a study's plan: what arms with `exclude(...)` dropped, and
+what stays near to it."""
 
 from __future__ import annotations
 
@@ -19,19 +20,38 @@ def overlaps(results: Results) -> list[Finding]:
     for arm, spec in plan.study.arms.items():
         if "exclude" not in spec.recipe or spec.recipe.startswith("like("):
             continue
-        gone = excluded(source.classes, source.hierarchy, Recipe(resolved(spec.recipe, source, targets)))
+        gone = excluded(
+            source.classes, source.hierarchy, Recipe(resolved(spec.recipe, source, targets))
+        )
         if gone is None:
             continue
         names = source.names
-        dropped = ", ".join(str(names.get(leaf, leaf)).partition(",")[0] for leaf in list(gone.dropped)[:_SHOWN])
+        dropped = ", ".join(
+            str(names.get(leaf, leaf)).partition(",")[0] for leaf in list(gone.dropped)[:_SHOWN]
+        )
         near = "; ".join(n.sentence for n in gone.near[:_SHOWN])
         more = f"; and {len(gone.near) - _SHOWN} more" if len(gone.near) > _SHOWN else ""
-        stays = f" {len(gone.near)} stay that a person might call the same: {near}{more}." if gone.near else ""
+        stays = (
+            f" {len(gone.near)} stay that a person might call the same: {near}{more}."
+            if gone.near
+            else ""
+        )
         etc = ", ..." if len(gone.dropped) > _SHOWN else ""
         sentence = f"'{arm}' drops {len(gone.dropped)} of {len(source.classes)} classes ({dropped}{etc}).{stays}"
         details = {
             "dropped": gone.dropped,
-            "near": [{"leaf": n.leaf, "node": n.node, "hops": n.hops, "word": n.word} for n in gone.near],
+            "near": [
+                {"leaf": n.leaf, "node": n.node, "hops": n.hops, "word": n.word} for n in gone.near
+            ],
         }
-        found.append(Finding(kind="overlap", target=None, method=None, arm=arm, sentence=sentence, details=details))
+        found.append(
+            Finding(
+                kind="overlap",
+                target=None,
+                method=None,
+                arm=arm,
+                sentence=sentence,
+                details=details,
+            )
+        )
     return found

@@ -1,7 +1,10 @@
-"""Retained gain: what an arm keeps of the reference's gain on a target, against what it keeps on the source itself.
+"""Retained gain: what an arm keeps of the reference's gain on a target, against what it keeps on
+the source itself.
 
-The paper's own comparison: half the images cost little on the target, and much on the source. Raw relative drops mix baselines; so the gain
-is counted over the floor: on a target the arm without pre-training, on the source chance (or, for a probe of the fine labels, the same
+The paper's own comparison: half the images cost little on the target, and much on the source. Raw
+relative drops mix baselines; so the gain
+is counted over the floor: on a target the arm without pre-training, on the source chance (or, for a
+    probe of the fine labels, the same
 untrained arm). Knows nothing of how a ratio's interval comes about (`seedbed.verdicts.ratios`).
 """
 
@@ -16,21 +19,32 @@ from seedbed.verdicts.pairs import Pair
 from seedbed.verdicts.ratios import Retained, difference_of_ratios, retained_gain
 
 
-def retained_gains(results: Results, families: Sequence[Family], by_target: Mapping[str, Sequence[Pair]]) -> list[Finding]:
-    """One finding per arm, target, method and training budget, where there is a floor and the source was measured too."""
+def retained_gains(
+    results: Results, families: Sequence[Family], by_target: Mapping[str, Sequence[Pair]]
+) -> list[Finding]:
+    """One finding per arm, target, method and training budget, where there is a floor and the
+    source was measured too."""
     floor = _floor_arm(results)
     if floor is None:
         return []
     pairs = list(dict.fromkeys(pair for of_target in by_target.values() for pair in of_target))
-    on_source = {f.images_seen: _on_source(results, f, pairs, floor) for f in families if f.target == "source"}
+    on_source = {
+        f.images_seen: _on_source(results, f, pairs, floor)
+        for f in families
+        if f.target == "source"
+    }
     on_fine = {
-        f.images_seen: _on_source(results, f, pairs, floor) for f in families if f.target == "source_fine" and f.method == "probe"
+        f.images_seen: _on_source(results, f, pairs, floor)
+        for f in families
+        if f.target == "source_fine" and f.method == "probe"
     }
     found = []
     for family in families:
         if family.target in SOURCES or family.images_seen is None:
             continue
-        for arm, kept in _of_family(results, family, by_target.get(family.target, ()), floor).items():
+        for arm, kept in _of_family(
+            results, family, by_target.get(family.target, ()), floor
+        ).items():
             for labels, kept_there in (("own labels", on_source), ("fine labels", on_fine)):
                 there = kept_there.get(family.images_seen, {}).get(arm)
                 if there is not None:
@@ -44,36 +58,63 @@ def _floor_arm(results: Results) -> str | None:
     study = results.study
     own = study.arms[study.reference].pretraining(study.pretraining).backbone
     untrained = [arm for arm, spec in study.arms.items() if spec.init == "random"]
-    return next((a for a in untrained if study.arms[a].pretraining(study.pretraining).backbone == own), None)
+    return next(
+        (a for a in untrained if study.arms[a].pretraining(study.pretraining).backbone == own), None
+    )
 
 
-def _of_family(results: Results, family: Family, pairs: Sequence[Pair], floor: str) -> dict[str, Retained]:
+def _of_family(
+    results: Results, family: Family, pairs: Sequence[Pair], floor: str
+) -> dict[str, Retained]:
     """Arm -> what it keeps of the reference's gain over the untrained arm."""
     reference = results.study.reference
-    wanted = [Pair(p.arm, p.reference) for p in pairs if p.reference == reference and p.arm != floor]
+    wanted = [
+        Pair(p.arm, p.reference) for p in pairs if p.reference == reference and p.arm != floor
+    ]
     if floor not in family.rows or reference not in family.rows:
         return {}
     scores, comparable = scores_of(results, family, [*wanted, Pair(floor, reference)])
     if Pair(floor, reference) not in comparable:
         return {}
     turned = {arm: s if family.sign > 0 else s.turned() for arm, s in scores.items()}
-    found = {p.arm: retained_gain(turned[p.arm], turned[reference], turned[floor]) for p in comparable if p.arm != floor}
+    found = {
+        p.arm: retained_gain(turned[p.arm], turned[reference], turned[floor])
+        for p in comparable
+        if p.arm != floor
+    }
     return {arm: kept for arm, kept in found.items() if kept is not None}
 
 
-def _on_source(results: Results, family: Family, pairs: Sequence[Pair], floor: str) -> dict[str, Retained]:
+def _on_source(
+    results: Results, family: Family, pairs: Sequence[Pair], floor: str
+) -> dict[str, Retained]:
     if family.target == "source_fine":
         return _of_family(results, family, pairs, floor)
     reference = results.study.reference
-    scores, comparable = scores_of(results, family, [p for p in pairs if p.reference == reference and p.arm != floor])
-    chance = 100.0 / max(2, results.plan.views[reference, results.study.seeds[0]].class_of_leaf.max() + 1)
-    found = {p.arm: retained_gain(scores[p.arm], scores[reference], float(chance)) for p in comparable}
+    scores, comparable = scores_of(
+        results, family, [p for p in pairs if p.reference == reference and p.arm != floor]
+    )
+    chance = 100.0 / max(
+        2, results.plan.views[reference, results.study.seeds[0]].class_of_leaf.max() + 1
+    )
+    found = {
+        p.arm: retained_gain(scores[p.arm], scores[reference], float(chance)) for p in comparable
+    }
     return {arm: kept for arm, kept in found.items() if kept is not None}
 
 
-def _finding(results: Results, family: Family, arm: str, floor: tuple[str, str], here: Retained, there: Retained) -> Finding:
+def _finding(
+    results: Results,
+    family: Family,
+    arm: str,
+    floor: tuple[str, str],
+    here: Retained,
+    there: Retained,
+) -> Finding:
     apart = difference_of_ratios(here, there)
-    labels = {"own labels": "the source itself", "fine labels": "all fine labels of the source"}[floor[1]]
+    labels = {"own labels": "the source itself", "fine labels": "all fine labels of the source"}[
+        floor[1]
+    ]
     floor_there = "chance" if floor[1] == "own labels" else repr(floor[0])
     reference, place = results.study.reference, f"on {family.target} ({family.method})"
 

@@ -1,7 +1,9 @@
-"""Scaling laws from results: over arms that keep more or fewer images per class, and more or fewer classes, drawn at random.
+"""Scaling laws from results: over arms that keep more or fewer images per class, and more or fewer
+classes, drawn at random.
 
-In: results. Out: one finding per target, method and training budget: the law, what doubling would buy, and the best split of a budget of
-images; or the reason why there is none. Only arms whose recipe draws images and classes at random take part.
+In: results. Out: one finding per target, method and training budget: the law, what doubling would
+buy, and the best split of a budget of images; or the reason why there is none. Only arms whose
+recipe draws images and classes at random take part.
 """
 
 from __future__ import annotations
@@ -38,14 +40,19 @@ def scaling_laws(results: Results, families: Sequence[Family]) -> list[Finding]:
 
 
 def _is_sized(study: Study, arm: str) -> bool:
-    """Whether an arm differs from the whole source in the number of images and classes alone, drawn at random."""
+    """Whether an arm differs from the whole source in the number of images and classes alone, drawn
+    at random."""
     spec = study.arms[arm]
     if not spec.trains or settings_of(study, arm) or spec.has_own_budgets:
         return False
     calls = parse_calls(spec.recipe, "recipe") if spec.recipe else ()
     return all(
         call.name in ("images", "budget")
-        or (call.name == "classes" and {"num", "fraction"} & set(call.kwargs) and "pick" not in call.kwargs)
+        or (
+            call.name == "classes"
+            and {"num", "fraction"} & set(call.kwargs)
+            and "pick" not in call.kwargs
+        )
         for call in calls
     )
 
@@ -57,7 +64,10 @@ def _points(results: Results, family: Family, arms: list[str]) -> Points | None:
         return None
     rows = [family.rows[arm] for arm in known]
     return Points.of_seeds(
-        np.array([np.mean([o.num_train_images / o.num_train_classes for o in r]) for r in rows], dtype=np.float64),
+        np.array(
+            [np.mean([o.num_train_images / o.num_train_classes for o in r]) for r in rows],
+            dtype=np.float64,
+        ),
         np.array([np.mean([o.num_train_classes for o in r]) for r in rows], dtype=np.float64),
         [family.sign * s.values for s in known.values()],
         ceiling=100.0 if UNITS[family.metric] == "percent" and family.sign > 0 else np.inf,
@@ -71,23 +81,42 @@ def _differing(measured: Points) -> tuple[str, ...]:
 
 def _finding(family: Family, arms: list[str], measured: Points, over: tuple[str, ...]) -> Finding:
     place = f"On {family.target} ({family.method}, {family.images_seen:,} images seen)"
-    common = {"kind": "scaling", "target": family.target, "method": family.method, "images_seen": family.images_seen}
+    common = {
+        "kind": "scaling",
+        "target": family.target,
+        "method": family.method,
+        "images_seen": family.images_seen,
+    }
     common |= {"metric": family.metric, "unit": family.unit}
-    sizes = [[float(n), float(k), float(v)] for n, k, v in zip(measured.per_class, measured.classes, measured.values, strict=True)]
+    sizes = [
+        [float(n), float(k), float(v)]
+        for n, k, v in zip(measured.per_class, measured.classes, measured.values, strict=True)
+    ]
     details = {"arms": arms, "over": list(over), "measured": sizes}
     try:
         law = fit_law(measured, over)
     except UnfitError as reason:
         sentence = f"{place} no law of size can be fitted: {reason}."
-        return Finding(**common, verdict="refused", sentence=sentence, details=details | {"reason": str(reason)})
+        return Finding(
+            **common,
+            verdict="refused",
+            sentence=sentence,
+            details=details | {"reason": str(reason)},
+        )
     doubled = {name: _doubled(law, name) for name in over}
     words = {"per_class": "images per class", "classes": "the number of classes"}
-    buys = [f"doubling {words[name]} to {_size(law, name) * 2:,.0f} would buy {_interval(gain)}" for name, gain in doubled.items()]
+    buys = [
+        f"doubling {words[name]} to {_size(law, name) * 2:,.0f} would buy {_interval(gain)}"
+        for name, gain in doubled.items()
+    ]
     splits = [_split(law, measured, factor) for factor in _BUDGETS] if len(over) == 2 else []
     sentence = f"{place} {' and '.join(buys)}" + "".join(f"; {s['words']}" for s in splits) + "."
     details |= {
         "law": _law_words(over),
-        "parameters": {name: _document(law.parameter(name)) for name in ("asymptote", *(f"exponent_{n}" for n in over))},
+        "parameters": {
+            name: _document(law.parameter(name))
+            for name in ("asymptote", *(f"exponent_{n}" for n in over))
+        },
         "doubling": {name: _document(gain) for name, gain in doubled.items()},
         "splits": splits,
         "p_fit": law.p_fit,
@@ -111,24 +140,38 @@ def _doubled(law: Law, name: str) -> Estimate:
 
 
 def _split(law: Law, measured: Points, factor: float) -> dict[str, object]:
-    """The best number of classes for so many times the most images, within twice the sizes that were measured."""
+    """The best number of classes for so many times the most images, within twice the sizes that
+    were measured."""
     images = factor * float((measured.per_class * measured.classes).max())
     most = FAR * law.largest[1]
     classes, value = law.best_split(images, most)
     per_class = images / classes.value
     is_far = law.is_far(per_class, classes.value)
     at_edge = classes.value >= 0.99 * most
-    marks = [w for w in ("an extrapolation" if is_far else "", "or more, as far as was looked" if at_edge else "") if w]
+    marks = [
+        w
+        for w in (
+            "an extrapolation" if is_far else "",
+            "or more, as far as was looked" if at_edge else "",
+        )
+        if w
+    ]
     words = (
         f"{images:,.0f} images are best split into {classes.value:,.0f} classes of {per_class:,.0f} (95 % interval "
         f"{classes.interval[0]:,.0f} to {classes.interval[1]:,.0f} classes{'; ' if marks else ''}{', '.join(marks)})"
     )
-    document = {"classes": _document(classes), "per_class": per_class, "value": _document(value), "extrapolated": is_far}
+    document = {
+        "classes": _document(classes),
+        "per_class": per_class,
+        "value": _document(value),
+        "extrapolated": is_far,
+    }
     return {"images": images, "at_edge": at_edge, "words": words} | document
 
 
 def _curve(law: Law, name: str) -> list[list[float | bool]]:
-    """[size, value, low, high, extrapolated] up to four times the largest size, the other size at its largest."""
+    """[size, value, low, high, extrapolated] up to four times the largest size, the other size at
+    its largest."""
     largest = _size(law, name)
     found: list[list[float | bool]] = []
     for size in np.geomspace(largest / 64, 4 * largest, 40):

@@ -1,4 +1,5 @@
-"""Questions *(plug-ins)*: `study(sources, targets) -> study file text`, and `answer(results) -> [Answer]`."""
+"""Questions *(plug-ins)*: `study(sources, targets) -> study file text`, and `answer(results) ->
+[Answer]`."""
 
 from __future__ import annotations
 
@@ -15,8 +16,11 @@ class Question(ABC):
     """A question that a study can ask."""
 
     @abstractmethod
-    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
-        """A commented study file (TOML) that asks it of these data sets, crossed with these networks, and runs as printed."""
+    def study(
+        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
+    ) -> str:
+        """A commented study file (TOML) that asks it of these data sets, crossed with these
+        networks, and runs as printed."""
 
     @abstractmethod
     def answer(self, results: Results) -> list[Answer]:
@@ -26,9 +30,15 @@ class Question(ABC):
 QUESTIONS: Registry[Question] = Registry("question", "seedbed.questions")
 QUESTIONS.add("blind-addition", "seedbed.verdicts.questions.blind_addition:BlindAddition")
 QUESTIONS.add("class-influence", "seedbed.verdicts.questions.class_influence:ClassInfluence")
-QUESTIONS.add("classes-or-examples", "seedbed.verdicts.questions.classes_or_examples:ClassesOrExamples")
-QUESTIONS.add("compare-architectures", "seedbed.verdicts.questions.compare_architectures:CompareArchitectures")
-QUESTIONS.add("compare-checkpoints", "seedbed.verdicts.questions.compare_checkpoints:CompareCheckpoints")
+QUESTIONS.add(
+    "classes-or-examples", "seedbed.verdicts.questions.classes_or_examples:ClassesOrExamples"
+)
+QUESTIONS.add(
+    "compare-architectures", "seedbed.verdicts.questions.compare_architectures:CompareArchitectures"
+)
+QUESTIONS.add(
+    "compare-checkpoints", "seedbed.verdicts.questions.compare_checkpoints:CompareCheckpoints"
+)
 QUESTIONS.add("contrasts", "seedbed.verdicts.questions.contrasts:Contrasts")
 QUESTIONS.add("exclude-target", "seedbed.verdicts.questions.exclude_target:ExcludeTarget")
 QUESTIONS.add("fine-or-coarse", "seedbed.verdicts.questions.fine_or_coarse:FineOrCoarse")

@@ -1,7 +1,8 @@
-"""classes-or-examples: for a budget of images, more classes or more examples of each? (Huh, Agrawal, Efros 2016, section 3.4.)
+"""classes-or-examples: for a budget of images, more classes or more examples of each? (Huh,
+Agrawal, Efros 2016, section 3.4.)
 
-Three budgets, each spent both ways: over all classes, and over the fewest classes that hold it. The two of one budget are compared with
-each other.
+Three budgets, each spent both ways: over all classes, and over the fewest classes that hold it. The
+two of one budget are compared with each other.
 """
 
 from __future__ import annotations
@@ -30,11 +31,15 @@ _LEAST = 2  # images of a class, where a budget is spread over all of them
 class ClassesOrExamples(Question):
     """For the same number of images, are more classes better or more examples of each?"""
 
-    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+    def study(
+        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
+    ) -> str:
         facts = look(one_source("classes-or-examples", sources))
         arms = [ArmLine("all", "", "every image of every class")]
         fitting = [
-            share for share in _SHARES if facts.num_images // share >= _LEAST * len(facts.leaves) and _is_choice(facts, share)
+            share
+            for share in _SHARES
+            if facts.num_images // share >= _LEAST * len(facts.leaves) and _is_choice(facts, share)
         ]
         if not fitting:
             raise UsageError(
@@ -44,16 +49,33 @@ class ClassesOrExamples(Question):
         for share in fitting:
             budget = f"images={facts.num_images // share:_}"
             arms += [
-                ArmLine(f"classes{share}", f"budget({budget}, favour='classes')", f"1/{share} of the images, all classes"),
-                ArmLine(f"examples{share}", f"budget({budget}, favour='examples')", "as many, few classes"),
+                ArmLine(
+                    f"classes{share}",
+                    f"budget({budget}, favour='classes')",
+                    f"1/{share} of the images, all classes",
+                ),
+                ArmLine(
+                    f"examples{share}",
+                    f"budget({budget}, favour='examples')",
+                    "as many, few classes",
+                ),
             ]
         words = "For the same number of images, are more classes better, or more examples of each?"
         return StudyFile(
-            "classes-or-examples", words, "all", [*arms, RANDOM], sources, targets, backbones=backbones, facts=facts
+            "classes-or-examples",
+            words,
+            "all",
+            [*arms, RANDOM],
+            sources,
+            targets,
+            backbones=backbones,
+            facts=facts,
         ).text()
 
     def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "classes-or-examples", lambda arm: with_classes(results, arm), _pairs)
+        return answer_families(
+            results, "classes-or-examples", lambda arm: with_classes(results, arm), _pairs
+        )
 
 
 def _pairs(study: Study, target: str) -> list[Pair]:
@@ -74,7 +96,8 @@ def _other_way(study: Study, arm: str) -> str | None:
 def _is_choice(facts: Facts, share: int) -> bool:
     """Whether fewer classes than all can hold that part of the images: then the two ways differ."""
     held = 0
-    for num, size in enumerate(sorted(facts.sizes), start=1):  # the smallest first: whichever classes are drawn
+    # the smallest first: whichever classes are drawn
+    for num, size in enumerate(sorted(facts.sizes), start=1):
         held += size
         if held >= facts.num_images // share:
             return max(2, num) < len(facts.sizes)

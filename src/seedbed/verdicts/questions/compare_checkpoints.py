@@ -1,7 +1,8 @@
 """compare-checkpoints: which of several existing weights is best for a target?
 
-Each arm is one checkpoint, as it is; beside them stand a net that is trained here and one that is not trained at all. A checkpoint has no
-seeds of pre-training: sentences speak of this checkpoint, never of its data. All take one input size.
+Each arm is one checkpoint, as it is; beside them stand a net that is trained here and one that is
+not trained at all. A checkpoint has no seeds of pre-training: sentences speak of this checkpoint,
+never of its data. All take one input size.
 """
 
 from __future__ import annotations
@@ -30,14 +31,25 @@ _HOW = (
 class CompareCheckpoints(Question):
     """Which of several existing weights is best for a target?"""
 
-    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+    def study(
+        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
+    ) -> str:
         arms = (
             ArmLine("fresh", "", "a net trained here"),
             ArmLine("few", "images(fraction=0.25)", "on a quarter of the images"),
             RANDOM,
         )
         words = "Which of several existing weights is best for the target? Add them under [arms]."
-        return StudyFile("compare-checkpoints", words, "fresh", arms, sources, targets, backbones=backbones, remarks=_HOW).text()
+        return StudyFile(
+            "compare-checkpoints",
+            words,
+            "fresh",
+            arms,
+            sources,
+            targets,
+            backbones=backbones,
+            remarks=_HOW,
+        ).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "compare-checkpoints", pairing=_pairs)
@@ -48,5 +60,9 @@ def _pairs(study: Study, target: str) -> list[Pair]:
     checkpoints = [arm for arm, spec in study.arms.items() if spec.is_checkpoint]
     return [
         *with_reference(study),
-        *(Pair(a, b) for b, a in itertools.combinations(checkpoints, 2) if study.reference not in (a, b)),
+        *(
+            Pair(a, b)
+            for b, a in itertools.combinations(checkpoints, 2)
+            if study.reference not in (a, b)
+        ),
     ]

@@ -11,11 +11,16 @@ from seedbed.verdicts.pairs import controlled
 
 
 def with_classes(results: Results, arm: str) -> str | None:
-    """ "'coarse' (73 classes)", "its random control 'like-73'"; None where there is nothing to add."""
+    """ "'coarse' (73 classes)", "its random control 'like-73'"; None where there is nothing to
+    add."""
     study = results.study
     if not study.arms[arm].trains:
         return f"{quoted(arm)} (no pre-training)" if study.arms[arm].init == "random" else None
     if controlled(study, arm) is not None:
         return f"its random control {quoted(arm)}"
     rows = [o for o in results.outcomes if o.arm == arm and o.num_train_images]
-    return f"{quoted(arm)} ({rows[0].num_train_classes:,} classes of {rows[0].num_train_images:,} images)" if rows else None
+    return (
+        f"{quoted(arm)} ({rows[0].num_train_classes:,} classes of {rows[0].num_train_images:,} images)"
+        if rows
+        else None
+    )

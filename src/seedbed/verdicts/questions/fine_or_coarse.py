@@ -1,7 +1,9 @@
-"""fine-or-coarse: does a net that is trained on coarse labels learn features for fine ones? (Huh, Agrawal, Efros 2016, section 3.3.)
+"""fine-or-coarse: does a net that is trained on coarse labels learn features for fine ones? (Huh,
+Agrawal, Efros 2016, section 3.3.)
 
-The same images, coarser labels. On the target, and on the fine labels of the source that the coarse ones do not tell apart: induction, by
-nearest neighbours in the space of the codes, against the net that was trained on all fine labels, chance, and the guess within the coarse
+The same images, coarser labels. On the target, and on the fine labels of the source that the coarse
+ones do not tell apart: induction, by nearest neighbours in the space of the codes, against the net
+    that was trained on all fine labels, chance, and the guess within the coarse
 class.
 """
 
@@ -17,18 +19,29 @@ from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import look
-from seedbed.verdicts.questions.template import LABEL_SET_METHODS, RANDOM, ArmLine, StudyFile, one_source
+from seedbed.verdicts.questions.template import (
+    LABEL_SET_METHODS,
+    RANDOM,
+    ArmLine,
+    StudyFile,
+    one_source,
+)
 
 
 @dataclass(frozen=True)
 class FineOrCoarse(Question):
     """Do coarse labels on the same images teach features for fine classes?"""
 
-    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+    def study(
+        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
+    ) -> str:
         facts = look(one_source("fine-or-coarse", sources))
         facts.need_hierarchy("fine-or-coarse")
         depths = facts.depths_near((0.35, 0.1))
-        coarse = [ArmLine(f"coarse{num}", f"bottom_up(depth={depth})", f"{num} classes") for depth, num in depths.items()]
+        coarse = [
+            ArmLine(f"coarse{num}", f"bottom_up(depth={depth})", f"{num} classes")
+            for depth, num in depths.items()
+        ]
         arms = [ArmLine("fine", "", "every leaf class"), *coarse, RANDOM]
         words = "Do coarse labels on the same images teach features for fine classes?"
         return StudyFile(
@@ -45,4 +58,6 @@ class FineOrCoarse(Question):
         ).text()
 
     def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "fine-or-coarse", lambda arm: with_classes(results, arm), with_controls)
+        return answer_families(
+            results, "fine-or-coarse", lambda arm: with_classes(results, arm), with_controls
+        )

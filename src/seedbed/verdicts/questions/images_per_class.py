@@ -1,7 +1,9 @@
-"""images-per-class: what fewer images of every class cost on a target (Huh, Agrawal, Efros 2016, section 3.1).
+"""images-per-class: what fewer images of every class cost on a target (Huh, Agrawal, Efros 2016,
+section 3.1).
 
-They pre-trained on 50, 125, 250, 500 and 1000 images per class and fine-tuned. We keep the shape: fractions 1, 1/2, 1/4, 1/10, 1/20 of each
-class, and add random initialisation as the floor, several seeds, and two training budgets at equal images seen.
+They pre-trained on 50, 125, 250, 500 and 1000 images per class and fine-tuned. We keep the shape:
+fractions 1, 1/2, 1/4, 1/10, 1/20 of each class, and add random initialisation as the floor, several
+seeds, and two training budgets at equal images seen.
 """
 
 from __future__ import annotations
@@ -31,12 +33,18 @@ _ARMS = (
 class ImagesPerClass(Question):
     """What do fewer images of every class cost on the target?"""
 
-    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+    def study(
+        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
+    ) -> str:
         words = "What do fewer images of every class cost on the target?"
-        return StudyFile("images-per-class", words, "all", _ARMS, sources, targets, backbones=backbones).text()
+        return StudyFile(
+            "images-per-class", words, "all", _ARMS, sources, targets, backbones=backbones
+        ).text()
 
     def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "images-per-class", lambda arm: _describe(results, arm), with_controls)
+        return answer_families(
+            results, "images-per-class", lambda arm: _describe(results, arm), with_controls
+        )
 
 
 def _describe(results: Results, arm: str) -> str | None:
@@ -44,4 +52,8 @@ def _describe(results: Results, arm: str) -> str | None:
     if not results.study.arms[arm].trains:
         return with_classes(results, arm)
     rows = [o for o in results.outcomes if o.arm == arm and o.num_train_images]
-    return f"{quoted(arm)} ({rows[0].num_train_images / rows[0].num_train_classes:,.4g} images per class)" if rows else None
+    return (
+        f"{quoted(arm)} ({rows[0].num_train_images / rows[0].num_train_classes:,.4g} images per class)"
+        if rows
+        else None
+    )

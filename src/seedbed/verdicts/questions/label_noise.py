@@ -1,7 +1,8 @@
 """label-noise: what wrong labels in the source cost on a target.
 
-Labels of a share of the training images are permuted among themselves, anew with each seed: class sizes stay, and so do the images. Beside
-each arm stands what its clean images alone would give, so that one sees whether the wrong labels harm or are merely wasted.
+Labels of a share of the training images are permuted among themselves, anew with each seed: class
+sizes stay, and so do the images. Beside each arm stands what its clean images alone would give, so
+that one sees whether the wrong labels harm or are merely wasted.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ _ARMS = (
     ArmLine("noisy30", "shuffle_labels(fraction=0.3)"),
     ArmLine("noisy60", "shuffle_labels(fraction=0.6)"),
     ArmLine(
-        "less30", "images(fraction=0.7)", "as many clean images as noisy30 has; compared with it: are wrong labels worse than none?"
+        "less30",
+        "images(fraction=0.7)",
+        "as many clean images as noisy30 has; compared with it: are wrong labels worse than none?",
     ),
     ArmLine("less60", "images(fraction=0.4)", "as noisy60 has"),
     RANDOM,
@@ -36,9 +39,13 @@ _ARMS = (
 class LabelNoise(Question):
     """What do wrong labels in the source cost on the target?"""
 
-    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+    def study(
+        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
+    ) -> str:
         words = "What do wrong labels in the source cost on the target?"
-        return StudyFile("label-noise", words, "clean", _ARMS, sources, targets, backbones=backbones).text()
+        return StudyFile(
+            "label-noise", words, "clean", _ARMS, sources, targets, backbones=backbones
+        ).text()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "label-noise", pairing=_pairs)
@@ -46,7 +53,11 @@ class LabelNoise(Question):
 
 def _pairs(study: Study, target: str) -> list[Pair]:
     """Every arm with the clean one, and each noisy arm with as many clean images as it has."""
-    noisy = {arm: share for arm, spec in study.arms.items() if (share := _share(spec.recipe, "shuffle_labels")) is not None}
+    noisy = {
+        arm: share
+        for arm, spec in study.arms.items()
+        if (share := _share(spec.recipe, "shuffle_labels")) is not None
+    }
     clean = [
         Pair(arm, other)
         for arm, share in noisy.items()

@@ -1,8 +1,9 @@
 """negative-transfer: is there a source that is worse than none?
 
-Pre-trained arms against training from scratch on the target with equal tuning: the same fine-tuning, the same learning rates to choose
-from, from random weights; and once more with twice the budget, as from scratch one trains longer. An arm that is worse than scratch is
-negative transfer.
+Pre-trained arms against training from scratch on the target with equal tuning: the same
+fine-tuning, the same learning rates to choose from, from random weights; and once more with twice
+the budget, as from scratch one trains longer. An arm that is worse than scratch is negative
+transfer.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ _ARMS = (
     ArmLine("scratch", None, "from random weights, equally tuned", {"init": "random"}),
     ArmLine("all", "", "every image, every class"),
     ArmLine("few", "images(fraction=0.05)", "a twentieth of the images"),
-    ArmLine("noise", "shuffle_labels(fraction=1.0)", "labels that say nothing: what a useless source does"),
+    ArmLine(
+        "noise",
+        "shuffle_labels(fraction=1.0)",
+        "labels that say nothing: what a useless source does",
+    ),
 )
 _METHODS = (
     (
@@ -39,14 +44,25 @@ _METHODS = (
 class NegativeTransfer(Question):
     """Is pre-training worse than training from scratch, equally tuned, on the target?"""
 
-    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+    def study(
+        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
+    ) -> str:
         words = "Is pre-training worse than training from scratch, equally tuned, on the target?"
         return StudyFile(
-            "negative-transfer", words, "scratch", _ARMS, sources, targets, backbones=backbones, methods=_METHODS
+            "negative-transfer",
+            words,
+            "scratch",
+            _ARMS,
+            sources,
+            targets,
+            backbones=backbones,
+            methods=_METHODS,
         ).text()
 
     def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "negative-transfer", lambda arm: with_classes(results, arm), _pairs)
+        return answer_families(
+            results, "negative-transfer", lambda arm: with_classes(results, arm), _pairs
+        )
 
 
 def _pairs(study: Study, target: str) -> list[Pair]:

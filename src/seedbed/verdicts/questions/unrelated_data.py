@@ -1,9 +1,11 @@
-"""unrelated-data: does pre-training on B as well help or harm A? (Huh, Agrawal, Efros 2016, section 3.6.)
+"""unrelated-data: does pre-training on B as well help or harm A? (Huh, Agrawal, Efros 2016, section
+3.6.)
 
-The classes are split into two halves with as little in common as can be (minimal), or at random. The target is A itself: nets trained on
-A, and nets trained on A and B, whose last layer alone, or all of whose layers, are then tuned on A. A and B together are compared with A
-at equal compute (images seen) and, against A trained for its share of it, at equal exposure (each image of A seen as often). The same for
-B.
+The classes are split into two halves with as little in common as can be (minimal), or at random.
+The target is A itself: nets trained on A, and nets trained on A and B, whose last layer alone, or
+all of whose layers, are then tuned on A. A and B together are compared with A at equal compute
+(images seen) and, against A trained for its share of it, at equal exposure (each image of A seen as
+often). The same for B.
 """
 
 from __future__ import annotations
@@ -20,11 +22,21 @@ from seedbed.verdicts.pairs import Pair, by_settings, canonical
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.describe import with_classes
 from seedbed.verdicts.questions.facts import Facts, look
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile, one_source, rounded_share
+from seedbed.verdicts.questions.template import (
+    RANDOM,
+    ArmLine,
+    StudyFile,
+    one_source,
+    rounded_share,
+)
 
 _HALVES = (("minimal", "a"), ("minimal", "b"), ("random", "a"))
 _METHODS = (
-    ("last-layer", "probe(readout='softmax', c=[0.1, 1.0, 10.0, 100.0])", "the last layer alone is tuned on the half's classes"),
+    (
+        "last-layer",
+        "probe(readout='softmax', c=[0.1, 1.0, 10.0, 100.0])",
+        "the last layer alone is tuned on the half's classes",
+    ),
     ("all-layers", "finetune(images_seen=50_000)", "all layers are: both nets get the same steps"),
 )
 
@@ -33,7 +45,9 @@ _METHODS = (
 class UnrelatedData(Question):
     """Does pre-training on unrelated classes as well help or harm a half of the source?"""
 
-    def study(self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()) -> str:
+    def study(
+        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
+    ) -> str:
         facts = look(one_source("unrelated-data", sources))
         facts.need_hierarchy("unrelated-data")
         arms = [ArmLine("both", "", "A and B; each half is compared with it on its own classes")]
@@ -43,8 +57,15 @@ class UnrelatedData(Question):
             size = f"{num} classes, " if num else ""
             arms.append(ArmLine(f"{kind}-{half}", recipe, f"{size}at equal compute"))
             exposure = f"{100 * share:.0f} % of the images, and of the budget: at equal exposure"
-            arms.append(ArmLine(f"{kind}-{half}-short", recipe, exposure, {"budget_share": rounded_share(share)}))
-        own = {f"{kind}-{half}-classes": f"source(recipe=\"split(kind='{kind}', half='{half}')\")" for kind, half in _HALVES}
+            arms.append(
+                ArmLine(
+                    f"{kind}-{half}-short", recipe, exposure, {"budget_share": rounded_share(share)}
+                )
+            )
+        own = {
+            f"{kind}-{half}-classes": f"source(recipe=\"split(kind='{kind}', half='{half}')\")"
+            for kind, half in _HALVES
+        }
         words = "Does pre-training on unrelated classes as well help or harm a half of the source?"
         return StudyFile(
             "unrelated-data",
@@ -60,11 +81,14 @@ class UnrelatedData(Question):
         ).text()
 
     def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "unrelated-data", lambda arm: with_classes(results, arm), _pairs)
+        return answer_families(
+            results, "unrelated-data", lambda arm: with_classes(results, arm), _pairs
+        )
 
 
 def _size(facts: Facts, kind: str, half: str) -> tuple[int | None, float]:
-    """Classes of a half, and its share of the images: of a random half of as many classes, about what its share of the classes is."""
+    """Classes of a half, and its share of the images: of a random half of as many classes, about
+    what its share of the classes is."""
     if facts.hierarchy is None:
         return None, 0.52 if half == "a" else 0.48
     a = minimal_half(facts.leaves, facts.hierarchy)
@@ -74,13 +98,20 @@ def _size(facts: Facts, kind: str, half: str) -> tuple[int | None, float]:
 
 
 def _pairs(study: Study, target: str) -> list[Pair]:
-    """On the classes of a half: both halves together against the nets of that half, at equal compute and equal exposure, and against no
-    pre-training. On any other target, every half's nets."""
+    """On the classes of a half: both halves together against the nets of that half, at equal
+    compute and equal exposure, and against no pre-training. On any other target, every half's
+    nets."""
     recipe = canonical((study.targets[target].recipe if target in study.targets else None) or "")
     found = []
     for arms in by_settings(study):
         trained = [arm for arm in arms if study.arms[arm].trains]
         both = next((arm for arm in trained if study.arms[arm].recipe == ""), study.reference)
-        halves = [arm for arm in trained if arm != both and recipe in ("", canonical(study.arms[arm].recipe))]
-        found += [Pair(both, arm) for arm in halves] + [Pair(arm, both) for arm in arms if arm not in trained]
+        halves = [
+            arm
+            for arm in trained
+            if arm != both and recipe in ("", canonical(study.arms[arm].recipe))
+        ]
+        found += [Pair(both, arm) for arm in halves] + [
+            Pair(arm, both) for arm in arms if arm not in trained
+        ]
     return found
