@@ -25,7 +25,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from seedbed.data.decode import decode
-from seedbed.data.files import IMAGE_SUFFIXES
+from seedbed.data.image_files import IMAGE_SUFFIXES
 from seedbed.data.pack import pack
 
 SIDES = {"seedbed, images/s": "pack", "other, images/s": "loader"}

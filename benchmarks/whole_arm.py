@@ -40,7 +40,7 @@ from seedbed.models.zoo.small import Small
 from seedbed.pretraining.pretrain import Seeds, Training, pretrain_view
 from seedbed.readout.linear import fit_linear, normalise_rows
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.task import Task
+from seedbed.tasks.classification import ClassificationTask
 
 PARTS = ("pack", "train", "codes", "svm")
 Outcome = tuple[dict[str, float], dict[str, float]]  # seconds of the parts, accuracies in percent
@@ -85,15 +85,15 @@ def _train(store: Store, settings: Settings) -> tuple[Backbone, float]:
     return made.backbone, made.metrics["top1"]
 
 
-def _codes(backbone: Backbone, task: Task) -> torch.Tensor:
+def _codes(backbone: Backbone, task: ClassificationTask) -> torch.Tensor:
     return normalise_rows(codes(backbone, backbone.images(task.store, _rows(task))))
 
 
-def _rows(task: Task) -> np.ndarray:
+def _rows(task: ClassificationTask) -> np.ndarray:
     return np.concatenate([task.train, task.validation, task.test])
 
 
-def _svm(all_codes: torch.Tensor, task: Task, grid: tuple[float, ...]) -> float:
+def _svm(all_codes: torch.Tensor, task: ClassificationTask, grid: tuple[float, ...]) -> float:
     num_train, num_known = len(task.train), len(task.train) + len(task.validation)
     labels = torch.from_numpy(task.labels(_rows(task)[:num_known]))
     found = fit_linear(all_codes[:num_train], labels[:num_train], task.num_classes, grid)

@@ -813,7 +813,7 @@ def test_an_interruption_gives_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seedbed.verbs.workplace.list_plugins", interrupted)
+    monkeypatch.setattr("seedbed.verbs.workspace.list_plugins", interrupted)
     status, document, _ = cli("list")
     assert (status, document["error"]["kind"]) == (130, "interrupted")
 
@@ -822,7 +822,7 @@ def test_a_fault_of_ours_gives_1_and_asks_for_a_report(monkeypatch: pytest.Monke
     def broken(options):
         raise RuntimeError("made to fail")
 
-    monkeypatch.setattr("seedbed.verbs.workplace.list_plugins", broken)
+    monkeypatch.setattr("seedbed.verbs.workspace.list_plugins", broken)
     status, document, err = cli("list")
     assert (status, document["error"]["kind"]) == (1, "internal")
     assert "made to fail" in document["error"]["message"]

@@ -17,8 +17,8 @@ import torch
 from voc_tree import scenes_tree
 
 from seedbed.cli import main
+from seedbed.data.concatenated_sources import join
 from seedbed.data.formats import open_source
-from seedbed.data.joined import join
 from seedbed.data.pack import pack
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
@@ -26,7 +26,7 @@ from seedbed.models.backbone import Backbone
 from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.pretrain import Pretrained, Seeds, Training, pretrain_view
-from seedbed.tasks.catalogue.domains import LABELLED, TARGET
+from seedbed.tasks.domains import LABELLED, TARGET
 
 # One thread: bit-equal runs, and no spinning beside other work.
 torch.set_num_threads(1)

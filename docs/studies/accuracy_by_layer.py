@@ -25,7 +25,7 @@ from seedbed.models.checkpoint import load_backbone
 from seedbed.models.codes import fill_codes
 from seedbed.readout.linear import fit_linear, normalise_rows
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.task import Task
+from seedbed.tasks.classification import ClassificationTask
 
 GRID = (0.1, 1.0, 10.0, 100.0, 1000.0)
 
@@ -60,7 +60,7 @@ def main() -> None:
         draw(found, options.figure)
 
 
-def by_layer(net: Backbone, task: Task) -> list[dict]:
+def by_layer(net: Backbone, task: ClassificationTask) -> list[dict]:
     """A row for each layer of the table, in order."""
     rows = np.concatenate([task.train, task.validation, task.test])
     into = {la.name: np.empty((len(rows), la.dim), np.float32) for la in net.layers}
@@ -71,7 +71,7 @@ def by_layer(net: Backbone, task: Task) -> list[dict]:
     ]
 
 
-def probe(found: np.ndarray, task: Task, rows: np.ndarray) -> dict:
+def probe(found: np.ndarray, task: ClassificationTask, rows: np.ndarray) -> dict:
     """Top-1 on the test images, percent, and the C that validation chose."""
     codes = normalise_rows(torch.from_numpy(found))
     num_train, num_known = len(task.train), len(task.train) + len(task.validation)

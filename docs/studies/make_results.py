@@ -10,18 +10,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from seedbed.trials.remarks import remarks
 from seedbed.trials.results import Results
 from seedbed.trials.run import study_status
 from seedbed.trials.study import load_study
+from seedbed.trials.warnings import remarks
 from seedbed.verdicts.families import SOURCES
 from seedbed.verdicts.findings import findings
 from seedbed.verdicts.questions import answer
-from seedbed.writeup import numbers
-from seedbed.writeup.brief import in_short
 from seedbed.writeup.conditions import study_facts
-from seedbed.writeup.digest import digest
 from seedbed.writeup.figures import place_svg
+from seedbed.writeup.findings_summary import digest
+from seedbed.writeup.summary import in_short
 from seedbed.writeup.tables import FamilyTable, family_tables, places
 
 HERE = Path(__file__).parent
@@ -70,7 +69,7 @@ def _study(results: Results, name: str) -> list[str]:
     lines = [
         f"## {name}",
         "",
-        f"`{name}.toml`; {numbers.count(len(results.study.seeds), 'seed')}, {facts['Hardware']}, commit {facts['Commit of seedbed']}.",
+        f"`{name}.toml`; {number_format.count(len(results.study.seeds), 'seed')}, {facts['Hardware']}, commit {facts['Commit of seedbed']}.",
         "",
     ]
     for brief in in_short(tables):
@@ -109,9 +108,9 @@ def _table(table: FamilyTable) -> list[str]:
     for row in table.rows:
         told = (row.answer.difference, row.answer.interval) if row.answer else (None, None)
         cells = (
-            numbers.plain(row.num_images, 0),
-            numbers.plain(row.mean, 1),
-            numbers.plain(row.sd, 1),
+            number_format.plain(row.num_images, 0),
+            number_format.plain(row.mean, 1),
+            number_format.plain(row.sd, 1),
             str(len(row.values)),
         )
         cells += _difference(*told, table)
@@ -129,7 +128,7 @@ def _difference(
 ) -> tuple[str, str]:
     if value is None:
         return "", ""
-    return numbers.signed(value, table.decimals), numbers.interval(interval, table.decimals)
+    return number_format.signed(value, table.decimals), numbers.interval(interval, table.decimals)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ import seedbed as sb
 from seedbed.api import open_store
 from seedbed.api.own import open_task_store, target_of
 from seedbed.models.codes import codes, logits
-from seedbed.readout.scores import h_score, knn_accuracy, leep, logme, nce
 from seedbed.readout.similarity import similarity
+from seedbed.readout.transferability import h_score, knn_accuracy, leep, logme, nce
 from seedbed.tasks.catalogue import TASKS
 
 KEPT_OUT = (

@@ -21,7 +21,7 @@ from seedbed.tasks.detection import DetectionTask
 from seedbed.tasks.retrieval import RetrievalTask
 from seedbed.trials.run import study_status
 from seedbed.trials.steps import MeasureStep
-from seedbed.writeup.sheets import detections_sheet, retrieval_sheet
+from seedbed.writeup.contact_sheets import detections_sheet, retrieval_sheet
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 METHOD = "brief"

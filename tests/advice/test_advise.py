@@ -13,7 +13,7 @@ from tiny import cli, digits_store, trained
 import seedbed as sb
 from seedbed.advice.advice import Advice
 from seedbed.base.errors import BadDataError, UsageError
-from seedbed.tasks.task import Task
+from seedbed.tasks.classification import ClassificationTask
 
 NETS = ("small(width=4, weights='random')", "small(width=2, weights='random')")
 
@@ -69,13 +69,13 @@ def test_mistakes_are_wrong_and_the_surest_first() -> None:
 def test_test_labels_choose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """With other test labels everything but the final scores is the same."""
     chosen = [(e.backbone, e.method, e.accuracy) for e in _advice().entries if e.kind != "finetune"]
-    real = Task._labels
+    real = ClassificationTask._labels
 
-    def wrong(self: Task, rows: np.ndarray) -> np.ndarray:
+    def wrong(self: ClassificationTask, rows: np.ndarray) -> np.ndarray:
         found = real(self, rows)
         return np.where(np.isin(rows, self.test), (found + 1) % self.num_classes, found)
 
-    monkeypatch.setattr(Task, "_labels", wrong)
+    monkeypatch.setattr(ClassificationTask, "_labels", wrong)
     other = sb.advise(
         digits_store(), [trained().backbone, NETS[0]], minutes=0.02, train_per_class=12
     )
@@ -184,13 +184,12 @@ def test_networks_of_one_name_are_told_apart() -> None:
 
 
 def test_a_training_that_diverges_costs_no_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    from seedbed.advice import tuned
     from seedbed.base.errors import DivergedError
 
     def diverges(*_: object) -> None:
         raise DivergedError("the loss is not finite by step 3", "")
 
-    monkeypatch.setattr(tuned, "_held_out", diverges)
+    monkeypatch.setattr(successive_halving, "_held_out", diverges)
     advice = sb.advise(digits_store(), [NETS[0]], minutes=1, train_per_class=5)
     assert advice.winner.kind != "finetune"
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from tiny import digits_store, trained
 
-from seedbed.advice.arena import Arena, rough
-from seedbed.advice.clock import Clock
+from seedbed.advice.candidate import Entry, short
 from seedbed.advice.contender import Contender
-from seedbed.advice.curve import LearningCurve, learning_curve
-from seedbed.advice.entry import Entry, short
 from seedbed.advice.evidence import scenario_of, shared_with_source
+from seedbed.advice.learning_curve import LearningCurve, learning_curve
 from seedbed.advice.scenario import LARGE_FROM, Scenario, by_rule, rule_words, size_of
+from seedbed.advice.task_by_size import Arena, rough
+from seedbed.advice.time_budget import Clock
 from seedbed.readout.similarity import Similarity
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.task import HeldOut
+from seedbed.tasks.classification import HeldOut
 
 
 def _arena(per_class: int | None = 10) -> Arena:

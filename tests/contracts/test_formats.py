@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from seedbed.data.annotations import NO_LABEL, Relevance
-from seedbed.data.files import EncodedPixels
 from seedbed.data.formats import FORMATS, Format, parse_data
+from seedbed.data.image_files import EncodedPixels
 from seedbed.data.source import SPLITS, Source, from_records
 
 

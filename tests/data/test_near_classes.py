@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import importlib.resources
 
-from seedbed.data.hierarchies import open_hierarchy
+from seedbed.data.excluded_classes import excluded, shared_classes
 from seedbed.data.hierarchy import Hierarchy, from_paths
-from seedbed.data.overlap import excluded, shared_classes
+from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.data.recipes import Recipe
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.base.randomness import content_hash, item_hashes
-from seedbed.base.workers import WorkerDiedError
+from seedbed.base.worker_pool import WorkerDiedError
 from seedbed.data.decode import decode
 from seedbed.data.formats import open_source
 from seedbed.data.pack import pack
@@ -361,7 +361,7 @@ def test_a_store_that_may_not_be_written_is_a_storage_error(make_tree, tmp_path:
 _DEADLY = """
 import os
 from dataclasses import dataclass
-from seedbed.data.files import FilePixels
+from seedbed.data.image_files import FilePixels
 
 class Deadly(FilePixels):
     def read(self, row):

@@ -15,7 +15,7 @@ from scipy.io import savemat
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.formats import open_source, parse_data
-from seedbed.data.listings import read_lines
+from seedbed.data.image_lists import read_lines
 from seedbed.data.pack import pack
 from seedbed.data.source import SPLITS, Source
 

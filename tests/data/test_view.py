@@ -106,7 +106,7 @@ def test_a_view_does_not_depend_on_the_order_of_rows(make_store, recipe: str) ->
 
 
 def test_a_source_listed_in_another_order_gives_the_same_store(tmp_path: Path) -> None:
-    from seedbed.data.arrays import loaded_from_pixels
+    from seedbed.data.memory_images import loaded_from_pixels
     from seedbed.data.pack import pack
     from seedbed.data.source import Pixels, from_records
 

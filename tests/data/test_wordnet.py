@@ -8,8 +8,8 @@ from importlib.resources import files
 import pytest
 
 from seedbed.base.errors import BadDataError, UsageError
-from seedbed.data.hierarchies import of_wordnet, open_hierarchy
 from seedbed.data.hierarchy import Hierarchy
+from seedbed.data.hierarchy_files import of_wordnet, open_hierarchy
 from seedbed.data.recipes import Recipe, relabelled_leaves
 from seedbed.data.synsets import closure_of
 from seedbed.data.wordnet import wordnet

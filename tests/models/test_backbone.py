@@ -9,7 +9,7 @@ from tiny import built
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import stream
 from seedbed.models.backbone import Backbone
-from seedbed.models.opening import open_backbone
+from seedbed.models.resolve import open_backbone
 from seedbed.trials.arms import read_arm
 
 

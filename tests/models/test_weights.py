@@ -17,7 +17,7 @@ from seedbed.data.loader import Resident
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import load_backbone, save_backbone
 from seedbed.models.codes import codes
-from seedbed.models.opening import open_backbone
+from seedbed.models.resolve import open_backbone
 from seedbed.models.zoo import BACKBONES
 
 NET = "mobilenet_v3_small"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from seedbed.data.hierarchies import open_hierarchy
+from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.readout.induction import baselines, rank_fine, undistinguished
 
 COARSE = np.array([0, 0, 1, 1, 1, 2, -1, 0])  # leaf 5 is alone in its class, leaf 6 is dropped

@@ -13,11 +13,11 @@ from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.loader import Resident
 from seedbed.models.checkpoint import load_backbone
 from seedbed.models.zoo import BACKBONES
-from seedbed.readout.exporting import export_model
+from seedbed.readout.augmented_views import NUM_VIEWS, view
+from seedbed.readout.export import export_model
 from seedbed.readout.model import HEAD, Model, load_model
-from seedbed.readout.views import NUM_VIEWS, view
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.task import Measurement
+from seedbed.tasks.classification import Measurement
 from seedbed.transfers.methods import METHODS, Context
 
 CALLS = (
@@ -165,7 +165,7 @@ def test_saving_leaves_the_backbone_as_it_was(tmp_path: Path) -> None:
 
 def test_a_fine_tuned_network_remembers_where_it_began(tmp_path: Path) -> None:
     from seedbed.models.checkpoint import read_card
-    from seedbed.models.opening import open_backbone
+    from seedbed.models.resolve import open_backbone
 
     tuned = open_backbone("small").with_new_head(("a", "b"), 0)
     Model(backbone=tuned, classes=tuned.classes).save(tmp_path)

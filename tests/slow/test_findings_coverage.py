@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seedbed.verdicts.combinations import Spreads
+from seedbed.verdicts.arm_scores import ArmScores
 from seedbed.verdicts.contrasts import contrast_pairs
 from seedbed.verdicts.influence import influence
-from seedbed.verdicts.nested import nested_variances
+from seedbed.verdicts.linear_combinations import Spreads
 from seedbed.verdicts.quantiles import Joint
 from seedbed.verdicts.ratios import retained_gain
 from seedbed.verdicts.scaling import Points, UnfitError, fit_law
-from seedbed.verdicts.scores import ArmScores
+from seedbed.verdicts.variance_components import nested_variances
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from seedbed.data.source import TEST, TRAIN
 from seedbed.data.store import Store
 from seedbed.tasks.catalogue.adaptation import Adaptation
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.task import Task
+from seedbed.tasks.classification import ClassificationTask
 from seedbed.transfers.methods import METHODS, Context
 from seedbed.trials.data import read_target
 
@@ -69,7 +69,7 @@ def test_no_label_of_the_target_changes_what_is_learnt(call: str) -> None:
 def test_other_unlabelled_images_change_what_adapts(call: str) -> None:
     task = Adaptation().load(domains_store(), 0)
     assert task.unlabelled is not None
-    fewer: Task = replace(task, unlabelled=task.unlabelled[:100])
+    fewer: ClassificationTask = replace(task, unlabelled=task.unlabelled[:100])
     a, b = (METHODS.make(call).run(trained().backbone, t, Context(seed=0)) for t in (task, fewer))
     scores = [m.model.scores(trained().backbone.images(task.store, task.test)) for m in (a, b)]  # pyright: ignore
     looks = "source_only" not in call and "probe" not in call

@@ -15,7 +15,7 @@ from seedbed.data.source import TEST
 from seedbed.data.store import Store
 from seedbed.tasks.catalogue import TASKS
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.task import Task
+from seedbed.tasks.classification import ClassificationTask
 from seedbed.transfers.methods import METHODS, Context
 
 _QUICK = "images_seen=64, learning_rates=[0.1, 0.2], batch_size=16"
@@ -29,7 +29,7 @@ METHOD_CALLS = (
 )
 
 
-def _known(task: Task) -> set[int]:
+def _known(task: ClassificationTask) -> set[int]:
     return {*task.train.tolist(), *task.validation.tolist()}
 
 
@@ -107,7 +107,7 @@ def test_no_test_images_is_an_error(make_store) -> None:
 def test_overlapping_splits_are_a_fault(make_store) -> None:
     store = make_store(["a", "b"] * 4, ["train"] * 6 + ["test"] * 2)
     with pytest.raises(AssertionError, match="overlap"):
-        Task(
+        ClassificationTask(
             store=store, train=np.array([0, 1, 6]), validation=np.array([2]), test=np.array([6, 7])
         )
 
@@ -151,13 +151,13 @@ def test_test_labels_are_never_touched_before_scoring(
     task = replace(whole, store=store)
     with pytest.raises(PermissionError):
         _ = store.leaves[whole.test[:1]]
-    real = Task.score
+    real = ClassificationTask.score
 
-    def score(self: Task, *given):
+    def score(self: ClassificationTask, *given):
         self.store.__dict__["leaves"] = digits_store().leaves
         return real(self, *given)
 
-    monkeypatch.setattr(Task, "score", score)
+    monkeypatch.setattr(ClassificationTask, "score", score)
     measured = METHODS.make(call).run(trained().backbone, task, Context(seed=0))
     assert len(measured.predictions["labels"]) == len(whole.test)
 

@@ -14,7 +14,7 @@ from tiny import digits_store, holidays_tree, trained
 import seedbed as sb
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.source import TEST, TRAIN
-from seedbed.readout.searching import Approximate, Whitening, rank_exactly, searchable
+from seedbed.readout.search_index import Approximate, Whitening, rank_exactly, searchable
 from seedbed.tasks import scoring
 from seedbed.tasks.catalogue.retrieval import Retrieval
 from seedbed.transfers.methods import Context

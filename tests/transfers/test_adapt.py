@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from seedbed.readout.alignment import coral
 from seedbed.readout.linear import fit_linear
+from seedbed.transfers.gradient_reversal import Reversed
 from seedbed.transfers.methods.adapt import _Adversarial, _Both, _Pairs, _with_codes
-from seedbed.transfers.reversal import Reversed
 
 
 class _Fixed:

@@ -17,15 +17,15 @@ import seedbed as sb
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.annotations import Boxes
-from seedbed.data.scenes import SceneStream
+from seedbed.data.detection_batches import SceneStream
 from seedbed.models.backbone import Backbone
+from seedbed.models.box_head import tail_of
 from seedbed.models.feature_maps import FeatureMaps, nominal_stride, pyramid_maps, single_map
-from seedbed.models.tails import tail_of
 from seedbed.models.zoo import BACKBONES
 from seedbed.readout.detector import Anatomy, Detector
 from seedbed.tasks.catalogue.detection import Detection
 from seedbed.tasks.detection import DetectionTask
-from seedbed.transfers.detecting import (
+from seedbed.transfers.detector_training import (
     DetectorTrainer,
     _Aligned,
     _aligned_loss,
@@ -148,13 +148,13 @@ def test_a_training_that_was_cut_off_goes_on_exactly(task: DetectionTask, tmp_pa
     at = lambda name: tmp_path / f"{name}.safetensors"  # noqa: E731
     broken = trainer(task, method, unfinished=at)
     real = broken.scenes(task.train)
-    from seedbed.models import resume
+    from seedbed.models import training_state
 
-    class Once(resume.Checkpoint):
+    class Once(training_state.Checkpoint):
         def is_due(self) -> bool:
             return True
 
-    import seedbed.transfers.detecting as detecting
+    import seedbed.transfers.detector_training as detecting
 
     kept, detecting.Checkpoint = detecting.Checkpoint, Once
     calls = {"n": 0}
@@ -432,7 +432,7 @@ def test_finding_is_the_same_whatever_the_batch(
     model = made.train(task.train, 0.02)
     scenes = made.scenes(task.test)
     one = find(model, scenes)
-    monkeypatch.setattr("seedbed.transfers.detecting._AT_ONCE", 1)
+    monkeypatch.setattr("seedbed.transfers.detector_training._AT_ONCE", 1)
     other = find(model, scenes)
     assert np.array_equal(one.images, other.images)
     assert np.allclose(one.scores, other.scores, atol=1e-5)

@@ -21,12 +21,12 @@ from seedbed.models.codes import codes
 from seedbed.models.zoo import BACKBONES
 from seedbed.readout.linear import fit_linear, normalise_rows
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.task import Task
+from seedbed.tasks.classification import ClassificationTask
 from seedbed.transfers.methods import METHODS, Context
 
 
 @functools.cache
-def _task() -> Task:
+def _task() -> ClassificationTask:
     return Classification(train_per_class=40).load(digits_store(16), 0)
 
 

@@ -74,7 +74,7 @@ def test_workers_do_not_import_from_the_current_folder(
 def test_workers_that_cannot_begin_end_the_run(
     make_study, workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seedbed.base.workers.sys.executable", "/bin/false")
+    monkeypatch.setattr("seedbed.base.worker_pool.sys.executable", "/bin/false")
     plan = make_plan(make_study(), workspace)
     with pytest.raises(executors.SeedbedError, match="ended before it began"):
         Processes(workers=2).run(list(plan.steps), workspace, lambda event: None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
-from seedbed.trials.data import Data
+from seedbed.trials.data import DataSpec
 from seedbed.trials.plan import make_plan
 from seedbed.trials.study import Arm, Pretraining, Study, load_study, parse_study
 from seedbed.verbs.studies import _planned
@@ -329,7 +329,7 @@ def test_a_target_keeps_its_own_settings(make_study) -> None:
     study = make_study(
         ('cells = "cells"', "few = \"folder('cells', size_px=16, train_per_class=3)\"")
     )
-    assert study.targets["few"] == Data(data="folder('cells')", size_px=16, train_per_class=3)
+    assert study.targets["few"] == DataSpec(data="folder('cells')", size_px=16, train_per_class=3)
 
 
 def test_python_and_toml_say_the_same(make_study, workspace, tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ from seedbed.transfers.methods import METHODS as DETECT
 from seedbed.trials.plan import make_plan
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study, parse_study
+from seedbed.verdicts.arm_scores import NUM_RESAMPLES
 from seedbed.verdicts.questions import answer, question
-from seedbed.verdicts.scores import NUM_RESAMPLES
-from seedbed.writeup.found import _limits
 from seedbed.writeup.html import render
+from seedbed.writeup.task_results import _limits
 
 METHODS = {
     "detect": "detect(iterations=8, batch_size=2, learning_rates=[0.05], short_px=32, long_px=48, head_dim=8)",

@@ -17,7 +17,7 @@ from seedbed.verbs.studies import _doubts
 from seedbed.verdicts.findings import findings
 from seedbed.verdicts.findings.influences import class_names
 from seedbed.verdicts.questions import answer
-from seedbed.writeup.brief import in_short
+from seedbed.writeup.summary import in_short
 from seedbed.writeup.tables import family_tables
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from seedbed.verdicts.arm_scores import ArmScores
 from seedbed.verdicts.ratios import Retained, difference_of_ratios, retained_gain
-from seedbed.verdicts.scores import ArmScores
 
 
 def scored(arm: str, *values: float) -> ArmScores:

@@ -23,9 +23,9 @@ from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.questions import answer
 from seedbed.writeup import report
-from seedbed.writeup.brief import in_short
 from seedbed.writeup.figures import place_svg
 from seedbed.writeup.html import render, write_report
+from seedbed.writeup.summary import in_short
 from seedbed.writeup.tables import FamilyTable, family_tables, places
 from seedbed.writeup.terminal import terminal_summary
 

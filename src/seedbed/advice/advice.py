@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.advice.curve import LearningCurve
-from seedbed.advice.entry import Entry, short
-from seedbed.advice.negative import NegativeTransfer
-from seedbed.advice.nested import Nested
+from seedbed.advice.candidate import Entry, short
+from seedbed.advice.learning_curve import LearningCurve
+from seedbed.advice.negative_transfer import NegativeTransfer
 from seedbed.advice.scenario import Scenario
+from seedbed.advice.selection_bias import Nested
 from seedbed.metrics.accuracy import share_interval
-from seedbed.tasks.task import Measurement
+from seedbed.tasks.classification import Measurement
 
 MODEL = "model"  # the folder of the trained model beside the page
 

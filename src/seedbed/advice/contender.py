@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from seedbed.advice.arena import Arena, rough
-from seedbed.advice.entry import Entry, Kind
+from seedbed.advice.candidate import Entry, Kind
+from seedbed.advice.task_by_size import Arena, rough
 from seedbed.base.device import free_bytes
 from seedbed.models.backbone import Backbone
 from seedbed.models.layers import Layer
+from seedbed.readout.augmented_views import NUM_VIEWS
 from seedbed.readout.heads import prepared
 from seedbed.readout.model import layer_codes
-from seedbed.readout.views import NUM_VIEWS
-from seedbed.tasks.task import Task
+from seedbed.tasks.classification import ClassificationTask
 from seedbed.transfers.methods import probe
-from seedbed.transfers.probing import Choice, readout_of
+from seedbed.transfers.readout_selection import Choice, readout_of
 
 _MOST_LAYERS = 8
 _SHARE_OF_MEMORY = 0.3
@@ -46,7 +46,7 @@ class Contender:
     _held: dict[tuple[int, str], torch.Tensor] = field(default_factory=dict)
 
     @property
-    def task(self) -> Task:
+    def task(self) -> ClassificationTask:
         return self.arena.task(self.backbone.preprocessing.store_px)
 
     @property
@@ -112,7 +112,7 @@ class Contender:
             free_bytes("cpu"), free_bytes(self.backbone.device)
         )
 
-    def _that_fit(self, task: Task) -> list[Layer]:
+    def _that_fit(self, task: ClassificationTask) -> list[Layer]:
         """Layers whose codes memory holds at once: the later ones first."""
         room, found = _SHARE_OF_MEMORY * free_bytes("cpu") / (8 * max(1, len(task.known))), []
         for layer in reversed(self.layers):
@@ -122,7 +122,7 @@ class Contender:
             found.append(layer)
         return found[::-1]
 
-    def _codes(self, task: Task, layers: Sequence[Layer]) -> dict[str, torch.Tensor]:
+    def _codes(self, task: ClassificationTask, layers: Sequence[Layer]) -> dict[str, torch.Tensor]:
         """Of the known images, one pass for all layers: float32 [n, d] each."""
         num = len(task.known)
         new = [la for la in layers if (num, la.name) not in self._held]
@@ -148,14 +148,14 @@ class Contender:
             self._held |= {(num, name): part for name, part in parts.items()}
         return each
 
-    def codes_of(self, task: Task, layer: str) -> torch.Tensor:
+    def codes_of(self, task: ClassificationTask, layer: str) -> torch.Tensor:
         """Of the known images of the task, or of a first look's: float32 [n, d]."""
         row = self.backbone.layer(layer)
         return self._codes(task, [row])[row.name]
 
     def _entry(
         self,
-        task: Task,
+        task: ClassificationTask,
         layers: Sequence[Layer],
         codes: torch.Tensor,
         kind: Kind,

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from seedbed.advice.arena import rough
+from seedbed.advice.candidate import short
 from seedbed.advice.contender import Contender
-from seedbed.advice.entry import short
 from seedbed.advice.scenario import Scenario, size_of
+from seedbed.advice.task_by_size import rough
 from seedbed.base.errors import SeedbedError
 from seedbed.data.formats import open_source
 from seedbed.data.loader import Resident
 from seedbed.data.wordnet import is_synset, wordnet
 from seedbed.models.checkpoint import CARD_CODES
 from seedbed.models.codes import codes, logits
-from seedbed.readout.scores import h_score, knn_accuracy, leep, logme, nce
 from seedbed.readout.similarity import Similarity, similarity
+from seedbed.readout.transferability import h_score, knn_accuracy, leep, logme, nce
 
 _NUM_FAR = 256  # digits that stand for what is far
 _MOST = 2_000  # known images that scores are told from

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from seedbed.advice.arena import Arena
-from seedbed.advice.clock import Clock
+from seedbed.advice.candidate import Entry, short
 from seedbed.advice.contender import Contender
-from seedbed.advice.entry import Entry, short
-from seedbed.advice.tuned import race_tuning
+from seedbed.advice.successive_halving import race_tuning
+from seedbed.advice.task_by_size import Arena
+from seedbed.advice.time_budget import Clock
 from seedbed.base.errors import SeedbedError
 from seedbed.models.backbone import Backbone
-from seedbed.readout.views import NUM_VIEWS
+from seedbed.readout.augmented_views import NUM_VIEWS
 
 _ROUGH = 2_000  # known images that the first round looks at
 _SHARE_OF_CODES = 0.25  # of the time, that one backbone's first round may take

@@ -12,20 +12,20 @@ import numpy as np
 import torch
 
 from seedbed.advice.advice import Advice, Mistake, Rule
-from seedbed.advice.arena import rough
+from seedbed.advice.candidate import Entry
 from seedbed.advice.contender import Contender
-from seedbed.advice.curve import LearningCurve, learning_curve
-from seedbed.advice.entry import Entry
 from seedbed.advice.evidence import scenario_of
-from seedbed.advice.negative import NegativeTransfer, negative_transfer
-from seedbed.advice.nested import nested_accuracy, paired_difference
+from seedbed.advice.learning_curve import LearningCurve, learning_curve
+from seedbed.advice.negative_transfer import NegativeTransfer, negative_transfer
 from seedbed.advice.race import Race
 from seedbed.advice.scenario import Scenario, by_rule, rule_words
+from seedbed.advice.selection_bias import nested_accuracy, paired_difference
+from seedbed.advice.task_by_size import rough
 from seedbed.base.errors import BadDataError, SeedbedError
 from seedbed.models.codes import codes
 from seedbed.readout.calibration import temperature_of
 from seedbed.readout.neighbours import nearest
-from seedbed.tasks.task import Measurement
+from seedbed.tasks.classification import Measurement
 from seedbed.transfers.methods import METHODS, Context
 
 _UNTIL_NEGATIVE = 0.92  # share of the time at which the negative-transfer comparisons end

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seedbed.advice.entry import Entry
+from seedbed.advice.candidate import Entry
 from seedbed.readout.similarity import SIMILAR_BELOW, Similarity
 
 LARGE_FROM = 2_000  # labelled images; docs/own-images.md says what it rests on

@@ -23,11 +23,11 @@ from seedbed.data.store import Store
 
 if TYPE_CHECKING:
     from seedbed.advice.advice import Advice
-    from seedbed.advice.arena import Arena
-    from seedbed.advice.clock import Clock
     from seedbed.advice.contender import Contender
+    from seedbed.advice.task_by_size import Arena
+    from seedbed.advice.time_budget import Clock
     from seedbed.models.backbone import Backbone
-    from seedbed.trials.data import Data
+    from seedbed.trials.data import DataSpec
 
 OnEvent = Callable[[float, str], None]
 GOOD = "timm('convnext_tiny.in12k_ft_in1k')"  # what --download fetches: 224 px, Apache-2.0, 114 MB
@@ -87,7 +87,7 @@ def advise(
             "5 is usual for some hundred photographs.",
         )
     folder = new_folder(out)
-    from seedbed.advice.clock import Clock
+    from seedbed.advice.time_budget import Clock
 
     clock, events = Clock(minutes), []
 
@@ -107,10 +107,10 @@ def advise(
     return _written(advice, contender, folder, seed, in_time=clock.left() > 0) if folder else advice
 
 
-def _arena(target: Data, seed: int, open_at: Callable[[int], Store]) -> Arena:
+def _arena(target: DataSpec, seed: int, open_at: Callable[[int], Store]) -> Arena:
     """The task; a store is opened at its own size at once, as faults of the data are no
     network's."""
-    from seedbed.advice.arena import Arena
+    from seedbed.advice.task_by_size import Arena
     from seedbed.tasks.catalogue import TASKS
 
     arena = Arena(open_at, TASKS.make(target.one_label()), seed)
@@ -160,7 +160,7 @@ def _raced(
 ) -> dict[str, Any]:
     """Backbones by name: those that were named or those on this machine, and the good one where it
     is to be fetched."""
-    from seedbed.models.local import networks_here
+    from seedbed.models.local_weights import networks_here
 
     named = dict(backbones) if isinstance(backbones, Mapping) else _named(backbones)
     return (named or {name: name for name in networks_here()}) | (
@@ -190,7 +190,7 @@ def _called(backbone: Any, place: int) -> str:
 
 
 def _codes_folder(backbone: Any) -> Path | None:
-    from seedbed.models.opening import folder_of
+    from seedbed.models.resolve import folder_of
 
     return folder_of(backbone) if isinstance(backbone, str | os.PathLike) else None
 
@@ -220,7 +220,7 @@ def _downloaded(say: Callable[[str], None]) -> str:
 
 def _more(raced: list[str], downloaded: bool) -> str:
     """What larger weights would need, where none were raced."""
-    from seedbed.models.opening import SHIPPED
+    from seedbed.models.resolve import SHIPPED
 
     if downloaded or not set(raced) <= set(SHIPPED):
         return ""

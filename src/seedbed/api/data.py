@@ -47,7 +47,7 @@ def open_store(
 ) -> Store:
     """The store that data stands for: itself, or a source packed into the workspace at
     `size_px`."""
-    from seedbed.trials.datasets import pack_into
+    from seedbed.trials.study_data import pack_into
 
     if isinstance(data, Store):
         return data

@@ -67,7 +67,7 @@ def pretrain(
         (None where nothing was trained).
     """
     from seedbed.base.spec import build
-    from seedbed.models.resume import Checkpoint
+    from seedbed.models.training_state import Checkpoint
     from seedbed.pretraining.pretrain import Seeds, identity, pretrain_view
     from seedbed.trials.arms import Pretraining
     from seedbed.trials.steps import save_pretrained, training_settings
@@ -249,7 +249,7 @@ def open_for(
 ) -> Backbone:
     """The backbone that `codes` and `transfer` take for these images; a store gives its size to a
     network that has none."""
-    from seedbed.models.opening import open_backbone
+    from seedbed.models.resolve import open_backbone
 
     store = (
         data

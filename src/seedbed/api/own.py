@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from seedbed.data.audit import Audit
     from seedbed.models.backbone import Backbone
     from seedbed.models.fit import Progress
-    from seedbed.tasks.target import Measurement, Target
+    from seedbed.tasks.task import Measurement, Task
     from seedbed.transfers.methods import Method
-    from seedbed.trials.data import Data
+    from seedbed.trials.data import DataSpec
 
 OnProgress = Callable[["Progress"], None]
 
@@ -75,7 +75,7 @@ def audit(
     found = audit_store(*stores, on_progress=on_progress)
     if net is None:
         return found
-    from seedbed.readout.leaks import with_code_pairs
+    from seedbed.readout.code_duplicates import with_code_pairs
 
     return with_code_pairs(found, net, *stores)
 
@@ -163,7 +163,7 @@ def transfer(
 
 def _measured(
     net: Backbone,
-    target: Target,
+    target: Task,
     made: Method,
     seed: int,
     on_progress: OnProgress | None,
@@ -182,7 +182,7 @@ def _measured(
     return replace(found, facts={**found.facts, "data_notes": remarks}) if remarks else found
 
 
-def _target(data: Data, store: Store, made: Method, method: str, seed: int) -> Target:
+def _target(data: DataSpec, store: Store, made: Method, method: str, seed: int) -> Task:
     """The task of a store that a method can do; refused before anything is trained."""
     from seedbed.tasks.catalogue import TASKS
     from seedbed.transfers.methods import check_task
@@ -195,7 +195,7 @@ def _target(data: Data, store: Store, made: Method, method: str, seed: int) -> T
 
 
 def _unfinished(
-    net: Backbone, target: Target, method: Method, seed: int, workspace: str | Path | None
+    net: Backbone, target: Task, method: Method, seed: int, workspace: str | Path | None
 ) -> Unfinished:
     """Where a long training that is cut off leaves its state: the same call goes on from there."""
 
@@ -217,9 +217,9 @@ def _unfinished(
     return workspace_at(workspace).unfinished_of(key)
 
 
-def _keep(measured: Measurement, target: Target, method: str, seed: int, folder: Path) -> None:
+def _keep(measured: Measurement, target: Task, method: str, seed: int, folder: Path) -> None:
     """The model that was trained and the files for official scorers, in a new folder."""
-    from seedbed.tasks.official import RESULTS, write_results
+    from seedbed.tasks.export_results import RESULTS, write_results
 
     with written_aside(folder) as aside:
         if measured.model is not None:
@@ -227,26 +227,26 @@ def _keep(measured: Measurement, target: Target, method: str, seed: int, folder:
         write_results(target, measured, aside / RESULTS)
 
 
-def target_of(task: Any, **own: Any) -> Data:
+def target_of(task: Any, **own: Any) -> DataSpec:
     """The data of a task with what the call says of it."""
-    from seedbed.trials.data import Data, read_target
+    from seedbed.trials.data import DataSpec, read_target
 
     given = {key: value for key, value in own.items() if value is not None}
     if isinstance(task, str | os.PathLike):
         asked = read_target(os.fspath(task), "task", Path())
         return replace(asked, **given) if given else asked
-    return Data(data=task, **given)
+    return DataSpec(data=task, **given)
 
 
 def open_task_store(
-    data: Data,
+    data: DataSpec,
     size_px: int,
     workspace: str | Path | None = None,
     progress: PackProgress | None = None,
 ) -> Store:
     """The store of a task's images, packed into the workspace at `size_px` where they are not; two
     domains are joined."""
-    from seedbed.trials.datasets import joined_source
+    from seedbed.trials.study_data import joined_source
 
     found: Any = (
         joined_source(data, Path(), size_px) if isinstance(data.data, Mapping) else data.data

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seedbed.trials.study import Study
     from seedbed.verdicts.answer import Answer
     from seedbed.verdicts.findings import Finding
-    from seedbed.verdicts.questions.facts import Named
+    from seedbed.verdicts.questions.source_summary import Named
 
 
 def ask(
@@ -53,7 +53,7 @@ def ask(
     """
     from seedbed.trials.study import parse_study
     from seedbed.verdicts.questions import question as question_named
-    from seedbed.verdicts.questions.facts import named
+    from seedbed.verdicts.questions.source_summary import named
 
     place = expanded(folder).resolve()
     networks = [backbones] if isinstance(backbones, str) else [*map(str, backbones)]

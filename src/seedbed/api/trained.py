@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from seedbed.models.backbone import Backbone
     from seedbed.readout.detector import DetectorModel
     from seedbed.readout.model import Model
-    from seedbed.readout.predicting import Prediction
+    from seedbed.readout.prediction import Prediction
 
 OnProgress = Callable[[int, int], None]
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -48,7 +48,7 @@ def load(model: str | os.PathLike[str], *, device: str = "auto") -> Model | Dete
         (200, 0)
     """
     from seedbed.models.checkpoint import CARD, read_card
-    from seedbed.models.opening import folder_of
+    from seedbed.models.resolve import folder_of
     from seedbed.readout.model import KEY, load_model
 
     folder = folder_of(model)
@@ -117,7 +117,7 @@ def predict(
     """
     from seedbed.readout.detector import DetectorModel as DetectorOfSeedbed
     from seedbed.readout.model import Model as ModelOfSeedbed
-    from seedbed.readout.predicting import find_in_files, image_files, predict_files
+    from seedbed.readout.prediction import find_in_files, image_files, predict_files
 
     made = (
         model
@@ -151,7 +151,7 @@ def predict(
 
 def _draw(found: Sequence[Prediction], classes: Sequence[str], folder: Path) -> None:
     """The pictures with their boxes, in a new folder."""
-    from seedbed.writeup.boxes import draw_files
+    from seedbed.writeup.box_drawing import draw_files
 
     with written_aside(folder) as aside:
         draw_files(found, classes, aside)
@@ -181,7 +181,7 @@ def export(
         >>> sb.export(measured.model, tempfile.mkdtemp() + "/model.pt2", format="torch-export") < 1e-4
         True
     """
-    from seedbed.readout.exporting import export_model
+    from seedbed.readout.export import export_model
     from seedbed.readout.model import Model as ModelOfSeedbed
 
     made = load(model, device="cpu") if isinstance(model, str | os.PathLike) else model
@@ -240,7 +240,7 @@ def similar(
     """
     from seedbed.models.codes import codes as codes_of
     from seedbed.readout.neighbours import nearest
-    from seedbed.readout.predicting import decoded, image_files, images_of
+    from seedbed.readout.prediction import decoded, image_files, images_of
 
     net = open_for(backbone, device, data, 0)
     files = image_files([images] if isinstance(images, str | os.PathLike) else images)

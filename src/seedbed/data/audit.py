@@ -17,7 +17,7 @@ import numpy as np
 from seedbed.base.device import num_cores
 from seedbed.data import duplicates
 from seedbed.data.decode import decode
-from seedbed.data.overlap import shared_classes
+from seedbed.data.excluded_classes import shared_classes
 from seedbed.data.store import Store
 from seedbed.data.view import entropy_bits
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from seedbed.base.randomness import content_hash
 from seedbed.data.decode import fit_square
-from seedbed.data.files import OneImage, load_each
+from seedbed.data.image_files import OneImage, load_each
 from seedbed.data.source import Loaded, Pixels
 
 

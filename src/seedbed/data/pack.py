@@ -24,14 +24,13 @@ from seedbed.base.artifacts import write_json, written_aside
 from seedbed.base.device import num_cores
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError, unknown
 from seedbed.base.randomness import item_hashes
-from seedbed.base.workers import do_jobs
+from seedbed.base.worker_pool import do_jobs
 from seedbed.data import decode, splits
 from seedbed.data.annotations import Boxes, Relevance, write_annotations
 from seedbed.data.duplicates import COARSE_PX, burst_hashes, together
-from seedbed.data.files import EncodedPixels
-from seedbed.data.packing_job import Form, Job, loader_of, one_by_one
-from seedbed.data.packing_job import Packed as Packing
-from seedbed.data.sinks import Bytes, PixelRows, Sink
+from seedbed.data.image_files import EncodedPixels
+from seedbed.data.pack_batch import Form, Job, loader_of, one_by_one
+from seedbed.data.pack_batch import Packed as Packing
 from seedbed.data.source import SPLITS, Pixels, Source
 from seedbed.data.store import (
     ANNOTATIONS,
@@ -44,6 +43,7 @@ from seedbed.data.store import (
     Store,
     digest_of,
 )
+from seedbed.data.store_writers import Bytes, PixelRows, Sink
 
 # images; a reader of files is asked for few at a time, so that an interruption waits for few
 _BATCH, _SLOW_BATCH = 256, 64
@@ -337,7 +337,7 @@ def _load_all(
         assert isinstance(pixels, EncodedPixels)
         jobs = (Job(pixels.part(rows), rows, form, sink.place) for rows in batches)
         yield from zip(
-            batches, do_jobs("seedbed.data.packing_job:run", jobs, workers, one_by_one), strict=True
+            batches, do_jobs("seedbed.data.pack_batch:run", jobs, workers, one_by_one), strict=True
         )
         return
     load = loader_of(pixels, form)

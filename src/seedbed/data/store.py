@@ -29,8 +29,8 @@ import numpy as np
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.paths import expanded
 from seedbed.data.annotations import NO_LABEL, Annotations, Boxes, Marks, read_annotations
-from seedbed.data.hierarchies import open_hierarchy, placed
 from seedbed.data.hierarchy import Hierarchy
+from seedbed.data.hierarchy_files import open_hierarchy, placed
 from seedbed.data.source import SPLITS
 
 VERSION = 2

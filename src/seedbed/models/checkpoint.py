@@ -22,7 +22,7 @@ from seedbed.base.artifacts import write_json
 from seedbed.base.errors import BadDataError
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.models.backbone import OWN_MODULE, Backbone
-from seedbed.models.resume import write_tensors
+from seedbed.models.training_state import write_tensors
 from seedbed.models.zoo import BACKBONES
 
 WEIGHTS, CARD, CARD_CODES = "weights.safetensors", "card.json", "codes.safetensors"

@@ -16,6 +16,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,14 +32,15 @@ def filling(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Arrays to fill, which become the file when the block ends well, and vanish when it does
     not."""
-    header, places, start = {"__metadata__": dict(metadata)}, {}, 0
+    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    places, start = {}, 0
     for name, (kind, shape) in shapes.items():
         num_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
         header[name] = {
             "dtype": _NAMES[np.dtype(kind)],
             "shape": list(shape),
             "data_offsets": [start, start + num_bytes],
-        }  # pyright: ignore[reportArgumentType]
+        }
         places[name] = start
         start += num_bytes
     text = json.dumps(header, ensure_ascii=False).encode()

@@ -21,14 +21,14 @@ from torch import nn
 
 from seedbed.base.errors import DivergedError, TrainingError
 from seedbed.base.randomness import stream
-from seedbed.models.resume import (
+from seedbed.models.schedule import SCALE, Schedule
+from seedbed.models.training_state import (
     Checkpoint,
     Stopping,
     interrupts,
     optimiser_tensors,
     restore_optimiser,
 )
-from seedbed.models.schedule import SCALE, Schedule
 
 Batch = tuple[Any, Any]  # images and what is known of them: tensors, or lists of one entry an image
 # The mean loss of a batch, and how many of its images are right; None where that says nothing.

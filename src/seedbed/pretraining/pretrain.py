@@ -25,8 +25,8 @@ from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import file_fingerprint
 from seedbed.models.codes import batch_size_for, codes, fill_codes, logits
 from seedbed.models.fit import Fitted, Progress, fit
-from seedbed.models.resume import Checkpoint, Stopping
 from seedbed.models.schedule import Schedule
+from seedbed.models.training_state import Checkpoint, Stopping
 from seedbed.models.weights import put_weights, read_weights, resolve
 from seedbed.models.zoo import Architecture
 from seedbed.pretraining.objectives import OBJECTIVES

@@ -29,13 +29,13 @@ from torchvision.ops.poolers import LevelMapper
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.randomness import stream
+from seedbed.data.detection_batches import SceneSize
 from seedbed.data.preprocessing import Preprocessing
-from seedbed.data.scenes import SceneSize
 from seedbed.models.backbone import Backbone
+from seedbed.models.box_head import Tail, tail_of
 from seedbed.models.checkpoint import load_backbone, save_backbone
 from seedbed.models.feature_maps import FeatureMaps, nominal_stride, pyramid_maps, single_map
-from seedbed.models.resume import write_tensors
-from seedbed.models.tails import Tail, tail_of
+from seedbed.models.training_state import write_tensors
 from seedbed.readout.model import KEY
 
 REST, KIND = "detector.safetensors", "detector"

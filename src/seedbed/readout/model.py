@@ -29,9 +29,9 @@ from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import load_backbone, read_card, save_backbone
 from seedbed.models.codes import dim_of, fill_codes, logits
 from seedbed.models.layers import Layer
-from seedbed.models.resume import write_tensors
+from seedbed.models.training_state import write_tensors
+from seedbed.readout.augmented_views import NUM_VIEWS, view
 from seedbed.readout.heads import Head, build_head
-from seedbed.readout.views import NUM_VIEWS, view
 
 # KEY: of what a card says of a model; "is" in it tells another kind than a classifier.
 HEAD, KEY = "head.safetensors", "model"

@@ -14,11 +14,11 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from seedbed.data.annotations import Boxes
-from seedbed.data.voc import pixels
+from seedbed.data.voc_layout import pixels
 from seedbed.metrics.average_precision import Decisions
 from seedbed.metrics.detection import BoxRows, decisions_of_boxes
 from seedbed.tasks.multilabel import mean_average_precisions, per_class, rule_of
-from seedbed.tasks.target import Measurement, Target
+from seedbed.tasks.task import Measurement, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Detections:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class DetectionTask(Target):
+class DetectionTask(Task):
     """Where the objects of each class are. `class_of_label` says which class a label of the store
     is, where two domains are joined."""
 

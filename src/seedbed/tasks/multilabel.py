@@ -16,12 +16,12 @@ import numpy as np
 
 from seedbed.data.annotations import Marks
 from seedbed.metrics.average_precision import RULES, Decisions
-from seedbed.tasks.target import Measurement, Target
+from seedbed.tasks.task import Measurement, Task
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class MultiLabelTask(Target):
+class MultiLabelTask(Task):
     """Which of the classes an image has."""
 
     kind: ClassVar[str] = "multilabel"

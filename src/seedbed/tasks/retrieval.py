@@ -19,7 +19,7 @@ import numpy as np
 
 from seedbed.data.annotations import Relevance
 from seedbed.metrics.retrieval import GROUP, group_hits, recall_at, trapezoid_aps
-from seedbed.tasks.target import Measurement, Target
+from seedbed.tasks.task import Measurement, Task
 
 PRIMARY = {
     "holidays": "map_holidays",
@@ -39,7 +39,7 @@ Rank = Callable[[np.ndarray], np.ndarray]
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class RetrievalTask(Target):
+class RetrievalTask(Task):
     """Find the images that answer each query. `train` holds what a whitening may be fitted on;
     `test` the queries."""
 

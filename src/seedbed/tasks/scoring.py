@@ -14,8 +14,8 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError, unknown
 from seedbed.base.paths import expanded
-from seedbed.data.oxford import read_queries, spelt
-from seedbed.data.voc import ACTIONS, Record, VocFolder, is_list, persons_of, presence
+from seedbed.data.oxford_ground_truth import read_queries, spelt
+from seedbed.data.voc_layout import ACTIONS, Record, VocFolder, is_list, persons_of, presence
 from seedbed.metrics import UNITS
 from seedbed.metrics.accuracy import accuracies, rank, top_k_contributions
 from seedbed.metrics.average_precision import RULES, Decisions
@@ -391,7 +391,7 @@ def _notes(missing: Sequence[str], strange: Sequence[str]) -> tuple[str, ...]:
 
 def _names(images: str | Path) -> list[str]:
     """Names of images: of a list, or of the files below a folder."""
-    from seedbed.data.files import list_images
+    from seedbed.data.image_files import list_images
 
     root = expanded(images)
     if root.is_dir():

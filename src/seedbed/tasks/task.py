@@ -1,70 +1,161 @@
-"""Classification: one label an image; test labels are read in scoring alone.
+"""What every task is: images of a store in fixed, disjoint parts, and a score that alone reads the
+test's labels.
 
-In: a store, and how many training images per class to use. Out: training and validation rows with
-labels, test rows without, and `score`. Knows nothing of backbones.
+In: a store and rows of it. Out: the parts, and a fingerprint of what a measurement depends on.
+Knows nothing of what is asked of an image.
 """
 
 from __future__ import annotations
 
+import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from seedbed.metrics.accuracy import accuracies, rank
-from seedbed.tasks.target import HeldOut, Measurement, Target
+from seedbed.base.errors import BadDataError
+from seedbed.data.store import Store
+from seedbed.metrics import TESTED_ON, UNITS
 
-__all__ = ["HeldOut", "Measurement", "Task"]
+if TYPE_CHECKING:
+    import torch
+
+REVISION = 1  # raised by hand when splits or scoring change
+_SIGNS = {"percent": " %", "score": ""}
 
 
-@final
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Measurement:
+    """Metrics, the primary one, and the prediction behind each: per-image, so that test-set
+    uncertainty needs no rerun."""
+
+    metrics: Mapping[str, float]
+    primary: str
+    # ids uint64 [n] of the test's images or queries, and what was predicted of each
+    predictions: Mapping[str, np.ndarray]
+    task: str  # fingerprint of the task
+    facts: Mapping[str, object] = field(default_factory=dict)  # what the method chose
+    # what was trained, calibrated on held-out images: it saves itself, and predicts
+    model: Any = None
+
+    @property
+    def num_test(self) -> int:
+        return len(self.predictions["ids"])
+
+    @property
+    def tested_on(self) -> str:
+        """What the test consists of."""
+        return TESTED_ON[self.primary][1]
+
+    def __repr__(self) -> str:
+        metrics = ", ".join(
+            f"{name} {value:.2f}{_SIGNS[UNITS[name]]}" for name, value in self.metrics.items()
+        )
+        return f"{metrics} on {self.num_test:,} {self.tested_on}"
+
+
 @dataclass(frozen=True, kw_only=True)
-class Task(Target):
-    """Classification of a target.
+class HeldOut:
+    """Scores of images that were not learnt from, each by a model that did not see it: float [n, K]
+    of labels int64 [n], or of marks int8 [n, K]."""
 
-    A recipe may have left some of the store's classes, or merged them: `classes` and
-    `class_of_leaf` then say which.
+    scores: torch.Tensor
+    labels: torch.Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(ABC):
+    """Training, validation and test rows of a store, disjoint and fixed.
+
+    Where few labels are known, `fold` deals the training and validation images into folds. In a
+    task of adaptation the labelled images are of another domain than the test images, and
+    `unlabelled` are images of the test's domain.
     """
 
-    kind: ClassVar[str] = "classification"
+    kind: ClassVar[str]  # what is asked of an image; methods say which kinds they take
 
-    primary: str = "top1"
-    class_of_leaf: np.ndarray | None = None  # int32 [num_leaves], into `chosen`, -1 where dropped
+    store: Store
+    train: np.ndarray  # int64 [n]
+    validation: np.ndarray  # int64 [m]
+    test: np.ndarray  # int64 [t]
+    primary: str
+    fold: np.ndarray | None = None  # int8 of train, then validation; -1: never held out
+    unlabelled: np.ndarray | None = None  # int64 [u], in no other part
+    chosen: tuple[str, ...] | None = None  # classes, where they are not the store's own
 
-    def labels(self, rows: np.ndarray) -> np.ndarray:
-        """Labels of training or validation rows: int64 [n]. Others are refused: test labels are
-        read in `score` alone."""
-        self.check_known(rows)
-        return self._labels(rows).astype(np.int64)
+    def __post_init__(self) -> None:
+        parts = [set(rows.tolist()) for rows in (self.train, self.validation, self.test)]
+        assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2]), (
+            "splits overlap"
+        )
+        others = set().union(*parts)
+        assert self.unlabelled is None or not others & set(self.unlabelled.tolist()), (
+            "an unlabelled image is in another part"
+        )
+        if not len(self.test):
+            raise BadDataError(
+                f"{self.store.name} has no test images",
+                "Add a test/ folder, or more images per class.",
+            )
 
-    def _labels(self, rows: np.ndarray) -> np.ndarray:
-        leaves = self.store.leaves[rows]
-        return leaves if self.class_of_leaf is None else self.class_of_leaf[leaves]
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.store.classes if self.chosen is None else self.chosen
 
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def num_test(self) -> int:
+        """What the test consists of: images, or queries."""
+        return len(self.test)
+
+    @property
+    def known(self) -> np.ndarray:
+        """Training rows, then validation rows: int64 [n]."""
+        return np.concatenate([self.train, self.validation])
+
+    def folds(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """What to choose by: pairs of positions in `known`, to learn from and to validate on; one
+        pair, or one per fold."""
+        num, num_train = len(self.train) + len(self.validation), len(self.train)
+        if self.fold is None:
+            return [(np.arange(num_train), np.arange(num_train, num))]
+        numbers = np.unique(self.fold[self.fold >= 0])
+        return [(np.flatnonzero(self.fold != k), np.flatnonzero(self.fold == k)) for k in numbers]
+
+    def check_known(self, rows: np.ndarray) -> None:
+        """The guard of every way to a label: test labels are read in scoring alone."""
+        assert not np.isin(rows, self.test).any(), "test labels are read in scoring alone"
+        assert self.unlabelled is None or not np.isin(rows, self.unlabelled).any(), (
+            "these images count as unlabelled"
+        )
+
+    @abstractmethod
     def truth(self, rows: np.ndarray) -> list[np.ndarray]:
-        return [self._labels(rows).astype("<i4")]
+        """Everything that is known of some rows, as arrays, for the fingerprint."""
 
     def meaning(self) -> str:
-        return f"{self.store.meaning} {self.primary} {self.num_classes}"
+        """What the scores mean, in words, for the fingerprint."""
+        return f"{self.kind} {self.store.meaning} {self.primary}"
 
-    def measure(
-        self, scores: np.ndarray, facts: Mapping[str, object], model: Any = None
-    ) -> Measurement:
-        """The measurement of class scores float [t, K] on the test rows."""
-        return self.score(rank(scores), facts, model)
-
-    def score(
-        self, ranked: np.ndarray, facts: Mapping[str, object], model: Any = None
-    ) -> Measurement:
-        """The measurement of predictions on the test rows, best class first: int [t, >=1]; `model`
-        made them."""
-        labels = self._labels(self.test)
-        return Measurement(
-            metrics=accuracies(labels, ranked, self.num_classes),
-            primary=self.primary,
-            predictions={"ids": self.store.hashes[self.test], "labels": labels, "ranked": ranked},
-            task=self.fingerprint,
-            facts=facts,
-            model=model,
-        )
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of contents, labels and splits: what a measurement depends on."""
+        digest = hashlib.sha256(f"{REVISION} {self.meaning()}".encode())
+        for rows in (self.train, self.validation, self.test):
+            for array, kind in (
+                (self.store.hashes[rows], "<u8"),
+                (self.store.checksums[rows], "<u8"),
+            ):
+                digest.update(np.ascontiguousarray(array, dtype=kind).tobytes())
+            for array in self.truth(rows):
+                digest.update(np.ascontiguousarray(array).tobytes())
+        if self.fold is not None:
+            digest.update(self.fold.astype("<i1").tobytes())
+        if self.unlabelled is not None:
+            digest.update(self.store.checksums[self.unlabelled].astype("<u8").tobytes())
+        return digest.hexdigest()[:20]

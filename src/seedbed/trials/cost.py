@@ -18,7 +18,7 @@ from seedbed.base.artifacts import Workspace, write_json
 from seedbed.base.device import describe_hardware, num_cores
 from seedbed.base.spec import fingerprint
 from seedbed.models.backbone import OWN_MODULE
-from seedbed.models.opening import open_backbone
+from seedbed.models.resolve import open_backbone
 from seedbed.models.zoo import BACKBONES
 from seedbed.transfers.methods import METHODS
 from seedbed.trials.executors import torch_threads

@@ -19,7 +19,7 @@ from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.metrics import UNITS
 from seedbed.tasks.catalogue import OF_ANNOTATIONS, TASKS
-from seedbed.tasks.catalogue.domains import LABELLED, LEARN_ON, TARGET
+from seedbed.tasks.domains import LABELLED, LEARN_ON, TARGET
 
 OWN_SOURCE = "source"  # as a target: the study's own source, with a recipe of its own
 _OF_TASK = ("train_per_class", "recipe", "metric")
@@ -30,7 +30,7 @@ _PART = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Data:
+class DataSpec:
     """A data set of a study: where it is, and at which size it is packed; a target may be a part of
     it.
 
@@ -118,18 +118,18 @@ class Data:
         )
 
 
-def read_data(value: Any, where: str, **defaults: Any) -> Data:
+def read_data(value: Any, where: str, **defaults: Any) -> DataSpec:
     """A data set from whatever may stand for one; raises UsageError for anything else."""
-    if isinstance(value, Data):
+    if isinstance(value, DataSpec):
         return value
     if isinstance(value, str | os.PathLike | Source | Store | Mapping):
-        return Data(data=value, **defaults)
+        return DataSpec(data=value, **defaults)
     raise UsageError(
         f"{where} = {value!r} is not a data set", "Give a path, a call string, a Source or a Store."
     )
 
 
-def read_target(value: Any, name: str, folder: Path) -> Data:
+def read_target(value: Any, name: str, folder: Path) -> DataSpec:
     """A target's own settings are taken out of its call string: folder('cells/', size_px=32,
     train_per_class=5)."""
     data = read_data(value, f"[targets] {name}")

@@ -17,10 +17,10 @@ from typing import Any
 from seedbed.base.artifacts import MANIFEST, UNFINISHED, Workspace, folder_bytes, sweep, write_json
 from seedbed.base.spec import fingerprint
 from seedbed.data.store import STORE_JSON
-from seedbed.trials.datasets import record_of
 from seedbed.trials.plan import Plan
 from seedbed.trials.steps import BACKBONES_KIND, MEASUREMENTS_KIND
 from seedbed.trials.study import Study
+from seedbed.trials.study_data import record_of
 
 KINDS = ("stores", "backbones", "measurements")
 

@@ -21,7 +21,7 @@ from typing import Literal
 from seedbed.base.artifacts import Workspace
 from seedbed.base.device import flushed_denormals
 from seedbed.base.errors import SeedbedError, StorageError
-from seedbed.base.workers import Worker, end_workers, start_worker
+from seedbed.base.worker_pool import Worker, end_workers, start_worker
 from seedbed.models.fit import Progress
 from seedbed.trials.steps import Step
 

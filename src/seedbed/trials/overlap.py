@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 
 from seedbed.base.call import Call, parse_calls
 from seedbed.base.errors import UsageError
+from seedbed.data.excluded_classes import nodes_of
 from seedbed.data.hierarchy import Hierarchy, needed
-from seedbed.data.overlap import nodes_of
 from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.data.synsets import KNOWN_TARGETS

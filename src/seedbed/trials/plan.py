@@ -18,18 +18,18 @@ from seedbed.base.spec import fingerprint
 from seedbed.data.loader import check_size
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
-from seedbed.models.opening import open_backbone
+from seedbed.models.resolve import open_backbone
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining import pretrain
 from seedbed.tasks.catalogue import TASKS
-from seedbed.tasks.target import Target
+from seedbed.tasks.task import Task
 from seedbed.transfers.methods import METHODS, check_task
 from seedbed.trials import fine_labels
-from seedbed.trials.checkpoints import checkpoint_of
-from seedbed.trials.datasets import OnPack, pack_study
+from seedbed.trials.existing_checkpoints import checkpoint_of
 from seedbed.trials.overlap import resolved, unmatched
 from seedbed.trials.steps import BackboneStep, CheckpointStep, MeasureStep, PretrainStep, Step
 from seedbed.trials.study import Study
+from seedbed.trials.study_data import OnPack, pack_study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,7 @@ class _Planner:
         self._steps: dict[str, Step] = {}
         self._views: dict[tuple[str, int], View] = {}
         # (target and call, seed) -> the task and its fingerprint
-        self._tasks: dict[tuple[str, int], tuple[Target, str]] = {}
+        self._tasks: dict[tuple[str, int], tuple[Task, str]] = {}
         self._checked: set[str] = set()
 
     def plan(self) -> Plan:
@@ -389,7 +389,7 @@ class _Planner:
         )
         return step, loaded.num_test
 
-    def _task(self, target: str, call: str, seed: int) -> tuple[Target, str]:
+    def _task(self, target: str, call: str, seed: int) -> tuple[Task, str]:
         """The task and its fingerprint."""
         kind = TASKS.make(call)
         place = (f"{target} {call}", seed if kind.is_drawn else -1)

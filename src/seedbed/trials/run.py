@@ -17,12 +17,12 @@ from seedbed.base.artifacts import Workspace, disk_errors, write_json
 from seedbed.base.device import choose_device, num_cores
 from seedbed.base.errors import UsageError
 from seedbed.base.paths import expanded
-from seedbed.trials.datasets import OnPack, recorded
 from seedbed.trials.disk import read_record, record_study
 from seedbed.trials.executors import Event, Executor, Inline, Processes
 from seedbed.trials.plan import Plan, make_plan
 from seedbed.trials.results import Failure, Results, collect
 from seedbed.trials.study import Study
+from seedbed.trials.study_data import OnPack, recorded
 
 _FAILURES = "failures.json"
 EXECUTORS = ("processes", "inline")

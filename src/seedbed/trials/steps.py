@@ -23,8 +23,8 @@ from seedbed.data.view import View, make_view
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import CARD_CODES, load_backbone, save_backbone
 from seedbed.models.fit import Progress
-from seedbed.models.opening import open_backbone
-from seedbed.models.resume import Checkpoint
+from seedbed.models.resolve import open_backbone
+from seedbed.models.training_state import Checkpoint
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.pretrain import Pretrained, Seeds, Training, pretrain_view, view_facts
 from seedbed.tasks.catalogue import TASKS

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedbed.base.errors import BadDataError, SeedbedError, nearest
-from seedbed.verbs.speech import Bar, Result, say, show_facts, show_rows
+from seedbed.verbs.output import Bar, Result, say, show_facts, show_rows
 
 if TYPE_CHECKING:
     from seedbed.data.hierarchy import Hierarchy
@@ -89,7 +89,7 @@ def _kept_as(store: Store) -> str:
 
 
 def hierarchy(options: Namespace) -> Result:
-    from seedbed.data.hierarchies import open_hierarchy
+    from seedbed.data.hierarchy_files import open_hierarchy
     from seedbed.data.recipes import Recipe, relabelled_leaves
     from seedbed.data.view import entropy_bits
 
@@ -127,7 +127,7 @@ def _show_excluded(
     options: Namespace, document: dict[str, Any], leaves: list[str], tree: Hierarchy
 ) -> None:
     """What the recipe's exclusions took out, and what stays that a person might call the same."""
-    from seedbed.data.overlap import excluded
+    from seedbed.data.excluded_classes import excluded
     from seedbed.data.recipes import Recipe
 
     found = excluded(leaves, tree, Recipe(options.recipe))
@@ -311,7 +311,7 @@ def _inspect_backbone(options: Namespace) -> dict[str, Any]:
 def _inspect_architecture(options: Namespace) -> dict[str, Any]:
     """The layer table of a network by name, at its own input size, without its weights."""
     from seedbed.models.layers import layer_row
-    from seedbed.models.opening import DEFAULT_PX
+    from seedbed.models.resolve import DEFAULT_PX
     from seedbed.models.zoo import BACKBONES
 
     architecture = BACKBONES.make(options.path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from seedbed.verbs.speech import Bar, Result, say, show_facts, show_rows
+from seedbed.verbs.output import Bar, Result, say, show_facts, show_rows
 
 
 def pretrain(options: Namespace) -> Result:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from seedbed.verbs.speech import Bar, Result, say, show_facts, show_rows
+from seedbed.verbs.output import Bar, Result, say, show_facts, show_rows
 
 _SHOWN = 20  # predictions on the terminal
 
@@ -20,7 +20,7 @@ def transfer(options: Namespace) -> Result:
     from seedbed.base.spec import fingerprint
     from seedbed.metrics import HIGHER_IS_BETTER, UNITS
     from seedbed.metrics.accuracy import share_interval
-    from seedbed.models.opening import fingerprint_of
+    from seedbed.models.resolve import fingerprint_of
 
     started = time.monotonic()
     net = api.open_for(options.backbone, options.device, options.task, options.seed)
@@ -81,7 +81,7 @@ def _results_in(out: str | None) -> str | None:
     from pathlib import Path
 
     from seedbed.base.paths import expanded
-    from seedbed.tasks.official import RESULTS
+    from seedbed.tasks.export_results import RESULTS
 
     folder = expanded(out) / RESULTS if out else Path()
     return str(folder) if out and folder.is_dir() else None

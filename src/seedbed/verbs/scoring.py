@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from seedbed.verbs.speech import Result, say, show_rows
+from seedbed.verbs.output import Result, say, show_rows
 
 _SHOWN = 30
 _SIGNS = {"percent": " %", "score": " of 4"}

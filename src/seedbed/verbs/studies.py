@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
-from seedbed.verbs.speech import Result, say
+from seedbed.verbs.output import Result, say
 
 if TYPE_CHECKING:
     from seedbed.trials.plan import Plan
@@ -76,7 +76,7 @@ def _introduce(study: Study, out: str) -> None:
 
 def study_new(options: Namespace) -> Result:
     from seedbed.verdicts.questions import question
-    from seedbed.verdicts.questions.facts import is_missing
+    from seedbed.verdicts.questions.source_summary import is_missing
 
     text = question(options.question).study(options.source, options.target, options.backbone)
     asked = [(data, False) for data in options.source] + [(data, True) for data in options.target]
@@ -231,12 +231,12 @@ def _load(options: Namespace) -> Study:
 def _status(results: Results, options: Namespace, save: bool = False) -> Result:
     """The document of `study run` and `study status`: 4 when cells failed; a run saves the answers
     beside the table."""
-    from seedbed.trials.datasets import data_notes
-    from seedbed.trials.remarks import remarks
+    from seedbed.trials.study_data import data_notes
+    from seedbed.trials.warnings import remarks
     from seedbed.verdicts.findings import findings
     from seedbed.verdicts.questions import answer
     from seedbed.writeup import save_answers
-    from seedbed.writeup.checks import save_checks
+    from seedbed.writeup.influence_check import save_checks
 
     answers = answer(results)
     found = findings(results, answers)

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from seedbed.verdicts.combinations import Combination, Interval, Spreads
+from seedbed.verdicts.arm_scores import ArmScores
+from seedbed.verdicts.linear_combinations import Combination, Interval, Spreads
 from seedbed.verdicts.power import limiting_images, seeds_needed
 from seedbed.verdicts.quantiles import Joint
-from seedbed.verdicts.scores import ArmScores
 from seedbed.verdicts.variances import sample_mean
 
 Verdict = Literal["worse", "equivalent", "better", "undecided"]

@@ -18,9 +18,9 @@ from seedbed.metrics import HIGHER_IS_BETTER
 from seedbed.trials.results import Outcome, Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer, Wording, answer_from_contrast, quoted
+from seedbed.verdicts.arm_scores import ArmScores
 from seedbed.verdicts.contrasts import Contrast, contrast_pairs
 from seedbed.verdicts.pairs import Pair, Pairing, with_reference
-from seedbed.verdicts.scores import ArmScores
 from seedbed.verdicts.variances import sample_variance
 
 DescribeArm = Callable[[str], str | None]

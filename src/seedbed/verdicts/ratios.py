@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
 
-from seedbed.verdicts.combinations import Combination, Interval, Spreads
+from seedbed.verdicts.arm_scores import ArmScores
+from seedbed.verdicts.linear_combinations import Combination, Interval, Spreads
 from seedbed.verdicts.quantiles import Joint
-from seedbed.verdicts.scores import ArmScores
 
 _SINGLE = Joint(1)
 _FAR = 1e4  # times the spread of the ratio: beyond, the set counts as unbounded
@@ -81,9 +82,11 @@ def _interval(excess: Callable[[float], float], ratio: float) -> Interval | None
             inside, step = outside, 2 * step
             if step > _FAR:
                 return None
-        ends.append(
-            ratio if excess(inside) > 0 else float(brentq(excess, inside, outside, xtol=1e-9))
-        )  # pyright: ignore[reportArgumentType]
+        if excess(inside) > 0:
+            ends.append(ratio)
+        else:
+            root: Any = brentq(excess, inside, outside, xtol=1e-9)
+            ends.append(float(root))
     return ends[0], ends[1]
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from seedbed.advice.advice import Advice
-from seedbed.advice.entry import short
+from seedbed.advice.candidate import short
 from seedbed.advice.scenario import LARGE_FROM
 from seedbed.readout.similarity import SIMILAR_BELOW
-from seedbed.writeup import numbers
+from seedbed.writeup import number_format
 from seedbed.writeup.svg import INK, RC, as_svg
 
 _COLOURS = ("#2b7fd4", "#d9620d", "#0b8a5e", "#8a5cd0", "#b0901a", "#c23b78", "#4a8f9c", "#777777")
@@ -89,7 +89,7 @@ def layers_svg(advice: Advice) -> str:
         for colour, backbone in zip(_COLOURS, sorted(best, key=lambda b: -best[b]), strict=False):
             points = layer_points(advice, backbone)
             depth = [i / max(1, len(points) - 1) for i in range(len(points))]
-            label = numbers.shortened(short(backbone), 34)
+            label = number_format.shortened(short(backbone), 34)
             axes.plot(
                 depth,
                 [v for _, v in points],
@@ -100,7 +100,7 @@ def layers_svg(advice: Advice) -> str:
                 label=label,
             )
             if len(best) == 1:
-                axes.set_xticks(depth, [numbers.shortened(n, 14) for n, _ in points])
+                axes.set_xticks(depth, [number_format.shortened(n, 14) for n, _ in points])
         axes.set_ylabel("held-out accuracy, %", color=INK, fontsize=_SMALL_PT)
         axes.legend(fontsize=8, frameon=False, labelcolor=INK)
         _frame(axes, "layer" if len(best) == 1 else "depth of the layer: 0 the first, 1 the last")
@@ -203,7 +203,7 @@ def confusion_shares(advice: Advice) -> tuple[list[str], np.ndarray]:
         wrong = counts.sum(1) - np.diag(counts)
         kept = np.sort(np.argsort(-wrong, kind="stable")[:_MOST_CLASSES])
     shares = 100.0 * counts[np.ix_(kept, kept)] / np.maximum(1, counts.sum(1)[kept])[:, None]
-    return [numbers.shortened(advice.classes[i], 16) for i in kept], shares
+    return [number_format.shortened(advice.classes[i], 16) for i in kept], shares
 
 
 def _frame(axes: Any, label: str) -> None:

@@ -18,12 +18,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from seedbed.advice.advice import Advice
-from seedbed.advice.entry import Entry, short
+from seedbed.advice.candidate import Entry, short
 from seedbed.data.decode import decode
 from seedbed.data.store import Store
 from seedbed.trials.provenance import versions
 from seedbed.writeup import advice_figures as figures
-from seedbed.writeup import numbers
+from seedbed.writeup import number_format
 
 _TILE_PX = 112
 _MOST_ROWS = 40
@@ -57,7 +57,7 @@ def render_advice(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"numbers": numbers, "short": short}
+    environment.globals |= {"numbers": number_format, "short": short}
     return environment.get_template("advice.html").render(
         advice=advice,
         lines=advice.lines(),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedbed.verdicts.findings import Finding
-from seedbed.writeup import numbers
+from seedbed.writeup import number_format
 from seedbed.writeup.svg import INK, RC, as_svg
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ def _scaling(finding: Finding, figure: Any) -> None:
             max(measured[:, 2].max() + 0.5 * spread, value.max() + 0.1 * spread),
         )
         _frame(axes, f"{_WORDS[over]} (dashed: extrapolation)")
-    panels[0].set_ylabel(f"{numbers.metric_words(str(finding.metric))}, %", color=INK, fontsize=8.5)
+    panels[0].set_ylabel(
+        f"{number_format.metric_words(str(finding.metric))}, %", color=INK, fontsize=8.5
+    )
 
 
 def _influence(finding: Finding, figure: Any) -> None:
@@ -104,7 +106,7 @@ def _influence(finding: Finding, figure: Any) -> None:
         )
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(
-        range(len(rows)), [numbers.shortened(row["name"].split(",")[0], 28) for row in rows]
+        range(len(rows)), [number_format.shortened(row["name"].split(",")[0], 28) for row in rows]
     )
     axes.set_ylim(len(rows) - 0.4, -0.6)
     _frame(axes, "influence, points; filled: differs from 0 when all classes are judged together")

@@ -14,14 +14,14 @@ from typing import Any
 from seedbed.data.annotations import Boxes, Relevance
 from seedbed.data.source import Source
 from seedbed.data.store import Store
-from seedbed.tasks.catalogue.domains import domains_of, is_joined
+from seedbed.tasks.domains import domains_of, is_joined
 from seedbed.trials.arms import Arm
-from seedbed.trials.data import Data
-from seedbed.trials.datasets import data_notes
+from seedbed.trials.data import DataSpec
 from seedbed.trials.plan import Plan
-from seedbed.trials.remarks import remarks
 from seedbed.trials.results import Results
-from seedbed.writeup import numbers
+from seedbed.trials.study_data import data_notes
+from seedbed.trials.warnings import remarks
+from seedbed.writeup import number_format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +109,12 @@ def study_facts(results: Results) -> tuple[tuple[str, str], ...]:
     return tuple(facts + _origins(manifests, len(results.plan.steps)))
 
 
-def _data_words(data: Data, plan: Plan, name: str) -> str:
+def _data_words(data: DataSpec, plan: Plan, name: str) -> str:
     store = plan.stores[name]
     given = _named(data.data)
     splits = ", ".join(f"{n:,} {split}" for split, n in store.card["splits"].items() if n)
     limit = (
-        f"; {numbers.count(data.train_per_class, 'training image')} per class"
+        f"; {number_format.count(data.train_per_class, 'training image')} per class"
         if data.train_per_class
         else ""
     )
@@ -123,7 +123,7 @@ def _data_words(data: Data, plan: Plan, name: str) -> str:
     classes = (
         "queries and their answers"
         if store.annotated == Relevance.kind
-        else numbers.count(len(shared), "class", "classes")
+        else number_format.count(len(shared), "class", "classes")
     )
     return f"{given}: {classes}, {splits} images{size}{limit}"
 
@@ -145,21 +145,21 @@ def _manifests(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _origins(manifests: list[dict[str, Any]], num_steps: int) -> list[tuple[str, str]]:
-    work = f"{numbers.duration(sum(m['seconds'] for m in manifests))} of work"
+    work = f"{number_format.duration(sum(m['seconds'] for m in manifests))} of work"
     versions = [m["versions"] for m in manifests]
     packages = dict.fromkeys(name for v in versions for name in v if name != "commit")
     found = [f"{name} {_each(v.get(name, '') for v in versions)}" for name in packages]
     return [
         ("Hardware", _each(m["hardware"] for m in manifests)),
-        ("Versions", ", ".join(found) or numbers.MISSING),
+        ("Versions", ", ".join(found) or number_format.MISSING),
         ("Commit of seedbed", _each(v.get("commit", "") for v in versions)),
         (
             "Time",
-            f"{work} in {len(manifests):,} of {numbers.count(num_steps, 'step')}, summed over workers",
+            f"{work} in {len(manifests):,} of {number_format.count(num_steps, 'step')}, summed over workers",
         ),
     ]
 
 
 def _each(texts: Iterable[str]) -> str:
     """Every different text once; more than one is worth knowing."""
-    return " / ".join(dict.fromkeys(t for t in texts if t)) or numbers.MISSING
+    return " / ".join(dict.fromkeys(t for t in texts if t)) or number_format.MISSING

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seedbed.verdicts.answer import Answer
-from seedbed.writeup import numbers
+from seedbed.writeup import number_format
 from seedbed.writeup.svg import INK, RC, as_svg
 from seedbed.writeup.tables import FamilyTable, Row
 
@@ -67,7 +67,7 @@ def place_svg(tables: Sequence[FamilyTable], name: str) -> str:
         # names in any script: the text stays text, the reader's fonts show it
         warnings.filterwarnings("ignore", message="Glyph")
         figure = Figure(figsize=(_WIDTH_IN, height))
-        title = numbers.shortened(tables[0].title, 58)
+        title = number_format.shortened(tables[0].title, 58)
         figure.text(
             0.01, 1 - 0.2 / height, title, weight="bold", va="center", parse_math=False, color=INK
         )
@@ -166,7 +166,10 @@ def _panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) ->
     if is_last:
         unit = "%" if table.unit == "percent" else "score"
         axes.set_xlabel(
-            f"{numbers.metric_words(table.metric)}, {unit}", color=INK, fontsize=8.5, labelpad=3
+            f"{number_format.metric_words(table.metric)}, {unit}",
+            color=INK,
+            fontsize=8.5,
+            labelpad=3,
         )
 
 
@@ -191,18 +194,20 @@ def _labels(axes: Axes, table: FamilyTable, row: Row, y: int) -> None:
     """Left the arm and its images, right the difference and the verdict."""
     _left_labels(axes, row.arm, _images_words(row), y)
     if row.answer:
-        _right_labels(axes, numbers.signed(row.answer.difference, table.decimals), row.verdict, y)
+        _right_labels(
+            axes, number_format.signed(row.answer.difference, table.decimals), row.verdict, y
+        )
     else:
-        words = numbers.shortened(row.verdict, 14)
+        words = number_format.shortened(row.verdict, 14)
         axes.text(1.04, y, words, **_text(axes), ha="left", fontsize=_SMALL_PT, alpha=0.7)
 
 
 def _left_labels(axes: Axes, name: str, words: str, y: int) -> None:
-    axes.text(-0.04, y - 0.16, numbers.shortened(name, 18), **_text(axes), ha="right")
+    axes.text(-0.04, y - 0.16, number_format.shortened(name, 18), **_text(axes), ha="right")
     axes.text(
         -0.04,
         y + 0.24,
-        numbers.shortened(words, 22),
+        number_format.shortened(words, 22),
         **_text(axes),
         ha="right",
         fontsize=_SMALL_PT,
@@ -215,7 +220,7 @@ def _right_labels(axes: Axes, difference: str, verdict: str, y: int) -> None:
     axes.text(
         1.04,
         y + 0.24,
-        numbers.shortened(verdict, 14),
+        number_format.shortened(verdict, 14),
         **_text(axes),
         ha="left",
         fontsize=_SMALL_PT,
@@ -237,7 +242,7 @@ def _images_words(row: Row) -> str:
         return "existing weights"
     if row.num_images is None:
         return ""
-    return numbers.count(row.num_images, "image") if row.num_images else "no pre-training"
+    return number_format.count(row.num_images, "image") if row.num_images else "no pre-training"
 
 
 def _draw_row(axes: Axes, table: FamilyTable, row: Row, y: int, limits: _Limits) -> None:
@@ -260,7 +265,7 @@ def _draw_row(axes: Axes, table: FamilyTable, row: Row, y: int, limits: _Limits)
 def _draw_other(axes: Axes, table: FamilyTable, answer: Answer, y: int, limits: _Limits) -> None:
     """A comparison with another arm than the reference: a line and a band at that one's mean."""
     _left_labels(axes, answer.arm, f"vs {answer.reference}", y)
-    _right_labels(axes, numbers.signed(answer.difference, table.decimals), answer.verdict, y)
+    _right_labels(axes, number_format.signed(answer.difference, table.decimals), answer.verdict, y)
     mean = _mean_of(table, answer.reference)
     if mean is None:
         return

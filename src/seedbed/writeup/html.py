@@ -20,15 +20,15 @@ from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.findings import Finding
 from seedbed.verdicts.questions import question
-from seedbed.writeup import numbers, tables
-from seedbed.writeup.brief import in_short
+from seedbed.writeup import number_format, tables
 from seedbed.writeup.charts import finding_svg
 from seedbed.writeup.conditions import arm_conditions, study_facts
-from seedbed.writeup.digest import Entry, digest
 from seedbed.writeup.figures import place_svg
-from seedbed.writeup.found import sections
-from seedbed.writeup.samples import Strip, strips
+from seedbed.writeup.findings_summary import Entry, digest
+from seedbed.writeup.sample_images import Strip, strips
+from seedbed.writeup.summary import in_short
 from seedbed.writeup.tables import FamilyTable
+from seedbed.writeup.task_results import sections
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ def render(results: Results, answers: Sequence[Answer], findings: Sequence[Findi
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"numbers": numbers, "symbols": tables.SYMBOLS}
+    environment.globals |= {"numbers": number_format, "symbols": tables.SYMBOLS}
     found = tables.family_tables(results, answers)
     return environment.get_template("report.html").render(
         study=results.study,
@@ -153,7 +153,7 @@ def _drawing_words(of_place: list[FamilyTable]) -> str:
     parts = []
     for table in of_place:
         rows = [
-            f"{r.arm} {numbers.plain(r.mean, table.decimals)} ({r.verdict})"
+            f"{r.arm} {number_format.plain(r.mean, table.decimals)} ({r.verdict})"
             for r in table.rows
             if r.values
         ]
@@ -193,7 +193,7 @@ def _unplaced(results: Results, found: Sequence[FamilyTable]) -> list[str]:
         and (trains or c.method != "pretraining")
     ]
     words = [
-        f"{numbers.target_words(c.target)}, {c.method}, {c.images_seen:,} images seen"
+        f"{number_format.target_words(c.target)}, {c.method}, {c.images_seen:,} images seen"
         for c in left
         if c.images_seen
     ]

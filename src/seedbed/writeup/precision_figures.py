@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from seedbed.metrics.average_precision import Decisions
-from seedbed.writeup import numbers
-from seedbed.writeup.boxes import COLOURS
+from seedbed.writeup import number_format
+from seedbed.writeup.box_drawing import COLOURS
 from seedbed.writeup.svg import INK, RC, as_svg
 
 MOST_ARMS, MOST_CLASSES, MOST_CURVES = 6, 30, 12
@@ -66,7 +66,7 @@ def bars_svg(found: Precisions, name: str) -> str:
                 axes.plot(row, places, "o", color=INK, markersize=2, alpha=0.7)
         axes.set_yticks(
             np.arange(len(some)) * step + (len(each) - 1) / 2,
-            [numbers.shortened(found.classes[k], 26) for k in some],
+            [number_format.shortened(found.classes[k], 26) for k in some],
         )
         axes.set_xlim(0, 100)
         axes.set_ylim((len(some) - 1) * step + len(each), -1)
@@ -114,8 +114,10 @@ def curves_svg(found: Precisions, name: str) -> str:
                     if len(nothing) == len(found.arms)
                     else f"none found: {', '.join(nothing)}"
                 )
-                axes.text(50, 50, numbers.shortened(words, 24), fontsize=7, color=INK, ha="center")
-            axes.set_title(numbers.shortened(found.classes[k], 22), fontsize=9, color=INK)
+                axes.text(
+                    50, 50, number_format.shortened(words, 24), fontsize=7, color=INK, ha="center"
+                )
+            axes.set_title(number_format.shortened(found.classes[k], 22), fontsize=9, color=INK)
             axes.set_xlim(0, 100)
             axes.set_ylim(0, 102)
             _inked(axes)

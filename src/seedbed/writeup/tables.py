@@ -16,7 +16,7 @@ from seedbed.metrics import TESTED_ON
 from seedbed.trials.results import Outcome, Results
 from seedbed.verdicts.answer import TRAINING_TIME, Answer, quoted
 from seedbed.verdicts.families import SOURCES, Family, families
-from seedbed.writeup import numbers
+from seedbed.writeup import number_format
 
 # Shape and word together: no verdict is told by colour alone.
 SYMBOLS = {"worse": "▼", "better": "▲", "equivalent": "■", "undecided": "○", "reference": "◆"}
@@ -94,7 +94,7 @@ class FamilyTable:
     @property
     def budget(self) -> str:
         """The training budget in words."""
-        return numbers.budget_words(self.images_seen)
+        return number_format.budget_words(self.images_seen)
 
     @property
     def place(self) -> tuple[str, str]:
@@ -103,7 +103,7 @@ class FamilyTable:
     @property
     def title(self) -> str:
         method = "" if self.method == "pretraining" else f", {self.method}"
-        return f"{numbers.target_words(self.target)}{method}: {numbers.metric_words(self.metric)}"
+        return f"{number_format.target_words(self.target)}{method}: {number_format.metric_words(self.metric)}"
 
     @property
     def reference(self) -> Row:
@@ -182,12 +182,12 @@ def _baselines(results: Results, outcomes: Sequence[Outcome]) -> str:
     }.values():
         others.setdefault(o.metric, {}).setdefault(o.arm, []).append(o.value)
     told = [
-        f"{numbers.metric_words(metric)}, mean and sd over seeds: {', '.join(_mean_and_sd(arm, v) for arm, v in by_arm.items())}"
+        f"{number_format.metric_words(metric)}, mean and sd over seeds: {', '.join(_mean_and_sd(arm, v) for arm, v in by_arm.items())}"
         for metric, by_arm in others.items()
     ]
     return " ".join(
         [
-            f"{numbers.count(facts['num_fine_labels'], 'fine label')}: a uniform guess gives {facts['chance_top1']:.1f} %, "
+            f"{number_format.count(facts['num_fine_labels'], 'fine label')}: a uniform guess gives {facts['chance_top1']:.1f} %, "
             f"the guess within the right coarse class, which is what perfect coarse knowledge gives, {facts['coarse_guess_top1']:.1f} %.",
             *(f"{words[0].upper()}{words[1:]}." for words in told),
         ]
@@ -197,7 +197,7 @@ def _baselines(results: Results, outcomes: Sequence[Outcome]) -> str:
 def _mean_and_sd(arm: str, values: list[float]) -> str:
     """ "fine 41.4 (0.3, 5 seeds)"."""
     sd = f"{np.std(values, ddof=1):.1f}, " if len(values) > 1 else ""
-    return f"{arm} {np.mean(values):.1f} ({sd}{numbers.count(len(values), 'seed')})"
+    return f"{arm} {np.mean(values):.1f} ({sd}{number_format.count(len(values), 'seed')})"
 
 
 def _own_budgets(family: Family) -> str:
@@ -256,7 +256,7 @@ def _row(results: Results, family: Family, arm: str, answers: Sequence[Answer]) 
 def state_words(results: Results) -> str:
     """What is not there yet: cells left and cells failed."""
     left, failed = (
-        numbers.count(results.num_left, "cell"),
-        numbers.count(results.num_failed, "cell"),
+        number_format.count(results.num_left, "cell"),
+        number_format.count(results.num_failed, "cell"),
     )
     return f"Incomplete: {left} left and {failed} failed of {results.num_cells:,}; the answers may change."

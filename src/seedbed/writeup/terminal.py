@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.findings import Finding
-from seedbed.writeup import numbers
-from seedbed.writeup.brief import in_short
-from seedbed.writeup.digest import digest
+from seedbed.writeup import number_format
+from seedbed.writeup.findings_summary import digest
+from seedbed.writeup.summary import in_short
 from seedbed.writeup.tables import SYMBOLS, FamilyTable, Row, family_tables, state_words
 
 if TYPE_CHECKING:
@@ -97,14 +97,14 @@ def _terminal_table(table: FamilyTable) -> Table:
         shown.add_row(
             *cells,
             Text(
-                f"{row.symbol} {numbers.shortened(row.verdict, 14)}",
+                f"{row.symbol} {number_format.shortened(row.verdict, 14)}",
                 style=_STYLES.get(row.verdict, ""),
             ),
         )
     for answer in table.others:
         difference = (
-            numbers.signed(answer.difference, table.decimals),
-            numbers.interval(answer.interval, table.decimals),
+            number_format.signed(answer.difference, table.decimals),
+            number_format.interval(answer.interval, table.decimals),
         )
         cells = [
             Text(t) for t in (f"{answer.arm} vs {answer.reference}", "", "", "", "", *difference)
@@ -121,10 +121,10 @@ def _terminal_table(table: FamilyTable) -> Table:
 def _numbers(row: Row, places: int) -> tuple[str, ...]:
     answer = row.answer
     return (
-        numbers.plain(row.num_images, 0),
-        numbers.plain(row.mean, places),
-        numbers.plain(row.sd, places),
+        number_format.plain(row.num_images, 0),
+        number_format.plain(row.mean, places),
+        number_format.plain(row.sd, places),
         str(len(row.values)),
-        numbers.signed(answer.difference if answer else None, places),
-        numbers.interval(answer.interval if answer else None, places),
+        number_format.signed(answer.difference if answer else None, places),
+        number_format.interval(answer.interval if answer else None, places),
     )

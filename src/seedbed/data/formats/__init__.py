@@ -16,7 +16,7 @@ from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError
 from seedbed.base.paths import expanded
 from seedbed.base.registry import Registry
-from seedbed.data.hierarchies import open_hierarchy
+from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.data.source import Source
 
 

@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
-from seedbed.data.arrays import loaded_from_pixels
 from seedbed.data.formats import Format
+from seedbed.data.memory_images import loaded_from_pixels
 from seedbed.data.source import TRAIN, Loaded, Pixels, Source, from_records, listing_fingerprint
 
 

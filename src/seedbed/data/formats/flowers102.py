@@ -21,9 +21,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.files import must_exist
 from seedbed.data.formats import Format
-from seedbed.data.listings import Listed, source_of
+from seedbed.data.image_files import must_exist
+from seedbed.data.image_lists import Listed, source_of
 from seedbed.data.source import TEST, TRAIN, VAL, Source
 
 _BELOW, _LABELS, _SETS = "flowers-102", "imagelabels.mat", "setid.mat"

@@ -14,9 +14,9 @@ from typing import ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.files import FilePixels, Found, list_images, must_exist
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import from_paths
+from seedbed.data.image_files import FilePixels, Found, list_images, must_exist
 from seedbed.data.source import SPLIT_NAMES, TRAIN, Source, from_records, listing_fingerprint
 
 

@@ -25,10 +25,10 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import Relevance
-from seedbed.data.files import IMAGE_SUFFIXES, Found, entries, list_images, must_exist
 from seedbed.data.formats import Format
-from seedbed.data.queries import queries_among
+from seedbed.data.image_files import IMAGE_SUFFIXES, Found, entries, list_images, must_exist
 from seedbed.data.source import Source
+from seedbed.data.unlabelled_images import queries_among
 
 _PER_GROUP = 100  # numbers, of which few are used
 _NUMBER = re.compile(r"[0-9]{6}")

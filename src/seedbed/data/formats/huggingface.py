@@ -19,8 +19,8 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError, unknown
 from seedbed.base.paths import expanded
-from seedbed.data.files import EncodedPixels
 from seedbed.data.formats import Format
+from seedbed.data.image_files import EncodedPixels
 from seedbed.data.source import (
     TRAIN,
     Source,

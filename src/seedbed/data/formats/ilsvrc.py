@@ -21,11 +21,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.files import RangePixels, list_images, must_exist
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import Hierarchy
+from seedbed.data.image_files import RangePixels, list_images, must_exist
 from seedbed.data.source import TRAIN, VAL, Source, from_records, listing_fingerprint
-from seedbed.data.tars import members
+from seedbed.data.tar_files import members
 
 _TRAIN_TAR, _VAL_TAR = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 _DEVKIT_TAR = "ILSVRC2012_devkit_t12.tar.gz"

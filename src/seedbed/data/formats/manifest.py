@@ -16,9 +16,9 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError, unknown
 from seedbed.base.paths import expanded
-from seedbed.data.files import FilePixels
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import from_paths
+from seedbed.data.image_files import FilePixels
 from seedbed.data.source import (
     SPLIT_NAMES,
     TRAIN,

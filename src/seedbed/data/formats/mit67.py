@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.files import must_exist
 from seedbed.data.formats import Format
-from seedbed.data.listings import Line, Listed, read_lines, source_of
+from seedbed.data.image_files import must_exist
+from seedbed.data.image_lists import Line, Listed, read_lines, source_of
 from seedbed.data.source import TEST, TRAIN, Source
 
 _IMAGES = "Images"

@@ -27,9 +27,17 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import NO_LABEL, Relevance
 from seedbed.data.crops import CropPixels
-from seedbed.data.files import IMAGE_SUFFIXES, Found, entries, list_images, must_exist
 from seedbed.data.formats import Format
-from seedbed.data.oxford import ADVICE, PREFIX, TRUTH, VALUES, QueryLists, composed, read_queries
+from seedbed.data.image_files import IMAGE_SUFFIXES, Found, entries, list_images, must_exist
+from seedbed.data.oxford_ground_truth import (
+    ADVICE,
+    PREFIX,
+    TRUTH,
+    VALUES,
+    QueryLists,
+    composed,
+    read_queries,
+)
 from seedbed.data.source import TEST, Source, listing_fingerprint
 
 _QUERY = re.compile(r"[^.].*_[0-9]+_query\.txt")

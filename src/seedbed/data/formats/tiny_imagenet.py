@@ -14,8 +14,8 @@ from typing import ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.files import FilePixels, list_images, must_exist
 from seedbed.data.formats import Format
+from seedbed.data.image_files import FilePixels, list_images, must_exist
 from seedbed.data.source import TRAIN, VAL, Source, from_records, listing_fingerprint
 
 _ANNOTATIONS = "val/val_annotations.txt"

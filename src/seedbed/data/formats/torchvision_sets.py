@@ -17,8 +17,8 @@ import numpy as np
 from seedbed.base.errors import BadDataError, unknown
 from seedbed.base.randomness import content_hash
 from seedbed.data.decode import fit_square
-from seedbed.data.files import OneImage, load_each, must_exist
 from seedbed.data.formats import Format
+from seedbed.data.image_files import OneImage, load_each, must_exist
 from seedbed.data.source import (
     TEST,
     TRAIN,

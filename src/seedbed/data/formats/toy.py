@@ -14,9 +14,9 @@ import numpy as np
 
 from seedbed.base.randomness import item_hashes, mix, stream
 from seedbed.data import drawing
-from seedbed.data.arrays import loaded_from_pixels
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import from_paths
+from seedbed.data.memory_images import loaded_from_pixels
 from seedbed.data.source import (
     TEST,
     TRAIN,

@@ -22,10 +22,10 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import Relevance
-from seedbed.data.files import Found, list_images, must_exist
 from seedbed.data.formats import Format
-from seedbed.data.queries import queries_among
+from seedbed.data.image_files import Found, list_images, must_exist
 from seedbed.data.source import Source
+from seedbed.data.unlabelled_images import queries_among
 
 _PER_OBJECT = 4
 _NAME = re.compile(r"ukbench([0-9]{5})")

@@ -17,12 +17,21 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import NO_LABEL, Annotations, Boxes, Marks
-from seedbed.data.beside import holds_annotations
 from seedbed.data.crops import CropPixels, with_context
-from seedbed.data.files import FilePixels
 from seedbed.data.formats import Format
+from seedbed.data.image_files import FilePixels
+from seedbed.data.sidecar_annotations import holds_annotations
 from seedbed.data.source import TEST, TRAIN, VAL, Pixels, Source, listing_fingerprint
-from seedbed.data.voc import ACTION, ACTIONS, MAIN, Record, VocFolder, edges, persons_of, presence
+from seedbed.data.voc_layout import (
+    ACTION,
+    ACTIONS,
+    MAIN,
+    Record,
+    VocFolder,
+    edges,
+    persons_of,
+    presence,
+)
 
 _YEARS = "Test images of 2008 on have no annotations in public: their val set serves as test."
 

@@ -20,10 +20,10 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expanded
-from seedbed.data.files import IMAGE_SUFFIXES, RangePixels
 from seedbed.data.formats import Format
+from seedbed.data.image_files import IMAGE_SUFFIXES, RangePixels
 from seedbed.data.source import TRAIN, Source, find_split, from_records, listing_fingerprint
-from seedbed.data.tars import Member, members
+from seedbed.data.tar_files import Member, members
 
 _TEXT_LABELS = (".cls", ".txt")
 _KEYS = ("label", "cls", "class", "class_name", "category")

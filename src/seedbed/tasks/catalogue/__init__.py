@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 
 from seedbed.base.registry import Registry
 from seedbed.data.store import Store
-from seedbed.tasks.target import Target
+from seedbed.tasks.task import Task
 
 
-class TaskKind(ABC):
+class TaskSpec(ABC):
     """How a store becomes a task; a frozen dataclass of its settings."""
 
     @property
@@ -18,11 +18,11 @@ class TaskKind(ABC):
         return False
 
     @abstractmethod
-    def load(self, store: Store, seed: int) -> Target:
+    def load(self, store: Store, seed: int) -> Task:
         """Train, validation and test rows, disjoint; the same at the same seed."""
 
 
-TASKS: Registry[TaskKind] = Registry("task", "seedbed.tasks")
+TASKS: Registry[TaskSpec] = Registry("task", "seedbed.tasks")
 TASKS.add("adaptation", "seedbed.tasks.catalogue.adaptation:Adaptation")
 TASKS.add("classification", "seedbed.tasks.catalogue.classification:Classification")
 TASKS.add("detection", "seedbed.tasks.catalogue.detection:Detection")

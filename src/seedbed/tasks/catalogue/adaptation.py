@@ -18,20 +18,20 @@ from seedbed.base.errors import BadDataError
 from seedbed.data.source import TEST, TRAIN, VAL
 from seedbed.data.splits import held_out
 from seedbed.data.store import Store
-from seedbed.tasks.catalogue import TaskKind
-from seedbed.tasks.catalogue.domains import LABELLED, TARGET, domains_of, is_joined
+from seedbed.tasks.catalogue import TaskSpec
+from seedbed.tasks.classification import ClassificationTask
+from seedbed.tasks.domains import LABELLED, TARGET, domains_of, is_joined
 from seedbed.tasks.folds import few_folds
-from seedbed.tasks.task import Task
 
 
 @dataclass(frozen=True)
-class Adaptation(TaskKind):
+class Adaptation(TaskSpec):
     """Classification of a target domain with labels from another one: in a study, `folder('night/',
     labelled='day/')`."""
 
     metric: Literal["top1", "mean_class_accuracy"] = "top1"
 
-    def load(self, store: Store, seed: int) -> Task:
+    def load(self, store: Store, seed: int) -> ClassificationTask:
         domain, classes, class_of_leaf = _classes(store)
         own, theirs = (domain[store.leaves] == i for i in (0, 1))
         splits = store.splits
@@ -62,7 +62,7 @@ class Adaptation(TaskKind):
                 f"{classes[int(sizes.argmin())]!r} from",
                 "Add labelled images: at least two in every class, five or more to learn anything.",
             )
-        return Task(
+        return ClassificationTask(
             store=store,
             train=train,
             validation=validation,

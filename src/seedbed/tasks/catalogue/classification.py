@@ -16,13 +16,13 @@ from seedbed.data.source import TEST, TRAIN, VAL
 from seedbed.data.splits import held_out
 from seedbed.data.store import Store
 from seedbed.data.view import make_view
-from seedbed.tasks.catalogue import TaskKind
+from seedbed.tasks.catalogue import TaskSpec
+from seedbed.tasks.classification import ClassificationTask
 from seedbed.tasks.folds import few_folds
-from seedbed.tasks.task import Task
 
 
 @dataclass(frozen=True)
-class Classification(TaskKind):
+class Classification(TaskSpec):
     """Single-label classification.
 
     `train_per_class` labelled images of each class, drawn anew with each seed; `recipe`: of the
@@ -48,7 +48,7 @@ class Classification(TaskKind):
     def is_drawn(self) -> bool:
         return self.train_per_class is not None or bool(self.recipe)
 
-    def load(self, store: Store, seed: int) -> Task:
+    def load(self, store: Store, seed: int) -> ClassificationTask:
         store.must_have_one_label()
         known = _known(store, self.recipe, seed)
         pool, validation = known.train, known.validation
@@ -69,7 +69,7 @@ class Classification(TaskKind):
             )
         own = {"chosen": known.classes, "class_of_leaf": known.class_of_leaf} if self.recipe else {}
         fold = None if is_found else _folds(known, np.concatenate([pool, validation]))
-        return Task(
+        return ClassificationTask(
             store=store,
             train=pool,
             validation=validation,

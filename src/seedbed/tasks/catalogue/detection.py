@@ -18,14 +18,14 @@ from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import Boxes
 from seedbed.data.source import TEST
 from seedbed.data.store import Store
-from seedbed.tasks.catalogue import TaskKind
-from seedbed.tasks.catalogue.domains import TARGET, domains_of, is_joined
+from seedbed.tasks.catalogue import TaskSpec
 from seedbed.tasks.detection import DetectionTask
-from seedbed.tasks.parts import with_validation
+from seedbed.tasks.domains import TARGET, domains_of, is_joined
+from seedbed.tasks.validation_split import with_validation
 
 
 @dataclass(frozen=True)
-class Detection(TaskKind):
+class Detection(TaskSpec):
     """Where the objects of each class are; mean average precision by the rule of VOC 2007 or of
     2010."""
 

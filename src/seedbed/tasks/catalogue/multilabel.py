@@ -12,15 +12,15 @@ from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import Marks
 from seedbed.data.source import TEST
 from seedbed.data.store import Store
-from seedbed.data.voc import ACTIONS
-from seedbed.tasks.catalogue import TaskKind
+from seedbed.data.voc_layout import ACTIONS
+from seedbed.tasks.catalogue import TaskSpec
 from seedbed.tasks.folds import few_folds
 from seedbed.tasks.multilabel import MultiLabelTask
-from seedbed.tasks.parts import with_validation
+from seedbed.tasks.validation_split import with_validation
 
 
 @dataclass(frozen=True)
-class MultiLabel(TaskKind):
+class MultiLabel(TaskSpec):
     """Which of the classes each image has; mean average precision by the rule of VOC 2007, or of
     2010 (the default for its actions)."""
 

@@ -17,14 +17,14 @@ from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import Relevance
 from seedbed.data.source import TEST, TRAIN
 from seedbed.data.store import Store
-from seedbed.tasks.catalogue import TaskKind
+from seedbed.tasks.catalogue import TaskSpec
 from seedbed.tasks.retrieval import PRIMARY, RetrievalTask
 
 _NOTHING = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
-class Retrieval(TaskKind):
+class Retrieval(TaskSpec):
     """Which images of a gallery answer a query: Holidays, Oxford and Paris, UKBench by their own
     protocols, or images of the same class."""
 

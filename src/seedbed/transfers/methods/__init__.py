@@ -14,7 +14,7 @@ from seedbed.base.registry import Registry
 if TYPE_CHECKING:
     from seedbed.models.backbone import Backbone
     from seedbed.models.fit import Progress
-    from seedbed.tasks.target import Measurement, Target
+    from seedbed.tasks.task import Measurement, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Method(ABC):
         trained."""
         return
 
-    def check_target(self, task: Target) -> None:  # noqa: B027  most methods do whatever they take
+    def check_target(self, task: Task) -> None:  # noqa: B027  most methods do whatever they take
         """Raise UsageError or BadDataError when the method cannot do this task; asked before
         anything is trained."""
 

@@ -34,11 +34,11 @@ from seedbed.readout.alignment import coral, coral_loss
 from seedbed.readout.calibration import temperature_of
 from seedbed.readout.heads import LinearHead, prepared
 from seedbed.readout.model import Model, layer_codes
-from seedbed.tasks.task import Measurement, Task
+from seedbed.tasks.classification import ClassificationTask, Measurement
+from seedbed.transfers.fine_tuning import Trainer, Tuning, measured, tune
+from seedbed.transfers.gradient_reversal import InTurn, Reversed, drawn, ramp
 from seedbed.transfers.methods import Context, Method
-from seedbed.transfers.probing import Shape, readout_of
-from seedbed.transfers.reversal import InTurn, Reversed, drawn, ramp
-from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
+from seedbed.transfers.readout_selection import Shape, readout_of
 
 _CS = (0.1, 1.0, 10.0, 100.0, 1000.0)
 _WEIGHTS = {"deep_coral": 1.0, "dann": 0.1}
@@ -100,7 +100,7 @@ class Adapt(Method):
     def num_images_trained(self) -> int:
         return 0 if self.kind == "coral" else self.tuning().num_images(0) * len(self.learning_rates)
 
-    def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
+    def run(self, backbone: Backbone, task: ClassificationTask, context: Context) -> Measurement:
         unlabelled = task.unlabelled
         if unlabelled is None:
             raise UsageError(
@@ -125,7 +125,7 @@ class Adapt(Method):
         return {"kind": self.kind, "num_unlabelled": len(unlabelled), **weight}
 
     def _recoloured(
-        self, backbone: Backbone, task: Task, unlabelled: np.ndarray, context: Context
+        self, backbone: Backbone, task: ClassificationTask, unlabelled: np.ndarray, context: Context
     ) -> Measurement:
         layer, known = backbone.layer(self.layer), task.known
         labels = torch.from_numpy(task.labels(known)).to(context.device)
@@ -160,7 +160,7 @@ class Adapt(Method):
 
 
 def _unit(
-    backbone: Backbone, task: Task, rows: np.ndarray, layer: Layer, context: Context
+    backbone: Backbone, task: ClassificationTask, rows: np.ndarray, layer: Layer, context: Context
 ) -> torch.Tensor:
     found = layer_codes(backbone, backbone.images(task.store, rows), [layer]).to(context.device)
     return prepared(found[:, None], [layer.dim], normalise=True, power=False)[:, 0]

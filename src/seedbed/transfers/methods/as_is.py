@@ -16,7 +16,7 @@ from seedbed.base.errors import UsageError
 from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
 from seedbed.readout.model import Model
-from seedbed.tasks.task import Measurement, Task
+from seedbed.tasks.classification import ClassificationTask, Measurement
 from seedbed.transfers.methods import Context, Method
 
 _MOST_NAMED = 5
@@ -29,7 +29,7 @@ class AsIs(Method):
 
     revision: ClassVar[int] = 1
 
-    def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
+    def run(self, backbone: Backbone, task: ClassificationTask, context: Context) -> Measurement:
         place = {label: i for i, label in enumerate(task.classes)}
         if missing := sorted(place.keys() - set(backbone.classes)):
             known = ", ".join(backbone.classes[:_MOST_NAMED])

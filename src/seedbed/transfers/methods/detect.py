@@ -4,7 +4,7 @@ The same call trains from pre-trained weights and from random ones: the learning
 grid is chosen on validation images for each. With one learning rate nothing is chosen, and the
 validation images are learnt from too, as the papers do with VOC's trainval. Defaults are sizes that
 train on a processor: a net of four layers sees about twenty images a second on one core. What it is
-made of: `seedbed.readout.detector`; how it is trained: `seedbed.transfers.detecting`.
+made of: `seedbed.readout.detector`; how it is trained: `seedbed.transfers.detector_training`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any, ClassVar, Literal
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.models.backbone import Backbone
+from seedbed.models.box_head import tail_of
 from seedbed.models.feature_maps import check_any_size, maps_of, pyramid_maps, single_map
 from seedbed.models.layers import Layer
 from seedbed.models.stages import norms_of, stages_of
-from seedbed.models.tails import tail_of
 from seedbed.readout.detector import Anatomy
 from seedbed.tasks.detection import DetectionTask
-from seedbed.tasks.target import Measurement, Target
-from seedbed.transfers.detecting import Detecting, DetectorTrainer, adapt_norms
+from seedbed.tasks.task import Measurement, Task
+from seedbed.transfers.detector_training import Detecting, DetectorTrainer, adapt_norms
 from seedbed.transfers.methods import Context, Method
 
 _ALIGN = 0.1
@@ -111,7 +111,7 @@ class Detect(Method):
                 "Give fewer.",
             )
 
-    def check_target(self, task: Target) -> None:
+    def check_target(self, task: Task) -> None:
         assert isinstance(task, DetectionTask)
         if self.adapt != "none" and task.unlabelled is None:
             raise UsageError(

@@ -3,7 +3,7 @@ last stages.
 
 `stages=0` retunes the last layer alone, with augmented images, and leaves the body as it is, batch
 norm included. How the learning
-rate is chosen, and where the options come from: `seedbed.transfers.tuning`.
+rate is chosen, and where the options come from: `seedbed.transfers.fine_tuning`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any, ClassVar, Literal
 
 from seedbed.models.backbone import Backbone
 from seedbed.models.stages import stages_of
+from seedbed.tasks.classification import ClassificationTask, Measurement
 from seedbed.tasks.multilabel import MultiLabelTask
-from seedbed.tasks.task import Measurement, Task
+from seedbed.transfers.fine_tuning import Trainer, Tuning, measured, tune
 from seedbed.transfers.methods import Context, Method
-from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ class Finetune(Method):
             },
         }
 
-    def run(self, backbone: Backbone, task: Task | MultiLabelTask, context: Context) -> Measurement:
+    def run(
+        self, backbone: Backbone, task: ClassificationTask | MultiLabelTask, context: Context
+    ) -> Measurement:
         def make() -> Backbone:
             return backbone.with_new_head(task.classes, context.seed)
 

@@ -23,10 +23,10 @@ from seedbed.models.layers import Layer
 from seedbed.readout.calibration import temperature_of
 from seedbed.readout.heads import prepared
 from seedbed.readout.model import Model, layer_codes
+from seedbed.tasks.classification import ClassificationTask, Measurement
 from seedbed.tasks.multilabel import MultiLabelTask
-from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
-from seedbed.transfers.probing import Shape, readout_of
+from seedbed.transfers.readout_selection import Shape, readout_of
 
 BEST = "best"
 C_GRID = (0.1, 1.0, 10.0, 100.0, 1000.0)
@@ -77,7 +77,9 @@ class Probe(Method):
             **{name: value for name, value in asdict(self).items() if name != unused},
         }
 
-    def run(self, backbone: Backbone, task: Task | MultiLabelTask, context: Context) -> Measurement:
+    def run(
+        self, backbone: Backbone, task: ClassificationTask | MultiLabelTask, context: Context
+    ) -> Measurement:
         candidates, known = self._candidates(backbone), task.known
         labels = torch.from_numpy(task.labels(known)).to(context.device)
         judge = task if isinstance(task, MultiLabelTask) else None

@@ -20,13 +20,13 @@ from seedbed.base.device import free_bytes
 from seedbed.base.errors import UsageError
 from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
+from seedbed.readout.augmented_views import NUM_VIEWS
 from seedbed.readout.calibration import temperature_of
 from seedbed.readout.heads import prepared
 from seedbed.readout.model import Model, layer_codes
-from seedbed.readout.views import NUM_VIEWS
-from seedbed.tasks.task import Measurement, Task
+from seedbed.tasks.classification import ClassificationTask, Measurement
 from seedbed.transfers.methods import Context, Method
-from seedbed.transfers.probing import Shape, readout_of
+from seedbed.transfers.readout_selection import Shape, readout_of
 
 _SHARE_OF_MEMORY = 0.4
 
@@ -52,7 +52,7 @@ class ProbeAugmented(Method):
     def identity(self) -> object:
         return {"is": "ProbeAugmented", **asdict(self)}
 
-    def run(self, backbone: Backbone, task: Task, context: Context) -> Measurement:
+    def run(self, backbone: Backbone, task: ClassificationTask, context: Context) -> Measurement:
         layer, known = backbone.layer(self.layer), task.known
         images, labels = (
             backbone.images(task.store, known),

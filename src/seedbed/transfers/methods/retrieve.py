@@ -17,9 +17,9 @@ import torch
 from seedbed.base.errors import UsageError
 from seedbed.models.backbone import Backbone
 from seedbed.readout.model import layer_codes
-from seedbed.readout.searching import Approximate, Whitening, rank_exactly, searchable
+from seedbed.readout.search_index import Approximate, Whitening, rank_exactly, searchable
 from seedbed.tasks.retrieval import RetrievalTask
-from seedbed.tasks.target import Measurement, Target
+from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
 
 _ENOUGH = 3  # images a direction; with fewer the last directions are noise that whitening blows up
@@ -70,7 +70,7 @@ class Retrieve(Method):
             return {"is": "Retrieve", **asdict(self), "rest": "not found"}
         return {"is": "Retrieve", **{k: v for k, v in asdict(self).items() if k != "depth"}}
 
-    def check_target(self, task: Target) -> None:
+    def check_target(self, task: Task) -> None:
         if not self.whiten:
             return
         if not len(task.train):

@@ -9,10 +9,10 @@ from typing import ClassVar, Literal
 from seedbed.base.errors import UsageError
 from seedbed.models.backbone import OWN_MODULE, Backbone
 from seedbed.models.zoo import BACKBONES
+from seedbed.tasks.classification import ClassificationTask, Measurement
 from seedbed.tasks.multilabel import MultiLabelTask
-from seedbed.tasks.task import Measurement, Task
+from seedbed.transfers.fine_tuning import Trainer, Tuning, measured, tune
 from seedbed.transfers.methods import Context, Method
-from seedbed.transfers.tuning import Trainer, Tuning, measured, tune
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ class Scratch(Method):
                 "Give it with random weights: sb.Backbone.wrap(MyNet(), size_px=32), and fine-tune that.",
             )
 
-    def run(self, backbone: Backbone, task: Task | MultiLabelTask, context: Context) -> Measurement:
+    def run(
+        self, backbone: Backbone, task: ClassificationTask | MultiLabelTask, context: Context
+    ) -> Measurement:
         self.check(backbone)
         architecture = BACKBONES.make(backbone.architecture)
 

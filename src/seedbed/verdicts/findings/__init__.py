@@ -16,10 +16,10 @@ from seedbed.verdicts.findings.finding import Finding
 from seedbed.verdicts.findings.influences import influences
 from seedbed.verdicts.findings.interactions import interactions
 from seedbed.verdicts.findings.negative import negative_transfers
-from seedbed.verdicts.findings.nested import variances
 from seedbed.verdicts.findings.overlap import overlaps
-from seedbed.verdicts.findings.retained import retained_gains
+from seedbed.verdicts.findings.retained_gain import retained_gains
 from seedbed.verdicts.findings.scaling import scaling_laws
+from seedbed.verdicts.findings.variance_components import variances
 from seedbed.verdicts.pairs import Pair
 
 

@@ -17,13 +17,13 @@ import numpy as np
 
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
-from seedbed.verdicts.combinations import Combination, ImagePart, Spreads
+from seedbed.verdicts.arm_scores import ArmScores
 from seedbed.verdicts.contrasts import Verdict, verdict_of
 from seedbed.verdicts.families import SOURCES, Family, scores_of
 from seedbed.verdicts.findings.finding import Finding, between, points
+from seedbed.verdicts.linear_combinations import Combination, ImagePart, Spreads
 from seedbed.verdicts.pairs import Pair
 from seedbed.verdicts.quantiles import Joint
-from seedbed.verdicts.scores import ArmScores
 from seedbed.verdicts.variances import image_variance, sample_variance
 
 _WORDS = {
@@ -167,8 +167,8 @@ def _over_networks(results: Results, family: Family, pairs: Sequence[Pair]) -> I
         results,
         (family, family),
         crossed,
-        lambda two: tuple(f"with {_network(study, p.arm)}" for p in two),
-    )  # pyright: ignore[reportArgumentType]
+        lambda two: (f"with {_network(study, two[0].arm)}", f"with {_network(study, two[1].arm)}"),
+    )
 
 
 def _is_same_pair(study: Study, p: Pair, q: Pair) -> bool:

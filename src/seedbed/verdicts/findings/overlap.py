@@ -3,7 +3,7 @@ what stays near to it."""
 
 from __future__ import annotations
 
-from seedbed.data.overlap import excluded
+from seedbed.data.excluded_classes import excluded
 from seedbed.data.recipes import Recipe
 from seedbed.trials.overlap import resolved
 from seedbed.trials.results import Results

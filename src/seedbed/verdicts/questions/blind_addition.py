@@ -17,9 +17,9 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, by_settings, with_own_reference
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.facts import look
-from seedbed.verdicts.questions.template import (
+from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.source_summary import look
+from seedbed.verdicts.questions.study_template import (
     EMBEDDED_SOURCE,
     RANDOM,
     ArmLine,

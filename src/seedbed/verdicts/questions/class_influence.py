@@ -17,8 +17,8 @@ from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.facts import look
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile, one_source
+from seedbed.verdicts.questions.source_summary import look
+from seedbed.verdicts.questions.study_template import RANDOM, ArmLine, StudyFile, one_source
 
 _SEEDS = "60             # as many nets, each with a half of the classes of its own; the report says how many are enough"
 

@@ -19,9 +19,9 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, counterpart, with_own_reference
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.facts import Facts, look
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile, one_source
+from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.source_summary import Facts, look
+from seedbed.verdicts.questions.study_template import RANDOM, ArmLine, StudyFile, one_source
 
 _SHARES = (2, 4, 8)  # the budgets are a half, a quarter and an eighth of the images
 _LEAST = 2  # images of a class, where a budget is spread over all of them

@@ -15,7 +15,7 @@ from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer, quoted
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.study_template import RANDOM, ArmLine, StudyFile
 
 _NETWORKS = ("small(width=16)", "small(width=8)", "small(width=32)")
 

@@ -17,7 +17,7 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, with_reference
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.study_template import RANDOM, ArmLine, StudyFile
 
 _HOW = (
     "Existing weights are arms like these; take out the # and say where yours are:",

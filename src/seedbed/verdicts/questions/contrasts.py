@@ -12,7 +12,7 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, control_pairs, with_reference
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.study_template import RANDOM, ArmLine, StudyFile
 
 _ARMS = (
     ArmLine("all", "", "every image, every class"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from seedbed.base.call import Call
 from seedbed.base.errors import UsageError
-from seedbed.data.overlap import nodes_of
+from seedbed.data.excluded_classes import nodes_of
 from seedbed.data.synsets import KNOWN_TARGETS, TARGET_CLASSES, closure_of
 from seedbed.trials.overlap import nothing_known, says_its_classes
 from seedbed.trials.results import Results
@@ -22,9 +22,9 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.facts import Facts, look, open_target
-from seedbed.verdicts.questions.template import (
+from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.source_summary import Facts, look, open_target
+from seedbed.verdicts.questions.study_template import (
     RANDOM,
     ArmLine,
     StudyFile,

@@ -16,8 +16,8 @@ from seedbed.verdicts.answer import Answer, quoted
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.study_template import RANDOM, ArmLine, StudyFile
 
 _ARMS = (
     ArmLine("all", "", "every image of every class"),

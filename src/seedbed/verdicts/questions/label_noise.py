@@ -18,7 +18,7 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, settings_of, with_controls
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.template import RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.study_template import RANDOM, ArmLine, StudyFile
 
 _ARMS = (
     ArmLine("clean", "", "every label as it is"),

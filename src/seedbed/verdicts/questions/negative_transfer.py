@@ -17,8 +17,8 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, by_settings
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.template import ArmLine, StudyFile
+from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.study_template import ArmLine, StudyFile
 
 _ARMS = (
     ArmLine("scratch", None, "from random weights, equally tuned", {"init": "random"}),

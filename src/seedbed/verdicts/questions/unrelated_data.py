@@ -20,9 +20,9 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, by_settings, canonical
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.describe import with_classes
-from seedbed.verdicts.questions.facts import Facts, look
-from seedbed.verdicts.questions.template import (
+from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.source_summary import Facts, look
+from seedbed.verdicts.questions.study_template import (
     RANDOM,
     ArmLine,
     StudyFile,

@@ -1,0 +1,85 @@
+"""Networks that lie on this machine: the one that comes with seedbed, own folders, caches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import trained
+
+from seedbed.api import open_store
+from seedbed.base.errors import UsageError
+from seedbed.models.checkpoint import read_card, save_backbone, weights_fingerprint
+from seedbed.models.local_weights import networks_here
+from seedbed.models.resolve import SHIPPED, fingerprint_of, folder_of, open_backbone
+
+
+@pytest.fixture(autouse=True)
+def no_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever the machine has is not looked at."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.delenv("SEEDBED_WEIGHTS", raising=False)
+
+
+def test_the_network_that_comes_with_seedbed_opens_by_its_name() -> None:
+    net = open_backbone("small")
+    assert net.architecture == "small(width=32)"
+    assert net.size_px == 64
+    assert len(net.classes) == 200
+    assert not net.module.training
+    assert open_backbone("small()").num_parameters == net.num_parameters
+    assert fingerprint_of("small") == fingerprint_of(SHIPPED["small"])
+    assert folder_of("small") == SHIPPED["small"]
+
+
+def test_its_card_tells_its_terms_and_its_accuracy_and_it_is_small() -> None:
+    card = read_card(SHIPPED["small"])
+    assert "image-net.org" in str(card["terms_of_use"])
+    assert card["source_metrics"]["top1"] == pytest.approx(42.91)  # pyright: ignore
+    assert sum(p.stat().st_size for p in SHIPPED["small"].iterdir()) < 4_000_000
+    assert len(weights_fingerprint(SHIPPED["small"])) == 20
+
+
+def test_it_is_as_good_as_its_card_says(real_data: Path, tmp_path: Path) -> None:
+    """On the validation images of the source that it was scored on."""
+    store = open_store(f"{real_data}/tiny-imagenet-200", 64, tmp_path)
+    rows = np.flatnonzero(store.splits == 2)[::20]
+    from seedbed.models.codes import logits
+
+    net = open_backbone("small")
+    right = logits(net, net.images(store, rows)).argmax(1).numpy() == store.leaves[rows]
+    assert 36 < 100 * right.mean() < 50
+
+
+def test_other_settings_are_no_name_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="has no published weights"):
+        open_backbone("small(width=16)", images_px=32)
+    monkeypatch.chdir(tmp_path)
+    save_backbone(trained().backbone, _made(tmp_path / "small"))
+    # a folder of that name comes first
+    assert open_backbone("small").architecture == "small(width=4)"
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def test_folders_and_caches_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert networks_here() == ["small"]
+    own = _made(tmp_path / "weights")
+    monkeypatch.setenv("SEEDBED_WEIGHTS", str(own))
+    save_backbone(trained().backbone, _made(own / "mine"))
+    assert networks_here() == ["small", str(own / "mine")]
+    (own / "notes.txt").write_text("nothing")
+    torch.save({}, own / "mobilenet_v2-7ebf99e0.pth")
+    torch.save({}, own / "squeezenet1_1-b8a52dc0.pth")
+    (tmp_path / "hub" / "models--timm--resnet10t.c3_in1k").mkdir(parents=True)
+    found = networks_here()
+    assert found[:2] == ["small", str(own / "mine")]
+    assert "mobilenet_v2" in found
+    assert "torchvision('squeezenet1_1')" in found
+    assert "timm('resnet10t.c3_in1k')" in found
