@@ -17,6 +17,7 @@ from seedbed.trials.warnings import remarks
 from seedbed.verdicts.families import SOURCES
 from seedbed.verdicts.findings import findings
 from seedbed.verdicts.questions import answer
+from seedbed.writeup import number_format
 from seedbed.writeup.conditions import study_facts
 from seedbed.writeup.figures import place_svg
 from seedbed.writeup.findings_summary import digest
@@ -128,7 +129,9 @@ def _difference(
 ) -> tuple[str, str]:
     if value is None:
         return "", ""
-    return number_format.signed(value, table.decimals), numbers.interval(interval, table.decimals)
+    return number_format.signed(value, table.decimals), number_format.interval(
+        interval, table.decimals
+    )
 
 
 if __name__ == "__main__":

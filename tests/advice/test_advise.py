@@ -184,6 +184,7 @@ def test_networks_of_one_name_are_told_apart() -> None:
 
 
 def test_a_training_that_diverges_costs_no_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    from seedbed.advice import successive_halving
     from seedbed.base.errors import DivergedError
 
     def diverges(*_: object) -> None:

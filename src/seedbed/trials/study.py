@@ -23,7 +23,7 @@ from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives import OBJECTIVES
 from seedbed.transfers.methods import METHODS
 from seedbed.trials.arms import Arm, Pretraining, listed, read_arm
-from seedbed.trials.data import is_number, read_data, read_target
+from seedbed.trials.data import DataSpec, is_number, read_data, read_target
 
 if TYPE_CHECKING:
     from seedbed.trials.results import Results
