@@ -624,10 +624,10 @@ _VERBS: tuple[tuple[str, str, str, Add], ...] = (
     (
         "list",
         "formats, recipes, backbones, objectives, tasks, methods, questions",
-        "workplace:list_plugins",
+        "workspace:list_plugins",
         _list,
     ),
-    ("disk", "what the workspace holds, and which study refers to it", "workplace:disk", _disk),
+    ("disk", "what the workspace holds, and which study refers to it", "workspace:disk", _disk),
 )
 _SCORES: tuple[tuple[str, str, str, Add], ...] = (
     (

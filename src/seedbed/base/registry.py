@@ -75,7 +75,7 @@ class Registry(Generic[T]):
         return build_call(self.get(call.name, where), call, self.what)
 
     def describe(self) -> list[dict[str, Any]]:
-        """For `seedbed list`: name, call and first docstring line of each."""
+        """For `seedbed list`: name, call and summary of each."""
         rows = []
         for name in self.names():
             cls = self.get(name)
@@ -83,7 +83,12 @@ class Registry(Generic[T]):
                 {
                     "name": name,
                     "call": signature(cls, name),
-                    "summary": (cls.__doc__ or "").strip().split("\n")[0],
+                    "summary": summary(cls),
                 }
             )
         return rows
+
+
+def summary(cls: type) -> str:
+    """The first paragraph of a class's docstring, on one line."""
+    return " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())

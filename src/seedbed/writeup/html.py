@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from seedbed.base.artifacts import file_aside
+from seedbed.base.registry import summary
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.findings import Finding
@@ -122,10 +123,8 @@ def _drawing(entry: Entry, name: str) -> str:
 
 
 def _question_words(results: Results) -> str:
-    """The first line of the question's own docstring."""
-    return (
-        (type(question(results.study.question or "contrasts")).__doc__ or "").strip().split("\n")[0]
-    )
+    """The summary of the study's question."""
+    return summary(type(question(results.study.question or "contrasts")))
 
 
 def _tally(answers: Sequence[Answer]) -> list[tuple[str, int]]:
