@@ -10,7 +10,7 @@ import dataclasses
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError
@@ -83,9 +83,11 @@ def _placed(call: Call, folder: Path) -> Call:
     """The call with its relative paths taken from `folder`."""
     cls = FORMATS.get(call.name)
     names = [f.name for f in dataclasses.fields(cls)]  # pyright: ignore[reportArgumentType]
-    place = lambda name, value: (
-        str(folder / expanded(value)) if name in cls.paths and isinstance(value, str) else value
-    )
+
+    def place(name: str, value: Any) -> Any:
+        is_path = name in cls.paths and isinstance(value, str)
+        return str(folder / expanded(value)) if is_path else value
+
     args = (
         tuple(place(name, value) for name, value in zip(names, call.args, strict=False))
         + call.args[len(names) :]
