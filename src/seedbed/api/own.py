@@ -189,7 +189,7 @@ def _target(data: DataSpec, store: Store, made: Method, method: str, seed: int) 
 
     call = data.task_of(store, made.takes)
     check_task(made, method, call)
-    target = TASKS.make(call).load(store, seed)
+    target = TASKS.make(call).load(store, seed, needs_training_images=made.needs_training_images())
     made.check_target(target)
     return target
 

@@ -181,6 +181,7 @@ def _is_fresh(path: Path, source: Source, form: Form) -> bool:
         "listing": source.listing,
         "decoder_revision": decode.REVISION,
         **form.to_card(),
+        **({"only_held_out": True} if source.only_held_out else {}),
     }
     return all(card.get(key) == value for key, value in wanted.items()) and card.get(
         "parents"
@@ -366,8 +367,9 @@ def _result(pending: deque[tuple[np.ndarray, Future[Packing]]]) -> tuple[np.ndar
 def _check_classes(source: Source, kept: np.ndarray) -> None:
     if source.annotations is not None:
         return
+    least = 1 if source.only_held_out else 2
     sizes = np.bincount(source.leaves[kept], minlength=len(source.classes))
-    small = [source.classes[i] for i in np.flatnonzero(sizes < 2)]
+    small = [source.classes[i] for i in np.flatnonzero(sizes < least)]
     if small:
         num = int(sizes[source.classes.index(small[0])])
         more = f" (and {len(small) - 1} more such classes)" if len(small) > 1 else ""
@@ -385,6 +387,10 @@ def _splits(
     found = (source.splits[kept], _strata(source)[kept], groups, len(source.classes))
     if isinstance(source.annotations, Relevance):
         return found[0], {}
+    if source.only_held_out:
+        used, derived = splits.resolve(*found)
+        how = f"{derived['test']}; methods that train nothing use all images"
+        return used, {"test": how}
     if source.parts is None:
         return splits.resolve(*found)
     return splits.resolve_parts(*found, source.parts[kept], source.part_names)
@@ -424,6 +430,9 @@ def _write_rows(
         "group": groups,
         **{name: columns[name] for name in ("offset", "num_bytes") if name in columns},
     }
+    if source.only_held_out:
+        found = source.splits[kept].astype(np.int8)
+        table["split_found"] = pa.DictionaryArray.from_arrays(found, pa.array(SPLITS))
     pq.write_table(pa.table(table), folder / ROWS)
     meaning = {
         "size_px": form.size_px,
@@ -454,6 +463,7 @@ def _write_rows(
         "splits": {name: int((used == i).sum()) for i, name in enumerate(SPLITS)},
         "derived_splits": derived,
         "notes": list(source.notes),
+        **({"only_held_out": True} if source.only_held_out else {}),
         "listing": source.listing,
         "digest": digest_of(ids, checksums, leaves, used, meaning),
     }

@@ -109,6 +109,12 @@ class Source:
     def num_images(self) -> int:
         return len(self.ids)
 
+    @property
+    def only_held_out(self) -> bool:
+        """Whether images of one label each are all validation or test images, none to train on."""
+        one_label = self.annotations is None and self.parts is None
+        return one_label and not (self.splits == TRAIN).any()
+
     @cached_property
     def class_sizes(self) -> np.ndarray:
         """Images of each class over all splits: int64 [num_classes]."""

@@ -6,12 +6,13 @@ In: a folder that `pack` wrote. Out: pixels and columns as arrays. Knows nothing
       pixels.npy                uint8 [n, size_px, size_px, 3]; or, in an encoded store,
       encoded.bin               the files' own bytes, one after another
       rows.parquet              id, id_hash, leaf, split, width_px, height_px, checksum, group: one
-      row per image, sorted by id;
-                                in an encoded store offset, num_bytes too
+                                row per image, sorted by id; in an encoded store offset, num_bytes
+                                too; split_found where the source has no training images
       unreadable.csv            id, reason (only if there are any)
       annotations.npz           several labels, boxes or answers to queries, where images have no
-      single label store.json                written last: version, decoder, resize rule, classes,
-      names, parents, counts, digest
+                                single label
+      store.json                written last: version, decoder, resize rule, classes, names,
+                                parents, counts, digest
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from seedbed.base.paths import expanded
 from seedbed.data.annotations import NO_LABEL, Annotations, Boxes, Marks, read_annotations
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.hierarchy_files import open_hierarchy, placed
-from seedbed.data.source import SPLITS
+from seedbed.data.source import SPLITS, TEST, VAL
 
 VERSION = 2
 STORE_JSON, PIXELS, ROWS, UNREADABLE = "store.json", "pixels.npy", "rows.parquet", "unreadable.csv"
@@ -290,6 +291,20 @@ class Store:
     def splits(self) -> np.ndarray:
         """uint8 [n], index into SPLITS: train, val, test."""
         return _codes(self._column("split"), SPLITS).astype(np.uint8)
+
+    @property
+    def only_held_out(self) -> bool:
+        """Whether the source has validation or test images alone; training images are then split
+        off them."""
+        return bool(self.card.get("only_held_out"))
+
+    @cached_property
+    def held_out_rows(self) -> np.ndarray:
+        """int64 [m]: of a store that is `only_held_out`, all test images as the source has them, or
+        its validation images where it has no test images."""
+        splits_found = _codes(self._column("split_found"), SPLITS)
+        has_test = (splits_found == TEST).any()
+        return np.flatnonzero(splits_found == (TEST if has_test else VAL))
 
     @cached_property
     def hashes(self) -> np.ndarray:

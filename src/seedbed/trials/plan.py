@@ -124,8 +124,8 @@ class _Planner:
         self._cells: list[Cell] = []
         self._steps: dict[str, Step] = {}
         self._views: dict[tuple[str, int], View] = {}
-        # (target and call, seed) -> the task and its fingerprint
-        self._tasks: dict[tuple[str, int], tuple[Task, str]] = {}
+        # (target and call, seed, whether training images are needed) -> the task and its fingerprint
+        self._tasks: dict[tuple[str, int, bool], tuple[Task, str]] = {}
         self._checked: set[str] = set()
 
     def plan(self) -> Plan:
@@ -355,7 +355,7 @@ class _Planner:
         method with that of the training."""
         made = METHODS.make(method)
         seed, init_seed = draw
-        loaded, identity = self._task(target, task, seed)
+        loaded, identity = self._task(target, task, seed, made.needs_training_images())
         try:
             made.check_target(loaded)
         except SeedbedError as error:
@@ -389,13 +389,17 @@ class _Planner:
         )
         return step, loaded.num_test
 
-    def _task(self, target: str, call: str, seed: int) -> tuple[Task, str]:
+    def _task(
+        self, target: str, call: str, seed: int, needs_training_images: bool
+    ) -> tuple[Task, str]:
         """The task and its fingerprint."""
         kind = TASKS.make(call)
-        place = (f"{target} {call}", seed if kind.is_drawn else -1)
+        place = (f"{target} {call}", seed if kind.is_drawn else -1, needs_training_images)
         if place not in self._tasks:
             try:
-                task = kind.load(self._stores[target], seed)
+                task = kind.load(
+                    self._stores[target], seed, needs_training_images=needs_training_images
+                )
             except SeedbedError as error:
                 raise type(error)(f"[targets] {target}: {error.message}", error.hint) from None
             self._tasks[place] = task, task.fingerprint

@@ -187,14 +187,17 @@ class MeasureStep(Step):
             folder, module=copy.deepcopy(self.model.module) if self.model else None
         )
         backbone.module.to(device)
+        method = METHODS.make(self.method)
         task = TASKS.make(self.task).load(
-            Store.open(self.store).with_hierarchy(self.hierarchy), self.task_seed
+            Store.open(self.store).with_hierarchy(self.hierarchy),
+            self.task_seed,
+            needs_training_images=method.needs_training_images(),
         )
         unfinished = workspace.unfinished_of(lambda: self.key)
         context = Context(
             seed=self.seed, device=device, on_progress=on_progress, unfinished=unfinished
         )
-        measured = METHODS.make(self.method).run(backbone, task, context)
+        measured = method.run(backbone, task, context)
         manifest = self.manifest(
             device,
             started,

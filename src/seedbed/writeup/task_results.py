@@ -19,6 +19,7 @@ from seedbed.tasks.catalogue import TASKS
 from seedbed.tasks.detection import DetectionTask
 from seedbed.tasks.multilabel import MultiLabelTask
 from seedbed.tasks.retrieval import RetrievalTask
+from seedbed.transfers.methods import METHODS
 from seedbed.trials.results import Outcome, Results
 from seedbed.trials.steps import MeasureStep
 from seedbed.writeup import number_format
@@ -62,7 +63,11 @@ def _section(results: Results, outcomes: Sequence[Outcome], name: str) -> Shown 
     step = results.plan.by_key.get(outcomes[0].key)
     if not isinstance(step, MeasureStep):
         return None
-    task = TASKS.make(step.task).load(results.plan.stores[outcomes[0].target], step.task_seed)
+    task = TASKS.make(step.task).load(
+        results.plan.stores[outcomes[0].target],
+        step.task_seed,
+        needs_training_images=METHODS.make(step.method).needs_training_images(),
+    )
     if not isinstance(task, DetectionTask | MultiLabelTask | RetrievalTask):
         return None
     every = _arms(results, outcomes)

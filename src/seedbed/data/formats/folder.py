@@ -17,7 +17,15 @@ from seedbed.base.errors import BadDataError
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import from_paths
 from seedbed.data.image_files import FilePixels, Found, list_images, must_exist
-from seedbed.data.source import SPLIT_NAMES, TRAIN, Source, from_records, listing_fingerprint
+from seedbed.data.source import (
+    SPLIT_NAMES,
+    TEST,
+    TRAIN,
+    VAL,
+    Source,
+    from_records,
+    listing_fingerprint,
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,8 @@ class Folder(Format):
     def read(self) -> Source:
         root = must_exist(self.path)
         found = list_images(root)
-        has_splits = any(
+        only_held_out = _only_held_out(found)
+        has_splits = only_held_out or any(
             f.path.split("/")[0].lower() in ("train", "training") and f.path.count("/") > 1
             for f in found
         )
@@ -53,10 +62,20 @@ class Folder(Format):
             str(self.path),
             records,
             pixels=FilePixels(str(root.resolve()), np.array([f.path for f in found], dtype=object)),
-            listing=listing_fingerprint(["folder", *map(str, found)]),
+            # Such folders were once read as folders of classes called test/... and val/...
+            listing=listing_fingerprint(
+                ["folder", *(["held out"] if only_held_out else []), *map(str, found)]
+            ),
             names={label: label.split("/")[-1] for label in labels if "/" in label},
             hierarchy=from_paths(labels) if any("/" in label for label in labels) else None,
         )
+
+
+def _only_held_out(images: list[Found]) -> bool:
+    """Whether all images lie in class folders below `val/` or `test/`, and none below `train/`."""
+    return bool(images) and all(
+        _split_of(image) in (VAL, TEST) and image.path.count("/") > 1 for image in images
+    )
 
 
 def _record(found: Found, has_splits: bool) -> tuple[str, str, int]:

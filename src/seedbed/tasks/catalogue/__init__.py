@@ -18,8 +18,12 @@ class TaskSpec(ABC):
         return False
 
     @abstractmethod
-    def load(self, store: Store, seed: int) -> Task:
-        """Train, validation and test rows, disjoint; the same at the same seed."""
+    def load(self, store: Store, seed: int, *, needs_training_images: bool = True) -> Task:
+        """Train, validation and test rows, disjoint; the same at the same seed.
+
+        `needs_training_images=False`, for methods that look at test images alone: training and
+        validation rows may be empty, and a data set that has test images alone is not split.
+        """
 
 
 TASKS: Registry[TaskSpec] = Registry("task", "seedbed.tasks")

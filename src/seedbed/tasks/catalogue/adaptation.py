@@ -31,7 +31,9 @@ class Adaptation(TaskSpec):
 
     metric: Literal["top1", "mean_class_accuracy"] = "top1"
 
-    def load(self, store: Store, seed: int) -> ClassificationTask:
+    def load(
+        self, store: Store, seed: int, *, needs_training_images: bool = True
+    ) -> ClassificationTask:
         domain, classes, class_of_leaf = _classes(store)
         own, theirs = (domain[store.leaves] == i for i in (0, 1))
         splits = store.splits

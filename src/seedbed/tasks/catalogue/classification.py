@@ -1,10 +1,13 @@
-"""Classification of a store: validation is found, or 20 % of the training images by content hash
-within each class; few are in folds."""
+"""Single-label classification of a store.
+
+Validation images are those of the store, else 20 % of the training images of each class, by content
+hash. With few labels, training and validation images form cross-validation folds.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +22,8 @@ from seedbed.data.view import make_view
 from seedbed.tasks.catalogue import TaskSpec
 from seedbed.tasks.classification import ClassificationTask
 from seedbed.tasks.folds import few_folds
+
+_NO_ROWS = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -36,66 +41,90 @@ class Classification(TaskSpec):
     def __post_init__(self) -> None:
         if self.train_per_class is not None and self.train_per_class < 2:
             raise ValueError(
-                f"train_per_class = {self.train_per_class}: give at least 2, one to learn from and one to validate"
+                f"train_per_class = {self.train_per_class}: give at least 2, one to learn from and "
+                "one to validate"
             )
         for name, step in Recipe(self.recipe).steps:
             if isinstance(step, LabelRecipe):
                 raise ValueError(
-                    f"recipe = {self.recipe!r}: {name} changes labels, and a target is measured by its own"
+                    f"recipe = {self.recipe!r}: {name} changes labels, and a target is measured by "
+                    "its own"
                 )
 
     @property
     def is_drawn(self) -> bool:
         return self.train_per_class is not None or bool(self.recipe)
 
-    def load(self, store: Store, seed: int) -> ClassificationTask:
+    def load(
+        self, store: Store, seed: int, *, needs_training_images: bool = True
+    ) -> ClassificationTask:
         store.must_have_one_label()
-        known = _known(store, self.recipe, seed)
-        pool, validation = known.train, known.validation
-        if self.train_per_class is not None:
-            # Those images are all the labels that there are: validation is split off them.
-            pool, validation = self._few(known, seed), validation[:0]
-        known.check(pool)
-        is_found = len(validation) > 0
-        if not is_found:
-            aside = held_out(
-                known.labels(pool), store.groups[pool], len(known.classes), "validation"
-            )
-            pool, validation = pool[~aside], pool[aside]
-        if not len(validation):
-            raise BadDataError(
-                f"{store.name} has too few images to split validation off: one training image in every class, the others being test images",
-                "Add images: at least three in some classes where the test split is taken from them, and five or more to learn anything.",
-            )
-        own = {"chosen": known.classes, "class_of_leaf": known.class_of_leaf} if self.recipe else {}
-        fold = None if is_found else _folds(known, np.concatenate([pool, validation]))
+        rows = _class_rows(store, self.recipe, seed)
+        if store.only_held_out and not needs_training_images:
+            rows = rows.scored_alone()
+        train, validation, fold = self._known_parts(rows, seed, needs_training_images)
+        classes: dict[str, Any] = {}
+        if self.recipe:
+            classes = {"chosen": rows.classes, "class_of_leaf": rows.class_of_leaf}
         return ClassificationTask(
             store=store,
-            train=pool,
+            train=train,
             validation=validation,
-            test=known.test,
+            test=rows.test,
             primary=self.metric,
             fold=fold,
-            **own,
+            **classes,
         )
 
-    def _few(self, known: _Known, seed: int) -> np.ndarray:
-        pool = np.union1d(known.train, known.validation)
-        labels = known.labels(pool)
-        sizes = np.bincount(labels, minlength=len(known.classes))
+    def _known_parts(
+        self, rows: _ClassRows, seed: int, are_needed: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Training rows, validation rows, and the folds where validation was split off."""
+        train, validation = rows.train, rows.validation
+        if self.train_per_class is not None:
+            # Those images are all the labels that there are: validation is split off them.
+            train, validation = self._few(rows, seed), _NO_ROWS
+        if are_needed:
+            rows.check_training_images(train)
+        if len(validation):
+            return train, validation, None
+        groups = rows.store.groups
+        aside = held_out(rows.labels(train), groups[train], len(rows.classes), "validation")
+        train, validation = train[~aside], train[aside]
+        if are_needed and not len(validation):
+            raise BadDataError(
+                f"{rows.store.name} has too few images to split validation off: one training image "
+                "in every class, the others being test images",
+                "Add images: at least three in some classes where the test split is taken from "
+                "them, and five or more to learn anything.",
+            )
+        if not len(train):
+            return train, validation, None
+        known = np.concatenate([train, validation])
+        return (
+            train,
+            validation,
+            few_folds(rows.labels(known), groups[known], len(rows.classes)),
+        )
+
+    def _few(self, rows: _ClassRows, seed: int) -> np.ndarray:
+        pool = np.union1d(rows.train, rows.validation)
+        labels = rows.labels(pool)
+        sizes = np.bincount(labels, minlength=len(rows.classes))
         if sizes.min() < (self.train_per_class or 0):
             raise UsageError(
-                f"train_per_class={self.train_per_class}: class {known.classes[int(sizes.argmin())]!r} of {known.store.name} has "
+                f"train_per_class={self.train_per_class}: class "
+                f"{rows.classes[int(sizes.argmin())]!r} of {rows.store.name} has "
                 f"{sizes.min()} training images",
-                f"Give at most {sizes.min()}.",
+                f"Give at most {sizes.min()}." if sizes.min() > 1 else "Leave train_per_class out.",
             )
-        ranks = Draw(seed=seed, purpose="target").ranks(known.store.hashes[pool])
+        ranks = Draw(seed=seed, purpose="target").ranks(rows.store.hashes[pool])
         return pool[lowest_ranked(labels, ranks, np.full(len(sizes), self.train_per_class))]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Known:
-    """The rows of each split, and what their classes are."""
+class _ClassRows:
+    """The rows of each split, and the classes that they are of."""
 
     store: Store
     classes: tuple[str, ...]
@@ -107,40 +136,52 @@ class _Known:
     def labels(self, rows: np.ndarray) -> np.ndarray:
         return self.class_of_leaf[self.store.leaves[rows]]
 
-    def check(self, pool: np.ndarray) -> None:
-        sizes = np.bincount(self.labels(pool), minlength=len(self.classes))
-        if (sizes == 0).any():
+    def scored_alone(self) -> _ClassRows:
+        """All held-out images of a store that has no others as test rows, none to train on."""
+        rows = self.store.held_out_rows
+        test = rows[self.labels(rows) >= 0]
+        return replace(self, train=_NO_ROWS, validation=_NO_ROWS, test=test)
+
+    def check_training_images(self, train: np.ndarray) -> None:
+        """Raise BadDataError where a class has no image to train on, or where the only image of a
+        class cannot be both trained and tested on."""
+        if (name := self._class_without(train)) is not None:
             raise BadDataError(
-                f"class {self.classes[int(sizes.argmin())]!r} of {self.store.name} has no training image",
-                "Every class of a target needs images to learn from: add some, or remove the class from the test images.",
+                f"class {name!r} of {self.store.name} has no training image",
+                "Every class of a target needs images to learn from: add some, or remove the class "
+                "from the test images.",
+            )
+        if self.store.only_held_out and (name := self._class_without(self.test)) is not None:
+            raise BadDataError(
+                f"{self.store.name} has no training images, and class {name!r} has one image only",
+                "Add a train/ folder, or score the network as it is, without training: as_is().",
             )
 
+    def _class_without(self, rows: np.ndarray) -> str | None:
+        """The first class that has none of these rows."""
+        sizes = np.bincount(self.labels(rows), minlength=len(self.classes))
+        return self.classes[int(sizes.argmin())] if (sizes == 0).any() else None
 
-def _folds(known: _Known, rows: np.ndarray) -> np.ndarray | None:
-    return few_folds(known.labels(rows), known.store.groups[rows], len(known.classes))
 
-
-def _known(store: Store, recipe: str, seed: int) -> _Known:
+def _class_rows(store: Store, recipe: str, seed: int) -> _ClassRows:
     if not recipe:
         train, validation, test = (
             np.flatnonzero(store.splits == split) for split in (TRAIN, VAL, TEST)
         )
-        classes, class_of_leaf = store.classes, np.arange(len(store.classes), dtype=np.int32)
-        return _Known(
+        return _ClassRows(
             store=store,
-            classes=classes,
-            class_of_leaf=class_of_leaf,
+            classes=store.classes,
+            class_of_leaf=np.arange(len(store.classes), dtype=np.int32),
             train=train,
             validation=validation,
             test=test,
         )
     view = make_view(store, recipe, seed)
-    validation, test = view.held_out("val")[0], view.held_out("test")[0]
-    return _Known(
+    return _ClassRows(
         store=store,
         classes=view.classes,
         class_of_leaf=view.class_of_leaf,
         train=view.rows,
-        validation=validation,
-        test=test,
+        validation=view.held_out("val")[0],
+        test=view.held_out("test")[0],
     )

@@ -31,7 +31,7 @@ class Detection(TaskSpec):
 
     metric: Literal["map_voc07", "map_voc10"] = "map_voc07"
 
-    def load(self, store: Store, seed: int) -> DetectionTask:
+    def load(self, store: Store, seed: int, *, needs_training_images: bool = True) -> DetectionTask:
         found = store.annotations
         if not isinstance(found, Boxes):
             raise BadDataError(f"{store.name} has no boxes", "Name a set that has: voc('VOC2007').")

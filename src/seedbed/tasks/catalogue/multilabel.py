@@ -26,7 +26,9 @@ class MultiLabel(TaskSpec):
 
     metric: Literal["map_voc07", "map_voc10"] | None = None
 
-    def load(self, store: Store, seed: int) -> MultiLabelTask:
+    def load(
+        self, store: Store, seed: int, *, needs_training_images: bool = True
+    ) -> MultiLabelTask:
         found = store.annotations
         if not isinstance(found, Marks):
             raise BadDataError(

@@ -35,9 +35,12 @@ class Retrieval(TaskSpec):
         | None
     ) = None
 
-    def load(self, store: Store, seed: int) -> RetrievalTask:
+    def load(self, store: Store, seed: int, *, needs_training_images: bool = True) -> RetrievalTask:
         given = store.annotations
         train = np.flatnonzero(store.splits == TRAIN)
+        test = np.flatnonzero(store.splits == TEST)
+        if not needs_training_images and store.only_held_out:
+            train, test = _NOTHING, store.held_out_rows
         if isinstance(given, Relevance):
             protocol = str(given.protocol)
             queries, gallery = given.queries, given.gallery
@@ -50,7 +53,7 @@ class Retrieval(TaskSpec):
         else:
             store.must_have_one_label()
             protocol = "classes"
-            queries = gallery = _with_company(store)
+            queries = gallery = _with_company(store, test)
         task = RetrievalTask(
             store=store,
             train=train,
@@ -68,9 +71,8 @@ class Retrieval(TaskSpec):
         return task
 
 
-def _with_company(store: Store) -> np.ndarray:
+def _with_company(store: Store, test: np.ndarray) -> np.ndarray:
     """Test images of classes that have two or more of them."""
-    test = np.flatnonzero(store.splits == TEST)
     sizes = np.bincount(store.leaves[test], minlength=len(store.classes))
     found = test[sizes[store.leaves[test]] > 1]
     if not len(found):

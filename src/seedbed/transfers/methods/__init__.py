@@ -49,6 +49,11 @@ class Method(ABC):
         """Raise UsageError or BadDataError when the method cannot do this task; asked before
         anything is trained."""
 
+    def needs_training_images(self) -> bool:
+        """Whether it looks at training or validation images. A method that does not is scored on
+        data sets that have test images alone."""
+        return True
+
     def identity(self) -> object:
         """What its numbers depend on, for keys."""
         return self

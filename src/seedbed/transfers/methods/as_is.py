@@ -29,6 +29,9 @@ class AsIs(Method):
 
     revision: ClassVar[int] = 1
 
+    def needs_training_images(self) -> bool:
+        return False
+
     def run(self, backbone: Backbone, task: ClassificationTask, context: Context) -> Measurement:
         place = {label: i for i, label in enumerate(task.classes)}
         if missing := sorted(place.keys() - set(backbone.classes)):

@@ -65,6 +65,9 @@ class Retrieve(Method):
         few = f"; so few make {dim} directions noisy: {_ENOUGH * dim:,} would do, or a smaller dim, or whiten=False"
         return f"{num:,} {of}{also}{few if num < _ENOUGH * dim else ''}"
 
+    def needs_training_images(self) -> bool:
+        return self.whiten
+
     def identity(self) -> object:
         if self.search == "faiss":
             return {"is": "Retrieve", **asdict(self), "rest": "not found"}
