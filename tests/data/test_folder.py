@@ -94,8 +94,9 @@ def test_no_images_is_an_error(make_tree, counts: dict[str, int]) -> None:
 
 
 def test_one_class_is_an_error_that_names_it(make_tree) -> None:
+    source = _read(make_tree({"cats": 3}))
     with pytest.raises(BadDataError, match=r"one class only \('cats'\)"):
-        _read(make_tree({"cats": 3}))
+        pack(source, source.name + ".store")
 
 
 def test_a_missing_path_is_an_error(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def open_store(
     progress: PackProgress | None = None,
     *,
     allow_unreadable: float | None = None,
+    for_inspection: bool = False,
 ) -> Store:
     """The store that data stands for: itself, or a source packed into the workspace at
     `size_px`."""
@@ -55,7 +56,8 @@ def open_store(
         if Store.is_at(data):
             return Store.open(data)
         data = open_source(data)
-    return pack_into(data, size_px, workspace_at(workspace), progress, allow_unreadable)
+    folder = workspace_at(workspace)
+    return pack_into(data, size_px, folder, progress, allow_unreadable, for_inspection)
 
 
 def workspace_at(path: str | Path | None) -> Workspace:

@@ -69,7 +69,9 @@ def audit(
     size_px = net.preprocessing.store_px if net else DEFAULT_PX
     named = [d for d in (data, against) if d is not None]
     stores = [
-        open_store(d, size_px, workspace, on_pack, allow_unreadable=1.0).with_hierarchy(hierarchy)
+        open_store(
+            d, size_px, workspace, on_pack, allow_unreadable=1.0, for_inspection=True
+        ).with_hierarchy(hierarchy)
         for d in named
     ]
     found = audit_store(*stores, on_progress=on_progress)

@@ -16,6 +16,7 @@ import numpy as np
 
 from seedbed.base.device import num_cores
 from seedbed.data import duplicates
+from seedbed.data.class_faults import find_class_faults, split_note
 from seedbed.data.decode import decode
 from seedbed.data.excluded_classes import shared_classes
 from seedbed.data.store import Store
@@ -33,6 +34,11 @@ class Audit:
     class_sizes: dict[str, int]
     unreadable: list[dict[str, str]]  # id, reason
     tiny_classes: list[str]
+    empty_classes: list[str] = field(default_factory=list)  # class folders without images, say
+    unreadable_classes: list[str] = field(default_factory=list)  # none of the images can be read
+    single_image_classes: list[str] = field(default_factory=list)
+    splits: dict[str, int] = field(default_factory=dict)  # images of each
+    derived_splits: dict[str, str] = field(default_factory=dict)  # split -> how it was derived
     duplicate_groups: list[list[str]]
     across_splits: list[list[str]]  # those of the groups that lie in more than one split: leaks
     across_classes: list[list[str]]  # those with more than one label: a wrong label, often
@@ -56,6 +62,11 @@ class Audit:
             "unreadable": self.unreadable,
             "notes": self.notes,
             "tiny_classes": self.tiny_classes,
+            "empty_classes": self.empty_classes,
+            "unreadable_classes": self.unreadable_classes,
+            "single_image_classes": self.single_image_classes,
+            "splits": self.splits,
+            "derived_splits": self.derived_splits,
             "duplicate_groups": self.duplicate_groups,
             "shared_with": self.shared_with,
             "shared_classes": self.shared_classes,
@@ -82,14 +93,19 @@ def audit_store(
     groups = _groups(len(described), pairs)
     ids, leaves, splits = store.ids, store.leaves, store.splits
     name = lambda rows: [str(ids[row]) for row in rows]  # noqa: E731
-    classes, sizes = store.classes, store.class_sizes()
+    classes, sizes, faults = store.classes, store.class_sizes(), find_class_faults(store)
     if store.annotated == "relevance":  # queries and answers: no classes to count
         classes, sizes = ("images",), np.array([store.num_images])
     return Audit(
         num_images=store.num_images,
         class_sizes={c: int(n) for c, n in zip(classes, sizes, strict=True)},
         unreadable=_unreadable(store),
-        notes=store.doubts,
+        notes=[*store.doubts, *faults.notes, *split_note(store)],
+        empty_classes=faults.empty,
+        unreadable_classes=faults.unreadable,
+        single_image_classes=faults.single_image,
+        splits=store.card["splits"],
+        derived_splits=store.card["derived_splits"],
         tiny_classes=[c for c, n in zip(classes, sizes, strict=True) if n < TINY],
         duplicate_groups=[name(g) for g in groups],
         across_splits=[name(g) for g in groups if len(set(splits[g].tolist())) > 1],
@@ -144,9 +160,12 @@ def _described(store: Store) -> np.ndarray:
     blocks = [np.arange(i, min(i + num, store.num_images)) for i in range(0, store.num_images, num)]
     # decoders and resizing work without the interpreter's lock
     with ThreadPoolExecutor(num_cores()) as pool:
-        return np.concatenate(
-            list(pool.map(lambda rows: duplicates.describe(_pixels(store, rows)), blocks))
-        )
+        described = list(pool.map(lambda rows: duplicates.describe(_pixels(store, rows)), blocks))
+    return (
+        np.concatenate(described)
+        if described
+        else duplicates.describe(np.zeros((0, 0, 0, 3), np.uint8))
+    )
 
 
 def _pixels(store: Store, rows: np.ndarray) -> np.ndarray:

@@ -58,15 +58,20 @@ def entries(path: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
         yield from (entry for entry in found if not entry.name.startswith((".", "__MACOSX")))
 
 
-def list_images(root: Path, below: str = "") -> list[Found]:
-    """Image files below `root/below`, sorted; hidden files and folders are passed over, links are
-    followed once."""
-    return sorted(
-        _walk(root / below if below else root, below, frozenset()), key=lambda found: found.path
-    )
+def list_images(root: Path, below: str = "", empty: list[str] | None = None) -> list[Found]:
+    """List the image files below `root/below`, sorted by path.
+
+    Hidden files and folders are skipped; a link to a folder is followed once. Folders without
+    images and without folders in them are added to `empty`.
+    """
+    folder = root / below if below else root
+    files = _walk(folder, below, frozenset(), [] if empty is None else empty)
+    return sorted(files, key=lambda file: file.path)
 
 
-def _walk(folder: Path, prefix: str, seen: frozenset[tuple[int, int]]) -> Iterator[Found]:
+def _walk(
+    folder: Path, prefix: str, seen: frozenset[tuple[int, int]], empty: list[str]
+) -> Iterator[Found]:
     status = folder.stat()
     here = (status.st_dev, status.st_ino)
     if here in seen:
@@ -77,13 +82,18 @@ def _walk(folder: Path, prefix: str, seen: frozenset[tuple[int, int]]) -> Iterat
         raise BadDataError(
             f"cannot list {folder}: {error.strerror}", "Make it readable, or move it away."
         ) from None
+    is_empty = True
     for entry in inside:
         path = f"{prefix}/{entry.name}" if prefix else entry.name
         _must_be_text(path)
         if _is_folder(entry):
-            yield from _walk(Path(entry.path), path, seen | {here})
+            is_empty = False
+            yield from _walk(Path(entry.path), path, seen | {here}, empty)
         elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
+            is_empty = False
             yield _found(entry, path)
+    if is_empty and prefix:
+        empty.append(prefix)
 
 
 def _must_be_text(path: str) -> None:

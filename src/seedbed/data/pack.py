@@ -27,6 +27,7 @@ from seedbed.base.randomness import item_hashes
 from seedbed.base.worker_pool import do_jobs
 from seedbed.data import decode, splits
 from seedbed.data.annotations import Boxes, Relevance, write_annotations
+from seedbed.data.class_faults import refuse_one_class, refuse_small_classes, small_classes
 from seedbed.data.duplicates import COARSE_PX, burst_hashes, together
 from seedbed.data.image_files import EncodedPixels
 from seedbed.data.pack_batch import Form, Job, loader_of, one_by_one
@@ -80,6 +81,7 @@ def pack(
     encoded: bool = False,
     workers: int | None = None,
     allow_unreadable: float = 0.01,
+    for_inspection: bool = False,
     progress: Progress | None = None,
 ) -> Packed:
     """Pack a source into the folder `store`; a second call for an unchanged source does nothing.
@@ -94,6 +96,8 @@ def pack(
             that would not fit on the disk.
         workers: processes that decode (default: one per core; threads where there are few images).
         allow_unreadable: largest share of unreadable images, 0 to 1, before BadDataError is raised.
+        for_inspection: pack data that no classifier can be trained on, too: one class, classes with
+            one readable image or none. Packing the same store without it raises.
         progress: called with (images done, images in all).
 
     Raises:
@@ -117,12 +121,14 @@ def pack(
         raise UsageError(
             f"workers = {workers} must be at least 1", "Leave it out for one per core."
         )
+    if not for_inspection:
+        refuse_one_class(source)
     if _is_fresh(path, source, form):
-        # of images that are no part of the store
-        if Store(path).card.get("notes", []) != list(source.notes):
-            with suppress(SeedbedError):  # a store that may only be read says what it said
-                write_json(path / STORE_JSON, {**Store(path).card, "notes": list(source.notes)})
-        return _within(_packed(Store.open(path), None), allow_unreadable)
+        _update_remarks(path, source)
+        packed = _within(_packed(Store.open(path), None), allow_unreadable)
+        if packed.store.card.get("for_inspection") and not for_inspection:
+            refuse_small_classes(source, packed.store.class_sizes())
+        return packed
     _same_data(path, source, form)
     started = time.perf_counter()
     with written_aside(path) as aside, warnings.catch_warnings():
@@ -134,6 +140,7 @@ def pack(
             form,
             workers or num_cores(),
             progress,
+            for_inspection,
             lambda failures: _allow(path, source, failures, allow_unreadable),
         )
     _listed_beside(path).unlink(missing_ok=True)
@@ -153,6 +160,20 @@ def _form_of(source: Source, size_px: int | None, fit: str, encoded: bool) -> Fo
             "Leave --encoded out: its images are packed as pixels.",
         )
     return form
+
+
+def _remarks(source: Source) -> dict[str, Any]:
+    """Entries of the card that do not depend on the images in the store."""
+    empty = {"empty_classes": list(source.empty_classes)} if source.empty_classes else {}
+    return {"notes": list(source.notes), **empty}
+
+
+def _update_remarks(path: Path, source: Source) -> None:
+    card = Store(path).card
+    updated = {**{k: v for k, v in card.items() if k != "empty_classes"}, **_remarks(source)}
+    if updated != {"notes": [], **card}:
+        with suppress(SeedbedError):  # the folder may be read-only
+            write_json(path / STORE_JSON, updated)
 
 
 def _check(path: Path, form: Form, allow_unreadable: float) -> None:
@@ -266,6 +287,7 @@ def _write(
     form: Form,
     workers: int,
     progress: Progress | None,
+    for_inspection: bool,
     allow: Callable[[Failures], None],
 ) -> None:
     n = source.num_images
@@ -295,7 +317,8 @@ def _write(
                 progress(int(rows[-1]) + 1, n)
     kept = np.setdiff1d(np.arange(n), np.fromiter(failures, np.int64, len(failures)))
     allow(failures)
-    _check_classes(source, kept)
+    if not for_inspection and source.annotations is None:
+        refuse_small_classes(source, _class_sizes(source, kept))
     columns["groups"] = _groups(source, kept, columns["checksums"], described, sink)
     columns |= sink.close(kept)
     if failures:
@@ -364,19 +387,9 @@ def _result(pending: deque[tuple[np.ndarray, Future[Packing]]]) -> tuple[np.ndar
     return rows, future.result()
 
 
-def _check_classes(source: Source, kept: np.ndarray) -> None:
-    if source.annotations is not None:
-        return
-    least = 1 if source.only_held_out else 2
-    sizes = np.bincount(source.leaves[kept], minlength=len(source.classes))
-    small = [source.classes[i] for i in np.flatnonzero(sizes < least)]
-    if small:
-        num = int(sizes[source.classes.index(small[0])])
-        more = f" (and {len(small) - 1} more such classes)" if len(small) > 1 else ""
-        raise BadDataError(
-            f"class {small[0]!r} of {source.name} has {num} readable image{'' if num == 1 else 's'}{more}",
-            "A class needs at least two images, one to learn from and one to be tested on: add images, or remove its folder.",
-        )
+def _class_sizes(source: Source, kept: np.ndarray) -> np.ndarray:
+    """Readable images of each class: int64 [num_classes]."""
+    return np.bincount(source.leaves[kept], minlength=len(source.classes))
 
 
 def _splits(
@@ -462,9 +475,11 @@ def _write_rows(
         "num_unreadable": num_unreadable,
         "splits": {name: int((used == i).sum()) for i, name in enumerate(SPLITS)},
         "derived_splits": derived,
-        "notes": list(source.notes),
+        **_remarks(source),
         **({"only_held_out": True} if source.only_held_out else {}),
         "listing": source.listing,
         "digest": digest_of(ids, checksums, leaves, used, meaning),
     }
+    if source.annotations is None and len(small_classes(source, _class_sizes(source, kept))):
+        card["for_inspection"] = True  # no classifier can be trained on it
     write_json(folder / STORE_JSON, card)

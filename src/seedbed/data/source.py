@@ -75,17 +75,13 @@ class Source:
     part_names: tuple[str, ...] = ()
     annotations: Annotations | None = None  # beside one label: `leaves` are then all -1
     notes: tuple[str, ...] = ()  # what a reader of results must know: images that were left out
+    empty_classes: tuple[str, ...] = ()  # class folders without images; not among `classes`
 
     def __post_init__(self) -> None:
         if len(self.ids) == 0:
             raise BadDataError(
                 f"no images in {self.name}",
                 "Expected images in folders by class, for example cats/1.jpg.",
-            )
-        if len(self.classes) < 2 and self.annotations is None and (self.leaves >= 0).any():
-            raise BadDataError(
-                f"{self.name} has one class only ({next(iter(self.classes))!r})",
-                "A classifier needs at least two classes: one folder of images for each.",
             )
         assert len(self.ids) == len(self.leaves) == len(self.splits)
 

@@ -221,6 +221,11 @@ class Store:
             f"{top + 1:g}, xmax {right:g}, ymax {bottom:g} in {self.ids[row]}, which is {width} x {height} px"
         )
 
+    @property
+    def empty_classes(self) -> list[str]:
+        """Class folders of the source that held no images; they are not among `classes`."""
+        return self.card.get("empty_classes", [])
+
     def _column(self, name: str) -> Any:
         import pyarrow as pa
         import pyarrow.parquet as pq

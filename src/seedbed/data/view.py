@@ -93,15 +93,17 @@ def ids_sha256(ids: np.ndarray) -> str:
 def entropy_bits(sizes: np.ndarray) -> float:
     """Entropy of shares, in bits."""
     p = sizes[sizes > 0] / sizes.sum()
-    return float(-(p * np.log2(p)).sum())
+    return float(-(p * np.log2(p)).sum()) + 0.0  # 0.0, not -0.0, for one class
 
 
-def make_view(store: Store, recipe: Recipe | str = "", seed: int = 0) -> View:
+def make_view(
+    store: Store, recipe: Recipe | str = "", seed: int = 0, *, min_classes: int = 2
+) -> View:
     """Apply a recipe to the training rows and the label set of a store; same store, recipe and
     seed, same view.
 
     Raises UsageError for a recipe that cannot be read or does not fit the data, BadDataError when
-    fewer than 2 classes are left.
+    fewer than `min_classes` classes are left.
     """
     store.must_have_one_label()
     recipe = Recipe(recipe) if isinstance(recipe, str) else recipe
@@ -114,6 +116,8 @@ def make_view(store: Store, recipe: Recipe | str = "", seed: int = 0) -> View:
         store,
     )
     state = state.without_empty_classes()
+    if recipe.steps and not state.classes:
+        raise BadDataError(f"{store.name} has no readable training images for {recipe.text!r}")
     reports = [state.report("")]
     for name, step in recipe.steps:
         before, state = (
@@ -123,7 +127,7 @@ def make_view(store: Store, recipe: Recipe | str = "", seed: int = 0) -> View:
         reports.append(state.report(name))
         if not set(state.classes) <= set(before.classes) and not isinstance(step, Like):  # merged
             state = state._noted(_imbalance(*reports[-2:]))
-    if len(state.classes) < 2:
+    if len(state.classes) < min_classes:
         raise BadDataError(
             f"the recipe {recipe.text!r} leaves {len(state.classes)} class of {store.name}",
             "A classifier needs at least two.",

@@ -111,6 +111,7 @@ def pack_into(
     workspace: Workspace,
     progress: Progress | None = None,
     allow_unreadable: float | None = None,
+    for_inspection: bool = False,
 ) -> Store:
     """The store of a source in the workspace; one with too many unreadable images says how to allow
     them."""
@@ -124,6 +125,7 @@ def pack_into(
             store_folder(source, size_px, workspace),
             size_px=size_px,
             progress=progress,
+            for_inspection=for_inspection,
             **allowed,
         ).store
     except UnreadableError as error:

@@ -352,6 +352,7 @@ def _inspect_source(options: Namespace) -> dict[str, Any]:
             Path(scratch) / "store",
             size_px=8,
             allow_unreadable=1.0,
+            for_inspection=True,
             progress=bar,
         )
         return _inspect_data(options, packed.store, "source") | {
@@ -363,6 +364,7 @@ def _inspect_annotated(options: Namespace, store: Store, kind: str) -> dict[str,
     """Images with boxes, several labels, or queries: classes are counted by the training images
     that show them."""
     from seedbed.data.annotations import Boxes, Relevance
+    from seedbed.data.class_faults import find_class_faults
     from seedbed.data.source import TRAIN
     from seedbed.data.view import entropy_bits, ids_sha256
 
@@ -417,7 +419,9 @@ def _inspect_annotated(options: Namespace, store: Store, kind: str) -> dict[str,
             for name, value in facts.items()
         },
     )
-    say(options, *store.doubts)
+    faults = find_class_faults(store)
+    notes = [*store.doubts, *faults.notes]
+    say(options, *notes)
     splits: dict[str, int] = store.card["splits"]
     say(
         options,
@@ -433,17 +437,23 @@ def _inspect_annotated(options: Namespace, store: Store, kind: str) -> dict[str,
         "classes": rows,
         "entropy_bits": entropy_bits(sizes) if sizes.sum() else 0.0,
         "ids_sha256": ids_sha256(store.ids[train]),
-        "notes": store.doubts,
+        "notes": notes,
+        "empty_classes": faults.empty,
+        "unreadable_classes": faults.unreadable,
+        "single_image_classes": faults.single_image,
         **facts,
     }
 
 
 def _inspect_data(options: Namespace, store: Store, kind: str) -> dict[str, Any]:
+    from seedbed.data.class_faults import find_class_faults
     from seedbed.data.view import make_view
 
     if store.annotated is not None:
         return _inspect_annotated(options, store, kind)
-    view = make_view(store, options.recipe, options.seed)
+    view = make_view(store, options.recipe, options.seed, min_classes=0)
+    faults = find_class_faults(store)
+    notes = [*faults.notes, *view.notes]
     classes = _class_rows(view)
     show_rows(
         options,
@@ -459,7 +469,7 @@ def _inspect_data(options: Namespace, store: Store, kind: str) -> dict[str, Any]
         "splits: "
         + ", ".join(f"{k} {v:,}" for k, v in _split_sizes(view).items())
         + derived(store.card),
-        *view.notes,
+        *notes,
     )
     return {
         "kind": kind,
@@ -469,7 +479,11 @@ def _inspect_data(options: Namespace, store: Store, kind: str) -> dict[str, Any]
         "classes": classes,
         "entropy_bits": view.entropy_bits,
         "ids_sha256": view.ids_sha256,
-        "notes": list(view.notes),
+        "notes": notes,
+        "derived_splits": store.card["derived_splits"],
+        "empty_classes": faults.empty,
+        "unreadable_classes": faults.unreadable,
+        "single_image_classes": faults.single_image,
         "steps": [dataclasses.asdict(step) for step in view.steps],
     }
 

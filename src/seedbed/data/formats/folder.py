@@ -37,7 +37,8 @@ class Folder(Format):
 
     def read(self) -> Source:
         root = must_exist(self.path)
-        found = list_images(root)
+        empty: list[str] = []
+        found = list_images(root, empty=empty)
         only_held_out = _only_held_out(found)
         has_splits = only_held_out or any(
             f.path.split("/")[0].lower() in ("train", "training") and f.path.count("/") > 1
@@ -58,6 +59,7 @@ class Folder(Format):
         if loose:
             raise _without_labels(root, loose, len(found))
         labels = {label for _, label, _ in records}
+        empty_labels = {_label_of_folder(folder, has_splits) for folder in empty}
         return from_records(
             str(self.path),
             records,
@@ -68,6 +70,7 @@ class Folder(Format):
             ),
             names={label: label.split("/")[-1] for label in labels if "/" in label},
             hierarchy=from_paths(labels) if any("/" in label for label in labels) else None,
+            empty_classes=tuple(sorted(empty_labels - labels - {""})),
         )
 
 
@@ -86,6 +89,12 @@ def _record(found: Found, has_splits: bool) -> tuple[str, str, int]:
         if split is None
         else (found.path, "/".join(parts[1:]), split)
     )
+
+
+def _label_of_folder(folder: str, has_splits: bool) -> str:
+    """The class of a folder: its path, without a split's name; empty for the split folder."""
+    top, _, rest = folder.partition("/")
+    return rest if has_splits and top.lower() in SPLIT_NAMES else folder
 
 
 def _split_of(found: Found) -> int | None:

@@ -17,6 +17,7 @@ import numpy as np
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.base.paths import expanded
 from seedbed.data.formats import FORMATS, open_source, parse_data
+from seedbed.data.class_faults import refuse_one_class
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.data.source import TRAIN, Source
@@ -184,6 +185,7 @@ def _is_missing(data: str) -> bool:
 
 def _facts(source: str) -> Facts:
     opened = open_source(source)
+    refuse_one_class(opened)
     # packing takes a test split off a source without one
     is_split = len(set(opened.splits.tolist())) > 1
     sizes = np.bincount(opened.leaves[opened.splits == TRAIN], minlength=len(opened.classes))
