@@ -16,8 +16,8 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.base.paths import expanded
-from seedbed.data.formats import FORMATS, open_source, parse_data
 from seedbed.data.class_faults import refuse_one_class
+from seedbed.data.formats import FORMATS, open_source, parse_data
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.data.source import TRAIN, Source
