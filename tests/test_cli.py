@@ -402,7 +402,7 @@ def test_study_new(place: Path) -> None:
     assert status == 0
     assert set(document) == {"study"}
     (place / "new.toml").write_text(document["study"])
-    from seedbed.trials.study import load_study
+    from seedbed.trials.study_file import load_study
 
     assert load_study(place / "new.toml").question == "images-per-class"
 
@@ -506,7 +506,7 @@ def test_the_demo_speaks_one_document(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Path
 ) -> None:
     """The verb, with a tiny study in the place of the demo's."""
-    from seedbed.trials.study import load_study
+    from seedbed.trials.study_file import load_study
 
     monkeypatch.setattr("seedbed.demo.write_demo", lambda out, seed: load_study(place / "s.toml"))
     monkeypatch.setattr("seedbed.trials.run.num_cores", lambda: 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seedbed.trials.study import load_study
+from seedbed.trials.study_file import load_study
 from seedbed.verdicts.questions import QUESTIONS
 
 STUDIES = sorted((Path(__file__).parent.parent / "docs" / "studies").glob("*.toml"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seedbed.trials.results import Results
 from seedbed.trials.run import study_status
-from seedbed.trials.study import load_study
+from seedbed.trials.study_file import load_study
 from seedbed.trials.warnings import remarks
 from seedbed.verdicts.families import SOURCES
 from seedbed.verdicts.findings import findings

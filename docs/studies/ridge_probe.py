@@ -24,7 +24,7 @@ from seedbed.models.codes import codes
 from seedbed.tasks.catalogue.classification import Classification
 from seedbed.trials.plan import make_plan
 from seedbed.trials.run import open_workspace
-from seedbed.trials.study import load_study
+from seedbed.trials.study_file import load_study
 
 ALPHAS = (0.01, 0.1, 1.0, 10.0)
 

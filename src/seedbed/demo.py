@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from seedbed.base.errors import UsageError
-from seedbed.trials.study import Study, load_study
+from seedbed.trials.study import Study
+from seedbed.trials.study_file import load_study
 
 _FILE = """\
 # seedbed demo: what do fewer images, coarser labels, or no pre-training cost? About 3 minutes on two cores.

@@ -13,7 +13,8 @@ import pytest
 from seedbed.base.errors import UsageError
 from seedbed.trials.plan import make_plan
 from seedbed.trials.run import open_workspace, run_study
-from seedbed.trials.study import Study, load_study
+from seedbed.trials.study import Study
+from seedbed.trials.study_file import load_study
 from seedbed.verdicts.findings import findings
 from seedbed.verdicts.pairs import Pair, with_controls
 from seedbed.verdicts.questions import QUESTIONS, Question, answer, question

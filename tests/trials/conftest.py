@@ -10,7 +10,8 @@ import tiny  # noqa: F401  one thread
 
 from seedbed.base.artifacts import Workspace
 from seedbed.trials.plan import Plan, make_plan
-from seedbed.trials.study import Study, load_study
+from seedbed.trials.study import Study
+from seedbed.trials.study_file import load_study
 
 TOML = """\
 reference = "all"

@@ -12,7 +12,7 @@ import pytest
 from seedbed.base.errors import UsageError
 from seedbed.trials.plan import make_plan
 from seedbed.trials.run import run_study, study_status
-from seedbed.trials.study import load_study
+from seedbed.trials.study_file import load_study
 from seedbed.verdicts.families import answer_families, families
 from seedbed.verdicts.findings import findings
 from seedbed.verdicts.pairs import Pair, with_controls

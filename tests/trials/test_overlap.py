@@ -9,7 +9,7 @@ import pytest
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.trials.plan import make_plan
 from seedbed.trials.run import run_study
-from seedbed.trials.study import load_study
+from seedbed.trials.study_file import load_study
 
 TREE = "child,parent\na,vowel\nb,consonant\nc,consonant\n"
 

@@ -13,7 +13,7 @@ from voc_tree import object_xml, write_image, write_sets
 from seedbed.base.artifacts import Workspace
 from seedbed.trials.cost import estimate
 from seedbed.trials.plan import Plan, make_plan
-from seedbed.trials.study import load_study
+from seedbed.trials.study_file import load_study
 
 FILES = sorted((Path(__file__).parents[2] / "docs" / "studies" / "paper-scale").glob("*.toml"))
 # Cats, dogs, cars, bicycles and buses are PASCAL's; fish, fruit, shoes, keyboards and alps are not.

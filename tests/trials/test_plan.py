@@ -11,7 +11,7 @@ import pytest
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import UsageError
 from seedbed.trials.plan import Plan, make_plan
-from seedbed.trials.study import load_study
+from seedbed.trials.study_file import load_study
 
 
 def _keys(plan: Plan) -> set[str]:

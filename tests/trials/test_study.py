@@ -10,7 +10,8 @@ import pytest
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.trials.data import DataSpec
 from seedbed.trials.plan import make_plan
-from seedbed.trials.study import Arm, Pretraining, Study, load_study, parse_study
+from seedbed.trials.study import Arm, Pretraining, Study
+from seedbed.trials.study_file import load_study, parse_study
 from seedbed.verbs.studies import _planned
 from seedbed.verdicts.findings.scaling import _is_sized
 from seedbed.verdicts.pairs import reference_of

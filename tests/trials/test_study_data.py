@@ -13,8 +13,8 @@ from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.pack import pack
 from seedbed.data.source import TEST, TRAIN
 from seedbed.trials.run import run_study, study_status
-from seedbed.trials.study import load_study
 from seedbed.trials.study_data import data_notes, pack_study
+from seedbed.trials.study_file import load_study
 
 
 def test_targets_are_packed_at_the_size_of_a_source_that_is_a_store(

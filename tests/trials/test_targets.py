@@ -15,7 +15,8 @@ from seedbed.metrics.average_precision import Decisions
 from seedbed.transfers.methods import METHODS as DETECT
 from seedbed.trials.plan import make_plan
 from seedbed.trials.results import Results
-from seedbed.trials.study import Study, parse_study
+from seedbed.trials.study import Study
+from seedbed.trials.study_file import parse_study
 from seedbed.verdicts.arm_scores import NUM_RESAMPLES
 from seedbed.verdicts.questions import answer, question
 from seedbed.writeup.html import render

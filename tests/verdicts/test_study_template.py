@@ -12,7 +12,7 @@ from seedbed.data.pack import pack
 from seedbed.data.source import Source
 from seedbed.trials.plan import make_plan
 from seedbed.trials.run import open_workspace
-from seedbed.trials.study import load_study
+from seedbed.trials.study_file import load_study
 from seedbed.verdicts.questions import question, study_template
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from seedbed.trials.plan import make_plan
 from seedbed.trials.run import open_workspace, run_study
-from seedbed.trials.study import Study, load_study
+from seedbed.trials.study import Study
+from seedbed.trials.study_file import load_study
 from seedbed.verdicts.findings import findings
 from seedbed.verdicts.questions import answer
 from seedbed.writeup.influence_check import save_checks

@@ -51,7 +51,7 @@ def ask(
         >>> list(study.arms)
         ['fine', 'coarse20', 'coarse5', 'random']
     """
-    from seedbed.trials.study import parse_study
+    from seedbed.trials.study_file import parse_study
     from seedbed.verdicts.questions import question as question_named
     from seedbed.verdicts.questions.source_summary import named
 

@@ -214,7 +214,7 @@ def _told_of(file: str) -> Iterator[None]:
 
 
 def _load(options: Namespace) -> Study:
-    from seedbed.trials.study import load_study
+    from seedbed.trials.study_file import load_study
     from seedbed.verdicts.questions import question
 
     if Path(options.file).suffix != ".toml":
