@@ -90,7 +90,7 @@ def test_a_nested_study_can_be_changed_too(tmp_path: Path) -> None:
         init_seeds=3,
     )
     assert replace(study, margin=2.0).draws == study.draws
-    with pytest.raises(UsageError, match="'seeds' stands beside"):
+    with pytest.raises(UsageError, match="'seeds' does not go together"):
         replace(study, seeds=5)
 
 

@@ -73,7 +73,7 @@ def test_its_variances_are_told(make_study, workspace) -> None:
     ("said", "error"),
     [
         ("sample_seeds = 2", "both 'sample_seeds' and 'init_seeds'"),
-        ("seeds = 2\nsample_seeds = 2\ninit_seeds = 2", "stands beside"),
+        ("seeds = 2\nsample_seeds = 2\ninit_seeds = 2", "does not go together"),
     ],
 )
 def test_half_a_nested_design_is_an_error(make_study, said: str, error: str) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError
+from seedbed.base.paths import expanded
 from seedbed.models.backbone import OWN_MODULE, Backbone
 from seedbed.models.checkpoint import read_card
 from seedbed.models.resolve import fingerprint_of
@@ -33,9 +35,14 @@ class ExistingCheckpoint:
     model: Backbone | None = None
 
 
-def checkpoint_of(arm: Arm, common: str, size_px: int) -> ExistingCheckpoint:
-    """What a checkpoint arm is; a network whose call names no input size takes that of the study's
-    images.
+def checkpoint_of(arm: Arm, common: str, size_px: int, folder: Path) -> ExistingCheckpoint:
+    """The network of a checkpoint arm.
+
+    Args:
+        arm: an arm with `weights` or `model`.
+        common: the study's backbone, for weights whose arm names none.
+        size_px: the size of the study's images, for a network whose call names no input size.
+        folder: the study's folder; a path of weights is relative to it.
 
     Raises UsageError for weights that are not there, or that need their network named.
     """
@@ -52,6 +59,8 @@ def checkpoint_of(arm: Arm, common: str, size_px: int) -> ExistingCheckpoint:
             model=arm.model,
         )
     weights = arm.weights or ""
+    if weights not in _KEYWORDS:
+        weights = str(folder / expanded(weights))
     if os.path.isdir(weights):  # noqa: PTH112  false, not an error, for a text too long to be a path
         read_card(weights)  # says so where it is not the folder of a backbone
         return ExistingCheckpoint(backbone=weights, content=fingerprint_of(weights), asked=weights)

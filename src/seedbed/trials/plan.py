@@ -315,7 +315,10 @@ class _Planner:
         spec = self._study.arms[arm]
         try:
             found = checkpoint_of(
-                spec, self._study.pretraining.backbone, self._stores["source"].size_px
+                spec,
+                self._study.pretraining.backbone,
+                self._stores["source"].size_px,
+                self._study.folder,
             )
         except SeedbedError as error:
             raise type(error)(f"[arms] {arm}: {error.message}", error.hint) from None
