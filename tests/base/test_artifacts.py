@@ -1,4 +1,4 @@
-"""Folders that are there whole or not at all."""
+"""Folders and files are written atomically."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def dead_pid() -> int:
     return process.pid
 
 
-def test_a_filled_folder_appears_whole(tmp_path: Path) -> None:
+def test_a_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     final = tmp_path / "deep" / "result"
     with written_aside(final) as aside:
         (aside / "a.txt").write_text("x")
@@ -61,7 +61,7 @@ def test_a_crash_keeps_the_older_folder(tmp_path: Path) -> None:
     assert (tmp_path / "result" / "a.txt").read_text() == "old"
 
 
-def test_a_new_folder_replaces_the_older_one_wholly(tmp_path: Path) -> None:
+def test_a_new_folder_replaces_all_of_the_older_one(tmp_path: Path) -> None:
     for name in ("old.txt", "new.txt"):
         with written_aside(tmp_path / "result") as aside:
             (aside / name).write_text(name)
@@ -111,7 +111,7 @@ def test_writing_sweeps_first(tmp_path: Path, dead_pid: int) -> None:
     ("number", "message"),
     [(errno.ENOSPC, "no room left"), (errno.EDQUOT, "no room left"), (errno.EACCES, "not allowed")],
 )
-def test_a_refusal_of_the_disk_becomes_a_storage_error(
+def test_a_system_error_of_the_disk_becomes_a_storage_error(
     tmp_path: Path, number: int, message: str
 ) -> None:
     with pytest.raises(StorageError, match=message) as caught, written_aside(tmp_path / "result"):
@@ -133,7 +133,7 @@ def test_a_full_disk_while_writing_json_keeps_the_old_file(
     write_json(path, {"n": 1})
 
     def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(errno.ENOSPC, "No workspace left on device")
 
     monkeypatch.setattr(artifacts.os, "replace", full)
     with pytest.raises(StorageError):
@@ -142,14 +142,17 @@ def test_a_full_disk_while_writing_json_keeps_the_old_file(
     assert [p.name for p in tmp_path.iterdir()] == ["card.json"]
 
 
-def test_json_that_is_no_json_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+def test_invalid_json_is_rejected_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "card.json", {"loss": float("nan")})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_json_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
-    code = "from pathlib import Path; from seedbed.base.artifacts import write_json; write_json(Path('c.json'), {'n': '\\u732b'})"
+    code = (
+        "from pathlib import Path; from seedbed.base.artifacts import write_json; "
+        "write_json(Path('c.json'), {'n': '\\u732b'})"
+    )
     source = str(Path(artifacts.__file__).parents[2])
     env = {
         "PYTHONPATH": source,
@@ -165,57 +168,57 @@ def test_json_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
 
 
 def test_a_step_is_done_once_its_manifest_is_there(tmp_path: Path) -> None:
-    space, manifest = Workspace(tmp_path), {"kind": "test"}
-    with space.adding("backbones", "k1", manifest) as folder:
+    workspace, manifest = Workspace(tmp_path), {"kind": "test"}
+    with workspace.adding("backbones", "k1", manifest) as folder:
         (folder / "weights").write_bytes(b"12345")
         manifest["seconds"] = "3"
         assert not (folder / MANIFEST).exists()
-        assert not space.has("backbones", "k1")
-    assert space.has("backbones", "k1")
-    assert space.manifest("backbones", "k1") == {"kind": "test", "seconds": "3"}
-    assert folder_bytes(space.folder("backbones", "k1")) > 5
+        assert not workspace.has("backbones", "k1")
+    assert workspace.has("backbones", "k1")
+    assert workspace.manifest("backbones", "k1") == {"kind": "test", "seconds": "3"}
+    assert folder_bytes(workspace.folder("backbones", "k1")) > 5
 
 
-def test_keys_lists_finished_steps_alone(tmp_path: Path) -> None:
-    space = Workspace(tmp_path)
-    assert space.keys("backbones") == []
+def test_keys_lists_finished_steps_only(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    assert workspace.keys("backbones") == []
     for key in ("b", "a"):
-        with space.adding("backbones", key, {}):
+        with workspace.adding("backbones", key, {}):
             pass
-    space.folder("backbones", "unfinished").mkdir()
-    assert space.keys("backbones") == ["a", "b"]
+    workspace.folder("backbones", "unfinished").mkdir()
+    assert workspace.keys("backbones") == ["a", "b"]
 
 
 def test_the_first_of_two_writers_of_one_key_wins(tmp_path: Path) -> None:
-    place = Workspace(tmp_path)
+    workspace = Workspace(tmp_path)
     with (
-        place.adding("kind", "key", {"by": "second"}) as ours,
-        place.adding("kind", "key", {"by": "first"}) as theirs,
+        workspace.adding("kind", "key", {"by": "second"}) as second,
+        workspace.adding("kind", "key", {"by": "first"}) as first,
     ):
-        (ours / "data").write_text("second")
-        (theirs / "data").write_text("first")
-    assert place.manifest("kind", "key") == {"by": "first"}
-    assert (place.folder("kind", "key") / "data").read_text() == "first"
+        (second / "data").write_text("second")
+        (first / "data").write_text("first")
+    assert workspace.manifest("kind", "key") == {"by": "first"}
+    assert (workspace.folder("kind", "key") / "data").read_text() == "first"
     assert [p.name for p in (tmp_path / "kind").iterdir()] == ["key"]
 
 
 def test_many_writers_of_one_key_leave_one_finished_folder(tmp_path: Path) -> None:
-    place = Workspace(tmp_path)
-    absent = []
+    workspace = Workspace(tmp_path)
+    missing = []
 
     def write(number: int) -> None:
         for _ in range(50):
-            with place.adding("kind", "key", {"by": number}) as folder:
+            with workspace.adding("kind", "key", {"by": number}) as folder:
                 (folder / "data").write_text(str(number))
-            absent.append(not place.has("kind", "key"))
+            missing.append(not workspace.has("kind", "key"))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))
-    assert not any(absent)
+    assert not any(missing)
     assert [p.name for p in (tmp_path / "kind").iterdir()] == ["key"]
 
 
-def test_a_device_is_written_and_not_replaced(tmp_path: Path) -> None:
+def test_a_named_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     write_json(tmp_path / "pipe", {"a": 1})
@@ -224,6 +227,6 @@ def test_a_device_is_written_and_not_replaced(tmp_path: Path) -> None:
     os.close(reader)
 
 
-def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
+def test_writing_json_to_a_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot write .*directory"):
         write_json(tmp_path, {})

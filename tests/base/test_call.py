@@ -1,5 +1,5 @@
-"""Call strings are read, never evaluated: what is not a call with literal arguments is refused, and
-nothing runs."""
+"""Call strings are parsed, never evaluated: anything but calls with literal arguments is rejected,
+and nothing runs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_what_is_no_literal_call_is_refused_and_not_run(
+def test_anything_but_literal_calls_is_rejected_and_not_run(
     text: str, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -67,7 +67,7 @@ def test_what_is_no_literal_call_is_refused_and_not_run(
 
 
 @pytest.mark.parametrize("length", [200, 1_100, 5_000])
-def test_a_very_long_chain_is_read_or_refused_but_never_crashes(length: int) -> None:
+def test_a_very_long_chain_is_parsed_or_rejected_but_never_crashes(length: int) -> None:
     try:
         calls = parse_calls(" | ".join(["images(per_class=2)"] * length))
     except UsageError:
@@ -77,7 +77,7 @@ def test_a_very_long_chain_is_read_or_refused_but_never_crashes(length: int) -> 
 
 @pytest.mark.parametrize("depth", [100, 900, 2_500])
 @pytest.mark.parametrize("prefix", ["1+", "-", "a.", "not "])
-def test_nesting_of_any_depth_is_refused(prefix: str, depth: int) -> None:
+def test_nesting_of_any_depth_is_rejected(prefix: str, depth: int) -> None:
     with pytest.raises(UsageError):
         parse_calls(f"images({prefix * depth}a)")
 
@@ -99,7 +99,7 @@ def test_calls_keep_names_order_and_literals() -> None:
         "f('a\\\\b\\n')",
     ],
 )
-def test_the_text_of_a_call_reads_back_as_the_same_call(text: str) -> None:
+def test_the_text_of_a_call_parses_to_the_same_call(text: str) -> None:
     call = parse_call(text)
     assert parse_call(str(call)) == call
 
@@ -111,17 +111,17 @@ def test_an_empty_text_is_no_call(text: str) -> None:
         parse_call(text)
 
 
-def test_one_call_means_one() -> None:
+def test_two_calls_are_rejected_where_one_is_expected() -> None:
     with pytest.raises(UsageError, match="must be one call, not 2"):
         parse_call("a | b")
 
 
-def test_a_key_given_twice_is_refused() -> None:
+def test_a_repeated_key_is_rejected() -> None:
     with pytest.raises(UsageError, match="per_class"):
         parse_calls("images(per_class=5, per_class=6)")
 
 
-def test_infinity_is_refused_or_reads_back() -> None:
+def test_infinity_is_rejected_or_parses_to_the_same_call() -> None:
     try:
         call = parse_call("images(fraction=1e999)")
     except UsageError:
@@ -133,10 +133,10 @@ def test_a_backslash_in_a_path_raises_no_warning() -> None:
     assert parse_call(r"folder('C:\data\photos')").args == (r"C:\data\photos",)
 
 
-def test_bars_may_be_grouped_by_brackets() -> None:
+def test_brackets_may_group_bars() -> None:
     assert parse_calls("a | (b | c)") == parse_calls("(a | b) | c") == parse_calls("a|b|c")
 
 
-def test_the_place_of_a_syntax_error_is_named() -> None:
+def test_the_position_of_a_syntax_error_is_named() -> None:
     with pytest.raises(UsageError, match="at character"):
         parse_calls("images(per_class=5")

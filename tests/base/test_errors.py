@@ -1,5 +1,4 @@
-"""Failures that users see: they name the value, the choices and the next step, and survive a trip
-between processes."""
+"""Errors for users: they name the value, the valid choices and the next step, and can be pickled."""
 
 from __future__ import annotations
 
@@ -52,6 +51,6 @@ def test_unknown_guesses_nothing_when_nothing_is_near() -> None:
     assert nearest("zzz", ["images"]) is None
 
 
-def test_of_many_valid_names_the_first_forty_are_told() -> None:
+def test_the_first_forty_of_many_valid_names_are_listed() -> None:
     hint = unknown("class", "zz", [f"c{i:03}" for i in range(100)]).hint
     assert "c039, ... (100 in all)" in hint and "c040" not in hint

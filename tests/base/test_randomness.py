@@ -1,5 +1,5 @@
-"""Draws keyed by item: bijective mixing, streams that differ, ranks that know nothing of position
-or neighbours."""
+"""Draws keyed by item: mixing is a bijection, streams differ, ranks do not depend on positions or
+other items."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_mix_spreads_every_bit() -> None:
     assert np.abs(ones - 0.5).max() < 0.03
 
 
-def test_mix_leaves_its_input_alone() -> None:
+def test_mix_does_not_change_its_input() -> None:
     values = np.arange(5, dtype=np.uint64)
     mix(values, 9)
     assert values.tolist() == [0, 1, 2, 3, 4]
@@ -79,7 +79,7 @@ def test_streams_differ_by_seed_name_and_grouping() -> None:
     assert all(0 <= s < 2**63 for s in seeds)
 
 
-def test_ranks_do_not_depend_on_order_or_neighbours() -> None:
+def test_ranks_do_not_depend_on_order_or_other_items() -> None:
     draw = Draw(seed=7, purpose="sample")
     together = dict(zip(IDS, draw.ranks(item_hashes(IDS)), strict=True))
     backwards = dict(zip(IDS[::-1], draw.ranks(item_hashes(IDS[::-1])), strict=True))

@@ -1,5 +1,5 @@
-"""Registries: explicit lines, imported when asked for; entry points of outside packages beside
-them."""
+"""Registries of plug-ins: lazy imports, errors for unknown names, entry points of outside
+packages."""
 
 from __future__ import annotations
 
@@ -24,73 +24,74 @@ class Thing:
     size: int = 2
 
 
-def _things(**outside: str) -> Registry[Thing]:
-    things: Registry[Thing] = Registry("thing", "seedbed.things_of_tests")
-    things.add("thing", f"{__name__}:Thing")
-    things.__dict__["_outside"] = {
-        n: EntryPoint(n, place, "seedbed.things_of_tests") for n, place in outside.items()
+def _registry(**entry_points: str) -> Registry[Thing]:
+    registry: Registry[Thing] = Registry("thing", "seedbed.things_of_tests")
+    registry.add("thing", f"{__name__}:Thing")
+    registry.__dict__["_entry_points"] = {
+        n: EntryPoint(n, class_path, "seedbed.things_of_tests")
+        for n, class_path in entry_points.items()
     }
-    return things
+    return registry
 
 
-def test_a_class_is_imported_when_first_asked_for() -> None:
-    things = _things()
-    things.add("broken", "no_such_module_at_all:Broken")
-    assert things.names() == ["broken", "thing"]
-    assert things.get("thing") is Thing
+def test_a_class_is_imported_on_first_use() -> None:
+    registry = _registry()
+    registry.add("broken", "no_such_module_at_all:Broken")
+    assert registry.names() == ["broken", "thing"]
+    assert registry.get("thing") is Thing
     with pytest.raises(ModuleNotFoundError):
-        things.get("broken")
+        registry.get("broken")
 
 
 def test_an_unknown_name_gives_the_nearest() -> None:
     with pytest.raises(UsageError) as caught:
-        _things().get("thnig", "arm 'a'")
+        _registry().get("thnig", "arm 'a'")
     assert caught.value.message == "unknown thing 'thnig' in arm 'a'"
     assert "'thing'" in caught.value.hint
 
 
 def test_a_name_is_registered_once() -> None:
     with pytest.raises(ValueError, match="registered twice"):
-        _things().add("thing", "elsewhere:Thing")
+        _registry().add("thing", "elsewhere:Thing")
 
 
 @pytest.mark.parametrize(
     "call", ["thing(size=5)", "thing(5)", Call(name="thing", kwargs={"size": 5})]
 )
 def test_make_takes_a_text_or_a_call(call: Call | str) -> None:
-    assert _things().make(call) == Thing(5)
+    assert _registry().make(call) == Thing(5)
 
 
 def test_make_checks_settings() -> None:
     with pytest.raises(UsageError, match="size = 'big'"):
-        _things().make("thing(size='big')")
+        _registry().make("thing(size='big')")
 
 
 def test_describe_shows_name_call_and_first_line() -> None:
-    assert _things().describe() == [
+    assert _registry().describe() == [
         {"name": "thing", "call": "thing(size=2)", "summary": "A thing with a size."}
     ]
 
 
 def test_outside_packages_join_and_built_in_names_win() -> None:
-    things = _things(thing="builtins:dict", other="builtins:int")
-    assert things.names() == ["other", "thing"]
-    assert things.get("thing") is Thing
-    assert things.get("other") is int
+    registry = _registry(thing="builtins:dict", other="builtins:int")
+    assert registry.names() == ["other", "thing"]
+    assert registry.get("thing") is Thing
+    assert registry.get("other") is int
 
 
 def test_an_outside_package_that_fails_to_import_is_named() -> None:
     with pytest.raises(UsageError, match="no_such_package:Odd cannot be imported"):
-        _things(odd="no_such_package:Odd").get("odd")
+        _registry(odd="no_such_package:Odd").get("odd")
 
 
 def test_entry_points_are_looked_up_by_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    groups: list[str] = []
 
     def entry_points(group: str) -> list[EntryPoint]:
-        asked.append(group)
+        groups.append(group)
         return [EntryPoint("counter", "collections:Counter", group)]
 
     monkeypatch.setattr(registry_module, "entry_points", entry_points)
     assert Registry("thing", "seedbed.some_group").names() == ["counter"]
-    assert asked == ["seedbed.some_group"]
+    assert groups == ["seedbed.some_group"]

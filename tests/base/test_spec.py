@@ -1,5 +1,5 @@
-"""Settings at the border: every fault is named at once, and the fingerprint changes with a value
-and with nothing else."""
+"""Validation of settings: all faults are reported at once. A fingerprint changes with a value and
+with nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from seedbed.base.call import parse_call
 from seedbed.base.errors import UsageError
-from seedbed.base.spec import build, build_call, canonical, fingerprint, signature
+from seedbed.base.spec import build, build_call, canonical_json, fingerprint, signature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,8 @@ class Settings:
 
 
 def test_values_become_an_instance() -> None:
-    made = build(Settings, {"width": 3, "names": ["a", "b"], "inner": {"depth": 2}}, "[here]")
-    assert made == Settings(3, names=("a", "b"), inner=Inner(depth=2))
+    settings = build(Settings, {"width": 3, "names": ["a", "b"], "inner": {"depth": 2}}, "[here]")
+    assert settings == Settings(3, names=("a", "b"), inner=Inner(depth=2))
 
 
 def test_an_unknown_key_names_place_and_nearest() -> None:
@@ -50,7 +50,7 @@ def test_a_missing_key_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "shown"),
+    ("values", "message"),
     [
         ({"width": "wide"}, "width = 'wide'"),
         ({"width": 2.5}, r"width = 2\.5"),
@@ -62,19 +62,19 @@ def test_a_missing_key_is_named() -> None:
         ({"width": 0}, "width = 0 must be positive"),
     ],
 )
-def test_a_wrong_value_is_shown_with_its_key(values: dict[str, object], shown: str) -> None:
-    with pytest.raises(UsageError, match=shown):
+def test_a_wrong_value_is_shown_with_its_key(values: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         build(Settings, values, "[here]")
 
 
-def test_several_wrong_values_are_told_at_once() -> None:
+def test_several_wrong_values_are_reported_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         build(Settings, {"rate": "fast", "fast": "maybe"}, "[here]")
     for part in ("'width' is missing", "rate = 'fast'", "fast = 'maybe'"):
         assert part in caught.value.message
 
 
-def test_several_unknown_keys_are_told_at_once() -> None:
+def test_several_unknown_keys_are_reported_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         build(Settings, {"widht": 3, "raet": 1}, "[here]")
     assert "widht" in str(caught.value)
@@ -107,19 +107,19 @@ def test_the_signature_shows_fields_and_defaults() -> None:
 
 def test_the_canonical_form_does_not_depend_on_the_order_of_keys() -> None:
     assert (
-        canonical({"b": 1, "a": [{"y": 1, "x": 2}]})
-        == canonical({"a": [{"x": 2, "y": 1}], "b": 1})
+        canonical_json({"b": 1, "a": [{"y": 1, "x": 2}]})
+        == canonical_json({"a": [{"x": 2, "y": 1}], "b": 1})
         == '{"a":[{"x":2,"y":1}],"b":1}'
     )
 
 
 def test_tuples_and_lists_are_the_same_spec() -> None:
-    assert canonical((1, (2, 3))) == canonical([1, [2, 3]]) == "[1,[2,3]]"
+    assert canonical_json((1, (2, 3))) == canonical_json([1, [2, 3]]) == "[1,[2,3]]"
 
 
-def test_not_a_number_has_no_canonical_form() -> None:
+def test_nan_has_no_canonical_form() -> None:
     with pytest.raises(ValueError, match="JSON"):
-        canonical({"rate": float("nan")})
+        canonical_json({"rate": float("nan")})
 
 
 CHANGES = [
@@ -147,7 +147,7 @@ def test_the_fingerprint_of_an_equal_value_is_equal() -> None:
     assert fingerprint(Settings(3, cache={"x": 1})) == fingerprint(Settings(3))
 
 
-def test_types_of_other_names_do_not_share_a_fingerprint() -> None:
+def test_types_with_different_names_have_different_fingerprints() -> None:
     @dataclass(frozen=True)
     class Other:
         depth: int = 1

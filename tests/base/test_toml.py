@@ -27,11 +27,11 @@ _VALUES = st.recursive(
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=0), _VALUES)
-def test_what_is_written_is_read_back(key: str, value: object) -> None:
+def test_written_values_are_read_back(key: str, value: object) -> None:
     assert tomllib.loads(f"{toml_key(key)} = {toml_value(value)}") == {key: value}
 
 
-def test_paths_infinities_and_nothing() -> None:
+def test_paths_infinities_and_none() -> None:
     assert tomllib.loads(f"a = {toml_value(Path('x y') / 'z')}\nb = {toml_value(math.inf)}") == {
         "a": "x y/z",
         "b": math.inf,

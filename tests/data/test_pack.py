@@ -444,6 +444,6 @@ def test_workers_that_all_die_are_an_error_soon(
     source = open_source(str(make_tree({"a": 40, "b": 40})))
     monkeypatch.delitem(sys.modules, "deadly", raising=False)
     deadly = replace(source, pixels=importlib.import_module("deadly").Deadly(**vars(source.pixels)))
-    with pytest.raises(WorkerDiedError, match="ended in the middle of a job"):
+    with pytest.raises(WorkerDiedError, match="ended during a job"):
         pack(deadly, tmp_path / "s.store", size_px=8, workers=2, allow_unreadable=1.0)
     assert not (tmp_path / "s.store").exists()

@@ -15,7 +15,7 @@ from seedbed.api.data import new_folder
 from seedbed.api.networks import open_for
 from seedbed.api.own import open_task_store, save_trained, target_of
 from seedbed.base.artifacts import written_aside
-from seedbed.base.device import flushed_denormals
+from seedbed.base.device import flush_denormals
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.source import Source
@@ -131,7 +131,7 @@ def _found(
     from seedbed.advice.recommend import recommend
 
     race = Race(list(given), open_backbone, arena, clock, arena.seed, say)
-    with flushed_denormals():
+    with flush_denormals():
         advice = recommend(race, {name: _codes_folder(b) for name, b in given.items()}, say)
     return advice, race.contenders[advice.winner.backbone]
 

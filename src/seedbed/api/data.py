@@ -13,7 +13,7 @@ import numpy as np
 
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import UsageError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.data.formats import open_source
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.pack import pack as pack_source
@@ -62,7 +62,7 @@ def open_store(
 
 def workspace_at(path: str | Path | None) -> Workspace:
     """The workspace at a path, else at SEEDBED_WORKSPACE, else in the current folder."""
-    return Workspace(expanded(path or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work"))
+    return Workspace(expand_user(path or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work"))
 
 
 def rows_of(view: View, split: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -82,7 +82,7 @@ def new_folder(out: str | os.PathLike[str] | None) -> Path | None:
     exists."""
     if out is None:
         return None
-    folder = expanded(out)
+    folder = expand_user(out)
     if folder.exists():
         raise UsageError(
             f"{folder} exists", "Name a new folder, or remove that one; nothing there was touched."

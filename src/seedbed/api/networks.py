@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedbed.api.data import DEFAULT_PX, open_store, rows_of
 from seedbed.base.artifacts import written_aside
-from seedbed.base.device import choose_device, flushed_denormals
+from seedbed.base.device import flush_denormals, resolve_device
 from seedbed.base.errors import UsageError
 from seedbed.base.spec import fingerprint
 from seedbed.data.pack import Progress as PackProgress
@@ -91,7 +91,7 @@ def pretrain(
     view, seeds, on = (
         make_view(packed, recipe, seed),
         Seeds(sample=seed, init=seed),
-        choose_device(device),
+        resolve_device(device),
     )
     what = identity(view, architecture, settings, seed)
     if folder and (found := _trained_already(folder, fingerprint(what), on)):
@@ -102,7 +102,7 @@ def pretrain(
         else None
     )
     told = {"seeds": seeds, "device": on, "on_progress": on_progress, "checkpoint": checkpoint}
-    with flushed_denormals():
+    with flush_denormals():
         done = pretrain_view(view, architecture, settings, **told)
     if folder and checkpoint:
         asked = training_settings(recipe, seeds, backbone, settings) | {
@@ -259,5 +259,5 @@ def open_for(
         else None
     )
     net = open_backbone(backbone, seed, store.size_px if store else None)
-    net.module.to(choose_device(device))
+    net.module.to(resolve_device(device))
     return net

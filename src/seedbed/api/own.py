@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from seedbed.api.data import DEFAULT_PX, new_folder, open_store, workspace_at
 from seedbed.api.networks import open_for
 from seedbed.base.artifacts import written_aside
-from seedbed.base.device import flushed_denormals
+from seedbed.base.device import flush_denormals
 from seedbed.base.errors import UsageError
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.source import Source
@@ -174,7 +174,7 @@ def _measured(
     """The measurement, with what a reader must know of its data."""
     from seedbed.transfers.methods import Context
 
-    with flushed_denormals():
+    with flush_denormals():
         found = made.run(
             net,
             target,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seedbed.base.errors import UsageError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 
 if TYPE_CHECKING:
     from seedbed.trials.results import Results
@@ -55,7 +55,7 @@ def ask(
     from seedbed.verdicts.questions import question as question_named
     from seedbed.verdicts.questions.source_summary import named
 
-    place = expanded(folder).resolve()
+    place = expand_user(folder).resolve()
     networks = [backbones] if isinstance(backbones, str) else [*map(str, backbones)]
     text = question_named(question).study(
         named(sources, place), named(targets, place, as_target=True), networks

@@ -16,9 +16,9 @@ import numpy as np
 from seedbed.api.data import new_folder, open_store
 from seedbed.api.networks import open_for
 from seedbed.base.artifacts import written_aside
-from seedbed.base.device import choose_device
+from seedbed.base.device import resolve_device
 from seedbed.base.errors import BadDataError, UsageError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.source import Source
 from seedbed.data.store import Store
@@ -67,10 +67,10 @@ def load(model: str | os.PathLike[str], *, device: str = "auto") -> Model | Dete
         from seedbed.readout.detector import load_detector
 
         detector = load_detector(folder, card)
-        detector.detector.to(choose_device(device))
+        detector.detector.to(resolve_device(device))
         return detector
     found = load_model(folder)
-    found.backbone.module.to(choose_device(device))
+    found.backbone.module.to(resolve_device(device))
     return found
 
 
@@ -189,7 +189,7 @@ def export(
         raise UsageError(
             f"{made!r} cannot be exported", "Detectors are used here: seedbed predict MODEL IMAGE."
         )
-    return export_model(made, expanded(out), format)
+    return export_model(made, expand_user(out), format)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,2 +1,2 @@
-"""What every folder may use and what knows nothing of images: errors, randomness, call strings,
-specs, registries, artifacts."""
+"""Code that every other folder may use and that knows nothing about images: errors, randomness,
+call strings, specs, registries, artifacts."""

@@ -1,7 +1,7 @@
-"""Call strings: `images(per_class=250) | bottom_up(depth=12)`.
+"""Parse call strings such as `images(per_class=250) | bottom_up(depth=12)`.
 
-In: text. Out: calls with literal arguments, read with `ast` and never evaluated. Knows nothing of
-what the names mean.
+In: text. Out: calls with literal arguments. The text is parsed with `ast` and never evaluated; what
+the names mean is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from typing import Any
 
 from seedbed.base.errors import UsageError
 
-_EXAMPLE = "A call string is name(key=value), joined by '|', for example: images(per_class=250) | bottom_up(depth=2)."
+_EXAMPLE = (
+    "A call string is name(key=value), several are joined by '|', for example: "
+    "images(per_class=250) | bottom_up(depth=2)."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call: a name, positional and named literal arguments."""
+    """A name with positional and keyword arguments, all literals."""
 
     name: str
     args: tuple[Any, ...] = ()
@@ -31,14 +34,15 @@ class Call:
 
 
 def parse_calls(text: str, what: str = "call string") -> tuple[Call, ...]:
-    """Read calls joined by `|`; an empty text is no call at all.
+    """Parse calls joined by `|`; an empty text gives no calls.
 
-    Raises UsageError for anything but calls with literal arguments.
+    `what` names the text in error messages. Raises UsageError for anything but calls with literal
+    arguments.
     """
     if not text.strip():
         return ()
     try:
-        return tuple(_read(node, text, what) for node in _operands(_parse(text.strip())))
+        return tuple(_to_call(node, text, what) for node in _operands(_parse(text.strip())))
     except (SyntaxError, ValueError) as error:
         column = getattr(error, "offset", None)
         place = f" at character {column}" if column else ""
@@ -49,12 +53,13 @@ def parse_calls(text: str, what: str = "call string") -> tuple[Call, ...]:
 
 def _parse(text: str) -> ast.expr:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a Windows path is no mistake worth a warning
+        # "\p" in a Windows path is an invalid escape, which Python warns about.
+        warnings.simplefilter("ignore")
         return ast.parse(text, mode="eval").body
 
 
 def parse_call(text: str, what: str = "call string") -> Call:
-    """Read exactly one call; a bare name is a call without arguments."""
+    """Parse exactly one call; a bare name is a call without arguments."""
     calls = parse_calls(text, what)
     if len(calls) != 1:
         raise UsageError(f"the {what} {text!r} must be one call, not {len(calls)}", _EXAMPLE)
@@ -62,20 +67,21 @@ def parse_call(text: str, what: str = "call string") -> Call:
 
 
 def _operands(node: ast.expr) -> list[ast.expr]:
+    """The expressions that `|` joins, from left to right."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
         return _operands(node.left) + _operands(node.right)
     return [node]
 
 
-def _read(node: ast.expr, text: str, what: str) -> Call:
+def _to_call(node: ast.expr, text: str, what: str) -> Call:
     if isinstance(node, ast.Name):
         return Call(name=node.id)
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
-        raise _refused(node, text, what)
+        raise _not_literal_error(node, text, what)
     kwargs: dict[str, Any] = {}
     for keyword in node.keywords:
         if keyword.arg is None:
-            raise _refused(keyword.value, text, what)
+            raise _not_literal_error(keyword.value, text, what)
         if keyword.arg in kwargs:
             raise UsageError(f"the {what} {text!r} gives {keyword.arg!r} twice", _EXAMPLE)
         kwargs[keyword.arg] = _literal(keyword.value, text, what)
@@ -88,14 +94,14 @@ def _literal(node: ast.expr, text: str, what: str) -> Any:
     try:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError):
-        raise _refused(node, text, what) from None
+        raise _not_literal_error(node, text, what) from None
     if not _is_plain(value):
-        raise _refused(node, text, what)
+        raise _not_literal_error(node, text, what)
     return value
 
 
 def _is_plain(value: Any) -> bool:
-    """Finite numbers, strings, True, False, None, and lists and tuples of these."""
+    """Whether a value is a finite number, a string, True, False, None, or a collection of these."""
     if isinstance(value, list | tuple):
         return all(_is_plain(v) for v in value)
     if isinstance(value, dict):
@@ -107,9 +113,10 @@ def _is_plain(value: Any) -> bool:
     )
 
 
-def _refused(node: ast.expr, text: str, what: str) -> UsageError:
+def _not_literal_error(node: ast.expr, text: str, what: str) -> UsageError:
     part = ast.unparse(node)
     return UsageError(
-        f"the {what} {text!r} holds {part!r}, which is not a call with literal arguments; nothing was run",
+        f"the {what} {text!r} holds {part!r}, which is not a call with literal arguments; nothing "
+        "was run",
         "Arguments may be numbers, strings, True, False, None and lists of these. " + _EXAMPLE,
     )

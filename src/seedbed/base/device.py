@@ -1,7 +1,8 @@
-"""Where work runs: choice of device, and what the hardware is called.
+"""Devices, threads and memory of this machine.
 
-In: a wish ("auto", "cpu", "cuda"). Out: a checked device name and a one-line description. Imports
-torch only when asked.
+In: a device name ("auto", "cpu", "cuda", "mps"). Out: an available device, its free memory and a
+one-line description of the hardware. torch is imported inside the functions, since commands that
+need no torch must start fast.
 """
 
 from __future__ import annotations
@@ -14,31 +15,36 @@ from pathlib import Path
 
 from seedbed.base.errors import UsageError
 
-SHARERS = "SEEDBED_SHARERS"  # how many processes share this machine's memory
+# Environment variable of worker processes: how many processes share the memory of this machine.
+SHARERS = "SEEDBED_SHARERS"
 _CHOICES = ("auto", "cpu", "cuda", "mps")
 
 
-def choose_device(wish: str = "auto") -> str:
-    """The device for a wish: `auto` is CUDA where there is one, else the CPU. Raises UsageError if
-    the wish is not there."""
+def resolve_device(name: str = "auto") -> str:
+    """Resolve a device name: `auto` is CUDA if available, else the CPU.
+
+    Raises UsageError if the device is unknown or not available.
+    """
     import torch
 
-    if wish.split(":")[0] not in _CHOICES:
-        raise UsageError(f"unknown device {wish!r}", f"Valid: {', '.join(_CHOICES)}.")
-    if wish == "auto":
+    if name.split(":")[0] not in _CHOICES:
+        raise UsageError(f"unknown device {name!r}", f"Valid: {', '.join(_CHOICES)}.")
+    if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if wish.startswith("cuda") and not torch.cuda.is_available():
+    if name.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError(
-            f"device {wish!r} is not available here",
+            f"device {name!r} is not available on this machine",
             "Use --device cpu, or install a CUDA build of torch.",
         )
-    return wish
+    return name
 
 
 @contextmanager
-def flushed_denormals() -> Iterator[None]:
-    """Tiny numbers count as zero in this thread's CPU arithmetic inside the block, which keeps late
-    training fast."""
+def flush_denormals() -> Iterator[None]:
+    """Treat denormal numbers as zero in this thread's CPU arithmetic, inside the block.
+
+    Late in a training many values are denormal, and arithmetic with these is slow.
+    """
     import torch
 
     torch.set_flush_denormal(True)
@@ -50,37 +56,39 @@ def flushed_denormals() -> Iterator[None]:
 
 @contextmanager
 def one_thread(when: bool = True) -> Iterator[None]:
-    """torch's arithmetic on one thread inside the block: for work so small that threads wait for
-    each other longer than they work, which on a machine that does something else beside is a
-    hundred times as long (docs/log.md)."""
+    """Run torch on one thread inside the block, if `when` is true.
+
+    For work so small that threads wait for each other longer than they compute. On a busy machine
+    such work takes a hundred times as long on several threads (docs/log.md).
+    """
     import torch
 
-    before = torch.get_num_threads()
+    num_before = torch.get_num_threads()
     if when:
         torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(num_before)
 
 
 def num_cores() -> int:
-    """Cores that this process may use."""
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def free_bytes(device: str) -> int:
-    """Memory that this process may take: of the GPU, or of this machine, where pages of memory maps
-    are cache and count as free.
+    """Memory that this process may allocate on the GPU, or on this machine.
 
-    Worker processes of one machine share what it has (SHARERS, set where they are started).
+    Pages of memory-mapped files are cache and count as free. Worker processes divide the free
+    memory of the machine among them (SHARERS, which is set where they are started).
     """
     if device.startswith("cuda"):
         import torch
 
-        # by torch, to be used again
-        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + kept
+        # Memory that torch holds in its cache is free for new tensors.
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + cached
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             available = (
@@ -93,8 +101,8 @@ def free_bytes(device: str) -> int:
 
 
 def describe_hardware(device: str = "cpu") -> str:
-    """One line that names the processor, or the GPU: part of every result's identity card, never of
-    its key."""
+    """Name of the processor or the GPU, in one line; stored with every result, never part of its
+    key."""
     if device.startswith("cuda"):
         import torch
 

@@ -1,7 +1,4 @@
-"""Paths as people write them.
-
-In: text. Out: a path. Knows nothing of what lies there.
-"""
+"""Paths as users write them."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import os
 from pathlib import Path
 
 
-def expanded(path: str | os.PathLike[str]) -> Path:
-    """The path with "~" as the home folder; that of a user who is not there stays as it stands,
-    which is nowhere."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111  Path.expanduser raises for an unknown user
+def expand_user(path: str | os.PathLike[str]) -> Path:
+    """Replace "~" by the home folder; "~name" of an unknown user stays as it is."""
+    # Path.expanduser raises for an unknown user.
+    return Path(os.path.expanduser(path))  # noqa: PTH111

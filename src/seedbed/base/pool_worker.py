@@ -1,8 +1,7 @@
-"""A worker of a crew: `python -m seedbed.base.pool_worker FD`, started by `seedbed.base.worker_pool` and by
-nobody else.
+"""Worker process of a pool: `python -m seedbed.base.pool_worker FD`.
 
-In: the number of an inherited socket, as the argument; then (function, job) over it. Out: (value,
-None) or (None, error) of each, in order.
+Started by `seedbed.base.worker_pool` only. In: the file descriptor of an inherited socket, then
+(function, job) pairs over it. Out: (value, None) or (None, error) for each job, in order.
 """
 
 from __future__ import annotations
@@ -22,25 +21,26 @@ def main() -> None:
         try:
             function, job = connection.recv()
         except (EOFError, OSError):
-            return  # whoever sent the jobs is gone
-        except Exception as error:  # a class that only the sender has
-            connection.send((None, _unread(error)))
+            return  # the parent process has ended
+        except Exception as error:  # a class that exists in the parent process only
+            connection.send((None, _unpickling_error(error)))
             continue
         try:
-            answer = find_function(function)(job), None
+            reply = find_function(function)(job), None
         except SeedbedError as error:
-            answer = None, error
+            reply = None, error
         except OSError as error:
-            answer = None, OSError(error.errno, error.strerror)
-        except Exception as error:  # not every exception survives a pickle
-            answer = None, RuntimeError(f"{type(error).__name__}: {error}")
-        connection.send(answer)
+            reply = None, OSError(error.errno, error.strerror)
+        except Exception as error:  # some exceptions cannot be pickled
+            reply = None, RuntimeError(f"{type(error).__name__}: {error}")
+        connection.send(reply)
 
 
-def _unread(error: Exception) -> SeedbedError:
+def _unpickling_error(error: Exception) -> SeedbedError:
     return SeedbedError(
         f"a worker process cannot read its job: {error}",
-        "Classes that jobs need must be in a module that can be imported, not in a script or a notebook; or use one worker.",
+        "Put the classes that jobs need into a module that can be imported, not into a script or a "
+        "notebook; or use one worker.",
     )
 
 

@@ -1,9 +1,9 @@
-"""Randomness as an argument: named streams, and draws keyed by item.
+"""Seeded randomness without a global generator: named streams, and draws keyed by item.
 
-In: a root seed, a purpose, hashes of items. Out: seeds of named streams, and 64-bit ranks. An
-item's rank depends on its own hash, the seed and the purpose alone, never on its position or on its
-neighbours, so draws are nested in their size, paired across arms and independent of order. There is
-no global generator anywhere in the package.
+In: a root seed, a purpose, hashes of items. Out: seeds of named streams, and 64-bit ranks. The rank
+of an item depends only on its own hash, the seed and the purpose, not on its position or on other
+items. Therefore a smaller draw is a subset of a larger one, draws are paired across arms, and the
+order of the items does not matter.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ _MIX2 = np.uint64(0x94D049BB133111EB)
 
 
 def content_hash(data: bytes | memoryview) -> int:
-    """A 64-bit hash of bytes (BLAKE2b), stable across machines and versions."""
+    """64-bit BLAKE2b hash of bytes, the same on all machines and versions."""
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 
 
 def item_hashes(ids: Iterable[str]) -> np.ndarray:
-    """The 64-bit hash of each id: uint64 [n]."""
+    """64-bit hash of each id: uint64 [n]."""
     return np.fromiter((content_hash(i.encode()) for i in ids), dtype=np.uint64)
 
 
 def mix(values: np.ndarray, key: int) -> np.ndarray:
-    """Mix uint64 `values` with a key: splitmix64's finaliser (Steele, Lea, Flood 2014), vectorised;
-    a bijection for each key."""
+    """Mix uint64 `values` with a key by the finaliser of splitmix64 (Steele, Lea, Flood 2014),
+    which is a bijection for each key."""
     with np.errstate(over="ignore"):
         z = (values ^ np.uint64(key)) + _GOLDEN
         z = (z ^ (z >> np.uint64(30))) * _MIX1
@@ -40,14 +40,14 @@ def mix(values: np.ndarray, key: int) -> np.ndarray:
 
 
 def stream(seed: int, *names: str | int) -> int:
-    """The seed of a named stream, a 63-bit integer: `stream(0, "init/body", "stem.weight")`."""
+    """Seed of a named stream, a 63-bit integer: `stream(0, "init/body", "stem.weight")`."""
     return content_hash("\x1f".join(map(str, (int(seed), *names))).encode()) >> 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """The right to draw: a seed and a purpose. Items are ranked by their own hashes; the lowest
-    ranks are kept."""
+    """A random draw, given by a seed and a purpose: items are ranked by their hashes, and those of
+    the lowest ranks are drawn."""
 
     seed: int
     purpose: str
@@ -57,5 +57,5 @@ class Draw:
         return Draw(seed=self.seed, purpose=f"{self.purpose}/{name}")
 
     def ranks(self, hashes: np.ndarray) -> np.ndarray:
-        """One uint64 rank per item, from uint64 hashes [n]."""
+        """Rank of each item, from the hashes of the items: uint64 [n]."""
         return mix(hashes, stream(self.seed, self.purpose))

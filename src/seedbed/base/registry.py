@@ -1,7 +1,7 @@
-"""Registries: name -> class, by one explicit line each, or by an outside package's entry point.
+"""Registries of plug-ins: a name and the class that it stands for.
 
-In: a name and where its class lives ("package.module:Class"). Out: the class, imported when first
-asked for. Knows nothing of what the classes do.
+In: a name with the path of its class ("package.module:Class"), one explicit line each, or an entry
+point of an outside package. Out: the class, which is imported when it is first needed.
 """
 
 from __future__ import annotations
@@ -21,61 +21,64 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class Registry(Generic[T]):
-    """The plug-ins of one kind; `group` is the entry-point group that outside packages use."""
+    """The plug-ins of one kind (`what`); `group` is the entry-point group for outside packages."""
 
     what: str
     group: str
-    _places: dict[str, str] = field(default_factory=dict)
-    _elsewhere: dict[str, str] = field(default_factory=dict)
+    _class_paths: dict[str, str] = field(default_factory=dict)
+    _suggestions: dict[str, str] = field(default_factory=dict)
 
-    def add(self, name: str, place: str) -> None:
+    def add(self, name: str, class_path: str) -> None:
         """Register `name` as the class at "module:Class"."""
-        if name in self._places:
+        if name in self._class_paths:
             raise ValueError(f"{self.what} {name!r} is registered twice")
-        self._places[name] = place
+        self._class_paths[name] = class_path
 
     @cached_property
-    def _outside(self) -> dict[str, EntryPoint]:
+    def _entry_points(self) -> dict[str, EntryPoint]:
         return {e.name: e for e in entry_points(group=self.group)}
 
     def redirect(self, name: str, call: str) -> None:
-        """Say what is meant by a name that others use, in the error for it."""
-        self._elsewhere[name] = call
+        """Suggest `call` in the error for `name`, a name that other software uses for it."""
+        self._suggestions[name] = call
 
     def names(self) -> list[str]:
-        """Every registered name, sorted; a built-in one wins over an outside package's."""
-        return sorted({*self._places, *self._outside})
+        """All registered names, sorted; built-in names have priority over entry points."""
+        return sorted({*self._class_paths, *self._entry_points})
 
     def get(self, name: str, where: str = "") -> type[T]:
-        """The class registered as `name`; raises UsageError with the nearest valid name."""
-        if name in self._places:
-            module, _, attribute = self._places[name].partition(":")
+        """The class registered as `name`; raises UsageError with the nearest valid name.
+
+        `where` is the place of the name, for the error message.
+        """
+        if name in self._class_paths:
+            module, _, attribute = self._class_paths[name].partition(":")
             return getattr(importlib.import_module(module), attribute)
-        if name in self._outside:
+        if name in self._entry_points:
             return self._load(name)
         error = unknown(self.what, name, self.names(), where)
         raise (
-            UsageError(error.message, f"It is {self._elsewhere[name]} here. {error.hint}")
-            if name in self._elsewhere
+            UsageError(error.message, f"It is {self._suggestions[name]} here. {error.hint}")
+            if name in self._suggestions
             else error
         )
 
     def _load(self, name: str) -> type[T]:
-        entry = self._outside[name]
+        entry = self._entry_points[name]
         try:
             return entry.load()
-        except Exception as error:  # an outside package may fail in any way while it is imported
+        except Exception as error:  # importing an outside package may raise anything
             raise UsageError(
                 f"{self.what} {name!r} of {entry.value} cannot be imported: {error}"
             ) from error
 
     def make(self, call: Call | str, where: str = "") -> T:
-        """The plug-in that a call (or its text) describes, with its settings checked."""
+        """The plug-in that a call or its text describes; its settings are checked."""
         call = parse_call(call, self.what) if isinstance(call, str) else call
         return build_call(self.get(call.name, where), call, self.what)
 
     def describe(self) -> list[dict[str, Any]]:
-        """For `seedbed list`: name, call and summary of each."""
+        """Name, call and summary of each plug-in, for `seedbed list`."""
         rows = []
         for name in self.names():
             cls = self.get(name)

@@ -1,9 +1,8 @@
-"""Settings at the border: frozen dataclasses from dictionaries and calls, one canonical form, one
-fingerprint.
+"""Validate settings, and fingerprint specs.
 
-In: a dataclass type and untrusted values (a TOML table, a call's arguments). Out: a checked
-instance, or one UsageError that lists every fault with its place and the nearest valid key. Also
-canonical JSON and fingerprints of specs.
+In: a dataclass type and untrusted values (a TOML table, the arguments of a call). Out: a validated
+instance, or one UsageError that lists all faults with the nearest valid keys. Also canonical JSON
+and its fingerprint, which is the key of artifacts.
 """
 
 from __future__ import annotations
@@ -23,46 +22,44 @@ T = TypeVar("T")
 
 
 def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
-    """An instance of the dataclass `cls` from `values`; `where` is the place named in errors
-    ("[pretraining]", "images(...)").
+    """Create a dataclass instance from untrusted values.
 
-    Raises UsageError: an unknown key (with the nearest valid one), a missing key, a value of the
+    `where` is the place of the values, for error messages ("[pretraining]", "images(...)"). Raises
+    UsageError for an unknown key (with the nearest valid one), a missing key, or a value of the
     wrong type or out of range.
     """
     names = [f.name for f in dataclasses.fields(cls) if f.init]  # pyright: ignore[reportArgumentType]
-    strangers = [unknown("key", key, names, where) for key in values if key not in names]
-    if strangers:
-        raise UsageError("; ".join(e.message for e in strangers), strangers[0].hint)
+    unknown_keys = [unknown("key", key, names, where) for key in values if key not in names]
+    if unknown_keys:
+        raise UsageError("; ".join(e.message for e in unknown_keys), unknown_keys[0].hint)
     from pydantic import ValidationError
 
-    faults = _bent(cls, values)
+    faults = _coerced_values(cls, values)
     try:
-        made = _adapter(cls).validate_python(dict(values))
+        instance = _adapter(cls).validate_python(dict(values))
     except ValidationError as error:
-        faults |= {str(e["loc"]): _fault(e) for e in error.errors() if str(e["loc"]) not in faults}
+        faults |= {
+            str(e["loc"]): _describe_fault(e) for e in error.errors() if str(e["loc"]) not in faults
+        }
     else:
         if not faults:
-            return made
-    choices = next(
-        (
-            found
-            for key in names
-            if str((key,)) in faults and (found := _choices(cls, key, values.get(key)))
-        ),
-        "",
-    )
+            return instance
+    faulty = [key for key in names if str((key,)) in faults]
+    hints = [hint for key in faulty if (hint := _valid_values(cls, key, values.get(key)))]
     raise UsageError(
-        f"{where}: {'; '.join(faults.values())}", choices or f"Valid keys: {', '.join(names)}."
+        f"{where}: {'; '.join(faults.values())}",
+        hints[0] if hints else f"Valid keys: {', '.join(names)}.",
     )
 
 
 def build_call(cls: type[T], call: Call, what: str) -> T:
-    """An instance of the dataclass `cls` from a call's arguments; positional ones fill the fields
-    in order."""
+    """Create a dataclass instance from the arguments of a call; positional arguments fill the
+    fields in order."""
     names = [f.name for f in dataclasses.fields(cls) if f.init]  # pyright: ignore[reportArgumentType]
     if len(call.args) > len(names):
         raise UsageError(
-            f"{call} has {len(call.args)} positional arguments; {what} {call.name!r} takes {len(names)}"
+            f"{call} has {len(call.args)} positional arguments; {what} {call.name!r} takes "
+            f"{len(names)}"
         )
     values = dict(zip(names, call.args, strict=False))
     for key, value in call.kwargs.items():
@@ -73,7 +70,7 @@ def build_call(cls: type[T], call: Call, what: str) -> T:
 
 
 def signature(cls: type, name: str) -> str:
-    """How a plug-in is called, from its fields: `images(per_class=None, fraction=None)`."""
+    """Call signature of a plug-in, from its fields: `images(per_class=None, fraction=None)`."""
     fields = [f for f in dataclasses.fields(cls) if f.init]
     parts = [
         f.name if f.default is dataclasses.MISSING else f"{f.name}={f.default!r}" for f in fields
@@ -81,64 +78,64 @@ def signature(cls: type, name: str) -> str:
     return f"{name}({', '.join(parts)})"
 
 
-def canonical(value: Any) -> str:
-    """Canonical JSON of a spec: sorted keys, no spaces, dataclasses as their fields, tuples as
-    lists."""
+def canonical_json(value: Any) -> str:
+    """Canonical JSON of a spec: keys sorted, no spaces, tuples as lists, dataclasses as their class
+    names and fields."""
     return json.dumps(
-        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+        _to_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )
 
 
 def fingerprint(value: Any) -> str:
-    """SHA-256 of the canonical form, its first 20 hexadecimal digits (80 bits)."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()[:20]
+    """The first 20 hexadecimal digits (80 bits) of the SHA-256 of the canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:20]
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
+    """A value as JSON types."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        counted = [
-            f
+        fields = {
+            f.name: _to_plain(getattr(value, f.name))
             for f in dataclasses.fields(value)
-            if f.compare and not _is_idle(f, getattr(value, f.name))
-        ]
-        return {
-            "is": type(value).__name__,
-            **{f.name: _plain(getattr(value, f.name)) for f in counted},
+            if f.compare and not _is_left_out(f, getattr(value, f.name))
         }
+        return {"is": type(value).__name__, **fields}
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): _to_plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [_to_plain(v) for v in value]
     return value
 
 
-_LATER = "later"
+_ADDED_LATER = "added later"
 
 
-def later(default: Any) -> Any:
-    """The field of a setting that was added later: at its default it changes no fingerprint, so
-    that no finished work is lost."""
-    return dataclasses.field(default=default, metadata={_LATER: True})
+def added_later(default: Any) -> Any:
+    """A dataclass field that was added after the first results: at its default value it is left out
+    of fingerprints, so that existing artifacts stay valid."""
+    return dataclasses.field(default=default, metadata={_ADDED_LATER: True})
 
 
-def _is_idle(field: dataclasses.Field[Any], value: Any) -> bool:
-    return _LATER in field.metadata and value == field.default
+def _is_left_out(field: dataclasses.Field[Any], value: Any) -> bool:
+    return _ADDED_LATER in field.metadata and value == field.default
 
 
-def _bent(cls: type, values: Mapping[str, Any]) -> dict[str, str]:
-    """Faults that pydantic would bend into shape: true is no number here, and "5" is no 5. By
-    place, as pydantic names it."""
+def _coerced_values(cls: type, values: Mapping[str, Any]) -> dict[str, str]:
+    """Reject values that pydantic would silently coerce, such as true or "5" for a number.
+
+    Returns one message per faulty field, by the location that pydantic would report.
+    """
     faults = {}
     for f in dataclasses.fields(cls):  # pyright: ignore[reportArgumentType]
-        value, wanted = values.get(f.name), str(f.type)
-        takes_number = "int" in wanted or "float" in wanted
-        is_word = (
+        value, type_name = values.get(f.name), str(f.type)
+        is_number_field = "int" in type_name or "float" in type_name
+        is_bool = isinstance(value, bool) and "bool" not in type_name
+        is_text = (
             isinstance(value, str)
-            and "str" not in wanted
-            and value not in _words_of(typing.get_type_hints(cls)[f.name])
+            and "str" not in type_name
+            and value not in _literal_values(typing.get_type_hints(cls)[f.name])
         )
-        bent = (isinstance(value, bool) and "bool" not in wanted) or is_word
-        if takes_number and bent:
+        if is_number_field and (is_bool or is_text):
             faults[str((f.name,))] = f"{f.name} = {value!r} is not a number"
     return faults
 
@@ -150,35 +147,33 @@ def _adapter(cls: type) -> Any:
     return TypeAdapter(cls)
 
 
-def _words_of(hint: Any) -> list[Any]:
-    """The values of a Literal, alone or beside None."""
-    found = typing.get_args(hint)
-    return (
-        list(found)
-        if typing.get_origin(hint) is typing.Literal
-        else [w for inner in found for w in _words_of(inner)]
-    )
+def _literal_values(hint: Any) -> list[Any]:
+    """The values of all Literals in a type hint."""
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is typing.Literal:
+        return list(arguments)
+    return [value for argument in arguments for value in _literal_values(argument)]
 
 
-def _choices(cls: type, key: str, value: Any) -> str:
-    """What a key takes, where its values are words."""
-    words = [w for w in _words_of(typing.get_type_hints(cls)[key]) if isinstance(w, str)]
+def _valid_values(cls: type, key: str, value: Any) -> str:
+    """A hint that lists the valid words for a key; empty if its values are not words."""
+    hint = typing.get_type_hints(cls)[key]
+    words = [word for word in _literal_values(hint) if isinstance(word, str)]
+    if not words:
+        return ""
     near = nearest(str(value), words)
-    return (
-        (f"Did you mean {near!r}? " if near else "")
-        + f"Valid for {key}: {', '.join(map(repr, words))}."
-        if words
-        else ""
-    )
+    suggestion = f"Did you mean {near!r}? " if near else ""
+    return f"{suggestion}Valid for {key}: {', '.join(map(repr, words))}."
 
 
-def _fault(error: Any) -> str:
+def _describe_fault(error: Any) -> str:
+    """One error of pydantic, as a message to the user."""
     key = ".".join(str(part) for part in error["loc"])
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "missing":
         return f"{key!r} is missing"
     if error["type"] == "literal_error":
-        return f"{key} = {error['input']!r} is none of its values"
+        return f"{key} = {error['input']!r} is not a valid value"
     if error["type"] == "tuple_type":
         return f"{key} = {error['input']!r} is not a list: write {key}=[{error['input']!r}]"
     if error["type"] in ("value_error",) or not key:

@@ -1,9 +1,8 @@
-"""Worker processes: fresh interpreters at the other end of a socket pair, and a crew of them that
-does jobs in order.
+"""Worker processes, and a pool of them that runs jobs in order.
 
-In: a module to run, or a function by its name and jobs for it. Out: connections, or results. Fresh
-interpreters, not forks, so that a script needs no `__main__` guard and no thread of this process is
-copied. Knows nothing of what is done.
+In: a module to run, or the name of a function and jobs for it. Out: connections, or results. Each
+worker is a new interpreter, not a fork: scripts need no `__main__` guard, and no threads of this
+process are copied. A worker and its parent talk over a socket pair.
 """
 
 from __future__ import annotations
@@ -25,60 +24,63 @@ from seedbed.base.device import SHARERS
 from seedbed.base.errors import SeedbedError
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_DYING_S = 5.0  # between the end of a connection and that of its process
-_AHEAD = 2  # jobs that a worker holds, so that it need not wait for the next
+# Longest time between the end of a connection and the end of its process.
+_EXIT_TIMEOUT_S = 5.0
+# Jobs that a worker holds at once, so that it does not wait for the next one.
+_JOBS_PER_WORKER = 2
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A process and the line to it."""
+    """A worker process and the connection to it."""
 
     process: subprocess.Popen[bytes]
     connection: Connection
 
 
 class WorkerDiedError(SeedbedError):
-    """A worker ended in the middle of a job: killed, out of memory, or brought down by a
+    """A worker process ended during a job: it was killed, ran out of memory, or crashed in a
     library."""
 
     kind = "internal"
 
     def __init__(self, status: int | None) -> None:
-        hint = "Out of memory?" if status == -9 else "What it wrote on stderr says more."
-        super().__init__(f"a worker ended in the middle of a job (exit status {status})", hint)
+        hint = "Out of memory?" if status == -9 else "See its output on stderr."
+        super().__init__(f"a worker process ended during a job (exit status {status})", hint)
         self.status = status
 
 
 def start_worker(module: str, threads: int, sharers: int) -> Worker:
-    """A fresh interpreter that runs `module` with the number of its socket as the argument: nothing
-    for others to reach.
+    """Start a new interpreter that runs `module` with the file descriptor of its socket as the
+    argument; no other process can connect to it.
 
-    `sharers` is how many such processes share the machine.
+    `sharers` is the number of processes that share the memory of the machine.
     """
-    ours, theirs = Pipe()
-    source = str(Path(__file__).resolve().parents[2])
+    parent_end, worker_end = Pipe()
+    source_folder = str(Path(__file__).resolve().parents[2])
     environment = (
         os.environ | {name: str(threads) for name in _THREAD_VARIABLES} | {SHARERS: str(sharers)}
     )
     environment["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [source, os.environ.get("PYTHONPATH", "")])
+        filter(None, [source_folder, os.environ.get("PYTHONPATH", "")])
     )
-    with theirs:
+    with worker_end:
         process = subprocess.Popen(
-            # -P: files of the user's current folder must not stand in for modules.
-            [sys.executable, "-P", "-m", module, str(theirs.fileno())],
+            # -P: files in the current folder must not be imported instead of modules.
+            [sys.executable, "-P", "-m", module, str(worker_end.fileno())],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # stdout carries data only; warnings go to stderr
+            # Only the command itself writes to stdout; warnings go to stderr.
+            stdout=subprocess.DEVNULL,
             env=environment,
-            pass_fds=[theirs.fileno()],
-            # the terminal's Ctrl-C reaches this process alone, which then ends the workers
+            pass_fds=[worker_end.fileno()],
+            # Ctrl-C in the terminal reaches the parent only, which then stops the workers.
             start_new_session=True,
         )
-    return Worker(process, ours)
+    return Worker(process, parent_end)
 
 
-def end_workers(workers: Iterable[Worker]) -> None:
-    """Kill them and wait until they are gone."""
+def stop_workers(workers: Iterable[Worker]) -> None:
+    """Kill worker processes and wait for their end."""
     workers = list(workers)
     for worker in workers:
         worker.process.kill()
@@ -87,64 +89,67 @@ def end_workers(workers: Iterable[Worker]) -> None:
         worker.connection.close()
 
 
-def do_jobs(
+def run_jobs(
     function: str,
     jobs: Iterable[Any],
     num_workers: int,
     on_death: Callable[[Any, WorkerDiedError], Any] | None = None,
 ) -> Generator[Any, None, None]:
-    """Results of `function` ("package.module:name") for each job, in the order of the jobs, by some
-    worker processes.
+    """Run `function` ("package.module:name") on each job in worker processes; yield the results in
+    the order of the jobs.
 
-    Jobs and results are pickled. An exception of the function's is raised here. Of a job in whose
-    middle a worker ended, `on_death` gives the result, and another worker goes on with what that
-    one had before it; without it WorkerDiedError is raised.
+    Jobs and results are pickled. Exceptions of the function are raised here. If a worker dies
+    during a job, `on_death` gives the result of this job, and a new worker does the jobs that the
+    dead one still held; without `on_death`, WorkerDiedError is raised.
     """
-    crew = [_Member(function, num_workers) for _ in range(num_workers)]
-    order: deque[_Member] = deque()
+    members = [_Member(function, num_workers) for _ in range(num_workers)]
+    pending: deque[_Member] = deque()
     try:
         for i, job in enumerate(jobs):
-            if len(order) >= _AHEAD * num_workers:
-                yield order.popleft().result(on_death)
-            member = crew[i % num_workers]  # in turn: results come back in the order of the jobs
+            if len(pending) >= _JOBS_PER_WORKER * num_workers:
+                yield pending.popleft().result(on_death)
+            # Workers take turns, so that results come in the order of the jobs.
+            member = members[i % num_workers]
             member.begin(job)
-            order.append(member)
-        while order:
-            yield order.popleft().result(on_death)
+            pending.append(member)
+        while pending:
+            yield pending.popleft().result(on_death)
     finally:
-        end_workers(member.worker for member in crew)
+        stop_workers(member.worker for member in members)
 
 
 class _Member:
-    """A place in the crew: a worker, and the jobs that it holds, oldest first."""
+    """A member of the pool: a worker process and the jobs that it holds, oldest first."""
 
     def __init__(self, function: str, num_workers: int) -> None:
-        self._function, self._num_workers, self._held = function, num_workers, deque[Any]()
+        self._function, self._num_workers, self._jobs = function, num_workers, deque[Any]()
         self.worker = start_worker("seedbed.base.pool_worker", 1, num_workers)
 
     def begin(self, job: Any) -> None:
-        self._held.append(job)
+        """Send a job to the worker."""
+        self._jobs.append(job)
         self._send(job)
 
     def _send(self, job: Any) -> None:
-        with suppress(OSError):  # it died: its next result says so
+        with suppress(OSError):  # the worker died: `result` reports it
             self.worker.connection.send((self._function, job))
 
     def result(self, on_death: Callable[[Any, WorkerDiedError], Any] | None) -> Any:
-        """Of the oldest job."""
-        job = self._held.popleft()
+        """The result of the oldest job."""
+        job = self._jobs.popleft()
         try:
             value, error = self.worker.connection.recv()
         except (EOFError, OSError):
             with suppress(subprocess.TimeoutExpired):
-                self.worker.process.wait(_DYING_S)  # its own status, not that of being killed
-            end_workers([self.worker])
+                # Wait for its own exit status, before it is killed.
+                self.worker.process.wait(_EXIT_TIMEOUT_S)
+            stop_workers([self.worker])
             died = WorkerDiedError(self.worker.process.returncode)
             if on_death is None:
                 raise died from None
             self.worker = start_worker("seedbed.base.pool_worker", 1, self._num_workers)
-            for waiting in self._held:
-                self._send(waiting)
+            for waiting_job in self._jobs:
+                self._send(waiting_job)
             return on_death(job, died)
         if error is not None:
             raise error
@@ -152,6 +157,6 @@ class _Member:
 
 
 def find_function(name: str) -> Any:
-    """The function of a "package.module:name"."""
+    """Import the function "package.module:name"."""
     module, _, attribute = name.partition(":")
     return getattr(importlib.import_module(module), attribute)

@@ -18,7 +18,7 @@ from typing import Any
 
 from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import BadDataError, UsageError, unknown
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.base.spec import build_call
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.wordnet import is_synset, wordnet
@@ -40,7 +40,7 @@ def open_hierarchy(text: str, labels: Sequence[str], folder: Path | None = None)
     or has a cycle.
     """
     if Path(text).suffix in _SUFFIXES:
-        return _from_file((folder or Path()) / expanded(text), labels)
+        return _from_file((folder or Path()) / expand_user(text), labels)
     call = parse_call(text, "hierarchy")
     if call.name != "wordnet":
         raise unknown(
@@ -49,7 +49,7 @@ def open_hierarchy(text: str, labels: Sequence[str], folder: Path | None = None)
             ["wordnet", "wordnet(names='FILE')", *(f"FILE{s}" for s in _SUFFIXES)],
         )
     names = build_call(_WordNetCall, call, "hierarchy").names
-    told = {} if names is None else read_pairs((folder or Path()) / expanded(names))
+    told = {} if names is None else read_pairs((folder or Path()) / expand_user(names))
     return of_wordnet(labels, {label: synsets[0] for label, synsets in told.items()})
 
 
@@ -58,11 +58,11 @@ def placed(text: str, folder: Path | None) -> str:
     if folder is None:
         return text
     if Path(text).suffix in _SUFFIXES:
-        return str((folder / expanded(text)).resolve())
+        return str((folder / expand_user(text)).resolve())
     call = parse_call(text, "hierarchy")
     if isinstance(names := call.kwargs.get("names"), str):
         return str(
-            Call(name=call.name, kwargs={"names": str((folder / expanded(names)).resolve())})
+            Call(name=call.name, kwargs={"names": str((folder / expand_user(names)).resolve())})
         )
     return text
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.base.randomness import content_hash
 from seedbed.data.decode import decode
 from seedbed.data.source import Loaded, Pixels
@@ -39,7 +39,7 @@ class Found:
 
 def must_exist(path: str | Path) -> Path:
     """The path of a folder; raises BadDataError when it is missing or not a folder."""
-    folder = expanded(path)
+    folder = expand_user(path)
     if not os.path.exists(folder):  # unlike Path.exists, false for a text too long to be a path
         where = "" if folder.is_absolute() else f"; the current folder is {Path.cwd()}"
         raise BadDataError(f"there is no {folder}", f"Check the path{where}.")

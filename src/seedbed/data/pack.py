@@ -24,7 +24,7 @@ from seedbed.base.artifacts import write_json, written_aside
 from seedbed.base.device import num_cores
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError, unknown
 from seedbed.base.randomness import item_hashes
-from seedbed.base.worker_pool import do_jobs
+from seedbed.base.worker_pool import run_jobs
 from seedbed.data import decode, splits
 from seedbed.data.annotations import Boxes, Relevance, write_annotations
 from seedbed.data.class_faults import refuse_one_class, refuse_small_classes, small_classes
@@ -361,7 +361,7 @@ def _load_all(
         assert isinstance(pixels, EncodedPixels)
         jobs = (Job(pixels.part(rows), rows, form, sink.place) for rows in batches)
         yield from zip(
-            batches, do_jobs("seedbed.data.pack_batch:run", jobs, workers, one_by_one), strict=True
+            batches, run_jobs("seedbed.data.pack_batch:run", jobs, workers, one_by_one), strict=True
         )
         return
     load = loader_of(pixels, form)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from seedbed.base.randomness import content_hash
-from seedbed.base.worker_pool import WorkerDiedError, do_jobs
+from seedbed.base.worker_pool import WorkerDiedError, run_jobs
 from seedbed.data.decode import decode
 from seedbed.data.duplicates import COARSE_PX, describe
 from seedbed.data.image_files import EncodedPixels, OneImage, load_each
@@ -92,7 +92,7 @@ def one_by_one(job: Job, died: WorkerDiedError) -> Packed:
         for i in range(len(job.rows))
     )
     parts: list[Packed] = []
-    with closing(do_jobs(_RUN, singles, 1, _once_more)) as done:
+    with closing(run_jobs(_RUN, singles, 1, _once_more)) as done:
         for part in done:
             parts.append(part)
             if len(parts) == _HOPELESS and all(p.failures for p in parts):
@@ -110,7 +110,7 @@ def one_by_one(job: Job, died: WorkerDiedError) -> Packed:
 
 def _once_more(single: Job, _died: WorkerDiedError) -> Packed:
     """It may have been ended for what others had taken of the memory."""
-    return next(do_jobs(_RUN, [single], 1, _lost))
+    return next(run_jobs(_RUN, [single], 1, _lost))
 
 
 def _lost(single: Job, died: WorkerDiedError) -> Packed:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.data.annotations import NO_LABEL, Annotations, Boxes, Marks, read_annotations
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.hierarchy_files import open_hierarchy, placed
@@ -56,7 +56,7 @@ class Store:
     def open(path: str | Path) -> Store:
         """The store at `path`; raises BadDataError when there is none, or one of another
         version."""
-        store = Store(expanded(path))
+        store = Store(expand_user(path))
         # unlike Path.exists, false for a text too long to be a path
         if not os.path.exists(store.path):
             raise BadDataError(
@@ -74,7 +74,7 @@ class Store:
     @staticmethod
     def is_at(path: str | Path) -> bool:
         """Whether `path` is a finished store."""
-        return os.path.isfile(expanded(path) / STORE_JSON)  # noqa: PTH113  false, not an error, for a text too long to be a path
+        return os.path.isfile(expand_user(path) / STORE_JSON)  # noqa: PTH113  false, not an error, for a text too long to be a path
 
     @cached_property
     def card(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.data.image_files import entries, list_images, must_exist
 from seedbed.data.sidecar_annotations import IMAGES, Beside
 from seedbed.data.source import SPLIT_NAMES, SPLITS
@@ -125,7 +125,9 @@ class VocFolder:
     def images(self, name: str, folder: str = MAIN) -> list[str]:
         """Ids of the images of a set, in the order of its file; an image with several objects
         stands once."""
-        path = expanded(name) if is_list(name) else self.root / "ImageSets" / folder / f"{name}.txt"
+        path = (
+            expand_user(name) if is_list(name) else self.root / "ImageSets" / folder / f"{name}.txt"
+        )
         meant = SPLITS[SPLIT_NAMES[name]] if name in SPLIT_NAMES else name  # valid, validation
         if self.beside is not None and meant in self.sets(folder):
             return self.beside.sets[meant]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.models.checkpoint import CARD
 from seedbed.models.resolve import SHIPPED
 from seedbed.models.weights import SUFFIXES, find_cached
@@ -34,7 +34,9 @@ def networks_here() -> list[str]:
 
 
 def _own_folder() -> Path | None:
-    folder = expanded(os.environ["SEEDBED_WEIGHTS"]) if os.environ.get("SEEDBED_WEIGHTS") else None
+    folder = (
+        expand_user(os.environ["SEEDBED_WEIGHTS"]) if os.environ.get("SEEDBED_WEIGHTS") else None
+    )
     return folder if folder is not None and folder.is_dir() else None
 
 

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from seedbed.base.errors import BadDataError, UsageError, nearest
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.base.spec import fingerprint
 from seedbed.models import weights as files
 from seedbed.models.backbone import Backbone
@@ -53,7 +53,7 @@ def open_backbone(
     text = os.fspath(backbone)
     if (shipped := shipped_folder(text)) is not None:
         return load_backbone(shipped)
-    path = expanded(text)
+    path = expand_user(text)
     if os.path.exists(path):  # unlike Path.exists, false for a text too long to be a path
         if path.name == WEIGHTS or path.is_dir() or (path.parent / CARD).is_file():
             return load_backbone(path)
@@ -75,13 +75,13 @@ def shipped_folder(text: str) -> Path | None:
     """The folder of a network that comes with seedbed, where a text names one: a bare name, without
     settings."""
     folder = SHIPPED.get(text.strip().removesuffix("()"))
-    return folder if folder is not None and not os.path.exists(expanded(text)) else None
+    return folder if folder is not None and not os.path.exists(expand_user(text)) else None
 
 
 def folder_of(backbone: str | os.PathLike[str]) -> Path | None:
     """The folder that a path or a name opens; None for a call string."""
     text = os.fspath(backbone)
-    path = shipped_folder(text) or expanded(text)
+    path = shipped_folder(text) or expand_user(text)
     if not os.path.exists(path):
         return None
     return path if path.is_dir() else path.parent

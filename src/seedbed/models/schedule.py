@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from seedbed.base.spec import later
+from seedbed.base.spec import added_later
 
 SCALE = "scale"  # of a group's learning rate, in an optimiser's groups
 
@@ -37,8 +37,10 @@ class Schedule:
     warmup_share: float = 0.2
     optimiser: Literal["sgd", "adamw"] = "sgd"
     decay: Literal["linear", "cosine", "steps"] = "linear"
-    drops: tuple[float, ...] = later(())
-    max_gradient_norm: float | None = later(None)  # longer gradients of a step are shortened to it
+    drops: tuple[float, ...] = added_later(())
+    max_gradient_norm: float | None = added_later(
+        None
+    )  # longer gradients of a step are shortened to it
 
     @property
     def num_steps(self) -> int:

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from seedbed.base.errors import BadDataError, UsageError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.models.backbone import Backbone, replace_heads
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -63,7 +63,7 @@ def find_cached(published: Published) -> Path | None:
     ]
     for folder in filter(None, folders):
         for name in names:
-            if (path := expanded(folder) / name).is_file():
+            if (path := expand_user(folder) / name).is_file():
                 return path
     return _in_hub_cache(published.hub) if published.hub else None
 
@@ -140,7 +140,7 @@ def resolve(weights: str | None, published: Published | None, what: str) -> Path
         if weights == "download":
             return download(published)
         raise BadDataError(f"there are no weights of {what} on this machine", by_hand(published))
-    path = expanded(weights)
+    path = expand_user(weights)
     if not os.path.isfile(path):  # noqa: PTH113  false, not an error, for a text too long to be a path
         raise UsageError(
             f"there is no weights file {weights!r}",

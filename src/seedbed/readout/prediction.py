@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from seedbed.base.errors import BadDataError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.data.decode import Fit, decode, decode_whole
 from seedbed.data.image_files import list_images
 from seedbed.data.loader import Resident
@@ -70,7 +70,7 @@ def image_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     Raises BadDataError for a path at which nothing is, or a folder without images.
     """
     found: list[Path] = []
-    for path in map(expanded, paths):
+    for path in map(expand_user, paths):
         if path.is_dir():
             inside = [path / image.path for image in list_images(path)]
             if not inside:

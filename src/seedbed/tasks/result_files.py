@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from seedbed.base.errors import BadDataError, nearest
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 
 _SURE = 4  # numbers one after the other, between numbers: they are places
 RANKING = "ranking.dat"  # of all queries, in a folder of results
@@ -37,7 +37,7 @@ def class_files(folder: str | Path, classes: Sequence[str]) -> ClassFiles:
 
     Raises BadDataError where there is no such file at all, or two of one class.
     """
-    root = expanded(folder)
+    root = expand_user(folder)
     if not root.is_dir():
         raise BadDataError(
             f"there is no folder {folder}",
@@ -178,7 +178,7 @@ def read_rankings(
     left out of them. Blanks in names stand as %20. `name_of` makes an image of what stands there;
     `least`: numbers from it on are images, where these are named by numbers alone.
     """
-    root = expanded(path)
+    root = expand_user(path)
     if whole := sorted((*root.glob(RANKING), *root.glob("ranking_first_*.dat"))):
         root = whole[0]
     if root.is_dir():

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError, unknown
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.data.oxford_ground_truth import read_queries, spelt
 from seedbed.data.voc_layout import ACTIONS, Record, VocFolder, is_list, persons_of, presence
 from seedbed.metrics import UNITS
@@ -197,7 +197,7 @@ def oxford(truth: str | Path, ranking: str | Path) -> Score:
     """Mean average precision of Oxford's or Paris's rankings, by the files good, ok, junk of each
     query."""
     given = {one.query: one for one in read_rankings(ranking, spelt)}
-    queries = read_queries(expanded(truth))
+    queries = read_queries(expand_user(truth))
     each: dict[str, float] = {}
     missed = _Missed()
     for query in queries:
@@ -393,7 +393,7 @@ def _names(images: str | Path) -> list[str]:
     """Names of images: of a list, or of the files below a folder."""
     from seedbed.data.image_files import list_images
 
-    root = expanded(images)
+    root = expand_user(images)
     if root.is_dir():
         return [Path(found.path).name for found in list_images(root)]
     if not root.is_file():
@@ -407,7 +407,7 @@ def _names(images: str | Path) -> list[str]:
 
 def _table(path: str | Path) -> np.ndarray:
     """Numbers of a .npy file, or of lines of text with commas or blanks between."""
-    root = expanded(path)
+    root = expand_user(path)
     try:
         if root.suffix == ".npy":
             found = np.load(root, allow_pickle=False)

@@ -19,9 +19,9 @@ from multiprocessing.connection import wait
 from typing import Literal
 
 from seedbed.base.artifacts import Workspace
-from seedbed.base.device import flushed_denormals
+from seedbed.base.device import flush_denormals
 from seedbed.base.errors import SeedbedError, StorageError
-from seedbed.base.worker_pool import Worker, end_workers, start_worker
+from seedbed.base.worker_pool import Worker, start_worker, stop_workers
 from seedbed.models.fit import Progress
 from seedbed.trials.steps import Step
 
@@ -97,7 +97,7 @@ def torch_threads(threads: int) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with flushed_denormals():
+        with flush_denormals():
             yield
     finally:
         torch.set_num_threads(before)
@@ -159,7 +159,7 @@ class Processes(Executor):
             while self._feed(pool, queue, workspace, on_event):
                 self._listen(pool, queue, threads, on_event)
         finally:
-            end_workers(w.worker for w in pool)
+            stop_workers(w.worker for w in pool)
 
     def _feed(
         self, pool: list[_Worker], queue: Queue, workspace: Workspace, on_event: OnEvent

@@ -14,9 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from seedbed.base.artifacts import Workspace, disk_errors, write_json
-from seedbed.base.device import choose_device, num_cores
+from seedbed.base.device import num_cores, resolve_device
 from seedbed.base.errors import UsageError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.trials.disk import read_record, record_study
 from seedbed.trials.executors import Event, Executor, Inline, Processes
 from seedbed.trials.plan import Plan, make_plan
@@ -31,7 +31,7 @@ EXECUTORS = ("processes", "inline")
 def open_workspace(study: Study, workspace: str | Path | None = None) -> Workspace:
     """`workspace`, or SEEDBED_WORKSPACE, or `seedbed-work/` beside the study file."""
     chosen = workspace or os.environ.get("SEEDBED_WORKSPACE") or study.folder / "seedbed-work"
-    return Workspace(expanded(chosen).resolve())
+    return Workspace(expand_user(chosen).resolve())
 
 
 def run_study(
@@ -60,7 +60,7 @@ def run_study(
         Results over all cells that are done, failures included.
     """
     place = open_workspace(study, workspace)
-    chosen = _executor(executor, choose_device(device), workers)
+    chosen = _executor(executor, resolve_device(device), workers)
     plan = make_plan(study, place, on_pack)
     if plan.has_own_modules and isinstance(chosen, Processes):
         if executor is not None:
@@ -68,7 +68,7 @@ def run_study(
                 "a module of your own cannot be sent to worker processes",
                 "Leave executor out, or say 'inline'.",
             )
-        chosen = Inline(choose_device(device))
+        chosen = Inline(resolve_device(device))
     folder = study.results_folder
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

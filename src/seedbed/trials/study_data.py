@@ -17,7 +17,7 @@ import numpy as np
 
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.base.spec import fingerprint
 from seedbed.data import decode
 from seedbed.data.annotations import Boxes
@@ -259,7 +259,7 @@ def _open(data: Any, folder: Path, hierarchy: str | None = None) -> Source | Sto
     """What a study's data names, paths relative to the study's folder."""
     if isinstance(data, Source | Store):
         return data
-    path = folder / expanded(data)
+    path = folder / expand_user(data)
     if Store.is_at(path):
         return Store.open(path).with_hierarchy(hierarchy, folder)
     return open_source(data, folder=folder, hierarchy=hierarchy)
@@ -267,7 +267,7 @@ def _open(data: Any, folder: Path, hierarchy: str | None = None) -> Source | Sto
 
 def _open_alone(data: Any, folder: Path) -> Source | Store:
     """Images whose labels nobody asks for: a folder needs no folders of classes."""
-    path = folder / expanded(data) if isinstance(data, str | os.PathLike) else Path()
+    path = folder / expand_user(data) if isinstance(data, str | os.PathLike) else Path()
     if (
         isinstance(data, str | os.PathLike)
         and path.is_dir()

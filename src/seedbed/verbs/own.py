@@ -80,10 +80,10 @@ def _results_in(out: str | None) -> str | None:
     """Where files for official scorers were written."""
     from pathlib import Path
 
-    from seedbed.base.paths import expanded
+    from seedbed.base.paths import expand_user
     from seedbed.tasks.export_results import RESULTS
 
-    folder = expanded(out) / RESULTS if out else Path()
+    folder = expand_user(out) / RESULTS if out else Path()
     return str(folder) if out and folder.is_dir() else None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from seedbed.base.errors import BadDataError, unknown
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.verbs.output import Result, say
 
 
@@ -48,7 +48,7 @@ def disk(options: Namespace) -> Result:
     from seedbed.trials import disk as disk_of
 
     place = Workspace(
-        expanded(options.workspace or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work")
+        expand_user(options.workspace or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work")
     )
     if not place.root.is_dir():
         raise BadDataError(

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.base.registry import Registry
 from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.data.source import Source
@@ -66,7 +66,7 @@ def parse_data(text: str, folder: Path | None = None) -> Call:
 
     Paths are relative to `folder`, or to the current one.
     """
-    path = (folder or Path()) / expanded(text)
+    path = (folder or Path()) / expand_user(text)
     name = str(path) if folder else text
     if os.path.exists(path):  # unlike Path.exists, false for a text too long to be a path
         return Call(name=recognise(path), args=(name,))
@@ -86,7 +86,7 @@ def _placed(call: Call, folder: Path) -> Call:
 
     def place(name: str, value: Any) -> Any:
         is_path = name in cls.paths and isinstance(value, str)
-        return str(folder / expanded(value)) if is_path else value
+        return str(folder / expand_user(value)) if is_path else value
 
     args = (
         tuple(place(name, value) for name, value in zip(names, call.args, strict=False))

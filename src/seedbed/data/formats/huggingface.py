@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError, unknown
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.data.formats import Format
 from seedbed.data.image_files import EncodedPixels
 from seedbed.data.source import (
@@ -56,7 +56,7 @@ class HuggingFace(Format):
         return path.is_dir() and any(_image_columns(f) for f in _files(path)[:1])
 
     def read(self) -> Source:
-        root = expanded(self.path)
+        root = expand_user(self.path)
         files = _files(root)
         if not files:
             raise BadDataError(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError, unknown
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import from_paths
 from seedbed.data.image_files import FilePixels
@@ -57,7 +57,7 @@ class Manifest(Format):
         return path.is_file() and path.suffix.lower() in _SUFFIXES
 
     def read(self) -> Source:
-        table_path = expanded(self.file)
+        table_path = expand_user(self.file)
         table = _read_table(table_path)
         path_column = _column(table, self.path_column, _PATHS, "path", table_path)
         label_column = _column(table, self.label_column, _LABELS, "label", table_path)
@@ -71,7 +71,7 @@ class Manifest(Format):
             split_column = ""  # a fold's number, say, under a name that splits go by elsewhere
         columns = [c for c in (path_column, label_column, split_column) if c]
         _refuse_gaps(table[columns], table_path)
-        root = expanded(self.root) if self.root else table_path.parent
+        root = expand_user(self.root) if self.root else table_path.parent
         given, labels = table[path_column].astype(str), table[label_column].astype(str)
         _refuse_wrong_root(given, root, self.file)
         ids = [_id(path, root) for path in given]

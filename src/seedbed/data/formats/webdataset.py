@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.data.formats import Format
 from seedbed.data.image_files import IMAGE_SUFFIXES, RangePixels
 from seedbed.data.source import TRAIN, Source, find_split, from_records, listing_fingerprint
@@ -53,7 +53,7 @@ class WebDataset(Format):
         return path.is_dir() and any(path.glob("*.tar")) and not any(path.glob("ILSVRC2012*.tar"))
 
     def read(self) -> Source:
-        root, shards = expanded(self.path), _shards(self.path)
+        root, shards = expand_user(self.path), _shards(self.path)
         names = _class_names(shards[0].parent)
         records: list[tuple[str, str, int]] = []
         places: dict[str, tuple[int, Member]] = {}
@@ -98,14 +98,14 @@ def _shards(path: str) -> list[Path]:
             path[: found.start()] + str(i).zfill(len(first)) + path[found.end() :]
             for i in range(int(first), int(last) + 1)
         ]
-        shards = [expanded(t) for t in texts]
+        shards = [expand_user(t) for t in texts]
         if missing := [s for s in shards if not s.is_file()]:
             raise BadDataError(
                 f"there is no shard {missing[0]}",
                 f"{len(missing)} of {len(shards)} shards of {path} are missing.",
             )
         return shards
-    place = expanded(path)
+    place = expand_user(path)
     shards = sorted(place.rglob("*.tar")) if place.is_dir() else [place] if place.is_file() else []
     if not shards:
         raise BadDataError(

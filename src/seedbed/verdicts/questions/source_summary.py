@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.data.class_faults import refuse_one_class
 from seedbed.data.formats import FORMATS, open_source, parse_data
 from seedbed.data.hierarchy import Hierarchy
@@ -180,7 +180,7 @@ def _is_missing(data: str) -> bool:
         for name in made.paths
         if isinstance(path := getattr(made, name), str) and not set("{*") & set(path)
     ]
-    return any(not os.path.exists(expanded(path)) for path in paths)
+    return any(not os.path.exists(expand_user(path)) for path in paths)
 
 
 def _facts(source: str) -> Facts:
