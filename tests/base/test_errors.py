@@ -1,4 +1,4 @@
-"""Errors for users: they name the value, the valid choices and the next step, and can be pickled."""
+"""Errors for users: they name the value, the valid choices and the next step."""
 
 from __future__ import annotations
 
