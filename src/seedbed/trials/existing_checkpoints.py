@@ -16,7 +16,7 @@ import torch
 
 from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError
-from seedbed.base.paths import expanded
+from seedbed.base.paths import expand_user
 from seedbed.models.backbone import OWN_MODULE, Backbone
 from seedbed.models.checkpoint import read_card
 from seedbed.models.resolve import fingerprint_of
@@ -60,7 +60,7 @@ def checkpoint_of(arm: Arm, common: str, size_px: int, folder: Path) -> Existing
         )
     weights = arm.weights or ""
     if weights not in _KEYWORDS:
-        weights = str(folder / expanded(weights))
+        weights = str(folder / expand_user(weights))
     if os.path.isdir(weights):  # noqa: PTH112  false, not an error, for a text too long to be a path
         read_card(weights)  # says so where it is not the folder of a backbone
         return ExistingCheckpoint(backbone=weights, content=fingerprint_of(weights), asked=weights)
