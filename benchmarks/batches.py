@@ -21,7 +21,8 @@ from torch.utils.data import DataLoader, Subset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from seedbed.data.loader import Resident, Stream, shared_tensor
+from seedbed.data.images import Resident, shared_tensor
+from seedbed.data.loader import Stream
 from seedbed.data.pack import pack
 from seedbed.data.store import Store
 

@@ -23,7 +23,8 @@ from torch import nn
 from torch.nn import functional
 
 from seedbed.data.drawing import TREE
-from seedbed.data.loader import Resident, Stream
+from seedbed.data.images import Resident
+from seedbed.data.loader import Stream
 from seedbed.data.pack import pack
 from seedbed.data.view import View, make_view
 from seedbed.models.fit import fit

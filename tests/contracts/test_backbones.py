@@ -12,7 +12,8 @@ import pytest
 import torch
 from tiny import random_pixels
 
-from seedbed.data.loader import Resident, Stream
+from seedbed.data.images import Resident
+from seedbed.data.loader import Stream
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import load_backbone, save_backbone
 from seedbed.models.codes import codes, fill_codes

@@ -7,7 +7,8 @@ import pytest
 import torch
 from tiny import built, random_pixels, same_weights, weights_of
 
-from seedbed.data.loader import Resident, Stream
+from seedbed.data.images import Resident
+from seedbed.data.loader import Stream
 from seedbed.models.fit import Progress, fit
 from seedbed.models.schedule import Schedule
 from seedbed.pretraining.objectives import OBJECTIVES

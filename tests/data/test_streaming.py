@@ -13,7 +13,8 @@ from tiny import built, random_pixels
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data import loader
-from seedbed.data.loader import Images, Resident, Stream, open_images
+from seedbed.data.images import Images, Resident
+from seedbed.data.loader import Stream, open_images
 from seedbed.data.pack import pack
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.data.store import Store
@@ -124,7 +125,7 @@ def test_an_image_that_was_damaged_since_is_named(stores: tuple[Store, Store]) -
     encoded = stores[1]
     file = encoded.path / "encoded.bin"
     file.write_bytes(bytes(file.stat().st_size))
-    with pytest.raises(BadDataError, match="cannot be decoded any more"):
+    with pytest.raises(BadDataError, match="can no longer be decoded"):
         next(open_images(encoded, ROWS, None, Preprocessing(size_px=16)).plain(4))
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tiny import digits_view
 
-from seedbed.data.loader import Resident, Stream
+from seedbed.data.images import Resident
+from seedbed.data.loader import Stream
 from seedbed.models.fit import Progress, fit
 from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES

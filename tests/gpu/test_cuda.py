@@ -13,7 +13,8 @@ from tiny import built, random_pixels
 from seedbed.base.device import free_bytes
 from seedbed.data import loader
 from seedbed.data.augment import resized_crop
-from seedbed.data.loader import Resident, Stream, open_images
+from seedbed.data.images import Resident
+from seedbed.data.loader import Stream, open_images
 from seedbed.data.pack import pack
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.models import fit as fit_module

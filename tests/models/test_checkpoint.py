@@ -11,7 +11,7 @@ from tiny import built, digits_store, same_weights, trained, weights_of
 from torch import nn
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.loader import Resident
+from seedbed.data.images import Resident
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import CARD, WEIGHTS, load_backbone, read_card, save_backbone
 from seedbed.models.codes import codes, logits

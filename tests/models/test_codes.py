@@ -9,7 +9,7 @@ from tiny import built, digits_store, same_weights, trained, weights_of
 
 from seedbed.base.errors import UsageError
 from seedbed.data.augment import normalise
-from seedbed.data.loader import Resident
+from seedbed.data.images import Resident
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.models.codes import codes, fill_codes, logits, pooling
 

@@ -12,7 +12,8 @@ from tiny import built, random_pixels, same_weights, weights_of
 
 from seedbed.base.errors import TrainingError
 from seedbed.data.augment import crop_and_flip
-from seedbed.data.loader import Resident, Stream
+from seedbed.data.images import Resident
+from seedbed.data.loader import Stream
 from seedbed.models.fit import Progress, fit
 from seedbed.models.schedule import Schedule
 from seedbed.pretraining.objectives.supervised import Supervised

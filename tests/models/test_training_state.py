@@ -14,7 +14,8 @@ from torch import nn
 
 from seedbed.base.artifacts import _HOST
 from seedbed.base.errors import DivergedError, TrainingError
-from seedbed.data.loader import Resident, Stream
+from seedbed.data.images import Resident
+from seedbed.data.loader import Stream
 from seedbed.models.fit import Fitted, _parts, fit
 from seedbed.models.schedule import Schedule
 from seedbed.models.training_state import Checkpoint, Stopping

@@ -13,7 +13,7 @@ from tiny import random_pixels, same_weights, weights_of
 from torch import nn
 
 from seedbed.base.errors import BadDataError, UsageError
-from seedbed.data.loader import Resident
+from seedbed.data.images import Resident
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import load_backbone, save_backbone
 from seedbed.models.codes import codes

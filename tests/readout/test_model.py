@@ -10,7 +10,7 @@ import torch
 from tiny import digits_store, trained
 
 from seedbed.base.errors import BadDataError, UsageError
-from seedbed.data.loader import Resident
+from seedbed.data.images import Resident
 from seedbed.models.checkpoint import load_backbone
 from seedbed.models.zoo import BACKBONES
 from seedbed.readout.augmented_views import NUM_VIEWS, view

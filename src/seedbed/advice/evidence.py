@@ -21,7 +21,7 @@ from seedbed.advice.scenario import Scenario, size_of
 from seedbed.advice.task_by_size import rough
 from seedbed.base.errors import SeedbedError
 from seedbed.data.formats import open_source
-from seedbed.data.loader import Resident
+from seedbed.data.images import Resident
 from seedbed.data.wordnet import is_synset, wordnet
 from seedbed.models.checkpoint import CARD_CODES
 from seedbed.models.codes import codes, logits

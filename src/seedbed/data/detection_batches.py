@@ -96,7 +96,7 @@ class Scenes:
             ].copy()
         except ValueError as error:
             raise BadDataError(
-                f"{self._store.ids[row]} in {self._store.path} cannot be decoded any more: {error}",
+                f"{self._store.ids[row]} in {self._store.path} can no longer be decoded: {error}",
                 "Pack the source again.",
             ) from None
 

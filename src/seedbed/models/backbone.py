@@ -17,7 +17,8 @@ from torch import nn
 
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import stream
-from seedbed.data.loader import Images, open_images
+from seedbed.data.images import Images
+from seedbed.data.loader import open_images
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.models.layers import Layer, Trace
 

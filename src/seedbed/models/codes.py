@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from seedbed.base.errors import UsageError
-from seedbed.data.loader import Images
+from seedbed.data.images import Images
 from seedbed.models.backbone import PENULTIMATE, Backbone
 from seedbed.models.layers import Layer
 

@@ -19,7 +19,7 @@ import numpy as np
 from seedbed.base.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    from seedbed.data.loader import Images
+    from seedbed.data.images import Images
     from seedbed.models.backbone import Backbone
 
 _TYPES: dict[str, type[np.generic]] = {"float32": np.float32, "float16": np.float16}

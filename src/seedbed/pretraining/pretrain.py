@@ -17,7 +17,8 @@ from torch import nn
 
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw, content_hash, stream
-from seedbed.data.loader import Augmentation, Stream
+from seedbed.data.images import Augmentation
+from seedbed.data.loader import Stream
 from seedbed.data.splits import held_out
 from seedbed.data.view import View
 from seedbed.metrics.accuracy import accuracies, rank

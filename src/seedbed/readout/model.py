@@ -24,7 +24,7 @@ import torch
 from torch import nn
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.loader import Images
+from seedbed.data.images import Images
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import load_backbone, read_card, save_backbone
 from seedbed.models.codes import dim_of, fill_codes, logits

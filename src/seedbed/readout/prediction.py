@@ -20,7 +20,7 @@ from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
 from seedbed.data.decode import Fit, decode, decode_whole
 from seedbed.data.image_files import list_images
-from seedbed.data.loader import Resident
+from seedbed.data.images import Resident
 from seedbed.models.backbone import Backbone
 from seedbed.readout.detector import DetectorModel
 from seedbed.readout.model import Model

@@ -25,7 +25,8 @@ from torch.nn import functional
 
 from seedbed.base.errors import DivergedError, UsageError
 from seedbed.base.randomness import stream
-from seedbed.data.loader import Batch, Stream
+from seedbed.data.images import Batch
+from seedbed.data.loader import Stream
 from seedbed.models.backbone import Backbone
 from seedbed.models.codes import logits
 from seedbed.models.fit import Loss, Progress, fit

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from seedbed.base.errors import UsageError
 from seedbed.base.spec import build
-from seedbed.data.loader import Augmentation
+from seedbed.data.images import Augmentation
 from seedbed.data.recipes import Recipe
 from seedbed.models.backbone import Backbone
 from seedbed.models.schedule import Schedule

@@ -25,7 +25,8 @@ from torch.nn import functional
 
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import stream
-from seedbed.data.loader import Batch, Stream
+from seedbed.data.images import Batch
+from seedbed.data.loader import Stream
 from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
 from seedbed.models.fit import Loss
