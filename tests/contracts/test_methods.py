@@ -9,7 +9,7 @@ import pytest
 from tiny import digits_store, domains_store, same_weights, scenes_store, trained, weights_of
 
 from seedbed.base.errors import UsageError
-from seedbed.metrics import UNITS
+from seedbed.metrics import METRICS
 from seedbed.tasks.catalogue import TASKS
 from seedbed.transfers.methods import METHODS, Context, check_task
 
@@ -56,7 +56,10 @@ def test_a_measurement_is_whole(name: str, kind: str) -> None:
     task = _task(kind)
     measured = METHODS.make(QUICK.get(name, name)).run(trained().backbone, task, Context(seed=0))
     assert measured.primary == next(iter(measured.metrics)) == task.primary
-    assert all(0 <= value <= 100 and metric in UNITS for metric, value in measured.metrics.items())
+    for name, value in measured.metrics.items():
+        metric = METRICS.get(name)
+        assert 0 <= value <= metric.highest
+        assert metric.value(measured.predictions) == pytest.approx(value, abs=1e-4)
     assert np.array_equal(measured.predictions["ids"], task.store.hashes[task.test])
     assert measured.num_test == task.num_test
     assert measured.task == task.fingerprint

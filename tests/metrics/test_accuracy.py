@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seedbed.metrics import HIGHER_IS_BETTER, UNITS
-from seedbed.metrics.accuracy import accuracies, contributions, rank, share_interval
+from seedbed.metrics import METRICS
+from seedbed.metrics.accuracy import accuracies, rank
+from seedbed.metrics.intervals import share_interval
 
-METRICS = ("top1", "top5", "mean_class_accuracy")
+ACCURACIES = ("top1", "top5", "mean_class_accuracy")
 
 
 def _slow(metric: str, labels: np.ndarray, ranked: np.ndarray) -> float:
@@ -25,6 +26,12 @@ def _slow(metric: str, labels: np.ndarray, ranked: np.ndarray) -> float:
     return 100.0 * sum(shares) / len(shares)
 
 
+def _contributions(metric: str, labels: np.ndarray, ranked: np.ndarray) -> np.ndarray:
+    each = METRICS.get(metric).per_image({"labels": labels, "ranked": ranked, "within": ranked})
+    assert each is not None
+    return each
+
+
 def _case(seed: int, n: int = 60, num_classes: int = 7) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     # the last class is absent
@@ -35,7 +42,7 @@ def _case(seed: int, n: int = 60, num_classes: int = 7) -> tuple[np.ndarray, np.
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", ACCURACIES)
 def test_each_metric_equals_its_slow_twin(metric: str, seed: int) -> None:
     labels, ranked = _case(seed)
     assert accuracies(labels, ranked, 7)[metric] == pytest.approx(
@@ -43,21 +50,21 @@ def test_each_metric_equals_its_slow_twin(metric: str, seed: int) -> None:
     )
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", ACCURACIES)
 def test_the_mean_of_the_contributions_is_the_metric(metric: str) -> None:
     labels, ranked = _case(3)
-    each = contributions(metric, labels, ranked)
+    each = _contributions(metric, labels, ranked)
     assert each.shape == labels.shape
     assert each.mean() == pytest.approx(accuracies(labels, ranked, 7)[metric], rel=1e-12)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", ACCURACIES)
 def test_the_order_of_the_images_does_not_matter(metric: str) -> None:
     labels, ranked = _case(4)
     order = np.random.default_rng(0).permutation(len(labels))
     assert np.array_equal(
-        contributions(metric, labels[order], ranked[order]),
-        contributions(metric, labels, ranked)[order],
+        _contributions(metric, labels[order], ranked[order]),
+        _contributions(metric, labels, ranked)[order],
     )
 
 
@@ -83,13 +90,11 @@ def test_rank_gives_no_more_than_there_are_classes() -> None:
     assert rank(np.zeros((1, 3))).shape == (1, 3)
 
 
-def test_every_metric_has_a_unit_and_a_direction() -> None:
-    assert set(UNITS) == set(HIGHER_IS_BETTER) >= set(METRICS)
+def test_perfect_predictions_reach_the_best_value() -> None:
     labels, ranked = np.arange(6), rank(np.eye(6))
-    for metric in (m for m in UNITS if m.startswith(("top", "mean_class", "induction"))):
-        assert contributions(metric, labels, ranked).mean() == (
-            100 if HIGHER_IS_BETTER[metric] else 0
-        )
+    for metric in (m for m in METRICS if m.startswith(("top", "mean_class", "induction"))):
+        best = 100 if METRICS.get(metric).higher_is_better else 0
+        assert _contributions(metric, labels, ranked).mean() == best
 
 
 @pytest.mark.parametrize(("num_right", "num"), [(0, 4), (2, 4), (4, 4), (37, 61), (999, 10_000)])

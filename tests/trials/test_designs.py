@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from seedbed.base.errors import UsageError
+from seedbed.metrics import METRICS
 from seedbed.trials.plan import make_plan
 from seedbed.trials.run import run_study, study_status
 from seedbed.trials.study_file import load_study
@@ -116,8 +117,9 @@ def test_fine_labels_are_asked_of_every_arm(fine, workspace) -> None:
         o.facts["num_fine_labels"] == 2 and o.facts["coarse_guess_top1"] == 50.0 for o in induced
     )
     for o in induced:  # the per-image record gives the number again
-        assert results.contributions(o)[2].mean() == pytest.approx(o.value)
-        assert o.num_test == len(results.contributions(o)[0])
+        predictions = results.predictions(o)
+        assert METRICS.get(o.metric).value(predictions) == pytest.approx(o.value)
+        assert o.num_test == len(predictions["ids"])
     answers = answer_families(results, "contrasts", pairing=with_controls)
     assert {(a.arm, a.reference) for a in answers if a.method == "induction(coarse)"} == {
         ("coarse", "all"),
@@ -143,8 +145,7 @@ def test_a_part_of_the_source_is_a_target(make_study, workspace) -> None:
     store = results.plan.stores["source"]
     held_out = int(np.isin(store.leaves[store.splits == 2], [0, 1]).sum())
     assert own and all(o.num_test == held_out for o in own)
-    _, labels, _ = results.contributions(own[0])
-    assert set(labels.tolist()) == {0, 1}
+    assert set(results.predictions(own[0])["labels"].tolist()) == {0, 1}
     assert study_status(study, workspace.root).num_left == 0  # read again from the record
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from seedbed.base.errors import StorageError, UsageError
+from seedbed.metrics import METRICS
 from seedbed.trials.executors import Event
 from seedbed.trials.results import Results
 from seedbed.trials.run import run_study, study_status
@@ -110,8 +111,10 @@ def test_an_outcome_has_the_fields_of_the_contract(run) -> None:
 def test_contributions_average_to_the_value(run) -> None:
     results, _ = run()
     for outcome in results.outcomes:
-        ids, labels, each = results.contributions(outcome)
-        assert len(ids) == len(labels) == outcome.num_test
+        metric, predictions = METRICS.get(outcome.metric), results.predictions(outcome)
+        each = metric.per_image(predictions)
+        assert each is not None
+        assert len(each) == len(metric.truth(predictions)) == outcome.num_test
         assert each.mean() == pytest.approx(outcome.value)
 
 

@@ -11,7 +11,7 @@ from tiny import holidays_tree, scenes_folder
 
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import BadDataError, UsageError
-from seedbed.metrics.average_precision import Decisions
+from seedbed.metrics.average_precision import MAP_VOC07
 from seedbed.transfers.methods import METHODS as DETECT
 from seedbed.trials.plan import make_plan
 from seedbed.trials.results import Results
@@ -105,9 +105,9 @@ def test_the_share_of_the_images_is_a_bootstrap_of_the_metric(results: Results) 
         for arm, rows in outcomes.items():
             values = []
             for outcome in rows:
-                decisions = results.decisions(outcome)
-                assert isinstance(decisions, Decisions)
-                order = np.argsort(results.predictions(outcome)["ids"], kind="stable")
+                predictions = results.predictions(outcome)
+                decisions = MAP_VOC07.decisions(predictions)
+                order = np.argsort(predictions["ids"], kind="stable")
                 values.append(decisions.mean("voc07", order[drawn]))
             expected[arm].append(np.mean(values))
     for arm in outcomes:

@@ -18,7 +18,7 @@ from seedbed.advice.learning_curve import LearningCurve
 from seedbed.advice.negative_transfer import NegativeTransfer
 from seedbed.advice.scenario import Scenario
 from seedbed.advice.selection_bias import Nested
-from seedbed.metrics.accuracy import share_interval
+from seedbed.metrics.intervals import share_interval
 from seedbed.tasks.classification import Measurement
 
 MODEL = "model"  # the folder of the trained model beside the page

@@ -22,7 +22,7 @@ from seedbed.advice.candidate import short
 from seedbed.advice.contender import Contender
 from seedbed.advice.successive_halving import batch_size_for, budget, trainer_of
 from seedbed.base.errors import DivergedError, SeedbedError
-from seedbed.metrics.accuracy import contributions, rank
+from seedbed.metrics.accuracy import TOP1, rank
 from seedbed.models.backbone import OWN_MODULE, Backbone
 from seedbed.models.codes import logits
 from seedbed.models.zoo import BACKBONES
@@ -149,10 +149,9 @@ def _best_rate(trainer: Trainer, task: ClassificationTask) -> float:
 
 
 def _scored(network: Backbone, task: ClassificationTask) -> np.ndarray:
-    """Percent [n], each test image's share of top-1."""
+    """Percent [n], each test image's contribution to top-1."""
     ranked = rank(logits(network, network.images(task.store, task.test)).numpy())
-    measured = task.score(ranked, {})
-    return contributions("top1", measured.predictions["labels"], measured.predictions["ranked"])
+    return TOP1.per_image(task.score(ranked, {}).predictions)
 
 
 def _verdict(name: str, found: dict[str, np.ndarray], images_seen: int) -> NegativeTransfer:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedbed.metrics.accuracy import share_interval
+from seedbed.metrics.intervals import share_interval
 
 _NUM_RESAMPLES = 1000
 

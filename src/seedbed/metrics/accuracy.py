@@ -1,14 +1,16 @@
-"""Accuracy: top-1, top-5, mean per-class accuracy, in percent.
+"""Accuracy: top-1, top-5, their errors, mean per-class accuracy; all in percent.
 
-In: labels and predictions of the same n images. Out: numbers, and each image's contribution whose
-mean over images is the number. Pure functions on arrays.
+In: labels and ranked predictions of the same n images. Out: each image's contribution, whose mean
+over images is the metric; the metrics themselves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
-_K = {"top1": 1, "top5": 5, "induction_top1": 1, "induction_top5": 5, "induction_within_top1": 1}
+from seedbed.metrics.metric import MeanMetric, Predictions
 
 
 def top_k_contributions(labels: np.ndarray, ranked: np.ndarray, k: int) -> np.ndarray:
@@ -18,44 +20,79 @@ def top_k_contributions(labels: np.ndarray, ranked: np.ndarray, k: int) -> np.nd
 
 
 def mean_class_contributions(labels: np.ndarray, ranked: np.ndarray) -> np.ndarray:
-    """Contributions to mean per-class accuracy: 100 n / (K n_c) for a hit in class c, K classes
-    present: float64 [n]."""
+    """Contributions to mean per-class accuracy: 100 n / (K n_c) for a hit in class c, of K classes
+    in the test: float64 [n]."""
     present, inverse, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     weights = len(labels) / (len(present) * sizes[inverse])
     return top_k_contributions(labels, ranked, 1) * weights
 
 
-def contributions(metric: str, labels: np.ndarray, ranked: np.ndarray) -> np.ndarray:
-    """Each image's contribution to `metric` in percent; their mean over images is the metric:
-    float64 [n]."""
-    if metric == "mean_class_accuracy":
-        return mean_class_contributions(labels, ranked)
-    if metric.endswith("_error"):
-        return 100.0 - contributions(metric.removesuffix("_error"), labels, ranked)
-    return top_k_contributions(labels, ranked, _K[metric])
+def _top(k: int, array: str = "ranked") -> Callable[[Predictions], np.ndarray]:
+    return lambda p: top_k_contributions(p["labels"], p[array], k)
+
+
+def _error(k: int) -> Callable[[Predictions], np.ndarray]:
+    return lambda p: 100.0 - top_k_contributions(p["labels"], p["ranked"], k)
+
+
+TOP1 = MeanMetric(name="top1", title="top-1 accuracy", contributions=_top(1), is_share=True)
+TOP5 = MeanMetric(name="top5", title="top-5 accuracy", contributions=_top(5), is_share=True)
+TOP1_ERROR = MeanMetric(
+    name="top1_error",
+    title="top-1 error",
+    contributions=_error(1),
+    higher_is_better=False,
+    is_share=True,
+)
+TOP5_ERROR = MeanMetric(
+    name="top5_error",
+    title="top-5 error",
+    contributions=_error(5),
+    higher_is_better=False,
+    is_share=True,
+)
+MEAN_CLASS_ACCURACY = MeanMetric(
+    name="mean_class_accuracy",
+    title="mean per-class accuracy",
+    contributions=lambda p: mean_class_contributions(p["labels"], p["ranked"]),
+)
+# Induction: the label is that of the nearest image of the gallery (seedbed.readout.induction).
+INDUCTION_TOP1 = MeanMetric(
+    name="induction_top1", title="top-1 accuracy", contributions=_top(1), is_share=True
+)
+INDUCTION_TOP5 = MeanMetric(
+    name="induction_top5", title="top-5 accuracy", contributions=_top(5), is_share=True
+)
+INDUCTION_WITHIN_TOP1 = MeanMetric(
+    name="induction_within_top1",
+    title="top-1 accuracy within the coarse class",
+    contributions=_top(1, "within"),
+    is_share=True,
+)
+_ERRORS = {TOP1.name: TOP1_ERROR.name, TOP5.name: TOP5_ERROR.name}
+_NUM_TOP5 = 5  # with so many classes or fewer, every label is among the top 5
+
+
+def accuracy_metrics(num_classes: int) -> tuple[MeanMetric, ...]:
+    """The accuracies of a classification task: top-5 only with more than five classes."""
+    return (TOP1, *((TOP5,) if num_classes > _NUM_TOP5 else ()), MEAN_CLASS_ACCURACY)
 
 
 def accuracies(labels: np.ndarray, ranked: np.ndarray, num_classes: int) -> dict[str, float]:
-    """Top-1, top-5 (only where there are more than five classes) and mean per-class accuracy,
-    percent 0..100."""
-    metrics = (
-        ["top1", "mean_class_accuracy"]
-        if num_classes <= 5
-        else ["top1", "top5", "mean_class_accuracy"]
-    )
-    return {metric: float(contributions(metric, labels, ranked).mean()) for metric in metrics}
+    """Name -> value of `accuracy_metrics`, percent 0..100."""
+    predictions = {"labels": labels, "ranked": ranked}
+    return {
+        metric.name: float(metric.per_image(predictions).mean())
+        for metric in accuracy_metrics(num_classes)
+    }
 
 
-def share_interval(percent: float, num: int, z: float = 1.959964) -> tuple[float, float]:
-    """Where the accuracy on more images of the kind lies, by `num` of them: Wilson's (1927)
-    interval, 95 % by default; percent."""
-    share, spread = percent / 100, z * z / num
-    centre = (share + spread / 2) / (1 + spread)
-    half = (spread * share * (1 - share) + spread * spread / 4) ** 0.5 / (1 + spread)
-    return 100 * max(0.0, centre - half), 100 * min(1.0, centre + half)
+def error_rates(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Top-1 and top-5 error, of those accuracies that `metrics` has."""
+    return {_ERRORS[name]: 100.0 - value for name, value in metrics.items() if name in _ERRORS}
 
 
 def rank(scores: np.ndarray, k: int = 5) -> np.ndarray:
-    """The k best classes of each row, best first, ties to the lower class: int32 [n, min(k,
+    """The k best classes of each row, best first; ties go to the lower class: int32 [n, min(k,
     num_classes)]."""
     return np.argsort(-scores, axis=1, kind="stable")[:, :k].astype(np.int32)

@@ -1,12 +1,12 @@
 """Which detections are right, by the rules of PASCAL VOC.
 
-In: boxes that are there and boxes that were found, of many images and classes. Out: decisions, of
-which `average_precision` makes AP.
+In: true boxes and detected boxes of many images and classes. Out: `Decisions`, from which
+`average_precision` computes AP.
 
-The rules (the paper's own code, py-faster-rcnn; docs/metrics.md): a detection belongs to the box of
-its class and image that it overlaps most, the first of equals; it is right if their intersection
+The rules (py-faster-rcnn, the paper's code; docs/metrics.md): a detection is matched with the box
+of its class and image that it overlaps most, the first of equals. It is right if their intersection
 over union is above 0.5, counted with the +1 of whole pixels, and no detection with a higher score
-took that box before. What belongs to a difficult box counts neither way. A second hit is wrong.
+was matched with that box. A second match is wrong. A match with a difficult box does not count.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.metrics.average_precision import Decisions
+from seedbed.metrics.average_precision import Decisions, checked_scores
 
-MIN_OVERLAP = 0.5  # exceeded, not reached
+MIN_OVERLAP = 0.5  # intersection over union must be above it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +34,10 @@ class BoxRows:
         return len(self.images)
 
 
-def overlaps(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Intersection over union of boxes row by row, with the +1 of whole pixels: float [m, 4], float
     [m, 4] -> float64 [m], 0..1."""
-    a, b = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]) + 1
     shared = np.clip(sides, 0, None).prod(1)
     areas = (a[:, 2:] - a[:, :2] + 1).prod(1) + (b[:, 2:] - b[:, :2] + 1).prod(1)
@@ -47,81 +47,79 @@ def overlaps(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 def decisions_of_boxes(
     truth: BoxRows,
     difficult: np.ndarray,
-    found: BoxRows,
+    detections: BoxRows,
     scores: np.ndarray,
     num_images: int,
     num_classes: int,
 ) -> Decisions:
-    """What of the detections is right.
+    """Match detections with true boxes.
 
     Args:
-        truth: the boxes that are there; difficult: bool [g] of them.
-        found: the detections; scores: float [m] of them, higher is more confident.
+        truth: the true boxes; difficult: bool [g], of each.
+        detections: the detected boxes; scores: float [m], of each, higher is more confident.
         num_images, num_classes: rows of both lie in 0..num_images-1 and 0..num_classes-1.
     """
-    scores = _checked(truth, found, scores, num_images, num_classes)
-    box, overlap = _best(truth, found, num_classes)
-    belongs = overlap > MIN_OVERLAP
-    ignored = belongs & difficult[box] if len(difficult) else np.zeros(len(found), bool)
+    scores = _check(truth, detections, scores, num_images, num_classes)
+    box, overlap = _best_boxes(truth, detections, num_classes)
+    is_matched = overlap > MIN_OVERLAP
+    counts = ~(is_matched & difficult[box]) if len(difficult) else np.ones(len(detections), bool)
+    # Of the detections matched with one box, the one with the highest score is right.
     order = np.argsort(-scores, kind="stable")
-    claims = order[belongs[order]]
-    _, first = np.unique(box[claims], return_index=True)
-    hits = np.zeros(len(found), bool)
-    hits[claims[first]] = True
+    matched = order[is_matched[order]]
+    _, first = np.unique(box[matched], return_index=True)
+    hits = np.zeros(len(detections), bool)
+    hits[matched[first]] = True
     positives = np.zeros((num_images, num_classes), np.int32)
     np.add.at(positives, (truth.images[~difficult], truth.labels[~difficult]), 1)
-    kept = ~ignored
     return Decisions(
-        units=found.images[kept].astype(np.int32),
-        classes=found.labels[kept].astype(np.int32),
-        scores=scores[kept],
-        hits=hits[kept],
+        units=detections.images[counts].astype(np.int32),
+        classes=detections.labels[counts].astype(np.int32),
+        scores=scores[counts],
+        hits=hits[counts],
         positives=positives,
     )
 
 
-def _checked(
-    truth: BoxRows, found: BoxRows, scores: np.ndarray, num_images: int, num_classes: int
+def _check(
+    truth: BoxRows, detections: BoxRows, scores: np.ndarray, num_images: int, num_classes: int
 ) -> np.ndarray:
-    """The scores as float64; raises BadDataError for what is no number."""
-    for rows in (truth, found):
+    """The scores as float64; raises BadDataError for corners and scores that are not numbers."""
+    for rows in (truth, detections):
         if not np.isfinite(rows.boxes).all():
             raise BadDataError(
-                "some corners of boxes are no numbers", "A box is four finite numbers."
+                "some corners of boxes are not finite numbers", "A box is four finite numbers."
             )
         for values, end in ((rows.images, num_images), (rows.labels, num_classes)):
             assert not len(values) or (values.min() >= 0 and values.max() < end), (
                 "a row of no image or class"
             )
-    given = np.asarray(scores, np.float64)
-    if np.isnan(given).any():
-        raise BadDataError("some scores are no numbers (nan)", "A ranking needs a number for each.")
-    return given
+    return checked_scores(scores)
 
 
-def _best(truth: BoxRows, found: BoxRows, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each detection the row of the box that it overlaps most, and by how much: int64 [m],
-    float64 [m] (-1 where there is none)."""
+def _best_boxes(
+    truth: BoxRows, detections: BoxRows, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each detection the true box that it overlaps most, and by how much: int64 [m], float64
+    [m] (-1 where its image has no box of its class)."""
     key = truth.images.astype(np.int64) * num_classes + truth.labels
     order = np.argsort(key, kind="stable")
     ordered = key[order]
-    wanted = found.images.astype(np.int64) * num_classes + found.labels
-    start, end = np.searchsorted(ordered, wanted), np.searchsorted(ordered, wanted, side="right")
+    keys = detections.images.astype(np.int64) * num_classes + detections.labels
+    start, end = np.searchsorted(ordered, keys), np.searchsorted(ordered, keys, side="right")
     num = end - start
-    box, overlap = np.zeros(len(found), np.int64), np.full(len(found), -1.0)
+    box, overlap = np.zeros(len(detections), np.int64), np.full(len(detections), -1.0)
     some = np.flatnonzero(num)
     if not len(some):
         return box, overlap
-    mine = np.repeat(some, num[some])
+    # Every pair of a detection and a true box of its image and class, detection by detection.
+    pair_detections = np.repeat(some, num[some])
     firsts = np.concatenate([[0], np.cumsum(num[some])[:-1]])
-    theirs = order[
-        np.arange(len(mine)) - np.repeat(firsts, num[some]) + np.repeat(start[some], num[some])
-    ]
-    each = overlaps(found.boxes[mine], truth.boxes[theirs])
+    positions = np.arange(len(pair_detections))
+    pair_boxes = order[positions - np.repeat(firsts, num[some]) + np.repeat(start[some], num[some])]
+    each = overlaps(detections.boxes[pair_detections], truth.boxes[pair_boxes])
     highest = np.maximum.reduceat(each, firsts)
     is_best = each == np.repeat(highest, num[some])
-    # The first of equals, in the order of the truth: rows of one key stand in it, and argmax takes
-    # the first.
-    places = np.where(is_best, np.arange(len(mine)), len(mine))
-    box[some], overlap[some] = theirs[np.minimum.reduceat(places, firsts)], highest
+    # The first of equals, in the order of the true boxes.
+    places = np.where(is_best, positions, len(positions))
+    box[some], overlap[some] = pair_boxes[np.minimum.reduceat(places, firsts)], highest
     return box, overlap

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from seedbed.data.annotations import Marks
-from seedbed.metrics.average_precision import RULES, Decisions
+from seedbed.metrics.average_precision import MEAN_AVERAGE_PRECISIONS, Decisions
 from seedbed.tasks.task import Measurement, Task
 
 
@@ -84,15 +84,15 @@ class MultiLabelTask(Task):
 
 
 def rule_of(metric: str) -> str:
-    """`map_voc07` -> `voc07`."""
-    return metric.removeprefix("map_")
+    """The rule of average precision that a metric follows."""
+    return next(rule for rule, one in MEAN_AVERAGE_PRECISIONS.items() if one.name == metric)
 
 
 def mean_average_precisions(decisions: Decisions, primary: str) -> dict[str, float]:
     """By both rules, the primary one first; 0 where the test has no positive at all would be a lie,
     so that is refused before."""
-    rules = sorted(RULES, key=lambda rule: rule != rule_of(primary))
-    return {f"map_{rule}": decisions.mean(rule) for rule in rules}
+    metrics = sorted(MEAN_AVERAGE_PRECISIONS.values(), key=lambda metric: metric.name != primary)
+    return {metric.name: decisions.mean(metric.rule) for metric in metrics}
 
 
 def per_class(

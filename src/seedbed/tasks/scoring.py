@@ -16,11 +16,11 @@ from seedbed.base.errors import BadDataError, UsageError, unknown
 from seedbed.base.paths import expand_user
 from seedbed.data.oxford_ground_truth import read_queries, spelt
 from seedbed.data.voc_layout import ACTIONS, Record, VocFolder, is_list, persons_of, presence
-from seedbed.metrics import UNITS
+from seedbed.metrics import METRICS
 from seedbed.metrics.accuracy import accuracies, rank, top_k_contributions
-from seedbed.metrics.average_precision import RULES, Decisions
+from seedbed.metrics.average_precision import MEAN_AVERAGE_PRECISIONS, RULES, Decisions
 from seedbed.metrics.detection import BoxRows, decisions_of_boxes
-from seedbed.metrics.retrieval import GROUP, places_of, trapezoid_ap
+from seedbed.metrics.retrieval import GROUP, MAP_HOLIDAYS, MAP_OXFORD, places_of, trapezoid_ap
 from seedbed.tasks.result_files import (
     Ranking,
     class_files,
@@ -47,7 +47,7 @@ class Score:
 
     @property
     def unit(self) -> str:
-        return UNITS[self.metric]
+        return METRICS.get(self.metric).unit
 
 
 def voc_detection(
@@ -157,7 +157,7 @@ def holidays(ranking: str | Path, images: str | Path | None = None) -> Score:
     twice = sum(len(names) - len(set(names)) for names in found.values())
     again = [f"{twice:,} images stand in a ranking again: the first place counts"] if twice else []
     return _of_queries(
-        "map_holidays", each, (*notes, *_how_read(given.values()), *again, *missed.notes)
+        MAP_HOLIDAYS.name, each, (*notes, *_how_read(given.values()), *again, *missed.notes)
     )
 
 
@@ -221,7 +221,7 @@ def oxford(truth: str | Path, ranking: str | Path) -> Score:
         )
     strange = sorted(given.keys() - {spelt(query.name) for query in queries})
     notes = (f"passed over, as of no query: {', '.join(strange[:5])}",) if strange else ()
-    return _of_queries("map_oxford", each, (*notes, *_how_read(given.values()), *missed.notes))
+    return _of_queries(MAP_OXFORD.name, each, (*notes, *_how_read(given.values()), *missed.notes))
 
 
 def ukbench(ranking: str | Path) -> Score:
@@ -355,14 +355,17 @@ def _of_classes(
         raise BadDataError(
             "no class has anything to be found that is not difficult", "Choose another image set."
         )
-    other = next(rule for rule in RULES if rule != ap)
+    metric, other = (
+        MEAN_AVERAGE_PRECISIONS[ap],
+        next(one for rule, one in MEAN_AVERAGE_PRECISIONS.items() if rule != ap),
+    )
     return Score(
-        metric=f"map_{ap}",
+        metric=metric.name,
         value=decisions.mean(ap),
         per_class={
             name: None if np.isnan(v) else float(v) for name, v in zip(classes, each, strict=True)
         },
-        others={f"map_{other}": decisions.mean(other)},
+        others={other.name: decisions.mean(other.rule)},
         num=num,
         notes=notes,
     )

@@ -17,13 +17,12 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.store import Store
-from seedbed.metrics import TESTED_ON, UNITS
+from seedbed.metrics import METRICS
 
 if TYPE_CHECKING:
     import torch
 
 REVISION = 1  # raised by hand when splits or scoring change
-_SIGNS = {"percent": " %", "score": ""}
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -47,11 +46,11 @@ class Measurement:
     @property
     def tested_on(self) -> str:
         """What the test consists of."""
-        return TESTED_ON[self.primary][1]
+        return METRICS.get(self.primary).counted_in[1]
 
     def __repr__(self) -> str:
         metrics = ", ".join(
-            f"{name} {value:.2f}{_SIGNS[UNITS[name]]}" for name, value in self.metrics.items()
+            f"{name} {METRICS.get(name).format(value)}" for name, value in self.metrics.items()
         )
         return f"{metrics} on {self.num_test:,} {self.tested_on}"
 

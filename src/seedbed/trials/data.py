@@ -17,7 +17,7 @@ from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError, unknown
 from seedbed.data.source import Source
 from seedbed.data.store import Store
-from seedbed.metrics import UNITS
+from seedbed.metrics import METRICS
 from seedbed.tasks.catalogue import OF_ANNOTATIONS, TASKS
 from seedbed.tasks.domains import LABELLED, LEARN_ON, TARGET
 
@@ -70,8 +70,8 @@ class DataSpec:
             _check_parts(self.data)
         if isinstance(self.hierarchy, Mapping):
             _check_hierarchies(self.hierarchy, self.data)
-        if self.metric is not None and self.metric not in UNITS:
-            raise unknown("metric", self.metric, UNITS)
+        if self.metric is not None and self.metric not in METRICS:
+            raise unknown("metric", self.metric, METRICS)
         if self.size_px is not None and not (
             is_number(self.size_px, int) and 8 <= self.size_px <= 1024
         ):

@@ -27,7 +27,7 @@ from seedbed.data.recipes.images import lowest_ranked
 from seedbed.data.source import TEST, TRAIN
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
-from seedbed.metrics.accuracy import top_k_contributions
+from seedbed.metrics import METRICS
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import load_backbone
 from seedbed.models.codes import codes
@@ -45,6 +45,7 @@ REVISION = 1  # raised by hand when the meaning of the numbers changes
 TARGET = "source_fine"
 GALLERY_PER_LEAF = 100  # training images of each fine label
 PROBE_PER_LEAF = 100
+_METRICS = ("induction_top1", "induction_top5", "induction_within_top1")  # the first is primary
 
 
 def induction_method(arm: str) -> str:
@@ -127,27 +128,21 @@ class InductionStep(Step):
                 labels,
                 view.class_of_leaf,
             )
-        metrics = {
-            "induction_top1": float(top_k_contributions(labels, ranked.among_all, 1).mean()),
-            "induction_top5": float(top_k_contributions(labels, ranked.among_all, 5).mean()),
-            "induction_within_top1": float(top_k_contributions(labels, ranked.within, 1).mean()),
+        predictions = {
+            "ids": store.hashes[queries],
+            "labels": labels,
+            "ranked": ranked.among_all,
+            "within": ranked.within,
         }
+        metrics = {name: METRICS.get(name).value(predictions) for name in _METRICS}
         facts = {
             "num_fine_labels": len(leaves),
             "num_gallery": len(gallery),
             **baselines(view.class_of_leaf),
         }
-        manifest = self.manifest(
-            device, started, metrics=metrics, primary="induction_top1", facts=facts
-        )
+        manifest = self.manifest(device, started, metrics=metrics, primary=_METRICS[0], facts=facts)
         with workspace.adding(self.kind, self.key, manifest) as folder:
-            arrays = {
-                "ids": store.hashes[queries],
-                "labels": labels,
-                "ranked": ranked.among_all,
-                "within": ranked.within,
-            }
-            save_arrays(folder / PREDICTIONS, arrays)
+            save_arrays(folder / PREDICTIONS, predictions)
 
 
 def _rows(store: Store, leaves: np.ndarray, split: int) -> np.ndarray:

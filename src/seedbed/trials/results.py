@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seedbed.base.artifacts import Workspace, file_aside
-from seedbed.metrics import HIGHER_IS_BETTER, UNITS
-from seedbed.metrics.accuracy import contributions
-from seedbed.metrics.average_precision import Decisions
+from seedbed.metrics import METRICS
 from seedbed.trials.plan import Cell, Plan
 from seedbed.trials.steps import BACKBONES_KIND, PREDICTIONS, load_arrays
 from seedbed.trials.study import Study
@@ -89,29 +87,9 @@ class Results:
     def num_left(self) -> int:
         return self.num_cells - self.num_done - self.num_failed
 
-    def contributions(self, outcome: Outcome) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of each test image, or query: id hash uint64 [n], label int32 [n], contribution to the
-        metric, whose mean it is, float64 [n]."""
-        found = self.predictions(outcome)
-        if (own := f"unit.{outcome.metric}") in found:
-            return found["ids"], found["labels"], found[own]
-        ranked = found["within" if "within" in outcome.metric else "ranked"]
-        return found["ids"], found["labels"], contributions(outcome.metric, found["labels"], ranked)
-
-    def decisions(self, outcome: Outcome) -> Decisions | None:
-        """What was decided of each test image, where the metric is an average precision and no mean
-        over images."""
-        if not outcome.metric.startswith("map_voc"):
-            return None
-        found = self.predictions(outcome)
-        return (
-            Decisions.of_marks(found["marks"], found["scores"])
-            if "marks" in found
-            else Decisions.read(found)
-        )
-
     def predictions(self, outcome: Outcome) -> dict[str, np.ndarray]:
-        """Everything that was kept of an outcome's test images."""
+        """The stored arrays of an outcome's test; its metric computes values from them
+        (`seedbed.metrics.metric`)."""
         return self._read(
             "backbones" if outcome.target == "source" else "measurements", outcome.key
         )
@@ -243,11 +221,11 @@ def _outcomes(plan: Plan, cell: Cell, manifests: _Manifests) -> list[Outcome]:
     return [
         Outcome(
             **common,
-            metric=m,
-            unit=UNITS[m],
-            value=v,
-            higher_is_better=HIGHER_IS_BETTER[m],
-            primary=m == primary,
+            metric=name,
+            unit=METRICS.get(name).unit,
+            value=value,
+            higher_is_better=METRICS.get(name).higher_is_better,
+            primary=name == primary,
         )
-        for m, v in manifest["metrics"].items()
+        for name, value in manifest["metrics"].items()
     ]

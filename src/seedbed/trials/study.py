@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from seedbed.base.errors import UsageError, unknown
 from seedbed.base.spec import build
-from seedbed.metrics import UNITS
+from seedbed.metrics import METRICS
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives import OBJECTIVES
 from seedbed.transfers.methods import METHODS
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 RESERVED = ("source", "source_fine")  # as targets they mean accuracy on the source itself
 _NAME = re.compile(r"\w[\w .()+,-]*")
-_MARGIN_OF_SCORE = 0.04
 _DEFAULT_NUM_SEEDS = 3
 
 
@@ -132,9 +131,9 @@ class Study:
         return budgets[0] if len(budgets) == 1 else budgets[self.budgets.index(budget)]
 
     def margin_of(self, metric: str) -> float:
-        """The margin in the metric's unit. A score of 0 to 4 has 0.04 if the margin is the
-        default."""
-        return _MARGIN_OF_SCORE if UNITS[metric] == "score" and self.margin == 1.0 else self.margin
+        """The margin in the metric's unit: the metric's default (0.04 for a score of 0 to 4) if the
+        study sets no other margin than 1.0."""
+        return METRICS.get(metric).default_margin if self.margin == 1.0 else self.margin
 
     @property
     def results_folder(self) -> Path:

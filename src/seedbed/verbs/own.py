@@ -18,8 +18,7 @@ def transfer(options: Namespace) -> Result:
 
     from seedbed import api
     from seedbed.base.spec import fingerprint
-    from seedbed.metrics import HIGHER_IS_BETTER, UNITS
-    from seedbed.metrics.accuracy import share_interval
+    from seedbed.metrics import METRICS
     from seedbed.models.resolve import fingerprint_of
 
     started = time.monotonic()
@@ -41,6 +40,8 @@ def transfer(options: Namespace) -> Result:
             on_progress=bar.training,
         )
     metric, num_test, of = measured.primary, measured.num_test, measured.tested_on
+    primary, value = METRICS.get(metric), measured.metrics[metric]
+    interval = primary.interval(value, num_test)
     document = {
         "study": None,
         "arm": str(options.backbone),
@@ -51,13 +52,11 @@ def transfer(options: Namespace) -> Result:
         "backbone": net.architecture,
         "weights": net.card.get("weights"),
         "metric": metric,
-        "unit": UNITS[metric],
-        "value": measured.metrics[metric],
-        "interval": list(share_interval(measured.metrics[metric], num_test))
-        if metric == "top1"
-        else None,
+        "unit": primary.unit,
+        "value": value,
+        "interval": list(interval) if interval else None,
         "num_test": num_test,
-        "higher_is_better": HIGHER_IS_BETTER[metric],
+        "higher_is_better": primary.higher_is_better,
         "seconds": time.monotonic() - started,
         "key": fingerprint(
             [fingerprint_of(options.backbone), measured.task, options.method, options.seed]
@@ -73,9 +72,6 @@ def transfer(options: Namespace) -> Result:
     return document, 0
 
 
-_SIGNS = {"percent": "%", "score": "of 4"}
-
-
 def _results_in(out: str | None) -> str | None:
     """Where files for official scorers were written."""
     from pathlib import Path
@@ -89,12 +85,12 @@ def _results_in(out: str | None) -> str | None:
 
 def _show_outcome(options: Namespace, document: dict[str, Any], of: str) -> None:
     """The number first, and then what it rests on."""
+    from seedbed.metrics import METRICS
+
     low, high = document["interval"] or (None, None)
     within = f" (95 % interval {low:.2f} to {high:.2f})" if low is not None else ""
-    say(
-        options,
-        f"{document['metric']}: {document['value']:.2f} {_SIGNS[document['unit']]}{within} on {document['num_test']:,} {of}",
-    )
+    value = METRICS.get(document["metric"]).format(document["value"])
+    say(options, f"{document['metric']}: {value}{within} on {document['num_test']:,} {of}")
     others = {
         name: value for name, value in document["metrics"].items() if name != document["metric"]
     }

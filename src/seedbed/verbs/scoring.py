@@ -11,7 +11,6 @@ from typing import Any
 from seedbed.verbs.output import Result, say, show_rows
 
 _SHOWN = 30
-_SIGNS = {"percent": " %", "score": " of 4"}
 _OF = {"voc-action": "persons", "holidays": "queries", "oxford": "queries", "ukbench": "queries"}
 
 
@@ -66,12 +65,11 @@ def top_k(options: Namespace) -> Result:
 
 def _told(options: Namespace, metric: str, **files: Any) -> Result:
     from seedbed import api
+    from seedbed.metrics import METRICS
 
     score = api.score(metric, **files)
-    say(
-        options,
-        f"{score.metric}: {score.value:.2f}{_SIGNS[score.unit]} on {score.num:,} {_OF.get(metric, 'images')}",
-    )
+    value = METRICS.get(score.metric).format(score.value)
+    say(options, f"{score.metric}: {value} on {score.num:,} {_OF.get(metric, 'images')}")
     say(options, *(f"{name}: {value:.2f}" for name, value in score.others.items()), *score.notes)
     what = "query" if _OF.get(metric) == "queries" else "class"
     rows = [{what: name, score.metric: value} for name, value in score.per_class.items()]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from seedbed.metrics import TESTED_ON
+from seedbed.metrics import METRICS, Metric
 from seedbed.verdicts.contrasts import Contrast, Interval, Verdict
 
 _MAX_DECIMALS = 4
@@ -106,8 +106,7 @@ def answer_from_contrast(
         reference=_called(
             wording.reference or quoted(contrast.reference), contrast.reference_is_checkpoint
         ),
-        unit=unit,
-        tested_on=TESTED_ON[metric],
+        metric=METRICS.get(metric),
     )
     after = ("" if wording.on_source is None else _beside(*wording.on_source)) + (
         TRAINING_TIME if converged is False else ""
@@ -180,8 +179,7 @@ class _Words:
     contrast: Contrast
     arm: str
     reference: str
-    unit: str
-    tested_on: tuple[str, str]  # one, several
+    metric: Metric
 
     def verdict(self) -> str:
         contrast = self.contrast
@@ -227,8 +225,8 @@ class _Words:
 
     def _seeds_needed(self) -> str:
         if num := self.contrast.limiting_images:
-            many = f"seeds alone would not show it four times in five on {num:,} {self.tested_on[num != 1]}"
-            return f"If the true difference is of this size, {many}: it takes more {self.tested_on[1].removeprefix('test ')}."
+            many = f"seeds alone would not show it four times in five on {num:,} {self.metric.counted_in[num != 1]}"
+            return f"If the true difference is of this size, {many}: it takes more {self.metric.counted_in[1].removeprefix('test ')}."
         if (
             self.contrast.seeds_needed is None
             and abs(self.contrast.difference) < self.contrast.margin
@@ -249,7 +247,9 @@ class _Words:
 
     def _evidence(self, interval: Interval) -> str:
         over = (
-            f"new seeds and new {self.tested_on[1]}" if self.contrast.covers_images else "new seeds"
+            f"new seeds and new {self.metric.counted_in[1]}"
+            if self.contrast.covers_images
+            else "new seeds"
         )
         seeds = _count(self.contrast.num_seeds, "seed")
         return f"95 % interval {self._range(interval)}, over {over}; {seeds}"
@@ -259,17 +259,17 @@ class _Words:
 
     def _amount(self, value: float) -> str:
         number = self._number(value)
-        return number if self.unit == "score" else f"{number} points"
+        return number if self.metric.unit == "score" else f"{number} points"
 
     def _margin(self) -> str:
         """Given by the user, hence as given: 1 point, 0.5 points, 0.04."""
         margin = f"{self.contrast.margin:g}"
         noun = "point" if margin == "1" else "points"
-        return margin if self.unit == "score" else f"{margin} {noun}"
+        return margin if self.metric.unit == "score" else f"{margin} {noun}"
 
     def _number(self, value: float) -> str:
         """Rounded as any other, but never so far that it loses its sign."""
-        places = decimals(value, 2 if self.unit == "score" else 1)
+        places = decimals(value, self.metric.decimals)
         text = f"{value:.{places}f}"
         return text.removeprefix("-") if float(text) == 0 else text
 

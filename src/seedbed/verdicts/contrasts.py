@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from seedbed.metrics.metric import UNIT_NAMES
 from seedbed.verdicts.arm_scores import ArmScores
 from seedbed.verdicts.linear_combinations import Combination, Interval, Spreads
 from seedbed.verdicts.power import limiting_images, seeds_needed
@@ -24,8 +25,6 @@ from seedbed.verdicts.quantiles import Joint
 from seedbed.verdicts.variances import sample_mean
 
 Verdict = Literal["worse", "equivalent", "better", "undecided"]
-
-UNITS = ("percent", "score")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +131,8 @@ def _check_family(pairs: Sequence[tuple[ArmScores, ArmScores]], margin: float, u
         )
     if not (math.isfinite(margin) and margin >= 0):
         raise ValueError(f"margin is {margin}; it must be finite and 0 or more, for instance 1.0")
-    if unit not in UNITS:
-        raise ValueError(f"unit is {unit!r}; choose one of {', '.join(UNITS)}")
+    if unit not in UNIT_NAMES:
+        raise ValueError(f"unit is {unit!r}; choose one of {', '.join(UNIT_NAMES)}")
     for arm, reference in pairs:
         if arm.images != reference.images:
             raise ValueError(

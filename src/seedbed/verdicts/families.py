@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.metrics import HIGHER_IS_BETTER
+from seedbed.metrics import METRICS
 from seedbed.trials.results import Outcome, Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer, Wording, answer_from_contrast, quoted
@@ -42,7 +42,7 @@ class Family:
 
     @property
     def sign(self) -> float:
-        return 1.0 if HIGHER_IS_BETTER[self.metric] else -1.0
+        return METRICS.get(self.metric).sign
 
 
 def families(results: Results) -> list[Family]:
@@ -208,7 +208,7 @@ def contrast_pairs_of(results: Results, family: Family, pairs: Sequence[Pair]) -
     return contrast_pairs(
         [(scores[p.arm], scores[p.reference]) for p in comparable],
         margin=results.study.margin_of(family.metric),
-        higher_is_better=HIGHER_IS_BETTER[family.metric],
+        higher_is_better=METRICS.get(family.metric).higher_is_better,
         unit=family.unit,
     )
 
@@ -276,21 +276,21 @@ def _arm_scores(results: Results, arm: str, scored: list[Scored], *, crossed: bo
         [np.mean([s.outcome.value for s in unit]) for unit in units], dtype=np.float64
     )
     of_images: dict[str, Any] = {}
-    if crossed and scored[0].decisions is not None and len(scored[0].ids) > 1:
-        of_images = {"statistic": _statistic(units), "num_images": len(scored[0].ids)}
-    elif crossed and scored[0].decisions is None:
+    if crossed and scored[0].is_mean_of_images:
         of_images = {
             "per_image": np.stack(
                 [np.mean([s.contributions for s in unit], axis=0) for unit in units]
             )
         }
+    elif crossed and len(scored[0].ids) > 1:
+        of_images = {"statistic": _statistic(units), "num_images": len(scored[0].ids)}
     return ArmScores(
         arm=arm, values=values, checkpoint=results.study.arms[arm].is_checkpoint, **of_images
     )
 
 
 def _statistic(units: list[list[Scored]]) -> Callable[[np.ndarray], np.ndarray]:
-    """The metric of each unit on a resample of the images, where it is no mean over images."""
+    """The metric of each unit on a resample of the images, where it is not a mean over images."""
     return lambda drawn: np.array(
         [np.mean([s.on(drawn) for s in unit]) for unit in units], dtype=np.float64
     )
@@ -328,25 +328,20 @@ class Scored:
     """One outcome with its test images in the order of their ids."""
 
     def __init__(self, results: Results, outcome: Outcome) -> None:
-        self.outcome, self.decisions = outcome, results.decisions(outcome)
-        # an average precision: what was there to be found stands for the labels
-        if self.decisions is not None:
-            ids, labels = results.predictions(outcome)["ids"], self.decisions.positives
-            self._order = np.argsort(ids, kind="stable")
-            self.ids, self.labels, self.contributions = (
-                ids[self._order],
-                labels[self._order],
-                np.zeros(0),
-            )
-            return
-        ids, labels, contributions = results.contributions(outcome)
-        order = np.argsort(ids, kind="stable")
-        self.ids, self.labels, self.contributions = ids[order], labels[order], contributions[order]
+        self.outcome = outcome
+        metric, predictions = METRICS.get(outcome.metric), results.predictions(outcome)
+        self._order = np.argsort(predictions["ids"], kind="stable")
+        self.ids = predictions["ids"][self._order]
+        self.labels = metric.truth(predictions)[self._order]
+        contributions = metric.per_image(predictions)
+        # A metric that is not a mean over images has no contributions; `on` is resampled.
+        self.is_mean_of_images = contributions is not None
+        self.contributions = np.zeros(0) if contributions is None else contributions[self._order]
+        self._statistic = metric.statistic(predictions)
 
     def on(self, drawn: np.ndarray) -> float:
-        """The metric on a resample of the images, by their places in the order of ids."""
-        assert self.decisions is not None
-        return self.decisions.mean(self.outcome.metric.removeprefix("map_"), self._order[drawn])
+        """The metric on a resample of the images, by their positions in the order of ids."""
+        return self._statistic(self._order[drawn])
 
     @property
     def draw(self) -> tuple[int, int]:

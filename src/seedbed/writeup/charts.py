@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seedbed.metrics import METRICS
 from seedbed.verdicts.findings import Finding
 from seedbed.writeup import number_format
 from seedbed.writeup.svg import INK, RC, as_svg
@@ -83,9 +84,7 @@ def _scaling(finding: Finding, figure: Any) -> None:
             max(measured[:, 2].max() + 0.5 * spread, value.max() + 0.1 * spread),
         )
         _frame(axes, f"{_WORDS[over]} (dashed: extrapolation)")
-    panels[0].set_ylabel(
-        f"{number_format.metric_words(str(finding.metric))}, %", color=INK, fontsize=8.5
-    )
+    panels[0].set_ylabel(f"{METRICS.get(str(finding.metric)).title}, %", color=INK, fontsize=8.5)
 
 
 def _influence(finding: Finding, figure: Any) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seedbed.metrics import METRICS
 from seedbed.verdicts.answer import Answer
 from seedbed.writeup import number_format
 from seedbed.writeup.svg import INK, RC, as_svg
@@ -166,7 +167,7 @@ def _panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) ->
     if is_last:
         unit = "%" if table.unit == "percent" else "score"
         axes.set_xlabel(
-            f"{number_format.metric_words(table.metric)}, {unit}",
+            f"{METRICS.get(table.metric).title}, {unit}",
             color=INK,
             fontsize=8.5,
             labelpad=3,

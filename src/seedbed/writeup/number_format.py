@@ -10,26 +10,6 @@ import math
 from seedbed.verdicts.answer import decimals
 
 MISSING = "–"
-_METRICS = {
-    "top1": "top-1 accuracy",
-    "top5": "top-5 accuracy",
-    "top1_error": "top-1 error",
-    "top5_error": "top-5 error",
-}
-_METRICS |= {
-    "map_voc07": "mean average precision (VOC 2007)",
-    "map_voc10": "mean average precision (VOC 2010 on)",
-    "map_holidays": "mean average precision (Holidays)",
-    "map_oxford": "mean average precision (Oxford, Paris)",
-    "map_retrieval": "mean average precision of retrieval",
-    "recall_at_1": "recall at 1",
-    "recall_at_4": "recall at 4",
-    "ns_score": "N-S score",
-    "mean_class_accuracy": "mean per-class accuracy",
-    "induction_top1": "top-1 accuracy",
-    "induction_top5": "top-5 accuracy",
-    "induction_within_top1": "top-1 accuracy within the coarse class",
-}
 
 
 def plain(value: float | None, places: int) -> str:
@@ -77,11 +57,6 @@ def duration(seconds: float) -> str:
 def shortened(text: str, length: int) -> str:
     """At most `length` characters, an ellipsis for the rest."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
-
-
-def metric_words(metric: str) -> str:
-    """The metric as one says it."""
-    return _METRICS.get(metric, metric.replace("_", " "))
 
 
 def target_words(target: str) -> str:

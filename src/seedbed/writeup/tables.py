@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seedbed.metrics import TESTED_ON
+from seedbed.metrics import METRICS
 from seedbed.trials.results import Outcome, Results
 from seedbed.verdicts.answer import TRAINING_TIME, Answer, quoted
 from seedbed.verdicts.families import SOURCES, Family, families
@@ -89,7 +89,7 @@ class FamilyTable:
     @property
     def tested_on(self) -> tuple[str, str]:
         """What the test consists of: one, several."""
-        return TESTED_ON[self.metric]
+        return METRICS.get(self.metric).counted_in
 
     @property
     def budget(self) -> str:
@@ -103,7 +103,9 @@ class FamilyTable:
     @property
     def title(self) -> str:
         method = "" if self.method == "pretraining" else f", {self.method}"
-        return f"{number_format.target_words(self.target)}{method}: {number_format.metric_words(self.metric)}"
+        return (
+            f"{number_format.target_words(self.target)}{method}: {METRICS.get(self.metric).title}"
+        )
 
     @property
     def reference(self) -> Row:
@@ -128,7 +130,7 @@ class FamilyTable:
     @property
     def decimals(self) -> int:
         """Of its means and spreads, and of its differences but tiny ones."""
-        return 2 if self.unit == "score" else 1
+        return METRICS.get(self.metric).decimals
 
 
 def family_tables(results: Results, answers: Sequence[Answer]) -> tuple[FamilyTable, ...]:
@@ -182,7 +184,7 @@ def _baselines(results: Results, outcomes: Sequence[Outcome]) -> str:
     }.values():
         others.setdefault(o.metric, {}).setdefault(o.arm, []).append(o.value)
     told = [
-        f"{number_format.metric_words(metric)}, mean and sd over seeds: {', '.join(_mean_and_sd(arm, v) for arm, v in by_arm.items())}"
+        f"{METRICS.get(metric).title}, mean and sd over seeds: {', '.join(_mean_and_sd(arm, v) for arm, v in by_arm.items())}"
         for metric, by_arm in others.items()
     ]
     return " ".join(

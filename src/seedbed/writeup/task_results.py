@@ -15,6 +15,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from seedbed.metrics import METRICS
+from seedbed.metrics.average_precision import MeanAveragePrecision
 from seedbed.tasks.catalogue import TASKS
 from seedbed.tasks.detection import DetectionTask
 from seedbed.tasks.multilabel import MultiLabelTask
@@ -76,14 +78,13 @@ def _section(results: Results, outcomes: Sequence[Outcome], name: str) -> Shown 
     title = f"{number_format.target_words(first.target)}, {first.method}"
     bars = curves = None
     words, num_classes = "", 0
-    if not isinstance(task, RetrievalTask):
-        decided = {
-            arm: [d for o in rows if (d := results.decisions(o)) is not None]
+    metric = METRICS.get(first.metric)
+    if isinstance(metric, MeanAveragePrecision):
+        decisions = {
+            arm: [metric.decisions(results.predictions(o)) for o in rows]
             for arm, rows in arms.items()
         }
-        precisions = Precisions(
-            classes=task.classes, rule=first.metric.removeprefix("map_"), arms=decided
-        )
+        precisions = Precisions(classes=task.classes, rule=metric.rule, arms=decisions)
         bars, curves = (
             Markup(bars_svg(precisions, f"{name}b")),
             Markup(curves_svg(precisions, f"{name}c")),

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from seedbed.base.errors import UsageError
-from seedbed.metrics.accuracy import rank
+from seedbed.metrics.accuracy import error_rates, rank
 from seedbed.models.backbone import Backbone
 from seedbed.readout.model import Model
 from seedbed.tasks.classification import ClassificationTask, Measurement
@@ -51,9 +51,5 @@ class AsIs(Method):
             "num_classes_of_network": len(backbone.classes),
         }
         measured = task.score(ranked, facts, model)
-        errors = {
-            f"{name}_error": 100.0 - measured.metrics[name]
-            for name in ("top1", "top5")
-            if name in measured.metrics
-        }
-        return replace(measured, metrics={**measured.metrics, **errors})
+        metrics = {**measured.metrics, **error_rates(measured.metrics)}
+        return replace(measured, metrics=metrics)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from seedbed.base.call import parse_calls
-from seedbed.metrics import UNITS
+from seedbed.metrics import METRICS
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.families import SOURCES, Family, scores_of
@@ -63,6 +63,7 @@ def _points(results: Results, family: Family, arms: list[str]) -> Points | None:
     if len(known) < _LEAST_ARMS:
         return None
     rows = [family.rows[arm] for arm in known]
+    metric = METRICS.get(family.metric)
     return Points.of_seeds(
         np.array(
             [np.mean([o.num_train_images / o.num_train_classes for o in r]) for r in rows],
@@ -70,7 +71,7 @@ def _points(results: Results, family: Family, arms: list[str]) -> Points | None:
         ),
         np.array([np.mean([o.num_train_classes for o in r]) for r in rows], dtype=np.float64),
         [family.sign * s.values for s in known.values()],
-        ceiling=100.0 if UNITS[family.metric] == "percent" and family.sign > 0 else np.inf,
+        ceiling=metric.highest if metric.unit == "percent" and family.sign > 0 else np.inf,
     )
 
 
