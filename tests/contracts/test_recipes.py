@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import fields
 
 import numpy as np
 import pytest
 
+from seedbed.base.call import Call
 from seedbed.base.randomness import Draw
+from seedbed.base.spec import call_of
 from seedbed.data.recipes import (
     RECIPES,
     ClassRecipe,
@@ -102,6 +105,48 @@ def test_views_hold_training_rows_alone_and_classes_that_have_some(
     assert (view.class_sizes > 0).all()
     assert list(view.classes) == sorted(set(view.classes))
     assert (toy_store.splits[view.held_out()[0]] == SPLITS.index("test")).all()
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_step_differs_from_seed_to_seed_only_if_it_says_that_it_draws(
+    toy_store: Store, call: str
+) -> None:
+    recipe = Recipe(call)
+    views = {make_view(toy_store, recipe, seed).fingerprint for seed in range(4)}
+    assert (len(views) > 1) == recipe.draws
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_sample_of_images_or_classes_is_drawn_and_keeps_labels(
+    toy_store: Store, call: str
+) -> None:
+    recipe = Recipe(call)
+    axes = {named.step.sampled_axis for named in recipe.steps} - {None}
+    if not axes:
+        return
+    assert recipe.draws and recipe.is_random_sample and axes <= {"images", "classes"}
+    view, plain = make_view(toy_store, call), make_view(toy_store)
+    assert set(view.classes) <= set(plain.classes)
+    assert len(view.rows) < len(plain.rows)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_two_spellings_of_a_call_are_one_recipe(call: str) -> None:
+    [named] = Recipe(call).steps
+    spelled_out = {f.name: getattr(named.step, f.name) for f in fields(named.step) if f.init}
+    spelled_out = {k: list(v) if isinstance(v, tuple) else v for k, v in spelled_out.items()}
+    again = Recipe(f" {Call(name=named.name, args=tuple(spelled_out.values()))} ")
+    assert again == Recipe(call) and hash(again) == hash(Recipe(call))
+    assert Recipe(str(call_of(named.step, named.name))) == Recipe(call)
+    assert str(Recipe(call)) == call
+    assert Recipe(f"{call} | {call}") != Recipe(call) != Recipe("")
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_what_names_no_target_is_resolved_already(toy_store: Store, call: str) -> None:
+    recipe = Recipe(call)
+    assert recipe.resolve(toy_store, {"polygon": toy_store}) is recipe
+    assert recipe.resolution_notes(toy_store, {"polygon": toy_store}) == []
 
 
 @pytest.mark.parametrize("call", _of_kind(ClassRecipe))

@@ -4,11 +4,22 @@ listed."""
 from __future__ import annotations
 
 import importlib.resources
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from seedbed.data.excluded_classes import excluded, shared_classes
+from seedbed.data.excluded_classes import excluded_classes
 from seedbed.data.hierarchy import Hierarchy, from_paths
 from seedbed.data.hierarchy_files import open_hierarchy
+from seedbed.data.matching_classes import shared_classes
 from seedbed.data.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Class labels and their hierarchy, as a source or a store has them."""
+
+    classes: Sequence[str]
+    hierarchy: Hierarchy | None = None
 
 
 def _imagenet() -> list[str]:
@@ -22,7 +33,7 @@ def _imagenet() -> list[str]:
 def test_the_known_leaks_of_pascal_are_listed_and_the_reason_for_each_that_went() -> None:
     leaves = _imagenet()
     tree = open_hierarchy("wordnet", leaves)
-    found = excluded(leaves, tree, Recipe("exclude(target='pascal')"))
+    found = excluded_classes(leaves, tree, Recipe("exclude(target='pascal')"))
     assert found is not None
     assert len(found.dropped) == 229
     assert all(leaf in tree.closure([node]) for leaf, node in found.dropped.items())
@@ -35,13 +46,14 @@ def test_the_known_leaks_of_pascal_are_listed_and_the_reason_for_each_that_went(
 
 def test_without_an_exclusion_there_is_nothing_to_say() -> None:
     assert (
-        excluded(["a/x", "a/y"], from_paths(["a/x", "a/y"]), Recipe("bottom_up(depth=1)")) is None
+        excluded_classes(["a/x", "a/y"], from_paths(["a/x", "a/y"]), Recipe("bottom_up(depth=1)"))
+        is None
     )
 
 
 def test_near_in_a_hierarchy_of_ones_own() -> None:
     leaves = ["animal/dog", "animal/cat", "plant/oak"]
-    found = excluded(leaves, from_paths(leaves), Recipe("exclude(synsets=['animal/dog'])"))
+    found = excluded_classes(leaves, from_paths(leaves), Recipe("exclude(synsets=['animal/dog'])"))
     assert found is not None
     assert found.dropped == {"animal/dog": "animal/dog"}
     assert [(n.leaf, n.hops) for n in found.near] == [("animal/cat", 2)]
@@ -50,11 +62,12 @@ def test_near_in_a_hierarchy_of_ones_own() -> None:
 def test_shared_classes_through_the_hierarchy_and_by_label() -> None:
     leaves = ["n02084071", "n02085620", "n03930630"]  # dog, Chihuahua, pickup
     tree = open_hierarchy("wordnet", leaves)
-    assert shared_classes(leaves, tree, ["n02084071"], None) == {
+    source = Labels(leaves, tree)
+    assert shared_classes(source, Labels(["n02084071"])) == {
         "n02084071": ["n02084071", "n02085620"]
     }
     theirs = Hierarchy({"Hund": ("n02084071",), "Schiff": ("n04194289",)})
-    assert shared_classes(leaves, tree, ["Hund", "Schiff"], theirs) == {
+    assert shared_classes(source, Labels(["Hund", "Schiff"], theirs)) == {
         "Hund": ["n02084071", "n02085620"]
     }
-    assert shared_classes(["cat", "dog"], None, ["dog", "ship"], None) == {"dog": ["dog"]}
+    assert shared_classes(Labels(["cat", "dog"]), Labels(["dog", "ship"])) == {"dog": ["dog"]}

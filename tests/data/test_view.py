@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,9 +14,10 @@ import pytest
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.randomness import mix
-from seedbed.data.recipes import ClassRecipe, LabelRecipe, Recipe, relabelled_leaves
+from seedbed.data.recipes import RECIPES, ClassRecipe, LabelRecipe, Recipe, relabelled_leaves
+from seedbed.data.selection import index_classes
 from seedbed.data.source import TEST, TRAIN
-from seedbed.data.view import index_classes, make_view
+from seedbed.data.view import make_view
 
 LEAVES = [*["a/x"] * 10, *["a/y"] * 20, *["b/z"] * 30, *["c"] * 4]
 PARENTS = {"a/x": ["a"], "a/y": ["a"], "b/z": ["b"], "a": ["."], "b": ["."], "c": ["."]}
@@ -264,28 +266,42 @@ def test_a_recipe_that_needs_a_tree_says_so(make_store) -> None:
         make_view(make_store(["a"] * 3 + ["b"] * 3), "bottom_up(depth=1)")
 
 
-def test_a_label_recipe_changes_labels_and_nothing_else(store) -> None:
-    class Swap(LabelRecipe):
-        def assign(self, rows, draw):
-            return np.roll(rows.labels, 1)
+@dataclass(frozen=True)
+class Swap(LabelRecipe):
+    """Every label moves on by one row."""
 
-    recipe = Recipe("swap()")
-    recipe.__dict__["steps"] = (("swap", Swap()),)
-    view, plain = make_view(store, recipe), make_view(store)
+    def assign(self, rows, draw):
+        return np.roll(rows.labels, 1)
+
+
+@dataclass(frozen=True)
+class Same(ClassRecipe):
+    """No class changes."""
+
+    def relabel(self, leaves, hierarchy, draw):
+        return MappingProxyType({leaf: leaf for leaf in leaves})
+
+
+@pytest.fixture
+def outside_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`swap()` and `same()`, as an outside package would register them."""
+    for name in ("swap", "same"):
+        entry = EntryPoint(name, f"{__name__}:{name.title()}", RECIPES.group)
+        monkeypatch.setitem(RECIPES._outside, name, entry)
+
+
+@pytest.mark.usefixtures("outside_recipes")
+def test_a_label_recipe_changes_labels_and_nothing_else(store) -> None:
+    view, plain = make_view(store, "swap()"), make_view(store)
     assert view.rows.tolist() == plain.rows.tolist()
     assert view.leaves.tolist() == plain.leaves.tolist()
     assert view.labels.tolist() == np.roll(plain.labels, 1).tolist()
     assert view.fingerprint != plain.fingerprint
 
 
+@pytest.mark.usefixtures("outside_recipes")
 def test_a_class_recipe_may_return_any_mapping(store) -> None:
-    class Same(ClassRecipe):
-        def relabel(self, leaves, hierarchy, draw):
-            return MappingProxyType({leaf: leaf for leaf in leaves})
-
-    recipe = Recipe("same()")
-    recipe.__dict__["steps"] = (("same", Same()),)
-    assert make_view(store, recipe).classes == make_view(store).classes
+    assert make_view(store, "same()").classes == make_view(store).classes
 
 
 def test_index_classes_sorts_and_drops() -> None:

@@ -11,7 +11,8 @@ from reference import recipes as reference
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw, item_hashes
 from seedbed.data.recipes import RECIPES, TrainingRows
-from seedbed.data.recipes.images import lowest_ranked, sainte_lague, share
+from seedbed.data.recipes.images import sainte_lague
+from seedbed.data.sampling import lowest_ranked, share
 
 SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=12).filter(any)
 DECIMALS = st.integers(1, 1000).map(lambda n: n / 1000)

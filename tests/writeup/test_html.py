@@ -122,7 +122,7 @@ def test_names_are_escaped(page: str) -> None:
 def test_every_arm_and_its_recipe_are_told(page: str, study: Study) -> None:
     text = _Page(page).text
     for arm in study.arms.values():
-        assert arm.recipe in text
+        assert str(arm.recipe) in text
     assert "random initialisation" in text and "supervised()" in text and "small(width=4)" in text
     assert "results.csv" in text and "results.parquet" in text
 

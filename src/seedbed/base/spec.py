@@ -69,6 +69,17 @@ def build_call(cls: type[T], call: Call, what: str) -> T:
     return build(cls, values, f"the {what} {call}")
 
 
+def call_of(value: Any, name: str) -> Call:
+    """The call that builds this dataclass, with the settings that differ from their defaults: the
+    inverse of `build_call`."""
+    changed = {
+        f.name: setting
+        for f in dataclasses.fields(value)
+        if f.init and (setting := getattr(value, f.name)) != f.default
+    }
+    return Call(name=name, kwargs=_plain(changed))
+
+
 def signature(cls: type, name: str) -> str:
     """Call signature of a plug-in, from its fields: `images(per_class=None, fraction=None)`."""
     fields = [f for f in dataclasses.fields(cls) if f.init]

@@ -18,7 +18,7 @@ from seedbed.base.device import num_cores
 from seedbed.data import duplicates
 from seedbed.data.class_faults import find_class_faults, split_note
 from seedbed.data.decode import decode
-from seedbed.data.excluded_classes import shared_classes
+from seedbed.data.matching_classes import shared_classes
 from seedbed.data.store import Store
 from seedbed.data.view import entropy_bits
 
@@ -111,11 +111,7 @@ def audit_store(
         across_splits=[name(g) for g in groups if len(set(splits[g].tolist())) > 1],
         across_classes=[name(g) for g in groups if len(set(leaves[g].tolist())) > 1],
         shared_with=_shared(store, described, against, on_progress) if against else [],
-        shared_classes=shared_classes(
-            store.classes, store.hierarchy, against.classes, against.hierarchy
-        )
-        if against
-        else {},
+        shared_classes=shared_classes(store, against) if against else {},
     )
 
 

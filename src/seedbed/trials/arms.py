@@ -13,7 +13,7 @@ from typing import Any, Literal
 from seedbed.base.errors import UsageError
 from seedbed.base.spec import build
 from seedbed.data.images import Augmentation
-from seedbed.data.recipes import Recipe
+from seedbed.data.recipes import EVERYTHING, Recipe
 from seedbed.models.backbone import Backbone
 from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES, Architecture
@@ -108,7 +108,7 @@ class Arm:
     the network named as `backbone`. From Python it may be `model`, a Backbone.
     """
 
-    recipe: str = ""
+    recipe: Recipe = EVERYTHING
     weights: str | None = None
     model: Any = None
     init: Literal["pretrained", "random"] = "pretrained"
@@ -128,11 +128,13 @@ class Arm:
     early_stopping: int | None = None
 
     def __post_init__(self) -> None:
+        # Python callers may give its text.
+        object.__setattr__(self, "recipe", Recipe.of(self.recipe))
         if not self.trains:
             what = "an existing checkpoint" if self.is_checkpoint else "init = 'random'"
-            if self.recipe:
+            if not self.recipe.is_empty:
                 raise ValueError(
-                    f"{what} trains on nothing, so the recipe {self.recipe!r} would say nothing"
+                    f"{what} trains on nothing, so the recipe {str(self.recipe)!r} would say nothing"
                 )
             if idle := [k for k in (*_OF_TRAINING, "budget_share") if getattr(self, k) is not None]:
                 raise ValueError(f"{what} trains on nothing, so {idle[0]!r} would say nothing")
@@ -192,7 +194,7 @@ def read_arm(value: str | Mapping[str, Any] | Arm, where: str) -> Arm:
     """An arm from a recipe string, a table or an Arm, with every name in it resolved once, so that
     errors come early."""
     if isinstance(value, str):
-        arm = Arm(recipe=value)
+        arm = Arm(recipe=Recipe(value))
     elif isinstance(value, Mapping):
         arm = build(Arm, listed(value, "images_seen"), where)
     elif isinstance(value, Backbone):
@@ -204,7 +206,6 @@ def read_arm(value: str | Mapping[str, Any] | Arm, where: str) -> Arm:
             f"{where}: {type(value).__name__ if callable(value) else value!r} is neither a recipe nor a table, nor a Backbone",
             'Write half = "images(fraction=0.5)"; a module of your own: sb.Backbone.wrap(module, size_px=32).',
         )
-    _ = Recipe(arm.recipe).steps
     build(Pretraining, arm.own(), where)
     if arm.backbone is not None:
         BACKBONES.make(arm.backbone)

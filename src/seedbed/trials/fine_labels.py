@@ -23,7 +23,7 @@ from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw
 from seedbed.base.spec import fingerprint
-from seedbed.data.recipes.images import lowest_ranked
+from seedbed.data.sampling import lowest_ranked
 from seedbed.data.source import TEST, TRAIN
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view

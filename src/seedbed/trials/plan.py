@@ -16,6 +16,7 @@ from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import SeedbedError, UsageError
 from seedbed.base.spec import fingerprint
 from seedbed.data.loader import check_size
+from seedbed.data.recipes import Recipe
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
 from seedbed.models.resolve import open_backbone
@@ -26,7 +27,6 @@ from seedbed.tasks.task import Task
 from seedbed.transfers.methods import METHODS, check_task
 from seedbed.trials import fine_labels
 from seedbed.trials.existing_checkpoints import checkpoint_of
-from seedbed.trials.overlap import resolved, unmatched
 from seedbed.trials.steps import BackboneStep, CheckpointStep, MeasureStep, PretrainStep, Step
 from seedbed.trials.study import Study
 from seedbed.trials.study_data import OnPack, pack_study
@@ -91,7 +91,7 @@ class Plan:
         targets = {name: store for name, store in self.stores.items() if name != "source"}
         return (
             *self.views[arm, seed].notes,
-            *unmatched(self.study.arms[arm].recipe, self.stores["source"], targets),
+            *self.study.arms[arm].recipe.resolution_notes(self.stores["source"], targets),
         )
 
     @property
@@ -278,7 +278,7 @@ class _Planner:
             model=backbone.model,
             store=view.store.path,
             hierarchy=view.store.hierarchy_text,
-            recipe=self._recipe(asked),
+            recipe=str(self._recipe(asked)),
             sample_seed=seed,
         )
         return fine_labels.induction_method(asked), step, fine_labels.num_queries(view)
@@ -304,7 +304,7 @@ class _Planner:
             threads=self._study.threads,
             store=view.store.path,
             hierarchy=view.store.hierarchy_text,
-            recipe=self._recipe(arm),
+            recipe=str(self._recipe(arm)),
             seeds=pretrain.Seeds(sample=seed, init=init_seed),
             backbone=how.backbone,
             training=training,
@@ -332,10 +332,10 @@ class _Planner:
             asked=found.asked,
         )
 
-    def _recipe(self, arm: str) -> str:
-        """The arm's recipe, a target's name in it spelt out as the classes that it has."""
+    def _recipe(self, arm: str) -> Recipe:
+        """The arm's recipe, with the name of each target replaced by the classes that it has."""
         targets = {name: self._stores[name] for name in self._study.targets}
-        return resolved(self._study.arms[arm].recipe, self._stores["source"], targets)
+        return self._study.arms[arm].recipe.resolve(self._stores["source"], targets)
 
     def _view(self, arm: str, seed: int) -> View:
         if (arm, seed) not in self._views:

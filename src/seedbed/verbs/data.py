@@ -127,16 +127,16 @@ def _show_excluded(
     options: Namespace, document: dict[str, Any], leaves: list[str], tree: Hierarchy
 ) -> None:
     """What the recipe's exclusions took out, and what stays that a person might call the same."""
-    from seedbed.data.excluded_classes import excluded
+    from seedbed.data.excluded_classes import excluded_classes
     from seedbed.data.recipes import Recipe
 
-    found = excluded(leaves, tree, Recipe(options.recipe))
-    if found is None:
+    excluded = excluded_classes(leaves, tree, Recipe(options.recipe))
+    if excluded is None:
         return
-    document["dropped"] = found.dropped
-    document["near"] = [dataclasses.asdict(near) for near in found.near]
+    document["dropped"] = excluded.dropped
+    document["near"] = [dataclasses.asdict(near) for near in excluded.near]
     under: dict[str, list[str]] = {}
-    for leaf, node in found.dropped.items():
+    for leaf, node in excluded.dropped.items():
         under.setdefault(node, []).append(_called(tree, leaf))
     gone = [
         f"under {_called(tree, node)} ({node}): {', '.join(sorted(names))}"
@@ -146,7 +146,7 @@ def _show_excluded(
     _show_found(
         options,
         "stay, though a person might call them the same",
-        [n.sentence for n in found.near],
+        [n.sentence for n in excluded.near],
         20,
     )
 

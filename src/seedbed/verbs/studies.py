@@ -61,7 +61,7 @@ def _command() -> str:
 
 def _introduce(study: Study, out: str) -> None:
     arms = [
-        f"  {n:<10} {arm.recipe or ('no pre-training' if arm.init == 'random' else 'every image')}"
+        f"  {n:<10} {str(arm.recipe) or ('no pre-training' if arm.init == 'random' else 'every image')}"
         for n, arm in study.arms.items()
     ]
     print(

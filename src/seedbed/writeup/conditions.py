@@ -58,7 +58,7 @@ def _arm(results: Results, arm: str) -> ArmConditions:
     return ArmConditions(
         arm=arm,
         is_reference=arm == study.reference,
-        recipe=spec.recipe or _without_recipe(spec, view is not None),
+        recipe=str(spec.recipe) or _without_recipe(spec, view is not None),
         num_images=len(view.rows) if view else None,
         num_classes=len(view.classes) if view else None,
         entropy_bits=view.entropy_bits if view else None,

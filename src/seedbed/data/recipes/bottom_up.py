@@ -24,6 +24,10 @@ class BottomUp(ClassRecipe):
                 f"depth = {self.depth} would leave one class, the root; give 1 or more"
             )
 
+    @property
+    def draws(self) -> bool:
+        return False
+
     def relabel(
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
     ) -> Mapping[str, str | None]:

@@ -1,9 +1,9 @@
 """`classes(num=N | fraction=F | names=[...] | without=[...])`: some of the classes, all of their
 images.
 
-`pick` says which N: drawn at random; `siblings`, the lowest-ranked class and those nearest to it in
-the hierarchy; `spread`, one after another the class that is farthest from all before it. Distances
-are hops along primary parents; ties go to the lower rank.
+`pick` says which N. `random`: the lowest-ranked classes. `siblings`: the lowest-ranked class and
+those nearest to it in the hierarchy. `spread`: one after another the class that is farthest from all
+before it. Distances are hops along primary parents; ties go to the lower rank.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy as np
 from seedbed.base.errors import UsageError, unknown
 from seedbed.base.randomness import Draw, item_hashes
 from seedbed.data.hierarchy import Distances, Hierarchy, needed
-from seedbed.data.recipes import ClassRecipe
-from seedbed.data.recipes.images import exactly_one, share
+from seedbed.data.recipes import Axis, ClassRecipe, require_exactly_one
+from seedbed.data.sampling import share
 
 
 @dataclass(frozen=True)
 class Classes(ClassRecipe):
-    """Keep N classes, a fraction, those named or all but those; N of them at random anew with each
-    seed, siblings, or spread out."""
+    """Keep N classes, a fraction, those named or all but those; N of them drawn with each seed: at
+    random, siblings, or spread out."""
 
     num: int | None = None
     fraction: float | None = None
@@ -33,13 +33,23 @@ class Classes(ClassRecipe):
     pick: Literal["random", "siblings", "spread"] = "random"
 
     def __post_init__(self) -> None:
-        exactly_one(self, "num", "fraction", "names", "without")
+        require_exactly_one(self, "num", "fraction", "names", "without")
         if self.num is not None and self.num < 2:
             raise ValueError(f"num = {self.num}: a classifier needs at least 2 classes")
         if (self.names or self.without) is not None and self.pick != "random":
-            raise ValueError(
-                f"the classes are picked already, so pick = {self.pick!r} would say nothing"
-            )
+            raise ValueError(f"pick = {self.pick!r} goes with num or fraction alone")
+
+    @property
+    def draws(self) -> bool:
+        return self.num is not None or self.fraction is not None
+
+    @property
+    def sampled_axis(self) -> Axis | None:
+        return "classes" if self.draws and self.pick == "random" else None
+
+    @property
+    def class_distance(self) -> Literal["near", "far"] | None:
+        return {"random": None, "siblings": "near", "spread": "far"}[self.pick]
 
     def relabel(
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
@@ -47,16 +57,14 @@ class Classes(ClassRecipe):
         for name in sorted(set(self.names or self.without or ()) - set(leaves)):
             raise unknown("class", name, leaves, f"classes(names=...), of {len(leaves)} classes")
         if self.without is not None:
-            kept = set(leaves) - set(self.without)
+            selected = set(leaves) - set(self.without)
+        elif self.names is not None:
+            selected = set(self.names)
         else:
-            kept = (
-                set(self.names)
-                if self.names is not None
-                else self._picked(sorted(leaves), hierarchy, draw)
-            )
-        return {leaf: leaf if leaf in kept else None for leaf in leaves}
+            selected = self._pick_classes(sorted(leaves), hierarchy, draw)
+        return {leaf: leaf if leaf in selected else None for leaf in leaves}
 
-    def _picked(self, leaves: list[str], hierarchy: Hierarchy | None, draw: Draw) -> set[str]:
+    def _pick_classes(self, leaves: list[str], hierarchy: Hierarchy | None, draw: Draw) -> set[str]:
         num = (
             self.num
             if self.num is not None
@@ -83,7 +91,7 @@ def _nearest(distances: Distances, num: int) -> np.ndarray:
 
 
 def _farthest(distances: Distances, num: int) -> np.ndarray:
-    """The first, and then the one that is farthest from all that were taken, ties in order."""
+    """The first, then again and again the one farthest from all before it, ties in order."""
     chosen, nearest = [0], distances.of(0)
     for _ in range(num - 1):
         chosen.append(int(np.argmax(nearest)))

@@ -2,7 +2,7 @@
 
 The lowest-ranked images of each class stay, so that draws are nested in their size. `total` is
 shared out by Sainte-Lague's divisor method, which is house-monotone: a larger total never takes an
-image from a class.
+image away from a class.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import numpy as np
 
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw
-from seedbed.data.recipes import ImageRecipe, TrainingRows
+from seedbed.data.recipes import Axis, ImageRecipe, TrainingRows, require_exactly_one
+from seedbed.data.sampling import lowest_ranked, share
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,15 @@ class Images(ImageRecipe):
     total: int | None = None
 
     def __post_init__(self) -> None:
-        exactly_one(self, "per_class", "fraction", "total")
+        require_exactly_one(self, "per_class", "fraction", "total")
+
+    @property
+    def sampled_axis(self) -> Axis:
+        return "images"
+
+    @property
+    def image_share(self) -> float | None:
+        return self.fraction
 
     def select(self, rows: TrainingRows, draw: Draw) -> np.ndarray:
         return lowest_ranked(rows.labels, draw.ranks(rows.hashes), self._quotas(rows.class_sizes))
@@ -38,34 +47,13 @@ class Images(ImageRecipe):
         return sainte_lague(sizes, self.total or 0)
 
     def note(self, rows: TrainingRows) -> str:
-        short = int((rows.class_sizes < (self.per_class or 0)).sum())
+        num_short = int((rows.class_sizes < (self.per_class or 0)).sum())
+        if not num_short:
+            return ""
         return (
-            f"{short} of {len(rows.classes)} classes have fewer than {self.per_class} images: all of theirs stay"
-            if short
-            else ""
+            f"{num_short} of {len(rows.classes)} classes have fewer than {self.per_class} images: "
+            "all of theirs stay"
         )
-
-
-def exactly_one(recipe: object, *names: str) -> None:
-    """Raise ValueError unless exactly one of these settings is given, and it is positive (a
-    fraction at most 1)."""
-    given = {name: value for name in names if (value := getattr(recipe, name)) is not None}
-    if len(given) != 1:
-        raise ValueError(
-            f"give exactly one of {', '.join(names)}, not {', '.join(given) or 'none'}"
-        )
-    ((name, value),) = given.items()
-    if name == "fraction" and not 0 < value <= 1:
-        raise ValueError(f"fraction = {value} is outside (0, 1]")
-    if isinstance(value, int | float) and value <= 0:
-        raise ValueError(f"{name} = {value} must be positive")
-
-
-def share(sizes: np.ndarray, fraction: float) -> np.ndarray:
-    """The same share of every class: nearest, halves up, at least 1 where there is any."""
-    return np.minimum(
-        sizes, np.maximum(1, np.floor(np.round(sizes * fraction, 6) + 0.5).astype(np.int64))
-    )
 
 
 def sainte_lague(sizes: np.ndarray, total: int) -> np.ndarray:
@@ -86,8 +74,8 @@ def sainte_lague(sizes: np.ndarray, total: int) -> np.ndarray:
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if _seats(sizes, middle).sum() >= total else (low, middle)
-    # A hair below the divisor, so that a float's rounding takes no seat that a tie would give;
-    # surplus seats go back next.
+    # Slightly below the divisor, so that rounding takes no seat that a tie would give; surplus seats
+    # go back next.
     seats = _seats(sizes, low * (1 - 1e-9))
     surplus = int(seats.sum() - total)
     last = np.where(seats > 1, sizes / (2 * seats - 1), np.inf)
@@ -100,21 +88,3 @@ def _seats(sizes: np.ndarray, divisor: float) -> np.ndarray:
     return np.minimum(
         sizes, np.maximum(sizes > 0, np.floor(sizes / divisor + 0.5).astype(np.int64))
     )
-
-
-def lowest_ranked(labels: np.ndarray, ranks: np.ndarray, quotas: np.ndarray) -> np.ndarray:
-    """bool [n]: the `quotas[c]` lowest-ranked rows of each class c. O(n log n) in the ranks, radix
-    in the labels."""
-    order = np.argsort(ranks, kind="stable")
-    by_class = order[np.argsort(labels[order].astype(_narrow(len(quotas))), kind="stable")]
-    sorted_labels = labels[by_class]
-    starts = np.searchsorted(sorted_labels, np.arange(len(quotas)))
-    position = np.arange(len(labels)) - starts[sorted_labels]
-    kept = np.zeros(len(labels), bool)
-    kept[by_class[position < quotas[sorted_labels]]] = True
-    return kept
-
-
-def _narrow(num_classes: int) -> type[np.generic]:
-    """The narrowest label type: NumPy sorts 16-bit integers by radix."""
-    return np.int16 if num_classes < 2**15 else np.int32

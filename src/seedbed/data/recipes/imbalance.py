@@ -9,7 +9,7 @@ import numpy as np
 
 from seedbed.base.randomness import Draw, item_hashes
 from seedbed.data.recipes import ImageRecipe, TrainingRows
-from seedbed.data.recipes.images import lowest_ranked
+from seedbed.data.sampling import lowest_ranked
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Imbalance(ImageRecipe):
             np.argsort(draw.ranks(item_hashes(rows.classes)), kind="stable"), kind="stable"
         )
         smallest = int(rows.class_sizes[rows.class_sizes > 0].min())
-        wanted = smallest * self.ratio ** (-places / max(1, len(places) - 1))
+        sizes = smallest * self.ratio ** (-places / max(1, len(places) - 1))
         quotas = np.minimum(
-            rows.class_sizes, np.maximum(1, np.floor(np.round(wanted, 6) + 0.5).astype(np.int64))
+            rows.class_sizes, np.maximum(1, np.floor(np.round(sizes, 6) + 0.5).astype(np.int64))
         )
         return lowest_ranked(rows.labels, draw.ranks(rows.hashes), quotas)

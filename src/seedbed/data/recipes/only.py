@@ -17,6 +17,10 @@ class Only(ClassRecipe):
 
     source: str
 
+    @property
+    def draws(self) -> bool:
+        return False
+
     def relabel(
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
     ) -> Mapping[str, str | None]:

@@ -1,5 +1,5 @@
-"""`split(kind='minimal'|'random', half='a'|'b')`: two halves of the classes that have as little to
-do with each other as can be.
+"""`split(kind='minimal'|'random', half='a'|'b')`: one of two halves of the classes that are
+as far apart in the hierarchy as possible, or random.
 
 `minimal`: a is the closure of the node whose number of classes is nearest to half (ties: the
 shallowest, then the id), b is the rest. Of ILSVRC's 1000 classes the 522 under artifact, and the
@@ -18,7 +18,7 @@ import numpy as np
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw, item_hashes
 from seedbed.data.hierarchy import Hierarchy, needed
-from seedbed.data.recipes import ClassRecipe
+from seedbed.data.recipes import Axis, ClassRecipe
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,14 @@ class Split(ClassRecipe):
 
     kind: Literal["minimal", "random"]
     half: Literal["a", "b"]
+
+    @property
+    def draws(self) -> bool:
+        return self.kind == "random"
+
+    @property
+    def sampled_axis(self) -> Axis | None:
+        return "classes" if self.kind == "random" else None
 
     def relabel(
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw

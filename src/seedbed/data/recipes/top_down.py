@@ -26,6 +26,10 @@ class TopDown(ClassRecipe):
         if self.rounds < 1:
             raise ValueError(f"rounds = {self.rounds}: give 1 or more")
 
+    @property
+    def draws(self) -> bool:
+        return False
+
     def relabel(
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
     ) -> Mapping[str, str | None]:

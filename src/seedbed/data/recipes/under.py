@@ -20,6 +20,10 @@ class Under(ClassRecipe):
 
     synsets: tuple[str, ...]
 
+    @property
+    def draws(self) -> bool:
+        return False
+
     def relabel(
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
     ) -> Mapping[str, str | None]:

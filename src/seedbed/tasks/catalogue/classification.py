@@ -14,7 +14,7 @@ import numpy as np
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.randomness import Draw
 from seedbed.data.recipes import LabelRecipe, Recipe
-from seedbed.data.recipes.images import lowest_ranked
+from seedbed.data.sampling import lowest_ranked
 from seedbed.data.source import TEST, TRAIN, VAL
 from seedbed.data.splits import held_out
 from seedbed.data.store import Store
@@ -44,16 +44,16 @@ class Classification(TaskSpec):
                 f"train_per_class = {self.train_per_class}: give at least 2, one to learn from and "
                 "one to validate"
             )
-        for name, step in Recipe(self.recipe).steps:
-            if isinstance(step, LabelRecipe):
+        for named in Recipe(self.recipe).steps:
+            if isinstance(named.step, LabelRecipe):
                 raise ValueError(
-                    f"recipe = {self.recipe!r}: {name} changes labels, and a target is measured by "
-                    "its own"
+                    f"recipe = {self.recipe!r}: {named.name} changes labels, and a target is "
+                    "measured by its own labels"
                 )
 
     @property
     def is_drawn(self) -> bool:
-        return self.train_per_class is not None or bool(self.recipe)
+        return self.train_per_class is not None or Recipe(self.recipe).draws
 
     def load(
         self, store: Store, seed: int, *, needs_training_images: bool = True

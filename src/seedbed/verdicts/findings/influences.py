@@ -13,10 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.base.call import parse_calls
 from seedbed.data.store import Store
 from seedbed.trials.results import Outcome, Results
-from seedbed.trials.study import Study
 from seedbed.verdicts.families import SOURCES, Family
 from seedbed.verdicts.findings.finding import Finding, points
 from seedbed.verdicts.influence import LEAST_NETS, RELIABLE, Influence, influence
@@ -28,7 +26,7 @@ _SHOWN = 5
 def influences(results: Results, families: Sequence[Family]) -> list[Finding]:
     """Influence on each target, where there are nets enough; where the study asks for it and there
     are not, that."""
-    arms = [arm for arm in results.study.arms if _draws_classes(results.study, arm)]
+    arms = [arm for arm, spec in results.study.arms.items() if spec.recipe.samples_classes]
     is_asked = results.study.question == QUESTION
     found = []
     for family in families:
@@ -71,18 +69,6 @@ def _where(family: Family, arm: str) -> dict[str, Any]:
 
 def _place(family: Family, arm: str) -> str:
     return f"On {family.target} ('{arm}', {family.method}, {family.images_seen:,} images seen)"
-
-
-def _draws_classes(study: Study, arm: str) -> bool:
-    """Whether an arm draws its classes at random, anew with each seed."""
-    recipe = study.arms[arm].recipe
-    calls = parse_calls(recipe, "recipe") if recipe else ()
-    return any(
-        c.name == "classes"
-        and {"num", "fraction"} & set(c.kwargs)
-        and c.kwargs.get("pick", "random") == "random"
-        for c in calls
-    )
 
 
 def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Finding:

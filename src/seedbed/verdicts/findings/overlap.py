@@ -3,9 +3,7 @@ what stays near to it."""
 
 from __future__ import annotations
 
-from seedbed.data.excluded_classes import excluded
-from seedbed.data.recipes import Recipe
-from seedbed.trials.overlap import resolved
+from seedbed.data.excluded_classes import excluded_classes
 from seedbed.trials.results import Results
 from seedbed.verdicts.findings.finding import Finding
 
@@ -18,11 +16,8 @@ def overlaps(results: Results) -> list[Finding]:
     source = plan.stores["source"]
     targets = {name: plan.stores[name] for name in plan.study.targets}
     for arm, spec in plan.study.arms.items():
-        if "exclude" not in spec.recipe or spec.recipe.startswith("like("):
-            continue
-        gone = excluded(
-            source.classes, source.hierarchy, Recipe(resolved(spec.recipe, source, targets))
-        )
+        recipe = spec.recipe.resolve(source, targets)
+        gone = excluded_classes(source.classes, source.hierarchy, recipe)
         if gone is None:
             continue
         names = source.names

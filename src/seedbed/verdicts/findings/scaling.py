@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seedbed.base.call import parse_calls
 from seedbed.metrics import METRICS
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
@@ -45,16 +44,7 @@ def _is_sized(study: Study, arm: str) -> bool:
     spec = study.arms[arm]
     if not spec.trains or settings_of(study, arm) or spec.has_own_budgets:
         return False
-    calls = parse_calls(spec.recipe, "recipe") if spec.recipe else ()
-    return all(
-        call.name in ("images", "budget")
-        or (
-            call.name == "classes"
-            and {"num", "fraction"} & set(call.kwargs)
-            and "pick" not in call.kwargs
-        )
-        for call in calls
-    )
+    return spec.recipe.is_random_sample
 
 
 def _points(results: Results, family: Family, arms: list[str]) -> Points | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import quoted
-from seedbed.verdicts.pairs import controlled
 
 
 def with_classes(results: Results, arm: str) -> str | None:
@@ -16,7 +15,7 @@ def with_classes(results: Results, arm: str) -> str | None:
     study = results.study
     if not study.arms[arm].trains:
         return f"{quoted(arm)} (no pre-training)" if study.arms[arm].init == "random" else None
-    if controlled(study, arm) is not None:
+    if study.arms[arm].recipe.control_for is not None:
         return f"its random control {quoted(arm)}"
     rows = [o for o in results.outcomes if o.arm == arm and o.num_train_images]
     return (

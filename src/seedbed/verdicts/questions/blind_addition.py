@@ -15,7 +15,7 @@ from seedbed.trials.results import Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.pairs import Pair, by_settings, with_own_reference
+from seedbed.verdicts.pairs import Pair, by_settings, with_matching_reference
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.arm_names import with_classes
 from seedbed.verdicts.questions.source_summary import look
@@ -107,8 +107,8 @@ def _pairs(study: Study, target: str) -> list[Pair]:
         for arm, spec in study.arms.items()
         if spec.recipe == recipe and spec.trains and spec.has_own_budgets
     ]
-    found = [pair for pair in with_own_reference(study, target) if pair.arm not in short]
+    pairs = [pair for pair in with_matching_reference(study, target) if pair.arm not in short]
     for arms in by_settings(study):
-        both = [arm for arm in arms if study.arms[arm].trains and study.arms[arm].recipe == ""]
-        found += [Pair(b, s) for b in both for s in arms if s in short]
-    return found
+        both = [arm for arm in arms if study.arms[arm].trains and study.arms[arm].recipe.is_empty]
+        pairs += [Pair(b, s) for b in both for s in arms if s in short]
+    return pairs

@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seedbed.base.errors import UsageError
-from seedbed.data.recipes import Recipe
-from seedbed.data.recipes.budget import Budget
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.pairs import Pair, counterpart, with_own_reference
+from seedbed.verdicts.pairs import Pair, counterpart, with_matching_reference
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.arm_names import with_classes
 from seedbed.verdicts.questions.source_summary import Facts, look
@@ -82,15 +80,13 @@ def _pairs(study: Study, target: str) -> list[Pair]:
     """More examples against more classes at each budget; and more classes against everything."""
     ways = [Pair(arm, other) for arm in study.arms if (other := _other_way(study, arm)) is not None]
     few = {pair.arm for pair in ways}
-    return ways + [pair for pair in with_own_reference(study, target) if pair.arm not in few]
+    return ways + [pair for pair in with_matching_reference(study, target) if pair.arm not in few]
 
 
 def _other_way(study: Study, arm: str) -> str | None:
-    """The arm that spends the same budget on classes, of one that spends it on examples."""
-    steps = Recipe(study.arms[arm].recipe).steps
-    if len(steps) != 1 or not isinstance(step := steps[0][1], Budget) or step.favour != "examples":
-        return None
-    return counterpart(study, arm, f"budget(images={step.images}, favour='classes')")
+    """The arm that spends as many images on more classes, of one that spends them on examples."""
+    recipe = study.arms[arm].recipe.over_more_classes
+    return None if recipe is None else counterpart(study, arm, recipe)
 
 
 def _is_choice(facts: Facts, share: int) -> bool:

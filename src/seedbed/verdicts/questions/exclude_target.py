@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 from seedbed.base.call import Call
 from seedbed.base.errors import UsageError
-from seedbed.data.excluded_classes import nodes_of
+from seedbed.data.matching_classes import has_known_classes, matching_nodes, no_match_error
 from seedbed.data.synsets import KNOWN_TARGETS, TARGET_CLASSES, closure_of
-from seedbed.trials.overlap import nothing_known, says_its_classes
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
@@ -100,8 +99,8 @@ def _named(target: str, facts: Facts) -> tuple[str, frozenset[str]]:
     name = target_name(target)
     opened = open_target(target, name) if facts.hierarchy else None
     known = next((k for k in KNOWN_TARGETS if k in re.split(r"[^a-z0-9]+", name.lower())), None)
-    if facts.hierarchy and opened and (known is None or says_its_classes(opened, facts.hierarchy)):
-        nodes = nodes_of(opened.classes, opened.hierarchy, facts.hierarchy).values()
+    if facts.hierarchy and opened and (known is None or has_known_classes(opened, facts.hierarchy)):
+        nodes = matching_nodes(opened, facts.hierarchy).values()
         return _call("exclude", target=name), _checked(name, nodes, opened.classes, facts)
     if facts.hierarchy and known:
         return _call("exclude", target=known), _checked(
@@ -123,7 +122,7 @@ def _checked(
     """The classes that go: there must be some, and two must stay."""
     gone = _gone(nodes, facts)
     if not gone and facts.hierarchy:
-        raise nothing_known(name, classes, facts.hierarchy)
+        raise no_match_error(name, classes, facts.hierarchy)
     if len(facts.leaves) - len(gone) < 2:
         raise UsageError(
             f"target {name!r} holds {len(gone)} of the source's {len(facts.leaves)} classes: nothing would be left to pre-train on",

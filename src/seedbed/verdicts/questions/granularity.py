@@ -88,9 +88,9 @@ class Granularity(Question):
 
 def _pairs(study: Study, target: str) -> list[Pair]:
     """Each against random leaves, coarse against its control, and spread against siblings."""
-    picked = {
-        how: [arm for arm in study.arms if f"pick='{how}'" in study.arms[arm].recipe]
-        for how in ("spread", "siblings")
-    }
-    near = [Pair(a, b) for a, b in zip(picked["spread"], picked["siblings"], strict=False)]
-    return list(dict.fromkeys([*with_controls(study, target), *near]))
+    far, near = (
+        [arm for arm, spec in study.arms.items() if spec.recipe.class_distance == distance]
+        for distance in ("far", "near")
+    )
+    by_distance = [Pair(a, b) for a, b in zip(far, near, strict=False)]
+    return list(dict.fromkeys([*with_controls(study, target), *by_distance]))

@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seedbed.base.call import parse_calls
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
@@ -56,21 +55,14 @@ def _pairs(study: Study, target: str) -> list[Pair]:
     noisy = {
         arm: share
         for arm, spec in study.arms.items()
-        if (share := _share(spec.recipe, "shuffle_labels")) is not None
+        if (share := spec.recipe.shuffled_share) is not None
     }
     clean = [
         Pair(arm, other)
         for arm, share in noisy.items()
         for other, spec in study.arms.items()
         if settings_of(study, arm) == settings_of(study, other)
-        and (kept := _share(spec.recipe, "images")) is not None
-        and math.isclose(kept, 1 - share)
+        and (image_share := spec.recipe.image_share) is not None
+        and math.isclose(image_share, 1 - share)
     ]
     return list(dict.fromkeys([*with_controls(study, target), *clean]))
-
-
-def _share(recipe: str, name: str) -> float | None:
-    """The fraction of a recipe of one call of that name."""
-    calls = parse_calls(recipe, "recipe") if recipe else ()
-    share = calls[0].kwargs.get("fraction") if len(calls) == 1 and calls[0].name == name else None
-    return share if isinstance(share, float) else None

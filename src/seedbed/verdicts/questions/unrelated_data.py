@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seedbed.data.recipes import Recipe
 from seedbed.data.recipes.split import minimal_half
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.pairs import Pair, by_settings, canonical
+from seedbed.verdicts.pairs import Pair, by_settings
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.arm_names import with_classes
 from seedbed.verdicts.questions.source_summary import Facts, look
@@ -101,17 +102,17 @@ def _pairs(study: Study, target: str) -> list[Pair]:
     """On the classes of a half: both halves together against the nets of that half, at equal
     compute and equal exposure, and against no pre-training. On any other target, every half's
     nets."""
-    recipe = canonical((study.targets[target].recipe if target in study.targets else None) or "")
-    found = []
+    text = study.targets[target].recipe if target in study.targets else None
+    half, pairs = Recipe(text or ""), []
     for arms in by_settings(study):
         trained = [arm for arm in arms if study.arms[arm].trains]
-        both = next((arm for arm in trained if study.arms[arm].recipe == ""), study.reference)
+        both = next((arm for arm in trained if study.arms[arm].recipe.is_empty), study.reference)
         halves = [
             arm
             for arm in trained
-            if arm != both and recipe in ("", canonical(study.arms[arm].recipe))
+            if arm != both and (half.is_empty or study.arms[arm].recipe == half)
         ]
-        found += [Pair(both, arm) for arm in halves] + [
+        pairs += [Pair(both, arm) for arm in halves] + [
             Pair(arm, both) for arm in arms if arm not in trained
         ]
-    return found
+    return pairs
