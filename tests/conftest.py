@@ -8,6 +8,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 from seedbed.base.randomness import item_hashes
+from seedbed.base.registry import Registry
 from seedbed.data.source import SPLITS
 from seedbed.data.store import ROWS, STORE_JSON, VERSION, Store
 
@@ -161,3 +163,15 @@ def toy_store(tmp_path: Path) -> Store:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
+
+
+@pytest.fixture
+def add_entry_points(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Register plug-ins as an outside package does: `add(RECIPES, halves="module:Halves")`."""
+
+    def add(registry: Registry[Any], **class_paths: str) -> None:
+        for name, class_path in class_paths.items():
+            entry = EntryPoint(name, class_path, registry.group)
+            monkeypatch.setitem(registry._entry_points, name, entry)
+
+    return add

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import MappingProxyType
 
@@ -282,16 +281,8 @@ class Same(ClassRecipe):
         return MappingProxyType({leaf: leaf for leaf in leaves})
 
 
-@pytest.fixture
-def outside_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`swap()` and `same()`, as an outside package would register them."""
-    for name in ("swap", "same"):
-        entry = EntryPoint(name, f"{__name__}:{name.title()}", RECIPES.group)
-        monkeypatch.setitem(RECIPES._outside, name, entry)
-
-
-@pytest.mark.usefixtures("outside_recipes")
-def test_a_label_recipe_changes_labels_and_nothing_else(store) -> None:
+def test_a_label_recipe_changes_labels_and_nothing_else(store, add_entry_points) -> None:
+    add_entry_points(RECIPES, swap=f"{__name__}:Swap")
     view, plain = make_view(store, "swap()"), make_view(store)
     assert view.rows.tolist() == plain.rows.tolist()
     assert view.leaves.tolist() == plain.leaves.tolist()
@@ -299,8 +290,8 @@ def test_a_label_recipe_changes_labels_and_nothing_else(store) -> None:
     assert view.fingerprint != plain.fingerprint
 
 
-@pytest.mark.usefixtures("outside_recipes")
-def test_a_class_recipe_may_return_any_mapping(store) -> None:
+def test_a_class_recipe_may_return_any_mapping(store, add_entry_points) -> None:
+    add_entry_points(RECIPES, same=f"{__name__}:Same")
     assert make_view(store, "same()").classes == make_view(store).classes
 
 

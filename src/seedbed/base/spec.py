@@ -77,7 +77,7 @@ def call_of(value: Any, name: str) -> Call:
         for f in dataclasses.fields(value)
         if f.init and (setting := getattr(value, f.name)) != f.default
     }
-    return Call(name=name, kwargs=_plain(changed))
+    return Call(name=name, kwargs=_to_plain(changed))
 
 
 def signature(cls: type, name: str) -> str:
