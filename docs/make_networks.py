@@ -51,7 +51,7 @@ def tables() -> str:
 def _built(call: str, size: int | None) -> Backbone:
     architecture = BACKBONES.make(call)
     return architecture.build(
-        [str(i) for i in range(1000)], size or architecture.own_size_px() or 32
+        [str(i) for i in range(1000)], size or architecture.native_size_px() or 32
     )
 
 

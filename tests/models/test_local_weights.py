@@ -12,8 +12,8 @@ from tiny import trained
 from seedbed.api import open_store
 from seedbed.base.errors import UsageError
 from seedbed.models.checkpoint import read_card, save_backbone, weights_fingerprint
-from seedbed.models.local_weights import networks_here
-from seedbed.models.resolve import SHIPPED, fingerprint_of, folder_of, open_backbone
+from seedbed.models.local_weights import local_networks
+from seedbed.models.resolve import SHIPPED, backbone_fingerprint, backbone_folder, open_backbone
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +31,8 @@ def test_the_network_that_comes_with_seedbed_opens_by_its_name() -> None:
     assert len(net.classes) == 200
     assert not net.module.training
     assert open_backbone("small()").num_parameters == net.num_parameters
-    assert fingerprint_of("small") == fingerprint_of(SHIPPED["small"])
-    assert folder_of("small") == SHIPPED["small"]
+    assert backbone_fingerprint("small") == backbone_fingerprint(SHIPPED["small"])
+    assert backbone_folder("small") == SHIPPED["small"]
 
 
 def test_its_card_tells_its_terms_and_its_accuracy_and_it_is_small() -> None:
@@ -69,16 +69,16 @@ def _made(folder: Path) -> Path:
 
 
 def test_folders_and_caches_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert networks_here() == ["small"]
+    assert local_networks() == ["small"]
     own = _made(tmp_path / "weights")
     monkeypatch.setenv("SEEDBED_WEIGHTS", str(own))
     save_backbone(trained().backbone, _made(own / "mine"))
-    assert networks_here() == ["small", str(own / "mine")]
+    assert local_networks() == ["small", str(own / "mine")]
     (own / "notes.txt").write_text("nothing")
     torch.save({}, own / "mobilenet_v2-7ebf99e0.pth")
     torch.save({}, own / "squeezenet1_1-b8a52dc0.pth")
     (tmp_path / "hub" / "models--timm--resnet10t.c3_in1k").mkdir(parents=True)
-    found = networks_here()
+    found = local_networks()
     assert found[:2] == ["small", str(own / "mine")]
     assert "mobilenet_v2" in found
     assert "torchvision('squeezenet1_1')" in found

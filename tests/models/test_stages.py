@@ -6,7 +6,7 @@ import pytest
 from tiny import built
 
 from seedbed.models.backbone import Backbone
-from seedbed.models.stages import norms_of, stages_of
+from seedbed.models.stages import batch_norms, stages_of
 from seedbed.models.zoo import BACKBONES
 
 
@@ -65,4 +65,4 @@ def test_modules_without_parameters_have_their_stage_too() -> None:
 
 
 def test_norms_are_found() -> None:
-    assert len(norms_of(built().module)) == 4
+    assert len(batch_norms(built().module)) == 4

@@ -16,9 +16,9 @@ from seedbed.base.artifacts import _HOST
 from seedbed.base.errors import DivergedError, TrainingError
 from seedbed.data.images import Resident
 from seedbed.data.loader import Stream
-from seedbed.models.fit import Fitted, _parts, fit
+from seedbed.models.fit import FitResult, _parts, fit
 from seedbed.models.schedule import Schedule
-from seedbed.models.training_state import Checkpoint, Stopping
+from seedbed.models.training_state import Checkpoint, EarlyStopping
 from seedbed.pretraining.objectives.supervised import Supervised
 
 SCHEDULES = {
@@ -56,7 +56,7 @@ def _train(
     schedule: Schedule,
     checkpoint: Checkpoint | None = None,
     cut_at: int | None = None,
-) -> Fitted:
+) -> FitResult:
     steps = 0
 
     def loss(module: nn.Module, batch):
@@ -240,9 +240,11 @@ def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
         fit(_net("dropout"), _stream(), broken, SCHEDULES["sgd"])
 
 
-def _stopping(scores: list[float], patience: int = 2) -> Stopping:
+def _stopping(scores: list[float], patience: int = 2) -> EarlyStopping:
     left = iter(scores)
-    return Stopping(score=lambda _module: next(left), num_held_out=10, every=2, patience=patience)
+    return EarlyStopping(
+        score=lambda _module: next(left), num_held_out=10, every=2, patience=patience
+    )
 
 
 def test_early_stopping_ends_after_its_patience_and_keeps_the_best_weights() -> None:
@@ -307,7 +309,7 @@ def test_no_warm_up_begins_at_the_peak() -> None:
 
 
 def test_adamw_spares_biases_and_norms_from_decay() -> None:
-    optimiser = SCHEDULES["adamw"].optimiser_of(_net("small(width=4)"))
+    optimiser = SCHEDULES["adamw"].make_optimiser(_net("small(width=4)"))
     by_decay = {
         group["weight_decay"]: {p.ndim for p in group["params"]} for group in optimiser.param_groups
     }

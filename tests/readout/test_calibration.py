@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from seedbed.readout.calibration import calibration_error, temperature_of
+from seedbed.readout.calibration import calibration_error, fit_temperature
 
 
 def _scores(num: int, sharpness: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -23,9 +23,9 @@ def _scores(num: int, sharpness: float, seed: int = 0) -> tuple[torch.Tensor, to
 @pytest.mark.parametrize("sharpness", [0.2, 1.0, 8.0])
 def test_the_temperature_undoes_the_sharpness(sharpness: float) -> None:
     scores, labels = _scores(4000, sharpness)
-    assert temperature_of(scores, labels) == pytest.approx(sharpness, rel=0.1)
+    assert fit_temperature(scores, labels) == pytest.approx(sharpness, rel=0.1)
     before = calibration_error(torch.softmax(scores, 1), labels)
-    after = calibration_error(torch.softmax(scores / temperature_of(scores, labels), 1), labels)
+    after = calibration_error(torch.softmax(scores / fit_temperature(scores, labels), 1), labels)
     assert after < 2.5
     assert after <= before + 0.5
 
@@ -33,7 +33,9 @@ def test_the_temperature_undoes_the_sharpness(sharpness: float) -> None:
 def test_images_that_are_all_right_give_no_certainty() -> None:
     scores = torch.eye(4)[[0, 1, 2, 3]] * 5
     labels = torch.arange(4)
-    probability = torch.softmax(scores / temperature_of(scores, labels), 1).diagonal().mean().item()
+    probability = (
+        torch.softmax(scores / fit_temperature(scores, labels), 1).diagonal().mean().item()
+    )
     assert probability == pytest.approx(5 / 6, abs=0.01)  # (n + 1) / (n + 2)
 
 
@@ -45,4 +47,4 @@ def test_the_error_is_its_definition() -> None:
 
 
 def test_nothing_to_tell_it_from() -> None:
-    assert temperature_of(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64)) == 1.0
+    assert fit_temperature(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64)) == 1.0

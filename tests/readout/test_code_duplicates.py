@@ -13,7 +13,7 @@ from seedbed.data.pack import pack
 from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.models.zoo import BACKBONES
-from seedbed.readout.code_duplicates import near_by_codes, with_code_pairs
+from seedbed.readout.code_duplicates import add_code_pairs, find_code_pairs
 
 
 def _store(folder: Path, pictures: dict[str, np.ndarray]) -> Store:
@@ -34,7 +34,7 @@ def test_mirrored_copies_are_found(tmp_path: Path) -> None:
     theirs = _store(tmp_path / "b", copies | others)
     assert not audit_store(mine, theirs).shared_with  # the first look does not see mirrored images
     backbone = BACKBONES.make("small(width=16)").build(["a", "b"], 32)
-    found = near_by_codes(backbone, mine, np.arange(12), theirs, np.arange(theirs.num_images))
+    found = find_code_pairs(backbone, mine, np.arange(12), theirs, np.arange(theirs.num_images))
     pairs = {
         (str(mine.ids[i])[-6:-4], str(theirs.ids[j]))
         for i, j in zip(found.rows, found.others, strict=True)
@@ -61,7 +61,7 @@ def test_known_duplicates_are_left_out_and_lookalikes_are_counted(tmp_path: Path
     backbone = BACKBONES.make("small(width=16)").build(["a", "b"], 32)
     seen = audit_store(mine, theirs)
     assert [row["near"] for row in seen.shared_with] == [["x/same.png"]]
-    found = with_code_pairs(seen, backbone, mine, theirs)
+    found = add_code_pairs(seen, backbone, mine, theirs)
     pairs = {(row["id"], row["near"]) for row in found.near_by_codes}
     assert (seen.shared_with[0]["id"], "x/same.png") not in pairs and pairs
     assert found.codes_lookalikes is not None and 0 <= found.codes_lookalikes < 0.5
@@ -70,4 +70,4 @@ def test_known_duplicates_are_left_out_and_lookalikes_are_counted(tmp_path: Path
         {f"x/{i}{j}.png": drawn[i] for i in range(3) for j in range(2)}
         | {"y/0.png": drawn[5], "y/1.png": drawn[8]},
     )
-    assert near_by_codes(backbone, twins, np.arange(8), theirs, np.arange(4)).lookalikes >= 6 / 8
+    assert find_code_pairs(backbone, twins, np.arange(8), theirs, np.arange(4)).lookalikes >= 6 / 8

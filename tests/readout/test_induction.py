@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from seedbed.data.hierarchy_files import open_hierarchy
-from seedbed.readout.induction import baselines, rank_fine, undistinguished
+from seedbed.readout.induction import baselines, merged_leaves, rank_fine
 
 COARSE = np.array([0, 0, 1, 1, 1, 2, -1, 0])  # leaf 5 is alone in its class, leaf 6 is dropped
 
@@ -31,15 +31,15 @@ def slow(
 
 
 def test_those_that_share_their_class_take_part() -> None:
-    assert undistinguished(COARSE).tolist() == [0, 1, 2, 3, 4, 7]
-    assert undistinguished(np.arange(4)).tolist() == []
+    assert merged_leaves(COARSE).tolist() == [0, 1, 2, 3, 4, 7]
+    assert merged_leaves(np.arange(4)).tolist() == []
 
 
 def test_ranks_as_one_query_at_a_time() -> None:
     rng = np.random.default_rng(0)
-    leaves = rng.permutation(np.repeat(undistinguished(COARSE), 5))
+    leaves = rng.permutation(np.repeat(merged_leaves(COARSE), 5))
     gallery, queries = rng.standard_normal((30, 6)), rng.standard_normal((40, 6))
-    query_leaves = rng.choice(undistinguished(COARSE), 40)
+    query_leaves = rng.choice(merged_leaves(COARSE), 40)
     found = rank_fine(torch.tensor(gallery), leaves, torch.tensor(queries), query_leaves, COARSE)
     for i in range(40):
         ranked, inside = slow(gallery, leaves, queries[i], int(query_leaves[i]))
@@ -51,7 +51,7 @@ def test_ranks_as_one_query_at_a_time() -> None:
 def test_codes_that_hold_the_coarse_class_alone_reach_the_coarse_guess_only() -> None:
     """Perfect coarse knowledge, and nothing beyond: the figure that `baselines` states."""
     rng = np.random.default_rng(1)
-    parts = undistinguished(COARSE)
+    parts = merged_leaves(COARSE)
     gallery_leaves, query_leaves = np.repeat(parts, 50), np.repeat(parts, 400)
     codes = [
         np.eye(3)[COARSE[leaves]] * 10 + rng.standard_normal((len(leaves), 3)) * 1e-3
@@ -78,7 +78,7 @@ def test_baselines_of_the_authors_label_sets(
     place = {c: i for i, c in enumerate(sorted(set(classes)))}
     class_of_leaf = np.array([place[c] for c in classes])
     if len(place) in by_size:
-        assert len(undistinguished(class_of_leaf)) == by_size[len(place)] == num_leaves
+        assert len(merged_leaves(class_of_leaf)) == by_size[len(place)] == num_leaves
         assert baselines(class_of_leaf)["coarse_guess_top1"] == pytest.approx(guess, abs=0.05)
     else:
         assert guess is None

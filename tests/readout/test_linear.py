@@ -341,7 +341,7 @@ def test_a_saturated_softmax_is_not_led_uphill() -> None:
 def test_softmax_converges_from_far_off_where_it_is_saturated() -> None:
     codes, labels = _blobs(n=600, d=16, num_classes=12)
     problem = solver._Problem(
-        codes, solver.gram_of(codes), losses.LOSSES["softmax"](labels, 12, codes.dtype)
+        codes, solver.gram_matrix(codes), losses.LOSSES["softmax"](labels, 12, codes.dtype)
     )
     far = 3000 * torch.randn(17, 12, generator=torch.Generator().manual_seed(3), dtype=codes.dtype)
     found = solver._AtC(problem, 10.0, far).solve()

@@ -15,7 +15,7 @@ from voc_tree import object_xml, write_image, write_sets
 
 import seedbed as sb
 from seedbed.base.errors import BadDataError, UsageError
-from seedbed.readout.calibration import temperature_of
+from seedbed.readout.calibration import fit_temperature
 from seedbed.readout.linear import fit_linear
 from seedbed.tasks import scoring
 from seedbed.tasks.catalogue.multilabel import MultiLabel
@@ -124,8 +124,8 @@ def test_a_temperature_is_found_for_marks() -> None:
     marks = torch.where(torch.rand(4000, 2, generator=generator) < torch.sigmoid(logits), 1, -1).to(
         torch.int8
     )
-    assert temperature_of(logits * 3, marks) == pytest.approx(3, rel=0.1)
-    assert temperature_of(logits, torch.zeros(4000, 2, dtype=torch.int8)) == 1.0
+    assert fit_temperature(logits * 3, marks) == pytest.approx(3, rel=0.1)
+    assert fit_temperature(logits, torch.zeros(4000, 2, dtype=torch.int8)) == 1.0
 
 
 def test_actions_are_scored_as_their_own_year_does(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tiny import digits_store, holidays_tree, trained
 import seedbed as sb
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.source import TEST, TRAIN
-from seedbed.readout.search_index import Approximate, Whitening, rank_exactly, searchable
+from seedbed.readout.search_index import FaissIndex, Whitening, rank_exact, to_search_codes
 from seedbed.tasks import scoring
 from seedbed.tasks.catalogue.retrieval import Retrieval
 from seedbed.transfers.methods import Context
@@ -47,21 +47,23 @@ def test_directions_without_variance_are_left_out() -> None:
 
 
 def test_signed_power_keeps_signs() -> None:
-    found = searchable(torch.tensor([[3.0, -4.0]]), None, 2.0)
+    found = to_search_codes(torch.tensor([[3.0, -4.0]]), None, 2.0)
     assert torch.allclose(found, torch.tensor([[9.0, -16.0]]) / (81 + 256) ** 0.5)
     assert torch.allclose(
-        searchable(torch.tensor([[3.0, -4.0]]), None, 1.0), torch.tensor([[0.6, -0.8]])
+        to_search_codes(torch.tensor([[3.0, -4.0]]), None, 1.0), torch.tensor([[0.6, -0.8]])
     )
 
 
 def test_exact_search_puts_ties_in_order() -> None:
     gallery = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
-    assert rank_exactly(torch.tensor([[1.0, 0.0]]), gallery).tolist() == [[0, 2, 1]]
+    assert rank_exact(torch.tensor([[1.0, 0.0]]), gallery).tolist() == [[0, 2, 1]]
 
 
 def test_approximate_search_finds_what_exact_search_finds_where_it_looks() -> None:
-    gallery = searchable(torch.randn(300, 8, generator=torch.Generator().manual_seed(0)), None, 1.0)
-    exact, near = rank_exactly(gallery[:20], gallery), Approximate(gallery, 50).rank(gallery[:20])
+    gallery = to_search_codes(
+        torch.randn(300, 8, generator=torch.Generator().manual_seed(0)), None, 1.0
+    )
+    exact, near = rank_exact(gallery[:20], gallery), FaissIndex(gallery, 50).rank(gallery[:20])
     assert (near[:, 0] == exact[:, 0]).all()  # each is nearest to itself
     assert near.shape == (20, 50)
     assert all(len({i for i in row if i >= 0}) == sum(i >= 0 for i in row) for row in near.tolist())

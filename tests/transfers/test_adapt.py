@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from seedbed.readout.alignment import coral
 from seedbed.readout.linear import fit_linear
-from seedbed.transfers.gradient_reversal import Reversed
+from seedbed.transfers.gradient_reversal import GradientReversal
 from seedbed.transfers.methods.adapt import _Adversarial, _Both, _Pairs, _with_codes
 
 
@@ -40,7 +40,7 @@ def _batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def test_the_reversal_is_the_identity_whose_gradient_comes_back_reversed() -> None:
     codes = torch.randn(4, 3, requires_grad=True)
-    out = Reversed.apply(codes, 0.3)
+    out = GradientReversal.apply(codes, 0.3)
     assert torch.equal(out, codes)
     out.sum().backward()
     assert torch.allclose(codes.grad, torch.full_like(codes, -0.3))

@@ -19,10 +19,10 @@ from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.annotations import Boxes
 from seedbed.data.detection_batches import SceneStream
 from seedbed.models.backbone import Backbone
-from seedbed.models.box_head import tail_of
+from seedbed.models.box_head import pretrained_box_head
 from seedbed.models.feature_maps import FeatureMaps, nominal_stride, pyramid_maps, single_map
 from seedbed.models.zoo import BACKBONES
-from seedbed.readout.detector import Anatomy, Detector
+from seedbed.readout.detector import Detector, DetectorSettings
 from seedbed.tasks.catalogue.detection import Detection
 from seedbed.tasks.detection import DetectionTask
 from seedbed.transfers.detector_training import (
@@ -30,8 +30,8 @@ from seedbed.transfers.detector_training import (
     _Aligned,
     _aligned_loss,
     _Both,
-    adapt_norms,
-    find,
+    adapt_batch_norms,
+    detect_objects,
 )
 from seedbed.transfers.methods import METHODS, Context
 from seedbed.transfers.methods.detect import Detect
@@ -191,7 +191,7 @@ def test_one_map_or_a_pyramid() -> None:
 
 @pytest.mark.parametrize("feature", ["c4", "c5", "fpn", "stage2"])
 def test_every_way_of_reading_maps_gives_a_detector(feature: str) -> None:
-    detector = Detector(backbone(), Anatomy(feature=feature, **SMALL), 2)
+    detector = Detector(backbone(), DetectorSettings(feature=feature, **SMALL), 2)
     images = [torch.zeros(3, 48, 64, dtype=torch.uint8), torch.zeros(3, 40, 30, dtype=torch.uint8)]
     detector.eval()
     with torch.inference_mode():
@@ -219,13 +219,13 @@ def test_the_head_never_runs_and_any_size_will_do() -> None:
 
 def test_the_networks_own_layers_may_judge_the_regions() -> None:
     net = backbone("alexnet(stem='small')", 32)
-    tail = tail_of(net)
+    tail = pretrained_box_head(net)
     assert (tail.side, tail.dim) == (4, 1024)
     pieces = torch.rand(3, 256, 4, 4)
     tail.module.eval()
     expected = net.module.get_submodule("classifier")[:-1].eval()(pieces.flatten(1))  # pyright: ignore[reportIndexIssue]
     assert torch.equal(tail.module(pieces), expected)
-    detector = Detector(net, Anatomy(box_head="own", **SMALL), 2)
+    detector = Detector(net, DetectorSettings(box_head="own", **SMALL), 2)
     assert torch.equal(
         detector.heads.box_head[2].weight, net.module.get_submodule("classifier.1").weight
     )  # pyright: ignore
@@ -249,7 +249,7 @@ def test_adaptive_batch_norm_takes_the_statistics_of_the_new_domain(dusk: Detect
     assert dusk.unlabelled is not None
     scenes = made.scenes(dusk.unlabelled)
     before = {n: t.clone() for n, t in model.detector.state_dict().items()}
-    assert adapt_norms(model, scenes) == 4
+    assert adapt_batch_norms(model, scenes) == 4
     after = model.detector.state_dict()
     changed = {
         n
@@ -278,7 +278,7 @@ def test_aligned_features_train_on_both_domains(dusk: DetectionTask) -> None:
 def test_the_critic_learns_to_tell_domains_apart_and_the_maps_learn_the_opposite(
     dusk: DetectionTask,
 ) -> None:
-    detector = Detector(backbone(), Anatomy(**SMALL), 2).eval()
+    detector = Detector(backbone(), DetectorSettings(**SMALL), 2).eval()
     images = trainer(dusk).scenes(dusk.train).images([0, 1])
 
     def gradients(reversal: float | None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -309,7 +309,7 @@ def test_the_critic_learns_to_tell_domains_apart_and_the_maps_learn_the_opposite
 
 def test_running_statistics_are_those_of_the_labelled_domain(dusk: DetectionTask) -> None:
     made = trainer(dusk, replace(QUICK, adapt="align"))
-    aligned = _Aligned(Detector(backbone(), Anatomy(**SMALL), 2), 0).train()
+    aligned = _Aligned(Detector(backbone(), DetectorSettings(**SMALL), 2), 0).train()
     rows = dusk.train[:2]
     batches = _Both(
         labelled=SceneStream(made.scenes(rows), dusk.boxes(rows), 2, 0),
@@ -431,9 +431,9 @@ def test_finding_is_the_same_whatever_the_batch(
     made = trainer(task)
     model = made.train(task.train, 0.02)
     scenes = made.scenes(task.test)
-    one = find(model, scenes)
+    one = detect_objects(model, scenes)
     monkeypatch.setattr("seedbed.transfers.detector_training._AT_ONCE", 1)
-    other = find(model, scenes)
+    other = detect_objects(model, scenes)
     assert np.array_equal(one.images, other.images)
     assert np.allclose(one.scores, other.scores, atol=1e-5)
 
@@ -448,7 +448,7 @@ def test_what_is_found_does_not_depend_on_what_was_seen_before() -> None:
     )
     for feature in ("c5", "fpn"):
         first, other = (
-            Detector(net, Anatomy(feature=feature, **SMALL), 2).eval() for _ in range(2)
+            Detector(net, DetectorSettings(feature=feature, **SMALL), 2).eval() for _ in range(2)
         )
         with torch.inference_mode():
             first([narrow])
@@ -463,7 +463,7 @@ def test_norms_behind_the_last_map_are_left_alone(dusk: DetectionTask) -> None:
     model = made.train(dusk.train, 0.02)
     before = model.backbone.module.get_submodule("stage4.norm").running_var.clone()  # pyright: ignore
     assert dusk.unlabelled is not None
-    assert adapt_norms(model, made.scenes(dusk.unlabelled)) == 2
+    assert adapt_batch_norms(model, made.scenes(dusk.unlabelled)) == 2
     assert torch.equal(model.backbone.module.get_submodule("stage4.norm").running_var, before)  # pyright: ignore
 
 

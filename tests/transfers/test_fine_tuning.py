@@ -10,7 +10,7 @@ from tiny import digits_store, trained
 
 from seedbed.base.errors import UsageError
 from seedbed.models.backbone import Backbone
-from seedbed.models.stages import norms_of
+from seedbed.models.stages import batch_norms
 from seedbed.tasks.catalogue.classification import Classification
 from seedbed.tasks.classification import Measurement
 from seedbed.transfers.fine_tuning import Tuning
@@ -66,7 +66,7 @@ def test_batch_norm_that_rests_keeps_its_statistics() -> None:
     assert all(moved[name] == 0 for name in moved if "running" in name or "tracked" in name)
     assert moved["stage1.norm.weight"] > 0
     assert _moved(_tuned(f"finetune({_QUICK})"))["stage1.norm.running_mean"] > 0
-    assert len(norms_of(trained().backbone.module)) == 4
+    assert len(batch_norms(trained().backbone.module)) == 4
 
 
 def test_earlier_stages_move_less_when_their_rate_decays() -> None:

@@ -30,17 +30,17 @@ def test_a_rate_that_diverges_does_not_count() -> None:
 
 def test_memory_that_runs_out_is_no_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or a result would depend on what else the machine was doing."""
-    optimiser_of = Schedule.optimiser_of
+    make_optimiser = Schedule.make_optimiser
 
     def starved(self: Schedule, module: torch.nn.Module, scales=None) -> torch.optim.Optimizer:
-        made = optimiser_of(self, module, scales)
+        made = make_optimiser(self, module, scales)
         if self.peak_learning_rate == 0.1:
             made.step = lambda *_: (_ for _ in ()).throw(
                 torch.OutOfMemoryError("CUDA out of memory.")
             )
         return made
 
-    monkeypatch.setattr(Schedule, "optimiser_of", starved)
+    monkeypatch.setattr(Schedule, "make_optimiser", starved)
     with pytest.raises(TrainingError, match="not enough memory") as caught:
         _tuned("[0.05, 0.1, 0.3]")
     assert not isinstance(caught.value, DivergedError)

@@ -21,11 +21,11 @@ from seedbed.base.device import free_bytes
 from seedbed.models.backbone import Backbone
 from seedbed.models.layers import Layer
 from seedbed.readout.augmented_views import NUM_VIEWS
-from seedbed.readout.heads import prepared
+from seedbed.readout.heads import prepare_codes
 from seedbed.readout.model import layer_codes
 from seedbed.tasks.classification import ClassificationTask
 from seedbed.transfers.methods import probe
-from seedbed.transfers.readout_selection import Choice, readout_of
+from seedbed.transfers.readout_selection import Choice, make_readout
 
 _MOST_LAYERS = 8
 _SHARE_OF_MEMORY = 0.3
@@ -167,9 +167,9 @@ class Contender:
         started = time.monotonic()
         augmented = kind == "augmented"
         dims = [la.dim for la in layers]
-        ready = prepared(codes.to(self.backbone.device), dims, normalise=True, power=augmented)
+        ready = prepare_codes(codes.to(self.backbone.device), dims, normalise=True, power=augmented)
         labels = torch.from_numpy(task.labels(task.known)).to(ready.device)
-        how = readout_of(readout, _C_AUGMENTED if augmented else probe.C_GRID, probe.K_GRID)
+        how = make_readout(readout, _C_AUGMENTED if augmented else probe.C_GRID, probe.K_GRID)
         choice = how.choose(ready, labels, task.folds(), task.num_classes)
         top = self.backbone.layer().name
         return Entry(

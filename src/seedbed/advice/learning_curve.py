@@ -15,9 +15,9 @@ import torch
 from seedbed.advice.contender import Contender
 from seedbed.advice.task_by_size import rough
 from seedbed.base.randomness import Draw
-from seedbed.readout.heads import prepared
+from seedbed.readout.heads import prepare_codes
 from seedbed.transfers.methods import probe
-from seedbed.transfers.readout_selection import readout_of
+from seedbed.transfers.readout_selection import make_readout
 from seedbed.verdicts.scaling import Points, UnfitError, fit_law
 
 _SHARES = (0.0625, 0.125, 0.25, 0.5, 1.0)
@@ -57,7 +57,7 @@ def learning_curve(contender: Contender, layer: str) -> LearningCurve:
     row, task = contender.backbone.layer(layer), rough(contender.task, _MOST)
     known = task.known
     codes = contender.codes_of(task, layer)
-    codes = prepared(codes[:, None], [row.dim], normalise=True, power=False)
+    codes = prepare_codes(codes[:, None], [row.dim], normalise=True, power=False)
     labels = task.labels(known)
     hashes = task.store.hashes[known]
     sizes, found = [], []
@@ -68,7 +68,7 @@ def learning_curve(contender: Contender, layer: str) -> LearningCurve:
         ]
         if any(len(np.unique(labels[learnt])) < 2 for folds in parts for learnt, _ in folds):
             continue
-        readout = readout_of("svm", probe.C_GRID, ())
+        readout = make_readout("svm", probe.C_GRID, ())
         chosen = [
             readout.choose(codes, torch.from_numpy(labels), folds, task.num_classes).accuracy
             for folds in parts

@@ -23,7 +23,7 @@ from seedbed.advice.contender import Contender
 from seedbed.advice.successive_halving import batch_size_for, budget, trainer_of
 from seedbed.base.errors import DivergedError, SeedbedError
 from seedbed.metrics.accuracy import TOP1, rank
-from seedbed.models.backbone import OWN_MODULE, Backbone
+from seedbed.models.backbone import CUSTOM_MODULE, Backbone
 from seedbed.models.codes import logits
 from seedbed.models.zoo import BACKBONES
 from seedbed.tasks.classification import ClassificationTask
@@ -75,7 +75,7 @@ def negative_transfer(contender: Contender, seconds: float) -> NegativeTransfer:
     """Pre-trained against random weights, tuned alike; undecided where there is no time, or nothing
     to draw weights with."""
     name, backbone, task = contender.name, contender.backbone, contender.task
-    if backbone.architecture == OWN_MODULE:
+    if backbone.architecture == CUSTOM_MODULE:
         return NegativeTransfer(
             backbone=name,
             verdict="undecided",

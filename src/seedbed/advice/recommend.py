@@ -23,7 +23,7 @@ from seedbed.advice.selection_bias import nested_accuracy, paired_difference
 from seedbed.advice.task_by_size import rough
 from seedbed.base.errors import BadDataError, SeedbedError
 from seedbed.models.codes import codes
-from seedbed.readout.calibration import temperature_of
+from seedbed.readout.calibration import fit_temperature
 from seedbed.readout.neighbours import nearest
 from seedbed.tasks.classification import Measurement
 from seedbed.transfers.methods import METHODS, Context
@@ -226,7 +226,7 @@ def _mistakes(winner: Entry, contender: Contender) -> tuple[Mistake, ...]:
     """The wrong answers that the winner is surest of."""
     held, task = winner.held_out, contender.task
     probabilities = torch.softmax(
-        held.scores.double() / temperature_of(held.scores, held.labels), 1
+        held.scores.double() / fit_temperature(held.scores, held.labels), 1
     )
     values, said = probabilities.max(1)
     wrong = np.flatnonzero(~winner.right)

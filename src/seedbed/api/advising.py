@@ -160,10 +160,10 @@ def _raced(
 ) -> dict[str, Any]:
     """Backbones by name: those that were named or those on this machine, and the good one where it
     is to be fetched."""
-    from seedbed.models.local_weights import networks_here
+    from seedbed.models.local_weights import local_networks
 
     named = dict(backbones) if isinstance(backbones, Mapping) else _named(backbones)
-    return (named or {name: name for name in networks_here()}) | (
+    return (named or {name: name for name in local_networks()}) | (
         {GOOD: _downloaded(say)} if download else {}
     )
 
@@ -190,15 +190,15 @@ def _called(backbone: Any, place: int) -> str:
 
 
 def _codes_folder(backbone: Any) -> Path | None:
-    from seedbed.models.resolve import folder_of
+    from seedbed.models.resolve import backbone_folder
 
-    return folder_of(backbone) if isinstance(backbone, str | os.PathLike) else None
+    return backbone_folder(backbone) if isinstance(backbone, str | os.PathLike) else None
 
 
 def _downloaded(say: Callable[[str], None]) -> str:
     """The call of the good network with its weights fetched; its size and licence are said
     first."""
-    from seedbed.models.weights import download, file_to_get, find_cached
+    from seedbed.models.weights import download, download_instruction, find_cached
     from seedbed.models.zoo import BACKBONES
 
     architecture = BACKBONES.make(GOOD)
@@ -211,9 +211,7 @@ def _downloaded(say: Callable[[str], None]) -> str:
     try:
         download(published)
     except BadDataError as error:
-        hint = (
-            f"{file_to_get(published)}. Without --download the networks on this machine are raced."
-        )
+        hint = f"{download_instruction(published)}. Without --download the networks on this machine are raced."
         raise BadDataError(error.message, hint) from None
     return GOOD
 
@@ -224,7 +222,7 @@ def _more(raced: list[str], downloaded: bool) -> str:
 
     if downloaded or not set(raced) <= set(SHIPPED):
         return ""
-    from seedbed.models.weights import file_to_get
+    from seedbed.models.weights import download_instruction
     from seedbed.models.zoo import BACKBONES
 
     published = BACKBONES.make(GOOD).published()
@@ -232,5 +230,5 @@ def _more(raced: list[str], downloaded: bool) -> str:
     return (
         "Only the small network that comes with seedbed was raced; one of 224 px that was trained on more usually does better on "
         f"photographs. seedbed advise DATA --download fetches {GOOD} (about {_GOOD_MB} MB, licence {published.licence}). "
-        f"By hand: {file_to_get(published)}."
+        f"By hand: {download_instruction(published)}."
     )

@@ -77,9 +77,9 @@ def audit(
     found = audit_store(*stores, on_progress=on_progress)
     if net is None:
         return found
-    from seedbed.readout.code_duplicates import with_code_pairs
+    from seedbed.readout.code_duplicates import add_code_pairs
 
-    return with_code_pairs(found, net, *stores)
+    return add_code_pairs(found, net, *stores)
 
 
 def transfer(

@@ -48,10 +48,10 @@ def load(model: str | os.PathLike[str], *, device: str = "auto") -> Model | Dete
         (200, 0)
     """
     from seedbed.models.checkpoint import CARD, read_card
-    from seedbed.models.resolve import folder_of
+    from seedbed.models.resolve import backbone_folder
     from seedbed.readout.model import KEY, load_model
 
-    folder = folder_of(model)
+    folder = backbone_folder(model)
     if folder is None:
         raise BadDataError(
             f"there is no {model}",
@@ -117,7 +117,7 @@ def predict(
     """
     from seedbed.readout.detector import DetectorModel as DetectorOfSeedbed
     from seedbed.readout.model import Model as ModelOfSeedbed
-    from seedbed.readout.prediction import find_in_files, image_files, predict_files
+    from seedbed.readout.prediction import detect_in_files, image_files, predict_files
 
     made = (
         model
@@ -138,7 +138,7 @@ def predict(
     if isinstance(made, ModelOfSeedbed):
         found = predict_files(made, files, made.card.get("fit", "crop"), on_progress, above)
     else:
-        found = find_in_files(made, files, above, on_progress)
+        found = detect_in_files(made, files, above, on_progress)
     if all(one.error for one in found):
         raise BadDataError(
             f"none of the {len(found):,} images can be read: {found[0].path}: {found[0].error}",
@@ -240,7 +240,7 @@ def similar(
     """
     from seedbed.models.codes import codes as codes_of
     from seedbed.readout.neighbours import nearest
-    from seedbed.readout.prediction import decoded, image_files, images_of
+    from seedbed.readout.prediction import decode_files, decoded_images, image_files
 
     net = open_for(backbone, device, data, 0)
     files = image_files([images] if isinstance(images, str | os.PathLike) else images)
@@ -251,11 +251,11 @@ def similar(
         )
     gallery = codes_of(net, net.images(store, np.arange(store.num_images)), layer, on_progress)
     found: list[Neighbours] = []
-    for part in decoded(files, net, store.fit):
+    for part in decode_files(files, net, store.fit):
         rows = iter(())
         if len(part.pixels):
             rows = zip(
-                *nearest(gallery, codes_of(net, images_of(part, net), layer), num), strict=True
+                *nearest(gallery, codes_of(net, decoded_images(part, net), layer), num), strict=True
             )
         for i, path in enumerate(part.paths):
             error = part.errors.get(i)

@@ -40,7 +40,7 @@ _PROVENANCE = (
     "terms_of_use",
     "view",
 )
-OWN_MODULE = "module()"  # the architecture of a module that no call string builds
+CUSTOM_MODULE = "module()"  # the architecture of a module that no call string builds
 
 
 @dataclass(kw_only=True, repr=False)
@@ -120,7 +120,7 @@ class Backbone:
             )
         (m0, m1, m2), (s0, s1, s2) = mean, std
         preprocessing = Preprocessing.of_unit(size_px, crop, (m0, m1, m2), (s0, s1, s2))
-        made = assemble(trace, OWN_MODULE, names, preprocessing)
+        made = assemble_backbone(trace, CUSTOM_MODULE, names, preprocessing)
         made.card = {"name": name or type(module).__name__}
         return made
 
@@ -179,7 +179,7 @@ class Backbone:
         )
 
 
-def assemble(
+def assemble_backbone(
     trace: Trace,
     architecture: str,
     classes: Sequence[str],
@@ -206,7 +206,7 @@ def assemble(
     )
 
 
-def draw_foreign(
+def build_library_network(
     make: Callable[[], nn.Module],
     architecture: str,
     classes: Sequence[str],
@@ -223,7 +223,7 @@ def draw_foreign(
         torch.manual_seed(stream(seed, "init/body"))
         module = make()
     module = module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    made = assemble(
+    made = assemble_backbone(
         Trace.run(module, preprocessing.size_px, architecture), architecture, classes, preprocessing
     )
     replace_heads(module, made.heads, len(classes), seed)
@@ -231,7 +231,7 @@ def draw_foreign(
 
 
 def replace_heads(module: nn.Module, heads: Iterable[str], num_classes: int, seed: int) -> None:
-    """New last layers of `num_classes` outputs in place of `heads`, drawn as `initialise` draws
+    """New last layers of `num_classes` outputs in place of `heads`, drawn as `initialise_weights` draws
     them."""
     for path in heads:
         parent_path, _, name = path.rpartition(".")
@@ -256,7 +256,7 @@ def _draw_head(head: nn.Module, seed: int, path: str) -> None:
         _draw(parameter, seed, f"{path}.{name}", is_head=True)
 
 
-def initialise(module: nn.Module, seed: int, head: str = "head") -> None:
+def initialise_weights(module: nn.Module, seed: int, head: str = "head") -> None:
     """Fill all parameters from named streams, a tensor each: the body does not depend on the head's
     size.
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from seedbed.base.errors import UsageError
 from seedbed.models.backbone import Backbone
-from seedbed.models.feature_maps import maps_of
+from seedbed.models.feature_maps import spatial_layers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Tail:
     dim: int
 
 
-def tail_of(backbone: Backbone) -> Tail:
+def pretrained_box_head(backbone: Backbone) -> Tail:
     """The layers before the head in the sequence that holds it; raises UsageError where they take
     no map whole."""
     path, _, name = backbone.heads[0].rpartition(".")
@@ -37,7 +37,7 @@ def tail_of(backbone: Backbone) -> Tail:
         else []
     )
     linear = [module for module in before if isinstance(module, nn.Linear)]
-    channels = maps_of(backbone)[-1].dim if maps_of(backbone) else 0
+    channels = spatial_layers(backbone)[-1].dim if spatial_layers(backbone) else 0
     side = round((linear[0].in_features / channels) ** 0.5) if linear and channels else 0
     if not side or linear[0].in_features != channels * side**2:
         raise UsageError(

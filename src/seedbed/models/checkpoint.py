@@ -21,7 +21,7 @@ from torch import nn
 from seedbed.base.artifacts import write_json
 from seedbed.base.errors import BadDataError
 from seedbed.data.preprocessing import Preprocessing
-from seedbed.models.backbone import OWN_MODULE, Backbone
+from seedbed.models.backbone import CUSTOM_MODULE, Backbone
 from seedbed.models.training_state import write_tensors
 from seedbed.models.zoo import BACKBONES
 
@@ -126,7 +126,7 @@ def _unweighted(
         if isinstance(settings, dict)
         else Preprocessing(size_px=size_px)
     )
-    if card["architecture"] != OWN_MODULE:
+    if card["architecture"] != CUSTOM_MODULE:
         made = BACKBONES.make(str(card["architecture"]), str(path)).build(classes, size_px)
     elif module is not None:
         made = Backbone.wrap(module, size_px=size_px).with_new_head(classes, 0)

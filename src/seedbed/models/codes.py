@@ -34,7 +34,7 @@ def pooling(layer: Layer, flatten: bool = False) -> str:
     return f"flattened from {' x '.join(map(str, layer.shape))}"
 
 
-def dim_of(layer: Layer, flatten: bool = False) -> int:
+def code_dim(layer: Layer, flatten: bool = False) -> int:
     """Length of a code."""
     return layer.flat_dim if flatten else layer.dim
 
@@ -136,7 +136,7 @@ def layer_facts(backbone: Backbone, names: Sequence[str], flatten: bool) -> list
     return [
         {
             "layer": la.name,
-            "dim": dim_of(la, flatten),
+            "dim": code_dim(la, flatten),
             "pooling": pooling(la, flatten),
             "after_relu": la.after_relu,
         }

@@ -27,7 +27,7 @@ Shapes = Mapping[str, tuple[type[np.generic], tuple[int, ...]]]
 
 
 @contextmanager
-def filling(
+def create_array_file(
     path: Path, shapes: Shapes, metadata: Mapping[str, str]
 ) -> Iterator[dict[str, np.ndarray]]:
     """Arrays to fill, which become the file when the block ends well, and vanish when it does
@@ -62,7 +62,7 @@ def filling(
                 array.flush()
 
 
-def mapped(path: str | Path) -> dict[str, np.ndarray]:
+def map_array_file(path: str | Path) -> dict[str, np.ndarray]:
     """The arrays of such a file, mapped into memory, read-only."""
     with Path(path).open("rb") as file:
         length = int.from_bytes(file.read(8), "little")

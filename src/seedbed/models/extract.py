@@ -70,13 +70,15 @@ class Codes:
     def save(self, path: str | Path) -> Path:
         """Write codes and labels as safetensors: ids, class names and what the layers are in its
         metadata, as JSON."""
-        from seedbed.models.codes_file import filling
+        from seedbed.models.codes_file import create_array_file
 
         path, shapes = (
             codes_path(path),
             {name: (a.dtype.type, a.shape) for name, a in self._named().items()},
         )
-        with filling(path, shapes, _metadata(self.layers, self.ids, self.classes)) as places:
+        with create_array_file(
+            path, shapes, _metadata(self.layers, self.ids, self.classes)
+        ) as places:
             for name, array in self._named().items():
                 places[name][...] = array
         return path
@@ -119,7 +121,7 @@ def extract(
     """Codes of some layers in one pass, in memory, or in the file `out`, which then stays
     mapped."""
     from seedbed.models.codes import fill_codes, layer_facts
-    from seedbed.models.codes_file import filling, mapped
+    from seedbed.models.codes_file import create_array_file, map_array_file
 
     if dtype not in _TYPES:
         raise unknown("dtype", dtype, _TYPES)
@@ -131,7 +133,9 @@ def extract(
     path = None if out is None else codes_path(out)
     labels, started = labels.astype(np.int64), time.perf_counter()
     place = (
-        filling(path, shapes | {"labels": (np.int64, labels.shape)}, _metadata(facts, ids, classes))
+        create_array_file(
+            path, shapes | {"labels": (np.int64, labels.shape)}, _metadata(facts, ids, classes)
+        )
         if path
         else nullcontext(
             {n: np.empty(shape, kind) for n, (kind, shape) in shapes.items()} | {"labels": labels}
@@ -147,7 +151,7 @@ def extract(
         )
         places["labels"][...] = labels
     rate = len(images) / max(time.perf_counter() - started, 1e-9)
-    held = mapped(path) if path else places
+    held = map_array_file(path) if path else places
     return Codes(
         arrays={la: held[n] for la, n in names.items()},
         layers=tuple(facts),

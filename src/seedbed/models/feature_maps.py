@@ -82,7 +82,7 @@ def check_any_size(backbone: Backbone, layers: Sequence[Layer]) -> None:
         module.train(was_training)
 
 
-def maps_of(backbone: Backbone) -> list[Layer]:
+def spatial_layers(backbone: Backbone) -> list[Layer]:
     """The rows of the layer table that are maps which grow with the image: those before the first
     pooling to a fixed size."""
     found: list[Layer] = []
@@ -102,7 +102,7 @@ def nominal_stride(layer: Layer) -> int:
 def single_map(backbone: Backbone, name: str = "c4") -> Layer:
     """One map: "c4" (the deepest at stride 16 or less), "c5" (the deepest of all), or a layer by
     its name."""
-    maps = maps_of(backbone)
+    maps = spatial_layers(backbone)
     if not maps:
         raise UsageError(
             f"{backbone.architecture} has no layer that is a map",
@@ -126,7 +126,7 @@ def single_map(backbone: Backbone, name: str = "c4") -> Layer:
 def pyramid_maps(backbone: Backbone) -> list[Layer]:
     """The last map at each of the strides 4, 8, 16 and 32 that the network has; raises UsageError
     where these are fewer than two."""
-    last = {nominal_stride(layer): layer for layer in maps_of(backbone)}
+    last = {nominal_stride(layer): layer for layer in spatial_layers(backbone)}
     found = [last[stride] for stride in _PYRAMID if stride in last]
     if len(found) < 2:
         strides = ", ".join(str(s) for s in sorted(last))

@@ -24,8 +24,8 @@ from seedbed.base.randomness import stream
 from seedbed.models.schedule import SCALE, Schedule
 from seedbed.models.training_state import (
     Checkpoint,
-    Stopping,
-    interrupts,
+    EarlyStopping,
+    defer_interrupts,
     optimiser_tensors,
     restore_optimiser,
 )
@@ -66,7 +66,7 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
+class FitResult:
     """What a training did."""
 
     num_steps: int
@@ -102,11 +102,11 @@ def fit(
     on_progress: Callable[[Progress], None] | None = None,
     report_every: int = 50,
     checkpoint: Checkpoint | None = None,
-    stopping: Stopping | None = None,
+    stopping: EarlyStopping | None = None,
     scales: Mapping[str, float] | None = None,
     resting: Sequence[nn.Module] = (),
     plain: bool = False,
-) -> Fitted:
+) -> FitResult:
     """Train `module` in place on `schedule.num_steps` batches, or on what is left of them; it is
     left in evaluation mode.
 
@@ -120,7 +120,7 @@ def fit(
     TrainingError when memory is too small.
     """
     device = next(module.parameters()).device
-    optimiser, meter = schedule.optimiser_of(module, scales), _Meter(schedule, on_progress)
+    optimiser, meter = schedule.make_optimiser(module, scales), _Meter(schedule, on_progress)
     training = _Training(
         module, batches, loss, schedule, optimiser, checkpoint, stopping, meter, resting, plain
     )
@@ -141,7 +141,7 @@ class _Training:
         schedule: Schedule,
         optimiser: torch.optim.Optimizer,
         checkpoint: Checkpoint | None,
-        stopping: Stopping | None,
+        stopping: EarlyStopping | None,
         meter: _Meter,
         resting: Sequence[nn.Module],
         plain: bool,
@@ -166,7 +166,7 @@ class _Training:
     def run(self, report_every: int) -> None:
         self._resume()
         self._to_training_mode()
-        with interrupts() if self.checkpoint else nullcontext(lambda: False) as interrupted:
+        with defer_interrupts() if self.checkpoint else nullcontext(lambda: False) as interrupted:
             while self.step < self.schedule.num_steps:
                 self._one_step()
                 self.step += 1
@@ -314,10 +314,10 @@ class _Training:
                 if n.startswith("best.")
             }
 
-    def fitted(self) -> Fitted:
+    def fitted(self) -> FitResult:
         images_seen = self.step * self.schedule.batch_size
         seconds = self.meter.seconds
-        return Fitted(
+        return FitResult(
             num_steps=self.step,
             images_seen=images_seen,
             images_per_s=images_seen / seconds,

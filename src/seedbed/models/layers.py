@@ -115,7 +115,7 @@ class Layer:
         return place.register_forward_hook(lambda _m, _i, output: use(output))  # pyright: ignore[reportArgumentType]
 
 
-def layer_row(settings: Mapping[str, Any]) -> dict[str, Any]:
+def layer_record(settings: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the table as documents have it, from what a card keeps: its settings, and how it
     becomes a vector."""
     layer = Layer(**{**settings, "shape": tuple(settings["shape"])})

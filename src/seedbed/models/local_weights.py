@@ -20,7 +20,7 @@ _BRIDGES = ("small", "timm", "torchvision")
 _HUB_PREFIX = "models--timm--"
 
 
-def networks_here() -> list[str]:
+def local_networks() -> list[str]:
     """Names or paths of the networks on this machine, in the order in which they are found."""
     found = [name for name, folder in SHIPPED.items() if (folder / CARD).is_file()]
     own = _own_folder()

@@ -78,7 +78,7 @@ def shipped_folder(text: str) -> Path | None:
     return folder if folder is not None and not os.path.exists(expand_user(text)) else None
 
 
-def folder_of(backbone: str | os.PathLike[str]) -> Path | None:
+def backbone_folder(backbone: str | os.PathLike[str]) -> Path | None:
     """The folder that a path or a name opens; None for a call string."""
     text = os.fspath(backbone)
     path = shipped_folder(text) or expand_user(text)
@@ -94,7 +94,7 @@ def _build_weighted(
     the head in their file."""
     published = architecture.published()
     path = files.resolve(architecture.weights, published, text)
-    size_px = architecture.own_size_px() or images_px
+    size_px = architecture.native_size_px() or images_px
     if size_px is None:
         raise UsageError(
             f"{text} does not say its input size",
@@ -112,7 +112,7 @@ def _build_weighted(
     else:
         made = architecture.build(("0", "1"), size_px)
         tensors = files.read_weights(path)
-        files.put_weights(made, tensors, str(path), keep_head=True)
+        files.load_weights(made, tensors, str(path), keep_head=True)
         num = len(made.module.get_parameter(f"{made.heads[0]}.weight"))
         made.classes = known if num == len(known) else tuple(map(str, range(num)))
         licence = (
@@ -130,9 +130,9 @@ def _build_weighted(
     return made
 
 
-def fingerprint_of(backbone: str | os.PathLike[str]) -> str:
+def backbone_fingerprint(backbone: str | os.PathLike[str]) -> str:
     """What identifies the weights that a path or a call string names, for keys."""
-    folder = folder_of(backbone)
+    folder = backbone_folder(backbone)
     if folder is not None:
         card = read_card(folder)
         told = [card.get(key) for key in ("architecture", "size_px", "preprocessing", "classes")]

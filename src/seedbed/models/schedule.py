@@ -61,7 +61,7 @@ class Schedule:
             progress / self.warmup_share if self.warmup_share else 1.0, fall
         )
 
-    def optimiser_of(
+    def make_optimiser(
         self, module: nn.Module, scales: Mapping[str, float] | None = None
     ) -> torch.optim.Optimizer:
         """Over all parameters that require a gradient; fused into one kernel on a GPU.

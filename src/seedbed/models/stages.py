@@ -79,6 +79,6 @@ def _position(parameter: str, order: dict[str, int]) -> int:
     return -1
 
 
-def norms_of(module: nn.Module) -> list[nn.Module]:
+def batch_norms(module: nn.Module) -> list[nn.Module]:
     """Its batch-norm modules, whose statistics move in training."""
     return [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]

@@ -69,7 +69,7 @@ class Checkpoint:
 
 
 @contextmanager
-def interrupts() -> Iterator[Callable[[], bool]]:
+def defer_interrupts() -> Iterator[Callable[[], bool]]:
     """Whether Ctrl-C was pressed inside the block, so that a step can be ended first; a second one
     ends it at once.
 
@@ -135,7 +135,7 @@ def restore_optimiser(
 
 
 @dataclass(kw_only=True)
-class Stopping:
+class EarlyStopping:
     """Early stopping on a score of held-out images: ends after `patience` looks without a better
     one, and keeps the best weights.
 

@@ -95,14 +95,15 @@ def download(published: Published) -> Path:
     except Exception as error:  # a network may fail in any way
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadDataError(
-            f"cannot download the weights of {published.name}: {reason}", by_hand(published)
+            f"cannot download the weights of {published.name}: {reason}",
+            manual_instructions(published),
         ) from None
     raise BadDataError(
         f"{published.name} has no published weights", "Give a file of your own: weights='FILE'."
     )
 
 
-def file_to_get(published: Published) -> str:
+def download_instruction(published: Published) -> str:
     """Which file to get from where, and where to put it: a sentence."""
     origin = published.url or (
         f"https://huggingface.co/{published.hub}" if published.hub else "its authors"
@@ -116,9 +117,9 @@ def file_to_get(published: Published) -> str:
     )
 
 
-def by_hand(published: Published) -> str:
+def manual_instructions(published: Published) -> str:
     """What to do where weights are not there."""
-    return f"{file_to_get(published)}; or give its path: weights='FILE'. weights='download' fetches it; weights='random' does without."
+    return f"{download_instruction(published)}; or give its path: weights='FILE'. weights='download' fetches it; weights='random' does without."
 
 
 def resolve(weights: str | None, published: Published | None, what: str) -> Path | None:
@@ -139,7 +140,9 @@ def resolve(weights: str | None, published: Published | None, what: str) -> Path
             return found
         if weights == "download":
             return download(published)
-        raise BadDataError(f"there are no weights of {what} on this machine", by_hand(published))
+        raise BadDataError(
+            f"there are no weights of {what} on this machine", manual_instructions(published)
+        )
     path = expand_user(weights)
     if not os.path.isfile(path):  # noqa: PTH113  false, not an error, for a text too long to be a path
         raise UsageError(
@@ -211,7 +214,7 @@ def _unprefixed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def put_weights(
+def load_weights(
     backbone: Backbone, tensors: Mapping[str, torch.Tensor], where: str, *, keep_head: bool
 ) -> None:
     """Load tensors into a backbone's network in place, with the head of the file (`keep_head`) or
@@ -223,7 +226,9 @@ def put_weights(
     """
     tensors = _as_named_here(backbone, dict(tensors))
     if keep_head:
-        replace_heads(backbone.module, backbone.heads, num_classes_in(backbone, tensors, where), 0)
+        replace_heads(
+            backbone.module, backbone.heads, num_classes_in_weights(backbone, tensors, where), 0
+        )
     else:
         tensors = {
             name: t
@@ -252,7 +257,9 @@ def put_weights(
     backbone.module.load_state_dict({n: t for n, t in tensors.items() if n in own}, strict=False)
 
 
-def num_classes_in(backbone: Backbone, tensors: Mapping[str, torch.Tensor], where: str) -> int:
+def num_classes_in_weights(
+    backbone: Backbone, tensors: Mapping[str, torch.Tensor], where: str
+) -> int:
     """How many classes the head in a file has."""
     name = f"{backbone.heads[0]}.weight"
     if name not in tensors:

@@ -25,10 +25,10 @@ from seedbed.metrics.accuracy import accuracies, rank
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import file_fingerprint
 from seedbed.models.codes import batch_size_for, codes, fill_codes, logits
-from seedbed.models.fit import Fitted, Progress, fit
+from seedbed.models.fit import FitResult, Progress, fit
 from seedbed.models.schedule import Schedule
-from seedbed.models.training_state import Checkpoint, Stopping
-from seedbed.models.weights import put_weights, read_weights, resolve
+from seedbed.models.training_state import Checkpoint, EarlyStopping
+from seedbed.models.weights import load_weights, read_weights, resolve
 from seedbed.models.zoo import Architecture
 from seedbed.pretraining.objectives import OBJECTIVES
 
@@ -56,7 +56,7 @@ class Pretrained:
     predictions: dict[str, np.ndarray] = field(default_factory=dict)
     # float16 (float32 where that would overflow) [<=2048, d], penultimate codes of held-out images
     card_codes: np.ndarray
-    fitted: Fitted | None = None
+    fitted: FitResult | None = None
     loading: str = ""  # how the images reached the device
     num_trained_on: int = 0  # training images, without those that early stopping held out
     # images seen, with repeats: what was asked for, or less where it ended early
@@ -128,7 +128,7 @@ def pretrain_view(
     )
     begun_with = initial_weights(architecture)
     if begun_with:
-        put_weights(backbone, read_weights(begun_with), str(begun_with), keep_head=False)
+        load_weights(backbone, read_weights(begun_with), str(begun_with), keep_head=False)
     backbone.module.to(device)
     if training.images_seen == 0:
         if not begun_with:
@@ -199,7 +199,7 @@ def initial_weights(architecture: Architecture) -> Path | None:
 
 def _split_for_stopping(
     backbone: Backbone, view: View, training: Training
-) -> tuple[np.ndarray, np.ndarray, Stopping | None]:
+) -> tuple[np.ndarray, np.ndarray, EarlyStopping | None]:
     """Rows and labels to train on, and what early stopping looks at."""
     if not training.early_stopping:
         return view.rows, view.labels, None
@@ -219,7 +219,7 @@ def _split_for_stopping(
     return (
         view.rows[~aside],
         view.labels[~aside],
-        Stopping(
+        EarlyStopping(
             score=score,
             num_held_out=int(aside.sum()),
             every=every,
@@ -228,7 +228,7 @@ def _split_for_stopping(
     )
 
 
-def _measured(backbone: Backbone, view: View, fitted: Fitted | None) -> Pretrained:
+def _measured(backbone: Backbone, view: View, fitted: FitResult | None) -> Pretrained:
     rows, labels = view.held_out()
     if not len(rows):  # the source's test split has none of these classes
         return Pretrained(

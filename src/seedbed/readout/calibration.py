@@ -19,7 +19,7 @@ _LOWEST, _HIGHEST = 1e-4, 1e4
 _NUM_BINS = 15
 
 
-def temperature_of(scores: torch.Tensor, labels: torch.Tensor) -> float:
+def fit_temperature(scores: torch.Tensor, labels: torch.Tensor) -> float:
     """The temperature for scores float [n, K] and labels int64 [n], or marks int8 [n, K] of images
     that may have several classes, whose probabilities are sigmoid(scores / temperature); 1 where
     there is nothing to tell it from."""

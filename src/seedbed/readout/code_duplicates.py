@@ -43,10 +43,10 @@ class CodePairs:
     lookalikes: float
 
 
-def with_code_pairs(found: Audit, backbone: Backbone, store: Store, other: Store) -> Audit:
+def add_code_pairs(found: Audit, backbone: Backbone, store: Store, other: Store) -> Audit:
     """The audit with the images near by codes beside; pairs that it holds as near duplicates
     already are left out."""
-    pairs = near_by_codes(
+    pairs = find_code_pairs(
         backbone, store, np.arange(store.num_images), other, np.arange(other.num_images)
     )
     known = {(row["id"], near) for row in found.shared_with for near in row["near"]}
@@ -62,7 +62,7 @@ def with_code_pairs(found: Audit, backbone: Backbone, store: Store, other: Store
     )
 
 
-def near_by_codes(
+def find_code_pairs(
     backbone: Backbone, store: Store, rows: np.ndarray, other: Store, other_rows: np.ndarray
 ) -> CodePairs:
     """For each image of `rows` the nearest of `other_rows`, where it is near enough; rows of either

@@ -32,7 +32,7 @@ from seedbed.base.randomness import stream
 from seedbed.data.detection_batches import SceneSize
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.models.backbone import Backbone
-from seedbed.models.box_head import Tail, tail_of
+from seedbed.models.box_head import Tail, pretrained_box_head
 from seedbed.models.checkpoint import load_backbone, save_backbone
 from seedbed.models.feature_maps import FeatureMaps, nominal_stride, pyramid_maps, single_map
 from seedbed.models.training_state import write_tensors
@@ -46,7 +46,7 @@ _POOLED = 7  # side of a region's piece of the map
 
 
 @dataclass(frozen=True, kw_only=True)
-class Anatomy:
+class DetectorSettings:
     """What a detector is made of; saved with it."""
 
     feature: str = "c4"  # "c4", "c5", "fpn", or the name of a layer
@@ -76,7 +76,7 @@ class Detector(nn.Module):
     std: torch.Tensor
 
     def __init__(
-        self, backbone: Backbone, anatomy: Anatomy, num_classes: int, seed: int = 0
+        self, backbone: Backbone, anatomy: DetectorSettings, num_classes: int, seed: int = 0
     ) -> None:
         super().__init__()
         is_pyramid = anatomy.feature == "fpn"
@@ -141,7 +141,7 @@ def _scales(preprocessing: Preprocessing) -> tuple[torch.Tensor, torch.Tensor]:
     return mean, std
 
 
-def _rpn(anatomy: Anatomy, width: int, num_levels: int) -> RegionProposalNetwork:
+def _rpn(anatomy: DetectorSettings, width: int, num_levels: int) -> RegionProposalNetwork:
     sides = [max(1, round(share * anatomy.short_px)) for share in anatomy.anchors]
     sizes = tuple(tuple(_of_level(sides, i, num_levels)) for i in range(num_levels))
     anchors = AnchorGenerator(sizes, (_RATIOS,) * num_levels)
@@ -164,10 +164,14 @@ def _of_level(sides: list[int], level: int, num_levels: int) -> list[int]:
 
 
 def _heads(
-    backbone: Backbone, anatomy: Anatomy, width: int, strides: Sequence[int], num_classes: int
+    backbone: Backbone,
+    anatomy: DetectorSettings,
+    width: int,
+    strides: Sequence[int],
+    num_classes: int,
 ) -> RoIHeads:
     num_levels = len(strides)
-    own: Tail | None = tail_of(backbone) if anatomy.box_head == "own" else None
+    own: Tail | None = pretrained_box_head(backbone) if anatomy.box_head == "own" else None
     side = own.side if own else _POOLED
     pool = MultiScaleRoIAlign([str(i) for i in range(num_levels)], side, 2)
     # torchvision would infer the scales from the first image that it ever sees, and keep them: a
@@ -194,7 +198,7 @@ class DetectorModel:
 
     backbone: Backbone
     detector: Detector
-    anatomy: Anatomy
+    anatomy: DetectorSettings
     classes: tuple[str, ...]
     card: dict[str, Any] = field(default_factory=dict)  # how it was made, and how well it did
 
@@ -241,7 +245,7 @@ def load_detector(folder: Path, card: Mapping[str, Any]) -> DetectorModel:
     backbone = load_backbone(folder)
     try:
         given: dict[str, Any] = told.pop("anatomy")
-        anatomy = Anatomy(**{**given, "anchors": tuple(given["anchors"])})
+        anatomy = DetectorSettings(**{**given, "anchors": tuple(given["anchors"])})
         classes = tuple(told.pop("classes"))
         detector = Detector(backbone, anatomy, len(classes))
         state = load_file(folder / REST)

@@ -18,7 +18,7 @@ from seedbed.readout.linear import LinearClassifier, normalise_rows
 from seedbed.readout.neighbours import vote
 
 
-def prepared(
+def prepare_codes(
     codes: torch.Tensor, dims: Sequence[int], *, normalise: bool, power: bool
 ) -> torch.Tensor:
     """Codes [..., d] of several layers joined, each part of `dims` L2-normalised, and by `power`
@@ -65,7 +65,7 @@ class Head(nn.Module, ABC):
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
         """[b, K] of codes [b, v, d] as a network gives them: summed over the views."""
         return self.scores(
-            prepared(codes, self.dims, normalise=self.normalise, power=self.power)
+            prepare_codes(codes, self.dims, normalise=self.normalise, power=self.power)
         ).sum(1)
 
 

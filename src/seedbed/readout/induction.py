@@ -34,7 +34,7 @@ class Ranked:
     within: np.ndarray  # int32 [m, 1], among the labels of the query's own coarse class
 
 
-def undistinguished(class_of_leaf: np.ndarray) -> np.ndarray:
+def merged_leaves(class_of_leaf: np.ndarray) -> np.ndarray:
     """The fine labels that share their coarse class with another: int [k]; -1 in `class_of_leaf`
     means that a label is dropped."""
     kept = np.flatnonzero(class_of_leaf >= 0)
@@ -45,7 +45,7 @@ def undistinguished(class_of_leaf: np.ndarray) -> np.ndarray:
 def baselines(class_of_leaf: np.ndarray) -> dict[str, float]:
     """Percent: a uniform guess among the labels that take part, and the guess within the right
     coarse class, which is what perfect coarse knowledge gives."""
-    leaves = undistinguished(class_of_leaf)
+    leaves = merged_leaves(class_of_leaf)
     sizes = np.bincount(class_of_leaf[leaves])[class_of_leaf[leaves]]
     return {
         "chance_top1": 100.0 / len(leaves),
@@ -67,7 +67,7 @@ def rank_fine(
     Args:
         gallery: float [n, d]; queries: float [m, d].
         gallery_leaves, query_leaves: int [n], [m], fine labels that all take part
-            (`undistinguished`), each with a gallery image.
+            (`merged_leaves`), each with a gallery image.
         class_of_leaf: int [num_leaves], the coarse class of each fine label, -1 where dropped.
     """
     leaves, which = np.unique(gallery_leaves, return_inverse=True)

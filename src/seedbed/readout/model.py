@@ -27,7 +27,7 @@ from seedbed.base.errors import BadDataError
 from seedbed.data.images import Images
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import load_backbone, read_card, save_backbone
-from seedbed.models.codes import dim_of, fill_codes, logits
+from seedbed.models.codes import code_dim, fill_codes, logits
 from seedbed.models.layers import Layer
 from seedbed.models.training_state import write_tensors
 from seedbed.readout.augmented_views import NUM_VIEWS, view
@@ -182,10 +182,10 @@ def layer_codes(
 ) -> torch.Tensor:
     """Codes of several layers joined, of one view of each image: float32 [n, sum of dims], on the
     CPU."""
-    found = np.empty((len(images), sum(dim_of(la, flatten) for la in layers)), np.float32)
+    found = np.empty((len(images), sum(code_dim(la, flatten) for la in layers)), np.float32)
     into, start = {}, 0
     for layer in layers:
-        end = start + dim_of(layer, flatten)
+        end = start + code_dim(layer, flatten)
         into[layer.name] = found[:, start:end]
         start = end
     fill_codes(

@@ -26,7 +26,7 @@ from seedbed.readout.detector import DetectorModel
 from seedbed.readout.model import Model
 
 _CHUNK_BYTES = 2**28  # of decoded images held at once
-NUM_TOLD = 5
+NUM_LISTED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class Decoded:
     errors: dict[int, str]
 
 
-def decoded(paths: Sequence[Path], backbone: Backbone, fit: Fit = "crop") -> Iterator[Decoded]:
+def decode_files(paths: Sequence[Path], backbone: Backbone, fit: Fit = "crop") -> Iterator[Decoded]:
     """Files decoded at the side that a network wants, in their order, a part at a time."""
     side = backbone.preprocessing.store_px
     size = max(1, _CHUNK_BYTES // (side * side * 3))
@@ -121,7 +121,7 @@ def _read(path: Path, side: int, fit: Fit) -> np.ndarray | str:
         return str(error) or type(error).__name__
 
 
-def images_of(part: Decoded, backbone: Backbone) -> Resident:
+def decoded_images(part: Decoded, backbone: Backbone) -> Resident:
     """What was decoded, as the network takes it."""
     return Resident(
         part.pixels, np.arange(len(part.pixels)), None, backbone.device, backbone.preprocessing
@@ -138,7 +138,7 @@ def predict_files(
     """A prediction for each file, in order; `above`: of several labels, the lowest probability of
     one that is told."""
     found: list[Prediction] = []
-    for part in decoded(paths, model.backbone, fit):
+    for part in decode_files(paths, model.backbone, fit):
         rows = iter(_ranked(model, part))
         for i, path in enumerate(part.paths):
             if not part.is_read[i]:
@@ -146,7 +146,7 @@ def predict_files(
                 continue
             ranked = next(rows)
             labels = tuple(label for label, p in ranked if p >= above) if model.several else None
-            found.append(Prediction(path=str(path), top=tuple(ranked[:NUM_TOLD]), labels=labels))
+            found.append(Prediction(path=str(path), top=tuple(ranked[:NUM_LISTED]), labels=labels))
         if on_progress:
             on_progress(len(found), len(paths))
     return found
@@ -157,8 +157,8 @@ def _ranked(model: Model, part: Decoded) -> list[list[tuple[str, float]]]:
     several, else those that are told."""
     if not len(part.pixels):
         return []
-    probabilities = model.probabilities(model.scores(images_of(part, model.backbone)))
-    num = len(model.classes) if model.several else min(NUM_TOLD, len(model.classes))
+    probabilities = model.probabilities(model.scores(decoded_images(part, model.backbone)))
+    num = len(model.classes) if model.several else min(NUM_LISTED, len(model.classes))
     values, classes = probabilities.topk(num, dim=1)
     return [
         [(model.classes[c], float(v)) for c, v in zip(row, of_row, strict=True)]
@@ -166,7 +166,7 @@ def _ranked(model: Model, part: Decoded) -> list[list[tuple[str, float]]]:
     ]
 
 
-def find_in_files(
+def detect_in_files(
     model: DetectorModel,
     paths: Sequence[Path],
     above: float,
@@ -198,7 +198,7 @@ def find_in_files(
         found.append(
             Prediction(
                 path=str(path),
-                top=tuple(best.items())[:NUM_TOLD],
+                top=tuple(best.items())[:NUM_LISTED],
                 boxes=tuple(boxes),
                 best_score=highest,
             )

@@ -58,7 +58,7 @@ class Whitening:
         return ((codes.double() - self.mean) @ self.turn).float()
 
 
-def searchable(codes: torch.Tensor, whitening: Whitening | None, power: float) -> torch.Tensor:
+def to_search_codes(codes: torch.Tensor, whitening: Whitening | None, power: float) -> torch.Tensor:
     """Codes float [n, d] as they are compared: float32 [n, k] of length 1. `power` 2 squares values
     and keeps their signs."""
     found = normalise_rows(codes.float())
@@ -69,12 +69,12 @@ def searchable(codes: torch.Tensor, whitening: Whitening | None, power: float) -
     return found
 
 
-def rank_exactly(queries: torch.Tensor, gallery: torch.Tensor) -> np.ndarray:
+def rank_exact(queries: torch.Tensor, gallery: torch.Tensor) -> np.ndarray:
     """Positions in the gallery by falling similarity, ties to the lower: int64 [q, g]."""
     return torch.argsort(queries @ gallery.T, dim=1, descending=True, stable=True).cpu().numpy()
 
 
-class Approximate:
+class FaissIndex:
     """An inverted file of faiss: looks at the cells that are nearest to a query, for galleries of a
     million images and more."""
 

@@ -89,7 +89,7 @@ def minimise(
         else torch.float32
     )
     codes = codes.to(dtype)
-    gram = gram_of(codes)
+    gram = gram_matrix(codes)
     portions = _portions(codes, loss, num_classes)
     with one_thread(when=passes <= _UNTHREADED_FLOPS):
         parts = [
@@ -99,7 +99,7 @@ def minimise(
     return [_joined(same_c) for same_c in zip(*parts, strict=True)]
 
 
-def gram_of(codes_ND: torch.Tensor) -> torch.Tensor:
+def gram_matrix(codes_ND: torch.Tensor) -> torch.Tensor:
     """Products of all features, a constant among them, summed over the rows: [D, D]."""
     num, dim = codes_ND.shape
     gram_DD = codes_ND.new_empty(dim + 1, dim + 1)

@@ -31,11 +31,16 @@ from seedbed.data.detection_batches import SceneBatch, Scenes, SceneStream
 from seedbed.models.backbone import Backbone
 from seedbed.models.fit import Progress, fit
 from seedbed.models.schedule import Schedule
-from seedbed.models.stages import norms_of, stages_of
+from seedbed.models.stages import batch_norms, stages_of
 from seedbed.models.training_state import Checkpoint
-from seedbed.readout.detector import Anatomy, Detector, DetectorModel
+from seedbed.readout.detector import Detector, DetectorModel, DetectorSettings
 from seedbed.tasks.detection import Detections, DetectionTask
-from seedbed.transfers.gradient_reversal import InTurn, Reversed, drawn, ramp
+from seedbed.transfers.gradient_reversal import (
+    GradientReversal,
+    InterleavedBatches,
+    initialise_critic,
+    reversal_weight,
+)
 
 _PREFIX = "maps.network."  # of the backbone's parameters in a detector
 _HIDDEN = 64
@@ -44,7 +49,7 @@ _AT_ONCE = 4  # images in a forward pass that trains nothing
 
 
 @dataclass(frozen=True, kw_only=True)
-class Detecting:
+class DetectorTraining:
     """How a detector is trained."""
 
     iterations: int
@@ -78,8 +83,8 @@ class DetectorTrainer:
 
     backbone: Backbone
     task: DetectionTask
-    anatomy: Anatomy
-    settings: Detecting
+    anatomy: DetectorSettings
+    settings: DetectorTraining
     seed: int
     device: str
     on_progress: Callable[[Progress], None] | None = None
@@ -146,9 +151,9 @@ class DetectorTrainer:
             done = self.num_done * total + progress.images_done
             self.on_progress(replace(progress, images_done=done, images_total=rates * total))
 
-    def find(self, model: DetectorModel, rows: np.ndarray) -> Detections:
+    def detect_objects(self, model: DetectorModel, rows: np.ndarray) -> Detections:
         """What a detector finds in rows of the task, in px of the images as found."""
-        return find(model, self.scenes(rows))
+        return detect_objects(model, self.scenes(rows))
 
     def tune(self) -> tuple[DetectorModel, dict[str, Any]]:
         """The detector at the rate that the validation images choose, and what was tried; one rate
@@ -166,7 +171,7 @@ class DetectorTrainer:
         for self.num_done, rate in enumerate(rates):
             try:
                 model = self.train(np.sort(task.train), rate)
-                value = task.value(validation, self.find(model, validation))
+                value = task.value(validation, self.detect_objects(model, validation))
             except DivergedError:
                 tried[f"{rate:g}"] = None
                 continue
@@ -188,7 +193,7 @@ class DetectorTrainer:
         return model, facts
 
 
-def find(model: DetectorModel, scenes: Scenes) -> Detections:
+def detect_objects(model: DetectorModel, scenes: Scenes) -> Detections:
     """What a detector finds in images, in px of these as found."""
     model.detector.eval()
     parts: list[tuple[np.ndarray, ...]] = []
@@ -215,7 +220,7 @@ def find(model: DetectorModel, scenes: Scenes) -> Detections:
     )
 
 
-def adapt_norms(model: DetectorModel, scenes: Scenes) -> int:
+def adapt_batch_norms(model: DetectorModel, scenes: Scenes) -> int:
     """Adaptive batch norm: running statistics of these images in place of those of training; how
     many modules were adapted."""
     model.detector.eval()
@@ -239,7 +244,7 @@ def _that_run(model: DetectorModel, scenes: Scenes) -> list[nn.Module]:
     reached: list[nn.Module] = []
     handles = [
         norm.register_forward_hook(lambda m, _i, _o: reached.append(m))
-        for norm in norms_of(model.detector.maps)
+        for norm in batch_norms(model.detector.maps)
     ]
     try:
         with torch.no_grad():
@@ -250,7 +255,7 @@ def _that_run(model: DetectorModel, scenes: Scenes) -> list[nn.Module]:
     return list(dict.fromkeys(reached))
 
 
-def _freeze(backbone: Backbone, detector: Detector, settings: Detecting) -> list[nn.Module]:
+def _freeze(backbone: Backbone, detector: Detector, settings: DetectorTraining) -> list[nn.Module]:
     """Freeze the first stages; the modules that stay in evaluation mode."""
     network = detector.maps.network
     stages = stages_of(backbone)
@@ -265,7 +270,7 @@ def _freeze(backbone: Backbone, detector: Detector, settings: Detecting) -> list
         parameter.requires_grad_(name not in names)
     resting = [network.get_submodule(path) for stage in frozen for path in stage.modules]
     if settings.batch_norm == "rests":
-        norms = norms_of(network)
+        norms = batch_norms(network)
         resting += norms
     return resting
 
@@ -281,7 +286,7 @@ def _nothing(num: int) -> list[Any]:
     return [none] * num
 
 
-class _Both(InTurn):
+class _Both(InterleavedBatches):
     """Of both domains; the unlabelled have no entry of boxes."""
 
     def mixed(
@@ -298,7 +303,7 @@ class _Aligned(nn.Module):
         super().__init__()
         self.detector = detector
         width = detector.width
-        self.critic = drawn(
+        self.critic = initialise_critic(
             nn.Sequential(nn.Conv2d(width, _HIDDEN, 1), nn.ReLU(), nn.Conv2d(_HIDDEN, 1, 1)), seed
         )
 
@@ -307,7 +312,9 @@ class _Aligned(nn.Module):
     ) -> torch.Tensor:
         """The critic's loss on the maps of images of one domain."""
         features = self.detector.features(self.detector.shown(images).tensors)
-        scores = [self.critic(Reversed.apply(m, weight)).flatten() for m in features.values()]  # pyright: ignore[reportArgumentType]
+        scores = [
+            self.critic(GradientReversal.apply(m, weight)).flatten() for m in features.values()
+        ]  # pyright: ignore[reportArgumentType]
         flat = torch.cat(scores)
         return functional.binary_cross_entropy_with_logits(flat, torch.full_like(flat, domain))
 
@@ -326,19 +333,19 @@ def _statistics_kept(norms: Sequence[Any]) -> Iterator[None]:
 
 
 def _aligned_loss(
-    batches: _Both, settings: Detecting
+    batches: _Both, settings: DetectorTraining
 ) -> Callable[[Any, tuple[list[torch.Tensor], list[Any]]], tuple[torch.Tensor, None]]:
     def loss(model: Any, batch: tuple[list[torch.Tensor], list[Any]]) -> tuple[torch.Tensor, None]:
         own = [(image, boxes) for image, boxes in zip(*batch, strict=True) if boxes is not None]
         others = [image for image, boxes in zip(*batch, strict=True) if boxes is None]
         value = torch.zeros((), device=next(model.parameters()).device)
-        weight = settings.align * ramp(batches.step / settings.iterations)
+        weight = settings.align * reversal_weight(batches.step / settings.iterations)
         if own:
             images = [image for image, _ in own]
             value = value + _loss(model.detector, (images, [boxes for _, boxes in own]))[0]
             value = value + model.of_domain(images, 0.0, weight)
         if others:
-            with _statistics_kept(norms_of(model.detector.maps)):
+            with _statistics_kept(batch_norms(model.detector.maps)):
                 value = value + model.of_domain(others, 1.0, weight)
         return value, None
 

@@ -31,9 +31,9 @@ from seedbed.models.backbone import Backbone
 from seedbed.models.codes import logits
 from seedbed.models.fit import Loss, Progress, fit
 from seedbed.models.schedule import Schedule
-from seedbed.models.stages import norms_of, stages_of
+from seedbed.models.stages import batch_norms, stages_of
 from seedbed.pretraining.objectives.supervised import Supervised
-from seedbed.readout.calibration import temperature_of
+from seedbed.readout.calibration import fit_temperature
 from seedbed.readout.model import Model
 from seedbed.tasks.classification import ClassificationTask, HeldOut, Measurement
 from seedbed.tasks.multilabel import MultiLabelTask
@@ -103,7 +103,7 @@ class Tuning:
 
 
 @dataclass(kw_only=True)
-class Tuned:
+class TuningResult:
     """What tuning found."""
 
     learning_rate: float
@@ -197,7 +197,9 @@ class Trainer:
             parameter.requires_grad_(True)
 
 
-def tune(trainer: Trainer, train: Callable[[np.ndarray, float], Backbone] | None = None) -> Tuned:
+def tune(
+    trainer: Trainer, train: Callable[[np.ndarray, float], Backbone] | None = None
+) -> TuningResult:
     """Choose the learning rate and train; `train(rows, rate)` where it is not the trainer's own.
 
     Raises DivergedError where no learning rate of the grid trains.
@@ -226,7 +228,7 @@ def tune(trainer: Trainer, train: Callable[[np.ndarray, float], Backbone] | None
     num_train = len(task.train)
     if len(task.folds()) > 1 or tuning.refit:  # few labels: those that chose are learnt from too
         network, num_train = run(known, rate), len(known)
-    temperature = temperature_of(held_out.scores, held_out.labels)
+    temperature = fit_temperature(held_out.scores, held_out.labels)
     model = Model(
         backbone=network,
         classes=task.classes,
@@ -234,7 +236,7 @@ def tune(trainer: Trainer, train: Callable[[np.ndarray, float], Backbone] | None
         num_calibrated=len(held_out.labels),
     )
     model.several = isinstance(task, MultiLabelTask)
-    return Tuned(
+    return TuningResult(
         learning_rate=rate,
         metric=task.primary if isinstance(task, MultiLabelTask) else "top1",
         tried=tried,
@@ -262,8 +264,8 @@ def _of_each_class(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, None]:
     return each / len(images), None
 
 
-def measured(
-    tuned: Tuned, task: ClassificationTask | MultiLabelTask, facts: dict[str, Any]
+def measure_tuned(
+    tuned: TuningResult, task: ClassificationTask | MultiLabelTask, facts: dict[str, Any]
 ) -> Measurement:
     """The measurement of what was tuned."""
     scores = tuned.model.scores(tuned.model.backbone.images(task.store, task.test))
@@ -307,7 +309,7 @@ def _freed(
     }
     resting = [module.get_submodule(path) for stage in below for path in stage.modules]
     if tuning.batch_norm == "rests":
-        resting += norms_of(module)
+        resting += batch_norms(module)
     return scales, resting
 
 

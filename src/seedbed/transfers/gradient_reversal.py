@@ -21,7 +21,7 @@ M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(kw_only=True)
-class InTurn(ABC):
+class InterleavedBatches(ABC):
     """Labelled and unlabelled images in turn, so that any part of a batch holds both; images seen
     are counted in labelled ones."""
 
@@ -46,7 +46,7 @@ class InTurn(ABC):
         """One batch of two."""
 
 
-class Reversed(torch.autograd.Function):
+class GradientReversal(torch.autograd.Function):
     """The identity, whose gradient comes back reversed and weighted."""
 
     @staticmethod
@@ -59,13 +59,13 @@ class Reversed(torch.autograd.Function):
         return -ctx.weight * gradient, None
 
 
-def ramp(progress: float) -> float:
+def reversal_weight(progress: float) -> float:
     """From 0 at the start of a training (progress 0) to 1 at its end: the weight of the reversal
     (section 5.2.2)."""
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
-def drawn(critic: M, seed: int) -> M:
+def initialise_critic(critic: M, seed: int) -> M:
     """The critic with weights from its own stream: normal with variance 2 / fan_in, biases 0."""
     generator = torch.Generator().manual_seed(stream(seed, "init/critic"))
     with torch.no_grad():

@@ -59,7 +59,7 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class HeadShape:
     """What a head has to know of its codes."""
 
     dims: tuple[int, ...]
@@ -85,7 +85,7 @@ class Readout(ABC):
         labels: torch.Tensor,
         value: float,
         tried: Mapping[str, float],
-        shape: Shape,
+        shape: HeadShape,
     ) -> tuple[Head, dict[str, Any]]:
         """Fitted on all that is known, at one value of those that were tried; and facts."""
 
@@ -166,7 +166,7 @@ class Linear(Readout):
         labels: torch.Tensor,
         value: float,
         tried: Mapping[str, float],
-        shape: Shape,
+        shape: HeadShape,
     ) -> tuple[Head, dict[str, Any]]:
         final = fit_linear(*_flat(codes, labels), shape.num_classes, [value], self.loss)[0]
         head = LinearHead.of(final, shape.dims, normalise=shape.normalise, power=shape.power)
@@ -212,7 +212,7 @@ class Neighbours(Readout):
         labels: torch.Tensor,
         value: float,
         tried: Mapping[str, float],
-        shape: Shape,
+        shape: HeadShape,
     ) -> tuple[Head, dict[str, Any]]:
         gallery, of_gallery = _flat(codes, labels)
         how = {"normalise": shape.normalise, "power": shape.power}
@@ -221,6 +221,6 @@ class Neighbours(Readout):
         return head, {"k": k}
 
 
-def readout_of(name: str, c: tuple[float, ...], k: tuple[int, ...]) -> Readout:
+def make_readout(name: str, c: tuple[float, ...], k: tuple[int, ...]) -> Readout:
     """The readout by its name: "knn", or the loss of a linear one."""
     return Neighbours(k) if name == "knn" else Linear(c, name)

@@ -17,7 +17,7 @@ import torch
 from seedbed.base.artifacts import Workspace, write_json
 from seedbed.base.device import describe_hardware, num_cores
 from seedbed.base.spec import fingerprint
-from seedbed.models.backbone import OWN_MODULE
+from seedbed.models.backbone import CUSTOM_MODULE
 from seedbed.models.resolve import open_backbone
 from seedbed.models.zoo import BACKBONES
 from seedbed.transfers.methods import METHODS
@@ -143,7 +143,7 @@ def _rates(plan: Plan, backbones: list[str]) -> dict[str, Rates]:
 
 def _is_call(backbone: str) -> bool:
     """Whether it is a network that a call builds: not a folder, nor a module of the user's own."""
-    return backbone != OWN_MODULE and not os.path.exists(backbone)
+    return backbone != CUSTOM_MODULE and not os.path.exists(backbone)
 
 
 def _rate(workspace: Workspace, backbone: str, size_px: int, threads: int) -> Rates:

@@ -17,9 +17,9 @@ import torch
 from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError
 from seedbed.base.paths import expand_user
-from seedbed.models.backbone import OWN_MODULE, Backbone
+from seedbed.models.backbone import CUSTOM_MODULE, Backbone
 from seedbed.models.checkpoint import read_card
-from seedbed.models.resolve import fingerprint_of
+from seedbed.models.resolve import backbone_fingerprint
 from seedbed.trials.arms import Arm
 
 _KEYWORDS = ("cached", "download")
@@ -53,7 +53,7 @@ def checkpoint_of(arm: Arm, common: str, size_px: int, folder: Path) -> Existing
                 "Wrap it: sb.Backbone.wrap(module, size_px=32).",
             )
         return ExistingCheckpoint(
-            backbone=OWN_MODULE,
+            backbone=CUSTOM_MODULE,
             content=_content_of(arm.model),
             asked=str(arm.model.card.get("name", "")),
             model=arm.model,
@@ -63,7 +63,9 @@ def checkpoint_of(arm: Arm, common: str, size_px: int, folder: Path) -> Existing
         weights = str(folder / expand_user(weights))
     if os.path.isdir(weights):  # noqa: PTH112  false, not an error, for a text too long to be a path
         read_card(weights)  # says so where it is not the folder of a backbone
-        return ExistingCheckpoint(backbone=weights, content=fingerprint_of(weights), asked=weights)
+        return ExistingCheckpoint(
+            backbone=weights, content=backbone_fingerprint(weights), asked=weights
+        )
     if weights not in _KEYWORDS and not os.path.isfile(weights):  # noqa: PTH113
         raise UsageError(
             f"there are no weights at {weights!r}",
@@ -74,7 +76,7 @@ def checkpoint_of(arm: Arm, common: str, size_px: int, folder: Path) -> Existing
     kwargs.setdefault("size_px", size_px)
     text = str(Call(name=call.name, args=call.args, kwargs=kwargs))
     plain = {k: v for k, v in kwargs.items() if k != "weights"}
-    content = f"{Call(name=call.name, args=call.args, kwargs=plain)} {fingerprint_of(text)}"
+    content = f"{Call(name=call.name, args=call.args, kwargs=plain)} {backbone_fingerprint(text)}"
     return ExistingCheckpoint(backbone=text, content=content, asked=weights)
 
 

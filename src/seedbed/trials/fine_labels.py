@@ -31,7 +31,7 @@ from seedbed.metrics import METRICS
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import load_backbone
 from seedbed.models.codes import codes
-from seedbed.readout.induction import baselines, rank_fine, undistinguished
+from seedbed.readout.induction import baselines, merged_leaves, rank_fine
 from seedbed.trials.steps import (
     BACKBONES_KIND,
     MEASUREMENTS_KIND,
@@ -71,7 +71,7 @@ def asks_induction(view: View) -> bool:
 
 
 def num_queries(view: View) -> int:
-    return len(_rows(view.store, undistinguished(view.class_of_leaf), TEST))
+    return len(_rows(view.store, merged_leaves(view.class_of_leaf), TEST))
 
 
 def induction_key(backbone_key: str, view: View) -> str:
@@ -109,7 +109,7 @@ class InductionStep(Step):
         view = make_view(
             Store.open(self.store).with_hierarchy(self.hierarchy), self.recipe, self.sample_seed
         )
-        store, leaves = view.store, undistinguished(view.class_of_leaf)
+        store, leaves = view.store, merged_leaves(view.class_of_leaf)
         gallery, queries = gallery_rows(store, leaves), _rows(store, leaves, TEST)
         folder = workspace.folder(BACKBONES_KIND, self.backbone_key)
         backbone = load_backbone(

@@ -283,10 +283,10 @@ _LAYER_COLUMNS = ("name", "shape", "stride", "after_relu", "dim", "pooling")
 def _inspect_backbone(options: Namespace) -> dict[str, Any]:
     """The card of a trained backbone."""
     from seedbed.models.checkpoint import read_card
-    from seedbed.models.layers import layer_row
+    from seedbed.models.layers import layer_record
 
     card = read_card(options.path)
-    layers = [layer_row(row) for row in card["layers"]]  # pyright: ignore[reportGeneralTypeIssues]
+    layers = [layer_record(row) for row in card["layers"]]  # pyright: ignore[reportGeneralTypeIssues]
     title = f"{card['architecture']} at {card['size_px']} px, {card['num_parameters']:,} parameters"
     show_rows(options, title, [{k: row[k] for k in _LAYER_COLUMNS} for row in layers])
     say(
@@ -310,14 +310,14 @@ def _inspect_backbone(options: Namespace) -> dict[str, Any]:
 
 def _inspect_architecture(options: Namespace) -> dict[str, Any]:
     """The layer table of a network by name, at its own input size, without its weights."""
-    from seedbed.models.layers import layer_row
+    from seedbed.models.layers import layer_record
     from seedbed.models.resolve import DEFAULT_PX
     from seedbed.models.zoo import BACKBONES
 
     architecture = BACKBONES.make(options.path)
     published = architecture.published()
-    built = architecture.build(("0", "1"), architecture.own_size_px() or DEFAULT_PX)
-    rows = [layer_row(dataclasses.asdict(la)) for la in built.layers]
+    built = architecture.build(("0", "1"), architecture.native_size_px() or DEFAULT_PX)
+    rows = [layer_record(dataclasses.asdict(la)) for la in built.layers]
     title = f"{built.architecture} at {built.size_px} px, {built.num_parameters:,} parameters with a head of two classes"
     show_rows(options, title, [{k: row[k] for k in _LAYER_COLUMNS} for row in rows])
     say(

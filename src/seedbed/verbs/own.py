@@ -19,7 +19,7 @@ def transfer(options: Namespace) -> Result:
     from seedbed import api
     from seedbed.base.spec import fingerprint
     from seedbed.metrics import METRICS
-    from seedbed.models.resolve import fingerprint_of
+    from seedbed.models.resolve import backbone_fingerprint
 
     started = time.monotonic()
     net = api.open_for(options.backbone, options.device, options.task, options.seed)
@@ -59,7 +59,7 @@ def transfer(options: Namespace) -> Result:
         "higher_is_better": primary.higher_is_better,
         "seconds": time.monotonic() - started,
         "key": fingerprint(
-            [fingerprint_of(options.backbone), measured.task, options.method, options.seed]
+            [backbone_fingerprint(options.backbone), measured.task, options.method, options.seed]
         ),
         "metrics": dict(measured.metrics),
         "facts": dict(measured.facts),

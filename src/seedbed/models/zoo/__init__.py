@@ -35,7 +35,7 @@ class Architecture(ABC):
         """The network with a head for these classes and its layer table at this input size, drawn
         from the streams of `seed`."""
 
-    def own_size_px(self) -> int | None:
+    def native_size_px(self) -> int | None:
         """Input side of its published weights, or the one that its settings name."""
         return self.size_px
 

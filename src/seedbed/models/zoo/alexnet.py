@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from seedbed.base.call import Call
-from seedbed.models.zoo.bridges import TORCHVISION, Bridge, Foreign
+from seedbed.models.zoo.bridges import TORCHVISION, Bridge, LibraryNetwork
 from seedbed.models.zoo.resnet import Stem
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _NUM_CLASSES = 1000
 
 
 @dataclass(frozen=True)
-class AlexNet(Foreign):
+class AlexNet(LibraryNetwork):
     """AlexNet, one tower, 4096-d codes, from 63 px; stem='small' for images of 32 or 64 px, 1024-d
     codes; torchvision's weights."""
 

@@ -180,7 +180,7 @@ TIMM, TORCHVISION = TimmBridge(), TorchvisionBridge()
 
 
 @dataclass(frozen=True)
-class Foreign(Architecture):
+class LibraryNetwork(Architecture):
     """A library's network: a subclass says which, and how it is called here."""
 
     bridge: ClassVar[Bridge]
@@ -200,9 +200,9 @@ class Foreign(Architecture):
         initialisation."""
 
     def build(self, classes: Sequence[str], size_px: int, seed: int = 0) -> Backbone:
-        from seedbed.models.backbone import draw_foreign
+        from seedbed.models.backbone import build_library_network
 
-        return draw_foreign(
+        return build_library_network(
             lambda: self.make(size_px), str(self.call()), classes, self.input_at(size_px), seed
         )
 
@@ -212,7 +212,7 @@ class Foreign(Architecture):
         own = self.bridge.input_of(self.network_name)
         return own if size_px == own.size_px else replace(own, size_px=size_px, crop=1.0)
 
-    def own_size_px(self) -> int | None:
+    def native_size_px(self) -> int | None:
         return self.size_px or (
             self.bridge.input_of(self.network_name).size_px if self.stem == "imagenet" else None
         )
@@ -222,7 +222,7 @@ class Foreign(Architecture):
 
 
 @dataclass(frozen=True)
-class Timm(Foreign):
+class Timm(LibraryNetwork):
     """Any network of timm by its name, such as timm('convnext_tiny.fb_in22k'); a tag after the dot
     chooses its weights."""
 
@@ -243,7 +243,7 @@ class Timm(Foreign):
 
 
 @dataclass(frozen=True)
-class Torchvision(Foreign):
+class Torchvision(LibraryNetwork):
     """Any classification network of torchvision by its name, such as
     torchvision('efficientnet_b0')."""
 

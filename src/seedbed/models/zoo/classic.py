@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from seedbed.base.call import Call
-from seedbed.models.zoo.bridges import TIMM, TORCHVISION, Bridge, Foreign
+from seedbed.models.zoo.bridges import TIMM, TORCHVISION, Bridge, LibraryNetwork
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @dataclass(frozen=True)
-class Classic(Foreign):
+class Classic(LibraryNetwork):
     """A classic network: a subclass says its plain name and its library's."""
 
     weights: str | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from seedbed.base.call import Call
-from seedbed.models.zoo.bridges import TIMM, Bridge, Foreign
+from seedbed.models.zoo.bridges import TIMM, Bridge, LibraryNetwork
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,7 +19,7 @@ Stem = Literal["imagenet", "small"]
 
 
 @dataclass(frozen=True)
-class ResNet(Foreign):
+class ResNet(LibraryNetwork):
     """A ResNet: a subclass says its depth."""
 
     stem: Stem = "imagenet"

@@ -16,7 +16,7 @@ from torch import nn
 
 from seedbed.base.call import Call
 from seedbed.data.preprocessing import Preprocessing
-from seedbed.models.backbone import Backbone, assemble, initialise
+from seedbed.models.backbone import Backbone, assemble_backbone, initialise_weights
 from seedbed.models.layers import Trace
 from seedbed.models.zoo import Architecture
 
@@ -54,9 +54,9 @@ class Small(Architecture):
             ("head", nn.Linear(widths[-1], len(classes))),
         ]
         module = nn.Sequential(OrderedDict([*stages, *rest])).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        initialise(module, seed)
+        initialise_weights(module, seed)
         names = [*(name for name, _ in stages), "pool"]
         architecture = str(Call(name="small", kwargs={"width": self.width}))
-        return assemble(
+        return assemble_backbone(
             Trace.run(module, size_px), architecture, classes, Preprocessing(size_px=size_px), names
         )

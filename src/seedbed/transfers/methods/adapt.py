@@ -32,14 +32,19 @@ from seedbed.models.backbone import Backbone
 from seedbed.models.fit import Loss
 from seedbed.models.layers import Layer
 from seedbed.readout.alignment import coral, coral_loss
-from seedbed.readout.calibration import temperature_of
-from seedbed.readout.heads import LinearHead, prepared
+from seedbed.readout.calibration import fit_temperature
+from seedbed.readout.heads import LinearHead, prepare_codes
 from seedbed.readout.model import Model, layer_codes
 from seedbed.tasks.classification import ClassificationTask, Measurement
-from seedbed.transfers.fine_tuning import Trainer, Tuning, measured, tune
-from seedbed.transfers.gradient_reversal import InTurn, Reversed, drawn, ramp
+from seedbed.transfers.fine_tuning import Trainer, Tuning, measure_tuned, tune
+from seedbed.transfers.gradient_reversal import (
+    GradientReversal,
+    InterleavedBatches,
+    initialise_critic,
+    reversal_weight,
+)
 from seedbed.transfers.methods import Context, Method
-from seedbed.transfers.readout_selection import Shape, readout_of
+from seedbed.transfers.readout_selection import HeadShape, make_readout
 
 _CS = (0.1, 1.0, 10.0, 100.0, 1000.0)
 _WEIGHTS = {"deep_coral": 1.0, "dann": 0.1}
@@ -119,7 +124,7 @@ class Adapt(Method):
         )
         pairs = _Pairs(trainer=trainer, unlabelled=unlabelled, settings=self)
         tuned = tune(trainer, None if self.kind == "source_only" else pairs.train)
-        return measured(tuned, task, {**self._facts(unlabelled), **tuned.facts(self.tuning())})
+        return measure_tuned(tuned, task, {**self._facts(unlabelled), **tuned.facts(self.tuning())})
 
     def _facts(self, unlabelled: np.ndarray) -> dict[str, Any]:
         weight = {"weight": self.strength} if self.kind in _WEIGHTS else {}
@@ -134,13 +139,15 @@ class Adapt(Method):
         theirs, scale = _standardised(_unit(backbone, task, unlabelled, layer, context))
         # about as long as normalised codes, so that C means the same
         recoloured = coral(mine, theirs)[:, None] / layer.dim**0.5
-        readout = readout_of("svm", _CS, ())
+        readout = make_readout("svm", _CS, ())
         choice = readout.choose(recoloured, labels, task.folds(), task.num_classes)
-        shape = Shape(dims=(layer.dim,), normalise=True, power=False, num_classes=task.num_classes)
+        shape = HeadShape(
+            dims=(layer.dim,), normalise=True, power=False, num_classes=task.num_classes
+        )
         fitted, facts = readout.fit(recoloured, labels, choice.best, choice.tried, shape)
         assert isinstance(fitted, LinearHead)
         head = scale.folded_into(fitted, 1 / layer.dim**0.5)
-        temperature = temperature_of(choice.held_out.scores, choice.held_out.labels)
+        temperature = fit_temperature(choice.held_out.scores, choice.held_out.labels)
         model = Model(
             backbone=backbone,
             classes=task.classes,
@@ -164,7 +171,7 @@ def _unit(
     backbone: Backbone, task: ClassificationTask, rows: np.ndarray, layer: Layer, context: Context
 ) -> torch.Tensor:
     found = layer_codes(backbone, backbone.images(task.store, rows), [layer]).to(context.device)
-    return prepared(found[:, None], [layer.dim], normalise=True, power=False)[:, 0]
+    return prepare_codes(found[:, None], [layer.dim], normalise=True, power=False)[:, 0]
 
 
 @dataclass(frozen=True)
@@ -230,15 +237,17 @@ class _Pairs:
         self, whole: _Adversarial, batches: _Both, num_steps: int
     ) -> Callable[[torch.Tensor, int], torch.Tensor]:
         def loss(codes: torch.Tensor, num_labelled: int) -> torch.Tensor:
-            reversal = ramp(batches.step / num_steps)
+            reversal = reversal_weight(batches.step / num_steps)
             domain = (torch.arange(len(codes), device=codes.device) >= num_labelled).float()
-            scores = whole.critic(Reversed.apply(codes, self.settings.strength * reversal))[:, 0]
+            scores = whole.critic(GradientReversal.apply(codes, self.settings.strength * reversal))[
+                :, 0
+            ]
             return functional.binary_cross_entropy_with_logits(scores, domain)
 
         return loss
 
 
-class _Both(InTurn):
+class _Both(InterleavedBatches):
     """Of both domains; labels of the unlabelled are -1."""
 
     def mixed(self, labelled: Batch, unlabelled: Batch) -> Batch:
@@ -279,7 +288,7 @@ class _Adversarial(nn.Module):
     def __init__(self, network: nn.Module, dim: int, seed: int) -> None:
         super().__init__()
         self.network = network
-        self.critic = drawn(
+        self.critic = initialise_critic(
             nn.Sequential(nn.Linear(dim, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1)), seed
         )
 

@@ -14,14 +14,14 @@ from typing import Any, ClassVar, Literal
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.models.backbone import Backbone
-from seedbed.models.box_head import tail_of
-from seedbed.models.feature_maps import check_any_size, maps_of, pyramid_maps, single_map
+from seedbed.models.box_head import pretrained_box_head
+from seedbed.models.feature_maps import check_any_size, pyramid_maps, single_map, spatial_layers
 from seedbed.models.layers import Layer
-from seedbed.models.stages import norms_of, stages_of
-from seedbed.readout.detector import Anatomy
+from seedbed.models.stages import batch_norms, stages_of
+from seedbed.readout.detector import DetectorSettings
 from seedbed.tasks.detection import DetectionTask
 from seedbed.tasks.task import Measurement, Task
-from seedbed.transfers.detector_training import Detecting, DetectorTrainer, adapt_norms
+from seedbed.transfers.detector_training import DetectorTrainer, DetectorTraining, adapt_batch_norms
 from seedbed.transfers.methods import Context, Method
 
 _ALIGN = 0.1
@@ -85,14 +85,16 @@ class Detect(Method):
                 f"nms = {self.nms} lies in (0, 1), frozen_stages = {self.frozen_stages} is 0 or more, align_weight above 0"
             )
 
-    def anatomy(self) -> Anatomy:
-        own = {f.name for f in fields(Anatomy)}
-        return Anatomy(**{name: value for name, value in asdict(self).items() if name in own})
+    def anatomy(self) -> DetectorSettings:
+        own = {f.name for f in fields(DetectorSettings)}
+        return DetectorSettings(
+            **{name: value for name, value in asdict(self).items() if name in own}
+        )
 
-    def settings(self) -> Detecting:
-        own = {f.name for f in fields(Detecting)} - {"align"}
+    def settings(self) -> DetectorTraining:
+        own = {f.name for f in fields(DetectorTraining)} - {"align"}
         align = self.align_weight if self.adapt == "align" else 0.0
-        return Detecting(
+        return DetectorTraining(
             **{name: value for name, value in asdict(self).items() if name in own}, align=align
         )
 
@@ -100,7 +102,7 @@ class Detect(Method):
         check_any_size(backbone, self._layers(backbone))
         if self.box_head == "own":
             self._check_own(backbone)
-        if self.adapt == "batch_norm" and not norms_of(backbone.module):
+        if self.adapt == "batch_norm" and not batch_norms(backbone.module):
             raise UsageError(
                 f"adapt='batch_norm' needs batch norm, and {backbone.architecture} has none",
                 "Take adapt='align', or another network.",
@@ -133,8 +135,8 @@ class Detect(Method):
 
     def _check_own(self, backbone: Backbone) -> None:
         """The network's own layers stand on its last map, and on no other."""
-        _ = tail_of(backbone)
-        last = maps_of(backbone)[-1]
+        _ = pretrained_box_head(backbone)
+        last = spatial_layers(backbone)[-1]
         if self.feature == "fpn" or single_map(backbone, self.feature).dim != last.dim:
             raise UsageError(
                 f"box_head='own' stands on maps of {last.dim} channels, and feature={self.feature!r} has others",
@@ -167,10 +169,10 @@ class Detect(Method):
         )
         model, chosen = trainer.tune()
         facts: dict[str, Any] = {**chosen, **self._told(backbone, task, trainer)}
-        own = None if task.in_domain is None else trainer.find(model, task.in_domain)
+        own = None if task.in_domain is None else trainer.detect_objects(model, task.in_domain)
         if self.adapt != "none" and task.unlabelled is not None:
-            facts["num_norms_adapted"] = adapt_norms(model, trainer.scenes(task.unlabelled))
-        return task.score(trainer.find(model, task.test), facts, model, own)
+            facts["num_norms_adapted"] = adapt_batch_norms(model, trainer.scenes(task.unlabelled))
+        return task.score(trainer.detect_objects(model, task.test), facts, model, own)
 
     def _told(
         self, backbone: Backbone, task: DetectionTask, trainer: DetectorTrainer

@@ -15,7 +15,7 @@ from seedbed.models.backbone import Backbone
 from seedbed.models.stages import stages_of
 from seedbed.tasks.classification import ClassificationTask, Measurement
 from seedbed.tasks.multilabel import MultiLabelTask
-from seedbed.transfers.fine_tuning import Trainer, Tuning, measured, tune
+from seedbed.transfers.fine_tuning import Trainer, Tuning, measure_tuned, tune
 from seedbed.transfers.methods import Context, Method
 
 
@@ -83,7 +83,7 @@ class Finetune(Method):
             else f"head and the last {self.stages} of {len(stages_of(backbone))} stages",
             "batch_norm": self.batch_norm,
         }
-        return measured(tuned, task, facts)
+        return measure_tuned(tuned, task, facts)
 
     def num_images_trained(self) -> int:
         return self.tuning().num_images(0) * (len(self.learning_rates) + self.refit)

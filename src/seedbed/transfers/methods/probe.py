@@ -18,15 +18,15 @@ import torch
 
 from seedbed.base.errors import UsageError
 from seedbed.models.backbone import Backbone
-from seedbed.models.codes import dim_of, pooling
+from seedbed.models.codes import code_dim, pooling
 from seedbed.models.layers import Layer
-from seedbed.readout.calibration import temperature_of
-from seedbed.readout.heads import prepared
+from seedbed.readout.calibration import fit_temperature
+from seedbed.readout.heads import prepare_codes
 from seedbed.readout.model import Model, layer_codes
 from seedbed.tasks.classification import ClassificationTask, Measurement
 from seedbed.tasks.multilabel import MultiLabelTask
 from seedbed.transfers.methods import Context, Method
-from seedbed.transfers.readout_selection import Shape, readout_of
+from seedbed.transfers.readout_selection import HeadShape, make_readout
 
 BEST = "best"
 C_GRID = (0.1, 1.0, 10.0, 100.0, 1000.0)
@@ -88,12 +88,12 @@ class Probe(Method):
                 f"readout={self.readout!r} gives each image one class, and those of {task.store.name} have several",
                 "Take readout='svm', 'logistic' or 'ridge'.",
             )
-        readout, folds = readout_of(self.readout, self.c, self.k), task.folds()
+        readout, folds = make_readout(self.readout, self.c, self.k), task.folds()
         each = list({la.name: la for layers in candidates for la in layers}.values())
         found = layer_codes(
             backbone, backbone.images(task.store, known), each, flatten=self.flatten
         )
-        found = found.split([dim_of(la, self.flatten) for la in each], dim=1)
+        found = found.split([code_dim(la, self.flatten) for la in each], dim=1)
         codes = {
             _named(layers): self._prepared(found, each, layers, context) for layers in candidates
         }
@@ -104,7 +104,7 @@ class Probe(Method):
         # ties go to the later layer
         best = max(reversed(candidates), key=lambda layers: chosen[_named(layers)].accuracy)
         choice, of_best = chosen[_named(best)], codes[_named(best)]
-        shape = Shape(
+        shape = HeadShape(
             dims=self._dims(best),
             normalise=self.normalise,
             power=False,
@@ -117,7 +117,7 @@ class Probe(Method):
             head=head,
             layers=tuple(la.name for la in best),
             flatten=self.flatten,
-            temperature=temperature_of(choice.held_out.scores, choice.held_out.labels),
+            temperature=fit_temperature(choice.held_out.scores, choice.held_out.labels),
             num_calibrated=len(choice.held_out.labels),
             several=judge is not None,
         )
@@ -138,7 +138,7 @@ class Probe(Method):
         return task.measure(scores.numpy(), facts, model)
 
     def _dims(self, layers: Sequence[Layer]) -> tuple[int, ...]:
-        return tuple(dim_of(la, self.flatten) for la in layers)
+        return tuple(code_dim(la, self.flatten) for la in layers)
 
     def _prepared(
         self,
@@ -150,7 +150,7 @@ class Probe(Method):
         """[n, 1, d] of the layers of one candidate."""
         names = [la.name for la in each]
         joined = torch.cat([found[names.index(la.name)] for la in layers], dim=1)[:, None]
-        return prepared(
+        return prepare_codes(
             joined.to(context.device), self._dims(layers), normalise=self.normalise, power=False
         )
 

@@ -21,12 +21,12 @@ from seedbed.base.errors import UsageError
 from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
 from seedbed.readout.augmented_views import NUM_VIEWS
-from seedbed.readout.calibration import temperature_of
-from seedbed.readout.heads import prepared
+from seedbed.readout.calibration import fit_temperature
+from seedbed.readout.heads import prepare_codes
 from seedbed.readout.model import Model, layer_codes
 from seedbed.tasks.classification import ClassificationTask, Measurement
 from seedbed.transfers.methods import Context, Method
-from seedbed.transfers.readout_selection import Shape, readout_of
+from seedbed.transfers.readout_selection import HeadShape, make_readout
 
 _SHARE_OF_MEMORY = 0.4
 
@@ -67,15 +67,15 @@ class ProbeAugmented(Method):
         found = np.empty((len(known), NUM_VIEWS, layer.dim), np.float32)
         for which in range(NUM_VIEWS):
             found[:, which] = layer_codes(backbone, images, [layer], which=which).numpy()
-        codes = prepared(
+        codes = prepare_codes(
             torch.from_numpy(found).to(context.device),
             [layer.dim],
             normalise=True,
             power=self.power,
         )
-        readout = readout_of(self.readout, self.c, ())
+        readout = make_readout(self.readout, self.c, ())
         choice = readout.choose(codes, labels, task.folds(), task.num_classes)
-        shape = Shape(
+        shape = HeadShape(
             dims=(layer.dim,), normalise=True, power=self.power, num_classes=task.num_classes
         )
         head, facts = readout.fit(codes, labels, choice.best, choice.tried, shape)
@@ -85,7 +85,7 @@ class ProbeAugmented(Method):
             head=head,
             layers=(layer.name,),
             num_views=NUM_VIEWS,
-            temperature=temperature_of(choice.held_out.scores, choice.held_out.labels),
+            temperature=fit_temperature(choice.held_out.scores, choice.held_out.labels),
             num_calibrated=len(choice.held_out.labels),
         )
         facts = {

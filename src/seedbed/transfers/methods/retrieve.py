@@ -17,7 +17,7 @@ import torch
 from seedbed.base.errors import UsageError
 from seedbed.models.backbone import Backbone
 from seedbed.readout.model import layer_codes
-from seedbed.readout.search_index import Approximate, Whitening, rank_exactly, searchable
+from seedbed.readout.search_index import FaissIndex, Whitening, rank_exact, to_search_codes
 from seedbed.tasks.retrieval import RetrievalTask
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
@@ -97,14 +97,14 @@ class Retrieve(Method):
         self.check_target(task)
         whitening, facts = None, dict[str, Any]()
         if self.whiten:
-            whitening = Whitening.fit(searchable(codes(task.train), None, 1.0), self.dim)
+            whitening = Whitening.fit(to_search_codes(codes(task.train), None, 1.0), self.dim)
             facts = {
                 "fitted_on": self._fitted_on(task, whitening),
                 "explained_variance": whitening.explained,
             }
-        gallery = searchable(codes(task.gallery), whitening, self.power)
+        gallery = to_search_codes(codes(task.gallery), whitening, self.power)
         same = np.array_equal(task.gallery, task.test)
-        queries = gallery if same else searchable(codes(task.test), whitening, self.power)
+        queries = gallery if same else to_search_codes(codes(task.test), whitening, self.power)
         facts |= {
             "layer": backbone.layer(self.layer).name,
             "dim": gallery.shape[1],
@@ -112,11 +112,11 @@ class Retrieve(Method):
             "num_gallery": len(gallery),
         }
         if self.search == "faiss":
-            index = Approximate(gallery, self.depth)
+            index = FaissIndex(gallery, self.depth)
             facts |= {
                 "depth": index.depth,
                 "num_cells": index.num_cells,
                 "num_probed": index.num_probed,
             }
             return task.score(lambda which: index.rank(queries[which]), facts)
-        return task.score(lambda which: rank_exactly(queries[which], gallery), facts)
+        return task.score(lambda which: rank_exact(queries[which], gallery), facts)

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal
 
 from seedbed.base.errors import UsageError
-from seedbed.models.backbone import OWN_MODULE, Backbone
+from seedbed.models.backbone import CUSTOM_MODULE, Backbone
 from seedbed.models.zoo import BACKBONES
 from seedbed.tasks.classification import ClassificationTask, Measurement
 from seedbed.tasks.multilabel import MultiLabelTask
-from seedbed.transfers.fine_tuning import Trainer, Tuning, measured, tune
+from seedbed.transfers.fine_tuning import Trainer, Tuning, measure_tuned, tune
 from seedbed.transfers.methods import Context, Method
 
 
@@ -34,7 +34,7 @@ class Scratch(Method):
         return Tuning(**asdict(self))
 
     def check(self, backbone: Backbone) -> None:
-        if backbone.architecture == OWN_MODULE:
+        if backbone.architecture == CUSTOM_MODULE:
             raise UsageError(
                 "scratch() cannot draw new weights for a module of your own",
                 "Give it with random weights: sb.Backbone.wrap(MyNet(), size_px=32), and fine-tune that.",
@@ -53,7 +53,7 @@ class Scratch(Method):
 
         tuning = self.tuning()
         tuned = tune(Trainer(make, task, tuning, context.seed, context.device, context.on_progress))
-        return measured(
+        return measure_tuned(
             tuned,
             task,
             {**tuned.facts(tuning), "layers": "all", "weights": f"random, seed {context.seed}"},
