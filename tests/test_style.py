@@ -141,5 +141,7 @@ def found(told, *put, made=1):
     assert [(name, num) for _, name, num in function_lengths(tree)] == [("found", 9)]
     names = "kept found told put made given taken asked said theirs mine ours _own_ _ wanted"
     assert {name for _, name in defined_names(tree)} == set(names.split())
-    table = "# Words not used as names\n\n| word | write |\n|---|---|\n| `found`, `made` | `rows` |\n"
+    table = (
+        "# Words not used as names\n\n| word | write |\n|---|---|\n| `found`, `made` | `rows` |\n"
+    )
     assert excluded_words(table + "\n## Else\n\n| `x` | y |\n") == {"found", "made"}
