@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from tiny import cli, digits_store, trained
 
 import seedbed as sb
+from seedbed.advice import successive_halving
 from seedbed.advice.advice import Advice
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.tasks.classification import ClassificationTask
@@ -18,10 +21,21 @@ from seedbed.tasks.classification import ClassificationTask
 NETS = ("small(width=4, weights='random')", "small(width=2, weights='random')")
 
 
+@contextmanager
+def _short_trainings() -> Iterator[None]:
+    """Fine-tuning sees 600 images instead of 3,000 or more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(successive_halving, "_FEWEST", 600)
+        patch.setattr(successive_halving, "_EPOCHS", 5)
+        yield
+
+
 @functools.cache
 def _advice() -> Advice:
     """Three minutes are far more than it needs."""
-    return sb.advise(digits_store(), [trained().backbone, NETS[0]], minutes=3, train_per_class=12)
+    nets = [trained().backbone, NETS[0]]
+    with _short_trainings():
+        return sb.advise(digits_store(), nets, minutes=3, train_per_class=12)
 
 
 def test_it_says_what_to_take_and_how_well_that_will_do() -> None:
@@ -184,14 +198,14 @@ def test_networks_of_one_name_are_told_apart() -> None:
 
 
 def test_a_training_that_diverges_costs_no_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    from seedbed.advice import successive_halving
     from seedbed.base.errors import DivergedError
 
     def diverges(*_: object) -> None:
         raise DivergedError("the loss is not finite by step 3", "")
 
     monkeypatch.setattr(successive_halving, "_held_out", diverges)
-    advice = sb.advise(digits_store(), [NETS[0]], minutes=1, train_per_class=5)
+    with _short_trainings():
+        advice = sb.advise(digits_store(), [NETS[0]], minutes=1, train_per_class=5)
     assert advice.winner.kind != "finetune"
 
 

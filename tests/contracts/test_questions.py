@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from seedbed.base.errors import UsageError
+from seedbed.trials import fine_labels
 from seedbed.trials.plan import make_plan
 from seedbed.trials.run import open_workspace, run_study
 from seedbed.trials.study import Study
@@ -23,6 +24,13 @@ TWO_SOURCES = {"blind-addition"}  # questions about two sources
 
 # those that bring parts of the source as targets
 OWN_TARGETS = {"exclude-target", "unrelated-data"}
+
+
+TOY = "toy(per_class=8, test_per_class=4)"
+
+
+def _small_sources(name: str) -> list[str]:
+    return [TOY, "digits()"] if name in TWO_SOURCES else [TOY]
 
 
 def _sources(name: str, *sources: str) -> list[str]:
@@ -63,16 +71,48 @@ def test_its_study_file_loads_as_printed(name: str, tmp_path: Path) -> None:
     }
 
 
+@pytest.fixture(scope="module")
+def shared_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One workspace for all questions: what two of them train alike is trained once."""
+    return tmp_path_factory.mktemp("questions") / "work"
+
+
+def _with_quick_methods(text: str) -> str:
+    """The study file with the nearest neighbour as readout and one learning rate."""
+    quick = {
+        "probe()": "probe(readout='knn', k=[1])",
+        "probe(layer='best')": "probe(layer='best', readout='knn', k=[1])",
+        "probe(readout='softmax', c=[0.1, 1.0, 10.0, 100.0])": "probe(readout='knn', k=[1])",
+    }
+    for printed, call in quick.items():
+        text = text.replace(f'"{printed}"', f'"{call}"')
+    return re.sub(r"finetune\((images_seen=\w+)\)", r"finetune(\1, learning_rates=[0.1])", text)
+
+
+def _methods(text: str) -> list[str]:
+    """The calls of the methods of a study file."""
+    return list(tomllib.loads(text)["methods"].values())
+
+
+@pytest.mark.parametrize("methods", ["quick", pytest.param("printed", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", QUESTIONS.names())
-def test_it_runs_as_printed_and_answers_on_every_target(name: str, tmp_path: Path) -> None:
+def test_it_runs_as_printed_and_answers_on_every_target(
+    name: str,
+    methods: str,
+    tmp_path: Path,
+    shared_workspace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The file of a small source with small budgets: every arm, target and method of it, to the
     answers and findings."""
-    sources = ["toy(per_class=8, test_per_class=4)", *(["digits()"] if name in TWO_SOURCES else [])]
     targets = [] if name in OWN_TARGETS else ["digits(train_per_class=3)"]
-    text = question(name).study(sources, targets, ["small(width=2)"])
-    study = _loaded(
-        re.sub(r"finetune\(images_seen=[0-9_]+", "finetune(images_seen=16", text), tmp_path
-    )
+    text = question(name).study(_small_sources(name), targets, ["small(width=2)"])
+    text = text.replace("size_px = 32", "size_px = 16")
+    if methods == "quick":
+        monkeypatch.setattr(fine_labels, "PROBE_PER_LEAF", 2)
+        text = _with_quick_methods(text)
+        assert all("k=[1]" in call or "rates=[0.1]" in call for call in _methods(text))
+    study = _loaded(re.sub(r"images_seen=[0-9_]+", "images_seen=16", text), tmp_path)
     arms = {
         arm: replace(spec, images_seen=(16, 48)) if spec.images_seen else spec
         for arm, spec in study.arms.items()
@@ -82,7 +122,7 @@ def test_it_runs_as_printed_and_answers_on_every_target(name: str, tmp_path: Pat
     study = replace(
         study, arms=arms, pretraining=replace(study.pretraining, images_seen=budgets), seeds=seeds
     )
-    results = run_study(study, workspace=tmp_path / "work", executor="inline", device="cpu")
+    results = run_study(study, workspace=shared_workspace, executor="inline", device="cpu")
     assert not results.failures and results.num_left == 0
     answers = answer(results)
     assert {a.question for a in answers} == {name}
@@ -121,11 +161,12 @@ def test_a_target_called_source_does_not_break_its_file(name: str, tmp_path: Pat
 
 @pytest.mark.parametrize("name", QUESTIONS.names())
 def test_it_can_be_crossed_with_networks(name: str, tmp_path: Path) -> None:
-    study = _loaded(question(name).study([], [], ["small(width=4)", "small(width=2)"]), tmp_path)
+    networks = ["small(width=4)", "small(width=2)"]
+    study = _loaded(question(name).study(_small_sources(name), [], networks), tmp_path)
     plan = make_plan(study, open_workspace(study, tmp_path / "work"))
-    networks = {arm: study.arms[arm].pretraining(study.pretraining).backbone for arm in study.arms}
-    assert set(networks.values()) == {"small(width=4)", "small(width=2)"}
-    assert list(networks.values()).count("small(width=2)") == len(study.arms) // 2
+    of_arm = {arm: study.arms[arm].pretraining(study.pretraining).backbone for arm in study.arms}
+    assert set(of_arm.values()) == set(networks)
+    assert list(of_arm.values()).count("small(width=2)") == len(study.arms) // 2
     assert {cell.arm for cell in plan.cells} == set(study.arms)
     if name not in (
         "compare-architectures",
@@ -135,7 +176,7 @@ def test_it_can_be_crossed_with_networks(name: str, tmp_path: Path) -> None:
     ):  # those compare networks with each other
         for target in study.targets:
             for pair in _pairs_of(name, study, target):
-                assert networks[pair.arm] == networks[pair.reference], pair
+                assert of_arm[pair.arm] == of_arm[pair.reference], pair
 
 
 def _pairs_of(name: str, study: Study, target: str) -> list[Pair]:
