@@ -19,10 +19,10 @@ from seedbed.verdicts.findings import findings
 from seedbed.verdicts.questions import answer
 from seedbed.writeup import number_format
 from seedbed.writeup.conditions import study_facts
-from seedbed.writeup.figures import place_svg
-from seedbed.writeup.findings_summary import digest
-from seedbed.writeup.summary import in_short
-from seedbed.writeup.tables import FamilyTable, family_tables, places
+from seedbed.writeup.figures import differences_svg
+from seedbed.writeup.findings_summary import summarise_findings
+from seedbed.writeup.summary import summarise
+from seedbed.writeup.tables import FamilyTable, family_tables, group_by_target
 
 HERE = Path(__file__).parent
 PICTURES = HERE.parent / "pictures"
@@ -73,17 +73,17 @@ def _study(results: Results, name: str) -> list[str]:
         f"`{name}.toml`; {number_format.count(len(results.study.seeds), 'seed')}, {facts['Hardware']}, commit {facts['Commit of seedbed']}.",
         "",
     ]
-    for brief in in_short(tables):
+    for entry in summarise(tables):
         lines += [
-            f"In short, {brief.title}:",
+            f"In short, {entry.title}:",
             "",
-            *(f"- {verdict}: {words}" for verdict, words in brief.verdicts),
+            *(f"- {verdict}: {words}" for verdict, words in entry.verdicts),
             "",
         ]
-    drawn = [of for (target, _), of in places(tables).items() if DRAWN in target]
+    drawn = [of for (target, _), of in group_by_target(tables).items() if DRAWN in target]
     if drawn:
         picture = PICTURES / f"{name}-{DRAWN}.svg"
-        picture.write_text(place_svg(drawn[0], "f0"), encoding="utf-8")
+        picture.write_text(differences_svg(drawn[0], "f0"), encoding="utf-8")
         lines += [
             f"![{drawn[0][0].title}, at two training budgets](../pictures/{picture.name})",
             "",
@@ -93,7 +93,7 @@ def _study(results: Results, name: str) -> list[str]:
     lines += [
         "What else they say:",
         "",
-        *(f"- {entry.sentence}" for entry in digest(found)),
+        *(f"- {entry.sentence}" for entry in summarise_findings(found)),
         *(f"- {r}." for r in remarks(results)),
         "",
     ]

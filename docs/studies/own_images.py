@@ -190,16 +190,16 @@ def mean_tau(found: dict, name: str, measure: str) -> str:
 
 
 def run_regret(data: Path, folder: Path, minutes: float = 3.0) -> None:
-    """Points of test accuracy that the recommendation, and the lecture's rule, lose to the best
-    candidate in hindsight."""
+    """Regret in points of test accuracy: of the recommendation, and of the cs231n rule of thumb,
+    against the best candidate in hindsight."""
     rows, all_regrets = [], []
     for target, call in targets(data).items():
         named = {str(path): path for path in networks(folder, RACED).values()}
         advice = sb.advise(call, list(named), minutes=minutes)
         net = {name: sb.api.open_for(path, "cpu", "", 0) for name, path in named.items()}
         on_test: dict[tuple[str, str], float] = {}
-        for entry in advice.entries:
-            if not entry.is_rough:
+        for entry in advice.candidates:
+            if not entry.is_preliminary:
                 on_test[entry.backbone, entry.method] = sb.transfer(
                     net[entry.backbone], call, entry.method
                 ).metrics["top1"]
@@ -208,20 +208,20 @@ def run_regret(data: Path, folder: Path, minutes: float = 3.0) -> None:
         by_rule = on_test.get((advice.winner.backbone, rule)) if rule else None
         regrets = (on_test[best] - own, None if by_rule is None else on_test[best] - by_rule)
         all_regrets.append(regrets)
-        low, high = advice.nested.interval
+        low, high = advice.expected.interval
         rows.append(
             [
                 target,
                 f"{advice.scenario.size}, {advice.scenario.similarity}",
                 f"{Path(advice.winner.backbone).name} {advice.winner.method}",
-                f"{advice.nested.value:.1f} ({low:.1f} to {high:.1f})",
+                f"{advice.expected.value:.1f} ({low:.1f} to {high:.1f})",
                 own,
                 f"{Path(best[0]).name} {best[1]}: {on_test[best]:.1f}",
                 regrets[0],
                 "not measured" if regrets[1] is None else f"{regrets[1]:.2f}",
                 "; ".join(
                     f"{Path(n.backbone).name} {n.verdict} {n.difference or 0:+.1f}"
-                    for n in advice.negative
+                    for n in advice.negative_transfer
                 ),
                 f"{advice.seconds:.0f}",
             ]

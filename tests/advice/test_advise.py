@@ -1,4 +1,4 @@
-"""advise(), end to end: on digits, with a network that helps, one that cannot, and little time."""
+"""advise(), end to end, on digits: a pre-trained and a random network, much and little time."""
 
 from __future__ import annotations
 
@@ -25,90 +25,97 @@ NETS = ("small(width=4, weights='random')", "small(width=2, weights='random')")
 def _short_trainings() -> Iterator[None]:
     """Fine-tuning sees 600 images instead of 3,000 or more."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(successive_halving, "_FEWEST", 600)
+        patch.setattr(successive_halving, "_MIN_IMAGES_SEEN", 600)
         patch.setattr(successive_halving, "_EPOCHS", 5)
         yield
 
 
 @functools.cache
 def _advice() -> Advice:
-    """Three minutes are far more than it needs."""
+    """Three minutes are far more than needed."""
     nets = [trained().backbone, NETS[0]]
     with _short_trainings():
         return sb.advise(digits_store(), nets, minutes=3, train_per_class=12)
 
 
-def test_it_says_what_to_take_and_how_well_that_will_do() -> None:
+def test_the_advice_names_a_winner_and_its_expected_accuracy() -> None:
     advice = _advice()
-    assert advice.winner.accuracy == max(e.accuracy for e in advice.entries if not e.is_rough)
-    low, high = advice.nested.interval
-    assert low < advice.nested.value < high
-    assert advice.nested.optimism > -1
+    assert advice.winner.accuracy == max(
+        c.accuracy for c in advice.candidates if not c.is_preliminary
+    )
+    low, high = advice.expected.interval
+    assert low < advice.expected.value < high
+    assert advice.expected.optimism > -1
     assert low - 8 < advice.test.metrics["top1"] < high + 8
-    kinds = {e.kind for e in advice.entries}
+    kinds = {c.kind for c in advice.candidates}
     assert {"probe", "joined", "neighbours", "augmented", "finetune"} <= kinds
-    assert {e.backbone for e in advice.entries} == set(advice.layers)
+    assert {c.backbone for c in advice.candidates} == set(advice.layers)
     text = str(advice)
-    assert f"Take {advice.winner.backbone} by {advice.winner.method}" in text
-    assert "The lecture's rule says" in text
+    assert f"Use {advice.winner.backbone} with {advice.winner.method}" in text
+    assert "The cs231n rule of thumb says" in text
     assert "360 test images" in text or "359 test images" in text
 
 
 def test_every_candidate_was_scored_on_the_same_images() -> None:
-    whole = [e for e in _advice().entries if not e.is_rough]
-    images = np.sort(whole[0].images)
+    on_all_images = [c for c in _advice().candidates if not c.is_preliminary]
+    images = np.sort(on_all_images[0].images)
     assert len(images) == 120
-    assert all(np.array_equal(np.sort(e.images), images) for e in whole)
+    assert all(np.array_equal(np.sort(c.images), images) for c in on_all_images)
 
 
-def test_the_recommendation_is_a_call_that_transfer_takes() -> None:
+def test_the_recommendation_is_a_call_that_transfer_accepts() -> None:
     advice = _advice()
     backbone = (
         trained().backbone if advice.winner.backbone == next(iter(advice.layers)) else NETS[0]
     )
-    again = sb.transfer(backbone, digits_store(), advice.winner.method, train_per_class=12)
-    assert np.array_equal(again.predictions["ranked"], advice.test.predictions["ranked"])
+    measured = sb.transfer(backbone, digits_store(), advice.winner.method, train_per_class=12)
+    assert np.array_equal(measured.predictions["ranked"], advice.test.predictions["ranked"])
 
 
-def test_mistakes_are_wrong_and_the_surest_first() -> None:
+def test_mistakes_are_wrong_and_sorted_by_confidence() -> None:
     advice = _advice()
     assert advice.mistakes
-    sure = [m.probability for m in advice.mistakes]
-    assert sure == sorted(sure, reverse=True)
-    assert all(m.label != m.said for m in advice.mistakes)
+    confidence = [m.probability for m in advice.mistakes]
+    assert confidence == sorted(confidence, reverse=True)
+    assert all(m.label != m.predicted for m in advice.mistakes)
     assert advice.confusion.sum() == 120
     assert 100 * np.trace(advice.confusion) / 120 == pytest.approx(advice.winner.accuracy)
 
 
-def test_test_labels_choose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With other test labels everything but the final scores is the same."""
-    chosen = [(e.backbone, e.method, e.accuracy) for e in _advice().entries if e.kind != "finetune"]
+def _accuracies(advice: Advice) -> list[tuple[str, str, float]]:
+    """Of all candidates without fine-tuning, which depends on the time."""
+    return [(c.backbone, c.method, c.accuracy) for c in advice.candidates if c.kind != "finetune"]
+
+
+def test_test_labels_are_not_used_for_selection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With other test labels only the final scores differ."""
+    before = _accuracies(_advice())
     real = ClassificationTask._labels
 
     def wrong(self: ClassificationTask, rows: np.ndarray) -> np.ndarray:
-        found = real(self, rows)
-        return np.where(np.isin(rows, self.test), (found + 1) % self.num_classes, found)
+        labels = real(self, rows)
+        return np.where(np.isin(rows, self.test), (labels + 1) % self.num_classes, labels)
 
     monkeypatch.setattr(ClassificationTask, "_labels", wrong)
     other = sb.advise(
         digits_store(), [trained().backbone, NETS[0]], minutes=0.02, train_per_class=12
     )
-    assert [(e.backbone, e.method, e.accuracy) for e in other.entries if e.kind != "finetune"][
-        : len(chosen)
-    ] == [c for c in chosen if c in [(e.backbone, e.method, e.accuracy) for e in other.entries]]
+    after = _accuracies(other)
+    assert after
+    assert after == [row for row in before if row in after]
     assert other.test.metrics["top1"] < 50
 
 
-def test_little_time_gives_a_first_look_and_says_what_was_left_out() -> None:
+def test_little_time_gives_probes_and_notes_on_what_was_left_out() -> None:
     advice = sb.advise(digits_store(), [NETS[0]], minutes=0.001, train_per_class=10)
-    assert {e.kind for e in advice.entries} == {"probe"}
+    assert {c.kind for c in advice.candidates} == {"probe"}
     assert any("no time to fine-tune" in note for note in advice.notes)
-    assert advice.negative[0].verdict == "undecided"
-    assert advice.negative[0].difference is None
-    assert "was not measured" in advice.negative[0].sentence
+    assert advice.negative_transfer[0].verdict == "undecided"
+    assert advice.negative_transfer[0].difference is None
+    assert "was not measured" in advice.negative_transfer[0].sentence
 
 
-def test_the_command_leaves_a_page_and_a_model_that_predicts(tmp_path: Path) -> None:
+def test_the_command_writes_a_report_and_a_model_that_predicts(tmp_path: Path) -> None:
     from PIL import Image
 
     out = tmp_path / "advice"
@@ -120,7 +127,7 @@ def test_the_command_leaves_a_page_and_a_model_that_predicts(tmp_path: Path) -> 
         "--minutes",
         "0.1",
     ]
-    status, document, told = cli(
+    status, document, messages = cli(
         *arguments, "--train-per-class", "8", "--out", out, "--workspace", tmp_path / "ws"
     )
     assert status == 0
@@ -131,23 +138,23 @@ def test_the_command_leaves_a_page_and_a_model_that_predicts(tmp_path: Path) -> 
         "negative_transfer"
     ][0].keys()
     assert document["candidates"][0]["value"] >= document["candidates"][-1]["value"]
-    assert "leader:" in told
+    assert "leader:" in messages
     page = (out / "report.html").read_text()
-    assert "mathdefault" not in page  # numbers of axes are plain text
+    assert "mathdefault" not in page  # axis numbers are plain text
     for words in (
-        "In short",
-        "Which layer",
-        "What more labels would buy",
+        "Summary",
+        "Accuracy by layer",
+        "Learning curve",
         "Does pre-training help?",
-        "Surest mistakes",
+        "Most confident mistakes",
         "<svg",
     ):
         assert words in page
     Image.fromarray(np.asarray(digits_store(8).pixels[3])).save(tmp_path / "three.png")
-    status, found, _ = cli("predict", out / "model", tmp_path / "three.png")
+    status, predictions, _ = cli("predict", out / "model", tmp_path / "three.png")
     assert status == 0
-    assert found[0]["label"] in list("0123456789")
-    assert 0 < found[0]["probability"] <= 1
+    assert predictions[0]["label"] in list("0123456789")
+    assert 0 < predictions[0]["probability"] <= 1
     status, failed, _ = cli(*arguments, "--out", out)
     assert status == 2
     assert "exists" in failed["error"]["message"]
@@ -157,7 +164,7 @@ def test_the_command_leaves_a_page_and_a_model_that_predicts(tmp_path: Path) -> 
     )
 
 
-def test_a_network_that_cannot_be_opened_is_left_out_and_told() -> None:
+def test_a_network_that_cannot_be_opened_is_left_out_with_a_note() -> None:
     advice = sb.advise(digits_store(), [NETS[0], "vgg16"], minutes=0.005, train_per_class=5)
     assert any(
         note.startswith("vgg16 is left out: there are no weights of vgg16") for note in advice.notes
@@ -166,7 +173,7 @@ def test_a_network_that_cannot_be_opened_is_left_out_and_told() -> None:
         sb.advise(digits_store(), ["vgg16"], minutes=0.01)
 
 
-def test_wrong_wishes_are_told() -> None:
+def test_wrong_options_are_errors() -> None:
     for minutes in (0, float("inf"), float("nan")):
         with pytest.raises(UsageError, match="minutes = "):
             sb.advise(digits_store(), NETS, minutes=minutes)
@@ -174,14 +181,14 @@ def test_wrong_wishes_are_told() -> None:
         sb.advise(digits_store(), NETS[:1], minutes=0.01, download=True)
 
 
-def test_where_nothing_can_be_raced_it_says_why() -> None:
+def test_without_any_network_the_error_gives_the_reasons() -> None:
     with pytest.raises(
         BadDataError, match="no network could be raced: vgg16 is left out: .*; resnet50 is left out"
     ):
         sb.advise(digits_store(), ["vgg16", "resnet50"], minutes=0.01)
 
 
-def test_networks_of_one_name_are_told_apart() -> None:
+def test_networks_with_the_same_name_are_numbered() -> None:
     import torch
 
     def net(width: int) -> sb.Backbone:
@@ -193,23 +200,23 @@ def test_networks_of_one_name_are_told_apart() -> None:
         ]
         return sb.Backbone.wrap(torch.nn.Sequential(*layers), size_px=8)
 
-    advice = sb.advise(digits_store(), [net(4), net(6)], minutes=0.01, train_per_class=5)
+    advice = sb.advise(digits_store(), [net(4), net(6)], minutes=0.05, train_per_class=5)
     assert list(advice.layers) == ["Sequential", "Sequential (2)"]
 
 
-def test_a_training_that_diverges_costs_no_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_that_diverges_does_not_stop_the_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     from seedbed.base.errors import DivergedError
 
     def diverges(*_: object) -> None:
         raise DivergedError("the loss is not finite by step 3", "")
 
-    monkeypatch.setattr(successive_halving, "_held_out", diverges)
+    monkeypatch.setattr(successive_halving, "_train_fold", diverges)
     with _short_trainings():
         advice = sb.advise(digits_store(), [NETS[0]], minutes=1, train_per_class=5)
     assert advice.winner.kind != "finetune"
 
 
-def test_networks_whose_codes_say_nothing_are_left_out_or_lose() -> None:
+def test_networks_with_constant_or_nan_codes_are_left_out_or_lose() -> None:
     import torch
 
     flat, broken = (
@@ -217,7 +224,7 @@ def test_networks_whose_codes_say_nothing_are_left_out_or_lose() -> None:
         for value, name in ((0.0, "flat"), (float("nan"), "broken"))
     )
     advice = sb.advise(
-        digits_store(), [trained().backbone, flat, broken], minutes=0.02, train_per_class=5
+        digits_store(), [trained().backbone, flat, broken], minutes=0.05, train_per_class=5
     )
     assert any(note.startswith("broken is left out") for note in advice.notes)
     assert advice.winner.backbone != "flat"
@@ -238,7 +245,7 @@ def _constant(value: float):
     return module
 
 
-def test_a_class_may_be_called_anything(make_tree, tmp_path: Path) -> None:
+def test_a_class_may_have_any_name(make_tree, tmp_path: Path) -> None:
     photos = make_tree({"$^$": 8, "b<script>": 8})
     out = tmp_path / "out"
     sb.advise(
@@ -254,26 +261,26 @@ def test_a_class_may_be_called_anything(make_tree, tmp_path: Path) -> None:
     assert (out / "model" / "head.safetensors").is_file()
 
 
-def test_the_rule_names_no_nearest_neighbours() -> None:
+def test_the_rule_never_recommends_nearest_neighbours() -> None:
     advice = _advice()
     assert advice.rule.method is None or "knn" not in advice.rule.method
-    assert {e.kind for e in advice.entries if "knn" in e.method} == {"neighbours"}
+    assert {c.kind for c in advice.candidates if "knn" in c.method} == {"neighbours"}
 
 
 def test_photographs_with_the_network_that_comes_with_seedbed(
     real_data: Path, tmp_path: Path
 ) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     photos = real_data / "hymenoptera"
     advice = sb.advise(
         photos,
         ["small"],
         minutes=0.3,
         workspace=tmp_path,
-        on_event=lambda _, words: told.append(words),
+        on_event=lambda _, message: messages.append(message),
     )
-    assert told[0].startswith("leader: small / probe(layer=")
+    assert messages[0].startswith("leader: small / probe(layer=")
     assert (advice.scenario.size, advice.scenario.similarity) == ("small", "similar")
     assert advice.scenario.shared_classes == ("bees",)
-    assert advice.nested.value > 70
+    assert advice.expected.value > 70
     assert advice.test.metrics["top1"] > 65

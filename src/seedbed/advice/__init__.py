@@ -1,1 +1,1 @@
-"""A user's data + backbones -> a recommendation."""
+"""Advice on transfer learning: which backbone, layer and method to use for a user's images."""

@@ -1,7 +1,6 @@
-"""What `advise` found: one record, which the page, the terminal and the JSON document are made of.
+"""The result of `advise`: one record behind the report, the terminal text and the JSON document.
 
-In: what was raced and measured. Out: sentences, lines, a document. Computes no more than
-differences of what it holds.
+In: what was measured. Out: sentences, lines of text, a JSON document.
 """
 
 from __future__ import annotations
@@ -13,24 +12,28 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.advice.candidate import Entry, short
+from seedbed.advice.candidate import Candidate, short_name
 from seedbed.advice.learning_curve import LearningCurve
 from seedbed.advice.negative_transfer import NegativeTransfer
 from seedbed.advice.scenario import Scenario
-from seedbed.advice.selection_bias import Nested
+from seedbed.advice.selection_bias import ExpectedAccuracy
 from seedbed.metrics.intervals import share_interval
 from seedbed.tasks.classification import Measurement
 
-MODEL = "model"  # the folder of the trained model beside the page
+# the folder of the trained model, beside the report
+MODEL = "model"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """The lecture's rule beside the winner; differences in points, positive where the winner is
-    ahead."""
+    """The cs231n rule of thumb, compared with the winner.
+
+    Differences in points, positive where the winner is better.
+    """
 
     words: str
-    method: str | None  # None: it was not measured
+    # None: the rule's candidate was not measured
+    method: str | None
     accuracy: float | None = None
     difference: float | None = None
     interval: tuple[float, float] | None = None
@@ -38,100 +41,106 @@ class Rule:
 
     @property
     def sentence(self) -> str:
+        rule = f"The cs231n rule of thumb says: {self.words}."
         if self.method is None or self.interval is None or self.difference is None:
-            return (
-                f"The lecture's rule says: {self.words}. That was not measured in the time given."
-            )
+            return f"{rule} This was not measured within the time."
         if self.has_won:
-            return f"The lecture's rule says: {self.words}. That is what won."
+            return f"{rule} This is the winner."
         low, high = self.interval
-        agrees = (
-            "which is no worse than what won, as far as can be told"
-            if low <= 0
-            else "and what won is better"
-        )
+        comparison = "not significantly worse than the winner" if low <= 0 else "worse"
         return (
-            f"The lecture's rule says: {self.words}. Here that reaches {self.accuracy:.1f} %, {agrees}: the winner is ahead by "
+            f"{rule} It reaches {self.accuracy:.1f} %, {comparison}: the winner is better by "
             f"{self.difference:.1f} points (95 % interval {low:+.1f} to {high:+.1f})."
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """An image that the winner, not having learnt from it, is sure to be something else: a wrong
-    label, often."""
+    """A held-out image that the winner misclassifies with high confidence: often a wrong label."""
 
-    row: int  # of the store
+    # in the store
+    row: int
     id: str
     label: str
-    said: str
+    predicted: str
     probability: float
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Advice:
-    """What `advise` found. Accuracies in percent on images that were not learnt from."""
+    """The result of `advise`. Accuracies are in percent, on held-out images."""
 
     data: str
     num_images: int
     num_classes: int
     classes: tuple[str, ...]
     scenario: Scenario
-    winner: Entry
-    entries: tuple[Entry, ...]
-    nested: Nested
+    winner: Candidate
+    candidates: tuple[Candidate, ...]
+    # selection-bias-corrected accuracy of the winner
+    expected: ExpectedAccuracy
     test: Measurement
     curve: LearningCurve
-    negative: tuple[NegativeTransfer, ...]
+    negative_transfer: tuple[NegativeTransfer, ...]
     rule: Rule
-    confusion: np.ndarray  # int64 [K, K], rows true, columns said, held-out images
+    # int64 [K, K]: rows true classes, columns predicted classes, held-out images
+    confusion: np.ndarray
     mistakes: tuple[Mistake, ...]
     notes: tuple[str, ...]
-    layers: Mapping[str, tuple[str, ...]]  # of each backbone, in order of depth
+    # of each backbone, in order of depth
+    layers: Mapping[str, tuple[str, ...]]
     seconds: float
     folder: Path | None = None
-    more: str = ""  # what larger weights would need
+    # how to get a larger network, where none was raced
+    larger_network_hint: str = ""
     report: Path | None = None
+    # seconds since the start, sentence
     events: tuple[tuple[float, str], ...] = field(default=())
 
     @property
-    def recommended(self) -> dict[str, str]:
+    def recommendation(self) -> dict[str, str]:
         return {"backbone": self.winner.backbone, "method": self.winner.method, "why": self.why}
 
     @property
-    def interval_on_test(self) -> tuple[float, float]:
-        return share_interval(self.test.metrics["top1"], len(self.test.predictions["labels"]))
+    def num_test(self) -> int:
+        return len(self.test.predictions["labels"])
 
     @property
-    def surprise(self) -> str:
-        """What to think of a test score that chance does not explain; nothing where it does."""
-        expected, (low, high) = self.nested.value, self.nested.interval
-        found, (least, most) = self.test.metrics["top1"], self.interval_on_test
-        gap = found - expected
+    def test_interval(self) -> tuple[float, float]:
+        """95 % interval of the test accuracy, percent."""
+        return share_interval(self.test.metrics["top1"], self.num_test)
+
+    @property
+    def test_warning(self) -> str:
+        """A warning if chance does not explain the test score; otherwise an empty string."""
+        expected, (low, high) = self.expected.value, self.expected.interval
+        least, most = self.test_interval
+        gap = self.test.metrics["top1"] - expected
         allowed = ((high - low) ** 2 + (most - least) ** 2) ** 0.5 / 2
         if abs(gap) <= allowed:
             return ""
         return (
-            f"That is {abs(gap):.1f} points {'below' if gap < 0 else 'above'} what was expected, more than chance explains but one time in "
-            "twenty: the test images may be of another kind than the others, or hold near duplicates of them."
+            f"The test accuracy is {abs(gap):.1f} points {'below' if gap < 0 else 'above'} the "
+            "expected one; chance alone explains such a gap at most once in twenty times. The test "
+            "images may come from another distribution, or be near duplicates of the others."
         )
 
     @property
     def why(self) -> str:
-        """Why this one, in a sentence."""
-        low, high = self.nested.interval
-        others = sum(not e.is_rough for e in self.entries) - 1
+        """Why the winner is recommended, and its expected accuracy."""
+        low, high = self.expected.interval
+        num = sum(not c.is_preliminary for c in self.candidates)
         return (
-            f"best of {others + 1} candidates on images that none had learnt from. Expect {self.nested.value:.1f} % on new images "
-            f"(95 % interval {low:.1f} to {high:.1f}; the luck of the best of several is taken off)"
+            f"the best of {num} candidates on held-out images. Expect {self.expected.value:.1f} % "
+            f"on new images (95 % interval {low:.1f} to {high:.1f}, corrected for selection bias)"
         )
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())
 
     def to_dict(self, seed: int = 0) -> dict[str, Any]:
-        """As `seedbed advise --json` prints it."""
-        low, high = self.interval_on_test
+        """The document that `seedbed advise --json` prints."""
+        ranked = sorted(self.candidates, key=lambda c: (c.is_preliminary, -c.accuracy))
         return {
             "num_images": self.num_images,
             "num_classes": self.num_classes,
@@ -140,29 +149,23 @@ class Advice:
                 "similarity": self.scenario.similarity,
                 "evidence": self.scenario.evidence(),
             },
-            "candidates": [
-                _outcome(e, self.data, seed)
-                for e in sorted(self.entries, key=lambda e: (e.is_rough, -e.accuracy))
-            ],
+            "candidates": [_outcome_row(c, self.data, seed) for c in ranked],
             "recommendation": {
-                **self.recommended,
-                "expected": self.nested.value,
-                "interval": list(self.nested.interval),
+                **self.recommendation,
+                "expected": self.expected.value,
+                "interval": list(self.expected.interval),
                 "test": {
                     "metrics": dict(self.test.metrics),
-                    "interval": [low, high],
-                    "num_test": len(self.test.predictions["labels"]),
+                    "interval": list(self.test_interval),
+                    "num_test": self.num_test,
                 },
             },
-            "rule": {
-                k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self.rule).items()
-            },
+            "rule": asdict(self.rule) | {"interval": _as_list(self.rule.interval)},
             "negative_transfer": [
-                asdict(n) | {"interval": list(n.interval) if n.interval else None}
-                for n in self.negative
+                asdict(n) | {"interval": _as_list(n.interval)} for n in self.negative_transfer
             ],
             "learning_curve": asdict(self.curve) | {"law": None},
-            "mistakes": [asdict(m) for m in self.mistakes],
+            "mistakes": [_mistake_row(m) for m in self.mistakes],
             "notes": list(self.notes),
             "seconds": self.seconds,
             "model": str(self.folder / MODEL) if self.folder else None,
@@ -170,47 +173,56 @@ class Advice:
         }
 
     def lines(self) -> list[str]:
-        """The advice for the eye."""
-        low, high = self.interval_on_test
-        num = len(self.test.predictions["labels"])
-        hurt = [n.sentence for n in self.negative]
-        model = [f"The trained model is in {self.folder / MODEL}."] if self.folder else []
-        page = [f"Report: {self.report}"] if self.report else []
-        left = [f"Left out: {note}." for note in self.notes]
-        apart = [self.surprise] if self.surprise else []
-        return [
-            f"Take {short(self.winner.backbone)} by {self.winner.method}: {self.why}.",
-            f"On the {num:,} test images, which chose nothing, it reaches {self.test.metrics['top1']:.1f} % "
-            f"(95 % interval {low:.1f} to {high:.1f}).",
-            *apart,
-            self.scenario.sentence[0].upper() + self.scenario.sentence[1:],
+        """The advice as lines of text."""
+        low, high = self.test_interval
+        lines = [
+            f"Use {short_name(self.winner.backbone)} with {self.winner.method}: {self.why}.",
+            f"On the {self.num_test:,} test images, which selected nothing, it reaches "
+            f"{self.test.metrics['top1']:.1f} % (95 % interval {low:.1f} to {high:.1f}).",
+            self.test_warning,
+            self.scenario.sentence,
             self.rule.sentence,
-            *hurt,
+            *(n.sentence for n in self.negative_transfer),
             self.curve.sentence,
-            *([self.more] if self.more else []),
-            *left,
-            *model,
-            *page,
+            self.larger_network_hint,
+            *(f"Left out: {note}." for note in self.notes),
+            f"The trained model is in {self.folder / MODEL}." if self.folder else "",
+            f"Report: {self.report}" if self.report else "",
         ]
+        return [line for line in lines if line]
 
 
-def _outcome(entry: Entry, target: str, seed: int) -> dict[str, Any]:
-    """A candidate as an outcome's row; its images are held-out ones, no test images."""
+def _as_list(interval: tuple[float, float] | None) -> list[float] | None:
+    return list(interval) if interval else None
+
+
+def _mistake_row(mistake: Mistake) -> dict[str, Any]:
+    return {
+        "row": mistake.row,
+        "id": mistake.id,
+        "label": mistake.label,
+        "said": mistake.predicted,
+        "probability": mistake.probability,
+    }
+
+
+def _outcome_row(candidate: Candidate, target: str, seed: int) -> dict[str, Any]:
+    """A candidate as an outcome's row; its images are held-out images, not test images."""
     return {
         "study": None,
-        "arm": entry.backbone,
+        "arm": candidate.backbone,
         "seed": seed,
         "images_seen": None,
         "target": target,
-        "method": entry.method,
-        "backbone": entry.backbone,
+        "method": candidate.method,
+        "backbone": candidate.backbone,
         "metric": "top1",
         "unit": "percent",
-        "value": entry.accuracy,
-        "num_test": len(entry.positions),
+        "value": candidate.accuracy,
+        "num_test": len(candidate.positions),
         "higher_is_better": True,
-        "seconds": entry.seconds,
+        "seconds": candidate.seconds,
         "key": None,
         "split": "held-out",
-        "first_look": entry.is_rough,
+        "first_look": candidate.is_preliminary,
     }

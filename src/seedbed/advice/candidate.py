@@ -1,7 +1,7 @@
-"""A candidate that was measured on images it had not learnt from.
+"""A candidate: a backbone with a transfer method, scored on held-out images.
 
-In: what a backbone and a method gave. Out: one record that can be compared with others image by
-image. Knows nothing of how it came about.
+In: held-out predictions of one backbone and method. Out: one record; candidates are compared image
+by image.
 """
 
 from __future__ import annotations
@@ -17,41 +17,45 @@ Kind = Literal["probe", "neighbours", "joined", "augmented", "finetune"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Entry:
-    """One candidate: a backbone as the user calls it, a method call that `transfer` takes, and its
-    held-out predictions."""
+class Candidate:
+    """A backbone, a method call that `transfer` accepts, and its held-out predictions."""
 
+    # as the user names it
     backbone: str
     method: str
     kind: Kind
-    layer: str | None  # that codes are read at; None where the network is tuned
-    is_top: bool  # whether that is the layer that the head reads
+    # the layer that is read out; None where the network is fine-tuned
+    layer: str | None
+    # whether that is the penultimate layer, which the network's own head reads
+    is_penultimate: bool
     held_out: HeldOut
-    positions: np.ndarray  # of the held-out images among the known, int64 [m]
-    images: np.ndarray  # hashes of their ids, uint64 [m]: the same image in every size
+    # of the held-out images among the labelled ones, int64 [m]
+    positions: np.ndarray
+    # hashes of the held-out images' ids, uint64 [m]: equal at every image size
+    images: np.ndarray
     seconds: float
     num_folds: int
-    is_rough: bool = False  # a first look at a part of the images
-    # bool [m] each: what every setting that was tried got right, the chosen one's among them
-    settings: tuple[np.ndarray, ...] = ()
+    # measured on a subset of the images
+    is_preliminary: bool = False
+    # bool [m] each: correct predictions at every hyperparameter value that was tried
+    correct_by_setting: tuple[np.ndarray, ...] = ()
 
     @property
-    def right(self) -> np.ndarray:
-        """bool [m]."""
+    def correct(self) -> np.ndarray:
+        """Whether each held-out image is classified correctly, bool [m]."""
         return (self.held_out.scores.argmax(1) == self.held_out.labels).numpy()
 
     @property
     def accuracy(self) -> float:
-        """Top-1 on the held-out images, percent."""
-        return 100.0 * float(self.right.mean())
+        """Top-1 accuracy on the held-out images, percent."""
+        return 100.0 * float(self.correct.mean())
 
     @property
     def name(self) -> str:
-        return f"{short(self.backbone)} / {self.method}"
+        return f"{short_name(self.backbone)} / {self.method}"
 
 
-def short(backbone: str) -> str:
-    """What a backbone is called in a sentence: of a path, its last part; of a call without other
-    settings, the network."""
+def short_name(backbone: str) -> str:
+    """The name of a backbone for a sentence: the last part of a path, a call string as it is."""
     text = backbone.rstrip("/")
     return text.rpartition("/")[2] if "/" in text and "(" not in text else text

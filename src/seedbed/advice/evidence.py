@@ -1,8 +1,8 @@
-"""Similarity and transferability, measured for the networks of a race.
+"""The scenario of a task, measured: similarity to pre-training images and transferability scores.
 
-In: contenders. Out: how alike the task's images are to what a network was trained on, which classes
-it has seen, and scores of how well each may serve. The images of a network's source are not needed:
-its card keeps codes of some of them.
+In: contenders. Out: the distance between the task's images and a network's pre-training images, the
+classes they share, and transferability scores of each network. The pre-training images themselves
+are not needed: a backbone's folder stores the codes of some of them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from seedbed.advice.candidate import short
+from seedbed.advice.candidate import short_name
 from seedbed.advice.contender import Contender
-from seedbed.advice.scenario import Scenario, size_of
-from seedbed.advice.task_by_size import rough
+from seedbed.advice.scenario import Scenario, size_class
+from seedbed.advice.task_by_size import subset_task
 from seedbed.base.errors import SeedbedError
 from seedbed.data.formats import open_source
 from seedbed.data.images import Resident
@@ -28,71 +28,79 @@ from seedbed.models.codes import codes, logits
 from seedbed.readout.similarity import Similarity, similarity
 from seedbed.readout.transferability import h_score, knn_accuracy, leep, logme, nce
 
-_NUM_FAR = 256  # digits that stand for what is far
-_MOST = 2_000  # known images that scores are told from
+# handwritten digits, the reference for images that are far from photographs
+_NUM_DIGITS = 256
+# labelled images that the scores are computed from
+_MAX_IMAGES = 2_000
 
 
-def scenario_of(contenders: Sequence[Contender], folders: dict[str, Path | None]) -> Scenario:
-    """Where the task stands; the first contender whose card keeps codes of its source tells how
-    alike the images are.
+def measure_scenario(
+    contenders: Sequence[Contender], code_folders: dict[str, Path | None]
+) -> Scenario:
+    """Measure the scenario with the first contender that has stored codes of its pre-training.
 
     Args:
         contenders: the most interesting first.
-        folders: of each by name, where its card's codes lie; None where it has none.
+        code_folders: by contender's name, the folder with the stored codes; None if there is none.
     """
     num = len(contenders[0].task.known)
     scores = {c.name: transferability(c) for c in contenders}
     for contender in contenders:
-        source = _source_codes(folders.get(contender.name), contender.backbone.layer().dim)
-        if source is None:
+        dim = contender.backbone.layer().dim
+        source_codes = _load_source_codes(code_folders.get(contender.name), dim)
+        if source_codes is None:
             continue
-        found = _alike(contender, source)
-        similar = found.position is not None
+        measured = _measure_similarity(contender, source_codes)
+        source = short_name(str(contender.backbone.card.get("source")))
         return Scenario(
-            size=size_of(num),
-            similarity=("similar" if found.word == "similar" else "different")
-            if similar
-            else "unknown",
-            num_known=num,
-            measured=found,
-            compared_with=f"what {short(contender.name)} was trained on ({short(str(contender.backbone.card.get('source')))})",
+            size=size_class(num),
+            similarity=_similarity_class(measured),
+            num_labelled=num,
+            measured=measured,
+            compared_with=f"the pre-training images of {short_name(contender.name)} ({source})",
             shared_classes=shared_with_source(contender),
             scores=scores,
         )
-    why = "no network here keeps codes of its source's images beside its weights"
     return Scenario(
-        size=size_of(num),
+        size=size_class(num),
         similarity="unknown",
-        num_known=num,
+        num_labelled=num,
         measured=None,
-        compared_with=why,
+        compared_with="no network here stores codes of its pre-training images",
         scores=scores,
     )
 
 
-def _source_codes(folder: Path | None, dim: int) -> torch.Tensor | None:
+def _similarity_class(measured: Similarity) -> Any:
+    if measured.position is None:
+        return "unknown"
+    return "similar" if measured.word == "similar" else "different"
+
+
+def _load_source_codes(folder: Path | None, dim: int) -> torch.Tensor | None:
+    """Stored codes of pre-training images; None if there are none of this dimension."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if folder is None or not (folder / CARD_CODES).is_file():
         return None
     try:
-        found = load_file(folder / CARD_CODES)["codes"].float()
+        source_codes = load_file(folder / CARD_CODES)["codes"].float()
     except (OSError, SafetensorError, KeyError):
-        return None  # as good as none
-    return found if found.ndim == 2 and found.shape[1] == dim else None
+        return None
+    return source_codes if source_codes.ndim == 2 and source_codes.shape[1] == dim else None
 
 
-def _alike(contender: Contender, source: torch.Tensor) -> Similarity:
-    task = rough(contender.task, _MOST)
-    target = contender.codes_of(task, contender.backbone.penultimate)
-    return similarity(source, target, _digits(contender))
+def _measure_similarity(contender: Contender, source_codes: torch.Tensor) -> Similarity:
+    task = subset_task(contender.task, _MAX_IMAGES)
+    target_codes = contender.codes_of(task, contender.backbone.penultimate)
+    return similarity(source_codes, target_codes, _digit_codes(contender))
 
 
-def _digits(contender: Contender) -> torch.Tensor:
-    """Codes of handwritten digits: what is far from any photograph."""
+def _digit_codes(contender: Contender) -> torch.Tensor:
+    """Codes of handwritten digits, which are far from any photograph."""
     source, preprocessing = open_source("digits()"), contender.backbone.preprocessing
-    rows = np.arange(_NUM_FAR)
+    rows = np.arange(_NUM_DIGITS)
     pixels = source.pixels.load(rows, preprocessing.store_px).pixels
     return codes(
         contender.backbone, Resident(pixels, rows, None, contender.backbone.device, preprocessing)
@@ -100,52 +108,55 @@ def _digits(contender: Contender) -> torch.Tensor:
 
 
 def transferability(contender: Contender) -> dict[str, float]:
-    """LogME, H-score and k-NN on the penultimate codes; LEEP and NCE where the network has a head
-    of its own classes."""
-    task, backbone = rough(contender.task, _MOST), contender.backbone
-    images, labels = (
-        backbone.images(task.store, task.known),
-        torch.from_numpy(task.labels(task.known)),
-    )
-    found = contender.codes_of(task, backbone.penultimate)
+    """Transferability scores from the penultimate codes: LogME, H-score and k-NN.
+
+    LEEP and NCE too, if the network has a trained head of its pre-training classes.
+    """
+    task, backbone = subset_task(contender.task, _MAX_IMAGES), contender.backbone
+    images = backbone.images(task.store, task.known)
+    labels = torch.from_numpy(task.labels(task.known))
+    features = contender.codes_of(task, backbone.penultimate)
     scores = {
-        "logme": logme(found, labels),
-        "h_score": h_score(found, labels),
-        "knn": knn_accuracy(found, labels),
+        "logme": logme(features, labels),
+        "h_score": h_score(features, labels),
+        "knn": knn_accuracy(features, labels),
     }
-    # codes that never vary have none
+    # Constant codes have no finite score.
     scores = {name: value for name, value in scores.items() if math.isfinite(value)}
-    if backbone.card.get("images_seen") == 0 or len(backbone.classes) < 2:
-        return scores  # a head that was never trained says nothing
-    said = logits(backbone, images)
+    is_head_untrained = backbone.card.get("images_seen") == 0
+    if is_head_untrained or len(backbone.classes) < 2:
+        return scores
+    source_logits = logits(backbone, images)
     return scores | {
-        "leep": leep(torch.softmax(said, 1), labels),
-        "nce": nce(said.argmax(1), labels),
+        "leep": leep(torch.softmax(source_logits, 1), labels),
+        "nce": nce(source_logits.argmax(1), labels),
     }
 
 
 def shared_with_source(contender: Contender) -> tuple[str, ...]:
-    """Classes of the task that a network was trained on, or on kinds of, by WordNet; those whose
-    names say nothing are left out."""
-    theirs = [label for label in contender.backbone.classes if is_synset(label)]
-    if not theirs:
+    """Classes of the task that the network was pre-trained on, or on hyponyms of, by WordNet.
+
+    Classes whose names are not in WordNet are left out.
+    """
+    source_classes = [label for label in contender.backbone.classes if is_synset(label)]
+    if not source_classes:
         return ()
     try:
-        tree = wordnet().hierarchy(theirs)
+        tree = wordnet().hierarchy(source_classes)
     except SeedbedError:
         return ()
     names: dict[str, Any] = contender.task.store.names
     return tuple(
         c
         for c in contender.task.classes
-        if (node := _node(c, names.get(c, c))) in tree.nodes and tree.under(node, theirs)
+        if (node := _synset(c, names.get(c, c))) in tree.nodes and tree.under(node, source_classes)
     )
 
 
-def _node(label: str, words: str) -> str:
-    """The synset of a class: its label, or the first meaning of what it is called."""
+def _synset(label: str, name: str) -> str:
+    """The synset of a class: its label, or the first meaning of its name; "" if there is none."""
     if is_synset(label):
         return label
-    first = words.split("/")[-1].partition(",")[0].replace("_", " ").replace("-", " ").strip()
+    first = name.split("/")[-1].partition(",")[0].replace("_", " ").replace("-", " ").strip()
     meanings = wordnet().meanings(first)
     return wordnet().id(meanings[0]) if meanings else ""

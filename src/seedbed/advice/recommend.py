@@ -1,26 +1,26 @@
-"""The recommendation: who won, how well it will do, and what the lecture's rule would have had.
+"""The recommendation: run the race, train the winner, and compare it with the rule of thumb.
 
-In: a race, where cards keep codes, whom to tell. Out: the fields of one record, `Advice`.
+In: a race, folders with stored codes, a function that prints sentences. Out: one record, `Advice`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from seedbed.advice.advice import Advice, Mistake, Rule
-from seedbed.advice.candidate import Entry
+from seedbed.advice.candidate import Candidate
 from seedbed.advice.contender import Contender
-from seedbed.advice.evidence import scenario_of
+from seedbed.advice.evidence import measure_scenario
 from seedbed.advice.learning_curve import LearningCurve, learning_curve
 from seedbed.advice.negative_transfer import NegativeTransfer, negative_transfer
 from seedbed.advice.race import Race
-from seedbed.advice.scenario import Scenario, by_rule, rule_words
-from seedbed.advice.selection_bias import nested_accuracy, paired_difference
-from seedbed.advice.task_by_size import rough
+from seedbed.advice.scenario import Scenario, candidate_of_rule, rule_in_words
+from seedbed.advice.selection_bias import corrected_accuracy, paired_difference
+from seedbed.advice.task_by_size import subset_task
 from seedbed.base.errors import BadDataError, SeedbedError
 from seedbed.models.codes import codes
 from seedbed.readout.calibration import fit_temperature
@@ -28,34 +28,39 @@ from seedbed.readout.neighbours import nearest
 from seedbed.tasks.classification import Measurement
 from seedbed.transfers.methods import METHODS, Context
 
-_UNTIL_NEGATIVE = 0.92  # share of the time at which the negative-transfer comparisons end
+# share of the time at which the negative-transfer comparisons end
+_UNTIL_NEGATIVE_TRANSFER = 0.92
 NUM_MISTAKES = 12
-# mistakes that are looked up, their neighbours, images that these are sought in
-_NUM_ASKED, _NUM_NEAR, _MOST_NEAR = 4, 6, 5_000
+# mistakes that are shown with their nearest neighbours
+_NUM_QUERIES = 4
+_NUM_NEIGHBOURS = 6
+# images among which neighbours are searched
+_MAX_GALLERY = 5_000
+
+Say = Callable[[str], None]
 
 
-def recommend(race: Race, folders: dict[str, Path | None], say: Callable[[str], None]) -> Advice:
-    """The advice, but for where it is written."""
+def recommend(race: Race, code_folders: dict[str, Path | None], say: Say) -> Advice:
+    """Run the race and return the advice, without its output folder."""
     for name in race.names:
-        race.first_look(name)
+        race.run_first_round(name)
     if not race.contenders:
         raise BadDataError(
             f"no network could be raced: {'; '.join(race.notes)}",
-            "Name one that can: --backbone small.",
+            "Name a network that seedbed can open, for example --backbone small.",
         )
-    scenario = scenario_of(race.by_rank(), folders)
+    scenario = measure_scenario(race.contenders_by_rank(), code_folders)
     say(scenario.sentence)
-    race.later_rounds()
+    race.run_later_rounds()
     _measure_rule(race, scenario)
-    winner, measured = _tested(race, race.leader)
+    winner, measured = _test_winner(race, race.leader)
     contender = race.contenders[winner.backbone]
     say(f"{winner.name} on the test images: {measured.metrics['top1']:.1f} %")
-    rule = _ruled(race, scenario, winner)
+    rule = _compare_rule(race, scenario, winner)
     say(rule.sentence)
-    curve = _curve(race, contender)
+    curve = _measure_curve(race, contender)
     say(curve.sentence)
-    negative = _negative(race, say)
-    nested = nested_accuracy(*_aligned(_comparable(race, winner), contender))
+    verdicts = _judge_negative_transfer(race, say)
     task = contender.task
     return Advice(
         data=task.store.name,
@@ -64,11 +69,11 @@ def recommend(race: Race, folders: dict[str, Path | None], say: Callable[[str], 
         classes=task.classes,
         scenario=scenario,
         winner=winner,
-        entries=tuple(race.entries),
-        nested=nested,
+        candidates=tuple(race.candidates),
+        expected=corrected_accuracy(*_correct_by_image(_comparable(race, winner), contender)),
         test=measured,
         curve=curve,
-        negative=tuple(negative),
+        negative_transfer=tuple(verdicts),
         rule=rule,
         confusion=_confusion(winner, task.num_classes),
         mistakes=_mistakes(winner, contender),
@@ -78,167 +83,164 @@ def recommend(race: Race, folders: dict[str, Path | None], say: Callable[[str], 
     )
 
 
-def _layer_of(race: Race, contender: Contender) -> str:
+def _best_layer(race: Race, contender: Contender) -> str:
     """The best single layer of a backbone."""
-    own = [e for e in race.entries if e.backbone == contender.name and e.kind == "probe"]
-    return str(max(own, key=lambda e: e.accuracy).layer)
+    probes = [c for c in race.candidates if c.backbone == contender.name and c.kind == "probe"]
+    return str(max(probes, key=lambda c: c.accuracy).layer)
 
 
-def _curve(race: Race, contender: Contender) -> LearningCurve:
+def _measure_curve(race: Race, contender: Contender) -> LearningCurve:
     if not race.clock.left():
         return LearningCurve(num_images=(), accuracies=(), why="the time was over")
-    return learning_curve(contender, _layer_of(race, contender))
+    return learning_curve(contender, _best_layer(race, contender))
 
 
 def _measure_rule(race: Race, scenario: Scenario) -> None:
-    """The rule's candidate on all images, where a first look alone had been taken; it may win like
-    any other."""
+    """Measure the rule's candidate on all images, unless that was done; it may win like others."""
     backbone = race.leader.backbone
     contender = race.contenders[backbone]
     layers = [la.name for la in contender.layers]
-    first = by_rule(scenario, race.entries, backbone, layers)
+    candidate = candidate_of_rule(scenario, race.candidates, backbone, layers)
     if (
-        first is not None
-        and first.is_rough
-        and not by_rule(scenario, race.whole, backbone, layers)
+        candidate is not None
+        and candidate.is_preliminary
+        and not candidate_of_rule(scenario, race.on_all_images, backbone, layers)
         and race.clock.left()
     ):
-        race.entries.append(contender.at([str(first.layer)]))
+        race.candidates.append(contender.read_out([str(candidate.layer)]))
 
 
-def _ruled(race: Race, scenario: Scenario, winner: Entry) -> Rule:
+def _compare_rule(race: Race, scenario: Scenario, winner: Candidate) -> Rule:
+    """The rule of thumb for the winner's backbone, compared with the winner."""
     contender = race.contenders[winner.backbone]
-    words = rule_words(scenario)
-    entry = by_rule(scenario, race.whole, winner.backbone, [la.name for la in contender.layers])
-    if entry is None or winner.is_rough:
+    words = rule_in_words(scenario)
+    layers = [la.name for la in contender.layers]
+    candidate = candidate_of_rule(scenario, race.on_all_images, winner.backbone, layers)
+    if candidate is None or winner.is_preliminary:
         return Rule(words=words, method=None)
-    if entry is winner:
-        return Rule(
-            words=words,
-            method=entry.method,
-            accuracy=entry.accuracy,
-            difference=0.0,
-            interval=(0.0, 0.0),
-            has_won=True,
-        )
-    right, groups = _aligned([winner, entry], contender, chosen_alone=True)
-    difference, interval = paired_difference(right[:, 0], right[:, 1], groups)
+    is_winner = candidate is winner
+    difference, interval = 0.0, (0.0, 0.0)
+    if not is_winner:
+        correct, groups = _correct_by_image([winner, candidate], contender, all_settings=False)
+        difference, interval = paired_difference(correct[:, 0], correct[:, 1], groups)
     return Rule(
         words=words,
-        method=entry.method,
-        accuracy=entry.accuracy,
+        method=candidate.method,
+        accuracy=candidate.accuracy,
         difference=difference,
         interval=interval,
+        has_won=is_winner,
     )
 
 
-def _comparable(race: Race, winner: Entry) -> list[Entry]:
-    """Candidates scored on the winner's images."""
+def _comparable(race: Race, winner: Candidate) -> list[Candidate]:
+    """Candidates scored on the same images as the winner."""
     images = np.sort(winner.images)
-    return [e for e in race.entries if np.array_equal(np.sort(e.images), images)]
+    return [c for c in race.candidates if np.array_equal(np.sort(c.images), images)]
 
 
-def _aligned(
-    entries: list[Entry], contender: Contender, *, chosen_alone: bool = False
+def _correct_by_image(
+    candidates: Sequence[Candidate], contender: Contender, *, all_settings: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Which held-out images each candidate got right, bool [n, m], in one order of images; and
-    their groups of near duplicates.
+    """Correct predictions, bool [n, m], and groups of near duplicates [n], in one order of images.
 
-    Every setting that a candidate's own was chosen from is a candidate too, unless `chosen_alone`.
+    With `all_settings` every hyperparameter value that a candidate was selected from is a column.
     """
     columns = []
-    for entry in entries:
-        order = np.argsort(entry.images)
-        of_entry = [entry.right] if chosen_alone or not entry.settings else list(entry.settings)
-        columns += [right[order] for right in of_entry]
-    task = contender.task
-    images = np.sort(entries[0].images)
-    order = np.argsort(task.store.hashes)
-    rows = order[np.searchsorted(task.store.hashes[order], images)]
-    return np.stack(columns, axis=1), task.store.groups[rows]
+    for candidate in candidates:
+        order = np.argsort(candidate.images)
+        settings = list(candidate.correct_by_setting) if all_settings else []
+        columns += [correct[order] for correct in settings or [candidate.correct]]
+    store = contender.task.store
+    order = np.argsort(store.hashes)
+    rows = order[np.searchsorted(store.hashes[order], np.sort(candidates[0].images))]
+    return np.stack(columns, axis=1), store.groups[rows]
 
 
-def _tested(race: Race, winner: Entry) -> tuple[Entry, Measurement]:
-    """The final score, trained as `transfer` trains it; the next best candidate where a training
-    fails, and that is told."""
-    ranked = sorted((e for e in race.whole if e is not winner), key=lambda e: -e.accuracy)
-    for i, entry in enumerate([winner, *ranked]):
-        contender = race.contenders[entry.backbone]
+def _test_winner(race: Race, winner: Candidate) -> tuple[Candidate, Measurement]:
+    """Train the winner as `transfer` does and score it on the test images.
+
+    If its training fails, the next best candidate wins and a note says so.
+    """
+    others = sorted((c for c in race.on_all_images if c is not winner), key=lambda c: -c.accuracy)
+    for i, candidate in enumerate([winner, *others]):
+        contender = race.contenders[candidate.backbone]
         context = Context(seed=race.seed, device=contender.backbone.device)
+        method = METHODS.make(candidate.method)
         try:
-            return entry, METHODS.make(entry.method).run(
-                contender.backbone, contender.task, context
-            )
+            return candidate, method.run(contender.backbone, contender.task, context)
         except SeedbedError as error:
-            if i == len(ranked):
+            if i == len(others):
                 raise
             race.notes.append(
-                f"{entry.name} won, and could not be trained in the end: {error.message}"
+                f"{candidate.name} won the race, but its final training failed: {error.message}"
             )
     raise AssertionError("there is a candidate")
 
 
-def _negative(race: Race, say: Callable[[str], None]) -> list[NegativeTransfer]:
-    """A verdict per backbone, the best first, as long as there is time."""
-    ranked, found = race.by_rank(), []
-    for i, contender in enumerate(ranked):
-        seconds = race.clock.left(_UNTIL_NEGATIVE) / (len(ranked) - i)
+def _judge_negative_transfer(race: Race, say: Say) -> list[NegativeTransfer]:
+    """A verdict per backbone, the best first; undecided where the time does not suffice."""
+    contenders, verdicts = race.contenders_by_rank(), []
+    for i, contender in enumerate(contenders):
+        seconds = race.clock.left(_UNTIL_NEGATIVE_TRANSFER) / (len(contenders) - i)
         verdict = negative_transfer(contender, seconds)
         say(verdict.sentence)
-        found.append(verdict)
-    return found
+        verdicts.append(verdict)
+    return verdicts
 
 
-def _confusion(winner: Entry, num_classes: int) -> np.ndarray:
+def _confusion(winner: Candidate, num_classes: int) -> np.ndarray:
     counts = np.zeros((num_classes, num_classes), np.int64)
-    np.add.at(counts, (winner.held_out.labels.numpy(), winner.held_out.scores.argmax(1).numpy()), 1)
+    labels, predicted = winner.held_out.labels, winner.held_out.scores.argmax(1)
+    np.add.at(counts, (labels.numpy(), predicted.numpy()), 1)
     return counts
 
 
-def nearest_to_mistakes(
+def neighbours_of_mistakes(
     advice: Advice, contender: Contender
 ) -> list[tuple[int, list[tuple[int, float]]]]:
-    """Rows of the surest mistakes, each with the known images nearest to it by the penultimate
-    codes, and their similarities."""
-    task, backbone = contender.task, contender.backbone
-    queries = np.array([m.row for m in advice.mistakes[:_NUM_ASKED]], np.int64)
-    part = rough(task, _MOST_NEAR)
-    known = part.known
-    if not len(queries) or len(known) <= _NUM_NEAR:
+    """Rows of the most confident mistakes, each with its nearest labelled images and similarities.
+
+    Similarity is that of the penultimate codes.
+    """
+    backbone = contender.backbone
+    queries = np.array([m.row for m in advice.mistakes[:_NUM_QUERIES]], np.int64)
+    task = subset_task(contender.task, _MAX_GALLERY)
+    labelled = task.known
+    if not len(queries) or len(labelled) <= _NUM_NEIGHBOURS:
         return []
-    gallery, asked = (
-        contender.codes_of(part, backbone.penultimate),
-        codes(backbone, backbone.images(task.store, queries)),
-    )
-    similarities, places = nearest(gallery, asked, _NUM_NEAR + 1)
-    found = []
+    gallery = contender.codes_of(task, backbone.penultimate)
+    query_codes = codes(backbone, backbone.images(task.store, queries))
+    similarities, positions = nearest(gallery, query_codes, _NUM_NEIGHBOURS + 1)
+    neighbours = []
     for query, row, values in zip(
-        queries.tolist(), places.numpy(), similarities.tolist(), strict=True
+        queries.tolist(), positions.numpy(), similarities.tolist(), strict=True
     ):
-        near = [
-            (int(known[p]), float(v)) for p, v in zip(row, values, strict=True) if known[p] != query
+        others = [
+            (int(labelled[p]), float(v))
+            for p, v in zip(row, values, strict=True)
+            if labelled[p] != query
         ]
-        found.append((query, near[:_NUM_NEAR]))
-    return found
+        neighbours.append((query, others[:_NUM_NEIGHBOURS]))
+    return neighbours
 
 
-def _mistakes(winner: Entry, contender: Contender) -> tuple[Mistake, ...]:
-    """The wrong answers that the winner is surest of."""
-    held, task = winner.held_out, contender.task
-    probabilities = torch.softmax(
-        held.scores.double() / fit_temperature(held.scores, held.labels), 1
-    )
-    values, said = probabilities.max(1)
-    wrong = np.flatnonzero(~winner.right)
-    wrong = wrong[np.argsort(-values.numpy()[wrong], kind="stable")][:NUM_MISTAKES]
+def _mistakes(winner: Candidate, contender: Contender) -> tuple[Mistake, ...]:
+    """The wrong predictions with the highest calibrated probability."""
+    held_out, task = winner.held_out, contender.task
+    temperature = fit_temperature(held_out.scores, held_out.labels)
+    probabilities = torch.softmax(held_out.scores.double() / temperature, 1)
+    confidence, predicted = probabilities.max(1)
+    wrong = np.flatnonzero(~winner.correct)
+    wrong = wrong[np.argsort(-confidence.numpy()[wrong], kind="stable")][:NUM_MISTAKES]
     rows = task.known[winner.positions]
     return tuple(
         Mistake(
             row=int(rows[i]),
             id=str(task.store.ids[rows[i]]),
-            label=task.classes[int(held.labels[i])],
-            said=task.classes[int(said[i])],
-            probability=float(values[i]),
+            label=task.classes[int(held_out.labels[i])],
+            predicted=task.classes[int(predicted[i])],
+            probability=float(confidence[i]),
         )
         for i in wrong
     )

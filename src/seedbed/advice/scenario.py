@@ -1,10 +1,10 @@
-"""Where a task stands on the map of size and similarity, and what the lecture's rule says of such a
-place.
+"""The transfer scenario of a task, and the cs231n rule of thumb for it.
 
-In: how many labels there are, and how alike the images are to what a network was trained on. Out:
-the scenario with its reasons, and the rule's candidate among those that were measured. The rule is
-that of the cs231n lectures: few labels, a linear readout (of the last codes where the images are
-    similar, of an earlier layer where they are not); many labels, fine-tune the whole network.
+In: the number of labelled images, and their similarity to the images a network was trained on. Out:
+the scenario with its evidence, and the measured candidate that the rule recommends. The rule
+(cs231n lecture notes, "Transfer learning"): with few labels train a linear classifier on frozen
+features, of the penultimate layer if the images are similar, of an earlier layer if they are not;
+with many labels fine-tune the whole network.
 """
 
 from __future__ import annotations
@@ -15,80 +15,90 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seedbed.advice.candidate import Entry
+from seedbed.advice.candidate import Candidate
 from seedbed.readout.similarity import SIMILAR_BELOW, Similarity
 
-LARGE_FROM = 2_000  # labelled images; docs/own-images.md says what it rests on
+# labelled images; docs/own-images.md gives the measurements behind it
+LARGE_FROM = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """Small or large, similar or different, and why."""
+    """Small or large data set, similar or different images, and the evidence."""
 
     size: Literal["small", "large"]
     similarity: Literal["similar", "different", "unknown"]
-    num_known: int
+    num_labelled: int
     measured: Similarity | None
-    compared_with: str  # whose images the target was compared with
-    shared_classes: tuple[str, ...] = ()  # classes of the target that the network was trained on
+    # the images that the target was compared with, or why there are none
+    compared_with: str
+    # classes of the target that the network was trained on
+    shared_classes: tuple[str, ...] = ()
     # transferability scores by backbone
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
-        size = f"{self.num_known:,} labelled images are {self.size} (large from {LARGE_FROM:,} on)"
+        size = (
+            f"The data set is {self.size}: {self.num_labelled:,} labelled images "
+            f"({LARGE_FROM:,} or more count as large)."
+        )
         if self.measured is None or self.measured.position is None:
-            return f"{size}; how alike they are to what the networks saw is not known: {self.compared_with}."
+            unknown = "Its similarity to the pre-training images is unknown"
+            return f"{size} {unknown}: {self.compared_with}."
+        preposition = "to" if self.similarity == "similar" else "from"
         return (
-            f"{size}; they are {self.similarity} {'to' if self.similarity == 'similar' else 'from'} {self.compared_with}: "
-            f"{self.measured.position:.2f} on a scale from 0, the same kind of image, to 1, handwritten digits "
-            f"(similar below {SIMILAR_BELOW:g})."
+            f"{size} Its images are {self.similarity} {preposition} {self.compared_with}: "
+            f"distance {self.measured.position:.2f}, where 0 is the same kind of image and 1 is "
+            f"handwritten digits (below {SIMILAR_BELOW:g} counts as similar)."
         )
 
     def evidence(self) -> dict[str, Any]:
-        """What the JSON document says of it."""
-        found = self.measured
+        """The evidence as a JSON document."""
+        measured = self.measured
+        has_error = measured is not None and np.isfinite(measured.kid_error)
         return {
-            "num_known": self.num_known,
+            "num_known": self.num_labelled,
             "large_from": LARGE_FROM,
             "compared_with": self.compared_with,
-            "position": found.position if found else None,
+            "position": measured.position if measured else None,
             "similar_below": SIMILAR_BELOW,
-            "proxy_a_distance": found.proxy_a_distance if found else None,
-            "kid": found.kid if found else None,
-            "kid_error": found.kid_error if found and np.isfinite(found.kid_error) else None,
+            "proxy_a_distance": measured.proxy_a_distance if measured else None,
+            "kid": measured.kid if measured else None,
+            "kid_error": measured.kid_error if measured and has_error else None,
             "shared_classes": list(self.shared_classes),
             "scores": self.scores,
         }
 
 
-def size_of(num_known: int) -> Literal["small", "large"]:
-    return "large" if num_known >= LARGE_FROM else "small"
+def size_class(num_labelled: int) -> Literal["small", "large"]:
+    return "large" if num_labelled >= LARGE_FROM else "small"
 
 
-def rule_words(scenario: Scenario) -> str:
-    """What the lecture says of such a place."""
+def rule_in_words(scenario: Scenario) -> str:
+    """The rule of thumb for a scenario."""
     if scenario.size == "large":
         return "fine-tune the whole network"
     if scenario.similarity == "different":
-        return "a linear readout of an earlier layer"
-    unknown = (
-        " (if the images are similar, which is not known)"
-        if scenario.similarity == "unknown"
-        else ""
+        return "train a linear classifier on an earlier layer"
+    condition = (
+        " (if the images are similar, which is unknown)" if scenario.similarity == "unknown" else ""
     )
-    return f"a linear readout of the last codes{unknown}"
+    return f"train a linear classifier on the penultimate layer{condition}"
 
 
-def by_rule(
-    scenario: Scenario, entries: Sequence[Entry], backbone: str, layers: Sequence[str]
-) -> Entry | None:
-    """The measured candidate of a backbone that the rule means; None where it was not measured.
-    "Earlier" is the middle of the layers."""
-    own = [e for e in entries if e.backbone == backbone]
+def candidate_of_rule(
+    scenario: Scenario, candidates: Sequence[Candidate], backbone: str, layers: Sequence[str]
+) -> Candidate | None:
+    """The measured candidate of a backbone that the rule recommends; None if it was not measured.
+
+    "An earlier layer" is the middle one of `layers`.
+    """
+    of_backbone = [c for c in candidates if c.backbone == backbone]
     if scenario.size == "large":
-        return max((e for e in own if e.kind == "finetune"), key=lambda e: e.accuracy, default=None)
-    probes = {e.layer: e for e in own if e.kind == "probe"}
+        fine_tuned = (c for c in of_backbone if c.kind == "finetune")
+        return max(fine_tuned, key=lambda c: c.accuracy, default=None)
+    probes = {c.layer: c for c in of_backbone if c.kind == "probe"}
     if scenario.similarity == "different":
         return probes.get(layers[len(layers) // 2])
-    return next((e for e in probes.values() if e.is_top), None)
+    return next((c for c in probes.values() if c.is_penultimate), None)

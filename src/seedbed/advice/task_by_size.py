@@ -1,9 +1,8 @@
-"""What candidates are raced on: one task at the input size of each network, with the same images in
-the same parts.
+"""One classification task at the input size of each network, with identical splits.
 
-In: how the user's images are opened at a size, and what the task is. Out: tasks. The images are
-packed once per size; which of them are learnt from, which choose and which test was settled at the
-first size, and is carried over by the images' ids. Knows nothing of networks.
+In: a function that packs the user's images at a size, and the task specification. Out: tasks.
+Images are packed once per size. The train, validation and test split is drawn at the first size;
+other sizes reuse it by the images' ids.
 """
 
 from __future__ import annotations
@@ -21,73 +20,68 @@ from seedbed.tasks.classification import ClassificationTask
 
 
 @dataclass
-class Arena:
-    """The user's task at any size, and a smaller one for first looks."""
+class TaskBySize:
+    """The user's task at any image size."""
 
-    open_at: Callable[[int], Store]
-    kind: TaskSpec
+    open_store: Callable[[int], Store]
+    task_spec: TaskSpec
     seed: int
     _tasks: dict[int, ClassificationTask] = field(default_factory=dict)
 
     def task(self, size_px: int) -> ClassificationTask:
-        """The task on images packed at this side."""
+        """The task on images packed at this size."""
         if size_px not in self._tasks:
-            store = self.open_at(size_px)
+            store = self.open_store(size_px)
             first = next(iter(self._tasks.values()), None)
-            made = self.kind.load(store, self.seed) if first is None else _carried(first, store)
-            assert isinstance(made, ClassificationTask)
-            self._tasks[size_px] = made
+            if first is None:
+                task = self.task_spec.load(store, self.seed)
+            else:
+                task = _move_to_store(first, store)
+            assert isinstance(task, ClassificationTask)
+            self._tasks[size_px] = task
         return self._tasks[size_px]
 
-    @property
-    def any(self) -> ClassificationTask:
-        """The task at a size that it was opened at first."""
-        return next(iter(self._tasks.values()))
 
+def subset_task(task: ClassificationTask, num: int) -> ClassificationTask:
+    """Reduce a task to at most `num` labelled images, balanced over classes; folds are unchanged.
 
-def rough(task: ClassificationTask, num: int) -> ClassificationTask:
-    """The same task with at most `num` known images, of every class alike as far as it has them,
-    for a first look; itself where it has no more. Its folds are those of the whole."""
-    known = task.known
-    if len(known) <= num:
+    Returns the task itself if it has no more images than that.
+    """
+    num_labelled = len(task.known)
+    if num_labelled <= num:
         return task
-    num_train = max(1, round(num * len(task.train) / len(known)))
-    kept_train, kept_validation = (
-        _thinned(task, task.train, num_train),
-        _thinned(task, task.validation, max(1, num - num_train)),
-    )
-    kept = np.concatenate([kept_train, len(task.train) + kept_validation])
-    fold = task.fold[kept] if task.fold is not None else None
-    return replace(
-        task, train=task.train[kept_train], validation=task.validation[kept_validation], fold=fold
-    )
+    num_train = max(1, round(num * len(task.train) / num_labelled))
+    train = _balanced_subset(task, task.train, num_train)
+    validation = _balanced_subset(task, task.validation, max(1, num - num_train))
+    labelled = np.concatenate([train, len(task.train) + validation])
+    fold = task.fold[labelled] if task.fold is not None else None
+    return replace(task, train=task.train[train], validation=task.validation[validation], fold=fold)
 
 
-def _thinned(task: ClassificationTask, rows: np.ndarray, num: int) -> np.ndarray:
-    """Positions of at most `num` of the rows, of every class alike as far as it has them,
-    ascending."""
+def _balanced_subset(task: ClassificationTask, rows: np.ndarray, num: int) -> np.ndarray:
+    """Positions of at most `num` of the rows, balanced over classes, ascending."""
     labels = task.labels(rows)
     ranks = Draw(seed=0, purpose="advice/rough").ranks(task.store.hashes[rows])
     order = np.lexsort((ranks, labels))
-    place = np.empty(len(rows), np.int64)  # of each image among its class
-    place[order] = np.arange(len(rows)) - np.searchsorted(labels[order], labels[order])
-    return np.sort(np.lexsort((ranks, place))[:num])
+    rank_in_class = np.empty(len(rows), np.int64)
+    rank_in_class[order] = np.arange(len(rows)) - np.searchsorted(labels[order], labels[order])
+    return np.sort(np.lexsort((ranks, rank_in_class))[:num])
 
 
-def _carried(task: ClassificationTask, store: Store) -> ClassificationTask:
+def _move_to_store(task: ClassificationTask, store: Store) -> ClassificationTask:
     """The task on the same images in another store."""
     order = np.argsort(store.hashes)
     sorted_hashes = store.hashes[order]
 
-    def moved(rows: np.ndarray) -> np.ndarray:
-        wanted = task.store.hashes[rows]
-        at = np.minimum(np.searchsorted(sorted_hashes, wanted), len(order) - 1)
-        if not np.array_equal(sorted_hashes[at], wanted):
+    def rows_in_store(rows: np.ndarray) -> np.ndarray:
+        hashes = task.store.hashes[rows]
+        places = np.minimum(np.searchsorted(sorted_hashes, hashes), len(order) - 1)
+        if not np.array_equal(sorted_hashes[places], hashes):
             raise BadDataError(
-                f"{store.name} changed while it was looked at: images of the first pass are gone in the second",
-                "Run it again.",
+                f"{store.name} changed during the run: images read at first are missing now",
+                "Run the command again.",
             )
-        return order[at]
+        return order[places]
 
-    parts = {name: moved(getattr(task, name)) for name in ("train", "validation", "test")}
-    return replace(task, store=store, **parts)
+    splits = {name: rows_in_store(getattr(task, name)) for name in ("train", "validation", "test")}
+    return replace(task, store=store, **splits)

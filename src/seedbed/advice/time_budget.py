@@ -1,6 +1,6 @@
-"""Time: what a race may take, and what it has taken.
+"""The time budget of a race, and the time spent so far.
 
-In: minutes. Out: seconds spent and left. What does not fit is not begun; the race says so.
+In: minutes. Out: seconds spent and seconds left. Work that does not fit is not started.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Clock:
-    """Runs from when it is made."""
+    """A time budget that starts when the object is created."""
 
     minutes: float
     _started: float = field(default_factory=time.monotonic)
@@ -23,9 +23,9 @@ class Clock:
 
     @property
     def total(self) -> float:
-        """Seconds that were given."""
+        """The whole budget in seconds."""
         return 60 * self.minutes
 
     def left(self, share: float = 1.0) -> float:
-        """Seconds until this share of the whole is spent; never below 0."""
+        """Seconds until this share of the budget is spent; never below 0."""
         return max(0.0, share * self.total - self.spent)

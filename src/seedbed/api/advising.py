@@ -24,7 +24,7 @@ from seedbed.data.store import Store
 if TYPE_CHECKING:
     from seedbed.advice.advice import Advice
     from seedbed.advice.contender import Contender
-    from seedbed.advice.task_by_size import Arena
+    from seedbed.advice.task_by_size import TaskBySize
     from seedbed.advice.time_budget import Clock
     from seedbed.models.backbone import Backbone
     from seedbed.trials.data import DataSpec
@@ -67,8 +67,8 @@ def advise(
         on_event: told (seconds since the start, words) whenever something is known.
 
     Returns:
-        Advice: `.recommended`, `.test`, `.scenario`, `.negative`, `.entries`, `.curve`; printed, it
-        says what to do.
+        Advice: `.recommendation`, `.test`, `.scenario`, `.negative_transfer`, `.candidates`,
+        `.curve`; printed, it is a summary in sentences.
 
     Raises:
         UsageError: minutes that are no time, a folder that exists, an unknown network.
@@ -78,7 +78,7 @@ def advise(
         >>> import seedbed as sb, tempfile
         >>> store = sb.pack("digits()", tempfile.mkdtemp() + "/digits.store", size_px=8)
         >>> advice = sb.advise(store, ["small(width=4, weights='random')"], minutes=0.05, train_per_class=10)
-        >>> advice.scenario.size, len(advice.entries) > 1, advice.winner.accuracy > 20
+        >>> advice.scenario.size, len(advice.candidates) > 1, advice.winner.accuracy > 20
         ('small', True, True)
     """
     if not 0 < minutes < float("inf"):
@@ -103,17 +103,18 @@ def advise(
     advice, contender = _found(
         given, lambda name: open_for(given[name], device, images, seed), arena, clock, say
     )
-    advice = replace(advice, more=_more(list(given), download), events=tuple(events))
+    hint = _larger_network_hint(list(given), download)
+    advice = replace(advice, larger_network_hint=hint, events=tuple(events))
     return _written(advice, contender, folder, seed, in_time=clock.left() > 0) if folder else advice
 
 
-def _arena(target: DataSpec, seed: int, open_at: Callable[[int], Store]) -> Arena:
+def _arena(target: DataSpec, seed: int, open_at: Callable[[int], Store]) -> TaskBySize:
     """The task; a store is opened at its own size at once, as faults of the data are no
     network's."""
-    from seedbed.advice.task_by_size import Arena
+    from seedbed.advice.task_by_size import TaskBySize
     from seedbed.tasks.catalogue import TASKS
 
-    arena = Arena(open_at, TASKS.make(target.one_label()), seed)
+    arena = TaskBySize(open_at, TASKS.make(target.one_label()), seed)
     if isinstance(target.data, Store):
         arena.task(target.data.size_px)
     return arena
@@ -122,7 +123,7 @@ def _arena(target: DataSpec, seed: int, open_at: Callable[[int], Store]) -> Aren
 def _found(
     given: dict[str, Any],
     open_backbone: Callable[[str], Backbone],
-    arena: Arena,
+    arena: TaskBySize,
     clock: Clock,
     say: Callable[[str], None],
 ) -> tuple[Advice, Contender]:
@@ -142,10 +143,10 @@ def _written(
     """The page and the model in a new folder, whole or not at all; images nearest to mistakes only
     where there is time left."""
     from seedbed.advice.advice import MODEL
-    from seedbed.advice.recommend import nearest_to_mistakes
+    from seedbed.advice.recommend import neighbours_of_mistakes
     from seedbed.writeup.advice_page import render_advice
 
-    near = nearest_to_mistakes(advice, contender) if in_time else []
+    near = neighbours_of_mistakes(advice, contender) if in_time else []
     store = contender.task.store
     advice = replace(advice, folder=folder, report=folder / REPORT)
     with written_aside(folder) as aside:
@@ -211,13 +212,16 @@ def _downloaded(say: Callable[[str], None]) -> str:
     try:
         download(published)
     except BadDataError as error:
-        hint = f"{download_instruction(published)}. Without --download the networks on this machine are raced."
+        hint = (
+            f"{download_instruction(published)}. Without --download the networks on this machine "
+            "are raced."
+        )
         raise BadDataError(error.message, hint) from None
     return GOOD
 
 
-def _more(raced: list[str], downloaded: bool) -> str:
-    """What larger weights would need, where none were raced."""
+def _larger_network_hint(raced: list[str], downloaded: bool) -> str:
+    """How to get a larger pre-trained network, if none was raced."""
     from seedbed.models.resolve import SHIPPED
 
     if downloaded or not set(raced) <= set(SHIPPED):
@@ -228,7 +232,8 @@ def _more(raced: list[str], downloaded: bool) -> str:
     published = BACKBONES.make(GOOD).published()
     assert published is not None
     return (
-        "Only the small network that comes with seedbed was raced; one of 224 px that was trained on more usually does better on "
-        f"photographs. seedbed advise DATA --download fetches {GOOD} (about {_GOOD_MB} MB, licence {published.licence}). "
-        f"By hand: {download_instruction(published)}."
+        "Only the small network that comes with seedbed was raced. A network of 224 px with more "
+        "pre-training data is usually better on photographs: seedbed advise DATA --download "
+        f"fetches {GOOD} (about {_GOOD_MB} MB, licence {published.licence}). To fetch it by hand: "
+        f"{download_instruction(published)}."
     )
