@@ -485,8 +485,8 @@ def test_disk(ran, place: Path, tmp_path: Path) -> None:
     assert cli("disk", "--workspace", tmp_path / "nowhere")[0] == 3
 
 
-def test_demo_is_a_study_of_the_embedded_default(tmp_path: Path) -> None:
-    """The demo itself runs minutes: here its file is written and read."""
+def test_demo_is_a_study_of_the_embedded_data(tmp_path: Path) -> None:
+    """The demo takes minutes to run: here its file is only written and loaded."""
     from seedbed.demo import write_demo
 
     options = build_parser().parse_args(["demo", "--json"])
@@ -498,14 +498,14 @@ def test_demo_is_a_study_of_the_embedded_default(tmp_path: Path) -> None:
     assert write_demo(tmp_path / "demo", seed=5) == study
     from seedbed.base.errors import UsageError
 
-    with pytest.raises(UsageError, match="is another study"):
+    with pytest.raises(UsageError, match="is a different study"):
         write_demo(tmp_path / "demo", seed=6)
 
 
-def test_the_demo_speaks_one_document(
+def test_the_demo_prints_one_json_document(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: Path
 ) -> None:
-    """The verb, with a tiny study in the place of the demo's."""
+    """Runs the verb with a tiny study instead of the demo's."""
     from seedbed.trials.study_file import load_study
 
     monkeypatch.setattr("seedbed.demo.write_demo", lambda out, seed: load_study(place / "s.toml"))

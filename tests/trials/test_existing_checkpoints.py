@@ -19,7 +19,7 @@ from seedbed.trials.plan import make_plan
 from seedbed.trials.run import run_study
 from seedbed.verdicts.families import answer_families
 from seedbed.writeup import report
-from seedbed.writeup.figures import place_svg
+from seedbed.writeup.figures import differences_svg
 from seedbed.writeup.tables import family_tables
 
 WITH_FOLDER = ("[arms]", '[arms]\nmine = { weights = "net" }')
@@ -53,7 +53,7 @@ def test_a_checkpoint_is_measured_as_it_is(make_study, workspace, net: Path) -> 
     [table] = [t for t in family_tables(results, answers) if t.target == "cells" and t.images_seen]
     # of its images nothing is known
     assert [row.num_images for row in table.rows if row.arm == "mine"] == [None]
-    assert "existing weights" in place_svg([table], "f")
+    assert "existing weights" in differences_svg([table], "f")
     answer = next(a for a in answers if a.arm == "mine" and a.target == "cells")
     assert "this checkpoint ('mine')" in answer.sentence
     assert answer.images_seen == 64  # in the family of the budget

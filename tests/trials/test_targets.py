@@ -116,7 +116,7 @@ def test_the_share_of_the_images_is_a_bootstrap_of_the_metric(results: Results) 
 
 def test_the_page_shows_what_was_found(results: Results) -> None:
     page = render(results, answer(results))
-    assert "What was found on the targets" in page
+    assert "Results by class and sample pictures" in page
     for words in (
         "boxes, detect",
         "kinds, probe",
@@ -129,15 +129,15 @@ def test_the_page_shows_what_was_found(results: Results) -> None:
     assert page.count("data:image/jpeg;base64,") == 4
     assert (
         "numbers, probe</h3>"
-        not in page.partition("What was found on the targets")[2].partition("</section>")[0]
+        not in page.partition("Results by class and sample pictures")[2].partition("</section>")[0]
     )
     assert "mean average precision (VOC 2007)" in page
 
 
-def test_what_does_not_fit_on_the_page_is_told() -> None:
+def test_the_page_says_what_it_leaves_out() -> None:
     assert (
         _limits(2, 20, pictures=False)
-        == "Shown are curves of the first 12 of 20 classes; the rest is kept in the workspace."
+        == "Shown are curves of the first 12 of 20 classes; the workspace holds the rest."
     )
     many = _limits(7, 80, pictures=True)
     for words in (

@@ -1,4 +1,4 @@
-"""The report: a page that says what the results say, and needs nothing but itself."""
+"""The report of a study: a self-contained page that agrees with the results."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.questions import answer
 from seedbed.writeup import report
-from seedbed.writeup.figures import place_svg
+from seedbed.writeup.figures import differences_svg
 from seedbed.writeup.html import render, write_report
-from seedbed.writeup.summary import in_short
-from seedbed.writeup.tables import FamilyTable, family_tables, places
+from seedbed.writeup.summary import summarise
+from seedbed.writeup.tables import FamilyTable, family_tables, group_by_target
 from seedbed.writeup.terminal import terminal_summary
 
 HOSTILE = "<b>digits</b> & $x_"
@@ -75,7 +75,7 @@ def tables(results: Results, answers: list[Answer]) -> tuple[FamilyTable, ...]:
 
 
 class _Page(HTMLParser):
-    """Text, tags with attributes, and headings, in order."""
+    """The text, and the tags with their attributes, in order."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -96,15 +96,15 @@ def test_the_answers_come_before_the_figure_and_targets_before_the_source(
     page: str, answers: list[Answer]
 ) -> None:
     text = unescape(page)
-    figure = page.index('id="figure"')
-    at = [text.index(a.finding) for a in answers]
-    assert answers and all(0 < i < text.index('id="figure"') for i in at) and figure
-    of_source = [i for i, a in zip(at, answers, strict=True) if a.target == "source"]
-    of_targets = [i for i, a in zip(at, answers, strict=True) if a.target != "source"]
+    figure = text.index('id="figure"')
+    positions = [text.index(a.finding) for a in answers]
+    assert answers and all(0 < i < figure for i in positions)
+    of_source = [i for i, a in zip(positions, answers, strict=True) if a.target == "source"]
+    of_targets = [i for i, a in zip(positions, answers, strict=True) if a.target != "source"]
     assert max(of_targets) < min(of_source)
 
 
-def test_the_page_asks_for_nothing_outside_itself(page: str) -> None:
+def test_the_page_is_self_contained(page: str) -> None:
     parsed = _Page(page)
     for name in ("src", "href", "xlink:href", "srcset", "action", "data"):
         assert all(link.startswith(("data:", "#")) for link in parsed.attributes(name)), name
@@ -119,7 +119,7 @@ def test_names_are_escaped(page: str) -> None:
     assert HOSTILE in _Page(page).text
 
 
-def test_every_arm_and_its_recipe_are_told(page: str, study: Study) -> None:
+def test_every_arm_and_its_recipe_are_listed(page: str, study: Study) -> None:
     text = _Page(page).text
     for arm in study.arms.values():
         assert str(arm.recipe) in text
@@ -127,7 +127,7 @@ def test_every_arm_and_its_recipe_are_told(page: str, study: Study) -> None:
     assert "results.csv" in text and "results.parquet" in text
 
 
-def test_each_arm_that_trains_has_a_strip_with_words(page: str) -> None:
+def test_each_pretrained_arm_has_a_strip_with_a_text_alternative(page: str) -> None:
     images = [attributes for tag, attributes in _Page(page).tags if tag == "img"]
     assert [re.search(r"arm (\w+)", a["alt"] or "").group(1) for a in images] == [
         "all",
@@ -147,7 +147,7 @@ def test_a_finished_study_has_no_notice(page: str) -> None:
     assert "Incomplete" not in page and 'id="failures"' not in page
 
 
-def test_what_is_left_and_what_failed_are_told_at_the_top(
+def test_missing_and_failed_cells_are_reported_at_the_top(
     results: Results, answers: list[Answer]
 ) -> None:
     failure = Failure(key="k1", label="half, seed 1", error="loss is not finite <nan>")
@@ -158,56 +158,57 @@ def test_what_is_left_and_what_failed_are_told_at_the_top(
     assert "loss is not finite &lt;nan&gt;" in page
 
 
-def test_a_study_that_has_not_begun_still_has_a_page(study: Study, tmp_path: Path) -> None:
-    nothing = study_status(study, workspace=tmp_path / "empty")
-    text = _Page(report(nothing, tmp_path / "report.html").read_text()).text
+def test_a_study_without_outcomes_has_a_page(study: Study, tmp_path: Path) -> None:
+    empty = study_status(study, workspace=tmp_path / "empty")
+    text = _Page(report(empty, tmp_path / "report.html").read_text()).text
     assert (
         "No answer yet" in text
-        and "Nothing to draw yet" in text
-        and f"{nothing.num_cells} cells left" in text
+        and "No figure yet" in text
+        and f"{empty.num_cells} cells left" in text
     )
 
 
-def test_missing_cells_are_told_in_their_row(results: Results) -> None:
-    kept = tuple(
+def test_missing_cells_are_marked_in_their_row(results: Results) -> None:
+    outcomes = tuple(
         o for o in results.outcomes if o.arm != "coarse" and not (o.arm == "half" and o.seed == 1)
     )
-    part = replace(results, outcomes=kept)
-    rows = {row.arm: row for row in family_tables(part, answer(part))[0].rows}
+    partial = replace(results, outcomes=outcomes)
+    rows = {row.arm: row for row in family_tables(partial, answer(partial))[0].rows}
     assert rows["coarse"].verdict == "not measured" and rows["coarse"].mean is None
     assert (len(rows["half"].values), rows["half"].num_planned, rows["half"].sd) == (1, 2, None)
-    assert "1 of 2" in render(part, answer(part))
+    assert "1 of 2" in render(partial, answer(partial))
 
 
-def test_the_tables_hold_the_values_of_the_results(
+def test_the_tables_have_the_values_of_the_results(
     tables: tuple[FamilyTable, ...], results: Results, answers: list[Answer]
 ) -> None:
     for table in tables:
         for row in table.rows if table.images_seen is not None else ():
-            here = [
+            values = [
                 o.value
                 for o in results.outcomes
-                if (o.arm, o.target, o.method, o.metric) == (row.arm, *table.place, table.metric)
+                if (o.arm, o.target, o.method, o.metric)
+                == (row.arm, *table.target_and_method, table.metric)
                 and o.images_seen in (table.images_seen, 0)
             ]
-            assert sorted(row.values) == sorted(here)
-            assert row.mean == pytest.approx(np.mean(here)) and row.sd == pytest.approx(
-                np.std(here, ddof=1)
+            assert sorted(row.values) == sorted(values)
+            assert row.mean == pytest.approx(np.mean(values)) and row.sd == pytest.approx(
+                np.std(values, ddof=1)
             )
     shown = [row.answer.sentence for table in tables for row in table.rows if row.answer]
     assert sorted(shown) == sorted(a.sentence for a in answers)
 
 
-def test_drawings_are_xml_and_the_same_each_time(tables: tuple[FamilyTable, ...]) -> None:
-    for of_place in places(tables).values():
-        svg = place_svg(of_place, "f")
+def test_drawings_are_valid_and_deterministic_xml(tables: tuple[FamilyTable, ...]) -> None:
+    for group in group_by_target(tables).values():
+        svg = differences_svg(group, "f")
         assert ElementTree.fromstring(svg).tag.endswith("svg")
-        assert svg == place_svg(of_place, "f")
+        assert svg == differences_svg(group, "f")
         assert "currentColor" in svg and "#010203" not in svg and len(svg) < 60_000
 
 
 @pytest.mark.parametrize("num_arms", [1, 8])
-def test_drawings_hold_many_long_names_and_missing_intervals(
+def test_drawings_cope_with_long_names_and_missing_intervals(
     tables: tuple[FamilyTable, ...], num_arms: int
 ) -> None:
     base = tables[0]
@@ -222,11 +223,11 @@ def test_drawings_hold_many_long_names_and_missing_intervals(
         replace(base, rows=tuple(wide), images_seen=n, higher_is_better=n < 30)
         for n in (10, 20, 30)
     ]
-    text = "".join(ElementTree.fromstring(place_svg(many, "f")).itertext())
+    text = "".join(ElementTree.fromstring(differences_svg(many, "f")).itertext())
     assert text.count("a very long name…") == 3 * num_arms
 
 
-def test_same_results_same_bytes(
+def test_the_page_is_deterministic(
     results: Results, answers: list[Answer], page: str, tmp_path: Path
 ) -> None:
     path = write_report(results, answers, tmp_path / "deep" / "report.html")
@@ -246,28 +247,28 @@ def test_the_terminal_summary_fits_80_columns_without_colour(
     flat = " ".join(text.split())
     assert all(" ".join(a.finding.split()) in flat for a in answers)
     assert all(a.finding in a.sentence and not a.finding.startswith("On ") for a in answers)
-    late = "The reference was still improving with longer training"
-    assert flat.count(late) == len(
+    warning = "The reference was still improving with longer training"
+    assert flat.count(warning) == len(
         {(a.target, a.images_seen) for a in answers if a.converged is False}
     )
-    assert sum(late in a.sentence for a in answers) == sum(a.converged is False for a in answers)
+    assert sum(warning in a.sentence for a in answers) == sum(a.converged is False for a in answers)
     assert "…" not in text and "not compared" in text
 
 
-def test_the_short_answer_has_every_comparison_at_the_largest_budget_once(
+def test_the_summary_has_each_comparison_at_the_largest_budget_once(
     results: Results, answers: list[Answer], tables: tuple[FamilyTable, ...], page: str
 ) -> None:
-    [brief] = in_short(tables)
+    [entry] = summarise(tables)
     last = [a for a in answers if a.target == HOSTILE and a.images_seen == 384]
-    told = {verdict: words.split("; ") for verdict, words in brief.verdicts}
-    assert {verdict: len(words) for verdict, words in told.items()} == Counter(
+    comparisons = {verdict: words.split("; ") for verdict, words in entry.verdicts}
+    assert {verdict: len(words) for verdict, words in comparisons.items()} == Counter(
         a.verdict for a in last
     )
     for a in last:
         assert (
             sum(
                 words.startswith(f"{a.arm} ") and f"{abs(a.difference):.1f}" in words
-                for words in told[a.verdict]
+                for words in comparisons[a.verdict]
             )
             == 1
         )
@@ -275,8 +276,8 @@ def test_the_short_answer_has_every_comparison_at_the_largest_budget_once(
         width=200, no_color=True, force_terminal=False, record=True, file=io.StringIO()
     )
     console.print(terminal_summary(results, answers))
-    in_terminal = console.export_text().split("In short")[1]
-    for verdict, words in brief.verdicts:
+    in_terminal = console.export_text().split("Summary")[1]
+    for verdict, words in entry.verdicts:
         assert f"{verdict}: {words}" in " ".join(in_terminal.split())
         assert words in _Page(page).text
 
@@ -286,35 +287,33 @@ def test_answers_on_targets_come_first(answers: list[Answer]) -> None:
     assert any(of_source) and of_source == sorted(of_source)
 
 
-def test_the_short_answer_tells_fine_labels_and_not_the_sources_own(
+def test_the_summary_includes_fine_labels_but_not_the_sources_own(
     tables: tuple[FamilyTable, ...],
 ) -> None:
     [table] = [t for t in tables if t.target == HOSTILE and t.images_seen == 384]
-    [brief] = in_short([replace(table, target="source_fine"), replace(table, target="source")])
-    assert brief.title.startswith("all fine labels of the source, probe")
+    [entry] = summarise([replace(table, target="source_fine"), replace(table, target="source")])
+    assert entry.title.startswith("all fine labels of the source, probe")
 
 
-def test_which_references_had_not_converged_is_told(tables: tuple[FamilyTable, ...]) -> None:
+def test_references_that_had_not_converged_cause_a_warning(tables: tuple[FamilyTable, ...]) -> None:
     [table] = [t for t in tables if t.target == HOSTILE and t.images_seen == 384]
 
-    def remark(**converged: bool) -> str:
+    def warning(**converged: bool) -> str:
         answers = tuple(
             replace(table.answers[0], reference=name, converged=state)
             for name, state in converged.items()
         )
-        return replace(table, answers=answers).remark
+        return replace(table, answers=answers).warning
 
-    assert remark(all=True, half=True) == ""
-    assert remark(all=False).startswith("The reference was still improving")
-    assert remark(all=True, half=False).startswith(
+    assert warning(all=True, half=True) == ""
+    assert warning(all=False).startswith("The reference was still improving")
+    assert warning(all=True, half=False).startswith(
         "'half' was still improving with longer training, so differences from it"
     )
-    assert remark(all=False, half=False).startswith(
-        "All that arms are compared with were still improving"
-    )
+    assert warning(all=False, half=False).startswith("All reference arms were still improving")
 
 
-def test_comparisons_with_another_arm_are_rows_of_the_terminal_too(
+def test_comparisons_with_another_arm_are_rows_in_the_terminal(
     results: Results, answers: list[Answer]
 ) -> None:
     [one] = [a for a in answers if a.arm == "half" and a.target == HOSTILE and a.images_seen == 384]
@@ -327,14 +326,14 @@ def test_comparisons_with_another_arm_are_rows_of_the_terminal_too(
     text = console.export_text()
     assert "half vs coarse" in text and "× vs coarse" in text and "× vs half" not in text
     drawn = [
-        "".join(ElementTree.fromstring(place_svg(of, "f")).itertext())
-        for of in places(family_tables(results, others)).values()
+        "".join(ElementTree.fromstring(differences_svg(of, "f")).itertext())
+        for of in group_by_target(family_tables(results, others)).values()
     ]
     assert sum("vs coarse" in words for words in drawn) == 1
 
 
 @pytest.mark.slow
-def test_a_browser_shows_the_page_without_complaint_or_overflow(page: str, tmp_path: Path) -> None:
+def test_a_browser_shows_the_page_without_errors_or_overflow(page: str, tmp_path: Path) -> None:
     from shutil import which
 
     browser = which("chromium") or which("chromium-browser") or which("google-chrome")
@@ -368,6 +367,6 @@ def test_a_browser_shows_the_page_without_complaint_or_overflow(page: str, tmp_p
     shown = browse("report.html", f"--screenshot={shot}")
     assert shot.stat().st_size > 20_000
     done = browse("frame.html", "--dump-dom")
-    found = re.search(r'data-width="(\d+) of (\d+)"', done.stdout)
-    assert found and int(found[1]) <= int(found[2])
+    widths = re.search(r'data-width="(\d+) of (\d+)"', done.stdout)
+    assert widths and int(widths[1]) <= int(widths[2])
     assert "CONSOLE" not in shown.stderr + done.stderr

@@ -1,8 +1,6 @@
-"""The page of an advice: what to take, why, and everything that it rests on; it needs nothing but
-itself.
+"""The report of an advice, as one self-contained HTML page.
 
-In: advice, the winner's store. Out: HTML as text. Puts together what the race found; measures
-nothing but near duplicates.
+In: an advice, and the winner's store for thumbnails. Out: HTML text. Measures nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from seedbed.advice.advice import Advice
-from seedbed.advice.candidate import Entry, short
+from seedbed.advice.candidate import Candidate, short_name
 from seedbed.data.decode import decode
 from seedbed.data.store import Store
 from seedbed.trials.provenance import versions
@@ -26,29 +24,33 @@ from seedbed.writeup import advice_figures as figures
 from seedbed.writeup import number_format
 
 _TILE_PX = 112
-_MOST_ROWS = 40
-_MOST_GROUPS = 12
+_MAX_ROWS = 40
+# duplicate groups that are shown, and images of each
+_MAX_GROUPS, _MAX_GROUP_IMAGES = 12, 4
+# with more groups than this, duplicates across splits are not searched for
+_MAX_SEARCHED_GROUPS = 5000
+
+Neighbours = Sequence[tuple[int, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """A thumbnail and what stands under it."""
+    """A thumbnail with its caption and its title."""
 
     url: str
-    words: str
+    caption: str
     title: str
 
 
 def render_advice(
-    advice: Advice, store: Store, neighbours: Sequence[tuple[int, Sequence[tuple[int, float]]]] = ()
+    advice: Advice, store: Store, neighbours: Sequence[tuple[int, Neighbours]] = ()
 ) -> str:
-    """The page.
+    """Render the page.
 
     Args:
-        advice: what was found.
-        store: of the winner, for the thumbnails.
-        neighbours: rows of some held-out images, each with the rows nearest to it and their
-            similarities.
+        advice: the advice.
+        store: the winner's store.
+        neighbours: rows of some held-out images, each with its nearest rows and their similarities.
     """
     environment = Environment(
         loader=PackageLoader("seedbed.writeup"),
@@ -57,86 +59,90 @@ def render_advice(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"numbers": number_format, "short": short}
+    environment.globals |= {"numbers": number_format, "short_name": short_name}
+    # The SVG is our own; its texts are escaped there.
     return environment.get_template("advice.html").render(
         advice=advice,
         lines=advice.lines(),
-        rows=_rows(advice),
-        map=Markup(figures.map_svg(advice)),  # our own SVG; its texts are escaped there
+        rows=_candidate_rows(advice),
+        map=Markup(figures.map_svg(advice)),
         layers=Markup(figures.layers_svg(advice)),
         curve=Markup(figures.curve_svg(advice)),
         confusion=Markup(figures.confusion_svg(advice)) if advice.num_classes > 1 else "",
         mistakes=[
-            _tile(store, m.row, f"{m.label}, said {m.said} ({100 * m.probability:.0f} %)", m.id)
+            _tile(
+                store,
+                m.row,
+                f"{m.label}, predicted {m.predicted} ({100 * m.probability:.0f} %)",
+                m.id,
+            )
             for m in advice.mistakes
         ],
-        neighbours=[_strip(store, query, near) for query, near in neighbours],
+        neighbours=[_neighbour_tiles(store, query, nearest) for query, nearest in neighbours],
         duplicates=_duplicates(store),
-        scores=_scores(advice),
+        scores=_score_table(advice),
         version=versions()["seedbed"],
     )
 
 
-def _rows(advice: Advice) -> list[dict[str, Any]]:
-    """Candidates, the best first; first looks only where there is nothing more of a backbone's
-    layer."""
-    seen: set[tuple[str, str]] = set()
+def _candidate_rows(advice: Advice) -> list[dict[str, Any]]:
+    """Candidates, the best first; preliminary ones only where there is no full measurement."""
+    measured: set[tuple[str, str]] = set()
     rows = []
-    for entry in sorted(advice.entries, key=lambda e: (e.is_rough, -e.accuracy)):
-        key = (entry.backbone, entry.layer or entry.method)
-        if entry.is_rough and key in seen:
+    for candidate in sorted(advice.candidates, key=lambda c: (c.is_preliminary, -c.accuracy)):
+        key = (candidate.backbone, candidate.layer or candidate.method)
+        if candidate.is_preliminary and key in measured:
             continue
-        seen.add(key)
-        rows.append(_row(entry, entry is advice.winner))
-    return rows[:_MOST_ROWS]
+        measured.add(key)
+        rows.append(_candidate_row(candidate, candidate is advice.winner))
+    return rows[:_MAX_ROWS]
 
 
-def _row(entry: Entry, is_winner: bool) -> dict[str, Any]:
+def _candidate_row(candidate: Candidate, is_winner: bool) -> dict[str, Any]:
     return {
-        "backbone": short(entry.backbone),
-        "method": entry.method,
-        "accuracy": entry.accuracy,
-        "num": len(entry.positions),
-        "seconds": entry.seconds,
+        "backbone": short_name(candidate.backbone),
+        "method": candidate.method,
+        "accuracy": candidate.accuracy,
+        "num": len(candidate.positions),
+        "seconds": candidate.seconds,
         "is_winner": is_winner,
-        "is_rough": entry.is_rough,
+        "is_preliminary": candidate.is_preliminary,
     }
 
 
-def _scores(advice: Advice) -> tuple[list[str], list[tuple[str, list[float | None]]]]:
-    """Transferability scores: their names, and a row per backbone."""
-    found = advice.scenario.scores
-    names = list(dict.fromkeys(name for scores in found.values() for name in scores))
+def _score_table(advice: Advice) -> tuple[list[str], list[tuple[str, list[float | None]]]]:
+    """Names of the transferability scores, and a row of values per backbone."""
+    scores = advice.scenario.scores
+    names = list(dict.fromkeys(name for of_backbone in scores.values() for name in of_backbone))
     return names, [
-        (short(backbone), [scores.get(name) for name in names])
-        for backbone, scores in found.items()
+        (short_name(backbone), [of_backbone.get(name) for name in names])
+        for backbone, of_backbone in scores.items()
     ]
 
 
-def _strip(store: Store, query: int, near: Sequence[tuple[int, float]]) -> list[Tile]:
-    tiles = [_tile(store, query, f"asked: {_label(store, query)}", str(store.ids[query]))]
+def _neighbour_tiles(store: Store, query: int, neighbours: Neighbours) -> list[Tile]:
+    tiles = [_tile(store, query, f"query: {_label(store, query)}", str(store.ids[query]))]
     return tiles + [
         _tile(store, row, f"{_label(store, row)} {similarity:.2f}", str(store.ids[row]))
-        for row, similarity in near
+        for row, similarity in neighbours
     ]
 
 
 def _duplicates(store: Store) -> dict[str, Any]:
-    """Groups of near duplicates that lie in more than one split, and how many groups there are;
-    found when the images were packed."""
-    groups, which, counts = np.unique(store.groups, return_inverse=True, return_counts=True)
-    several = np.flatnonzero(counts > 1)
-    across = (
-        [g for g in several.tolist() if len(set(store.splits[which == g].tolist())) > 1]
-        if len(several) < 5000
-        else []
-    )
+    """Groups of near duplicates, detected at packing: their number, and those across splits."""
+    groups, group_of_row, counts = np.unique(store.groups, return_inverse=True, return_counts=True)
+    duplicated = np.flatnonzero(counts > 1)
+    across: list[int] = []
+    if len(duplicated) < _MAX_SEARCHED_GROUPS:
+        across = [
+            g for g in duplicated.tolist() if len(np.unique(store.splits[group_of_row == g])) > 1
+        ]
     shown = []
-    for group in across[:_MOST_GROUPS]:
-        rows = np.flatnonzero(which == group)[:4]
+    for group in across[:_MAX_GROUPS]:
+        rows = np.flatnonzero(group_of_row == group)[:_MAX_GROUP_IMAGES]
         shown.append([_tile(store, int(r), str(store.ids[r]), str(store.ids[r])) for r in rows])
     return {
-        "num_groups": len(several),
+        "num_groups": len(duplicated),
         "num_across": len(across),
         "shown": shown,
         "num_images": len(groups),
@@ -147,14 +153,13 @@ def _label(store: Store, row: int) -> str:
     return store.classes[int(store.leaves[row])]
 
 
-def _tile(store: Store, row: int, words: str, title: str) -> Tile:
+def _tile(store: Store, row: int, caption: str, title: str) -> Tile:
     from PIL import Image
 
-    pixels = (
-        decode(store.encoded(row), store.size_px, store.fit)[0]
-        if store.is_encoded
-        else np.asarray(store.pixels[row])
-    )
+    if store.is_encoded:
+        pixels = decode(store.encoded(row), store.size_px, store.fit)[0]
+    else:
+        pixels = np.asarray(store.pixels[row])
     image = Image.fromarray(pixels)
     if image.width > 2 * _TILE_PX:
         image = image.resize((2 * _TILE_PX, 2 * _TILE_PX))
@@ -162,6 +167,6 @@ def _tile(store: Store, row: int, words: str, title: str) -> Tile:
     image.save(png, "PNG", optimize=True)
     return Tile(
         url=f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}",
-        words=words,
+        caption=caption,
         title=title,
     )

@@ -1,7 +1,7 @@
-"""Boxes drawn on pictures: what a detector found, and what is there.
+"""Boxes drawn on pictures: detections and missed objects.
 
-In: pixels and boxes. Out: pictures. A colour for each class; what was found has a whole line, what
-is there and was not found a dashed one.
+In: pixels and boxes. Out: pictures. A colour per class; detections have a solid line, missed
+objects a dashed one.
 """
 
 from __future__ import annotations
@@ -20,26 +20,25 @@ if TYPE_CHECKING:
 
     from seedbed.readout.prediction import Prediction
 
-# Distinct on light and dark pictures alike; classes take them in order, again from the first when
-# they run out.
+# Distinct on light and on dark pictures; assigned to classes in order, cyclically.
 COLOURS = ("#e6194b", "#1f77ff", "#ffb000", "#00b140", "#b04de0", "#00b8c4", "#ff7f0e", "#8c564b")
 _DASH_PX = 6
 Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
-    """A box to draw: edges in px of the picture, the number of its class, what stands at it, and
-    whether its line is dashed."""
+class Box:
+    """A box to draw; corners in px of the picture."""
 
     corners: Corners
-    number: int
-    words: str = ""
+    # index of its class
+    class_index: int
+    label: str = ""
     dashed: bool = False
 
 
-def draw(pixels: np.ndarray, boxes: Sequence[Drawn]) -> Image.Image:
-    """A picture uint8 [h, w, 3] with boxes on it."""
+def draw_boxes(pixels: np.ndarray, boxes: Sequence[Box]) -> Image.Image:
+    """Draw boxes on a picture uint8 [h, w, 3]."""
     from PIL import Image, ImageDraw, ImageFont
 
     picture = Image.fromarray(np.asarray(pixels))
@@ -47,26 +46,23 @@ def draw(pixels: np.ndarray, boxes: Sequence[Drawn]) -> Image.Image:
     width = max(1, round(min(picture.size) / 160))
     font = ImageFont.load_default(max(9, round(min(picture.size) / 34)))
     for box in boxes:
-        colour = COLOURS[box.number % len(COLOURS)]
+        colour = COLOURS[box.class_index % len(COLOURS)]
         left, top, right, bottom = (round(c) for c in box.corners)
         if box.dashed:
-            _dashed(canvas, (left, top, right, bottom), colour, width)
+            _dashed_rectangle(canvas, (left, top, right, bottom), colour, width)
         else:
             canvas.rectangle(
                 (left, top, max(left, right - 1), max(top, bottom - 1)), outline=colour, width=width
             )
-        if box.words:
-            place = canvas.textbbox(
-                (left, top), box.words, font=font, anchor="lb" if top > 14 else "lt"
-            )
-            canvas.rectangle((place[0] - 1, place[1] - 1, place[2] + 1, place[3] + 1), fill=colour)
-            canvas.text(
-                (left, top), box.words, fill="white", font=font, anchor="lb" if top > 14 else "lt"
-            )
+        if box.label:
+            anchor = "lb" if top > 14 else "lt"
+            area = canvas.textbbox((left, top), box.label, font=font, anchor=anchor)
+            canvas.rectangle((area[0] - 1, area[1] - 1, area[2] + 1, area[3] + 1), fill=colour)
+            canvas.text((left, top), box.label, fill="white", font=font, anchor=anchor)
     return picture
 
 
-def _dashed(
+def _dashed_rectangle(
     canvas: ImageDraw.ImageDraw, corners: tuple[int, int, int, int], colour: str, width: int
 ) -> None:
     left, top, right, bottom = corners
@@ -78,37 +74,40 @@ def _dashed(
             canvas.line((x, start, x, min(start + _DASH_PX, bottom - 1)), fill=colour, width=width)
 
 
-def draw_files(found: Sequence[Prediction], classes: Sequence[str], folder: Path) -> None:
-    """Draw the boxes of each file that was read, as PNG of the same name in a folder; a name that
-    stands twice gets a number."""
+def draw_files(predictions: Sequence[Prediction], classes: Sequence[str], folder: Path) -> None:
+    """Draw the boxes of each file that was read, and save it in a folder as PNG of the same name.
+
+    Files of equal names are numbered.
+    """
     from PIL import Image, ImageOps
 
-    place = {label: i for i, label in enumerate(classes)}
-    taken: set[str] = set()
-    for one in found:
-        if one.boxes is None or one.error:
+    class_index = {label: i for i, label in enumerate(classes)}
+    used_names: set[str] = set()
+    for prediction in predictions:
+        if prediction.boxes is None or prediction.error:
             continue
         try:
-            with Image.open(one.path) as image:
+            with Image.open(prediction.path) as image:
                 pixels = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
         except OSError as error:
             raise BadDataError(
-                f"cannot read {one.path} any more: {error}", "Run it again."
+                f"cannot read {prediction.path} any more: {error}", "Run the command again."
             ) from None
         boxes = [
-            Drawn(
+            Box(
                 corners=b.corners,
-                number=place[b.label],
-                words=f"{b.label} {100 * b.probability:.0f}",
+                class_index=class_index[b.label],
+                label=f"{b.label} {100 * b.probability:.0f}",
             )
-            for b in reversed(one.boxes)
+            for b in reversed(prediction.boxes)
         ]
-        draw(pixels, boxes).save(folder / _free_name(Path(one.path).stem, taken), "PNG")
+        name = _unused_name(Path(prediction.path).stem, used_names)
+        draw_boxes(pixels, boxes).save(folder / name, "PNG")
 
 
-def _free_name(stem: str, taken: set[str]) -> str:
-    name = next(
-        n for n in (f"{stem}.png", *(f"{stem}-{i}.png" for i in range(2, 10**6))) if n not in taken
-    )
-    taken.add(name)
+def _unused_name(stem: str, used: set[str]) -> str:
+    """`stem.png`, or `stem-2.png` and so on; adds the name to `used`."""
+    candidates = (f"{stem}.png", *(f"{stem}-{i}.png" for i in range(2, len(used) + 3)))
+    name = next(n for n in candidates if n not in used)
+    used.add(name)
     return name

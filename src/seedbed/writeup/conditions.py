@@ -1,8 +1,7 @@
-"""The conditions of a study: what was run, on what and with what, for whoever wants to judge or
-repeat it.
+"""The conditions of a study: what a reader needs to judge or to repeat it.
 
-In: results. Out: one record per arm, and facts of the study as (name, text). Knows nothing of
-outcomes' values.
+In: results. Out: one record per arm, and facts of the study as (name, text). Values of outcomes are
+not read.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ from seedbed.writeup import number_format
 
 @dataclass(frozen=True, kw_only=True)
 class ArmConditions:
-    """How one arm was pre-trained; counts are of the first seed. An arm that trains on nothing has
-    none."""
+    """How one arm was pre-trained; counts are of the first seed, None without pre-training."""
 
     arm: str
     is_reference: bool
@@ -37,7 +35,8 @@ class ArmConditions:
     entropy_bits: float | None
     backbone: str
     objective: str | None
-    budgets: tuple[tuple[int, float], ...]  # (images seen, epochs)
+    # images seen, epochs
+    budgets: tuple[tuple[int, float], ...]
     learning_rate: float | None
     batch_size: int | None
     weight_decay: float | None
@@ -46,57 +45,61 @@ class ArmConditions:
 
 def arm_conditions(results: Results) -> tuple[ArmConditions, ...]:
     """One record per arm, in the order of the study."""
-    return tuple(_arm(results, arm) for arm in results.study.arms)
+    return tuple(_conditions_of(results, arm) for arm in results.study.arms)
 
 
-def _arm(results: Results, arm: str) -> ArmConditions:
+def _conditions_of(results: Results, arm: str) -> ArmConditions:
     study = results.study
     spec, common = study.arms[arm], study.pretraining
-    how = spec.pretraining(common)
+    pretraining = spec.pretraining(common)
     budgets = spec.budgets(common)
     view = results.plan.views.get((arm, study.seeds[0])) if any(budgets) else None
     return ArmConditions(
         arm=arm,
         is_reference=arm == study.reference,
-        recipe=str(spec.recipe) or _without_recipe(spec, view is not None),
+        recipe=str(spec.recipe) or _describe_arm(spec, view is not None),
         num_images=len(view.rows) if view else None,
         num_classes=len(view.classes) if view else None,
         entropy_bits=view.entropy_bits if view else None,
-        backbone=next((c.backbone for c in results.plan.cells if c.arm == arm), how.backbone),
-        objective=how.objective if view else None,
+        backbone=next(
+            (c.backbone for c in results.plan.cells if c.arm == arm), pretraining.backbone
+        ),
+        objective=pretraining.objective if view else None,
         budgets=tuple((n, n / len(view.rows)) for n in budgets) if view else (),
-        learning_rate=how.learning_rate if view else None,
-        batch_size=how.batch_size if view else None,
-        weight_decay=how.weight_decay if view else None,
-        notes=_notes(results.plan, arm) if view else (),
+        learning_rate=pretraining.learning_rate if view else None,
+        batch_size=pretraining.batch_size if view else None,
+        weight_decay=pretraining.weight_decay if view else None,
+        notes=_recipe_notes(results.plan, arm) if view else (),
     )
 
 
-def _without_recipe(spec: Arm, trains: bool) -> str:
+def _describe_arm(spec: Arm, trains: bool) -> str:
+    """What an arm without a recipe is trained on."""
     if spec.is_checkpoint:
         return f"an existing checkpoint: {spec.weights or spec.model.card.get('name', 'a module')}"
     return "all images, all classes" if trains else "random initialisation, no pre-training"
 
 
-def _notes(plan: Plan, arm: str) -> tuple[str, ...]:
-    """What the recipes remarked, each once; of which seeds, where it is not all."""
+def _recipe_notes(plan: Plan, arm: str) -> tuple[str, ...]:
+    """Notes of the arm's recipes, each once, with its seeds where these are not all."""
     seeds_of: dict[str, list[int]] = {}
     for seed in plan.study.seeds:
         for note in plan.arm_notes(arm, seed):
             seeds_of.setdefault(note, []).append(seed)
-    everywhere = len(plan.study.seeds)
     return tuple(
-        n if len(s) == everywhere else f"{n} (seed {', '.join(map(str, s))})"
-        for n, s in seeds_of.items()
+        note
+        if len(seeds) == len(plan.study.seeds)
+        else f"{note} ({'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))})"
+        for note, seeds in seeds_of.items()
     )
 
 
 def study_facts(results: Results) -> tuple[tuple[str, str], ...]:
-    """What holds for all arms, then what made the numbers, as name and text."""
+    """Facts that hold for all arms, then hardware, versions and time, as name and text."""
     study, manifests = results.study, _manifests(results.plan)
-    facts = [("Source", _data_words(study.source, results.plan, "source"))]
+    facts = [("Source", _describe_data(study.source, results.plan, "source"))]
     facts += [
-        (f"Target {name}", _data_words(data, results.plan, name))
+        (f"Target {name}", _describe_data(data, results.plan, name))
         for name, data in study.targets.items()
     ]
     facts += [(f"Method {name}", call) for name, call in study.methods.items()]
@@ -106,12 +109,12 @@ def study_facts(results: Results) -> tuple[tuple[str, str], ...]:
         ("Margin", f"{study.margin:g} {'point' if study.margin == 1 else 'points'}"),
         ("Threads", f"{study.threads} per worker"),
     ]
-    return tuple(facts + _origins(manifests, len(results.plan.steps)))
+    return tuple(facts + _provenance(manifests, len(results.plan.steps)))
 
 
-def _data_words(data: DataSpec, plan: Plan, name: str) -> str:
+def _describe_data(data: DataSpec, plan: Plan, name: str) -> str:
     store = plan.stores[name]
-    given = _named(data.data)
+    name_in_study = _data_name(data.data)
     splits = ", ".join(f"{n:,} {split}" for split, n in store.card["splits"].items() if n)
     limit = (
         f"; {number_format.count(data.train_per_class, 'training image')} per class"
@@ -121,22 +124,22 @@ def _data_words(data: DataSpec, plan: Plan, name: str) -> str:
     size = "" if store.annotated == Boxes.kind else f" of {store.size_px} px"
     shared = domains_of(store.classes)[1] if is_joined(store.classes) else store.classes
     classes = (
-        "queries and their answers"
+        "queries and their relevant images"
         if store.annotated == Relevance.kind
         else number_format.count(len(shared), "class", "classes")
     )
-    return f"{given}: {classes}, {splits} images{size}{limit}"
+    return f"{name_in_study}: {classes}, {splits} images{size}{limit}"
 
 
-def _named(data: Any) -> str:
-    """A data set as the study names it, each of several by itself."""
+def _data_name(data: Any) -> str:
+    """The name of a data set in the study, or the names of several."""
     if isinstance(data, Mapping):
-        return " + ".join(f"{name}: {_named(part)}" for name, part in data.items())
+        return " + ".join(f"{name}: {_data_name(part)}" for name, part in data.items())
     return data.name if isinstance(data, Source | Store) else str(data)
 
 
 def _manifests(plan: Plan) -> list[dict[str, Any]]:
-    """Of the steps that are done."""
+    """Manifests of the steps that are done."""
     return [
         plan.workspace.manifest(step.kind, step.key)
         for step in plan.steps
@@ -144,22 +147,20 @@ def _manifests(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _origins(manifests: list[dict[str, Any]], num_steps: int) -> list[tuple[str, str]]:
-    work = f"{number_format.duration(sum(m['seconds'] for m in manifests))} of work"
+def _provenance(manifests: list[dict[str, Any]], num_steps: int) -> list[tuple[str, str]]:
+    work = number_format.duration(sum(m["seconds"] for m in manifests))
+    steps = f"{len(manifests):,} of {number_format.count(num_steps, 'step')}"
     versions = [m["versions"] for m in manifests]
     packages = dict.fromkeys(name for v in versions for name in v if name != "commit")
-    found = [f"{name} {_each(v.get(name, '') for v in versions)}" for name in packages]
+    texts = [f"{name} {_distinct(v.get(name, '') for v in versions)}" for name in packages]
     return [
-        ("Hardware", _each(m["hardware"] for m in manifests)),
-        ("Versions", ", ".join(found) or number_format.MISSING),
-        ("Commit of seedbed", _each(v.get("commit", "") for v in versions)),
-        (
-            "Time",
-            f"{work} in {len(manifests):,} of {number_format.count(num_steps, 'step')}, summed over workers",
-        ),
+        ("Hardware", _distinct(m["hardware"] for m in manifests)),
+        ("Versions", ", ".join(texts) or number_format.MISSING),
+        ("Commit of seedbed", _distinct(v.get("commit", "") for v in versions)),
+        ("Time", f"{work} of work in {steps}, summed over workers"),
     ]
 
 
-def _each(texts: Iterable[str]) -> str:
-    """Every different text once; more than one is worth knowing."""
+def _distinct(texts: Iterable[str]) -> str:
+    """The distinct texts, separated by slashes."""
     return " / ".join(dict.fromkeys(t for t in texts if t)) or number_format.MISSING

@@ -1,22 +1,19 @@
-"""The figure of a report: what each arm reached, and how it stands to the reference.
+"""The figure of a report: the values of each arm, and its difference from the reference.
 
-In: family tables. Out: SVG text whose ink is `currentColor`, so that it follows the page's light or
-dark. Knows nothing of results.
+In: family tables. Out: SVG text that follows the page's light or dark colours.
 
-One drawing per target and method, one panel per training budget, all on one axis of values. A row
-per arm: a small dot per seed, the mean as a marker whose shape is the verdict, and around it the
-    intervals of its difference from the reference, laid at the reference's mean
-plus the difference: thick 90 %, thin 95 %, simultaneous. The vertical line is the reference's mean,
-    the band the margin around it. So
-the verdict can be read off: thick line inside the band, equivalent; else thin line clear of the
-    vertical one, worse or better. Below the
-dashed line stand the arms that are compared with another than the reference, a control say: each
-    with a line and a band of its own.
+One drawing per target and method, one panel per training budget, all panels on one axis of values.
+A row per arm: a small dot per seed, and the mean as a marker whose shape is the verdict. Around the
+marker, the simultaneous intervals of the difference from the reference (thick 90 %, thin 95 %),
+drawn at the reference's mean plus the difference. The vertical line is the reference's mean, and
+the band is the margin around it. So the verdict can be read from the figure: thick line inside the
+band: equivalent; else thin line clear of the vertical line: worse or better. Below the dashed line
+are arms that are compared with another arm than the reference, for example with a control: each has
+its own line and band.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from seedbed.metrics import METRICS
 from seedbed.verdicts.answer import Answer
 from seedbed.writeup import number_format
-from seedbed.writeup.svg import INK, RC, as_svg
+from seedbed.writeup.svg import FONT_PT, INK, draw_svg
 from seedbed.writeup.tables import FamilyTable, Row
 
 if TYPE_CHECKING:
@@ -51,44 +48,40 @@ class _Limits:
     high: float
 
 
-def place_svg(tables: Sequence[FamilyTable], name: str) -> str:
+def differences_svg(tables: Sequence[FamilyTable], name: str) -> str:
     """Draw one target and method.
 
     Args:
         tables: its families, one per training budget.
-        name: makes the ids in the SVG this drawing's own, where several stand on one page.
+        name: prefix of the ids in the SVG, unique on the page.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
+    heights = [_num_rows(table) * _ROW_IN + _PANEL_TITLE_IN for table in tables]
+    height = _TOP_IN + sum(heights) + _BOTTOM_IN
 
-    sizes = [_num_rows(table) * _ROW_IN + _PANEL_TITLE_IN for table in tables]
-    height = _TOP_IN + sum(sizes) + _BOTTOM_IN
-    # These settings exist as global parameters only; the context puts them back.
-    with mpl.rc_context({**RC, "svg.hashsalt": name}), warnings.catch_warnings():
-        # names in any script: the text stays text, the reader's fonts show it
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure = Figure(figsize=(_WIDTH_IN, height))
+    def draw(figure: Figure) -> None:
         title = number_format.shortened(tables[0].title, 58)
         figure.text(
             0.01, 1 - 0.2 / height, title, weight="bold", va="center", parse_math=False, color=INK
         )
-        _panels(figure, tables, sizes)
-        return as_svg(figure, name)
+        _draw_panels(figure, tables, heights)
+
+    return draw_svg(name, _WIDTH_IN, height, draw, layout=None)
 
 
-def _panels(figure: Figure, tables: Sequence[FamilyTable], sizes: Sequence[float]) -> None:
-    limits, left, (width, height) = _limits(tables), _left_in(tables), figure.get_size_inches()
+def _draw_panels(figure: Figure, tables: Sequence[FamilyTable], heights: Sequence[float]) -> None:
+    limits, left = _value_limits(tables), _left_in(tables)
+    width, height = figure.get_size_inches()
     top = height - _TOP_IN
-    for table, size in zip(tables, sizes, strict=True):
+    for table, panel_height in zip(tables, heights, strict=True):
         box = (
             left / width,
-            (top - size) / height,
+            (top - panel_height) / height,
             (width - left - _RIGHT_IN) / width,
-            (size - _PANEL_TITLE_IN) / height,
+            (panel_height - _PANEL_TITLE_IN) / height,
         )
         axes = figure.add_axes(box)
-        _panel(axes, table, limits, is_last=table is tables[-1])
-        top -= size
+        _draw_panel(axes, table, limits, is_last=table is tables[-1])
+        top -= panel_height
 
 
 def _num_rows(table: FamilyTable) -> int:
@@ -96,7 +89,7 @@ def _num_rows(table: FamilyTable) -> int:
 
 
 def _left_in(tables: Sequence[FamilyTable]) -> float:
-    """Room for the longest name, up to the length at which it is shortened."""
+    """The width of the longest name; longer names are shortened."""
     longest = max(
         len(name)
         for t in tables
@@ -105,9 +98,11 @@ def _left_in(tables: Sequence[FamilyTable]) -> float:
     return min(max(1.1, 0.1 * longest + 0.15), 1.75)
 
 
-def _limits(tables: Sequence[FamilyTable]) -> _Limits:
-    """Wide enough for all values; an interval may widen it to a half on either side, and is cut
-    with an arrow beyond that."""
+def _value_limits(tables: Sequence[FamilyTable]) -> _Limits:
+    """The range of all values and margins, widened by intervals.
+
+    An interval widens the range by at most a half on either side; beyond, it is cut with an arrow.
+    """
     values = [v for table in tables for row in table.rows for v in row.values]
     values += [
         mean + side * t.margin
@@ -115,10 +110,12 @@ def _limits(tables: Sequence[FamilyTable]) -> _Limits:
         if (mean := t.reference.mean) is not None
         for side in (-1, 1)
     ]
-    answers = [
-        (t, a) for t in tables for a in (*(row.answer for row in t.rows if row.answer), *t.others)
+    ends = [
+        end
+        for t in tables
+        for answer in (*(row.answer for row in t.rows if row.answer), *t.others)
+        for end in _ends_on_axis(t, answer, answer.interval) or ()
     ]
-    ends = [e for table, answer in answers for e in _ends(table, answer, answer.interval) or ()]
     low, high = min(values), max(values)
     reach = 0.5 * (high - low)
     low, high = (
@@ -129,59 +126,49 @@ def _limits(tables: Sequence[FamilyTable]) -> _Limits:
     return _Limits(low - edge, high + edge)
 
 
-def _ends(
+def _ends_on_axis(
     table: FamilyTable, answer: Answer, ends: tuple[float, float] | None
 ) -> tuple[float, float] | None:
-    """An interval of a difference as values around the mean of what an arm is compared with: turned
-    back where lower is better."""
+    """The ends of a difference's interval as values on the axis."""
     if ends is None or _mean_of(table, answer.reference) is None:
         return None
-    low, high = sorted(_placed(table, answer, end) for end in ends)
+    low, high = sorted(_value_on_axis(table, answer, end) for end in ends)
     return low, high
 
 
-def _placed(table: FamilyTable, answer: Answer, difference: float) -> float:
-    return (_mean_of(table, answer.reference) or 0.0) + (
-        difference if table.higher_is_better else -difference
-    )
+def _value_on_axis(table: FamilyTable, answer: Answer, difference: float) -> float:
+    """The reference's mean plus a difference; minus, where lower is better."""
+    sign = 1.0 if table.higher_is_better else -1.0
+    return (_mean_of(table, answer.reference) or 0.0) + sign * difference
 
 
-def _panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) -> None:
-    mean = table.reference.mean
+def _draw_panel(axes: Axes, table: FamilyTable, limits: _Limits, *, is_last: bool) -> None:
+    mean, num_rows = table.reference.mean, len(table.rows)
     assert mean is not None, "a family has an outcome of the reference"
-    _frame(axes, limits, _num_rows(table), is_last)
-    axes.set_title(table.budget, loc="left", fontsize=8.5, pad=4, color=INK, alpha=0.75)
-    _draw_reference(
-        axes,
-        table,
-        mean,
-        (-0.55, len(table.rows) - 0.5 if table.others else len(table.rows) - 0.45),
-    )
+    _style_axes(axes, limits, _num_rows(table), is_last)
+    axes.set_title(table.budget, loc="left", fontsize=FONT_PT, pad=4, color=INK, alpha=0.75)
+    _draw_reference(axes, table, mean, (-0.55, num_rows - (0.5 if table.others else 0.45)))
     for y, row in enumerate(table.rows):
-        _labels(axes, table, row, y)
+        _label_row(axes, table, row, y)
         _draw_row(axes, table, row, y, limits)
     if table.others:
-        axes.axhline(len(table.rows) - 0.5, color=INK, alpha=0.6, linewidth=0.9, linestyle="--")
-    for y, answer in enumerate(table.others, len(table.rows)):
-        _draw_other(axes, table, answer, y, limits)
+        axes.axhline(num_rows - 0.5, color=INK, alpha=0.6, linewidth=0.9, linestyle="--")
+    for y, answer in enumerate(table.others, num_rows):
+        _draw_other_comparison(axes, table, answer, y, limits)
     if is_last:
         unit = "%" if table.unit == "percent" else "score"
-        axes.set_xlabel(
-            f"{METRICS.get(table.metric).title}, {unit}",
-            color=INK,
-            fontsize=8.5,
-            labelpad=3,
-        )
+        label = f"{METRICS.get(table.metric).title}, {unit}"
+        axes.set_xlabel(label, color=INK, fontsize=FONT_PT, labelpad=3)
 
 
-def _frame(axes: Axes, limits: _Limits, num_rows: int, is_last: bool) -> None:
+def _style_axes(axes: Axes, limits: _Limits, num_rows: int, is_last: bool) -> None:
     axes.set_xlim(limits.low, limits.high)
     axes.set_ylim(num_rows - 0.45, -0.55)
     axes.set_yticks([])
     axes.set_facecolor("none")
     axes.locator_params(axis="x", nbins=6)
     axes.tick_params(
-        axis="x", colors=INK, length=3 if is_last else 0, labelbottom=is_last, labelsize=8.5
+        axis="x", colors=INK, length=3 if is_last else 0, labelbottom=is_last, labelsize=FONT_PT
     )
     axes.grid(axis="x", color=INK, alpha=0.13, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -191,45 +178,44 @@ def _frame(axes: Axes, limits: _Limits, num_rows: int, is_last: bool) -> None:
         spine.set_alpha(0.4)
 
 
-def _labels(axes: Axes, table: FamilyTable, row: Row, y: int) -> None:
-    """Left the arm and its images, right the difference and the verdict."""
-    _left_labels(axes, row.arm, _images_words(row), y)
+def _label_row(axes: Axes, table: FamilyTable, row: Row, y: int) -> None:
+    """The arm and its images at the left, the difference and the verdict at the right."""
+    _label_left(axes, row.arm, _images_in_words(row), y)
     if row.answer:
-        _right_labels(
-            axes, number_format.signed(row.answer.difference, table.decimals), row.verdict, y
-        )
+        difference = number_format.signed(row.answer.difference, table.decimals)
+        _label_right(axes, difference, row.verdict, y)
     else:
         words = number_format.shortened(row.verdict, 14)
-        axes.text(1.04, y, words, **_text(axes), ha="left", fontsize=_SMALL_PT, alpha=0.7)
+        axes.text(1.04, y, words, **_text_style(axes), ha="left", fontsize=_SMALL_PT, alpha=0.7)
 
 
-def _left_labels(axes: Axes, name: str, words: str, y: int) -> None:
-    axes.text(-0.04, y - 0.16, number_format.shortened(name, 18), **_text(axes), ha="right")
+def _label_left(axes: Axes, name: str, words: str, y: int) -> None:
+    axes.text(-0.04, y - 0.16, number_format.shortened(name, 18), **_text_style(axes), ha="right")
     axes.text(
         -0.04,
         y + 0.24,
         number_format.shortened(words, 22),
-        **_text(axes),
+        **_text_style(axes),
         ha="right",
         fontsize=_SMALL_PT,
         alpha=0.7,
     )
 
 
-def _right_labels(axes: Axes, difference: str, verdict: str, y: int) -> None:
-    axes.text(1.04, y - 0.16, difference, **_text(axes), ha="left")
+def _label_right(axes: Axes, difference: str, verdict: str, y: int) -> None:
+    axes.text(1.04, y - 0.16, difference, **_text_style(axes), ha="left")
     axes.text(
         1.04,
         y + 0.24,
         number_format.shortened(verdict, 14),
-        **_text(axes),
+        **_text_style(axes),
         ha="left",
         fontsize=_SMALL_PT,
         alpha=0.85,
     )
 
 
-def _text(axes: Axes) -> dict[str, Any]:
+def _text_style(axes: Axes) -> dict[str, Any]:
     return {
         "transform": axes.get_yaxis_transform(),
         "va": "center",
@@ -238,7 +224,7 @@ def _text(axes: Axes) -> dict[str, Any]:
     }
 
 
-def _images_words(row: Row) -> str:
+def _images_in_words(row: Row) -> str:
     if row.is_checkpoint:
         return "existing weights"
     if row.num_images is None:
@@ -263,22 +249,24 @@ def _draw_row(axes: Axes, table: FamilyTable, row: Row, y: int, limits: _Limits)
         _draw_marker(axes, row.mean, y, row.verdict)
 
 
-def _draw_other(axes: Axes, table: FamilyTable, answer: Answer, y: int, limits: _Limits) -> None:
-    """A comparison with another arm than the reference: a line and a band at that one's mean."""
-    _left_labels(axes, answer.arm, f"vs {answer.reference}", y)
-    _right_labels(axes, number_format.signed(answer.difference, table.decimals), answer.verdict, y)
+def _draw_other_comparison(
+    axes: Axes, table: FamilyTable, answer: Answer, y: int, limits: _Limits
+) -> None:
+    """A comparison with another arm than the reference, with a line and a band at its mean."""
+    _label_left(axes, answer.arm, f"vs {answer.reference}", y)
+    _label_right(axes, number_format.signed(answer.difference, table.decimals), answer.verdict, y)
     mean = _mean_of(table, answer.reference)
     if mean is None:
         return
     _draw_reference(axes, table, mean, (y - 0.42, y + 0.42))
     _draw_intervals(axes, table, answer, y, limits)
-    _draw_marker(axes, _placed(table, answer, answer.difference), y, answer.verdict)
+    _draw_marker(axes, _value_on_axis(table, answer, answer.difference), y, answer.verdict)
 
 
 def _draw_reference(
     axes: Axes, table: FamilyTable, mean: float, between: tuple[float, float]
 ) -> None:
-    """The mean that arms are compared with as a line, the margin around it as a band."""
+    """The reference's mean as a line, and the margin around it as a band."""
     axes.fill_betweenx(
         between, mean - table.margin, mean + table.margin, color="#808080", alpha=0.22, linewidth=0
     )
@@ -311,7 +299,7 @@ def _draw_intervals(
     for ends, thickness in ((answer.interval, 1.2), (answer.interval_90, 3.4)):
         _draw_interval(
             axes,
-            _ends(table, answer, ends),
+            _ends_on_axis(table, answer, ends),
             y,
             _COLOURS.get(answer.verdict, "#8a8a8a"),
             thickness,
@@ -332,9 +320,9 @@ def _draw_interval(
     low, high = max(ends[0], limits.low), min(ends[1], limits.high)
     if low < high:
         axes.plot([low, high], [y, y], color=colour, linewidth=thickness, solid_capstyle="butt")
-    for is_cut, at, marker in (
+    for is_cut, limit, marker in (
         (ends[0] < limits.low, limits.low, "<"),
         (ends[1] > limits.high, limits.high, ">"),
     ):
         if is_cut:
-            axes.plot([at], [y], marker, markersize=4, color=colour, clip_on=False)
+            axes.plot([limit], [y], marker, markersize=4, color=colour, clip_on=False)

@@ -1,7 +1,7 @@
-"""The report of a study as one HTML page that needs nothing but itself.
+"""The report of a study as one self-contained HTML page.
 
-In: results and answers. Out: a file. Puts together what the tables, the figures, the samples and
-the conditions found; computes nothing.
+In: results, answers and findings. Out: a file with all tables, figures, samples and conditions.
+Computes nothing.
 """
 
 from __future__ import annotations
@@ -19,52 +19,54 @@ from seedbed.base.artifacts import file_aside
 from seedbed.base.registry import summary
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
+from seedbed.verdicts.families import SOURCES
 from seedbed.verdicts.findings import Finding
 from seedbed.verdicts.questions import question
 from seedbed.writeup import number_format, tables
 from seedbed.writeup.charts import finding_svg
 from seedbed.writeup.conditions import arm_conditions, study_facts
-from seedbed.writeup.figures import place_svg
-from seedbed.writeup.findings_summary import Entry, digest
-from seedbed.writeup.sample_images import Strip, strips
-from seedbed.writeup.summary import in_short
+from seedbed.writeup.figures import differences_svg
+from seedbed.writeup.findings_summary import Entry, summarise_findings
+from seedbed.writeup.sample_images import Strip, sample_strips
+from seedbed.writeup.summary import summarise
 from seedbed.writeup.tables import FamilyTable
-from seedbed.writeup.task_results import sections
+from seedbed.writeup.task_results import task_sections
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Place:
-    """One target and method on the page."""
+class _Comparison:
+    """One target and method on the page, over all training budgets."""
 
     title: str
     tables: list[FamilyTable]
     drawing: Markup
-    drawing_words: str
+    # text alternative of the drawing
+    alt: str
 
 
 def write_report(
-    results: Results, answers: Sequence[Answer], path: Path, found: Sequence[Finding] = ()
+    results: Results, answers: Sequence[Answer], path: Path, findings: Sequence[Finding] = ()
 ) -> Path:
-    """Write the page; an older one at `path` is replaced whole.
+    """Write the page atomically; an existing file at `path` is replaced.
 
     Args:
         results: of a study, finished or not.
-        answers: of the same results.
+        answers: of these results.
         path: of the HTML file.
-        found: the findings of the same results.
+        findings: of these results.
 
     Returns:
         The path.
     """
     path = Path(path)
-    page = render(results, answers, found)
+    page = render(results, answers, findings)
     with file_aside(path) as aside:
         aside.write_text(page, encoding="utf-8")
     return path
 
 
 def render(results: Results, answers: Sequence[Answer], findings: Sequence[Finding] = ()) -> str:
-    """The page as text: same results, same text."""
+    """Render the page; deterministic for the same results."""
     environment = Environment(
         loader=PackageLoader("seedbed.writeup"),
         autoescape=True,
@@ -73,127 +75,128 @@ def render(results: Results, answers: Sequence[Answer], findings: Sequence[Findi
         lstrip_blocks=True,
     )
     environment.globals |= {"numbers": number_format, "symbols": tables.SYMBOLS}
-    found = tables.family_tables(results, answers)
+    all_tables = tables.family_tables(results, answers)
+    by_target = tables.group_by_target(all_tables)
     return environment.get_template("report.html").render(
         study=results.study,
         results=results,
-        question=_question_words(results),
-        tally=_tally(answers),
-        briefs=in_short(found, findings),
-        places=[_place(i, of_place) for i, of_place in enumerate(tables.places(found).values())],
-        findings=_findings(findings),
-        found=sections(results),
-        samples=_samples(results),
+        question=_question_sentence(results),
+        verdict_counts=_verdict_counts(answers),
+        summary=summarise(all_tables, findings),
+        comparisons=[_comparison(i, group) for i, group in enumerate(by_target.values())],
+        findings=_finding_sections(findings),
+        task_sections=task_sections(results),
+        samples=_sample_rows(results),
         arms=arm_conditions(results),
         facts=study_facts(results),
-        state=tables.state_words(results) if results.num_left or results.num_failed else "",
-        unplaced=_unplaced(results, found),
+        state=tables.progress_sentence(results),
+        without_reference=_cells_without_reference(results, all_tables),
     )
 
 
 _KINDS = {
     "negative_transfer": "Negative transfer",
-    "retained_gain": "What is kept: target against source",
+    "retained_gain": "Retained gain: target against source",
     "interaction": "What the effects depend on",
-    "best_budgets": "Each arm at its own best training budget",
-    "scaling": "Scaling",
+    "best_budgets": "Best training budget of each arm",
+    "scaling": "Scaling laws",
     "influence": "Influence of classes",
-    "variances": "Where the spread comes from",
+    "variances": "Variance components",
     "overlap": "Overlap of source and target",
-    "false_verdicts": "How many verdicts may be false",
+    "false_verdicts": "Expected number of false verdicts",
 }
 
 
-def _findings(found: Sequence[Finding]) -> list[dict[str, Any]]:
-    """Findings by kind, each with its drawing where it has one."""
+def _finding_sections(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Findings by kind, each with its drawing if it has one."""
+    entries = summarise_findings(findings)
     sections = []
     for kind, title in _KINDS.items():
-        rows = [e for e in digest(found) if e.kind == kind]
-        drawn = [
-            {"sentence": e.sentence, "drawing": Markup(_drawing(e, f"{kind}{i}"))}
-            for i, e in enumerate(rows)
+        rows = [
+            {"sentence": entry.sentence, "drawing": _drawing(entry, f"{kind}{i}")}
+            for i, entry in enumerate(e for e in entries if e.kind == kind)
         ]
-        sections += [{"title": title, "rows": drawn}] if rows else []
+        sections += [{"title": title, "rows": rows}] if rows else []
     return sections
 
 
-def _drawing(entry: Entry, name: str) -> str:
-    # our own SVG; its texts are escaped there
-    return finding_svg(entry.finding, name) if entry.finding else ""
+def _drawing(entry: Entry, name: str) -> Markup:
+    # The SVG is our own; its texts are escaped there.
+    return Markup(finding_svg(entry.finding, name) if entry.finding else "")
 
 
-def _question_words(results: Results) -> str:
+def _question_sentence(results: Results) -> str:
     """The summary of the study's question."""
     return summary(type(question(results.study.question or "contrasts")))
 
 
-def _tally(answers: Sequence[Answer]) -> list[tuple[str, int]]:
-    """How many comparisons on targets came out which way; the source itself does not count."""
-    verdicts = [a.verdict for a in answers if a.target not in ("source", "source_fine")]
+def _verdict_counts(answers: Sequence[Answer]) -> list[tuple[str, int]]:
+    """Each verdict with its number of comparisons on targets; the source does not count."""
+    verdicts = [a.verdict for a in answers if a.target not in SOURCES]
     return [
-        (word, verdicts.count(word))
-        for word in ("better", "equivalent", "worse", "undecided")
-        if word in verdicts
+        (verdict, verdicts.count(verdict))
+        for verdict in ("better", "equivalent", "worse", "undecided")
+        if verdict in verdicts
     ]
 
 
-def _place(number: int, of_place: list[FamilyTable]) -> _Place:
-    return _Place(
-        title=of_place[0].title,
-        tables=of_place,
-        # our own SVG; its texts are escaped there
-        drawing=Markup(place_svg(of_place, f"f{number}")),
-        drawing_words=_drawing_words(of_place),
+def _comparison(number: int, group: list[FamilyTable]) -> _Comparison:
+    return _Comparison(
+        title=group[0].title,
+        tables=group,
+        # The SVG is our own; its texts are escaped there.
+        drawing=Markup(differences_svg(group, f"f{number}")),
+        alt=_alt_text(group),
     )
 
 
-def _drawing_words(of_place: list[FamilyTable]) -> str:
-    """What the drawing shows, for who cannot see it."""
+def _alt_text(group: list[FamilyTable]) -> str:
+    """The text alternative of a drawing."""
     parts = []
-    for table in of_place:
+    for table in group:
         rows = [
             f"{r.arm} {number_format.plain(r.mean, table.decimals)} ({r.verdict})"
             for r in table.rows
             if r.values
         ]
         parts.append(f"{table.budget}: {', '.join(rows)}.")
-    return f"Means over seeds of {of_place[0].title}. {' '.join(parts)}"
+    return f"Means over seeds of {group[0].title}. {' '.join(parts)}"
 
 
-def _samples(results: Results) -> list[dict[str, Any]]:
-    """A strip per arm that trains, as a data URL with what it shows in words."""
+def _sample_rows(results: Results) -> list[dict[str, Any]]:
+    """A strip of sample images per pre-trained arm, as a data URL with its labels."""
     study, views = results.study, results.plan.views
     trained = [name for name, arm in study.arms.items() if any(arm.budgets(study.pretraining))]
-    views = {name: views[name, study.seeds[0]] for name in trained}
-    found = strips(views) if views else {}
-    return [{"arm": arm, "strip": strip, "url": _data_url(strip)} for arm, strip in found.items()]
+    if not trained:
+        return []
+    strips = sample_strips({name: views[name, study.seeds[0]] for name in trained})
+    return [{"arm": arm, "strip": strip, "url": _data_url(strip)} for arm, strip in strips.items()]
 
 
 def _data_url(strip: Strip) -> str:
     return f"data:image/png;base64,{base64.b64encode(strip.png).decode()}"
 
 
-def _unplaced(results: Results, found: Sequence[FamilyTable]) -> list[str]:
-    """Measured or planned, but in no table: cells whose place and budget have no outcome of the
-    reference."""
+def _cells_without_reference(results: Results, all_tables: Sequence[FamilyTable]) -> list[str]:
+    """Targets, methods and budgets in no table, because the reference has no outcome there."""
     study = results.study
-    shown = {
-        (*t.place, r.arm, study.images_seen_of(r.arm, t.images_seen))
-        for t in found
+    in_tables = {
+        (*t.target_and_method, r.arm, study.images_seen_of(r.arm, t.images_seen))
+        for t in all_tables
         if t.images_seen
         for r in t.rows
     }
-    # else there is nothing on the source to compare with
-    trains = study.arms[study.reference].trains
-    left = [
+    # A reference without pre-training has no accuracy on the source.
+    has_source_accuracy = study.arms[study.reference].trains
+    remaining = [
         c
         for c in results.plan.cells
-        if (c.target, c.method, c.arm, c.images_seen) not in shown
-        and (trains or c.method != "pretraining")
+        if (c.target, c.method, c.arm, c.images_seen) not in in_tables
+        and (has_source_accuracy or c.method != "pretraining")
     ]
-    words = [
+    texts = [
         f"{number_format.target_words(c.target)}, {c.method}, {c.images_seen:,} images seen"
-        for c in left
+        for c in remaining
         if c.images_seen
     ]
-    return list(dict.fromkeys(words))
+    return list(dict.fromkeys(texts))

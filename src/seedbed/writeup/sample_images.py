@@ -1,8 +1,7 @@
-"""Sample images of an arm: a contact strip from its view, the same leaves and the same images in
-every arm where it keeps them.
+"""Sample images of each arm: a strip of training images with their labels in that arm.
 
-In: views by arm. Out: a PNG per arm, as bytes, and the label that each of its images carries there.
-Knows nothing of studies.
+In: views by arm. Out: a PNG per arm as bytes, and the labels of its images. Arms show the same
+classes and the same images where they contain them.
 """
 
 from __future__ import annotations
@@ -29,24 +28,23 @@ class Strip:
     labels: tuple[str, ...]
 
 
-def strips(views: Mapping[str, View]) -> dict[str, Strip]:
-    """A strip per arm; the views are of one store."""
+def sample_strips(views: Mapping[str, View]) -> dict[str, Strip]:
+    """A strip per arm; all views are of one store."""
     leaves = _shared_leaves(list(views.values()))
     shared = _shared_rows(list(views.values()))
     return {arm: _strip(view, _pick(view, leaves, shared)) for arm, view in views.items()}
 
 
 def _shared_leaves(views: Sequence[View]) -> np.ndarray:
-    """Leaves that every view keeps, at most NUM_IMAGES spread over the label set; all leaves where
-    no leaf is shared."""
-    kept = [np.unique(view.leaves) for view in views]
-    shared = kept[0]
-    for leaves in kept[1:]:
-        shared = np.intersect1d(shared, leaves)
+    """Leaves that every view contains, at most NUM_IMAGES, evenly spaced."""
+    shared = np.unique(views[0].leaves)
+    for view in views[1:]:
+        shared = np.intersect1d(shared, view.leaves)
     return _spread(shared)
 
 
 def _shared_rows(views: Sequence[View]) -> np.ndarray:
+    """Rows that every view contains."""
     shared = views[0].rows
     for view in views[1:]:
         shared = np.intersect1d(shared, view.rows, assume_unique=True)
@@ -54,23 +52,21 @@ def _shared_rows(views: Sequence[View]) -> np.ndarray:
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
-    """At most NUM_IMAGES of them, evenly spaced."""
+    """At most NUM_IMAGES of the values, evenly spaced."""
     if len(values) <= NUM_IMAGES:
         return values
     return values[np.linspace(0, len(values) - 1, NUM_IMAGES).round().astype(int)]
 
 
 def _pick(view: View, leaves: np.ndarray, shared: np.ndarray) -> list[int]:
-    """Positions in the view's rows: leaf by leaf, images that all arms keep first."""
+    """Positions in the view's rows, leaf by leaf; images that all arms contain come first."""
     if len(leaves) < min(NUM_IMAGES, len(np.unique(view.leaves))):
         leaves = np.concatenate([leaves, _spread(np.setdiff1d(view.leaves, leaves))])[:NUM_IMAGES]
     is_shared = np.isin(view.rows, shared)
     order = np.lexsort((np.arange(len(view.rows)), ~is_shared))
-    of_leaf = [order[view.leaves[order] == leaf] for leaf in leaves]
-    rounds = -(-NUM_IMAGES // max(1, len(leaves)))
-    picked = [
-        int(positions[i]) for positions in of_leaf for i in range(min(rounds, len(positions)))
-    ]
+    by_leaf = [order[view.leaves[order] == leaf] for leaf in leaves]
+    num_per_leaf = -(-NUM_IMAGES // max(1, len(leaves)))
+    picked = [int(p) for positions in by_leaf for p in positions[:num_per_leaf]]
     return picked[:NUM_IMAGES]
 
 

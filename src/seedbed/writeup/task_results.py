@@ -1,9 +1,8 @@
-"""What networks found on the targets of a study: average precision by class, curves, sample
-detections, rankings.
+"""Results by class and sample pictures of detection, multi-label and retrieval targets.
 
-In: results. Out: a section for each target and method whose test is more than one label an image.
-The largest training budget of each arm is shown, pictures at the first seed. Knows nothing of
-verdicts.
+In: results. Out: a section per target and method: average precision by class, precision-recall
+curves, contact sheets. Each arm is shown at its largest training budget; curves and contact sheets
+are of its first seed.
 """
 
 from __future__ import annotations
@@ -35,129 +34,134 @@ from seedbed.writeup.precision_figures import (
     curves_svg,
 )
 
-_MOST_SHEETS = 3
+# arms with contact sheets
+_MAX_SHEETS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class TaskSection:
     """One target and method on the page."""
 
     title: str
     budget: str
-    limits: str  # what is not shown
+    # what is left out
+    limits: str
     bars: Markup | None
     curves: Markup | None
-    words: str  # what the drawings show, for who cannot see them
+    # text alternative of the drawings
+    alt: str
     sheets: list[dict[str, Any]]
 
 
-def sections(results: Results) -> list[Shown]:
-    """In the order of the study."""
-    places: dict[tuple[str, str], list[Outcome]] = {}
+def task_sections(results: Results) -> list[TaskSection]:
+    """Sections in the order of the study."""
+    groups: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in results.outcomes:
         if outcome.primary:
-            places.setdefault((outcome.target, outcome.method), []).append(outcome)
-    found = [_section(results, rows, f"t{i}") for i, rows in enumerate(places.values())]
-    return [section for section in found if section is not None]
+            groups.setdefault((outcome.target, outcome.method), []).append(outcome)
+    sections = [_section(results, rows, f"t{i}") for i, rows in enumerate(groups.values())]
+    return [section for section in sections if section is not None]
 
 
-def _section(results: Results, outcomes: Sequence[Outcome], name: str) -> Shown | None:
-    step = results.plan.by_key.get(outcomes[0].key)
+def _section(results: Results, outcomes: Sequence[Outcome], name: str) -> TaskSection | None:
+    first = outcomes[0]
+    step = results.plan.by_key.get(first.key)
     if not isinstance(step, MeasureStep):
         return None
     task = TASKS.make(step.task).load(
-        results.plan.stores[outcomes[0].target],
+        results.plan.stores[first.target],
         step.task_seed,
         needs_training_images=METHODS.make(step.method).needs_training_images(),
     )
     if not isinstance(task, DetectionTask | MultiLabelTask | RetrievalTask):
         return None
-    every = _arms(results, outcomes)
-    arms = dict(list(every.items())[:MOST_ARMS])
-    first = outcomes[0]
-    title = f"{number_format.target_words(first.target)}, {first.method}"
+    all_arms = _outcomes_by_arm(results, outcomes)
+    arms = dict(list(all_arms.items())[:MOST_ARMS])
     bars = curves = None
-    words, num_classes = "", 0
+    alt, num_classes = "", 0
     metric = METRICS.get(first.metric)
     if isinstance(metric, MeanAveragePrecision):
-        decisions = {
-            arm: [metric.decisions(results.predictions(o)) for o in rows]
-            for arm, rows in arms.items()
-        }
-        precisions = Precisions(classes=task.classes, rule=metric.rule, arms=decisions)
-        bars, curves = (
-            Markup(bars_svg(precisions, f"{name}b")),
-            Markup(curves_svg(precisions, f"{name}c")),
-        )
-        words, num_classes = _words(precisions), precisions.num_shown
-    return Shown(
-        title=title,
+        precisions = _precisions(results, task.classes, metric, arms)
+        bars = Markup(bars_svg(precisions, f"{name}b"))
+        curves = Markup(curves_svg(precisions, f"{name}c"))
+        alt, num_classes = _alt_text(precisions), precisions.num_shown
+    return TaskSection(
+        title=f"{number_format.target_words(first.target)}, {first.method}",
         budget="; ".join(
             f"{arm}: {rows[0].images_seen:,} images seen" for arm, rows in arms.items()
         ),
-        limits=_limits(len(every), num_classes, pictures=not isinstance(task, MultiLabelTask)),
+        limits=_limits(len(all_arms), num_classes, pictures=not isinstance(task, MultiLabelTask)),
         bars=bars,
         curves=curves,
-        words=words,
+        alt=alt,
         sheets=_sheets(results, task, arms),
     )
 
 
-def _arms(results: Results, outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
-    """The outcomes of each arm at its largest training budget by seed, the reference first."""
-    order = [
-        results.study.reference,
-        *(a for a in results.study.arms if a != results.study.reference),
-    ]
-    found: dict[str, list[Outcome]] = {}
-    for arm in order:
-        mine = [o for o in outcomes if o.arm == arm]
-        if mine:
-            most = max(o.images_seen for o in mine)
-            found[arm] = sorted(
-                (o for o in mine if o.images_seen == most), key=lambda o: (o.seed, o.init_seed)
-            )
-    return found
+def _precisions(
+    results: Results,
+    classes: tuple[str, ...],
+    metric: MeanAveragePrecision,
+    arms: dict[str, list[Outcome]],
+) -> Precisions:
+    decisions = {
+        arm: [metric.decisions(results.predictions(o)) for o in rows] for arm, rows in arms.items()
+    }
+    return Precisions(classes=classes, rule=metric.rule, arms=decisions)
+
+
+def _outcomes_by_arm(results: Results, outcomes: Sequence[Outcome]) -> dict[str, list[Outcome]]:
+    """Outcomes of each arm at its largest training budget, by seed; the reference comes first."""
+    study = results.study
+    by_arm: dict[str, list[Outcome]] = {}
+    for arm in [study.reference, *(a for a in study.arms if a != study.reference)]:
+        of_arm = [o for o in outcomes if o.arm == arm]
+        if of_arm:
+            largest = max(o.images_seen for o in of_arm)
+            of_arm = [o for o in of_arm if o.images_seen == largest]
+            by_arm[arm] = sorted(of_arm, key=lambda o: (o.seed, o.init_seed))
+    return by_arm
 
 
 def _limits(num_arms: int, num_classes: int, *, pictures: bool) -> str:
-    """What does not fit on the page, in words; empty where everything is shown."""
-    cut = []
-    if num_arms > MOST_ARMS and num_classes:
-        cut.append(f"the first {MOST_ARMS} of {num_arms} arms")
-    if num_classes > MOST_CLASSES:
-        cut.append(f"bars of the first {MOST_CLASSES} of {num_classes} classes")
-    if num_classes > MOST_CURVES:
-        cut.append(
-            f"curves of the first {MOST_CURVES}{'' if num_classes > MOST_CLASSES else f' of {num_classes} classes'}"
-        )
-    if num_arms > _MOST_SHEETS and pictures:
-        cut.append(f"pictures of the first {_MOST_SHEETS} of {num_arms} arms")
-    return f"Shown are {', '.join(cut)}; the rest is kept in the workspace." if cut else ""
-
-
-def _words(found: Precisions) -> str:
+    """What does not fit on the page, in words; empty if everything is shown."""
     parts = []
-    for arm, seeds in found.arms.items():
+    if num_arms > MOST_ARMS and num_classes:
+        parts.append(f"the first {MOST_ARMS} of {num_arms} arms")
+    if num_classes > MOST_CLASSES:
+        parts.append(f"bars of the first {MOST_CLASSES} of {num_classes} classes")
+    if num_classes > MOST_CURVES:
+        total = "" if num_classes > MOST_CLASSES else f" of {num_classes} classes"
+        parts.append(f"curves of the first {MOST_CURVES}{total}")
+    if num_arms > _MAX_SHEETS and pictures:
+        parts.append(f"pictures of the first {_MAX_SHEETS} of {num_arms} arms")
+    return f"Shown are {', '.join(parts)}; the workspace holds the rest." if parts else ""
+
+
+def _alt_text(precisions: Precisions) -> str:
+    parts = []
+    for arm, seeds in precisions.arms.items():
         values = [
             f"{label} {number_format.plain(float(v), 1)}"
-            for label, v in zip(found.classes, seeds[0].per_class(found.rule), strict=True)
+            for label, v in zip(
+                precisions.classes, seeds[0].per_class(precisions.rule), strict=True
+            )
         ]
         parts.append(f"{arm}: {', '.join(values)}.")
     return f"Average precision of each class, first seed. {' '.join(parts)}"
 
 
 def _sheets(results: Results, task: Any, arms: dict[str, list[Outcome]]) -> list[dict[str, Any]]:
-    """Pictures of the first arms, at their first seed."""
+    """Contact sheets of the first arms, at their first seed."""
     if isinstance(task, MultiLabelTask):
         return []
     draw: Any = detections_sheet if isinstance(task, DetectionTask) else retrieval_sheet
-    found: list[tuple[str, Sheet]] = [
+    sheets: list[tuple[str, Sheet]] = [
         (arm, draw(task, results.predictions(rows[0])))
-        for arm, rows in list(arms.items())[:_MOST_SHEETS]
+        for arm, rows in list(arms.items())[:_MAX_SHEETS]
     ]
-    return [{"arm": arm, "sheet": sheet, "url": _url(sheet)} for arm, sheet in found]
+    return [{"arm": arm, "sheet": sheet, "url": _data_url(sheet)} for arm, sheet in sheets]
 
 
-def _url(sheet: Sheet) -> str:
+def _data_url(sheet: Sheet) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(sheet.jpeg).decode()}"

@@ -1,6 +1,6 @@
-"""Tables, sentences and the short answer for a terminal.
+"""Tables, sentences and the summary of a study for a terminal.
 
-In: results, answers, findings. Out: what a rich console prints; it reads without colour and at 80
+In: results, answers, findings. Out: text for a rich console, readable without colour and at 80
 columns.
 """
 
@@ -13,9 +13,9 @@ from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.findings import Finding
 from seedbed.writeup import number_format
-from seedbed.writeup.findings_summary import digest
-from seedbed.writeup.summary import in_short
-from seedbed.writeup.tables import SYMBOLS, FamilyTable, Row, family_tables, state_words
+from seedbed.writeup.findings_summary import summarise_findings
+from seedbed.writeup.summary import summarise
+from seedbed.writeup.tables import SYMBOLS, FamilyTable, Row, family_tables, progress_sentence
 
 if TYPE_CHECKING:
     from rich.console import Group, RenderableType
@@ -28,8 +28,7 @@ _STYLES = {"worse": "red", "better": "blue", "equivalent": "green", "undecided":
 def terminal_summary(
     results: Results, answers: Sequence[Answer], findings: Sequence[Finding] = ()
 ) -> Group:
-    """A table of differences per family with its sentences under it, for a rich console; reads
-    without colour and at 80 columns."""
+    """A table of differences per family with its sentences, then findings and the summary."""
     from rich.console import Group
     from rich.padding import Padding
     from rich.text import Text
@@ -38,32 +37,32 @@ def terminal_summary(
     tables = family_tables(results, answers)
     for table in tables:
         parts.append(_terminal_table(table))
-        parts += [Padding(_sentence(found), (0, 0, 0, 2)) for found in table.answers]
-        parts += [
-            Padding(Text(words), (0, 0, 0, 2)) for words in (table.note, table.remark) if words
-        ]
+        parts += [Padding(_sentence(answer), (0, 0, 0, 2)) for answer in table.answers]
+        parts += [Padding(Text(text), (0, 0, 0, 2)) for text in (table.note, table.warning) if text]
         parts.append(Text())
-    parts += [Padding(Text(f"• {entry.sentence}"), (0, 0, 0, 2)) for entry in digest(findings)]
-    parts += _in_short(tables, findings)
-    if results.num_left or results.num_failed:
-        parts.append(Text(state_words(results), style="bold"))
+    parts += [
+        Padding(Text(f"• {entry.sentence}"), (0, 0, 0, 2)) for entry in summarise_findings(findings)
+    ]
+    parts += _summary(tables, findings)
+    if progress := progress_sentence(results):
+        parts.append(Text(progress, style="bold"))
     return Group(*parts)
 
 
-def _in_short(tables: Sequence[FamilyTable], findings: Sequence[Finding]) -> list[RenderableType]:
-    """The last that is printed, as it is what one sees first."""
+def _summary(tables: Sequence[FamilyTable], findings: Sequence[Finding]) -> list[RenderableType]:
+    """The summary, printed last, because the end of the output is what a user sees."""
     from rich.padding import Padding
     from rich.text import Text
 
-    briefs = in_short(tables, findings)
-    parts: list[RenderableType] = [Text(), Text("In short", style="bold")] if briefs else []
-    for brief in briefs:
-        parts.append(Padding(Text(brief.title), (0, 0, 0, 2)))
+    entries = summarise(tables, findings)
+    parts: list[RenderableType] = [Text(), Text("Summary", style="bold")] if entries else []
+    for entry in entries:
+        parts.append(Padding(Text(entry.title), (0, 0, 0, 2)))
         parts += [
             Padding(
                 Text(f"{SYMBOLS[verdict]} {verdict}: {words}", style=_STYLES[verdict]), (0, 0, 0, 4)
             )
-            for verdict, words in brief.verdicts
+            for verdict, words in entry.verdicts
         ]
     return parts
 
@@ -80,7 +79,7 @@ def _terminal_table(table: FamilyTable) -> Table:
     from rich.text import Text
 
     title = Text(f"{table.title}, {table.budget}")
-    shown = Table(
+    console_table = Table(
         title=title,
         title_justify="left",
         title_style="bold",
@@ -88,43 +87,40 @@ def _terminal_table(table: FamilyTable) -> Table:
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    shown.add_column("arm", overflow="fold", min_width=12, max_width=24)
+    console_table.add_column("arm", overflow="fold", min_width=12, max_width=24)
     for name in ("images", "mean", "sd", "n", "diff.", "95 % interval"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    shown.add_column("verdict", no_wrap=True)
+        console_table.add_column(name, justify="right", no_wrap=True)
+    console_table.add_column("verdict", no_wrap=True)
     for row in table.rows:
-        cells = [Text(row.arm), *map(Text, _numbers(row, table.decimals))]
-        shown.add_row(
-            *cells,
-            Text(
-                f"{row.symbol} {number_format.shortened(row.verdict, 14)}",
-                style=_STYLES.get(row.verdict, ""),
-            ),
+        verdict = f"{row.symbol} {number_format.shortened(row.verdict, 14)}"
+        console_table.add_row(
+            Text(row.arm),
+            *map(Text, _numbers(row, table.decimals)),
+            Text(verdict, style=_STYLES.get(row.verdict, "")),
         )
     for answer in table.others:
-        difference = (
+        cells = (
+            f"{answer.arm} vs {answer.reference}",
+            *("", "", "", ""),
             number_format.signed(answer.difference, table.decimals),
             number_format.interval(answer.interval, table.decimals),
         )
-        cells = [
-            Text(t) for t in (f"{answer.arm} vs {answer.reference}", "", "", "", "", *difference)
-        ]
-        shown.add_row(
-            *cells,
+        console_table.add_row(
+            *map(Text, cells),
             Text(
                 f"{SYMBOLS[answer.verdict]} {answer.verdict}", style=_STYLES.get(answer.verdict, "")
             ),
         )
-    return shown
+    return console_table
 
 
-def _numbers(row: Row, places: int) -> tuple[str, ...]:
+def _numbers(row: Row, decimals: int) -> tuple[str, ...]:
     answer = row.answer
     return (
         number_format.plain(row.num_images, 0),
-        number_format.plain(row.mean, places),
-        number_format.plain(row.sd, places),
+        number_format.plain(row.mean, decimals),
+        number_format.plain(row.sd, decimals),
         str(len(row.values)),
-        number_format.signed(answer.difference if answer else None, places),
-        number_format.interval(answer.interval if answer else None, places),
+        number_format.signed(answer.difference if answer else None, decimals),
+        number_format.interval(answer.interval if answer else None, decimals),
     )
