@@ -1,5 +1,4 @@
-"""Contrasts against a slow twin written from the formulas, their symmetries, and their corner
-cases."""
+"""Contrasts: agreement with a slow reference implementation, symmetries, and corner cases."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from seedbed.verdicts.quantiles import Joint
 
 
 def contrast_family(reference: ArmScores, arms: Sequence[ArmScores], **settings) -> list[Contrast]:
-    """Every arm with one reference."""
+    """Compare every arm with one reference."""
     return contrast_pairs([(arm, reference) for arm in arms], **settings)
 
 
@@ -66,11 +65,11 @@ def slow_residual_variance(per_image: np.ndarray) -> float:
 def slow_interval(
     family: list[ArmScores], which: int, level: float, over_images: bool
 ) -> tuple[float, float]:
-    """The contract's points 1 to 3, word for word, for equal numbers of seeds."""
+    """Points 1 to 3 of the contract, written literally, for equal numbers of seeds."""
     S = family[0].num_seeds
-    own = [variance(list(a.values)) for a in family]
-    mean_v = sum(own) / len(own)
-    arm, reference = ((mean_v + (S - 1) * own[i]) / S for i in (which, 0))
+    variances = [variance(list(a.values)) for a in family]
+    mean_v = sum(variances) / len(variances)
+    arm, reference = ((mean_v + (S - 1) * variances[i]) / S for i in (which, 0))
     v_seed = (arm + reference) / S
     df_seed = v_seed**2 / ((arm / S) ** 2 / S + (reference / S) ** 2 / S)
     k = len(family) - 1
@@ -89,7 +88,7 @@ def slow_interval(
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_agrees_with_the_slow_twin(seed: int) -> None:
+def test_agrees_with_the_slow_implementation(seed: int) -> None:
     family = random_family(seed, (3, 3, 3, 3))
     for i, contrast in enumerate(contrast_family(family[0], family[1:], margin=1.0), start=1):
         assert contrast.interval == pytest.approx(slow_interval(family, i, 0.95, True))
@@ -112,7 +111,7 @@ def test_two_arms_by_hand() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), order=st.permutations(range(3)))
-def test_the_order_of_arms_and_of_images_does_not_matter(seed: int, order: list[int]) -> None:
+def test_the_order_of_arms_and_images_changes_nothing(seed: int, order: list[int]) -> None:
     reference, *arms = random_family(seed, (3, 3, 4, 2))
     images = np.random.default_rng(seed).permutation(20)
     shuffled = [
@@ -129,7 +128,7 @@ def test_the_order_of_arms_and_of_images_does_not_matter(seed: int, order: list[
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), constant=st.integers(-40, 40))
-def test_adding_a_constant_to_everything_does_not_matter(seed: int, constant: int) -> None:
+def test_adding_a_constant_to_all_values_changes_nothing(seed: int, constant: int) -> None:
     family = random_family(seed)
     moved = [scored(a.arm, a.per_image + constant) for a in family if a.per_image is not None]
     for one, other in zip(
@@ -142,9 +141,9 @@ def test_adding_a_constant_to_everything_does_not_matter(seed: int, constant: in
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_errors_turn_the_sign(seed: int) -> None:
+def test_errors_have_the_opposite_sign(seed: int) -> None:
     reference, *arms = random_family(seed)
-    turned = {"worse": "better", "better": "worse"}
+    negated = {"worse": "better", "better": "worse"}
     for up, down in zip(
         contrast_family(reference, arms, margin=5.0),
         contrast_family(reference, arms, margin=5.0, higher_is_better=False),
@@ -154,7 +153,7 @@ def test_errors_turn_the_sign(seed: int) -> None:
         assert down.difference == -up.difference
         assert down.interval == pytest.approx((-up.interval[1], -up.interval[0]))
         assert down.p_value == up.p_value
-        assert down.verdict == turned.get(up.verdict, up.verdict)
+        assert down.verdict == negated.get(up.verdict, up.verdict)
 
 
 @settings(max_examples=40, deadline=None)
@@ -170,7 +169,7 @@ def test_intervals_are_nested_and_agree_with_the_p_value(seed: int, num_seeds: l
         assert contrast.significant == (low > 0 or high < 0)
 
 
-def test_one_seed_is_undecided_and_no_part_of_the_family() -> None:
+def test_an_arm_with_one_seed_is_undecided_and_not_in_the_family() -> None:
     reference, first, second, lone = random_family(0, (3, 3, 3, 1))
     with_lone = contrast_family(reference, [first, lone, second], margin=1.0)
     assert [with_lone[0], with_lone[2]] == contrast_family(reference, [first, second], margin=1.0)
@@ -210,7 +209,7 @@ def test_identical_values(
     assert contrast.seeds_needed == seeds
 
 
-def test_identical_images_add_nothing() -> None:
+def test_identical_images_add_no_variance() -> None:
     values = np.array([50.0, 51, 53])
     family = [
         ArmScores(
@@ -222,24 +221,24 @@ def test_identical_images_add_nothing() -> None:
     assert contrast.interval == pytest.approx(contrast.interval_seeds)
 
 
-def test_a_checkpoint_stays_out_of_the_mean_variance() -> None:
+def test_a_checkpoint_is_not_in_the_mean_variance() -> None:
     reference, first, second = random_family(3)
     noisy = ArmScores(arm="mine", values=np.array([10.0, 50, 90]), checkpoint=True)
     plain = [dataclasses.replace(arm, per_image=None) for arm in (reference, first, second)]
     [without, _] = contrast_family(plain[0], plain[1:], margin=1.0)
     [with_noisy, mine] = contrast_family(plain[0], [plain[1], noisy], margin=1.0)
     assert without.interval_seeds and with_noisy.interval_seeds and mine.interval
-    own = 1600.0
+    unshrunk = 1600.0
     pooled = (plain[0].values.var(ddof=1) + plain[1].values.var(ddof=1)) / 2
     shrunk = (pooled + 2 * plain[0].values.var(ddof=1)) / 3
-    v = (own + shrunk) / 3
-    df = v**2 / ((own / 3) ** 2 / 2 + (shrunk / 3) ** 2 / 3)
+    v = (unshrunk + shrunk) / 3
+    df = v**2 / ((unshrunk / 3) ** 2 / 2 + (shrunk / 3) ** 2 / 3)
     half = Joint(2).quantile(0.95, df) * math.sqrt(v)
     assert mine.interval[1] - mine.interval[0] == pytest.approx(2 * half)
     assert mine.arm_is_checkpoint
 
 
-def test_a_lone_arm_beside_checkpoints_borrows_nothing() -> None:
+def test_the_only_arm_among_checkpoints_is_not_shrunk() -> None:
     reference = ArmScores(arm="a", values=np.array([50.0, 51, 52]), checkpoint=True)
     arm = ArmScores(arm="b", values=np.array([50.0, 51, 52]))
     [contrast] = contrast_family(reference, [arm], margin=1.0)
@@ -247,7 +246,7 @@ def test_a_lone_arm_beside_checkpoints_borrows_nothing() -> None:
     assert contrast.interval[1] == pytest.approx(Joint(1).quantile(0.95, 4) * math.sqrt(2 / 3))
 
 
-def test_bootstrap_finds_the_variance_of_a_mean() -> None:
+def test_the_bootstrap_estimates_the_variance_of_a_mean() -> None:
     family = random_family(5, num_images=400)
 
     def bootstrapped(arm: ArmScores) -> ArmScores:
@@ -288,7 +287,7 @@ def test_seeds_needed_grow_as_the_difference_shrinks() -> None:
     assert needed(0.0) is None
 
 
-def test_more_seeds_do_not_help_where_the_test_images_are_few() -> None:
+def test_more_seeds_do_not_help_with_few_test_images() -> None:
     rng = np.random.default_rng(1)
     arms = [
         scored(name, np.tile(100.0 * (rng.random(20) < 0.5), (3, 1))) for name in ("all", "half")
@@ -297,15 +296,15 @@ def test_more_seeds_do_not_help_where_the_test_images_are_few() -> None:
     assert contrast.difference and contrast.seeds_needed is None and contrast.limiting_images == 20
 
 
-def test_mistakes_are_named() -> None:
+def test_invalid_arguments_are_errors() -> None:
     reference, arm, other = random_family(0)
-    with pytest.raises(ValueError, match="margin is -1"):
+    with pytest.raises(ValueError, match="margin must be .* got -1"):
         contrast_family(reference, [arm], margin=-1.0)
-    with pytest.raises(ValueError, match="unit is 'points'"):
+    with pytest.raises(ValueError, match="unit must be one of .* got 'points'"):
         contrast_family(reference, [arm], margin=1.0, unit="points")
     with pytest.raises(ValueError, match="distinct names"):
         contrast_family(reference, [arm, arm], margin=1.0)
-    with pytest.raises(ValueError, match="same images"):
+    with pytest.raises(ValueError, match="same test images"):
         contrast_family(reference, [dataclasses.replace(other, per_image=None)], margin=1.0)
     with pytest.raises(ValueError, match="finite"):
         ArmScores(arm="a", values=np.array([1.0, math.nan]))
@@ -317,9 +316,8 @@ def test_mistakes_are_named() -> None:
         ArmScores(arm="a", values=np.array([50.0]), statistic=lambda rows: np.zeros(1))
 
 
-def test_images_that_all_agree_do_not_prove_equivalence() -> None:
-    """Ten images, all right in both arms: the next one might differ; ten thousand would be
-    enough."""
+def test_agreement_on_all_images_does_not_prove_equivalence() -> None:
+    """Ten images, all correct in both arms, do not suffice; ten thousand do."""
     for num_images, verdict in ((10, "undecided"), (10_000, "equivalent")):
         arm, reference = (
             scored(name, np.full((2, num_images), 100.0)) for name in ("arm", "reference")
@@ -329,8 +327,8 @@ def test_images_that_all_agree_do_not_prove_equivalence() -> None:
         assert contrast.interval is not None and contrast.interval[1] > 100 / num_images
 
 
-def test_an_error_is_turned_with_what_it_is_on_resamples() -> None:
-    plain = scored("a", np.array([[0.0, 100.0], [100.0, 100.0]])).turned()
+def test_negating_an_error_negates_its_resamples() -> None:
+    plain = scored("a", np.array([[0.0, 100.0], [100.0, 100.0]])).negated()
     assert plain.values.tolist() == [-50, -100]
     assert plain.per_image is not None
     assert plain.per_image.tolist() == [[0, -100], [-100, -100]]
@@ -339,7 +337,7 @@ def test_an_error_is_turned_with_what_it_is_on_resamples() -> None:
         values=np.array([3.0]),
         statistic=lambda drawn: np.array([drawn.sum()]),
         num_images=4,
-    ).turned()
+    ).negated()
     assert error.statistic is not None
     assert error.statistic(np.array([1, 2])).tolist() == [-3]
-    assert error.turned().values.tolist() == [3]
+    assert error.negated().values.tolist() == [3]

@@ -17,7 +17,7 @@ from seedbed.verbs.studies import _doubts
 from seedbed.verdicts.findings import findings
 from seedbed.verdicts.findings.influences import class_names
 from seedbed.verdicts.questions import answer
-from seedbed.writeup.summary import in_short
+from seedbed.writeup.summary import summarise
 from seedbed.writeup.tables import family_tables
 
 
@@ -72,7 +72,7 @@ def test_where_there_is_nothing_to_rank_the_short_answer_says_so(
     [told] = [f for f in found if f.kind == "influence"]
     assert told.verdict == "refused" and reason in told.sentence
     assert told.sentence in [
-        brief.title for brief in in_short(family_tables(results, answers), found)
+        brief.title for brief in summarise(family_tables(results, answers), found)
     ]
 
 

@@ -25,7 +25,7 @@ def test_one_contrast_is_student_t(level: float, df: float) -> None:
 @pytest.mark.parametrize(
     "num_contrasts, df", [(3, 0.8), (2, 1.7), (5, 2.5), (3, 10), (8, math.inf)]
 )
-def test_simulated_statistics_exceed_the_quantile_as_often_as_they_should(
+def test_simulated_statistics_exceed_the_quantile_at_the_nominal_rate(
     num_contrasts: int, df: float
 ) -> None:
     rng = np.random.default_rng(1)
@@ -80,7 +80,7 @@ def test_the_table_agrees_with_the_quantile(level: float, num_contrasts: int) ->
     np.testing.assert_allclose(Joint(num_contrasts).quantiles(level, dfs), exact, rtol=1e-5)
 
 
-def test_ends_of_the_p_value() -> None:
+def test_the_p_value_at_zero_and_infinity() -> None:
     assert Joint(3).p_value(0.0, 4.0) == pytest.approx(1)
     assert Joint(3).p_value(math.inf, 4.0) == 0
 
@@ -90,14 +90,14 @@ def test_power_is_that_of_the_noncentral_t() -> None:
     assert two_sided_power(1.8, 2.3, 6.5) == pytest.approx(expected, abs=1e-8)
 
 
-def test_arguments_out_of_range_are_named() -> None:
-    with pytest.raises(ValueError, match="level is 95"):
+def test_arguments_out_of_range_are_errors() -> None:
+    with pytest.raises(ValueError, match="level must lie between 0 and 1.* got 95"):
         Joint(3).quantile(95, 10)
-    with pytest.raises(ValueError, match="num is 0"):
+    with pytest.raises(ValueError, match="num must be at least 1, got 0"):
         Joint(0).quantile(0.95, 10)
-    with pytest.raises(ValueError, match="df is nan"):
+    with pytest.raises(ValueError, match="df must be at least .* got nan"):
         Joint(2).p_value(1.0, math.nan)
-    with pytest.raises(ValueError, match="abs_t is -1"):
+    with pytest.raises(ValueError, match="abs_t must be at least 0, got -1"):
         Joint(2).p_value(-1.0, 3.0)
-    with pytest.raises(ValueError, match="the table starts at"):
+    with pytest.raises(ValueError, match="df must be at least"):
         Joint(2).quantiles(0.95, [0.1])

@@ -1,5 +1,4 @@
-"""Scaling laws: planted ones are recovered, and what the data cannot carry is refused with its
-reason."""
+"""Scaling laws: planted laws are recovered, and unsuitable data are refused with the reason."""
 
 from __future__ import annotations
 
@@ -30,9 +29,9 @@ def points(
 def test_a_planted_law_is_recovered() -> None:
     law = fit_law(points(65 - 60 * SIZES**-0.5), ("per_class",))
     for name, truth in (("asymptote", 65.0), ("exponent_per_class", 0.5)):
-        found = law.parameter(name)
-        assert found.interval[0] <= truth <= found.interval[1]
-        assert found.value == pytest.approx(truth, rel=0.06)
+        estimate = law.parameter(name)
+        assert estimate.interval[0] <= truth <= estimate.interval[1]
+        assert estimate.value == pytest.approx(truth, rel=0.06)
     gain = law.gain((500, 200), (1000, 200))
     assert gain.value == pytest.approx(60 * (500**-0.5 - 1000**-0.5), abs=0.1)
     assert not law.is_far(1000, 200) and law.is_far(1001, 200)
@@ -48,7 +47,7 @@ def test_a_joint_law_and_its_best_split() -> None:
     assert value.value == pytest.approx(truth.max(), abs=0.3)
 
 
-def test_values_do_not_rise_above_what_there_is() -> None:
+def test_the_asymptote_is_at_most_100_percent() -> None:
     law = fit_law(points(99.5 - 30 * SIZES**-0.4, sd=0.3), ("per_class",))
     assert law.parameter("asymptote").interval[1] <= 100
 
@@ -64,15 +63,13 @@ def test_values_do_not_rise_above_what_there_is() -> None:
         (
             points(np.array([60.0, 61, 62, 63]), np.array([100.0, 120, 150, 200])),
             ("per_class",),
-            "a range of 4 times",
+            "must be at least 4 times the smallest",
         ),
-        (points(np.full(6, 60.0)), ("per_class",), "no effect beyond the noise"),
+        (points(np.full(6, 60.0)), ("per_class",), "the effect of size is not significant"),
         (points(np.array([50.0, 58, 52, 60, 51, 61])), ("per_class",), "does not fit"),
-        (points(60 - 9 * SIZES**-0.5, sd=0.0), ("per_class",), "no spread over seeds"),
+        (points(60 - 9 * SIZES**-0.5, sd=0.0), ("per_class",), "the values do not vary over seeds"),
     ],
 )
-def test_what_the_data_cannot_carry_is_refused(
-    measured: Points, over: tuple[str, ...], why: str
-) -> None:
+def test_unsuitable_data_are_refused(measured: Points, over: tuple[str, ...], why: str) -> None:
     with pytest.raises(UnfitError, match=why):
         fit_law(measured, over)

@@ -10,29 +10,29 @@ from seedbed.verdicts.variance_components import nested_variances
 
 
 def test_components_of_a_table_by_hand() -> None:
-    found = nested_variances([np.array([[1.0, 3.0], [5.0, 7.0], [9.0, 11.0]])])
-    assert found.training == pytest.approx(2.0)  # each row: 1 and 3 around 2
+    components = nested_variances([np.array([[1.0, 3.0], [5.0, 7.0], [9.0, 11.0]])])
+    assert components.training == pytest.approx(2.0)  # each row: 1 and 3, with mean 2
     # means 2, 6, 10 have variance 16; half of 2 is the trainings'
-    assert found.sample == pytest.approx(16.0 - 1.0)
-    low, high = found.training_interval
+    assert components.sample == pytest.approx(16.0 - 1.0)
+    low, high = components.training_interval
     assert (low, high) == pytest.approx(
         (3 * 2 / stats.chi2.ppf(0.975, 3), 3 * 2 / stats.chi2.ppf(0.025, 3))
     )
-    assert found.sample_interval[0] < found.sample < found.sample_interval[1]
+    assert components.sample_interval[0] < components.sample < components.sample_interval[1]
 
 
-def test_where_trainings_do_not_differ_the_interval_is_the_exact_one_of_the_means() -> None:
+def test_identical_trainings_give_the_exact_interval_of_the_means() -> None:
     table = np.repeat(np.array([[1.0], [2.0], [4.0], [7.0]]), 3, axis=1)
-    found = nested_variances([table])
+    components = nested_variances([table])
     variance = np.var([1, 2, 4, 7], ddof=1)
     exact = [3 * variance / stats.chi2.ppf(p, 3) for p in (0.975, 0.025)]
-    assert found.sample_interval == pytest.approx(exact)
+    assert components.sample_interval == pytest.approx(exact)
 
 
-def test_a_sample_that_does_nothing_has_a_variance_of_zero_in_its_interval() -> None:
+def test_without_a_sample_effect_the_interval_includes_zero() -> None:
     rng = np.random.default_rng(0)
-    found = nested_variances([rng.standard_normal((6, 4))])
-    assert found.sample_interval[0] == 0
+    components = nested_variances([rng.standard_normal((6, 4))])
+    assert components.sample_interval[0] == 0
 
 
 def test_arms_are_pooled() -> None:
@@ -43,6 +43,6 @@ def test_arms_are_pooled() -> None:
     assert np.diff(pooled.sample_interval)[0] < np.diff(alone.sample_interval)[0]
 
 
-def test_a_table_of_another_kind_is_refused() -> None:
+def test_unbalanced_or_small_tables_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 2 x 2"):
         nested_variances([np.zeros((3, 1))])

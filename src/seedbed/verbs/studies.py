@@ -140,14 +140,14 @@ def study_plan(options: Namespace) -> Result:
 def _doubts(study: Study) -> list[str]:
     """What the study cannot answer as it stands, told before it is run."""
     from seedbed.verdicts.findings.influences import QUESTION
-    from seedbed.verdicts.influence import LEAST_NETS
+    from seedbed.verdicts.influence import MIN_NETS
 
     found = []
     if len(study.draws) < 2:
         found.append("one seed: no interval and no verdict; give 2 at least, better 3")
-    if study.question == QUESTION and len(study.draws) < LEAST_NETS:
+    if study.question == QUESTION and len(study.draws) < MIN_NETS:
         found.append(
-            f"{len(study.draws)} nets: influence takes {LEAST_NETS} at least, and a ranking that means something many more"
+            f"{len(study.draws)} nets: influence takes {MIN_NETS} at least, and a ranking that means something many more"
         )
     return found
 

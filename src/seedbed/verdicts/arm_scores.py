@@ -1,7 +1,7 @@
-"""What the verdict reads of one arm: its values over seeds, and how they hang on the test images.
+"""One arm's values over seeds, and their dependence on the test images.
 
-In: numbers of one arm on one target. Out: `ArmScores`, checked, and bootstrap means over test
-images. Knows nothing of other arms, nor of how a value came about.
+In: numbers of one arm on one target. Out: validated `ArmScores`, and bootstrap means over test
+images.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_MOST_DRAWS = 20  # times as many as are wanted
-NUM_RESAMPLES = 400  # a bootstrap variance then has a standard error of 7 %
+# The standard error of a bootstrap variance is then 7 %.
+NUM_RESAMPLES = 400
+# draws per valid resample, at most
+_MAX_DRAWS = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,15 +27,14 @@ class ArmScores:
 
     Args:
         arm: name.
-        values: [S] one value a seed, in the metric's unit.
-        per_image: [S, N] each test image's contribution, with mean over images `values` (0 or 100
-            for top-1); images in the same order for every arm. None if the metric is no mean over
-            images.
-        checkpoint: whether the arm is one existing checkpoint, whose seeds are those of the method
-            alone.
-        statistic: for such a metric, the values [S] on a resample, given the rows [N] of the images
-            drawn.
-        num_images: N, needed with `statistic`.
+        values: [S] one value per seed, in the metric's unit.
+        per_image: [S, N] contribution of each test image, whose mean over images is `values` (0 or
+            100 for top-1); images in the same order for every arm. None if the metric is not a mean
+            over images.
+        checkpoint: whether the arm is one existing checkpoint, whose seeds vary the method only.
+        statistic: for a metric that is not a mean over images: a function from the rows [N] of
+            resampled images to the values [S].
+        num_images: N, required with `statistic`.
     """
 
     arm: str
@@ -48,37 +49,39 @@ class ArmScores:
         object.__setattr__(self, "values", values)
         if values.ndim != 1 or not values.size or not np.isfinite(values).all():
             raise ValueError(
-                f"arm {self.arm!r}: values must be finite, one a seed, at least one; got {values}. Leave out arms without a result"
+                f"arm {self.arm!r}: values must be finite, one per seed, at least one; got "
+                f"{values}. Leave out arms without a result"
             )
         if self.per_image is not None:
             object.__setattr__(self, "per_image", np.asarray(self.per_image, dtype=np.float64))
             self._check_per_image()
         if self.statistic is not None and (self.num_images or 0) < 2:
-            raise ValueError(f"arm {self.arm!r}: `statistic` needs `num_images`, 2 or more")
+            raise ValueError(f"arm {self.arm!r}: `statistic` requires `num_images` of 2 or more")
 
     def _check_per_image(self) -> None:
         assert self.per_image is not None
         shape = self.per_image.shape
         if len(shape) != 2 or shape[0] != self.num_seeds or shape[1] < 2:
             raise ValueError(
-                f"arm {self.arm!r}: per_image has shape {shape}; expected ({self.num_seeds}, number of test images >= 2)"
+                f"arm {self.arm!r}: per_image must have shape ({self.num_seeds}, number of test "
+                f"images >= 2), got {shape}"
             )
         means = self.per_image.mean(1)
         tolerance = 1e-6 * max(1.0, float(np.abs(self.per_image).max()))
         if not (np.abs(means - self.values) <= tolerance).all():
             raise ValueError(
-                f"arm {self.arm!r}: the means of per_image are {means}, values are {self.values}; both must be in the metric's unit"
+                f"arm {self.arm!r}: the means of per_image are {means}, but values are "
+                f"{self.values}; both must be in the metric's unit"
             )
 
-    def turned(self) -> ArmScores:
-        """The same of the opposite sign: of an error, for which higher is worse."""
-        flipped = None if self.per_image is None else -self.per_image
-        own = self.statistic
+    def negated(self) -> ArmScores:
+        """The scores with the opposite sign, for a metric where lower is better."""
+        statistic = self.statistic
         return replace(
             self,
             values=-self.values,
-            per_image=flipped,
-            statistic=own and (lambda drawn: -own(drawn)),
+            per_image=None if self.per_image is None else -self.per_image,
+            statistic=statistic and (lambda rows: -statistic(rows)),
         )
 
     @property
@@ -87,25 +90,27 @@ class ArmScores:
 
     @property
     def images(self) -> tuple[str, int]:
-        """How the test images can be looked at, and how many there are."""
+        """How test images can be resampled, and their number."""
         if self.per_image is not None:
             return "per_image", self.per_image.shape[1]
         return ("statistic", self.num_images or 0) if self.statistic else ("none", 0)
 
     def bootstrap_means(self) -> Floats:
-        """[NUM_RESAMPLES] means over seeds, on the same resamples of the images for every arm; one
-        that holds nothing to be found, which is so for every arm alike, is drawn anew."""
+        """Means over seeds [NUM_RESAMPLES], on the same resamples of the images for every arm.
+
+        A resample without positives has no finite value for any arm, and is drawn again.
+        """
         assert self.statistic is not None and self.num_images is not None
         generator = np.random.default_rng(0)
         means: list[float] = []
-        for _ in range(_MOST_DRAWS * NUM_RESAMPLES):
-            value = float(
-                np.mean(self.statistic(generator.integers(self.num_images, size=self.num_images)))
-            )
+        for _ in range(_MAX_DRAWS * NUM_RESAMPLES):
+            rows = generator.integers(self.num_images, size=self.num_images)
+            value = float(np.mean(self.statistic(rows)))
             if math.isfinite(value):
                 means.append(value)
             if len(means) == NUM_RESAMPLES:
                 return np.array(means, dtype=np.float64)
         raise ValueError(
-            f"arm {self.arm!r}: the metric is not finite on most resamples of its {self.num_images} images"
+            f"arm {self.arm!r}: the metric is not finite on most resamples of its "
+            f"{self.num_images} test images"
         )

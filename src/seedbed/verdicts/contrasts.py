@@ -1,13 +1,11 @@
 """Simultaneous contrasts of the arms of a family, and the verdict on each.
 
-In: pairs of arms' `ArmScores`: with one reference, or each arm with its own. Out: one `Contrast`
-per pair with intervals, p-value and verdict. Knows nothing of questions, targets or sentences, nor
-of how a value came about.
+In: pairs of arms' `ArmScores`, with one reference or each arm with its own. Out: one `Contrast` per
+pair with intervals, p-value and verdict.
 
-The variance of a contrast is in `combinations`, the quantiles are in `quantiles`. Arms with fewer
-than 2 seeds are no part of the family's
-statistics: they are neither counted among its contrasts nor among the variances, and their contrast
-    is undecided, without an interval.
+Variances of contrasts are in `linear_combinations`, quantiles in `quantiles`. Pairs with an arm of
+fewer than 2 seeds are not part of the family: they count neither among its contrasts nor in its
+variances. Their contrast is undecided and has no interval.
 """
 
 from __future__ import annotations
@@ -29,11 +27,10 @@ Verdict = Literal["worse", "equivalent", "better", "undecided"]
 
 @dataclass(frozen=True, kw_only=True)
 class Contrast:
-    """An arm against its reference; positive differences are better for the arm. Intervals are
-    simultaneous.
+    """An arm compared with its reference; positive differences are better for the arm.
 
-    `num_seeds` is the smaller of the two arms' counts. `covers_images` tells whether `interval`
-    speaks of new test images too.
+    Intervals are simultaneous. `num_seeds` is the smaller of the two arms' numbers of seeds.
+    `covers_images`: whether `interval` covers new test images as well as new seeds.
     """
 
     arm: str
@@ -50,10 +47,11 @@ class Contrast:
     num_seeds: int
     seeds_needed: tuple[int, int] | None
     covers_images: bool = False
-    chance_false_worse: float | None = None  # that "worse" is found where nothing differs
-    # at most, that "equivalent" is found where the difference is the margin
+    # probability of the verdict "worse" if there is no difference
+    chance_false_worse: float | None = None
+    # largest probability of the verdict "equivalent" if the difference equals the margin
     chance_false_equivalent: float | None = None
-    # test images, where they alone keep such a difference, beyond the margin, from being shown
+    # number of test images, if it limits the power to show a difference beyond the margin
     limiting_images: int = 0
     arm_is_checkpoint: bool = False
     reference_is_checkpoint: bool = False
@@ -66,23 +64,22 @@ def contrast_pairs(
     higher_is_better: bool = True,
     unit: str = "percent",
 ) -> list[Contrast]:
-    """Contrasts the first of each pair with the second, all as one family; an arm may stand in
-    several pairs.
+    """Compare the first arm of each pair with the second, all pairs as one family.
 
-    Where every pair has the same second, the quantiles are Dunnett's; otherwise they allow for any
-    correlation between the contrasts.
+    An arm may occur in several pairs. If all pairs have the same reference, the quantiles are
+    Dunnett's; otherwise they allow for any correlation between the contrasts.
 
     Args:
-        pairs: of arms and their references; names are distinct.
-        margin: difference that is not worth having, in the metric's unit, 0 or more.
+        pairs: arms and their references, with distinct names.
+        margin: largest difference that is too small to matter, in the metric's unit, 0 or more.
         higher_is_better: False for errors.
-        unit: "percent" or "score"; values, contributions and margin are all in it.
+        unit: of values, contributions and margin: "percent" or "score".
 
     Returns:
         One contrast per pair, in their order.
 
     Raises:
-        ValueError: an argument lies outside its range, or arms do not share their test images.
+        ValueError: an argument lies outside its range, or arms have different test images.
 
     >>> full = ArmScores(arm="all", values=[62.1, 61.8, 62.4])
     >>> half = ArmScores(arm="half", values=[58.0, 58.5, 57.9])
@@ -92,21 +89,20 @@ def contrast_pairs(
     """
     _check_family(pairs, margin, unit)
     sign = 1.0 if higher_is_better else -1.0
-    tested = [pair for pair in pairs if min(arm.num_seeds for arm in pair) >= 2]
-    spreads = Spreads(list({arm.arm: arm for pair in tested for arm in reversed(pair)}.values()))
-    joint = Joint(max(1, len(tested)), shared=len({reference.arm for _, reference in tested}) < 2)
-    found = []
+    family = [pair for pair in pairs if min(arm.num_seeds for arm in pair) >= 2]
+    spreads = Spreads(list({arm.arm: arm for pair in family for arm in reversed(pair)}.values()))
+    joint = Joint(max(1, len(family)), shared=len({reference.arm for _, reference in family}) < 2)
+    contrasts = []
     for pair in pairs:
-        contrast = _untested(*pair, sign, margin)
-        if pair in tested:
-            contrast = _tested(contrast, spreads.combine(pair, (sign, -sign)), joint)
-        found.append(contrast)
-    return found
+        contrast = _without_statistics(*pair, sign, margin)
+        if pair in family:
+            contrast = _with_statistics(contrast, spreads.combine(pair, (sign, -sign)), joint)
+        contrasts.append(contrast)
+    return contrasts
 
 
 def verdict_of(interval: Interval, interval_90: Interval, margin: float) -> Verdict:
-    """Equivalent if `interval_90` lies inside the margin, else the side of 0 on which `interval`
-    lies."""
+    """Equivalent if `interval_90` lies inside the margin, else by the sign of `interval`."""
     if -margin < interval_90[0] and interval_90[1] < margin:
         return "equivalent"
     if excludes_zero(interval):
@@ -127,43 +123,45 @@ def _check_family(pairs: Sequence[tuple[ArmScores, ArmScores]], margin: float, u
         or any(scores[a.arm] is not a for p in pairs for a in p)
     ):
         raise ValueError(
-            f"arms of a family need distinct names, the reference's included; got {names}"
+            f"arms of a family, including references, need distinct names; got {names}"
         )
     if not (math.isfinite(margin) and margin >= 0):
-        raise ValueError(f"margin is {margin}; it must be finite and 0 or more, for instance 1.0")
+        raise ValueError(f"margin must be finite and at least 0, for example 1.0; got {margin}")
     if unit not in UNIT_NAMES:
-        raise ValueError(f"unit is {unit!r}; choose one of {', '.join(UNIT_NAMES)}")
+        raise ValueError(f"unit must be one of {', '.join(UNIT_NAMES)}; got {unit!r}")
     for arm, reference in pairs:
         if arm.images != reference.images:
             raise ValueError(
                 f"arm {arm.arm!r} has test images {arm.images}, the reference {reference.arm!r} "
-                f"{reference.images}; all arms must be measured on the same images in the same way"
+                f"{reference.images}; all arms of a family need the same test images"
             )
 
 
-def _tested(contrast: Contrast, found: Combination, joint: Joint) -> Contrast:
-    """The contrast with everything that its spread tells."""
-    margin = contrast.margin
-    interval, interval_90 = found.interval(0.95, joint), found.interval(0.90, joint)
+def _with_statistics(contrast: Contrast, combination: Combination, joint: Joint) -> Contrast:
+    """The contrast with its intervals, p-value, verdict and power analysis."""
+    margin, measured = contrast.margin, combination.measured
+    interval, interval_90 = combination.interval(0.95, joint), combination.interval(0.90, joint)
     return replace(
         contrast,
         interval=interval,
         interval_90=interval_90,
-        interval_seeds=found.interval_seeds(0.95, joint),
-        p_value=found.p_value(joint),
+        interval_seeds=combination.interval_seeds(0.95, joint),
+        p_value=combination.p_value(joint),
         significant=excludes_zero(interval),
         verdict=verdict_of(interval, interval_90, margin),
         beyond_margin=interval[0] > margin or interval[1] < -margin,
-        seeds_needed=seeds_needed(contrast.difference, found.measured, joint),
-        limiting_images=limiting_images(contrast.difference, found.measured, joint)
+        seeds_needed=seeds_needed(contrast.difference, measured, joint),
+        limiting_images=limiting_images(contrast.difference, measured, joint)
         if abs(contrast.difference) > margin
         else 0,
-        chance_false_worse=found.chance_beyond(joint.quantile(0.95, found.df)),
-        chance_false_equivalent=found.chance_beyond(joint.quantile(0.90, found.df)),
+        chance_false_worse=combination.chance_beyond(joint.quantile(0.95, combination.df)),
+        chance_false_equivalent=combination.chance_beyond(joint.quantile(0.90, combination.df)),
     )
 
 
-def _untested(arm: ArmScores, reference: ArmScores, sign: float, margin: float) -> Contrast:
+def _without_statistics(
+    arm: ArmScores, reference: ArmScores, sign: float, margin: float
+) -> Contrast:
     return Contrast(
         arm=arm.arm,
         reference=reference.arm,

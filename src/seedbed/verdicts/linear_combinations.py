@@ -1,11 +1,10 @@
 """A linear combination of arms' means, with its variance over seeds and over test images.
 
-In: groups of scores (`ArmScores`), a coefficient for each. Out: the estimate with what its
-intervals are made of. A contrast is 1 and -1; an interaction 1, -1, -1 and 1. Knows nothing of
-margins, verdicts or sentences.
+In: groups of scores (`ArmScores`) and a coefficient for each. Out: the estimate, its variances and
+degrees of freedom. A contrast has the coefficients 1 and -1; an interaction 1, -1, -1 and 1.
 
-Groups may differ in their number of seeds (cells fail): each then uses its own, as
-`variances.shrunk_variances` says.
+Groups may have different numbers of seeds, for example after failed cells: see
+`variances.shrunk_variances`.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ from seedbed.verdicts.variances import (
 )
 
 Interval = tuple[float, float]
-ImagePart = tuple[Floats, ArrayLike, int]  # V_image, V_both, number of images
+# V_image, V_both, number of images
+ImagePart = tuple[Floats, ArrayLike, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Combination:
-    """An estimate, its variance over seeds alone and over seeds and images, and what they are made
-    of."""
+    """An estimate with its variance over seeds, and over seeds and test images."""
 
     estimate: float
     v_seed: float
@@ -53,7 +52,7 @@ class Combination:
         return self.measured.num_images > 0
 
     def interval(self, level: float, joint: Joint) -> Interval:
-        """Of new seeds and new test images, never narrower than of seeds alone."""
+        """The interval over seeds and test images, never narrower than over seeds alone."""
         half = self.half_width(joint.quantile(level, self.df), joint.quantile(level, self.df_seed))
         return self.estimate - half, self.estimate + half
 
@@ -65,7 +64,7 @@ class Combination:
         return self.estimate - half, self.estimate + half
 
     def chance_beyond(self, quantile: float) -> float:
-        """That a |t| statistic of mean 0 lies beyond a quantile on one given side."""
+        """Probability that a t statistic of mean 0 exceeds a quantile (one-sided)."""
         return (
             float(special.stdtr(self.df, -quantile))
             if math.isfinite(self.df)
@@ -73,9 +72,9 @@ class Combination:
         )
 
     def p_value(self, joint: Joint) -> float:
-        """The larger of both p-values, as the interval is the wider of both intervals."""
-        both = joint.p_value(_abs_t(self.estimate, self.v), self.df)
-        return max(both, joint.p_value(_abs_t(self.estimate, self.v_seed), self.df_seed))
+        """The larger p-value of both variances, consistent with the wider interval."""
+        with_images = joint.p_value(_abs_t(self.estimate, self.v), self.df)
+        return max(with_images, joint.p_value(_abs_t(self.estimate, self.v_seed), self.df_seed))
 
 
 def _abs_t(estimate: float, variance: float) -> float:
@@ -84,21 +83,24 @@ def _abs_t(estimate: float, variance: float) -> float:
     return math.inf if estimate else 0.0
 
 
-# percent: one image of n right instead of wrong moves a mean by 100 / n
+# percent: one of n images, if classified correctly instead of wrongly, moves a mean by 100 / n
 _ONE_IMAGE_VARIANCE = 100.0**2
 
 
 class Spreads:
-    """The variances over seeds of the groups of one family, each shrunk to their mean; groups have
-    2 seeds or more."""
+    """Variances over seeds of the groups of one family, shrunk to their mean.
+
+    Each group has 2 seeds or more.
+    """
 
     def __init__(self, groups: Sequence[ArmScores]) -> None:
         self._num_seeds = {g.arm: g.num_seeds for g in groups}
-        own = np.array([sample_variance(g.values) for g in groups])
         variances, dfs = shrunk_variances(
-            own, [g.num_seeds for g in groups], [not g.checkpoint for g in groups]
+            np.array([sample_variance(g.values) for g in groups]),
+            [g.num_seeds for g in groups],
+            [not g.checkpoint for g in groups],
         )
-        self._of: Mapping[str, tuple[float, float]] = {
+        self._variance_and_df: Mapping[str, tuple[float, float]] = {
             g.arm: (float(v), float(df)) for g, v, df in zip(groups, variances, dfs, strict=True)
         }
 
@@ -108,12 +110,15 @@ class Spreads:
         coefficients: Sequence[float],
         image_parts: Sequence[ImagePart] | None = None,
     ) -> Combination:
-        """Sum of coefficient times mean; `image_parts` where the groups' own images are not those
-        of the combination."""
+        """The sum of coefficient times mean.
+
+        `image_parts` replaces the variances over the groups' own test images.
+        """
         parts = _image_parts(groups, coefficients) if image_parts is None else list(image_parts)
         squares = np.square(coefficients)
         variances, dfs = (
-            np.array(column) for column in zip(*(self._of[g.arm] for g in groups), strict=True)
+            np.array(column)
+            for column in zip(*(self._variance_and_df[g.arm] for g in groups), strict=True)
         )
         num_seeds = np.array([self._num_seeds[g.arm] for g in groups])
         v_seed, df_seed = satterthwaite(squares * variances / num_seeds, dfs)
@@ -138,15 +143,15 @@ class Spreads:
 
 
 def _image_parts(groups: Sequence[ArmScores], coefficients: Sequence[float]) -> list[ImagePart]:
-    """V_image and V_both; V_both is 0 where no residual can be told apart."""
-    how, num_images = groups[0].images
+    """V_image and V_both; V_both is 0 where the residual cannot be estimated."""
+    resampling, num_images = groups[0].images
     if not num_images:
         return []
-    if how == "per_image":
+    if resampling == "per_image":
         arrays = [g.per_image for g in groups if g.per_image is not None]
         v_image, v_both = image_variance(arrays, coefficients)
         total = sum(c * float(x.mean()) for c, x in zip(coefficients, arrays, strict=True))
-        # no image tells the groups apart: the next one might
+        # All groups agree on every image, but may differ on the next one.
         if not float(v_image) and not round(total, 9):
             v_image = np.asarray(_ONE_IMAGE_VARIANCE / num_images**2)
         return [(v_image, v_both, num_images)]

@@ -1,7 +1,7 @@
-"""How many seeds would decide a contrast.
+"""The number of seeds needed to show a difference: a power analysis.
 
-In: an estimated difference and the variances of the contrast as measured. Out: a range of seed
-counts. Knows nothing of arms' names, margins or verdicts.
+In: an estimated difference and the measured variances of a contrast. Out: a range of numbers of
+seeds.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from seedbed.verdicts.variances import crossed, satterthwaite
 
 POWER = 0.8
 LEVEL = 0.95
-MAX_SEEDS = 1000  # an answer beyond this is no plan
+# more seeds than this are no realistic plan
+MAX_SEEDS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredSpread:
-    """What a contrast's variance is made of.
+    """The components of a contrast's variance.
 
     Args:
-        variances: of a single seed's value, of each group, times its coefficient squared (shrunk
-            where the family shrinks).
-        lost_dfs: seeds less degrees of freedom, of each group: 0 where shrunk, else 1.
-        df: degrees of freedom of the variance over seeds, as measured.
-        v_image: variance that the test images add and more seeds do not remove.
-        num_images: test images behind it, 0 if none were looked at.
+        variances: per group, the variance of one seed's value times the squared coefficient
+            (shrunk where the family's variances are).
+        lost_dfs: per group, seeds minus degrees of freedom: 0 with shrinkage, else 1.
+        df: measured degrees of freedom of the variance over seeds.
+        v_image: variance from test images, which more seeds do not reduce.
+        num_images: number of test images behind `v_image`; 0 if it was not estimated.
     """
 
     variances: tuple[float, ...]
@@ -41,11 +42,10 @@ class MeasuredSpread:
 
 
 def seeds_needed(difference: float, spread: MeasuredSpread, joint: Joint) -> tuple[int, int] | None:
-    """Fewest seeds per arm for 80 % power at `difference`, at both ends of the variance's 95 %
-    interval.
+    """Seeds per arm for 80 % power at `difference`, at both ends of the variance's 95 % interval.
 
-    None if the difference is 0, or if 1,000 seeds would not do at the wider end (test images, say,
-    limit it).
+    None if the difference is 0, or if 1,000 seeds do not suffice at the upper end, for example
+    because there are too few test images.
     """
     ends = []
     for probability in (0.975, 0.025):
@@ -58,23 +58,23 @@ def seeds_needed(difference: float, spread: MeasuredSpread, joint: Joint) -> tup
 
 
 def limiting_images(difference: float, spread: MeasuredSpread, joint: Joint) -> int:
-    """How many test images there are, if these alone keep a difference of this size from being
-    shown four times in five, however many the seeds; else 0."""
+    """The number of test images if it limits the power to below 80 % at any number of seeds.
+
+    0 if it does not.
+    """
     if (
         not spread.num_images
         or not difference
         or seeds_needed(difference, spread, joint) is not None
     ):
         return 0
-    certain = replace(spread, variances=tuple(0.0 for _ in spread.variances))
-    return (
-        spread.num_images if _power(abs(difference), certain, 1.0, joint, MAX_SEEDS) < POWER else 0
-    )
+    images_only = replace(spread, variances=tuple(0.0 for _ in spread.variances))
+    power = _power(abs(difference), images_only, 1.0, joint, MAX_SEEDS)
+    return spread.num_images if power < POWER else 0
 
 
 def _variance_ratio(df: float, probability: float) -> float:
-    """True over estimated variance where the estimate sits at this probability of its
-    distribution."""
+    """True over estimated variance, if the estimate is at this quantile of its distribution."""
     return 1.0 if math.isinf(df) else df / float(special.gammaincinv(df / 2, probability) * 2)
 
 
@@ -94,8 +94,7 @@ def _fewest_seeds(
 def _power(
     distance: float, spread: MeasuredSpread, ratio: float, joint: Joint, num_seeds: int
 ) -> float:
-    """Chance that the interval excludes 0 with this many seeds in both arms and the same test
-    images."""
+    """Probability that the interval excludes 0 with this many seeds in both arms."""
     parts = ratio * np.array(spread.variances) / num_seeds
     v_seed, df_seed = satterthwaite(parts, num_seeds - np.array(spread.lost_dfs))
     v, df = v_seed, df_seed

@@ -1,11 +1,10 @@
-"""A ratio of two differences that share arms, with its confidence set: Fieller's theorem (1954, J.
-R. Stat. Soc. B 16:175), by inversion.
+"""Retained gain: a ratio of two differences, with its confidence interval by inversion.
 
-The retained gain of an arm is rho = (arm - floor) / (reference - floor). A value of rho is in the
-set where the linear combination arm - rho reference - (1 - rho) floor, whose mean is 0 at the
-truth, does not differ from 0 by the very test that contrasts use, with their variances over seeds
-and test images and their degrees of freedom. Where the reference's gain over the floor is itself in
-doubt the set is unbounded, and there is no interval. Knows nothing of results.
+The retained gain of an arm is rho = (arm - floor) / (reference - floor). The confidence set
+(Fieller 1954, J. R. Stat. Soc. B 16:175) holds every rho for which the linear combination
+arm - rho reference - (1 - rho) floor, whose mean is 0 for the true rho, does not differ from 0 by
+the test of the contrasts, with variances over seeds and test images. If the gain of the reference
+over the floor is not significant, the set is unbounded and there is no interval.
 """
 
 from __future__ import annotations
@@ -22,30 +21,35 @@ from seedbed.verdicts.linear_combinations import Combination, Interval, Spreads
 from seedbed.verdicts.quantiles import Joint
 
 _SINGLE = Joint(1)
-_FAR = 1e4  # times the spread of the ratio: beyond, the set counts as unbounded
+# step from the ratio beyond which the set counts as unbounded
+_MAX_STEP = 1e4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retained:
-    """What an arm keeps of the reference's gain over the floor; 1 is all of it. `interval` is None
-    where it is unbounded."""
+class RetainedGain:
+    """The share of the reference's gain over the floor that an arm retains; 1 is all of it.
+
+    `interval` is None where it is unbounded.
+    """
 
     ratio: float
     interval: Interval | None
-    gain: float  # of the reference over the floor
+    # of the reference over the floor
+    gain: float
 
 
 def retained_gain(
     arm: ArmScores, reference: ArmScores, floor: ArmScores | float, level: float = 0.95
-) -> Retained | None:
-    """The retained gain; None where the reference does not lie above the floor, or an arm has fewer
-    than 2 seeds.
+) -> RetainedGain | None:
+    """The retained gain of an arm.
+
+    None if the reference is not above the floor, or if an arm has fewer than 2 seeds.
 
     Args:
-        arm, reference: scores, higher is better (turn errors beforehand).
-        floor: another arm's scores, such as random initialisation, or a known number, such as
-            chance.
-        level: coverage of the interval, of this ratio alone.
+        arm, reference: scores, higher is better (negate errors beforehand).
+        floor: another arm's scores, for example of random initialisation, or a known number, for
+            example chance.
+        level: coverage of the interval, which is not simultaneous.
     """
     groups = [arm, reference, *([floor] if isinstance(floor, ArmScores) else [])]
     if min(g.num_seeds for g in groups) < 2:
@@ -58,29 +62,28 @@ def retained_gain(
     ratio = (float(arm.values.mean()) - low) / gain
 
     def excess(rho: float) -> float:
-        """By how much the combination lies outside what is compatible with 0; below 0 inside the
-        set."""
-        found = spreads.combine(groups, (1.0, -rho, -(1.0 - rho))[: len(groups)])
+        """The distance of the combination from 0 beyond its half width; negative inside the set."""
+        combination = spreads.combine(groups, (1.0, -rho, -(1.0 - rho))[: len(groups)])
         constant = 0.0 if isinstance(floor, ArmScores) else (1.0 - rho) * low
-        return abs(found.estimate - constant) - _half_width(found, level)
+        return abs(combination.estimate - constant) - _half_width(combination, level)
 
-    return Retained(ratio=ratio, interval=_interval(excess, ratio), gain=gain)
+    return RetainedGain(ratio=ratio, interval=_interval(excess, ratio), gain=gain)
 
 
-def _half_width(found: Combination, level: float) -> float:
-    return found.half_width(
-        _SINGLE.quantile(level, found.df), _SINGLE.quantile(level, found.df_seed)
+def _half_width(combination: Combination, level: float) -> float:
+    return combination.half_width(
+        _SINGLE.quantile(level, combination.df), _SINGLE.quantile(level, combination.df_seed)
     )
 
 
 def _interval(excess: Callable[[float], float], ratio: float) -> Interval | None:
-    """The ends of the set around the ratio; None where it has none within reach on either side."""
+    """The ends of the set around the ratio; None if the set is unbounded."""
     ends = []
     for side in (-1.0, 1.0):
         inside, step = ratio, 1e-3 * max(1.0, abs(ratio))
         while excess(outside := ratio + side * step) <= 0:
             inside, step = outside, 2 * step
-            if step > _FAR:
+            if step > _MAX_STEP:
                 return None
         if excess(inside) > 0:
             ends.append(ratio)
@@ -90,10 +93,12 @@ def _interval(excess: Callable[[float], float], ratio: float) -> Interval | None
     return ends[0], ends[1]
 
 
-def difference_of_ratios(one: Retained, other: Retained) -> tuple[float, Interval] | None:
-    """`one` less `other` with an interval by MOVER (Zou and Donner 2008, Statistics in Medicine
-    27:1693): from both intervals, as if the two were independent; None where either has none. Both
-    measured on the same nets usually agree in sign, and it is then too wide."""
+def difference_of_ratios(one: RetainedGain, other: RetainedGain) -> tuple[float, Interval] | None:
+    """`one` minus `other`, with its interval by MOVER; None if either has no interval.
+
+    MOVER (Zou and Donner 2008, Statistics in Medicine 27:1693) assumes independence. Ratios of the
+    same networks are usually positively correlated; the interval is then too wide.
+    """
     if one.interval is None or other.interval is None:
         return None
     value = one.ratio - other.ratio

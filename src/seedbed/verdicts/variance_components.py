@@ -1,11 +1,10 @@
-"""Nested designs: how much of the spread over trainings is the sample of images and classes, and
-how much the initialisation.
+"""Variance components of a nested design: the sample of images and classes, and the training.
 
-In: values [samples, initialisations] of one arm. Out: both variances with their 95 % intervals. The
-model is value = mean + sample[i] + training[i, j], balanced, normal. The variance of training has
-the chi-squared interval; that of the sample the modified large-sample interval of Ting et al.
-(1990, J. Stat. Comput. Simul. 35:135; Burdick and Graybill 1992, section 3.3), which is exact where
-either part vanishes. Several arms are pooled by their degrees of freedom. Knows nothing of results.
+In: values [samples, trainings] of one or more arms. Out: both variances with 95 % intervals. The
+model is value = mean + sample[i] + training[i, j], balanced and normal. The interval of the
+training variance is chi-squared. That of the sample variance is the modified large-sample interval
+of Ting et al. (1990, J. Stat. Comput. Simul. 35:135; Burdick and Graybill 1992, section 3.3), which
+is exact if either variance is 0. Several arms are pooled by their degrees of freedom.
 """
 
 from __future__ import annotations
@@ -23,38 +22,39 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class NestedVariances:
-    """Variances of one value: of the sample, and of the training given the sample (initialisation,
-    order, augmentation)."""
+    """Variances of the sample, and of the training given the sample.
+
+    Training includes initialisation, order of images and augmentation.
+    """
 
     sample: float
     sample_interval: Interval
     training: float
     training_interval: Interval
     num_samples: int
-    num_trainings: int  # of each sample
+    # per sample
+    num_trainings: int
     num_arms: int
 
 
 def nested_variances(tables: Sequence[Floats], level: float = 0.95) -> NestedVariances:
-    """Variance components of balanced tables [samples, trainings], at least 2 x 2 and of one shape,
-    pooled over tables.
+    """Variance components of balanced tables [samples, trainings], pooled over tables.
 
     Raises:
-        ValueError: a table is not of that kind.
+        ValueError: tables are smaller than 2 x 2 or differ in shape.
     """
     arrays = [np.asarray(t, dtype=np.float64) for t in tables]
     shape = arrays[0].shape
     if len(shape) != 2 or min(shape) < 2 or any(a.shape != shape for a in arrays):
         raise ValueError(
-            f"tables have shapes {[a.shape for a in arrays]}; give [samples, trainings], at least 2 x 2, all alike"
+            "tables must be [samples, trainings], at least 2 x 2, of equal shape; got "
+            f"{[a.shape for a in arrays]}"
         )
     num_samples, num_trainings = shape
     between = float(np.mean([num_trainings * sample_variance(a.mean(1)) for a in arrays]))
     within = float(np.mean([sample_variance(a).mean() for a in arrays]))
-    df_between, df_within = (
-        len(arrays) * (num_samples - 1),
-        len(arrays) * num_samples * (num_trainings - 1),
-    )
+    df_between = len(arrays) * (num_samples - 1)
+    df_within = len(arrays) * num_samples * (num_trainings - 1)
     low, high = _difference_interval(between, df_between, within, df_within, level)
     tail = (1 - level) / 2
     return NestedVariances(
@@ -72,8 +72,7 @@ def nested_variances(tables: Sequence[Floats], level: float = 0.95) -> NestedVar
 
 
 def _difference_interval(ms1: float, n1: int, ms2: float, n2: int, level: float) -> Interval:
-    """Of the difference of two expected mean squares, each known by a mean square with n degrees of
-    freedom."""
+    """Interval of the difference of two expected mean squares with n1 and n2 degrees of freedom."""
     tail = (1 - level) / 2
     f_high, f_low = float(stats.f.ppf(1 - tail, n1, n2)), float(stats.f.ppf(tail, n1, n2))
     g1, h1 = 1 - n1 / stats.chi2.ppf(1 - tail, n1), n1 / stats.chi2.ppf(tail, n1) - 1

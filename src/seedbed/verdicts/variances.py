@@ -1,8 +1,7 @@
-"""How far a difference between two arms may be off: its variance and degrees of freedom.
+"""Variances and degrees of freedom of the difference between two arms.
 
-In: arrays of values or variances whose leading axes are free (one family, or thousands of simulated
-ones). Out: arrays of variances and degrees of freedom. Knows nothing of arms' names, margins or
-verdicts.
+In: arrays of values or variances with any leading axes (one family, or thousands of simulated
+ones). Out: arrays of variances and degrees of freedom.
 
 Axes: S = seeds of an arm, N = test images, A = arms of a family, ... = anything, broadcast.
 
@@ -10,7 +9,7 @@ The model of a value x[s, i] of one arm, seed s and test image i is
 
     x[s, i] = mean + seed[s] + image[i] + residual[s, i],    with residual variance r.
 
-Seeds are drawn anew for every arm; images are the same for all arms and seeds. For the contrast of
+Every arm has its own seeds; test images are the same for all arms and seeds. For the contrast of
 two arms
 
     V_seed  = var_s(mean_i x) / S summed over the two arms: estimates  sum (var(seed) + r / N) / S
@@ -44,37 +43,37 @@ def sample_variance(values: Floats) -> Floats:
 
 
 def shrunk_variances(
-    variances: Floats, num_seeds: ArrayLike, shares: ArrayLike
+    variances: Floats, num_seeds: ArrayLike, pooled: ArrayLike
 ) -> tuple[Floats, Floats]:
-    """Shrinks each arm's variance to the family's mean with the weight of one degree of freedom.
+    """Shrink each arm's variance to the family's mean with the weight of one degree of freedom.
 
-    v* = (mean v + (S - 1) v) / S with S degrees of freedom. Where arms differ in S, "mean v"
-    weights each arm by its S - 1 and every arm uses its own S; equal S gives the plain mean. An arm
-    that takes no part, or finds no other arm to borrow from, keeps its own v with S - 1.
+    v* = (mean v + (S - 1) v) / S with S degrees of freedom. If arms differ in S, "mean v" weights
+    each arm by its S - 1, and every arm uses its own S; for equal S it is the plain mean. An arm
+    that is not pooled, or the only pooled one, has its unshrunk v with S - 1 degrees of freedom.
 
     Args:
         variances: [..., A] over seeds.
         num_seeds: [A], at least 2 each.
-        shares: [A] booleans: whether the arm takes part in the family's mean.
+        pooled: [A] booleans: whether the arm's variance is part of the mean, and is shrunk.
 
     Returns:
         Variances [..., A] and their degrees of freedom [A].
     """
     num_seeds = np.asarray(num_seeds, dtype=np.float64)
-    shares = np.asarray(shares, dtype=bool)
-    if shares.sum() < 2:
+    pooled = np.asarray(pooled, dtype=bool)
+    if pooled.sum() < 2:
         return variances, num_seeds - 1
-    weights = np.where(shares, num_seeds - 1, 0)
+    weights = np.where(pooled, num_seeds - 1, 0)
     mean = (variances * weights).sum(-1, keepdims=True) / weights.sum()
     shrunk = (mean + (num_seeds - 1) * variances) / num_seeds
-    return np.where(shares, shrunk, variances), np.where(shares, num_seeds, num_seeds - 1)
+    return np.where(pooled, shrunk, variances), np.where(pooled, num_seeds, num_seeds - 1)
 
 
 def satterthwaite(variances: Floats, dfs: ArrayLike) -> tuple[Floats, Floats]:
-    """Sums independent variance estimates [..., terms] and gives the sum's degrees of freedom.
+    """The sum of independent variance estimates [..., terms], and its degrees of freedom.
 
-    Welch-Satterthwaite (Satterthwaite 1946, Biometrics Bulletin 2:110). A sum of zeros is known
-    exactly: its degrees of freedom are infinite.
+    Welch-Satterthwaite (Satterthwaite 1946, Biometrics Bulletin 2:110). A sum of zeros has infinite
+    degrees of freedom.
     """
     total = variances.sum(-1)
     spread = (variances**2 / np.asarray(dfs, dtype=np.float64)).sum(-1)
@@ -84,10 +83,10 @@ def satterthwaite(variances: Floats, dfs: ArrayLike) -> tuple[Floats, Floats]:
 def image_variance(
     per_image: Sequence[Floats], coefficients: Sequence[float]
 ) -> tuple[Floats, Floats]:
-    """V_image and V_both of a sum of groups' means, each times its coefficient.
+    """V_image and V_both of a linear combination of groups' means.
 
     Args:
-        per_image: of each group [..., S_g, N], N >= 2, S_g >= 2, on the same images.
+        per_image: per group [..., S_g, N], N >= 2, S_g >= 2, on the same images.
         coefficients: 1 and -1 for a contrast.
     """
     num_images = per_image[0].shape[-1]
@@ -97,10 +96,9 @@ def image_variance(
 
 
 def _residual_share(per_image: Floats) -> Floats:
-    """r / (N S), with r the mean square of the seed x image residual at (S - 1)(N - 1) degrees of
-    freedom.
+    """r / (N S), where r is the mean square of the seed x image residual, df (S - 1)(N - 1).
 
-    The residual's sum of squares is that within images less that between the seeds' means.
+    The residual sum of squares is that within images minus that between the seeds' means.
     """
     num_seeds, num_images = per_image.shape[-2:]
     centred = per_image - per_image.mean(-2, keepdims=True)
@@ -114,8 +112,8 @@ def crossed(
 ) -> tuple[Floats, Floats]:
     """V = max(V_seed + V_image - V_both, V_seed, V_image) and its degrees of freedom, elementwise.
 
-    `parts` holds (V_image, V_both, number of images) of each set of test images; several sets add
-    up.
+    `parts` holds (V_image, V_both, number of images) of each set of test images; variances of
+    several sets add up.
     """
     v_image = sum((part[0] for part in parts), np.zeros(()))
     v_both = sum((np.asarray(part[1]) for part in parts), np.zeros(()))
@@ -124,16 +122,16 @@ def crossed(
 
 
 def half_width(v: Floats, quantile: ArrayLike, v_seed: Floats, quantile_seed: ArrayLike) -> Floats:
-    """Half the interval over seeds and images, never less than that over seeds alone.
+    """Half the interval over seeds and test images, never less than over seeds alone.
 
-    V >= V_seed does not suffice for that: an image part that is known well raises the degrees of
-    freedom, and the quantile may then fall faster than the root of V grows.
+    V >= V_seed does not guarantee this: a precise image variance raises the degrees of freedom, and
+    the quantile may decrease faster than the root of V increases.
     """
-    both = np.asarray(quantile) * np.sqrt(v)
-    return np.maximum(both, np.asarray(quantile_seed) * np.sqrt(v_seed))
+    with_images = np.asarray(quantile) * np.sqrt(v)
+    return np.maximum(with_images, np.asarray(quantile_seed) * np.sqrt(v_seed))
 
 
 def _ratio(numerator: Floats, denominator: Floats) -> Floats:
     """Quotient, infinite where the denominator is 0."""
-    known = denominator > 0
-    return np.where(known, numerator / np.where(known, denominator, 1), np.inf)
+    is_finite = denominator > 0
+    return np.where(is_finite, numerator / np.where(is_finite, denominator, 1), np.inf)

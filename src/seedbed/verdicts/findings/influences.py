@@ -17,7 +17,7 @@ from seedbed.data.store import Store
 from seedbed.trials.results import Outcome, Results
 from seedbed.verdicts.families import SOURCES, Family
 from seedbed.verdicts.findings.finding import Finding, points
-from seedbed.verdicts.influence import LEAST_NETS, RELIABLE, Influence, influence
+from seedbed.verdicts.influence import MIN_NETS, RELIABLE, Influence, influence
 
 QUESTION = "class-influence"
 _SHOWN = 5
@@ -35,14 +35,14 @@ def influences(results: Results, families: Sequence[Family]) -> list[Finding]:
         # by itself: nets of other sizes or networks differ in more than the classes that they saw
         for arm in arms:
             rows = family.rows.get(arm, [])
-            if len(rows) >= LEAST_NETS:
+            if len(rows) >= MIN_NETS:
                 found.append(_finding(results, family, rows))
             elif is_asked and rows:
                 found.append(
                     _refused(
                         family,
                         arm,
-                        f"it takes {LEAST_NETS} nets at least, and there are {len(rows)}",
+                        f"it takes {MIN_NETS} nets at least, and there are {len(rows)}",
                     )
                 )
         if is_asked and not arms:

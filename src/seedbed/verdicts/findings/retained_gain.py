@@ -16,7 +16,7 @@ from seedbed.trials.results import Results
 from seedbed.verdicts.families import SOURCES, Family, scores_of
 from seedbed.verdicts.findings.finding import Finding, percent
 from seedbed.verdicts.pairs import Pair
-from seedbed.verdicts.ratios import Retained, difference_of_ratios, retained_gain
+from seedbed.verdicts.ratios import RetainedGain, difference_of_ratios, retained_gain
 
 
 def retained_gains(
@@ -65,7 +65,7 @@ def _floor_arm(results: Results) -> str | None:
 
 def _of_family(
     results: Results, family: Family, pairs: Sequence[Pair], floor: str
-) -> dict[str, Retained]:
+) -> dict[str, RetainedGain]:
     """Arm -> what it keeps of the reference's gain over the untrained arm."""
     reference = results.study.reference
     wanted = [
@@ -76,7 +76,7 @@ def _of_family(
     scores, comparable = scores_of(results, family, [*wanted, Pair(floor, reference)])
     if Pair(floor, reference) not in comparable:
         return {}
-    turned = {arm: s if family.sign > 0 else s.turned() for arm, s in scores.items()}
+    turned = {arm: s if family.sign > 0 else s.negated() for arm, s in scores.items()}
     found = {
         p.arm: retained_gain(turned[p.arm], turned[reference], turned[floor])
         for p in comparable
@@ -87,7 +87,7 @@ def _of_family(
 
 def _on_source(
     results: Results, family: Family, pairs: Sequence[Pair], floor: str
-) -> dict[str, Retained]:
+) -> dict[str, RetainedGain]:
     if family.target == "source_fine":
         return _of_family(results, family, pairs, floor)
     reference = results.study.reference
@@ -108,8 +108,8 @@ def _finding(
     family: Family,
     arm: str,
     floor: tuple[str, str],
-    here: Retained,
-    there: Retained,
+    here: RetainedGain,
+    there: RetainedGain,
 ) -> Finding:
     apart = difference_of_ratios(here, there)
     labels = {"own labels": "the source itself", "fine labels": "all fine labels of the source"}[
@@ -157,7 +157,7 @@ def _finding(
     )
 
 
-def _words(kept: Retained) -> str:
+def _words(kept: RetainedGain) -> str:
     assert kept.interval is not None
     return f"{percent(kept.ratio)} (95 % interval {100 * kept.interval[0]:.0f} to {percent(kept.interval[1])})"
 
