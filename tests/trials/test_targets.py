@@ -114,7 +114,7 @@ def test_the_share_of_the_images_is_a_bootstrap_of_the_metric(results: Results) 
         assert np.allclose(scores[arm].bootstrap_means(), expected[arm])
 
 
-def test_the_page_shows_what_was_found(results: Results) -> None:
+def test_the_page_shows_results_by_class_and_pictures(results: Results) -> None:
     page = render(results, answer(results))
     assert "Results by class and sample pictures" in page
     for words in (
@@ -122,7 +122,7 @@ def test_the_page_shows_what_was_found(results: Results) -> None:
         "kinds, probe",
         "numbers, retrieve",
         "Average precision of each class",
-        "Precision against recall",
+        "Precision-recall curves of each class",
     ):
         assert words in page
     # detections of two arms, rankings of two arms
