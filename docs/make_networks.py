@@ -1,4 +1,4 @@
-"""Write docs/networks.md's tables: every named network, built and run at its own input size.
+"""Write the tables of docs/reference/networks.md: every named network at its own input size.
 
 Command: python docs/make_networks.py (about ten seconds). A test compares the file with what this
 gives.
@@ -28,7 +28,7 @@ NETWORKS = {
     "inception_resnet_v2": None,
 }
 MARK = "<!-- made by docs/make_networks.py -->\n"
-FILE = Path(__file__).with_name("networks.md")
+FILE = Path(__file__).parent / "reference" / "networks.md"
 
 
 def tables() -> str:
@@ -63,19 +63,26 @@ def _summary(call: str, net: Backbone) -> str:
         "/".join(f"{v:.4g}" for v in (values[:1] if taken.is_grey else values))
         for values in (taken.mean, taken.std)
     ]
-    return (
-        f"| `{call}` | {net.size_px} px | {taken.store_px} px | {scales[0]}, {scales[1]} | {net.num_parameters / 1e6:.1f} M "
-        f"| {net.layer().dim} of `{net.penultimate}` | {licence} |\n"
+    cells = (
+        f"`{call}`",
+        f"{net.size_px} px",
+        f"{taken.store_px} px",
+        f"{scales[0]}, {scales[1]}",
+        f"{net.num_parameters / 1e6:.1f} M",
+        f"{net.layer().dim} of `{net.penultimate}`",
+        licence,
     )
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _layers(call: str, net: Backbone) -> str:
-    rows = [
-        f"| `{la.name}` | {' x '.join(map(str, la.shape))} | {la.stride or ''} | {'yes' if la.after_relu else 'no'} "
-        f"| {la.dim}, {pooling(la)} |\n"
+    rows = "".join(
+        f"| `{la.name}` | {' x '.join(map(str, la.shape))} | {la.stride or ''} "
+        f"| {'yes' if la.after_relu else 'no'} | {la.dim}, {pooling(la)} |\n"
         for la in net.layers
-    ]
-    return f"\n### {call}\n\n| layer | shape | stride | after ReLU | code |\n|---|---|---|---|---|\n{''.join(rows)}"
+    )
+    head = "| layer | shape | stride | after ReLU | code |\n|---|---|---|---|---|\n"
+    return f"\n### {call}\n\n{head}{rows}"
 
 
 def main() -> None:

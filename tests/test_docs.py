@@ -1,15 +1,45 @@
-"""What the documentation holds works: the study files load, and ask what their names say."""
+"""The documentation agrees with the code: study files load, commands parse, links and names
+resolve."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import re
+import shlex
+import sys
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import seedbed
+from seedbed.cli import build_parser
 from seedbed.trials.study_file import load_study
+from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.questions import QUESTIONS
 
-STUDIES = sorted((Path(__file__).parent.parent / "docs" / "studies").glob("*.toml"))
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+STUDIES = sorted((DOCS / "studies").glob("*.toml"))
+SCRIPTS = sorted([DOCS / "make_networks.py", *(DOCS / "studies").glob("*.py")])
+# Pages of the site, and those that GitHub shows.
+PAGES = sorted(DOCS.rglob("*.md"))
+TEXTS = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
+# Records of what was done then: their commands and names are those of their day.
+HISTORY = ("log.md", "benchmarks", "decisions")
+
+
+def _is_history(page: Path) -> bool:
+    return page.is_relative_to(DOCS) and page.relative_to(DOCS).parts[0] in HISTORY
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+CURRENT = [page for page in TEXTS if not _is_history(page)]
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
@@ -31,3 +61,98 @@ def test_there_are_study_files_of_the_paper() -> None:
     assert {"fine-or-coarse", "num-classes", "unrelated-data", "class-influence"} <= {
         path.stem for path in STUDIES
     }
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=_name)
+def test_scripts_of_the_docs_import(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(path.parent))
+    name = f"docs_script_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    # imports inside functions
+    for name in re.findall(r"^\s+from (seedbed[\w.]*) import", path.read_text(), re.MULTILINE):
+        importlib.import_module(name)
+
+
+def test_no_two_pages_have_one_title() -> None:
+    titles = Counter(_title(page).casefold() for page in PAGES)
+    assert [title for title, count in titles.items() if count > 1] == []
+
+
+def _title(page: Path) -> str:
+    match = re.search(r"^# (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert match is not None, f"{_name(page)} has no title"
+    return match[1]
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=_name)
+def test_links_lead_to_files(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    missing = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", CURRENT, ids=_name)
+def test_commands_on_the_pages_parse(page: Path) -> None:
+    """Each `$ seedbed ...` names commands and options that exist."""
+    for line in re.findall(r"^\$ (seedbed .*)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        arguments = shlex.split(line.split(" > ")[0], comments=True)[1:]
+        options = build_parser().parse_args(arguments)
+        assert options.verb, line
+
+
+@pytest.mark.parametrize("page", CURRENT, ids=_name)
+def test_names_of_the_package_on_the_pages_exist(page: Path) -> None:
+    """Each `seedbed.a.b` is a module or a name in one."""
+    text = page.read_text(encoding="utf-8")
+    names = set(re.findall(r"(?<![\w/.-])seedbed(?:\.\w+)+", text))
+    groups = {f"seedbed.{kind}" for kind in ENTRY_POINT_GROUPS}
+    assert [name for name in sorted(names - groups) if not _resolves(name)] == []
+
+
+ENTRY_POINT_GROUPS = (
+    "formats",
+    "recipes",
+    "backbones",
+    "tasks",
+    "methods",
+    "objectives",
+    "questions",
+    "executors",
+)
+
+
+def _resolves(name: str) -> bool:
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        return all((found := getattr(found, part, None)) is not None for part in parts[length:])
+    return False
+
+
+def test_the_folder_tables_are_the_folders() -> None:
+    folders = {path.name for path in (ROOT / "src" / "seedbed").iterdir() if path.is_dir()}
+    folders -= {"__pycache__"}
+    for page in (ROOT / "README.md", DOCS / "explanation" / "data-flow.md"):
+        rows = re.findall(r"^\| (`.*?) \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+        named = {name for row in rows for name in re.findall(r"`(\w+)/`", row)}
+        assert folders <= named, _name(page)
+
+
+def test_the_python_reference_has_every_public_name() -> None:
+    text = (DOCS / "reference" / "python.md").read_text()
+    documented = set(re.findall(r"auto\w+:: seedbed\.(\w+)$", text, re.MULTILINE))
+    assert set(seedbed.__all__) <= documented
+
+
+def test_the_json_reference_has_every_field_of_an_answer() -> None:
+    text = (DOCS / "reference" / "json.md").read_text()
+    fields = set(Answer.__dataclass_fields__)
+    assert fields <= set(re.findall(r"`(\w+)`", text))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from seedbed.cli import main
 
-PAGE = (Path(__file__).parent.parent / "docs" / "photos.md").read_text()
+PAGE = (Path(__file__).parent.parent / "docs" / "tutorials" / "photos-to-model.md").read_text()
 
 
 def _photo(kind: int, seed: int) -> Image.Image:
@@ -66,7 +66,7 @@ def test_every_command_of_the_tutorial_runs(
 
 def test_its_python_runs(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    exec(compile(code, "docs/photos.md", "exec"), {})
+    exec(compile(code, "docs/tutorials/photos-to-model.md", "exec"), {})
     told = capsys.readouterr().out
     assert "Take small by" in told
     assert told.count("new-photos") == 3

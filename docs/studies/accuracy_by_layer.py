@@ -41,23 +41,21 @@ def main() -> None:
     task = Classification(train_per_class=options.train_per_class).load(
         Store.open(options.target), 0
     )
-    found = {}
+    results = {}
     for place in options.backbones:
         net, started = load_backbone(place), time.perf_counter()
-        found[net.architecture] = by_layer(net, task)
+        results[net.architecture] = by_layer(net, task)
         print(f"{net.architecture}: {time.perf_counter() - started:.0f} s", flush=True)
-        for row in found[net.architecture]:
+        for row in results[net.architecture]:
             shape = " x ".join(map(str, row["shape"]))
-            print(
-                f"  {row['layer']:>14}  {shape:>14}  {row['dim']:>5}-d  C = {row['c']:<6g} {row['top1']:.2f}",
-                flush=True,
-            )
+            chosen = f"C = {row['c']:<6g} {row['top1']:.2f}"
+            print(f"  {row['layer']:>14}  {shape:>14}  {row['dim']:>5}-d  {chosen}", flush=True)
     if options.json:
         options.json.write_text(
-            json.dumps({"num_test": len(task.test), "rows": found}, indent=2) + "\n"
+            json.dumps({"num_test": len(task.test), "rows": results}, indent=2) + "\n"
         )
     if options.figure:
-        draw(found, options.figure)
+        draw(results, options.figure)
 
 
 def by_layer(net: Backbone, task: ClassificationTask) -> list[dict]:
@@ -71,9 +69,9 @@ def by_layer(net: Backbone, task: ClassificationTask) -> list[dict]:
     ]
 
 
-def probe(found: np.ndarray, task: ClassificationTask, rows: np.ndarray) -> dict:
+def probe(layer_codes: np.ndarray, task: ClassificationTask, rows: np.ndarray) -> dict:
     """Top-1 on the test images, percent, and the C that validation chose."""
-    codes = normalise_rows(torch.from_numpy(found))
+    codes = normalise_rows(torch.from_numpy(layer_codes))
     num_train, num_known = len(task.train), len(task.train) + len(task.validation)
     labels = torch.from_numpy(task.labels(rows[:num_known]))
     tried = fit_linear(codes[:num_train], labels[:num_train], task.num_classes, GRID)
@@ -88,7 +86,7 @@ def probe(found: np.ndarray, task: ClassificationTask, rows: np.ndarray) -> dict
     return {"c": final.c, "top1": measured.metrics["top1"], "converged": final.converged}
 
 
-def draw(found: dict[str, list[dict]], path: Path) -> None:
+def draw(results: dict[str, list[dict]], path: Path) -> None:
     """One line per backbone, over its layers from first to last."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -96,7 +94,7 @@ def draw(found: dict[str, list[dict]], path: Path) -> None:
     with mpl.rc_context({"svg.fonttype": "none", "font.size": 9, "svg.hashsalt": "layers"}):
         figure = Figure(figsize=(7.2, 3.6), layout="constrained")
         axes = figure.add_subplot()
-        for name, rows in found.items():
+        for name, rows in results.items():
             places = np.linspace(0, 1, len(rows))
             (line,) = axes.plot(places, [r["top1"] for r in rows], "o-", markersize=4, label=name)
             best = max(range(len(rows)), key=lambda i, rows=rows: rows[i]["top1"])

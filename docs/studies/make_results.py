@@ -42,11 +42,13 @@ STUDIES = (
 DRAWN = "cifar10"
 INTRODUCTION = """# Results of the studies
 
-Made by `make_results.py` from the studies of this folder, whose files run as they stand with the data beside them;
-[what they say of the paper](paper.md) is a page of its own. Source: Tiny ImageNet (in `blind-addition` with the drawn shapes of
-`toy()` added). Targets: CIFAR-10, blood cells cut out of BCCD's photographs (`voc_crops.py`), or halves of the source itself.
-Means and differences are in percent and points. Intervals are of 95 % and hold for all comparisons of a table together, over new
-seeds and, where all arms were measured on the same images, new test images.
+Made by `make_results.py` from the studies of this folder. Their files run as they are, with the
+data beside them. [What they say about the paper](paper.md) is a page of its own. Source: Tiny
+ImageNet (in `blind-addition` with the drawn shapes of `toy()` added). Targets: CIFAR-10, blood
+cells cut out of BCCD's photographs (`voc_crops.py`), or halves of the source itself. Means and
+differences are in percent and points. Intervals are 95 % intervals, simultaneous for all
+comparisons of a table, for new seeds and, where all arms were measured on the same images, new
+test images.
 """
 
 
@@ -64,13 +66,14 @@ def main(folder: Path, workspace: Path) -> None:
 
 def _study(results: Results, name: str) -> list[str]:
     answers = answer(results)
-    found = findings(results, answers)
+    statements = findings(results, answers)
     tables = family_tables(results, answers)
     facts = dict(study_facts(results))
+    seeds = number_format.count(len(results.study.seeds), "seed")
     lines = [
         f"## {name}",
         "",
-        f"`{name}.toml`; {number_format.count(len(results.study.seeds), 'seed')}, {facts['Hardware']}, commit {facts['Commit of seedbed']}.",
+        f"`{name}.toml`; {seeds}, {facts['Hardware']}, commit {facts['Commit of seedbed']}.",
         "",
     ]
     for entry in summarise(tables):
@@ -93,7 +96,7 @@ def _study(results: Results, name: str) -> list[str]:
     lines += [
         "What else they say:",
         "",
-        *(f"- {entry.sentence}" for entry in summarise_findings(found)),
+        *(f"- {entry.sentence}" for entry in summarise_findings(statements)),
         *(f"- {r}." for r in remarks(results)),
         "",
     ]
@@ -107,14 +110,14 @@ def _table(table: FamilyTable) -> list[str]:
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in table.rows:
-        told = (row.answer.difference, row.answer.interval) if row.answer else (None, None)
+        effect = (row.answer.difference, row.answer.interval) if row.answer else (None, None)
         cells = (
             number_format.plain(row.num_images, 0),
             number_format.plain(row.mean, 1),
             number_format.plain(row.sd, 1),
             str(len(row.values)),
         )
-        cells += _difference(*told, table)
+        cells += _difference(*effect, table)
         lines.append(f"| {row.arm} | {' | '.join(cells)} | {row.verdict} |")
     for other in table.others:
         cells = ("", "", "", "", *_difference(other.difference, other.interval, table))

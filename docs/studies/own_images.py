@@ -38,7 +38,8 @@ RATES, SEEDS = "[0.03, 0.1, 0.3]", (0, 1, 2)
 
 
 def targets(data: Path) -> dict[str, str]:
-    kept_out = f"tiny_imagenet('{data}/tiny-imagenet-200', recipe=\"classes(names={KEPT_OUT})\", train_per_class="
+    recipe = f'recipe="classes(names={KEPT_OUT})"'
+    kept_out = f"tiny_imagenet('{data}/tiny-imagenet-200', {recipe}, train_per_class="
     return {
         "hymenoptera": f"folder('{data}/hymenoptera')",
         "CIFAR-10, 5 a class": f"folder('{data}/cifar10', train_per_class=5)",
@@ -88,16 +89,16 @@ def run_similarity(data: Path, folder: Path) -> None:
             return codes(net, net.images(sets[which], few))
 
         far = of("digits()", rows_of["digits()"][:256])
-        found = [
+        similarities = [
             similarity(source[::2], source[1::2], far),
             similarity(source, of("tiny-imagenet-200", held_out[is_new]), far),
         ]
-        found += [
+        similarities += [
             similarity(source, of(which, rows_of[which]), far)
             for which in sets
             if which != "digits()"
         ]
-        rows.append([name, *(f"{s.position:.2f} ({s.proxy_a_distance:.2f})" for s in found)])
+        rows.append([name, *(f"{s.position:.2f} ({s.proxy_a_distance:.2f})" for s in similarities)])
     table(
         [
             "network",
@@ -111,13 +112,13 @@ def run_similarity(data: Path, folder: Path) -> None:
 
 def scores_of(net, task) -> dict[str, float]:
     images, labels = net.images(task.store, task.known), torch.from_numpy(task.labels(task.known))
-    found, said = codes(net, images), logits(net, images)
+    values, class_scores = codes(net, images), logits(net, images)
     return {
-        "LogME": logme(found, labels),
-        "H-score": h_score(found, labels),
-        "k-NN": knn_accuracy(found, labels),
-        "LEEP": leep(torch.softmax(said, 1), labels),
-        "NCE": nce(said.argmax(1), labels),
+        "LogME": logme(values, labels),
+        "H-score": h_score(values, labels),
+        "k-NN": knn_accuracy(values, labels),
+        "LEEP": leep(torch.softmax(class_scores, 1), labels),
+        "NCE": nce(class_scores.argmax(1), labels),
     }
 
 
@@ -135,44 +136,44 @@ def run_scores(data: Path, folder: Path) -> None:
         "linear": "probe()",
         "fine-tuned": "finetune(images_seen=20_000, learning_rates=[0.1], batch_size=32)",
     }
-    found: dict[str, dict[str, list[float]]] = {}
+    scores: dict[str, dict[str, list[float]]] = {}
     for target in chosen:
         kind = target_of(targets(data)[target])
         for path in networks(folder).values():
             net = sb.api.open_for(path, "cpu", "", 0)
             task = TASKS.make(kind.task).load(open_task_store(kind, net.preprocessing.store_px), 0)
-            told = scores_of(net, task)
-            told |= {
+            row = scores_of(net, task)
+            row |= {
                 name: sb.transfer(net, targets(data)[target], m).metrics["top1"]
                 for name, m in measures.items()
             }
-            for name, value in told.items():
-                found.setdefault(target, {}).setdefault(name, []).append(value)
-        print(f"{target}: {found[target]}", file=sys.stderr, flush=True)
+            for name, value in row.items():
+                scores.setdefault(target, {}).setdefault(name, []).append(value)
+        print(f"{target}: {scores[target]}", file=sys.stderr, flush=True)
     for measure in measures:
         print(f"\nAgainst {measure} accuracy, {len(networks(folder))} networks:\n")
-        names = [n for n in found[chosen[0]] if n not in measures]
+        names = [n for n in scores[chosen[0]] if n not in measures]
         rows = [
             [
                 name,
-                *(float(kendalltau(found[t][name], found[t][measure]).statistic) for t in chosen),
-                mean_tau(found, name, measure),
+                *(float(kendalltau(scores[t][name], scores[t][measure]).statistic) for t in chosen),
+                mean_tau(scores, name, measure),
             ]
             for name in names
         ]
         table(["score", *chosen, "mean (95 % interval)"], rows)
 
 
-def mean_tau(found: dict, name: str, measure: str) -> str:
+def mean_tau(scores: dict, name: str, measure: str) -> str:
     """Over targets; networks and targets are both drawn anew."""
-    generator, targets_ = np.random.default_rng(0), list(found)
-    num = len(found[targets_[0]][name])
+    generator, targets_ = np.random.default_rng(0), list(scores)
+    num = len(scores[targets_[0]][name])
 
     def mean(which: np.ndarray, of: np.ndarray) -> float:
         taus = [
             kendalltau(
-                np.array(found[targets_[t]][name])[which],
-                np.array(found[targets_[t]][measure])[which],
+                np.array(scores[targets_[t]][name])[which],
+                np.array(scores[targets_[t]][measure])[which],
             ).statistic
             for t in of
         ]
@@ -204,9 +205,15 @@ def run_regret(data: Path, folder: Path, minutes: float = 3.0) -> None:
                     net[entry.backbone], call, entry.method
                 ).metrics["top1"]
         best = max(on_test, key=lambda key: on_test[key])
-        own, rule = on_test[advice.winner.backbone, advice.winner.method], advice.rule.method
+        recommended, rule = (
+            on_test[advice.winner.backbone, advice.winner.method],
+            advice.rule.method,
+        )
         by_rule = on_test.get((advice.winner.backbone, rule)) if rule else None
-        regrets = (on_test[best] - own, None if by_rule is None else on_test[best] - by_rule)
+        regrets = (
+            on_test[best] - recommended,
+            None if by_rule is None else on_test[best] - by_rule,
+        )
         all_regrets.append(regrets)
         low, high = advice.expected.interval
         rows.append(
@@ -215,7 +222,7 @@ def run_regret(data: Path, folder: Path, minutes: float = 3.0) -> None:
                 f"{advice.scenario.size}, {advice.scenario.similarity}",
                 f"{Path(advice.winner.backbone).name} {advice.winner.method}",
                 f"{advice.expected.value:.1f} ({low:.1f} to {high:.1f})",
-                own,
+                recommended,
                 f"{Path(best[0]).name} {best[1]}: {on_test[best]:.1f}",
                 regrets[0],
                 "not measured" if regrets[1] is None else f"{regrets[1]:.2f}",
@@ -241,9 +248,9 @@ def run_regret(data: Path, folder: Path, minutes: float = 3.0) -> None:
     ]
     table(head, rows)
     ruled = [b for _, b in all_regrets if b is not None]
-    print(
-        f"\nMean regret {np.mean([a for a, _ in all_regrets]):.2f}; of the rule {np.mean(ruled):.2f} where it was measured ({len(ruled)})."
-    )
+    mean = np.mean([a for a, _ in all_regrets])
+    of_rule = f"{np.mean(ruled):.2f} where it was measured ({len(ruled)})"
+    print(f"\nMean regret {mean:.2f}; of the rule {of_rule}.")
 
 
 def run_shift(data: Path, out: Path) -> None:

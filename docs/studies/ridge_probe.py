@@ -39,7 +39,7 @@ def main() -> None:
     plan = make_plan(study, place)
     (target,) = study.targets
     task = Classification().load(plan.stores[target], 0)
-    found: dict[tuple[int, str], list[float]] = defaultdict(list)
+    top1_by_arm: dict[tuple[int, str], list[float]] = defaultdict(list)
     trained = {
         (c.images_seen, c.arm, c.seed): c.backbone_key
         for c in plan.cells
@@ -47,30 +47,29 @@ def main() -> None:
     }
     for (images_seen, arm, seed), key in trained.items():
         value = ridge_top1(place, key, task)
-        found[images_seen, arm].append(value)
+        top1_by_arm[images_seen, arm].append(value)
         print(f"{images_seen:>9,} images seen  {arm:>8}  seed {seed}  {value:.2f}", flush=True)
     print()
-    for (images_seen, arm), values in found.items():
+    for (images_seen, arm), values in top1_by_arm.items():
         spread = f"{np.std(values, ddof=1):.2f}" if len(values) > 1 else "-"
-        print(
-            f"{images_seen:>9,} images seen  {arm:>8}  {np.mean(values):.2f}  sd {spread}  {len(values)} seeds"
-        )
+        budget = f"{images_seen:>9,} images seen"
+        print(f"{budget}  {arm:>8}  {np.mean(values):.2f}  sd {spread}  {len(values)} seeds")
 
 
 def ridge_top1(place: Workspace, key: str, task) -> float:
     net = load_backbone(place.folder("backbones", key))
     rows = np.concatenate([task.train, task.validation, task.test])
-    found = normalize(codes(net, net.images(task.store, rows)).numpy())
+    layer_codes = normalize(codes(net, net.images(task.store, rows)).numpy())
     num_train, num_known = len(task.train), len(task.train) + len(task.validation)
     labels = task.labels(rows[:num_known])
 
     def right(alpha: float) -> float:
-        model = RidgeClassifier(alpha=alpha).fit(found[:num_train], labels[:num_train])
-        return float(np.mean(model.predict(found[num_train:num_known]) == labels[num_train:]))
+        model = RidgeClassifier(alpha=alpha).fit(layer_codes[:num_train], labels[:num_train])
+        return float(np.mean(model.predict(layer_codes[num_train:num_known]) == labels[num_train:]))
 
     best = max(ALPHAS, key=right)
-    final = RidgeClassifier(alpha=best).fit(found[:num_known], labels)
-    return task.score(final.predict(found[num_known:])[:, None], {}).metrics["top1"]
+    final = RidgeClassifier(alpha=best).fit(layer_codes[:num_known], labels)
+    return task.score(final.predict(layer_codes[num_known:])[:, None], {}).metrics["top1"]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
-"""The pictures of docs/targets.md: what detectors found in BCCD's photographs, and cells that are
-like a cell.
+"""Draw the pictures of docs/how-to: detections in BCCD's photographs, and similar cells.
 
     python docs/studies/target_pictures.py bccd-detection.toml cells/
 
@@ -27,7 +26,7 @@ PICTURES = Path(__file__).parents[1] / "pictures"
 METHOD = "brief"
 
 
-def found(study: str) -> None:
+def draw_detections(study: str) -> None:
     """Random weights above, the longest pre-training below, at the first seed."""
     results = study_status(sb.Study.load(study))
     rows = [o for o in results.outcomes if o.primary and o.method == METHOD and o.seed == 0]
@@ -50,7 +49,7 @@ def found(study: str) -> None:
     whole.save(PICTURES / "cells-found.jpg", quality=85)
 
 
-def ranked(cells: str) -> None:
+def draw_rankings(cells: str) -> None:
     """Cells that are nearest to some cells by the codes of `small`."""
     from seedbed.api.own import open_task_store, target_of
 
@@ -63,5 +62,5 @@ def ranked(cells: str) -> None:
 
 
 if __name__ == "__main__":
-    found(sys.argv[1])
-    ranked(sys.argv[2])
+    draw_detections(sys.argv[1])
+    draw_rankings(sys.argv[2])

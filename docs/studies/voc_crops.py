@@ -25,9 +25,9 @@ def main(root: Path, out: Path) -> None:
             objects = (
                 ElementTree.parse(root / "Annotations" / f"{name}.xml").getroot().iter("object")
             )
-            for number, found in enumerate(objects):
+            for number, element in enumerate(objects):
                 box = [
-                    int(float(found.findtext(f"bndbox/{side}", "0")))
+                    int(float(element.findtext(f"bndbox/{side}", "0")))
                     for side in ("xmin", "ymin", "xmax", "ymax")
                 ]
                 left, top, right, bottom = (
@@ -38,7 +38,7 @@ def main(root: Path, out: Path) -> None:
                 )
                 if min(right - left, bottom - top) < LEAST_PX:
                     continue
-                folder = out / split / found.findtext("name", "unknown")
+                folder = out / split / element.findtext("name", "unknown")
                 folder.mkdir(parents=True, exist_ok=True)
                 image.crop((left, top, right, bottom)).save(folder / f"{name}_{number}.png")
 
