@@ -10,7 +10,7 @@ import time
 import measuring
 import numpy as np
 
-from seedbed.data.drawing import TREE, render
+from seedbed.data.toy_drawing import TREE, render
 
 NUM_IMAGES = 4096
 NUM_REPEATS = 5

@@ -22,10 +22,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from seedbed.data.drawing import TREE
 from seedbed.data.images import Resident
 from seedbed.data.loader import Stream
 from seedbed.data.pack import pack
+from seedbed.data.toy_drawing import TREE
 from seedbed.data.view import View, make_view
 from seedbed.models.fit import fit
 from seedbed.models.schedule import Schedule
@@ -36,7 +36,7 @@ SIZE_PX, TARGET, NUM_RESIDENT = 32, 0.95, 4096
 
 
 def net(width: int) -> nn.Module:
-    return Small(width=width).build([leaf.name for leaf in TREE], SIZE_PX).module
+    return Small(width=width).build(list(TREE), SIZE_PX).module
 
 
 def seedbed_loop(view: View, width: int, schedule: Schedule) -> Callable[[], object]:

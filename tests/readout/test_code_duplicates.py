@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 
 from seedbed.data.audit import audit_store
-from seedbed.data.drawing import render
 from seedbed.data.pack import pack
 from seedbed.data.source import Source
 from seedbed.data.store import Store
+from seedbed.data.toy_drawing import render
 from seedbed.models.zoo import BACKBONES
 from seedbed.readout.code_duplicates import add_code_pairs, find_code_pairs
 
