@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from seedbed.base.errors import UsageError
+from seedbed.transfers.methods.finetune import Finetune
+from seedbed.transfers.methods.probe import Probe
 from seedbed.trials import fine_labels
 from seedbed.trials.plan import make_plan
 from seedbed.trials.run import open_workspace, run_study
@@ -73,45 +75,38 @@ def test_its_study_file_loads_as_printed(name: str, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def shared_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One workspace for all questions: what two of them train alike is trained once."""
-    return tmp_path_factory.mktemp("questions") / "work"
+    """A folder of workspaces for all questions: what two of them train alike is trained once."""
+    return tmp_path_factory.mktemp("questions")
 
 
-def _with_quick_methods(text: str) -> str:
-    """The study file with the nearest neighbour as readout and one learning rate."""
-    quick = {
-        "probe()": "probe(readout='knn', k=[1])",
-        "probe(layer='best')": "probe(layer='best', readout='knn', k=[1])",
-        "probe(readout='softmax', c=[0.1, 1.0, 10.0, 100.0])": "probe(readout='knn', k=[1])",
-    }
-    for printed, call in quick.items():
-        text = text.replace(f'"{printed}"', f'"{call}"')
-    return re.sub(r"finetune\((images_seen=\w+)\)", r"finetune(\1, learning_rates=[0.1])", text)
+@pytest.fixture(params=["quick", pytest.param("printed", marks=pytest.mark.slow)])
+def methods(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether methods search their printed grids, or are quick: every probe takes the nearest
+    neighbour, on two images of each fine label, and every fine-tuning one learning rate."""
+    if request.param == "quick":
+        probe, finetune = Probe.run, Finetune.run
+        quick_probe = {"readout": "knn", "k": (1,)}
+        quick_finetune = {"learning_rates": (0.1,)}
+        monkeypatch.setattr(Probe, "run", lambda m, *a: probe(replace(m, **quick_probe), *a))
+        monkeypatch.setattr(
+            Finetune, "run", lambda m, *a: finetune(replace(m, **quick_finetune), *a)
+        )
+        monkeypatch.setattr(fine_labels, "PROBE_PER_LEAF", 2)
+    return request.param
 
 
-def _methods(text: str) -> list[str]:
-    """The calls of the methods of a study file."""
-    return list(tomllib.loads(text)["methods"].values())
-
-
-@pytest.mark.parametrize("methods", ["quick", pytest.param("printed", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", QUESTIONS.names())
 def test_it_runs_as_printed_and_answers_on_every_target(
     name: str,
     methods: str,
     tmp_path: Path,
     shared_workspace: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The file of a small source with small budgets: every arm, target and method of it, to the
     answers and findings."""
     targets = [] if name in OWN_TARGETS else ["digits(train_per_class=3)"]
     text = question(name).study(_small_sources(name), targets, ["small(width=2)"])
     text = text.replace("size_px = 32", "size_px = 16")
-    if methods == "quick":
-        monkeypatch.setattr(fine_labels, "PROBE_PER_LEAF", 2)
-        text = _with_quick_methods(text)
-        assert all("k=[1]" in call or "rates=[0.1]" in call for call in _methods(text))
     study = _loaded(re.sub(r"images_seen=[0-9_]+", "images_seen=16", text), tmp_path)
     arms = {
         arm: replace(spec, images_seen=(16, 48)) if spec.images_seen else spec
@@ -122,7 +117,9 @@ def test_it_runs_as_printed_and_answers_on_every_target(
     study = replace(
         study, arms=arms, pretraining=replace(study.pretraining, images_seen=budgets), seeds=seeds
     )
-    results = run_study(study, workspace=shared_workspace, executor="inline", device="cpu")
+    results = run_study(
+        study, workspace=shared_workspace / methods, executor="inline", device="cpu"
+    )
     assert not results.failures and results.num_left == 0
     answers = answer(results)
     assert {a.question for a in answers} == {name}
