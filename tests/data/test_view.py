@@ -173,7 +173,7 @@ def test_a_class_without_training_images_leaves_every_split(make_store) -> None:
 
 def test_smaller_classes_are_said(store) -> None:
     notes = make_view(store, "images(per_class=15)").notes
-    assert notes == ("2 of 4 classes have fewer than 15 images: all of theirs stay",)
+    assert notes == ("2 of 4 classes have fewer than 15 images: all their images stay",)
 
 
 def test_the_fingerprint_knows_the_view_not_the_recipe(make_store) -> None:

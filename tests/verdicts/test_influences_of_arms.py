@@ -46,7 +46,8 @@ def test_arms_that_draw_other_numbers_of_classes_are_not_pooled(tmp_path: Path) 
         (
             {"half": "classes(fraction=0.5)", "random": {"init": "random"}},
             3,
-            "('half', probe, 16 images seen) the influence of classes cannot be told: it takes 8 nets",
+            "('half', probe, 16 images seen) the influence of classes cannot be estimated: "
+            "it takes 8 nets",
         ),
         ({"half": "", "random": {"init": "random"}}, 2, "no arm draws its classes at random"),
     ],

@@ -58,13 +58,14 @@ class RecipeStep(ABC):
         return None
 
     def excluded_nodes(self) -> Mapping[str, str]:
-        """Nodes of the hierarchy whose classes it takes out on purpose -> a word for each, or an
-        empty one: reports list what was dropped, and what is near to it."""
+        """Nodes of the hierarchy whose classes it drops on purpose -> a word for each, or an empty
+        one: reports list what was dropped and which remaining classes are near to it."""
         return {}
 
     def resolve(self, source: LabelSet, targets: Targets) -> RecipeStep:
-        """The same step with each name of a target replaced by what that target's classes are in
-        the source. Raises UsageError where they are not known."""
+        """A step of the same class, in which the name of a target is replaced by what that target's
+        classes are in the source; the step itself where it names no target. Raises UsageError where
+        they are not known."""
         return self
 
     def resolution_notes(self, source: LabelSet, targets: Targets) -> Sequence[str]:
@@ -73,17 +74,17 @@ class RecipeStep(ABC):
 
 
 class ClassRecipe(RecipeStep):
-    """Maps each class to a class id or to nothing; holds for every split."""
+    """Keeps, drops or merges classes, in every split."""
 
     @abstractmethod
     def relabel(
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
     ) -> Mapping[str, str | None]:
-        """{leaf: class id, or None where dropped}; needs no images; the order of the leaves does
-        not matter."""
+        """{leaf: class id, or None where dropped}; without images; the order of the leaves must not
+        matter."""
 
     def note(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> str:
-        """What a reader must know of this label set, or nothing."""
+        """What a reader must know of this label set, or an empty text."""
         return ""
 
     def num_images_to_drop(self, selection: Selection, draw: Draw) -> int:
@@ -110,10 +111,12 @@ class ImageRecipe(RecipeStep):
 
     @abstractmethod
     def select(self, rows: TrainingRows, draw: Draw) -> np.ndarray:
-        """bool [n]: which of the rows stay; at one seed nested in its size."""
+        """Which of the rows stay: bool [n]. At one seed, a smaller selection is part of a larger
+        one."""
 
     def note(self, rows: TrainingRows) -> str:
-        """What a reader must know of this selection ("3 classes had fewer ..."), or nothing."""
+        """What a reader must know of this selection ("3 classes have fewer ..."), or an empty
+        text."""
         return ""
 
     @property
@@ -127,11 +130,11 @@ class ImageRecipe(RecipeStep):
 
 
 class LabelRecipe(RecipeStep):
-    """Changes the labels of training rows; the leaf label of each row remains known."""
+    """Changes the labels of training rows; the view still knows the leaf label of each row."""
 
     @abstractmethod
     def assign(self, rows: TrainingRows, draw: Draw) -> np.ndarray:
-        """int32 [n]: the new label of each row."""
+        """The new label of each row: int32 [n]."""
 
     @property
     def shuffled_share(self) -> float | None:
@@ -185,8 +188,9 @@ class Recipe:
     """Steps applied left to right: `Recipe("classes(num=50) | images(per_class=100)")`;
     `Recipe("")` keeps everything.
 
-    `str(recipe)` is the text as it was written. Two recipes are equal where their steps are, however
-    they were written. Raises UsageError for what cannot be read, an unknown name or key.
+    `str(recipe)` is the text as it was written. Two recipes are equal where their steps are equal,
+    however they were written. Raises UsageError for a text that cannot be read and for an unknown
+    name or key.
     """
 
     text: str = ""
@@ -225,7 +229,7 @@ class Recipe:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[..., Any]) -> Any:
-        """A field of this type may be given as text."""
+        """Let pydantic build a field of this type from text."""
         from pydantic_core import core_schema
 
         return core_schema.no_info_plain_validator_function(cls.of)
@@ -288,7 +292,7 @@ class Recipe:
         return self.steps[0].step if len(self.steps) == 1 else None
 
     def excluded_nodes(self) -> dict[str, str]:
-        """Nodes of the hierarchy that its steps exclude -> the target's word for each, or nothing."""
+        """Nodes of the hierarchy that its steps exclude -> a word for each, or an empty one."""
         return {
             node: word for named in self.steps for node, word in named.step.excluded_nodes().items()
         }

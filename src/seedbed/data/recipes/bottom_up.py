@@ -1,5 +1,5 @@
-"""`bottom_up(depth=D)`: each leaf becomes its ancestor at depth min(depth, D) (Huh, Agrawal, Efros
-2016, section 3)."""
+"""`bottom_up(depth=D)`: each class becomes its ancestor at depth D, or stays where it is not that
+deep (Huh, Agrawal and Efros 2016, section 3)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from seedbed.data.recipes import ClassRecipe
 
 @dataclass(frozen=True)
 class BottomUp(ClassRecipe):
-    """Merge classes bottom-up: each becomes its ancestor at the given depth of the hierarchy (root
-    = 0)."""
+    """Merge classes bottom-up: each becomes its ancestor at this depth of the hierarchy; the root
+    is at depth 0."""
 
     depth: int
 

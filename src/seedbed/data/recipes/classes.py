@@ -2,8 +2,8 @@
 images.
 
 `pick` says which N. `random`: the lowest-ranked classes. `siblings`: the lowest-ranked class and
-those nearest to it in the hierarchy. `spread`: one after another the class that is farthest from all
-before it. Distances are hops along primary parents; ties go to the lower rank.
+those nearest to it in the hierarchy. `spread`: one after another, the class that is farthest from
+all before it. Distances are hops along primary parents; ties go to the lower rank.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Classes(ClassRecipe):
         )
         if num > len(leaves):
             raise UsageError(
-                f"classes(num={num}) asks for more classes than there are ({len(leaves)})",
+                f"classes(num={num}): there are only {len(leaves)} classes",
                 f"Give at most {len(leaves)}.",
             )
         order = np.argsort(draw.ranks(item_hashes(leaves)), kind="stable")

@@ -1,10 +1,10 @@
 """`exclude(synsets=[...])`: without the classes in the closure of these nodes;
 `exclude(target=...)`: without a target's classes.
 
-In a study, the name of one of its targets is replaced by nodes of the source's hierarchy before the
-recipe runs (`resolve`). `pascal` is built in, the 20 classes of PASCAL VOC as Huh, Agrawal and Efros
-(2016) took them: 229 of ILSVRC's 1000 classes are dropped; television, motor scooter, pickup and ox
-remain.
+In a study, the name of one of its targets is replaced by nodes of the source's hierarchy before
+the recipe runs (`resolve`). `pascal` is built in: the 20 classes of PASCAL VOC as Huh, Agrawal and
+Efros (2016) chose them. 229 of ILSVRC's 1000 classes are dropped; television, motor scooter, pickup
+and ox remain.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Images(ImageRecipe):
             return ""
         return (
             f"{num_short} of {len(rows.classes)} classes have fewer than {self.per_class} images: "
-            "all of theirs stay"
+            "all their images stay"
         )
 
 
@@ -74,8 +74,8 @@ def sainte_lague(sizes: np.ndarray, total: int) -> np.ndarray:
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (middle, high) if _seats(sizes, middle).sum() >= total else (low, middle)
-    # Slightly below the divisor, so that rounding takes no seat that a tie would give; surplus seats
-    # go back next.
+    # Slightly below the divisor, so that rounding loses no seat that a tie would give; the surplus
+    # seats go back next.
     seats = _seats(sizes, low * (1 - 1e-9))
     surplus = int(seats.sum() - total)
     last = np.where(seats > 1, sizes / (2 * seats - 1), np.inf)

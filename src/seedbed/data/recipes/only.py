@@ -24,12 +24,13 @@ class Only(ClassRecipe):
     def relabel(
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
     ) -> Mapping[str, str | None]:
-        kept = {leaf: leaf if leaf.startswith(f"{self.source}/") else None for leaf in leaves}
-        if not any(kept.values()):
+        prefix = f"{self.source}/"
+        class_of = {leaf: leaf if leaf.startswith(prefix) else None for leaf in leaves}
+        if not any(class_of.values()):
             raise unknown(
                 "source",
                 self.source,
                 {leaf.partition("/")[0] for leaf in leaves if "/" in leaf},
                 "only(source=...)",
             )
-        return kept
+        return class_of

@@ -1,5 +1,5 @@
-"""`top_down(rounds=R)`: each class climbs to its hypernym, and then to the topmost of all these on
-its own chain, R times.
+"""`top_down(rounds=R)`: R times, each class becomes its parent, and then the topmost of all these
+parents above it.
 
 Huh, Agrawal and Efros (2016), section 3.2: three rounds over ILSVRC's 1000 classes give 127, 10 and
 2.
@@ -17,8 +17,8 @@ from seedbed.data.recipes import ClassRecipe
 
 @dataclass(frozen=True)
 class TopDown(ClassRecipe):
-    """Merge classes top-down: R times, each climbs to its parent and on to the topmost of these
-    above it."""
+    """Merge classes top-down: R times, each becomes its parent, then the topmost of all these
+    parents above it."""
 
     rounds: int
 

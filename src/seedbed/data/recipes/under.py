@@ -1,5 +1,4 @@
-"""`under(synsets=[...])`: only the classes in the closure of these nodes, over all their
-parents."""
+"""`under(synsets=[...])`: only the classes under these nodes, along all their parents."""
 
 from __future__ import annotations
 
@@ -15,8 +14,8 @@ from seedbed.data.synsets import closure_of
 
 @dataclass(frozen=True)
 class Under(ClassRecipe):
-    """Keep the classes under these nodes of the hierarchy (WordNet ids or names, or a hierarchy's
-    own ids)."""
+    """Keep the classes under these nodes of the hierarchy: ids or names of WordNet, or ids of the
+    source's hierarchy."""
 
     synsets: tuple[str, ...]
 
@@ -28,10 +27,10 @@ class Under(ClassRecipe):
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
     ) -> Mapping[str, str | None]:
         closure = closure_of(self.synsets, needed(hierarchy, "under(synsets=[...])"))
-        kept = {leaf: leaf if leaf in closure else None for leaf in leaves}
-        if not any(kept.values()):
+        class_of = {leaf: leaf if leaf in closure else None for leaf in leaves}
+        if not any(class_of.values()):
             raise UsageError(
                 f"no class lies under {', '.join(self.synsets)}",
-                "seedbed hierarchy LEAVES --recipe ... shows what does.",
+                "Show what lies under a node: seedbed hierarchy LEAVES --recipe ...",
             )
-        return kept
+        return class_of

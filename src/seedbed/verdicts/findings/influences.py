@@ -1,14 +1,15 @@
-"""Influence of classes from results: over nets that each saw a random part of the classes.
+"""Class influence from results, estimated over nets that each saw a random part of the classes.
 
 In: results with an arm that draws classes at random, and many seeds. Out: one finding per target,
-method and training budget, with each class's influence, and what to run next: the most harmful and
-the most helpful classes dropped, each against as many at random.
+method and training budget with the influence of each class, from which a study is written that
+checks it: without the most harmful and without the most helpful classes, each against as many at
+random.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,47 +25,40 @@ _SHOWN = 5
 
 
 def influences(results: Results, families: Sequence[Family]) -> list[Finding]:
-    """Influence on each target, where there are nets enough; where the study asks for it and there
-    are not, that."""
+    """The influence of classes on each target. Where there are too few nets and the study asks for
+    it, a finding with the reason."""
     arms = [arm for arm, spec in results.study.arms.items() if spec.recipe.samples_classes]
     is_asked = results.study.question == QUESTION
-    found = []
+    findings = []
     for family in families:
         if family.target in SOURCES or family.images_seen is None:
             continue
-        # by itself: nets of other sizes or networks differ in more than the classes that they saw
+        # Arms are not pooled: nets of other sizes or networks differ in more than the classes that
+        # they saw.
         for arm in arms:
             rows = family.rows.get(arm, [])
             if len(rows) >= MIN_NETS:
-                found.append(_finding(results, family, rows))
+                findings.append(_finding(results, family, rows))
             elif is_asked and rows:
-                found.append(
-                    _refused(
-                        family,
-                        arm,
-                        f"it takes {MIN_NETS} nets at least, and there are {len(rows)}",
-                    )
-                )
+                reason = f"it takes {MIN_NETS} nets at least, and there are {len(rows)}"
+                findings.append(_refusal(family, arm, reason))
         if is_asked and not arms:
-            reason = "no arm draws its classes at random, classes(fraction=0.5) say"
-            found.append(_refused(family, results.study.reference, reason))
-    return found
+            reason = "no arm draws its classes at random, as classes(fraction=0.5) does"
+            findings.append(_refusal(family, results.study.reference, reason))
+    return findings
 
 
-def _refused(family: Family, arm: str, reason: str) -> Finding:
-    sentence = f"{_place(family, arm)} the influence of classes cannot be told: {reason}."
+def _refusal(family: Family, arm: str, reason: str) -> Finding:
+    sentence = f"{_place(family, arm)} the influence of classes cannot be estimated: {reason}."
     return Finding(
-        **_where(family, arm), verdict="refused", sentence=sentence, details={"reason": reason}
+        **_fields(family, arm), verdict="refused", sentence=sentence, details={"reason": reason}
     )
 
 
-def _where(family: Family, arm: str) -> dict[str, Any]:
-    """The fields of a finding that say of what it is told."""
-    own = {
-        name: getattr(family, name)
-        for name in ("target", "method", "images_seen", "metric", "unit")
-    }
-    return {"kind": "influence", "arm": arm, **own}
+def _fields(family: Family, arm: str) -> dict[str, Any]:
+    """The fields of a finding that say what it is about."""
+    names = ("target", "method", "images_seen", "metric", "unit")
+    return {"kind": "influence", "arm": arm, **{name: getattr(family, name) for name in names}}
 
 
 def _place(family: Family, arm: str) -> str:
@@ -72,81 +66,87 @@ def _place(family: Family, arm: str) -> str:
 
 
 def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Finding:
-    store = results.plan.stores["source"]
+    store, arm = results.plan.stores["source"], rows[0].arm
     seen = np.stack([results.plan.views[o.arm, o.seed].class_of_leaf >= 0 for o in rows])
     try:
-        found = influence(seen, family.sign * np.array([o.value for o in rows]))
+        estimate = influence(seen, family.sign * np.array([o.value for o in rows]))
     except ValueError as reason:
-        return _refused(family, rows[0].arm, str(reason))
-    order = np.argsort(found.values)
-    names = class_names(store)
-    named = lambda i: names[store.classes[i]]  # noqa: E731
-    listed = lambda rows: ", ".join(f"{named(i)} {points(float(found.values[i]), 2)}" for i in rows)  # noqa: E731
-    certain = int((np.abs(found.values) > found.half_widths_joint).sum())
-    helping, harming = (
-        ranked[found.values[ranked] * sign > 0][:_SHOWN]
-        for ranked, sign in ((order[::-1], 1), (order, -1))
-    )
-    ends = f"highest influence are {listed(helping) or 'none'}; with the lowest, {listed(harming) or 'none'}"
+        return _refusal(family, arm, str(reason))
+    highest, lowest = _extremes(store, estimate)
     sentence = (
-        f"{_place(family, rows[0].arm)} {_trust(found, certain)} The classes of the source with the {ends} "
-        f"(points, {found.num_nets} nets)."
+        f"{_place(family, arm)} {_reliability(estimate)} The classes of the source with the "
+        f"highest influence are {highest or 'none'}; with the lowest, {lowest or 'none'} "
+        f"(points, {estimate.num_nets} nets)."
     )
     return Finding(
-        **_where(family, rows[0].arm),
-        verdict="ranked" if found.reliability >= RELIABLE else "noisy",
+        **_fields(family, arm),
+        verdict="ranked" if estimate.reliability >= RELIABLE else "noisy",
         sentence=sentence,
-        details=_details(results, found),
+        details=_details(store, estimate),
     )
 
 
-def _trust(found: Influence, certain: int) -> str:
-    """What the ranking is worth."""
-    needed = (
-        f"it would take about {found.nets_needed:,} nets"
-        if found.nets_needed
-        else "by what is seen no number of nets would do"
-    )
-    worth = (
-        "the ranking of the classes means something"
-        if found.reliability >= RELIABLE
-        else f"the ranking of the classes is mostly noise ({needed})"
-    )
+def _extremes(store: Store, estimate: Influence) -> tuple[str, str]:
+    """The classes with the highest positive influence, and those with the lowest negative one, with
+    their influence."""
+    names = class_names(store)
+
+    def listed(ranked: Iterable[int]) -> str:
+        pairs = ((names[store.classes[i]], float(estimate.values[i])) for i in ranked)
+        return ", ".join(f"{name} {points(value, 2)}" for name, value in pairs)
+
+    order = np.argsort(estimate.values)
+    highest, lowest = order[::-1], order
     return (
-        f"{worth}: rankings from two halves of the nets correlate at {found.split_half:.2f}, and {certain} of {len(found.values)} classes "
-        "differ from 0 when all are judged together."
+        listed(highest[estimate.values[highest] > 0][:_SHOWN]),
+        listed(lowest[estimate.values[lowest] < 0][:_SHOWN]),
+    )
+
+
+def _reliability(estimate: Influence) -> str:
+    """How reliable the ranking is."""
+    if estimate.reliability >= RELIABLE:
+        worth = "the ranking of the classes is reliable"
+    elif estimate.nets_needed:
+        needed = f"it would take about {estimate.nets_needed:,} nets"
+        worth = f"the ranking of the classes is mostly noise ({needed})"
+    else:
+        needed = "by this correlation, no number of nets would be enough"
+        worth = f"the ranking of the classes is mostly noise ({needed})"
+    num_certain = int((np.abs(estimate.values) > estimate.half_widths_joint).sum())
+    return (
+        f"{worth}: rankings from two halves of the nets correlate at {estimate.split_half:.2f}, "
+        f"and {num_certain} of {len(estimate.values)} classes differ from 0 when all are judged "
+        "together."
     )
 
 
 def class_names(store: Store) -> dict[str, str]:
-    """Label -> the first of its words where no other class has the same, else the label."""
+    """Label -> the first of its names where no other class has the same, else the label."""
     first = {label: str(store.names.get(label, label)).split(",")[0] for label in store.classes}
     times = Counter(first.values())
-    return {label: words if times[words] == 1 else label for label, words in first.items()}
+    return {label: name if times[name] == 1 else label for label, name in first.items()}
 
 
-def _details(results: Results, found: Influence) -> dict[str, Any]:
-    store = results.plan.stores["source"]
+def _details(store: Store, estimate: Influence) -> dict[str, Any]:
     names = class_names(store)
-    order = np.argsort(-found.values)
+    values, half_widths = estimate.values, estimate.half_widths
+    classes = [
+        {
+            "label": store.classes[i],
+            "name": names[store.classes[i]],
+            "influence": float(values[i]),
+            "interval": [float(values[i] - half_widths[i]), float(values[i] + half_widths[i])],
+            "differs": bool(abs(values[i]) > estimate.half_widths_joint[i]),
+        }
+        for i in np.argsort(-values)
+    ]
     return {
-        "num_nets": found.num_nets,
-        "by_regression": found.by_regression,
-        "split_half": found.split_half,
-        "reliability": found.reliability,
-        "nets_needed": found.nets_needed,
-        "split_half_curve": [list(point) for point in found.curve],
-        "classes": [
-            {
-                "label": store.classes[i],
-                "name": names[store.classes[i]],
-                "influence": float(found.values[i]),
-                "interval": [
-                    float(found.values[i] - found.half_widths[i]),
-                    float(found.values[i] + found.half_widths[i]),
-                ],
-                "differs": bool(abs(found.values[i]) > found.half_widths_joint[i]),
-            }
-            for i in order
-        ],
+        "num_nets": estimate.num_nets,
+        "by_regression": estimate.by_regression,
+        "split_half": estimate.split_half,
+        "reliability": estimate.reliability,
+        "nets_needed": estimate.nets_needed,
+        "split_half_curve": [list(point) for point in estimate.curve],
+        "classes": classes,
     }

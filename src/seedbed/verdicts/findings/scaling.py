@@ -1,9 +1,9 @@
 """Scaling laws from results: over arms that keep more or fewer images per class, and more or fewer
 classes, drawn at random.
 
-In: results. Out: one finding per target, method and training budget: the law, what doubling would
-buy, and the best split of a budget of images; or the reason why there is none. Only arms whose
-recipe draws images and classes at random take part.
+In: results. Out: one finding per target, method and training budget: the law, the gain from
+doubling the data, and the best split of a budget of images into classes; or the reason why no law
+can be fitted. Only arms whose recipe is a random sample of images and classes take part.
 """
 
 from __future__ import annotations
@@ -20,27 +20,30 @@ from seedbed.verdicts.findings.finding import Finding, between, points
 from seedbed.verdicts.pairs import Pair, settings_of
 from seedbed.verdicts.scaling import FAR, Estimate, Law, Points, UnfitError, fit_law
 
-_BUDGETS = (1.0, 2.0)  # of images, times the most that an arm had
-_ALIKE = 1.2  # sizes within this factor count as one: classes are seldom quite balanced
-_LEAST_ARMS = 3  # with fewer, sizes are not the question
+# Budgets of images to split, as multiples of the most images that an arm had.
+_BUDGETS = (1.0, 2.0)
+# Sizes within this factor count as equal: classes are seldom exactly balanced.
+_EQUAL_FACTOR = 1.2
+_MIN_ARMS = 3
 
 
 def scaling_laws(results: Results, families: Sequence[Family]) -> list[Finding]:
-    """A law over whatever sizes differ."""
-    found = []
+    """One law per family, over images per class, the number of classes, or both: over those that
+    differ between the arms."""
+    findings = []
     for family in families:
         if family.target in SOURCES or family.images_seen is None:
             continue
-        arms = [arm for arm in family.rows if _is_sized(results.study, arm)]
-        measured = _points(results, family, arms) if len(arms) >= _LEAST_ARMS else None
-        if measured is not None and (over := _differing(measured)):
-            found.append(_finding(family, arms, measured, over))
-    return found
+        arms = [arm for arm in family.rows if _is_random_sample(results.study, arm)]
+        measured = _points(results, family, arms) if len(arms) >= _MIN_ARMS else None
+        if measured is not None and (over := _varying_sizes(measured)):
+            findings.append(_finding(family, arms, measured, over))
+    return findings
 
 
-def _is_sized(study: Study, arm: str) -> bool:
-    """Whether an arm differs from the whole source in the number of images and classes alone, drawn
-    at random."""
+def _is_random_sample(study: Study, arm: str) -> bool:
+    """Whether an arm differs from the whole source only in how many images and classes it keeps, at
+    random."""
     spec = study.arms[arm]
     if not spec.trains or settings_of(study, arm) or spec.has_own_budgets:
         return False
@@ -49,10 +52,10 @@ def _is_sized(study: Study, arm: str) -> bool:
 
 def _points(results: Results, family: Family, arms: list[str]) -> Points | None:
     scores, _ = scores_of(results, family, [Pair(arm, arms[0]) for arm in arms[1:]])
-    known = {arm: s for arm, s in scores.items() if s.num_seeds >= 2}
-    if len(known) < _LEAST_ARMS:
+    scores = {arm: s for arm, s in scores.items() if s.num_seeds >= 2}
+    if len(scores) < _MIN_ARMS:
         return None
-    rows = [family.rows[arm] for arm in known]
+    rows = [family.rows[arm] for arm in scores]
     metric = METRICS.get(family.metric)
     return Points.of_seeds(
         np.array(
@@ -60,25 +63,21 @@ def _points(results: Results, family: Family, arms: list[str]) -> Points | None:
             dtype=np.float64,
         ),
         np.array([np.mean([o.num_train_classes for o in r]) for r in rows], dtype=np.float64),
-        [family.sign * s.values for s in known.values()],
+        [family.sign * s.values for s in scores.values()],
         ceiling=metric.highest if metric.unit == "percent" and family.sign > 0 else np.inf,
     )
 
 
-def _differing(measured: Points) -> tuple[str, ...]:
+def _varying_sizes(measured: Points) -> tuple[str, ...]:
+    """Which of the two sizes differ between the arms."""
     sizes = {name: getattr(measured, name) for name in ("per_class", "classes")}
-    return tuple(name for name, found in sizes.items() if found.max() / found.min() > _ALIKE)
+    return tuple(name for name, s in sizes.items() if s.max() / s.min() > _EQUAL_FACTOR)
 
 
 def _finding(family: Family, arms: list[str], measured: Points, over: tuple[str, ...]) -> Finding:
     place = f"On {family.target} ({family.method}, {family.images_seen:,} images seen)"
-    common = {
-        "kind": "scaling",
-        "target": family.target,
-        "method": family.method,
-        "images_seen": family.images_seen,
-    }
-    common |= {"metric": family.metric, "unit": family.unit}
+    names = ("target", "method", "images_seen", "metric", "unit")
+    common = {"kind": "scaling", **{name: getattr(family, name) for name in names}}
     sizes = [
         [float(n), float(k), float(v)]
         for n, k, v in zip(measured.per_class, measured.classes, measured.values, strict=True)
@@ -87,33 +86,34 @@ def _finding(family: Family, arms: list[str], measured: Points, over: tuple[str,
     try:
         law = fit_law(measured, over)
     except UnfitError as reason:
-        sentence = f"{place} no law of size can be fitted: {reason}."
         return Finding(
             **common,
             verdict="refused",
-            sentence=sentence,
+            sentence=f"{place} no law of size can be fitted: {reason}.",
             details=details | {"reason": str(reason)},
         )
     doubled = {name: _doubled(law, name) for name in over}
+    splits = [_split(law, measured, factor) for factor in _BUDGETS] if len(over) == 2 else []
     words = {"per_class": "images per class", "classes": "the number of classes"}
-    buys = [
+    gains = [
         f"doubling {words[name]} to {_size(law, name) * 2:,.0f} would buy {_interval(gain)}"
         for name, gain in doubled.items()
     ]
-    splits = [_split(law, measured, factor) for factor in _BUDGETS] if len(over) == 2 else []
-    sentence = f"{place} {' and '.join(buys)}" + "".join(f"; {s['words']}" for s in splits) + "."
+    clauses = [" and ".join(gains), *(str(split["words"]) for split in splits)]
     details |= {
         "law": _law_words(over),
-        "parameters": {
-            name: _document(law.parameter(name))
-            for name in ("asymptote", *(f"exponent_{n}" for n in over))
-        },
+        "parameters": {name: _document(law.parameter(name)) for name in _parameters(over)},
         "doubling": {name: _document(gain) for name, gain in doubled.items()},
         "splits": splits,
         "p_fit": law.p_fit,
         "curves": {name: _curve(law, name) for name in over},
     }
+    sentence = f"{place} {'; '.join(clauses)}."
     return Finding(**common, verdict="fitted", sentence=sentence, details=details)
+
+
+def _parameters(over: tuple[str, ...]) -> list[str]:
+    return ["asymptote", *(f"exponent_{name}" for name in over)]
 
 
 def _law_words(over: tuple[str, ...]) -> str:
@@ -131,25 +131,20 @@ def _doubled(law: Law, name: str) -> Estimate:
 
 
 def _split(law: Law, measured: Points, factor: float) -> dict[str, object]:
-    """The best number of classes for so many times the most images, within twice the sizes that
-    were measured."""
+    """The best number of classes for `factor` times the most images that an arm had, up to twice
+    the largest number measured."""
     images = factor * float((measured.per_class * measured.classes).max())
     most = FAR * law.largest[1]
     classes, value = law.best_split(images, most)
     per_class = images / classes.value
     is_far = law.is_far(per_class, classes.value)
     at_edge = classes.value >= 0.99 * most
-    marks = [
-        w
-        for w in (
-            "an extrapolation" if is_far else "",
-            "or more, as far as was looked" if at_edge else "",
-        )
-        if w
-    ]
+    marks = ["an extrapolation"] if is_far else []
+    marks += ["or more: the largest number that was tried"] if at_edge else []
     words = (
-        f"{images:,.0f} images are best split into {classes.value:,.0f} classes of {per_class:,.0f} (95 % interval "
-        f"{classes.interval[0]:,.0f} to {classes.interval[1]:,.0f} classes{'; ' if marks else ''}{', '.join(marks)})"
+        f"{images:,.0f} images are best split into {classes.value:,.0f} classes of "
+        f"{per_class:,.0f} (95 % interval {classes.interval[0]:,.0f} to "
+        f"{classes.interval[1]:,.0f} classes{'; ' if marks else ''}{', '.join(marks)})"
     )
     document = {
         "classes": _document(classes),
@@ -164,12 +159,12 @@ def _curve(law: Law, name: str) -> list[list[float | bool]]:
     """[size, value, low, high, extrapolated] up to four times the largest size, the other size at
     its largest."""
     largest = _size(law, name)
-    found: list[list[float | bool]] = []
+    curve: list[list[float | bool]] = []
     for size in np.geomspace(largest / 64, 4 * largest, 40):
         n, k = (size, law.largest[1]) if name == "per_class" else (law.largest[0], size)
         e = law.at(n, k)
-        found.append([float(size), e.value, *e.interval, bool(law.is_far(n, k))])
-    return found
+        curve.append([float(size), e.value, *e.interval, bool(law.is_far(n, k))])
+    return curve
 
 
 def _interval(estimate: Estimate) -> str:
