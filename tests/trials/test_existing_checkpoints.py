@@ -94,9 +94,9 @@ def test_a_file_of_weights_with_its_network_named(make_study, workspace, tmp_pat
         ('{ weights = "nowhere.pth" }', "there are no weights at .*nowhere.pth"),
         (
             '{ weights = "net", recipe = "images(fraction=0.5)" }',
-            "an existing checkpoint trains on nothing",
+            "an existing checkpoint is not trained",
         ),
-        ('{ weights = "net", images_seen = 64 }', "'images_seen' would say nothing"),
+        ('{ weights = "net", images_seen = 64 }', "'images_seen' would have no effect"),
         ('{ weights = "net", init = "random" }', "either random or an existing checkpoint"),
     ],
 )

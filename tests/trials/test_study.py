@@ -13,7 +13,7 @@ from seedbed.trials.plan import make_plan
 from seedbed.trials.study import Arm, Pretraining, Study
 from seedbed.trials.study_file import load_study, parse_study
 from seedbed.verbs.studies import _planned
-from seedbed.verdicts.findings.scaling import _is_sized
+from seedbed.verdicts.findings.scaling import _is_random_sample
 from seedbed.verdicts.pairs import reference_of
 
 MISTAKES = {
@@ -152,7 +152,7 @@ MISTAKES = {
     "random with recipe": (
         ('{ init = "random" }', '{ init = "random", recipe = "images(total=9)" }'),
         "random =",
-        "trains on nothing",
+        "is not trained",
         "Valid",
     ),
     "arm with a batch of one": (
@@ -176,7 +176,7 @@ MISTAKES = {
     "random with a budget": (
         ('{ init = "random" }', '{ init = "random", images_seen = 5 }'),
         "random",
-        "'images_seen' would say nothing",
+        "'images_seen' would have no effect",
         "",
     ),
     "method of a number": (
@@ -381,7 +381,7 @@ def test_an_arm_takes_a_share_of_whatever_budgets_there_are() -> None:
 
 def test_arms_with_budgets_of_their_own_stand_for_no_size_and_for_no_reference(workspace) -> None:
     study = _with_short({"recipe": "images(fraction=0.5)", "budget_share": 0.4})
-    assert _is_sized(study, "all") and not _is_sized(study, "short")
+    assert _is_random_sample(study, "all") and not _is_random_sample(study, "short")
     assert "400 and 2,000 images seen" in _planned(make_plan(study, workspace), "short")
     twice = replace(
         study,
@@ -396,11 +396,11 @@ def test_arms_with_budgets_of_their_own_stand_for_no_size_and_for_no_reference(w
     [
         (
             {"budget_share": 0.0},
-            r"budget_share = 0.0 is a share of the study's images_seen, in \(0, 1\]",
+            r"budget_share = 0.0 must be a share of the study's images_seen, in \(0, 1\]",
         ),
         ({"budget_share": 1.5}, "budget_share = 1.5"),
         ({"budget_share": 0.5, "images_seen": 100}, "leave one out"),
-        ({"budget_share": 0.5, "init": "random"}, "'budget_share' would say nothing"),
+        ({"budget_share": 0.5, "init": "random"}, "'budget_share' would have no effect"),
         ({"budget_share": 0.0001}, "holds a budget twice"),
     ],
 )

@@ -53,11 +53,13 @@ class Pretraining:
             raise ValueError(f"batch_size = {self.batch_size}: batch norm needs at least 2 images")
         if self.learning_rate <= 0 or self.weight_decay < 0:
             raise ValueError(
-                f"learning_rate = {self.learning_rate} must be positive, weight_decay = {self.weight_decay} not negative"
+                f"learning_rate = {self.learning_rate} must be positive, "
+                f"weight_decay = {self.weight_decay} not negative"
             )
         if self.optimiser == "adamw" and self.learning_rate > _ADAMW_MOST:
             raise ValueError(
-                f"learning_rate = {self.learning_rate} is one for SGD: with AdamW about 0.001 is usual"
+                f"learning_rate = {self.learning_rate} is one for SGD: "
+                "with AdamW about 0.001 is usual"
             )
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup = {self.warmup} is a share of the budget, in [0, 1)")
@@ -65,11 +67,13 @@ class Pretraining:
             self.decay == "steps"
         ):
             raise ValueError(
-                f"decay = {self.decay!r}, drops = {list(self.drops)}: 'steps' goes with drops, shares of the budget in (0, 1)"
+                f"decay = {self.decay!r}, drops = {list(self.drops)}: 'steps' goes with drops, "
+                "shares of the budget in (0, 1)"
             )
         if self.early_stopping < 0:
             raise ValueError(
-                f"early_stopping = {self.early_stopping}: how many looks without progress end a training; 0 for none"
+                f"early_stopping = {self.early_stopping}: give the patience in evaluations without "
+                "progress; 0 for no early stopping"
             )
 
     def architecture(self) -> Architecture:
@@ -134,15 +138,17 @@ class Arm:
             what = "an existing checkpoint" if self.is_checkpoint else "init = 'random'"
             if not self.recipe.is_empty:
                 raise ValueError(
-                    f"{what} trains on nothing, so the recipe {str(self.recipe)!r} would say nothing"
+                    f"{what} is not trained, so the recipe {str(self.recipe)!r} would have no "
+                    "effect"
                 )
             if idle := [k for k in (*_OF_TRAINING, "budget_share") if getattr(self, k) is not None]:
-                raise ValueError(f"{what} trains on nothing, so {idle[0]!r} would say nothing")
+                raise ValueError(f"{what} is not trained, so {idle[0]!r} would have no effect")
         if self.budget_share is not None and not (
             isinstance(self.budget_share, int | float) and 0 < self.budget_share <= 1
         ):
             raise ValueError(
-                f"budget_share = {self.budget_share!r} is a share of the study's images_seen, in (0, 1]"
+                f"budget_share = {self.budget_share!r} must be a share of the study's "
+                "images_seen, in (0, 1]"
             )
         if self.budget_share is not None and self.images_seen is not None:
             raise ValueError(
@@ -163,21 +169,21 @@ class Arm:
         return self.init != "random" and not self.is_checkpoint
 
     def pretraining(self, common: Pretraining) -> Pretraining:
-        """The study's pre-training with this arm's own keys."""
-        own = self.own()
+        """The study's pre-training with the settings that this arm overrides."""
+        overrides = self.overrides()
         if self.budget_share is not None:
-            own["images_seen"] = tuple(
+            overrides["images_seen"] = tuple(
                 max(1, round(budget * self.budget_share)) for budget in common.images_seen
             )
-        return replace(common, **own)
+        return replace(common, **overrides)
 
     @property
-    def has_own_budgets(self) -> bool:
+    def overrides_budgets(self) -> bool:
         """Whether it is trained for other budgets than the study's."""
         return self.images_seen is not None or self.budget_share is not None
 
-    def own(self) -> dict[str, Any]:
-        """The keys of the pre-training that this arm overrides."""
+    def overrides(self) -> dict[str, Any]:
+        """The settings of the pre-training that this arm overrides."""
         names = {f.name for f in fields(Pretraining)}
         return {
             f.name: getattr(self, f.name)
@@ -203,10 +209,12 @@ def read_arm(value: str | Mapping[str, Any] | Arm, where: str) -> Arm:
         arm = value
     else:
         raise UsageError(
-            f"{where}: {type(value).__name__ if callable(value) else value!r} is neither a recipe nor a table, nor a Backbone",
-            'Write half = "images(fraction=0.5)"; a module of your own: sb.Backbone.wrap(module, size_px=32).',
+            f"{where}: {type(value).__name__ if callable(value) else value!r} is neither a recipe "
+            "nor a table, nor a Backbone",
+            'Write half = "images(fraction=0.5)"; wrap your own module: '
+            "sb.Backbone.wrap(module, size_px=32).",
         )
-    build(Pretraining, arm.own(), where)
+    build(Pretraining, arm.overrides(), where)
     if arm.backbone is not None:
         BACKBONES.make(arm.backbone)
     if arm.objective is not None:

@@ -160,7 +160,7 @@ def _planned(plan: Plan, arm: str) -> str:
         return "an existing checkpoint" if spec.is_checkpoint else "random weights"
     own = (
         f", {' and '.join(f'{n:,}' for n in spec.budgets(common))} images seen"
-        if spec.has_own_budgets
+        if spec.overrides_budgets
         else ""
     )
     return f"{len(view.rows):,} images, {len(view.classes)} classes{own}"

@@ -64,7 +64,9 @@ def by_settings(study: Study) -> list[list[str]]:
 
 def settings_of(study: Study, arm: str) -> tuple[tuple[str, object], ...]:
     """The settings of the pre-training that an arm overrides, except its budgets."""
-    return tuple(sorted((k, v) for k, v in study.arms[arm].own().items() if k != "images_seen"))
+    return tuple(
+        sorted((k, v) for k, v in study.arms[arm].overrides().items() if k != "images_seen")
+    )
 
 
 def reference_of(study: Study, arm: str) -> str:
@@ -85,7 +87,7 @@ def counterpart(study: Study, arm: str, recipe: Recipe) -> str | None:
     ]
     return min(
         same,
-        key=lambda other: (study.arms[other].has_own_budgets, other != study.reference),
+        key=lambda other: (study.arms[other].overrides_budgets, other != study.reference),
         default=None,
     )
 

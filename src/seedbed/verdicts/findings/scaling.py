@@ -45,7 +45,7 @@ def _is_random_sample(study: Study, arm: str) -> bool:
     """Whether an arm differs from the whole source only in how many images and classes it keeps, at
     random."""
     spec = study.arms[arm]
-    if not spec.trains or settings_of(study, arm) or spec.has_own_budgets:
+    if not spec.trains or settings_of(study, arm) or spec.overrides_budgets:
         return False
     return spec.recipe.is_random_sample
 

@@ -105,7 +105,7 @@ def _pairs(study: Study, target: str) -> list[Pair]:
     short = [
         arm
         for arm, spec in study.arms.items()
-        if spec.recipe == recipe and spec.trains and spec.has_own_budgets
+        if spec.recipe == recipe and spec.trains and spec.overrides_budgets
     ]
     pairs = [pair for pair in with_matching_reference(study, target) if pair.arm not in short]
     for arms in by_settings(study):

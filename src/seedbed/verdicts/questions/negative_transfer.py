@@ -67,8 +67,8 @@ class NegativeTransfer(Question):
 
 def _pairs(study: Study, target: str) -> list[Pair]:
     """Every pre-trained arm with training from scratch of the same network."""
-    found = []
+    pairs = []
     for arms in by_settings(study):
         scratch = next((arm for arm in arms if study.arms[arm].init == "random"), study.reference)
-        found += [Pair(arm, scratch) for arm in arms if study.arms[arm].init != "random"]
-    return found
+        pairs += [Pair(arm, scratch) for arm in arms if study.arms[arm].init != "random"]
+    return pairs
