@@ -152,6 +152,16 @@ def test_the_python_reference_has_every_public_name() -> None:
     assert set(seedbed.__all__) <= documented
 
 
+def test_members_that_the_python_reference_lists_exist() -> None:
+    text = (DOCS / "reference" / "python.md").read_text()
+    listed = re.findall(r"autoclass:: ([\w.]+)\n   :members: (.+)", text)
+    assert listed
+    for place, members in listed:
+        module, _, name = place.rpartition(".")
+        cls = getattr(importlib.import_module(module), name)
+        assert [m for m in members.split(", ") if not hasattr(cls, m)] == [], place
+
+
 def test_the_json_reference_has_every_field_of_an_answer() -> None:
     text = (DOCS / "reference" / "json.md").read_text()
     fields = set(Answer.__dataclass_fields__)

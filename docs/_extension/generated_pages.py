@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import inspect
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -52,6 +54,7 @@ def _command_sections(parser: argparse.ArgumentParser, name: str) -> Iterable[st
 
 def _command_section(parser: argparse.ArgumentParser, name: str) -> str:
     usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
+    usage = textwrap.fill(usage, 88, subsequent_indent=" " * 8, break_long_words=False)
     actions = [a for a in parser._actions if not isinstance(a, argparse._HelpAction)]
     rows = [(_argument_name(a), _argument_help(a)) for a in actions]
     arguments = table(("argument", "meaning"), rows)
@@ -110,26 +113,65 @@ def methods() -> str:
 
 
 def method_settings() -> str:
-    """A section for each method: its settings and their defaults."""
+    """A section for each method: its settings and their defaults, and the rest of its docstring."""
     from seedbed.transfers.methods import METHODS
 
     sections = []
     for name in METHODS.names():
-        fields = [f for f in dataclasses.fields(METHODS.get(name)) if f.init]
-        rows = [(f"`{f.name}`", f"`{_type(f)}`", f"`{f.default!r}`") for f in fields]
-        body = table(("setting", "type", "default"), rows) if rows else "It has no settings."
-        sections.append(f"### {name}()\n\n{body}")
+        cls = METHODS.get(name)
+        rows = [
+            (f"`{f.name}`", _values(f), f"`{_plain(f.default)!r}`")
+            for f in dataclasses.fields(cls)
+            if f.init
+        ]
+        body = table(("setting", "values", "default"), rows) if rows else "It has no settings."
+        details = inspect.cleandoc(cls.__doc__ or "").split("\n\n", 1)[1:]
+        sections += [f"### {name}()", body, *details]
     return "\n\n".join(sections)
 
 
-def _type(field: dataclasses.Field[Any]) -> str:
-    return str(field.type if isinstance(field.type, str) else field.type.__name__)
+def _plain(value: Any) -> Any:
+    """A value as it is written in a call: tuples as lists."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _values(field: dataclasses.Field[Any]) -> str:
+    """The type of a setting in words: its literal values, or numbers, lists of numbers, text."""
+    text = str(field.type)
+    for match in re.findall(r"Literal\[([^\]]*)\]", text):
+        text = text.replace(f"Literal[{match}]", match.replace(", ", " | "))
+    text = re.sub(r"tuple\[(\w+), \.\.\.\]", r"list of \1", text)
+    words = {"str": "text", "int": "whole number", "float": "number", "bool": "`True`, `False`"}
+    parts = [part.strip() for part in text.split("|")]
+    return ", ".join(
+        f"`{w}`" if w.startswith(("'", "None")) else _in_words(w, words) for w in parts
+    )
+
+
+def _in_words(text: str, words: dict[str, str]) -> str:
+    if text.startswith("list of "):
+        return f"list of {words[text.removeprefix('list of ')]}s"
+    return words.get(text, f"`{text}`")
 
 
 def tasks() -> str:
     from seedbed.tasks.catalogue import TASKS
 
     return plugins(TASKS)
+
+
+def metrics() -> str:
+    """Metrics: unit and range, direction, what the test consists of, default margin."""
+    from seedbed.metrics import METRICS
+
+    rows = []
+    for name in METRICS:
+        metric = METRICS.get(name)
+        better = "higher" if metric.higher_is_better else "lower"
+        span = f"0 to {metric.highest:g} {'%' if metric.unit == 'percent' else ''}".strip()
+        margin = f"{metric.default_margin:g}"
+        rows.append((f"`{name}`", metric.title, span, better, metric.counted_in[1], margin))
+    return table(("name", "title", "range", "better", "counted in", "default margin"), rows)
 
 
 def questions() -> str:
@@ -157,6 +199,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "formats": formats,
     "method-settings": method_settings,
     "methods": methods,
+    "metrics": metrics,
     "objectives": objectives,
     "questions": questions,
     "recipes": recipes,
