@@ -39,9 +39,10 @@ def _sources(name: str, *sources: str) -> list[str]:
     return [*sources, "another"] if name in TWO_SOURCES else list(sources)
 
 
-def _loaded(text: str, folder: Path) -> Study:
-    path = folder / "asked.toml"
-    path.write_text(text)
+def _printed(study: Study, folder: Path) -> Study:
+    """The study of the file that is printed."""
+    path = folder / f"{study.name}.toml"
+    path.write_text(study.to_toml(), encoding="utf-8")
     return load_study(path)
 
 
@@ -52,8 +53,10 @@ def _asked_targets(study: Study) -> dict[str, object]:
 
 @pytest.mark.parametrize("name", QUESTIONS.names())
 def test_its_study_file_loads_as_printed(name: str, tmp_path: Path) -> None:
-    text = question(name).study([], [])
-    study = _loaded(text, tmp_path)
+    asked = question(name).study([], [], folder=tmp_path)
+    study = _printed(asked, tmp_path)
+    assert study == asked and study.folder == asked.folder
+    text = asked.to_toml()
     assert study.question == name
     assert study.reference in study.arms
     assert len(study.arms) >= 2
@@ -105,9 +108,12 @@ def test_it_runs_as_printed_and_answers_on_every_target(
     """The file of a small source with small budgets: every arm, target and method of it, to the
     answers and findings."""
     targets = [] if name in OWN_TARGETS else ["digits(train_per_class=3)"]
-    text = question(name).study(_small_sources(name), targets, ["small(width=2)"])
-    text = text.replace("size_px = 32", "size_px = 16")
-    study = _loaded(re.sub(r"images_seen=[0-9_]+", "images_seen=16", text), tmp_path)
+    asked = question(name).study(_small_sources(name), targets, ["small(width=2)"], tmp_path)
+    study = _printed(asked, tmp_path)
+    calls = {
+        method: re.sub(r"images_seen=[0-9_]+", "images_seen=16", call)
+        for method, call in study.methods.items()
+    }
     arms = {
         arm: replace(spec, images_seen=(16, 48)) if spec.images_seen else spec
         for arm, spec in study.arms.items()
@@ -115,7 +121,12 @@ def test_it_runs_as_printed_and_answers_on_every_target(
     budgets = (32, 96)[: len(study.pretraining.images_seen)]
     seeds = 8 if len(study.seeds) > 8 else 2
     study = replace(
-        study, arms=arms, pretraining=replace(study.pretraining, images_seen=budgets), seeds=seeds
+        study,
+        arms=arms,
+        methods=calls,
+        size_px=16,
+        pretraining=replace(study.pretraining, images_seen=budgets),
+        seeds=seeds,
     )
     results = run_study(
         study, workspace=shared_workspace / methods, executor="inline", device="cpu"
@@ -133,10 +144,8 @@ def test_it_runs_as_printed_and_answers_on_every_target(
 @pytest.mark.parametrize("name", QUESTIONS.names())
 def test_the_data_sets_given_stand_in_its_file(name: str, tmp_path: Path) -> None:
     odd = 'my "photos" \\ 1/'
-    study = _loaded(
-        question(name).study(_sources(name, odd), ["targets/cells/", "folder('b c/', size_px=16)"]),
-        tmp_path,
-    )
+    targets = ["targets/cells/", "folder('b c/', size_px=16)"]
+    study = _printed(question(name).study(_sources(name, odd), targets, folder=tmp_path), tmp_path)
     data = study.source.data
     assert (next(iter(data.values())) if isinstance(data, dict) else data) == odd
     assert _asked_targets(study) == {"cells": "targets/cells/", "b-c": "folder('b c/')"}
@@ -152,14 +161,15 @@ def test_it_refuses_too_many_sources_and_targets_of_one_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", QUESTIONS.names())
 def test_a_target_called_source_does_not_break_its_file(name: str, tmp_path: Path) -> None:
-    study = _loaded(question(name).study(_sources(name, "a"), ["somewhere/source"]), tmp_path)
+    asked = question(name).study(_sources(name, "a"), ["somewhere/source"], folder=tmp_path)
+    study = _printed(asked, tmp_path)
     assert list(_asked_targets(study)) == ["source-data"]
 
 
 @pytest.mark.parametrize("name", QUESTIONS.names())
 def test_it_can_be_crossed_with_networks(name: str, tmp_path: Path) -> None:
     networks = ["small(width=4)", "small(width=2)"]
-    study = _loaded(question(name).study(_small_sources(name), [], networks), tmp_path)
+    study = _printed(question(name).study(_small_sources(name), [], networks, tmp_path), tmp_path)
     plan = make_plan(study, open_workspace(study, tmp_path / "work"))
     of_arm = {arm: study.arms[arm].pretraining(study.pretraining).backbone for arm in study.arms}
     assert set(of_arm.values()) == set(networks)

@@ -138,7 +138,7 @@ def test_comments_are_written_where_they_belong_and_cannot_add_lines(tmp_path: P
     assert lines[:2] == ["# Is half enough?", "# Run it."]
     assert lines[lines.index("# Two arms.") - 1].startswith("[arms]")
     assert 'half = "images(fraction=0.5)"   # every second = image' in lines
-    assert "margin    = 1.0   # points" in lines
+    assert "margin    = 1.0            # points" in lines
     assert replace(study, seeds=5).to_toml().startswith("# Is half enough?")
 
 

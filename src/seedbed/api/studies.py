@@ -6,6 +6,7 @@ In: data and results. Out: studies, answers, findings, a page.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,33 +18,35 @@ if TYPE_CHECKING:
     from seedbed.trials.study import Study
     from seedbed.verdicts.answer import Answer
     from seedbed.verdicts.findings import Finding
-    from seedbed.verdicts.questions.source_summary import Named
+    from seedbed.verdicts.questions.data_names import DataName
 
 
 def ask(
     question: str,
-    sources: Named | Sequence[Named] = (),
-    targets: Named | Sequence[Named] = (),
+    sources: DataName | Sequence[DataName] = (),
+    targets: DataName | Sequence[DataName] = (),
     *,
     backbones: str | Sequence[str] = (),
     folder: str | Path = ".",
     name: str | None = None,
 ) -> Study:
-    """The study that asks a question, as `seedbed study new` writes it; `study.run()` runs it,
-    `answers` and `findings` read the results. `dataclasses.replace(study, seeds=5)` is the same
-    study with something changed.
+    """The study that asks a question; `seedbed study new` prints the same as a file.
+
+    `study.run()` runs it, and `answers` and `findings` read the results.
+    `dataclasses.replace(study, seeds=5)` is the same study with other seeds; `study.to_toml()` is
+    its study file.
 
     Args:
         question: its name (docs/questions.md).
-        sources, targets: paths, call strings or stores, one or several; the embedded data stand in
-            where there are none.
+        sources, targets: paths, call strings or stores, one or several; the embedded data if there
+            are none.
         backbones: networks; with several, every arm once with each.
-        folder, name: paths are relative to the folder, and results go to NAME.study/ there, in
-            place of those of another study so named.
+        folder, name: paths are relative to the folder; results go to NAME.study/ there, and replace
+            those of another study of that name.
 
     Raises:
-        UsageError: an unknown question, a call that is none, data that have no path.
-        BadDataError: a path at which nothing is.
+        UsageError: an unknown question, an invalid call string, or data that have no path.
+        BadDataError: there is nothing at a path.
 
     Example:
         >>> import seedbed as sb
@@ -51,16 +54,18 @@ def ask(
         >>> list(study.arms)
         ['fine', 'coarse20', 'coarse5', 'random']
     """
-    from seedbed.trials.study_file import parse_study
     from seedbed.verdicts.questions import question as question_named
-    from seedbed.verdicts.questions.source_summary import named
+    from seedbed.verdicts.questions.data_names import resolve_data_names
 
     place = expand_user(folder).resolve()
     networks = [backbones] if isinstance(backbones, str) else [*map(str, backbones)]
-    text = question_named(question).study(
-        named(sources, place), named(targets, place, as_target=True), networks
+    study = question_named(question).study(
+        resolve_data_names(sources, place),
+        resolve_data_names(targets, place, as_target=True),
+        networks,
+        place,
     )
-    return parse_study(text, place / f"{name or question}.toml")
+    return replace(study, name=name or question)
 
 
 def answers(results: Results) -> list[Answer]:

@@ -288,4 +288,4 @@ def _write_table(name: str, values: Mapping[str, Any], comments: Mapping[str, st
 def _with_comment(line: str, comment: str) -> str:
     """The line with a comment at its right; TOML allows no control characters in comments."""
     words = re.sub(r"[\x00-\x08\x0a-\x1f\x7f]", " ", comment)
-    return f"{line}   # {words}".lstrip() if words else line
+    return f"{line:24}   # {words}".lstrip() if words else line

@@ -76,12 +76,13 @@ def _introduce(study: Study, out: str) -> None:
 
 def study_new(options: Namespace) -> Result:
     from seedbed.verdicts.questions import question
-    from seedbed.verdicts.questions.source_summary import is_missing
+    from seedbed.verdicts.questions.data_names import is_missing
 
-    text = question(options.question).study(options.source, options.target, options.backbone)
-    asked = [(data, False) for data in options.source] + [(data, True) for data in options.target]
-    for data, as_target in asked:
-        if is_missing(data, as_target=as_target):
+    study = question(options.question).study(options.source, options.target, options.backbone)
+    text = study.to_toml()
+    names = [(data, False) for data in options.source] + [(data, True) for data in options.target]
+    for data, as_target in names:
+        if is_missing(data, Path(), as_target=as_target):
             print(
                 f"seedbed: there is no {data} (yet): the file is written as if there were",
                 file=sys.stderr,

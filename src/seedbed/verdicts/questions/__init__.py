@@ -1,14 +1,15 @@
-"""Questions *(plug-ins)*: `study(sources, targets) -> study file text`, and `answer(results) ->
-[Answer]`."""
+"""Questions *(plug-ins)*: `study(sources, targets) -> Study` and `answer(results) -> [Answer]`."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 
 from seedbed.base.errors import unknown
 from seedbed.base.registry import Registry
 from seedbed.trials.results import Results
+from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 
 
@@ -17,14 +18,23 @@ class Question(ABC):
 
     @abstractmethod
     def study(
-        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
-    ) -> str:
-        """A commented study file (TOML) that asks it of these data sets, crossed with these
-        networks, and runs as printed."""
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        backbones: Sequence[str] = (),
+        folder: Path = Path(),
+    ) -> Study:
+        """A commented study that asks the question, ready to run.
+
+        Args:
+            sources, targets: data sets as the user named them; the embedded data if there are none.
+            backbones: networks; with several, every arm once with each.
+            folder: relative paths start here, and the results go there.
+        """
 
     @abstractmethod
     def answer(self, results: Results) -> list[Answer]:
-        """The answers that the results hold so far, in the order of the study."""
+        """The answers that the results allow so far, in the order of the study."""
 
 
 QUESTIONS: Registry[Question] = Registry("question", "seedbed.questions")
@@ -58,5 +68,5 @@ def question(name: str) -> Question:
 
 
 def answer(results: Results) -> list[Answer]:
-    """The answers of a study's own question, or plain contrasts with the reference."""
+    """The answers to the study's question, or plain contrasts with the reference."""
     return question(results.study.question or "contrasts").answer(results)

@@ -1,6 +1,6 @@
-"""blind-addition: a second, unrelated source is added to the first: can more data hurt a target?
+"""blind-addition: can adding a second, unrelated source hurt on a target?
 
-The first source alone, and both together at the same compute (images seen); then the first alone
+The first source alone and both together at the same compute (images seen). The first alone again,
 for its share of the compute, so that each of its images is seen as often as in the joint training
 (equal exposure). The second alone shows what it is worth by itself.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from seedbed.base.errors import UsageError
 from seedbed.trials.results import Results
@@ -18,17 +19,20 @@ from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, by_settings, with_matching_reference
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.arm_names import with_classes
-from seedbed.verdicts.questions.source_summary import look
-from seedbed.verdicts.questions.study_template import (
+from seedbed.verdicts.questions.source_summary import summarise_source
+from seedbed.verdicts.questions.study_builder import (
     EMBEDDED_SOURCE,
     RANDOM,
-    ArmLine,
-    StudyFile,
+    CommentedArm,
+    StudyBuilder,
     rounded_share,
 )
 
 _EMBEDDED_SECOND = "digits()"
-UNSEEN_SIZE = "{} could not be looked at ({}): as if it had 100,000 images; fit the budget_share of first-short to what it has"
+_ASSUMED_SIZE = (
+    "{} could not be opened ({}): the study assumes that it has 100,000 images; adapt the "
+    "budget_share of first-short to its size"
+)
 _EMBEDDED_TARGET = "toy(per_class=50, test_per_class=20, seed=1)"
 
 
@@ -37,65 +41,76 @@ class BlindAddition(Question):
     """Can adding a second, unrelated source hurt on the target?"""
 
     def study(
-        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
-    ) -> str:
-        if len(sources) == 1 or len(sources) > 2:
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        backbones: Sequence[str] = (),
+        folder: Path = Path(),
+    ) -> Study:
+        first, second = _two_sources(sources)
+        summaries = {name: summarise_source(name, folder) for name in (first, second)}
+        sizes = {name: summary.num_images for name, summary in summaries.items()}
+        if empty := [name for name, size in sizes.items() if size == 0]:
             raise UsageError(
-                f"the question 'blind-addition' takes two sources, not {len(sources)}",
-                "Give --source twice: the first, and what is added to it.",
-            )
-        named = sources or (EMBEDDED_SOURCE, _EMBEDDED_SECOND)
-        if named[0] == named[1]:
-            raise UsageError(
-                f"{named[0]} would be added to itself", "Name another source as the second."
-            )
-        facts = [look(source) for source in named]
-        sizes = [f.num_images for f in facts]
-        if not all(sizes):
-            empty = named[sizes.index(0)]
-            raise UsageError(
-                f"{empty} has no class of which a training image would be left",
+                f"{empty[0]} has no class of which a training image would be left",
                 "A class needs two images at least.",
             )
-        unseen = [
-            UNSEEN_SIZE.format(source, f.unseen)
-            for source, f in zip(named, facts, strict=True)
-            if f.unseen
+        assumed = [
+            _ASSUMED_SIZE.format(name, summary.not_opened)
+            for name, summary in summaries.items()
+            if summary.not_opened
         ]
-        share = sizes[0] / sum(sizes)
-        arms = [
-            ArmLine("first", "only(source='first')", "the first source alone"),
-            ArmLine(
-                "both",
-                "",
-                "both sources at the same compute; compared with first, and with first-short",
-            ),
-            ArmLine(
-                "first-short",
-                "only(source='first')",
-                "the first alone, for its share of the budget: each of its images as often as in both",
-                {"budget_share": rounded_share(share)},
-            ),
-            ArmLine("second", "only(source='second')", "what is added, alone"),
-            RANDOM,
-        ]
-        words = "Can adding a second, unrelated source hurt on the target?"
-        return StudyFile(
-            "blind-addition",
-            words,
-            "first",
-            arms,
-            sources,
-            targets or ([] if sources else [_EMBEDDED_TARGET]),
+        return StudyBuilder(
+            question="blind-addition",
+            words="Can adding a second, unrelated source hurt on the target?",
+            reference="first",
+            arms=_arms(share=sizes[first] / sum(sizes.values())),
+            sources=sources,
+            targets=targets or ([] if sources else [_EMBEDDED_TARGET]),
             backbones=backbones,
-            table=dict(zip(("first", "second"), named, strict=True)),
-            remarks=unseen,
-        ).text()
+            folder=folder,
+            named_sources={"first": first, "second": second},
+            comments={"arms": "\n".join(assumed)},
+        ).build()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(
             results, "blind-addition", lambda arm: with_classes(results, arm), _pairs
         )
+
+
+def _two_sources(sources: Sequence[str]) -> tuple[str, str]:
+    """The two sources, the embedded ones if there are none; raises UsageError for another
+    number."""
+    if len(sources) not in (0, 2):
+        raise UsageError(
+            f"the question 'blind-addition' takes two sources, not {len(sources)}",
+            "Give --source twice: the first, and what is added to it.",
+        )
+    first, second = sources or (EMBEDDED_SOURCE, _EMBEDDED_SECOND)
+    if first == second:
+        raise UsageError(f"{first} would be added to itself", "Name another source as the second.")
+    return first, second
+
+
+def _arms(share: float) -> list[CommentedArm]:
+    """The arms; `share` is the first source's share of the images."""
+    return [
+        CommentedArm("first", "only(source='first')", "the first source alone"),
+        CommentedArm(
+            "both",
+            "",
+            "both sources at the same compute; compared with first, and with first-short",
+        ),
+        CommentedArm(
+            "first-short",
+            "only(source='first')",
+            "the first alone, for its share of the budget: each of its images as often as in both",
+            {"budget_share": rounded_share(share)},
+        ),
+        CommentedArm("second", "only(source='second')", "the added source alone"),
+        RANDOM,
+    ]
 
 
 def _pairs(study: Study, target: str) -> list[Pair]:

@@ -1,14 +1,15 @@
 """classes-or-examples: for a budget of images, more classes or more examples of each? (Huh,
 Agrawal, Efros 2016, section 3.4.)
 
-Three budgets, each spent both ways: over all classes, and over the fewest classes that hold it. The
-two of one budget are compared with each other.
+Three budgets, each spent in two ways: over all classes, and over the fewest classes that hold it.
+The two ways of one budget are compared with each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from seedbed.base.errors import UsageError
 from seedbed.trials.results import Results
@@ -18,11 +19,11 @@ from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, counterpart, with_matching_reference
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.arm_names import with_classes
-from seedbed.verdicts.questions.source_summary import Facts, look
-from seedbed.verdicts.questions.study_template import RANDOM, ArmLine, StudyFile, one_source
+from seedbed.verdicts.questions.source_summary import SourceSummary, summarise_source
+from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, StudyBuilder, one_source
 
 _SHARES = (2, 4, 8)  # the budgets are a half, a quarter and an eighth of the images
-_LEAST = 2  # images of a class, where a budget is spread over all of them
+_MIN_PER_CLASS = 2  # images of a class, if a budget is spread over all classes
 
 
 @dataclass(frozen=True)
@@ -30,50 +31,62 @@ class ClassesOrExamples(Question):
     """For the same number of images, are more classes better or more examples of each?"""
 
     def study(
-        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
-    ) -> str:
-        facts = look(one_source("classes-or-examples", sources))
-        arms = [ArmLine("all", "", "every image of every class")]
-        fitting = [
-            share
-            for share in _SHARES
-            if facts.num_images // share >= _LEAST * len(facts.leaves) and _is_choice(facts, share)
-        ]
-        if not fitting:
-            raise UsageError(
-                f"{facts.num_images:,} images of {len(facts.leaves)} classes are too few for the question 'classes-or-examples'",
-                f"Half of them must be {_LEAST} images a class at least, and fit into fewer classes than there are.",
-            )
-        for share in fitting:
-            budget = f"images={facts.num_images // share:_}"
-            arms += [
-                ArmLine(
-                    f"classes{share}",
-                    f"budget({budget}, favour='classes')",
-                    f"1/{share} of the images, all classes",
-                ),
-                ArmLine(
-                    f"examples{share}",
-                    f"budget({budget}, favour='examples')",
-                    "as many, few classes",
-                ),
-            ]
-        words = "For the same number of images, are more classes better, or more examples of each?"
-        return StudyFile(
-            "classes-or-examples",
-            words,
-            "all",
-            [*arms, RANDOM],
-            sources,
-            targets,
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        backbones: Sequence[str] = (),
+        folder: Path = Path(),
+    ) -> Study:
+        summary = summarise_source(one_source("classes-or-examples", sources), folder)
+        return StudyBuilder(
+            question="classes-or-examples",
+            words="For the same number of images, are more classes better, or more examples of "
+            "each?",
+            reference="all",
+            arms=_arms(summary),
+            sources=sources,
+            targets=targets,
             backbones=backbones,
-            facts=facts,
-        ).text()
+            folder=folder,
+            summary=summary,
+        ).build()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(
             results, "classes-or-examples", lambda arm: with_classes(results, arm), _pairs
         )
+
+
+def _arms(summary: SourceSummary) -> list[CommentedArm]:
+    """Two arms for each budget that fits the source; raises UsageError if none does."""
+    num_classes = len(summary.leaves)
+    shares = [
+        share
+        for share in _SHARES
+        if summary.num_images // share >= _MIN_PER_CLASS * num_classes
+        and _is_choice(summary, share)
+    ]
+    if not shares:
+        raise UsageError(
+            f"{summary.num_images:,} images of {num_classes} classes are too few for the question "
+            "'classes-or-examples'",
+            f"Half of them must be at least {_MIN_PER_CLASS} images a class, and fit into fewer "
+            "classes than there are.",
+        )
+    arms = [CommentedArm("all", "", "every image of every class")]
+    for share in shares:
+        budget = f"images={summary.num_images // share:_}"
+        arms += [
+            CommentedArm(
+                f"classes{share}",
+                f"budget({budget}, favour='classes')",
+                f"1/{share} of the images, all classes",
+            ),
+            CommentedArm(
+                f"examples{share}", f"budget({budget}, favour='examples')", "as many, few classes"
+            ),
+        ]
+    return [*arms, RANDOM]
 
 
 def _pairs(study: Study, target: str) -> list[Pair]:
@@ -89,12 +102,13 @@ def _other_way(study: Study, arm: str) -> str | None:
     return None if recipe is None else counterpart(study, arm, recipe)
 
 
-def _is_choice(facts: Facts, share: int) -> bool:
-    """Whether fewer classes than all can hold that part of the images: then the two ways differ."""
-    held = 0
-    # the smallest first: whichever classes are drawn
-    for num, size in enumerate(sorted(facts.sizes), start=1):
-        held += size
-        if held >= facts.num_images // share:
-            return max(2, num) < len(facts.sizes)
+def _is_choice(summary: SourceSummary, share: int) -> bool:
+    """Whether fewer classes than all can hold that part of the images, whichever classes are drawn:
+    only then the two ways differ."""
+    budget = summary.num_images // share
+    num_held = 0
+    for num_classes, size in enumerate(sorted(summary.sizes), start=1):
+        num_held += size
+        if num_held >= budget:
+            return max(2, num_classes) < len(summary.sizes)
     return False

@@ -1,8 +1,8 @@
 """compare-checkpoints: which of several existing weights is best for a target?
 
-Each arm is one checkpoint, as it is; beside them stand a net that is trained here and one that is
-not trained at all. A checkpoint has no seeds of pre-training: sentences speak of this checkpoint,
-never of its data. All take one input size.
+Each arm is one checkpoint as it is, beside a network that is trained here and one with random
+weights. A checkpoint has no seeds of pre-training: sentences are about this checkpoint, not about
+its data. All have one input size.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
@@ -17,14 +18,14 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, with_reference
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.study_template import RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, StudyBuilder
 
-_HOW = (
-    "Existing weights are arms like these; take out the # and say where yours are:",
-    '  mine   = { weights = "runs/net" }   # a folder that seedbed pretrain or transfer wrote',
-    '  resnet = { weights = "net.safetensors", backbone = "timm(\'resnet18\')" }',
-    "All are measured at the size_px of [source]: give the size that they were trained at (seedbed pack takes 64 px where none is said).",
-)
+_HOW_TO_ADD = """\
+Existing weights are arms like these; remove the # and say where yours are:
+  mine   = { weights = "runs/net" }   # a folder that seedbed pretrain or transfer wrote
+  resnet = { weights = "net.safetensors", backbone = "timm('resnet18')" }
+All are measured at the size_px of [source]: give the size at which they were trained (seedbed pack
+packs at 64 px by default)."""
 
 
 @dataclass(frozen=True)
@@ -32,24 +33,29 @@ class CompareCheckpoints(Question):
     """Which of several existing weights is best for a target?"""
 
     def study(
-        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
-    ) -> str:
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        backbones: Sequence[str] = (),
+        folder: Path = Path(),
+    ) -> Study:
         arms = (
-            ArmLine("fresh", "", "a net trained here"),
-            ArmLine("few", "images(fraction=0.25)", "on a quarter of the images"),
+            CommentedArm("fresh", "", "a network trained here"),
+            CommentedArm("few", "images(fraction=0.25)", "on a quarter of the images"),
             RANDOM,
         )
-        words = "Which of several existing weights is best for the target? Add them under [arms]."
-        return StudyFile(
-            "compare-checkpoints",
-            words,
-            "fresh",
-            arms,
-            sources,
-            targets,
+        return StudyBuilder(
+            question="compare-checkpoints",
+            words="Which of several existing weights is best for the target? Add them under "
+            "[arms].",
+            reference="fresh",
+            arms=arms,
+            sources=sources,
+            targets=targets,
             backbones=backbones,
-            remarks=_HOW,
-        ).text()
+            folder=folder,
+            comments={"arms": _HOW_TO_ADD},
+        ).build()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "compare-checkpoints", pairing=_pairs)

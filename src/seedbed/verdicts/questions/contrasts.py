@@ -1,10 +1,12 @@
-"""contrasts: every arm against the reference, and a recipe against its random control. The question
-of a study that names none."""
+"""contrasts: every arm against the reference, and a recipe against its random control; the default
+of a study that names no question.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
@@ -12,11 +14,11 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, control_pairs, with_reference
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.study_template import RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, StudyBuilder
 
 _ARMS = (
-    ArmLine("all", "", "every image, every class"),
-    ArmLine("half", "images(fraction=0.5)"),
+    CommentedArm("all", "", "every image, every class"),
+    CommentedArm("half", "images(fraction=0.5)"),
     RANDOM,
 )
 
@@ -26,17 +28,22 @@ class Contrasts(Question):
     """Every arm against the reference: is it worse, better or equivalent, and by how much?"""
 
     def study(
-        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
-    ) -> str:
-        return StudyFile(
-            "contrasts",
-            "Which arms differ from the reference?",
-            "all",
-            _ARMS,
-            sources,
-            targets,
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        backbones: Sequence[str] = (),
+        folder: Path = Path(),
+    ) -> Study:
+        return StudyBuilder(
+            question="contrasts",
+            words="Which arms differ from the reference?",
+            reference="all",
+            arms=_ARMS,
+            sources=sources,
+            targets=targets,
             backbones=backbones,
-        ).text()
+            folder=folder,
+        ).build()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "contrasts", pairing=_pairs)

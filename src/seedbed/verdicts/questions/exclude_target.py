@@ -1,9 +1,9 @@
 """exclude-target: what does it cost to pre-train without the target's own classes? (Huh, Agrawal,
 Efros 2016, section 3.5.)
 
-Without the target's classes and all under them, against as many classes dropped at random from
-those that stay: what remains is the cost of these classes being the target's, beyond there being
-    fewer.
+An arm without the target's classes and all classes under them, against an arm without as many
+classes, drawn from those that stay. The difference is the cost of these classes being the target's,
+beyond there being fewer.
 """
 
 from __future__ import annotations
@@ -11,28 +11,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from seedbed.base.call import Call
 from seedbed.base.errors import UsageError
 from seedbed.data.matching_classes import has_known_classes, matching_nodes, no_match_error
 from seedbed.data.synsets import KNOWN_TARGETS, TARGET_CLASSES, closure_of
 from seedbed.trials.results import Results
+from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.arm_names import with_classes
-from seedbed.verdicts.questions.source_summary import Facts, look, open_target
-from seedbed.verdicts.questions.study_template import (
+from seedbed.verdicts.questions.data_names import target_name, to_key
+from seedbed.verdicts.questions.source_summary import SourceSummary, open_target, summarise_source
+from seedbed.verdicts.questions.study_builder import (
     RANDOM,
-    ArmLine,
-    StudyFile,
-    key_of,
+    CommentedArm,
+    StudyBuilder,
     one_source,
-    target_name,
 )
 
-_NO_CONTROL = "; more than half of all, so that there is no control of as many others"
+_NO_CONTROL = "; more than half of all classes, so that no control can drop as many others"
 
 
 @dataclass(frozen=True)
@@ -40,51 +41,43 @@ class ExcludeTarget(Question):
     """What does it cost to pre-train without the target's own classes?"""
 
     def study(
-        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
-    ) -> str:
-        facts = look(one_source("exclude-target", sources))
-        if not facts.unseen and facts.hierarchy is None:
-            facts.need_hierarchy("exclude-target")
-        node = None if targets else _branch(facts)
-        dropped = {target_name(t): _named(t, facts) for t in targets}
-        own = {}
-        if node:
-            name = key_of(node.rsplit("/", 1)[-1])
-            dropped = {name: (_call("exclude", synsets=[node]), _gone([node], facts))}
-            own = {f"{name}-classes": _call("source", recipe=_call("under", synsets=[node]))}
-        arms = [ArmLine("all", "", "every class")]
-        for name, (recipe, gone) in dropped.items():
-            what = (
-                f"the classes under {name!r}, which are a target"
-                if node
-                else f"all classes of the source that {name} holds"
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        backbones: Sequence[str] = (),
+        folder: Path = Path(),
+    ) -> Study:
+        summary = summarise_source(one_source("exclude-target", sources), folder)
+        if not summary.not_opened and summary.hierarchy is None:
+            summary.require_hierarchy("exclude-target")
+        branch = None if targets else _branch(summary)
+        extra_targets = {}
+        if branch:
+            name = to_key(branch.rsplit("/", 1)[-1])
+            extra_targets = {
+                f"{name}-classes": _call("source", recipe=_call("under", synsets=[branch]))
+            }
+            arms = _arms_without(
+                name,
+                _call("exclude", synsets=[branch]),
+                f"the classes under {name!r}, which are a target",
+                num_dropped=len(_leaves_under([branch], summary)),
+                num_classes=len(summary.leaves),
             )
-            control = ArmLine(
-                f"like-{name}",
-                _call("like", recipe=recipe),
-                "as many classes dropped, of those that stay: its control",
-            )
-            has_control = 2 * len(gone) <= len(facts.leaves)
-            arms.append(
-                ArmLine(
-                    f"without-{name}",
-                    recipe,
-                    f"without {what}" + ("" if has_control else _NO_CONTROL),
-                )
-            )
-            arms += [control] if has_control else []
-        words = "What does it cost to pre-train without the target's own classes?"
-        return StudyFile(
-            "exclude-target",
-            words,
-            "all",
-            [*arms, RANDOM],
-            sources,
-            targets,
+        else:
+            arms = [arm for t in targets for arm in _arms_without_target(t, summary, folder)]
+        return StudyBuilder(
+            question="exclude-target",
+            words="What does it cost to pre-train without the target's own classes?",
+            reference="all",
+            arms=[CommentedArm("all", "", "every class"), *arms, RANDOM],
+            sources=sources,
+            targets=targets,
             backbones=backbones,
-            facts=facts,
-            own_targets=own,
-        ).text()
+            folder=folder,
+            summary=summary,
+            extra_targets=extra_targets,
+        ).build()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(
@@ -92,65 +85,101 @@ class ExcludeTarget(Question):
         )
 
 
-def _named(target: str, facts: Facts) -> tuple[str, frozenset[str]]:
-    """The recipe, by a built-in list where the target's name is one of them, else by the target of
-    the study; and which classes it drops, as far as that can be told. Raises UsageError where
-    nothing is known of the target's classes."""
-    name = target_name(target)
-    opened = open_target(target, name) if facts.hierarchy else None
-    known = next((k for k in KNOWN_TARGETS if k in re.split(r"[^a-z0-9]+", name.lower())), None)
-    if facts.hierarchy and opened and (known is None or has_known_classes(opened, facts.hierarchy)):
-        nodes = matching_nodes(opened, facts.hierarchy).values()
-        return _call("exclude", target=name), _checked(name, nodes, opened.classes, facts)
-    if facts.hierarchy and known:
-        return _call("exclude", target=known), _checked(
-            name, KNOWN_TARGETS[known], tuple(TARGET_CLASSES[known]), facts
-        )
-    return _call("exclude", target=known or name), frozenset()
-
-
-def _gone(nodes: Iterable[str], facts: Facts) -> frozenset[str]:
-    """The classes of the source under these nodes."""
-    return (
-        closure_of(nodes, facts.hierarchy) & set(facts.leaves) if facts.hierarchy else frozenset()
+def _arms_without_target(target: str, summary: SourceSummary, folder: Path) -> list[CommentedArm]:
+    name = target_name(target, folder)
+    recipe, dropped = _exclusion(target, name, summary, folder)
+    return _arms_without(
+        name,
+        recipe,
+        f"all classes of the source that {name} holds",
+        num_dropped=len(dropped),
+        num_classes=len(summary.leaves),
     )
 
 
-def _checked(
-    name: str, nodes: Iterable[str], classes: Sequence[str], facts: Facts
+def _arms_without(
+    name: str, recipe: str, dropped: str, *, num_dropped: int, num_classes: int
+) -> list[CommentedArm]:
+    """The arm without some classes, and its control if enough classes stay to drop as many of
+    them."""
+    has_control = 2 * num_dropped <= num_classes
+    comment = f"without {dropped}" + ("" if has_control else _NO_CONTROL)
+    arm = CommentedArm(f"without-{name}", recipe, comment)
+    if not has_control:
+        return [arm]
+    control = CommentedArm(
+        f"like-{name}",
+        _call("like", recipe=recipe),
+        "as many classes dropped, of those that stay: its control",
+    )
+    return [arm, control]
+
+
+def _exclusion(
+    target: str, name: str, summary: SourceSummary, folder: Path
+) -> tuple[str, frozenset[str]]:
+    """The recipe that drops the target's classes, and these classes as far as they are known: by
+    the target of the study, or by the built-in list that the target's name contains. Raises
+    UsageError if nothing is known of the target's classes."""
+    tree = summary.hierarchy
+    opened = open_target(target, name, folder) if tree else None
+    words = re.split(r"[^a-z0-9]+", name.lower())
+    known = next((known for known in KNOWN_TARGETS if known in words), None)
+    if tree and opened and (known is None or has_known_classes(opened, tree)):
+        nodes = matching_nodes(opened, tree).values()
+        dropped = _checked_leaves(name, nodes, opened.classes, summary)
+        return _call("exclude", target=name), dropped
+    if tree and known:
+        classes = tuple(TARGET_CLASSES[known])
+        dropped = _checked_leaves(name, KNOWN_TARGETS[known], classes, summary)
+        return _call("exclude", target=known), dropped
+    return _call("exclude", target=known or name), frozenset()
+
+
+def _leaves_under(nodes: Iterable[str], summary: SourceSummary) -> frozenset[str]:
+    """The classes of the source under these nodes."""
+    if summary.hierarchy is None:
+        return frozenset()
+    return closure_of(nodes, summary.hierarchy) & set(summary.leaves)
+
+
+def _checked_leaves(
+    name: str, nodes: Iterable[str], classes: Sequence[str], summary: SourceSummary
 ) -> frozenset[str]:
-    """The classes that go: there must be some, and two must stay."""
-    gone = _gone(nodes, facts)
-    if not gone and facts.hierarchy:
-        raise no_match_error(name, classes, facts.hierarchy)
-    if len(facts.leaves) - len(gone) < 2:
+    """The classes that are dropped; raises UsageError if there are none, or if fewer than two
+    stay."""
+    dropped = _leaves_under(nodes, summary)
+    if not dropped and summary.hierarchy:
+        raise no_match_error(name, classes, summary.hierarchy)
+    if len(summary.leaves) - len(dropped) < 2:
         raise UsageError(
-            f"target {name!r} holds {len(gone)} of the source's {len(facts.leaves)} classes: nothing would be left to pre-train on",
+            f"target {name!r} holds {len(dropped)} of the source's {len(summary.leaves)} classes: "
+            "nothing would be left to pre-train on",
             "Take a target that shares only a part of its classes with the source.",
         )
-    return gone
+    return dropped
 
 
 def _call(name: str, **settings: object) -> str:
     return str(Call(name=name, kwargs=settings))
 
 
-def _branch(facts: Facts) -> str:
-    """The node that holds nearest to a fifth of the classes."""
-    tree, leaves = facts.hierarchy, facts.leaves
+def _branch(summary: SourceSummary) -> str:
+    """The node of the hierarchy that holds nearest to a fifth of the classes."""
+    tree, leaves = summary.hierarchy, summary.leaves
     if tree is None:
         raise UsageError(
-            f"the source could not be looked at ({facts.unseen}), and no target is named",
+            f"the source could not be opened ({summary.not_opened}), and no target is named",
             "Name one: --target DATA.",
         )
     nodes = sorted({node for leaf in leaves for node in tree.chain(leaf)[1:-1]})
     sizes = {node: len(tree.under(node, leaves)) for node in nodes}
-    fitting = {
-        node: n for node, n in sizes.items() if 2 <= n <= min(len(leaves) // 2, len(leaves) - 2)
-    }
-    if not fitting:
+    max_size = min(len(leaves) // 2, len(leaves) - 2)
+    sizes = {node: size for node, size in sizes.items() if 2 <= size <= max_size}
+    if not sizes:
         raise UsageError(
-            "no branch of the source's hierarchy holds two classes or more, and at most half of them",
+            "no branch of the source's hierarchy holds two classes or more, and at most half of "
+            "them",
             "Name a target: --target DATA.",
         )
-    return min(fitting, key=lambda n: (abs(fitting[n] - len(leaves) / 5), n))
+    return min(sizes, key=lambda node: (abs(sizes[node] - len(leaves) / 5), node))

@@ -1,30 +1,32 @@
 """images-per-class: what fewer images of every class cost on a target (Huh, Agrawal, Efros 2016,
 section 3.1).
 
-They pre-trained on 50, 125, 250, 500 and 1000 images per class and fine-tuned. We keep the shape:
-fractions 1, 1/2, 1/4, 1/10, 1/20 of each class, and add random initialisation as the floor, several
-seeds, and two training budgets at equal images seen.
+They pre-trained on 50, 125, 250, 500 and 1000 images per class and fine-tuned. We use fractions 1,
+1/2, 1/4, 1/10 and 1/20 of each class, and add random initialisation as the floor, several seeds,
+and two training budgets at equal images seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from seedbed.trials.results import Results
+from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer, quoted
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.arm_names import with_classes
-from seedbed.verdicts.questions.study_template import RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, StudyBuilder
 
 _ARMS = (
-    ArmLine("all", "", "every image of every class"),
-    ArmLine("half", "images(fraction=0.5)"),
-    ArmLine("quarter", "images(fraction=0.25)"),
-    ArmLine("tenth", "images(fraction=0.1)"),
-    ArmLine("twentieth", "images(fraction=0.05)"),
+    CommentedArm("all", "", "every image of every class"),
+    CommentedArm("half", "images(fraction=0.5)"),
+    CommentedArm("quarter", "images(fraction=0.25)"),
+    CommentedArm("tenth", "images(fraction=0.1)"),
+    CommentedArm("twentieth", "images(fraction=0.05)"),
     RANDOM,
 )
 
@@ -34,12 +36,22 @@ class ImagesPerClass(Question):
     """What do fewer images of every class cost on the target?"""
 
     def study(
-        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
-    ) -> str:
-        words = "What do fewer images of every class cost on the target?"
-        return StudyFile(
-            "images-per-class", words, "all", _ARMS, sources, targets, backbones=backbones
-        ).text()
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        backbones: Sequence[str] = (),
+        folder: Path = Path(),
+    ) -> Study:
+        return StudyBuilder(
+            question="images-per-class",
+            words="What do fewer images of every class cost on the target?",
+            reference="all",
+            arms=_ARMS,
+            sources=sources,
+            targets=targets,
+            backbones=backbones,
+            folder=folder,
+        ).build()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(

@@ -1,8 +1,8 @@
 """label-noise: what wrong labels in the source cost on a target.
 
-Labels of a share of the training images are permuted among themselves, anew with each seed: class
-sizes stay, and so do the images. Beside each arm stands what its clean images alone would give, so
-that one sees whether the wrong labels harm or are merely wasted.
+The labels of a share of the training images are permuted among these images, differently for each
+seed: class sizes and images stay the same. Beside such an arm is one with its clean images alone,
+which shows whether wrong labels harm, or are only wasted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
@@ -17,19 +18,19 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, settings_of, with_controls
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.study_template import RANDOM, ArmLine, StudyFile
+from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, StudyBuilder
 
 _ARMS = (
-    ArmLine("clean", "", "every label as it is"),
-    ArmLine("noisy10", "shuffle_labels(fraction=0.1)"),
-    ArmLine("noisy30", "shuffle_labels(fraction=0.3)"),
-    ArmLine("noisy60", "shuffle_labels(fraction=0.6)"),
-    ArmLine(
+    CommentedArm("clean", "", "every label as it is"),
+    CommentedArm("noisy10", "shuffle_labels(fraction=0.1)"),
+    CommentedArm("noisy30", "shuffle_labels(fraction=0.3)"),
+    CommentedArm("noisy60", "shuffle_labels(fraction=0.6)"),
+    CommentedArm(
         "less30",
         "images(fraction=0.7)",
-        "as many clean images as noisy30 has; compared with it: are wrong labels worse than none?",
+        "the clean images of noisy30 alone; compared with it: are wrong labels worse than none?",
     ),
-    ArmLine("less60", "images(fraction=0.4)", "as noisy60 has"),
+    CommentedArm("less60", "images(fraction=0.4)", "those of noisy60"),
     RANDOM,
 )
 
@@ -39,12 +40,22 @@ class LabelNoise(Question):
     """What do wrong labels in the source cost on the target?"""
 
     def study(
-        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
-    ) -> str:
-        words = "What do wrong labels in the source cost on the target?"
-        return StudyFile(
-            "label-noise", words, "clean", _ARMS, sources, targets, backbones=backbones
-        ).text()
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        backbones: Sequence[str] = (),
+        folder: Path = Path(),
+    ) -> Study:
+        return StudyBuilder(
+            question="label-noise",
+            words="What do wrong labels in the source cost on the target?",
+            reference="clean",
+            arms=_ARMS,
+            sources=sources,
+            targets=targets,
+            backbones=backbones,
+            folder=folder,
+        ).build()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(results, "label-noise", pairing=_pairs)

@@ -1,15 +1,15 @@
 """negative-transfer: is there a source that is worse than none?
 
-Pre-trained arms against training from scratch on the target with equal tuning: the same
-fine-tuning, the same learning rates to choose from, from random weights; and once more with twice
-the budget, as from scratch one trains longer. An arm that is worse than scratch is negative
-transfer.
+Pre-trained arms against training from scratch on the target, equally tuned: the same fine-tuning
+with the same learning rates, from random weights; and again with twice the budget, as training from
+scratch usually takes longer. An arm that is worse than scratch shows negative transfer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
@@ -18,25 +18,25 @@ from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, by_settings
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.arm_names import with_classes
-from seedbed.verdicts.questions.study_template import ArmLine, StudyFile
+from seedbed.verdicts.questions.study_builder import CommentedArm, Method, StudyBuilder
 
 _ARMS = (
-    ArmLine("scratch", None, "from random weights, equally tuned", {"init": "random"}),
-    ArmLine("all", "", "every image, every class"),
-    ArmLine("few", "images(fraction=0.05)", "a twentieth of the images"),
-    ArmLine(
+    CommentedArm("scratch", "", "from random weights, equally tuned", {"init": "random"}),
+    CommentedArm("all", "", "every image, every class"),
+    CommentedArm("few", "images(fraction=0.05)", "a twentieth of the images"),
+    CommentedArm(
         "noise",
         "shuffle_labels(fraction=1.0)",
-        "labels that say nothing: what a useless source does",
+        "random labels: what a useless source does",
     ),
 )
 _METHODS = (
-    (
+    Method(
         "finetune",
         "finetune(images_seen=50_000)",
         "the learning rate is chosen on validation, the same grid for all",
     ),
-    ("finetune-long", "finetune(images_seen=100_000)", "twice as long"),
+    Method("finetune-long", "finetune(images_seen=100_000)", "twice as long"),
 )
 
 
@@ -45,19 +45,23 @@ class NegativeTransfer(Question):
     """Is pre-training worse than training from scratch, equally tuned, on the target?"""
 
     def study(
-        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
-    ) -> str:
-        words = "Is pre-training worse than training from scratch, equally tuned, on the target?"
-        return StudyFile(
-            "negative-transfer",
-            words,
-            "scratch",
-            _ARMS,
-            sources,
-            targets,
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        backbones: Sequence[str] = (),
+        folder: Path = Path(),
+    ) -> Study:
+        return StudyBuilder(
+            question="negative-transfer",
+            words="Is pre-training worse than training from scratch, equally tuned, on the target?",
+            reference="scratch",
+            arms=_ARMS,
+            sources=sources,
+            targets=targets,
             backbones=backbones,
+            folder=folder,
             methods=_METHODS,
-        ).text()
+        ).build()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(

@@ -2,29 +2,30 @@
 3.2).
 
 The same images under coarser label sets of the hierarchy: bottom-up at several depths, and one
-top-down round. Merged classes are of unlike
-size, so that fewer classes and imbalance are confounded: beside each label set stands a random
-    merging with the same sizes.
+top-down round. Merged classes differ in size, so that fewer classes come with imbalance: beside
+each label set is a random merging with the same sizes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from seedbed.data.recipes import Recipe, relabelled_leaves
 from seedbed.trials.results import Results
+from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.arm_names import with_classes
-from seedbed.verdicts.questions.source_summary import Facts, look
-from seedbed.verdicts.questions.study_template import (
+from seedbed.verdicts.questions.source_summary import SourceSummary, summarise_source
+from seedbed.verdicts.questions.study_builder import (
     LABEL_SET_METHODS,
     RANDOM,
-    ArmLine,
-    StudyFile,
+    CommentedArm,
+    StudyBuilder,
     one_source,
 )
 
@@ -36,38 +37,27 @@ class NumClasses(Question):
     """What do fewer, coarser classes cost on the target?"""
 
     def study(
-        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
-    ) -> str:
-        facts = look(one_source("num-classes", sources))
-        facts.need_hierarchy("num-classes")
-        depths = facts.depths_near(_SHARES)
-        arms = [ArmLine("all", "", "every leaf class")]
-        arms += [
-            ArmLine(f"classes{num}", f"bottom_up(depth={depth})", f"{num} classes")
-            for depth, num in depths.items()
-        ]
-        arms += _top_down(facts, set(depths.values()))
-        arms += [
-            ArmLine(
-                f"like{num}",
-                f"like(recipe='bottom_up(depth={depth})')",
-                f"random merging, the control of classes{num}",
-            )
-            for depth, num in depths.items()
-        ]
-        words = "What do fewer, coarser classes cost on the target?"
-        return StudyFile(
-            "num-classes",
-            words,
-            "all",
-            [*arms, RANDOM],
-            sources,
-            targets,
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        backbones: Sequence[str] = (),
+        folder: Path = Path(),
+    ) -> Study:
+        summary = summarise_source(one_source("num-classes", sources), folder)
+        summary.require_hierarchy("num-classes")
+        return StudyBuilder(
+            question="num-classes",
+            words="What do fewer, coarser classes cost on the target?",
+            reference="all",
+            arms=_arms(summary),
+            sources=sources,
+            targets=targets,
             backbones=backbones,
-            facts=facts,
+            folder=folder,
+            summary=summary,
             methods=LABEL_SET_METHODS,
             fine_labels=True,
-        ).text()
+        ).build()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(
@@ -75,15 +65,34 @@ class NumClasses(Question):
         )
 
 
-def _top_down(facts: Facts, others: set[int]) -> list[ArmLine]:
-    """One top-down round, where it leaves classes enough and another number of them than the
+def _arms(summary: SourceSummary) -> list[CommentedArm]:
+    """Label sets at several depths, a top-down one, and a random merging for each depth."""
+    depths = summary.depths_near(_SHARES)
+    coarse = [
+        CommentedArm(f"classes{num}", f"bottom_up(depth={depth})", f"{num} classes")
+        for depth, num in depths.items()
+    ]
+    controls = [
+        CommentedArm(
+            f"like{num}",
+            f"like(recipe='bottom_up(depth={depth})')",
+            f"random merging, the control of classes{num}",
+        )
+        for depth, num in depths.items()
+    ]
+    top_down = _top_down(summary, set(depths.values()))
+    return [CommentedArm("all", "", "every leaf class"), *coarse, *top_down, *controls, RANDOM]
+
+
+def _top_down(summary: SourceSummary, others: set[int]) -> list[CommentedArm]:
+    """One top-down round, if it leaves two or more classes and another number of classes than the
     bottom-up sets."""
     left = (
-        relabelled_leaves(facts.leaves, facts.hierarchy, Recipe("top_down(rounds=1)"), 0)
-        if facts.hierarchy
+        relabelled_leaves(summary.leaves, summary.hierarchy, Recipe("top_down(rounds=1)"), 0)
+        if summary.hierarchy
         else {}
     )
     num = len({c for c in left.values() if c is not None})
-    if facts.hierarchy is not None and (num < 2 or num in others):
+    if summary.hierarchy is not None and (num < 2 or num in others):
         return []
-    return [ArmLine("top-down", "top_down(rounds=1)", f"{num} classes" if num else "")]
+    return [CommentedArm("top-down", "top_down(rounds=1)", f"{num} classes" if num else "")]

@@ -1,12 +1,11 @@
-"""What a source holds, so that a question's arms fit it: its classes, their sizes, its hierarchy.
+"""A summary of a source, so that a question's arms fit it; and what is known of a target.
 
-In: a source as a study file names it. Out: facts, told from the listing without reading an image.
-Knows nothing of questions.
+In: data as a study file names them. Out: classes, images per class and hierarchy, from the listing
+alone: no image is read.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,7 @@ import numpy as np
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.base.paths import expand_user
 from seedbed.data.class_faults import refuse_one_class
-from seedbed.data.formats import FORMATS, open_source, parse_data
+from seedbed.data.formats import open_source
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.data.source import TRAIN, Source
@@ -26,185 +25,143 @@ from seedbed.data.store import Store
 from seedbed.data.wordnet import is_synset
 from seedbed.tasks.catalogue import OF_ANNOTATIONS
 from seedbed.tasks.domains import TARGET
-from seedbed.trials.data import OWN_SOURCE, read_data, read_target
+from seedbed.trials.data import DataSpec, read_target
 
-Named = str | os.PathLike[str] | Store  # data that a study file can name
+# The depths of a source that cannot be opened, with the classes that bottom_up leaves there.
+_ASSUMED_DEPTHS = {9: 134, 7: 73, 5: 18}
+_ASSUMED_DEPTH = {7: 73}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What a source holds, as far as it can be told without reading an image."""
+class SourceSummary:
+    """What is known of a source without reading an image."""
 
     leaves: tuple[str, ...]
-    sizes: tuple[int, ...]  # images to train on, of each leaf
+    # training images of each leaf
+    sizes: tuple[int, ...]
     hierarchy: Hierarchy | None
-    hierarchy_text: str | None = None  # what the study file must say of it
-    unseen: str = ""  # why it could not be looked at
+    # the hierarchy that the study must name, as the data bring none
+    hierarchy_setting: str | None = None
+    # why the source cannot be opened; all else is then assumed
+    not_opened: str = ""
 
     @property
     def num_images(self) -> int:
         return sum(self.sizes)
 
     def share_of(self, leaves: set[str]) -> float:
-        """The share of the images that these leaves hold."""
-        return sum(
-            n for leaf, n in zip(self.leaves, self.sizes, strict=True) if leaf in leaves
-        ) / max(1, self.num_images)
+        """The share of the images that belong to these leaves."""
+        sizes = zip(self.leaves, self.sizes, strict=True)
+        return sum(size for leaf, size in sizes if leaf in leaves) / max(1, self.num_images)
 
     @cached_property
     def depths(self) -> dict[int, int]:
-        """Depth -> classes that bottom_up leaves there, of the depths that merge something and
-        leave two or more, the deepest first."""
+        """Depth -> number of classes that bottom_up leaves there, the deepest first; only depths
+        that merge some classes and leave two or more."""
         tree = self.hierarchy
         if tree is None:
             return {}
-        found: dict[int, int] = {}
+        num_classes: dict[int, int] = {}
         for depth in range(max(tree.depth(leaf) for leaf in self.leaves), -1, -1):
             num = len({tree.ancestor_at(leaf, depth) for leaf in self.leaves})
-            if 2 <= num < len(self.leaves) and num not in found.values():
-                found[depth] = num
-        return found
+            if 2 <= num < len(self.leaves) and num not in num_classes.values():
+                num_classes[depth] = num
+        return num_classes
 
     def depths_near(self, shares: Sequence[float]) -> dict[int, int]:
-        """For each share of the classes the depth that comes nearest to it, each once, the most
-        classes first."""
-        if self.unseen:
-            return {9: 134, 7: 73, 5: 18} if len(shares) > 1 else {7: 73}
-        chosen = [
-            min(
-                self.depths, key=lambda d: (abs(np.log(self.depths[d] / (s * len(self.leaves)))), d)
-            )
-            for s in shares
-            if self.depths
-        ]
-        return {d: self.depths[d] for d in sorted(set(chosen), reverse=True)}
+        """For each share of the classes the depth that leaves nearest to it, each depth once, the
+        most classes first."""
+        if self.not_opened:
+            return dict(_ASSUMED_DEPTHS if len(shares) > 1 else _ASSUMED_DEPTH)
+        chosen = {self._depth_near(share) for share in shares if self.depths}
+        return {depth: self.depths[depth] for depth in sorted(chosen, reverse=True)}
 
-    def need_hierarchy(self, question: str) -> None:
-        """Raise UsageError, with how to get one, where there is no hierarchy to ask of."""
-        if not self.unseen and not self.depths:
+    def _depth_near(self, share: float) -> int:
+        num = share * len(self.leaves)
+        return min(self.depths, key=lambda depth: (abs(np.log(self.depths[depth] / num)), depth))
+
+    def require_hierarchy(self, question: str) -> None:
+        """Raise UsageError, with how to get one, if the source has no hierarchy to merge classes
+        by."""
+        if not self.not_opened and not self.depths:
             raise UsageError(
-                f"the question {question!r} needs a class hierarchy with something to merge, and this source has none",
-                "Nest the class folders (animals/dogs/1.jpg), or pack it with one: seedbed pack SOURCE STORE --hierarchy wordnet|FILE.",
+                f"the question {question!r} needs a class hierarchy with something to merge, and "
+                "this source has none",
+                "Nest the class folders (animals/dogs/1.jpg), or pack it with one: seedbed pack "
+                "SOURCE STORE --hierarchy wordnet|FILE.",
             )
 
 
-def look(source: str) -> Facts:
-    """Facts of a source; where its data are not there, those of a usual one, with the reason.
-    Raises UsageError for a call that is none."""
+def summarise_source(source: str, folder: Path) -> SourceSummary:
+    """The summary of a source; an assumed one, with the reason, if its data cannot be opened.
+    Raises UsageError for an invalid call string."""
     try:
-        return _facts_of_store(Store.open(source)) if Store.is_at(source) else _facts(source)
+        data = _open(source, folder)
+        if isinstance(data, Source):
+            refuse_one_class(data)
+        return _summary(data)
     except UsageError:
         raise
     except SeedbedError as error:
-        return Facts(
+        return SourceSummary(
             leaves=tuple(map(str, range(200))),
             sizes=(500,) * 200,
             hierarchy=None,
-            unseen=error.message.split("\n")[0],
+            not_opened=error.message.split("\n")[0],
         )
 
 
-def open_target(target: str, name: str) -> Source | Store | None:
-    """A target as a study file names it; None where its data are not there. Raises UsageError for a
-    call that is none."""
-    data = read_target(target, name, Path())
-    if not isinstance(data.data, str) or data.is_own_source:
+def open_target(target: str, name: str, folder: Path) -> Source | Store | None:
+    """The data of a target; None if they cannot be opened, or are the source's. Raises UsageError
+    for an invalid call string."""
+    return _open_spec(read_target(target, name, folder), folder)
+
+
+def task_of_target(target: str, folder: Path) -> tuple[str, bool]:
+    """The name of a target's task, and whether it names images for a whitening; a target that
+    cannot be opened is one of classification."""
+    spec = read_target(target, "target", folder)
+    data = spec
+    if isinstance(spec.data, Mapping):
+        data = read_target(str(spec.data[TARGET]), "target", folder)
+    opened = _open_spec(data, folder)
+    if isinstance(opened, Store):
+        annotated = opened.annotated
+    else:
+        annotated = opened.annotations.kind if opened and opened.annotations else None
+    of_labels = "adaptation" if spec.labelled else "classification"
+    return OF_ANNOTATIONS.get(annotated or "", of_labels), spec.learn_on is not None
+
+
+def _open_spec(spec: DataSpec, folder: Path) -> Source | Store | None:
+    if not isinstance(spec.data, str) or spec.is_own_source:
         return None
+    hierarchy = spec.hierarchy if isinstance(spec.hierarchy, str) else None
     try:
-        if Store.is_at(data.data):
-            return Store.open(data.data)
-        return open_source(
-            data.data, hierarchy=data.hierarchy if isinstance(data.hierarchy, str) else None
-        )
+        return _open(spec.data, folder, hierarchy)
     except BadDataError:
         return None
 
 
-def asked_of(target: str) -> tuple[str, bool]:
-    """What is asked of a target, the name of a task, and whether it names images for a whitening;
-    classification where nothing is there to be looked at."""
-    asked = read_target(target, "target", Path())
-    opened = open_target(
-        str(asked.data[TARGET]) if isinstance(asked.data, Mapping) else target, "target"
-    )
-    known = (
-        opened.annotated
-        if isinstance(opened, Store)
-        else opened.annotations.kind
-        if opened and opened.annotations
-        else None
-    )
-    return OF_ANNOTATIONS.get(
-        known or "", "adaptation" if asked.labelled else "classification"
-    ), asked.learn_on is not None
+def _open(data: str, folder: Path, hierarchy: str | None = None) -> Source | Store:
+    path = folder / expand_user(data)
+    if Store.is_at(path):
+        return Store.open(path)
+    return open_source(data, folder=folder, hierarchy=hierarchy)
 
 
-def named(data: Named | Sequence[Named], folder: Path, *, as_target: bool = False) -> list[str]:
-    """Data as a study file names them: paths taken from a folder, calls as they are. Raises
-    UsageError for data that have no path and for calls that are none, BadDataError for a path at
-    which nothing is."""
-    found = []
-    for given in data if isinstance(data, list | tuple) else [data]:
-        if not isinstance(given, str | os.PathLike | Store) or not given:
-            raise UsageError(
-                f"{given!r} is not a path, a call string or a store",
-                "A study file names its data: pack a Source first, sb.pack(...).",
-            )
-        name = str(given.path.resolve() if isinstance(given, Store) else os.fspath(given))
-        if os.path.exists(folder / name):
-            name = str(folder / name)
-        elif "(" in name and name.partition("(")[0].strip() != OWN_SOURCE:
-            name = str(parse_data(name, folder))
-        if is_missing(name, as_target=as_target):
-            raise BadDataError(f"there is no {name}", f"Paths are relative to the folder {folder}.")
-        found.append(name)
-    return found
-
-
-def is_missing(data: str, *, as_target: bool = False) -> bool:
-    """Whether a data set is a path, by itself or in a call, at which nothing is; raises UsageError
-    for a call that is none."""
-    asked = read_target(data, "target", Path()) if as_target else read_data(data, "source")
-    if as_target and asked.is_own_source:
-        return False
-    parts = asked.data.values() if isinstance(asked.data, Mapping) else [asked.data]
-    return any(_is_missing(str(part)) for part in parts)
-
-
-def _is_missing(data: str) -> bool:
-    made = FORMATS.make(parse_data(data), f"data set {data!r}")
-    if getattr(made, "download", False):
-        return False
-    paths = [
-        path
-        for name in made.paths
-        if isinstance(path := getattr(made, name), str) and not set("{*") & set(path)
-    ]
-    return any(not os.path.exists(expand_user(path)) for path in paths)
-
-
-def _facts(source: str) -> Facts:
-    opened = open_source(source)
-    refuse_one_class(opened)
-    # packing takes a test split off a source without one
-    is_split = len(set(opened.splits.tolist())) > 1
-    sizes = np.bincount(opened.leaves[opened.splits == TRAIN], minlength=len(opened.classes))
-    return _with_hierarchy(
-        opened, np.floor((1.0 if is_split else 1 - HELD_OUT_SHARE) * sizes).astype(int)
-    )
-
-
-def _facts_of_store(store: Store) -> Facts:
-    return _with_hierarchy(
-        store, np.bincount(store.leaves[store.splits == TRAIN], minlength=len(store.classes))
-    )
-
-
-def _with_hierarchy(data: Source | Store, sizes: np.ndarray) -> Facts:
-    """The data's own hierarchy, or WordNet where all labels are synsets."""
-    tree, text = data.hierarchy, None
+def _summary(data: Source | Store) -> SourceSummary:
+    """The summary of opened data: with their hierarchy, or WordNet if all labels are synsets."""
+    sizes = np.bincount(data.leaves[data.splits == TRAIN], minlength=len(data.classes))
+    if isinstance(data, Source) and len(set(data.splits.tolist())) == 1:
+        # packing takes a test split off a source without one
+        sizes = np.floor((1 - HELD_OUT_SHARE) * sizes).astype(int)
+    tree, setting = data.hierarchy, None
     if tree is None and all(is_synset(label) for label in data.classes):
-        tree, text = open_hierarchy("wordnet", data.classes), "wordnet"
-    return Facts(
-        leaves=data.classes, sizes=tuple(sizes.tolist()), hierarchy=tree, hierarchy_text=text
+        tree, setting = open_hierarchy("wordnet", data.classes), "wordnet"
+    return SourceSummary(
+        leaves=data.classes,
+        sizes=tuple(sizes.tolist()),
+        hierarchy=tree,
+        hierarchy_setting=setting,
     )

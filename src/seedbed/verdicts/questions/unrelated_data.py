@@ -1,17 +1,18 @@
 """unrelated-data: does pre-training on B as well help or harm A? (Huh, Agrawal, Efros 2016, section
 3.6.)
 
-The classes are split into two halves with as little in common as can be (minimal), or at random.
-The target is A itself: nets trained on A, and nets trained on A and B, whose last layer alone, or
-all of whose layers, are then tuned on A. A and B together are compared with A at equal compute
-(images seen) and, against A trained for its share of it, at equal exposure (each image of A seen as
-often). The same for B.
+The classes are split into two halves that are as different as possible (minimal), or at random. The
+target is A itself: networks are trained on A, and on A and B; then their last layer, or all their
+layers, are tuned on A. A and B together are compared with A at equal compute (images seen), and at
+equal exposure (each image of A seen as often), for which A is trained for its share of the compute.
+The same for B.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from seedbed.data.recipes import Recipe
 from seedbed.data.recipes.split import minimal_half
@@ -22,23 +23,28 @@ from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, by_settings
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.arm_names import with_classes
-from seedbed.verdicts.questions.source_summary import Facts, look
-from seedbed.verdicts.questions.study_template import (
+from seedbed.verdicts.questions.source_summary import SourceSummary, summarise_source
+from seedbed.verdicts.questions.study_builder import (
     RANDOM,
-    ArmLine,
-    StudyFile,
+    CommentedArm,
+    Method,
+    StudyBuilder,
     one_source,
     rounded_share,
 )
 
 _HALVES = (("minimal", "a"), ("minimal", "b"), ("random", "a"))
 _METHODS = (
-    (
+    Method(
         "last-layer",
         "probe(readout='softmax', c=[0.1, 1.0, 10.0, 100.0])",
         "the last layer alone is tuned on the half's classes",
     ),
-    ("all-layers", "finetune(images_seen=50_000)", "all layers are: both nets get the same steps"),
+    Method(
+        "all-layers",
+        "finetune(images_seen=50_000)",
+        "all layers are tuned, every network with the same steps",
+    ),
 )
 
 
@@ -47,39 +53,31 @@ class UnrelatedData(Question):
     """Does pre-training on unrelated classes as well help or harm a half of the source?"""
 
     def study(
-        self, sources: Sequence[str], targets: Sequence[str], backbones: Sequence[str] = ()
-    ) -> str:
-        facts = look(one_source("unrelated-data", sources))
-        facts.need_hierarchy("unrelated-data")
-        arms = [ArmLine("both", "", "A and B; each half is compared with it on its own classes")]
-        for kind, half in _HALVES:
-            recipe = f"split(kind='{kind}', half='{half}')"
-            num, share = _size(facts, kind, half)
-            size = f"{num} classes, " if num else ""
-            arms.append(ArmLine(f"{kind}-{half}", recipe, f"{size}at equal compute"))
-            exposure = f"{100 * share:.0f} % of the images, and of the budget: at equal exposure"
-            arms.append(
-                ArmLine(
-                    f"{kind}-{half}-short", recipe, exposure, {"budget_share": rounded_share(share)}
-                )
-            )
-        own = {
-            f"{kind}-{half}-classes": f"source(recipe=\"split(kind='{kind}', half='{half}')\")"
-            for kind, half in _HALVES
-        }
-        words = "Does pre-training on unrelated classes as well help or harm a half of the source?"
-        return StudyFile(
-            "unrelated-data",
-            words,
-            "both",
-            [*arms, RANDOM],
-            sources,
-            targets,
+        self,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        backbones: Sequence[str] = (),
+        folder: Path = Path(),
+    ) -> Study:
+        summary = summarise_source(one_source("unrelated-data", sources), folder)
+        summary.require_hierarchy("unrelated-data")
+        return StudyBuilder(
+            question="unrelated-data",
+            words="Does pre-training on unrelated classes as well help or harm a half of the "
+            "source?",
+            reference="both",
+            arms=_arms(summary),
+            sources=sources,
+            targets=targets,
             backbones=backbones,
-            facts=facts,
+            folder=folder,
+            summary=summary,
             methods=_METHODS,
-            own_targets=own,
-        ).text()
+            extra_targets={
+                f"{kind}-{half}-classes": f'source(recipe="{_recipe(kind, half)}")'
+                for kind, half in _HALVES
+            },
+        ).build()
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(
@@ -87,14 +85,36 @@ class UnrelatedData(Question):
         )
 
 
-def _size(facts: Facts, kind: str, half: str) -> tuple[int | None, float]:
-    """Classes of a half, and its share of the images: of a random half of as many classes, about
-    what its share of the classes is."""
-    if facts.hierarchy is None:
+def _arms(summary: SourceSummary) -> list[CommentedArm]:
+    """Both halves together, and each half at equal compute and at equal exposure."""
+    arms = [CommentedArm("both", "", "A and B; each half is compared with it on its own classes")]
+    for kind, half in _HALVES:
+        num, share = _size(summary, kind, half)
+        classes = f"{num} classes, " if num else ""
+        arms += [
+            CommentedArm(f"{kind}-{half}", _recipe(kind, half), f"{classes}at equal compute"),
+            CommentedArm(
+                f"{kind}-{half}-short",
+                _recipe(kind, half),
+                f"{100 * share:.0f} % of the images, and of the budget: at equal exposure",
+                {"budget_share": rounded_share(share)},
+            ),
+        ]
+    return [*arms, RANDOM]
+
+
+def _recipe(kind: str, half: str) -> str:
+    return f"split(kind='{kind}', half='{half}')"
+
+
+def _size(summary: SourceSummary, kind: str, half: str) -> tuple[int | None, float]:
+    """The number of classes of a half, and its share of the images; a random half of as many
+    classes has on average its share of the classes."""
+    if summary.hierarchy is None:
         return None, 0.52 if half == "a" else 0.48
-    a = minimal_half(facts.leaves, facts.hierarchy)
-    num = len(a) if half == "a" else len(facts.leaves) - len(a)
-    share = facts.share_of(a) if kind == "minimal" else len(a) / len(facts.leaves)
+    a = minimal_half(summary.leaves, summary.hierarchy)
+    num = len(a) if half == "a" else len(summary.leaves) - len(a)
+    share = summary.share_of(a) if kind == "minimal" else len(a) / len(summary.leaves)
     return num, share if half == "a" else 1 - share
 
 

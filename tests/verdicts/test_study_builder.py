@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,9 @@ from seedbed.data.source import Source
 from seedbed.trials.plan import make_plan
 from seedbed.trials.run import open_workspace
 from seedbed.trials.study_file import load_study
-from seedbed.verdicts.questions import question, study_template
+from seedbed.verdicts.questions import question
+from seedbed.verdicts.questions.data_names import target_name
+from seedbed.verdicts.questions.study_builder import _network_names
 
 
 @pytest.fixture
@@ -27,8 +28,8 @@ def unbalanced(make_tree) -> str:
 
 
 def test_equal_exposure_counts_images_not_classes(unbalanced: str) -> None:
-    arms = tomllib.loads(question("unrelated-data").study([unbalanced], ["digits()"]))["arms"]
-    shares = {arm: spec["budget_share"] for arm, spec in arms.items() if arm.endswith("-short")}
+    arms = question("unrelated-data").study([unbalanced], ["digits()"]).arms
+    shares = {arm: spec.budget_share for arm, spec in arms.items() if arm.endswith("-short")}
     [small, large] = sorted(shares[f"minimal-{half}-short"] for half in "ab")
     assert (small, large) == pytest.approx(
         (4 * 8 / (4 * 8 + 3 * 48), 3 * 48 / (4 * 8 + 3 * 48)), abs=1e-3
@@ -40,7 +41,7 @@ def test_equal_exposure_counts_images_not_classes(unbalanced: str) -> None:
 )
 def test_its_file_can_be_planned(name: str, unbalanced: str, tmp_path: Path) -> None:
     path = tmp_path / "asked.toml"
-    path.write_text(question(name).study([unbalanced], ["digits()"]))
+    path.write_text(question(name).study([unbalanced], ["digits()"]).to_toml())
     study = load_study(path)
     plan = make_plan(study, open_workspace(study, tmp_path / "work"))
     assert {cell.arm for cell in plan.cells} == set(study.arms)
@@ -60,7 +61,7 @@ def test_a_target_that_holds_the_whole_source_is_refused(unbalanced: str, tmp_pa
 def test_budgets_too_small_for_all_classes_are_left_out(make_tree) -> None:
     # 60 images, of which a fifth becomes the test split
     few = str(make_tree({f"c{i}": 12 for i in range(5)}, root="few"))
-    arms = tomllib.loads(question("classes-or-examples").study([few], ["digits()"]))["arms"]
+    arms = question("classes-or-examples").study([few], ["digits()"]).arms
     assert [arm for arm in arms if arm.startswith("classes")] == ["classes2", "classes4"]
     with pytest.raises(UsageError, match="6 images of 3 classes are too few"):
         question("classes-or-examples").study(
@@ -90,7 +91,7 @@ def test_a_branch_with_a_quote_in_its_name_can_be_excluded(make_tree, tmp_path: 
         )
     )
     path = tmp_path / "asked.toml"
-    path.write_text(question("exclude-target").study([source], []))
+    path.write_text(question("exclude-target").study([source], []).to_toml(), encoding="utf-8")
     study = load_study(path)
     plan = make_plan(study, open_workspace(study, tmp_path / "work"))
     assert len(plan.views["without-men-s", 0].classes) == 6
@@ -104,7 +105,7 @@ def test_what_cannot_be_asked_is_refused(make_tree, tmp_path: Path) -> None:
         UsageError, match="a source of 2 classes is too small for the question 'class-influence'"
     ):
         question("class-influence").study([two], ["digits()"])
-    with pytest.raises(UsageError, match="could not be looked at .* and no target is named"):
+    with pytest.raises(UsageError, match="could not be opened .* and no target is named"):
         question("exclude-target").study([str(tmp_path / "nowhere")], [])
     nested = str(make_tree({"m/a": 4, "m/b": 4, "x/c": 4}, root="flat"))
     with pytest.raises(UsageError, match="no branch of the source's hierarchy"):
@@ -114,40 +115,34 @@ def test_what_cannot_be_asked_is_refused(make_tree, tmp_path: Path) -> None:
 
 
 def test_a_second_source_that_is_not_there_is_told_in_the_file(unbalanced: str) -> None:
-    text = question("blind-addition").study([unbalanced, "folder('nope')"], ["digits()"])
-    assert "# folder('nope') could not be looked at" in text
+    text = question("blind-addition").study([unbalanced, "folder('nope')"], ["digits()"]).to_toml()
+    assert "# folder('nope') could not be opened" in text
 
 
 def test_stores_joined_are_taken_at_their_own_size(unbalanced: str, tmp_path: Path) -> None:
     for name, size in (("a", 16), ("b", 16), ("c", 8)):
         pack(Source.open(unbalanced), tmp_path / name, size_px=size)
     a, b, c = (str(tmp_path / name) for name in "abc")
-    assert (
-        tomllib.loads(question("blind-addition").study([a, b], ["digits()"]))["source"]["size_px"]
-        == 16
-    )
+    assert question("blind-addition").study([a, b], ["digits()"]).source.size_px == 16
     with pytest.raises(UsageError, match="packed at 8 and 16 px"):
         question("blind-addition").study([a, c], ["digits()"])
 
 
 def test_targets_of_any_alphabet_have_names_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "asked.toml"
-    path.write_text(question("images-per-class").study([], ["数据/猫", "数据/狗"]))
+    path.write_text(
+        question("images-per-class").study([], ["数据/猫", "数据/狗"]).to_toml(), encoding="utf-8"
+    )
     assert list(load_study(path).targets) == ["猫", "狗"]
 
 
 def test_arms_of_a_second_network_go_by_its_own_name(tmp_path: Path) -> None:
     networks = ["small(width=8)", "timm('test_resnet', size_px=32)", "resnet18(stem='small')"]
-    arms = tomllib.loads(question("fine-or-coarse").study(["toy()"], ["digits()"], networks))[
-        "arms"
-    ]
+    arms = question("fine-or-coarse").study(["toy()"], ["digits()"], networks).arms
     assert {"fine", "fine-test_resnet", "fine-resnet18", "random-resnet18"} <= set(arms)
-    alike = tomllib.loads(
-        question("fine-or-coarse").study(
-            ["toy()"], ["digits()"], ["small(width=8)", "small(width=4)"]
-        )
-    )["arms"]
-    assert "fine-small-width-4" in alike
+    similar = ["small(width=8)", "small(width=4)"]
+    arms = question("fine-or-coarse").study(["toy()"], ["digits()"], similar).arms
+    assert "fine-small-width-4" in arms
 
 
 def test_a_network_that_is_none_or_stands_twice_is_refused() -> None:
@@ -171,7 +166,9 @@ def test_more_than_half_of_the_classes_excluded_has_no_control(make_tree, tmp_pa
     )
     target = str(make_tree({f"animals/{n}": 6 for n in "abcd"}, root="theirs"))
     path = tmp_path / "asked.toml"
-    path.write_text(question("exclude-target").study([source], [target]))
+    path.write_text(
+        question("exclude-target").study([source], [target]).to_toml(), encoding="utf-8"
+    )
     study = load_study(path)
     assert list(study.arms) == ["all", "without-theirs", "random"]
     plan = make_plan(study, open_workspace(study, tmp_path / "work"))
@@ -194,22 +191,20 @@ def test_what_a_target_of_a_source_of_ones_own_needs_is_said(make_tree) -> None:
     "networks", [["small(width=8)", "small(16)"], ["timm('vit_tiny.a')", "timm('vit_tiny-a')"]]
 )
 def test_networks_whose_names_look_alike_have_arms_of_their_own(networks: list[str]) -> None:
-    names = study_template._network_names(networks)
+    names = _network_names(networks)
     assert len(set(names)) == 2 and all(names)
-    assert study_template._network_names(["resnet18('small')", "vgg16"]) == ["resnet18", "vgg16"]
+    assert _network_names(["resnet18('small')", "vgg16"]) == ["resnet18", "vgg16"]
 
 
 def test_one_network_has_others_beside_it_and_itself_once() -> None:
-    study = tomllib.loads(
-        question("compare-architectures").study(["toy()"], ["digits()"], ["small()"])
-    )
-    assert study["pretraining"]["backbone"] == "small()"
-    assert len(study["arms"]) == 6
+    study = question("compare-architectures").study(["toy()"], ["digits()"], ["small()"])
+    assert study.pretraining.backbone == "small()"
+    assert len(study.arms) == 6
 
 
 def test_targets_are_named_by_paths_given_by_keyword() -> None:
     assert [
-        study_template.target_name(t)
+        target_name(t, Path())
         for t in ("folder(path='a/cells/')", "torchvision(name='CIFAR10')", "digits()")
     ] == [
         "cells",
@@ -225,7 +220,4 @@ def test_a_class_folder_with_parentheses_can_be_excluded(make_tree) -> None:
             root="pets",
         )
     )
-    assert (
-        "without-cats-indoor"
-        in tomllib.loads(question("exclude-target").study([source], []))["arms"]
-    )
+    assert "without-cats-indoor" in question("exclude-target").study([source], []).arms
