@@ -3,9 +3,15 @@ network."""
 
 from __future__ import annotations
 
+import os
+
+# One thread for each worker of pytest-xdist: with more, threads wait for each other. The libraries
+# read this when they are imported.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 import io
 import json
-import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint

@@ -8,7 +8,6 @@ import pytest
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.trials.plan import make_plan
-from seedbed.trials.run import run_study
 from seedbed.trials.study_file import load_study
 
 TREE = "child,parent\na,vowel\nb,consonant\nc,consonant\n"
@@ -30,19 +29,6 @@ def asked(write_study, tmp_path: Path):
         )
 
     return go
-
-
-def test_a_file_gives_the_source_its_hierarchy_in_every_process(asked, workspace) -> None:
-    results = run_study(
-        asked('"bottom_up(depth=1)"'),
-        workspace=workspace.root,
-        executor="processes",
-        workers=2,
-        device="cpu",
-    )
-    assert not results.failures
-    merged = {o.num_train_classes for o in results.outcomes if o.arm == "half"}
-    assert merged == {2}
 
 
 def test_a_targets_classes_are_taken_out_of_the_source(asked, workspace) -> None:

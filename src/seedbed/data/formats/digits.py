@@ -7,6 +7,7 @@ black, resized.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -48,6 +49,7 @@ class Digits(Format):
         )
 
 
+@functools.cache
 def _scans() -> tuple[np.ndarray, np.ndarray]:
     """float [1797, 8, 8] grey values 0..16, int [1797] labels."""
     from sklearn.datasets import load_digits
