@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.base.device import describe_hardware, num_cores
-from seedbed.trials.provenance import versions
+from seedbed.engine.versions import versions
 
 
 class Clock:

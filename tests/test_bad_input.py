@@ -233,7 +233,7 @@ def test_no_room_while_packing(make_tree, tmp_path: Path, monkeypatch: pytest.Mo
     status, document, _ = cli("pack", root, tmp_path / "s.store")
     assert (status, document["error"]["kind"]) == (1, "storage")
     assert (
-        f"no room left on the disk while writing {tmp_path / 's.store'}"
+        f"no space left on the disk while writing {tmp_path / 's.store'}"
         in document["error"]["message"]
     )
     assert "Free some space" in document["error"]["hint"]
@@ -265,7 +265,7 @@ def test_no_room_while_saving_a_backbone(
     ]
     status, document, _ = cli(*call, "--device", "cpu")
     assert (status, document["error"]["kind"]) == (1, "storage")
-    assert "no room left" in document["error"]["message"]
+    assert "no space left" in document["error"]["message"]
     assert not list(tmp_path.glob("net*"))
 
 
@@ -301,4 +301,4 @@ def test_no_permission_is_said(make_tree, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(np.lib.format, "open_memmap", refused)
     status, document, _ = cli("pack", make_tree({"a": 6, "b": 6}), tmp_path / "s.store")
     assert (status, document["error"]["kind"]) == (1, "storage")
-    assert "not allowed to write" in document["error"]["message"]
+    assert "no permission to write" in document["error"]["message"]

@@ -16,9 +16,9 @@ from tiny import cli, holidays_tree, same_weights, scenes_folder, weights_of
 from voc_tree import object_xml, scenes_tree, write_image, write_sets
 
 import seedbed as sb
-from seedbed.api.networks import open_for
-from seedbed.api.own import _unfinished
 from seedbed.cli import main
+from seedbed.engine.keys import backbone_keys, measurement_key
+from seedbed.engine.opening import open_backbone_for
 from seedbed.models.fit import Progress
 from seedbed.tasks.catalogue.detection import Detection
 from seedbed.transfers.methods.detect import Detect
@@ -314,15 +314,17 @@ def test_a_detector_that_is_interrupted_goes_on(tmp_path: Path) -> None:
 def test_a_training_that_was_cut_off_is_taken_up_by_the_same_network_alone(tmp_path: Path) -> None:
     """The same weights with other means of the pixels are another network."""
     store = sb.pack(str(scenes_folder()), tmp_path / "s.store")
-    net = open_for("small(width=4, weights='random', size_px=32)", "cpu", "", 0)
+    net = open_backbone_for("small(width=4, weights='random', size_px=32)", "", device="cpu")
     other = replace(net, preprocessing=replace(net.preprocessing, mean=(0.0, 0.0, 0.0)))
-    one = key_of(net, store, tmp_path)
-    assert one == key_of(net, store, tmp_path)
-    assert one != key_of(other, store, tmp_path)
+    one = key_of(net, store)
+    assert one == key_of(net, store)
+    assert one != key_of(other, store)
 
 
-def key_of(net: sb.Backbone, store: sb.Store, folder: Path) -> str:
-    return _unfinished(net, Detection().load(store, 0), Detect(), 0, folder).key
+def key_of(net: sb.Backbone, store: sb.Store) -> str:
+    [key] = backbone_keys(net, net)
+    task = Detection().load(store, 0).fingerprint
+    return measurement_key(backbone=key, task=task, method=Detect(), seed=0, threads=1)
 
 
 def test_where_nothing_can_be_written_a_detector_is_trained_all_the_same(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from PIL import Image
 from scipy.stats import kendalltau
+from seedbed.api.own import open_task_store, target_of
 
 import seedbed as sb
 from seedbed.api import open_store
-from seedbed.api.own import open_task_store, target_of
 from seedbed.models.codes import codes, logits
 from seedbed.readout.similarity import similarity
 from seedbed.readout.transferability import h_score, knn_accuracy, leep, logme, nce

@@ -22,8 +22,7 @@ from seedbed.base.artifacts import Workspace
 from seedbed.models.checkpoint import load_backbone
 from seedbed.models.codes import codes
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.trials.plan import make_plan
-from seedbed.trials.run import open_workspace
+from seedbed.trials.planner import make_plan
 from seedbed.trials.study_file import load_study
 
 ALPHAS = (0.01, 0.1, 1.0, 10.0)
@@ -35,7 +34,7 @@ def main() -> None:
     parser.add_argument("--workspace")
     options = parser.parse_args()
     study = load_study(options.file)
-    place = open_workspace(study, options.workspace)
+    place = Workspace.at(options.workspace, study.folder)
     plan = make_plan(study, place)
     (target,) = study.targets
     task = Classification().load(plan.stores[target], 0)

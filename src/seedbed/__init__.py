@@ -1,5 +1,4 @@
-"""seedbed: what in a pre-training data set makes transfer work, and how to transfer to your own
-data.
+"""seedbed: what in a pre-training data set makes transfer work, and how to transfer to your own data.
 
 Names are imported when they are first used, so that `import seedbed` is quick.
 """
@@ -10,60 +9,49 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seedbed.api import (
-        advise,
-        answers,
-        ask,
-        audit,
-        codes,
-        export,
-        findings,
-        load,
-        pack,
-        predict,
-        pretrain,
-        report,
-        score,
-        similar,
-        transfer,
-    )
+    from seedbed.api.advice import advise
+    from seedbed.api.data import Source, audit, pack
+    from seedbed.api.models import export, load, predict, similar
+    from seedbed.api.networks import codes, pretrain
+    from seedbed.api.scoring import score
+    from seedbed.api.studies import Study, answers, ask, findings, report, run
+    from seedbed.api.transfer import transfer
     from seedbed.base.errors import BadDataError, SeedbedError, UsageError
     from seedbed.data.hierarchy import Hierarchy
     from seedbed.data.recipes import Recipe
-    from seedbed.data.source import Source
     from seedbed.data.store import Store
     from seedbed.models.backbone import Backbone
     from seedbed.tasks.task import Task
-    from seedbed.trials.study import Study
 
 __version__ = "0.1.0"
 
-_PLACES = {
+_MODULES = {
     "Backbone": "seedbed.models.backbone",
     "BadDataError": "seedbed.base.errors",
     "Hierarchy": "seedbed.data.hierarchy",
     "Recipe": "seedbed.data.recipes",
     "SeedbedError": "seedbed.base.errors",
-    "Source": "seedbed.data.source",
+    "Source": "seedbed.api.data",
     "Store": "seedbed.data.store",
-    "Study": "seedbed.trials.study",
+    "Study": "seedbed.api.studies",
     "Task": "seedbed.tasks.task",
     "UsageError": "seedbed.base.errors",
-    "advise": "seedbed.api",
-    "answers": "seedbed.api",
-    "ask": "seedbed.api",
-    "audit": "seedbed.api",
-    "codes": "seedbed.api",
-    "export": "seedbed.api",
-    "findings": "seedbed.api",
-    "load": "seedbed.api",
-    "pack": "seedbed.api",
-    "predict": "seedbed.api",
-    "pretrain": "seedbed.api",
-    "report": "seedbed.api",
-    "score": "seedbed.api",
-    "similar": "seedbed.api",
-    "transfer": "seedbed.api",
+    "advise": "seedbed.api.advice",
+    "answers": "seedbed.api.studies",
+    "ask": "seedbed.api.studies",
+    "audit": "seedbed.api.data",
+    "codes": "seedbed.api.networks",
+    "export": "seedbed.api.models",
+    "findings": "seedbed.api.studies",
+    "load": "seedbed.api.models",
+    "pack": "seedbed.api.data",
+    "predict": "seedbed.api.models",
+    "pretrain": "seedbed.api.networks",
+    "report": "seedbed.api.studies",
+    "run": "seedbed.api.studies",
+    "score": "seedbed.api.scoring",
+    "similar": "seedbed.api.models",
+    "transfer": "seedbed.api.transfer",
 }
 
 __all__ = [
@@ -89,6 +77,7 @@ __all__ = [
     "predict",
     "pretrain",
     "report",
+    "run",
     "score",
     "similar",
     "transfer",
@@ -96,8 +85,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PLACES:
-        return getattr(importlib.import_module(_PLACES[name]), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(
         f"module 'seedbed' has no attribute {name!r}; it has: {', '.join(__all__)}"
     )

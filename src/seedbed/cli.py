@@ -280,6 +280,7 @@ def _pretrain(p: argparse.ArgumentParser) -> None:
         help="between checkpoints (default: %(default)s)",
     )
     _workspace(p)
+    _threads(p)
     _seed(p)
     _device(p)
 
@@ -346,6 +347,7 @@ def _transfer(p: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help="images that a whitening is fitted on, for retrieve() on a set without its own",
     )
+    _threads(p)
     _seed(p)
     _device(p)
     _workspace(p)
@@ -568,6 +570,15 @@ def _device(p: argparse.ArgumentParser) -> None:
     p.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
 
 
+def _threads(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="CPU threads (default: all); a study uses 1, and the number is part of a result's key",
+    )
+
+
 def _workspace(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--workspace",
@@ -601,25 +612,25 @@ _VERBS: tuple[tuple[str, str, str, Add], ...] = (
     (
         "pretrain",
         "train a backbone on a store, or on what a recipe keeps of it",
-        "models:pretrain",
+        "networks:pretrain",
         _pretrain,
     ),
-    ("codes", "the codes of images at a layer of a backbone", "models:codes", _codes),
+    ("codes", "the codes of images at a layer of a backbone", "networks:codes", _codes),
     (
         "transfer",
         "measure a backbone on a task by a method, and keep the model",
-        "own:transfer",
+        "transfer:transfer",
         _transfer,
     ),
     (
         "advise",
         "which network, layer and method for your images, on evidence",
-        "own:advise",
+        "advice:advise",
         _advise,
     ),
-    ("predict", "classes of images, with calibrated probabilities", "own:predict", _predict),
-    ("similar", "the images of a data set that are nearest to others", "own:similar", _similar),
-    ("export", "a model for other software: ONNX, torch.export, timm", "own:export", _export),
+    ("predict", "classes of images, with calibrated probabilities", "models:predict", _predict),
+    ("similar", "the images of a data set that are nearest to others", "models:similar", _similar),
+    ("export", "a model for other software: ONNX, torch.export, timm", "models:export", _export),
     ("report", "write the report of a study as one HTML page", "studies:report", _report),
     (
         "list",

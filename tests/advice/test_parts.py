@@ -129,7 +129,7 @@ def test_a_scenario_has_transferability_scores_of_each_network() -> None:
 
 
 def test_similarity_is_measured_with_stored_codes(tmp_path) -> None:
-    from seedbed.trials.steps import save_arrays
+    from seedbed.engine.steps import save_arrays
 
     contender = _contender()
     save_arrays(tmp_path / "codes.safetensors", {"codes": trained().card_codes})

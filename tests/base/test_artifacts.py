@@ -18,10 +18,10 @@ from seedbed.base.artifacts import (
     _HOST,
     MANIFEST,
     Workspace,
+    atomic_folder,
     folder_bytes,
-    sweep,
+    remove_abandoned,
     write_json,
-    written_aside,
 )
 from seedbed.base.errors import StorageError
 
@@ -36,7 +36,7 @@ def dead_pid() -> int:
 
 def test_a_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     final = tmp_path / "deep" / "result"
-    with written_aside(final) as aside:
+    with atomic_folder(final) as aside:
         (aside / "a.txt").write_text("x")
         assert not final.exists()
     assert [p.name for p in final.parent.iterdir()] == ["result"]
@@ -47,23 +47,23 @@ def test_a_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
 def test_a_crash_inside_the_block_leaves_nothing(
     tmp_path: Path, failure: type[BaseException]
 ) -> None:
-    with pytest.raises(failure), written_aside(tmp_path / "result") as aside:
+    with pytest.raises(failure), atomic_folder(tmp_path / "result") as aside:
         (aside / "a.txt").write_text("half")
         raise failure
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_crash_keeps_the_older_folder(tmp_path: Path) -> None:
-    with written_aside(tmp_path / "result") as aside:
+    with atomic_folder(tmp_path / "result") as aside:
         (aside / "a.txt").write_text("old")
-    with pytest.raises(RuntimeError), written_aside(tmp_path / "result"):
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "result"):
         raise RuntimeError
     assert (tmp_path / "result" / "a.txt").read_text() == "old"
 
 
 def test_a_new_folder_replaces_all_of_the_older_one(tmp_path: Path) -> None:
     for name in ("old.txt", "new.txt"):
-        with written_aside(tmp_path / "result") as aside:
+        with atomic_folder(tmp_path / "result") as aside:
             (aside / name).write_text(name)
     assert [p.name for p in tmp_path.iterdir()] == ["result"]
     assert [p.name for p in (tmp_path / "result").iterdir()] == ["new.txt"]
@@ -73,7 +73,7 @@ def test_sweep_removes_what_dead_writers_left(tmp_path: Path, dead_pid: int) -> 
     (tmp_path / f"x.writing-{_HOST}-{dead_pid}-0a1b2c3d").mkdir()
     (tmp_path / f"x.writing-{_HOST}-{dead_pid}-0a1b2c3d" / "part").write_text("half")
     (tmp_path / f"card.json.writing-{_HOST}-{dead_pid}-0a1b2c3d").write_text("{")
-    sweep(tmp_path)
+    remove_abandoned(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -87,7 +87,7 @@ def test_sweep_spares_living_writers_and_everything_else(tmp_path: Path) -> None
     }
     for name in names:
         (tmp_path / name).mkdir()
-    sweep(tmp_path)
+    remove_abandoned(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == names
 
 
@@ -96,25 +96,29 @@ def test_another_machines_writers_are_left_alone_for_a_week(tmp_path: Path, dead
         path = tmp_path / f"{name}.writing-elsewhere-{dead_pid}-0a"
         path.mkdir()
         os.utime(path, (time.time() - age_s,) * 2)
-    sweep(tmp_path)
+    remove_abandoned(tmp_path)
     assert [p.name.split(".")[0] for p in tmp_path.iterdir()] == ["fresh"]
 
 
 def test_writing_sweeps_first(tmp_path: Path, dead_pid: int) -> None:
     (tmp_path / f"other.writing-{_HOST}-{dead_pid}-0a1b2c3d").mkdir()
-    with written_aside(tmp_path / "result"):
+    with atomic_folder(tmp_path / "result"):
         pass
     assert [p.name for p in tmp_path.iterdir()] == ["result"]
 
 
 @pytest.mark.parametrize(
     ("number", "message"),
-    [(errno.ENOSPC, "no room left"), (errno.EDQUOT, "no room left"), (errno.EACCES, "not allowed")],
+    [
+        (errno.ENOSPC, "no space left"),
+        (errno.EDQUOT, "no space left"),
+        (errno.EACCES, "no permission"),
+    ],
 )
 def test_a_system_error_of_the_disk_becomes_a_storage_error(
     tmp_path: Path, number: int, message: str
 ) -> None:
-    with pytest.raises(StorageError, match=message) as caught, written_aside(tmp_path / "result"):
+    with pytest.raises(StorageError, match=message) as caught, atomic_folder(tmp_path / "result"):
         raise OSError(number, os.strerror(number))
     assert "result" in caught.value.message
     assert caught.value.hint
@@ -122,7 +126,7 @@ def test_a_system_error_of_the_disk_becomes_a_storage_error(
 
 
 def test_another_system_error_passes_unchanged(tmp_path: Path) -> None:
-    with pytest.raises(TimeoutError), written_aside(tmp_path / "result"):
+    with pytest.raises(TimeoutError), atomic_folder(tmp_path / "result"):
         raise TimeoutError(errno.ETIMEDOUT, "timed out")
 
 

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import UsageError
 from seedbed.transfers.methods.finetune import Finetune
 from seedbed.transfers.methods.probe import Probe
 from seedbed.trials import fine_labels
-from seedbed.trials.plan import make_plan
-from seedbed.trials.run import open_workspace, run_study
+from seedbed.trials.planner import make_plan
+from seedbed.trials.run import run_study
 from seedbed.trials.study import Study
-from seedbed.trials.study_file import load_study
+from seedbed.trials.study_file import load_study, write_study
 from seedbed.verdicts.findings import findings
 from seedbed.verdicts.pairs import Pair, with_controls
 from seedbed.verdicts.questions import QUESTIONS, Question, answer, question
@@ -42,13 +43,13 @@ def _sources(name: str, *sources: str) -> list[str]:
 def _printed(study: Study, folder: Path) -> Study:
     """The study of the file that is printed."""
     path = folder / f"{study.name}.toml"
-    path.write_text(study.to_toml(), encoding="utf-8")
+    path.write_text(write_study(study), encoding="utf-8")
     return load_study(path)
 
 
 def _asked_targets(study: Study) -> dict[str, object]:
     """Those that the user named: a question may bring parts of the source besides."""
-    return {name: t.data for name, t in study.targets.items() if not t.is_own_source}
+    return {name: t.data for name, t in study.targets.items() if not t.is_study_source}
 
 
 @pytest.mark.parametrize("name", QUESTIONS.names())
@@ -56,7 +57,7 @@ def test_its_study_file_loads_as_printed(name: str, tmp_path: Path) -> None:
     asked = question(name).study([], [], folder=tmp_path)
     study = _printed(asked, tmp_path)
     assert study == asked and study.folder == asked.folder
-    text = asked.to_toml()
+    text = write_study(asked)
     assert study.question == name
     assert study.reference in study.arms
     assert len(study.arms) >= 2
@@ -170,7 +171,7 @@ def test_a_target_called_source_does_not_break_its_file(name: str, tmp_path: Pat
 def test_it_can_be_crossed_with_networks(name: str, tmp_path: Path) -> None:
     networks = ["small(width=4)", "small(width=2)"]
     study = _printed(question(name).study(_small_sources(name), [], networks, tmp_path), tmp_path)
-    plan = make_plan(study, open_workspace(study, tmp_path / "work"))
+    plan = make_plan(study, Workspace.at(tmp_path / "work", study.folder))
     of_arm = {arm: study.arms[arm].pretraining(study.pretraining).backbone for arm in study.arms}
     assert set(of_arm.values()) == set(networks)
     assert list(of_arm.values()).count("small(width=2)") == len(study.arms) // 2

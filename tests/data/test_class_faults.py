@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny import cli
 
-from seedbed.api import audit
+from seedbed.api.data import audit
 from seedbed.base.errors import BadDataError
 from seedbed.cli import main
 from seedbed.data.concatenated_sources import join

@@ -9,9 +9,9 @@ import pytest
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.concatenated_sources import join, source_of
+from seedbed.data.formats import open_source
 from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.data.pack import pack
-from seedbed.data.source import Source
 from seedbed.data.view import make_view
 
 
@@ -25,7 +25,7 @@ def folders(make_tree) -> tuple[Path, Path]:
 def test_labels_ids_splits_and_pixels_are_those_of_each(
     folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    parts = {"pets": Source.open(str(folders[0])), "trees": Source.open(str(folders[1]))}
+    parts = {"pets": open_source(str(folders[0])), "trees": open_source(str(folders[1]))}
     store = pack(join(parts), tmp_path / "both", size_px=8).store
     assert store.classes == ("pets/cat", "pets/dog", "trees/elm", "trees/oak")
     alone = {
@@ -49,7 +49,7 @@ def test_packed_by_processes_or_not_is_the_same(make_tree, tmp_path: Path) -> No
     from seedbed.data import pack as packing
 
     a, b = make_tree({"x": 12, "y": 12}, root="a"), make_tree({"x": 12, "y": 12}, root="b")
-    joined = join({"a": Source.open(str(a)), "b": Source.open(str(b))})
+    joined = join({"a": open_source(str(a)), "b": open_source(str(b))})
     one = pack(joined, tmp_path / "one", size_px=8, workers=1).store
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packing, "_WORTH_PROCESSES", 1)
@@ -58,9 +58,9 @@ def test_packed_by_processes_or_not_is_the_same(make_tree, tmp_path: Path) -> No
 
 
 def test_a_drawn_source_and_files_can_be_joined(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    toy = Source.open("toy(per_class=2, test_per_class=1)")
+    toy = open_source("toy(per_class=2, test_per_class=1)")
     store = pack(
-        join({"drawn": toy, "trees": Source.open(str(folders[1]))}), tmp_path / "both", size_px=8
+        join({"drawn": toy, "trees": open_source(str(folders[1]))}), tmp_path / "both", size_px=8
     ).store
     tree = store.hierarchy
     assert tree is not None
@@ -76,7 +76,7 @@ def test_a_drawn_source_and_files_can_be_joined(folders: tuple[Path, Path], tmp_
 def test_a_store_joins_at_its_own_size_alone(folders: tuple[Path, Path], tmp_path: Path) -> None:
     store = pack(str(folders[0]), tmp_path / "pets.store", size_px=8).store
     both = pack(
-        join({"pets": source_of(store, 8), "trees": Source.open(str(folders[1]))}),
+        join({"pets": source_of(store, 8), "trees": open_source(str(folders[1]))}),
         tmp_path / "both",
         size_px=8,
     ).store
@@ -89,7 +89,7 @@ def test_a_store_joins_at_its_own_size_alone(folders: tuple[Path, Path], tmp_pat
 def test_another_hierarchy_is_another_listing(folders: tuple[Path, Path]) -> None:
     from seedbed.data.hierarchy import Hierarchy
 
-    a, b = Source.open(str(folders[0])), Source.open(str(folders[1]))
+    a, b = open_source(str(folders[0])), open_source(str(folders[1]))
     told = b.with_hierarchy(Hierarchy({"oak": ("tree",), "elm": ("tree",)}))
     assert join({"a": a, "b": b}).listing != join({"a": a, "b": told}).listing
 
@@ -103,7 +103,7 @@ def test_hierarchies_that_disagree_on_a_node_are_refused(
         ("b", "elm,being\noak,being\nbeing,thing\n"),
     ):
         (tmp_path / f"{name}.csv").write_text(f"child,parent\n{text}")
-        source = Source.open(str(folders[name == "b"]))
+        source = open_source(str(folders[name == "b"]))
         parts[name] = source.with_hierarchy(
             open_hierarchy(str(tmp_path / f"{name}.csv"), source.classes)
         )

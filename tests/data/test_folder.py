@@ -240,5 +240,5 @@ def test_real_folders_open(real_data: Path, part: str) -> None:
 def test_a_folder_beside_the_splits_is_no_class(make_tree) -> None:
     root = make_tree({"train/a": 2, "train/b": 2, "test/a": 1, "unlabeled": 3})
     with pytest.raises(BadDataError, match="'unlabeled'") as caught:
-        Source.open(str(root))
+        open_source(str(root))
     assert "train/" in caught.value.hint

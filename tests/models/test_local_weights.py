@@ -10,8 +10,9 @@ import pytest
 import torch
 from tiny import trained
 
-from seedbed.api import open_store
+from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import UsageError
+from seedbed.engine.opening import open_store
 from seedbed.models.checkpoint import read_card, save_backbone, weights_fingerprint
 from seedbed.models.local_weights import local_networks
 from seedbed.models.resolve import SHIPPED, backbone_fingerprint, backbone_folder, open_backbone
@@ -49,7 +50,7 @@ def test_it_is_as_good_as_its_card_says(real_data: Path, tmp_path: Path) -> None
     from seedbed.models.codes import logits
 
     part = _part_of_tiny_imagenet(real_data / "tiny-imagenet-200", tmp_path / "part", every=20)
-    store = open_store(part, 64, tmp_path)
+    store = open_store(part, 64, Workspace(tmp_path))
     rows = np.flatnonzero(store.splits == 2)
     assert len(rows) == 500
 

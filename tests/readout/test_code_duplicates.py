@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from seedbed.data.audit import audit_store
+from seedbed.data.formats import open_source
 from seedbed.data.pack import pack
-from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.data.toy_drawing import render
 from seedbed.models.zoo import BACKBONES
@@ -21,7 +21,7 @@ def _store(folder: Path, pictures: dict[str, np.ndarray]) -> Store:
         path = folder / "images" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
-    return pack(Source.open(str(folder / "images")), folder / "packed", size_px=32).store
+    return pack(open_source(str(folder / "images")), folder / "packed", size_px=32).store
 
 
 def test_mirrored_copies_are_found(tmp_path: Path) -> None:

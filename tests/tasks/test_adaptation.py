@@ -11,11 +11,11 @@ from tiny import digits_store, domains_store, trained
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.source import TEST, TRAIN
 from seedbed.data.store import Store
+from seedbed.engine.data_spec import read_target
 from seedbed.tasks.catalogue.adaptation import Adaptation
 from seedbed.tasks.catalogue.classification import Classification
 from seedbed.tasks.classification import ClassificationTask
 from seedbed.transfers.methods import METHODS, Context
-from seedbed.trials.data import read_target
 
 _QUICK = "images_seen=64, learning_rates=[0.1], batch_size=16"
 CALLS = (
@@ -82,9 +82,9 @@ def test_a_target_says_where_its_labels_come_from() -> None:
     data = read_target(
         "folder('night/', labelled='day/', metric='mean_class_accuracy')", "night", Path()
     )
-    assert str(data.one_label()) == "adaptation(metric='mean_class_accuracy')"
+    assert str(data.single_label_task()) == "adaptation(metric='mean_class_accuracy')"
     assert data.data == {"labelled": "day/", "target": "folder('night/')"}
-    with pytest.raises(UsageError, match="goes with neither"):
+    with pytest.raises(UsageError, match="cannot be combined with train_per_class"):
         read_target("folder('night/', labelled='day/', train_per_class=5)", "night", Path())
 
 

@@ -200,7 +200,7 @@ def test_the_images_that_are_searched_are_not_fitted_on(tmp_path: Path) -> None:
 
 def test_a_labelled_domain_and_images_for_a_whitening_do_not_go_together(tmp_path: Path) -> None:
     root = holidays_tree(tmp_path / "holidays")
-    with pytest.raises(UsageError, match="do not go together"):
+    with pytest.raises(UsageError, match="cannot be combined"):
         sb.transfer(
             trained().backbone,
             str(root),

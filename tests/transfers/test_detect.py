@@ -491,7 +491,7 @@ def test_a_training_that_had_been_finished_did_not_go_on(
     task: DetectionTask, tmp_path: Path
 ) -> None:
     """Of a grid that was cut off in its second training, the first is taken as it is."""
-    places = Workspace(tmp_path).unfinished_of(lambda: "k")
+    places = Workspace(tmp_path).unfinished_states(lambda: "k")
     trainer(task, unfinished=places).train(task.train, 0.01)
     again = trainer(task, replace(QUICK, learning_rates=(0.01, 0.02)), unfinished=places)
     again.tune()

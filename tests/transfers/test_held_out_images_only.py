@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tiny import cli, digits_store, trained
 
-from seedbed import api
+import seedbed as api
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.formats import open_source
 from seedbed.data.pack import pack

@@ -9,7 +9,8 @@ import pytest
 import tiny  # noqa: F401  one thread
 
 from seedbed.base.artifacts import Workspace
-from seedbed.trials.plan import Plan, make_plan
+from seedbed.trials.plan import Plan
+from seedbed.trials.planner import make_plan
 from seedbed.trials.study import Study
 from seedbed.trials.study_file import load_study
 

@@ -107,4 +107,4 @@ def test_paths_within_calls_are_taken_from_the_folder(make_tree, tmp_path: Path)
     study = sb.ask("fine-or-coarse", "folder('things')", targets, folder=tmp_path)
     assert study.targets["things"].data == f"folder('{tmp_path}/things')"
     assert "coarse2" in study.arms  # it was looked at
-    assert study.targets["source-data"].is_own_source
+    assert study.targets["source-data"].is_study_source

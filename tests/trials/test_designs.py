@@ -11,7 +11,7 @@ import pytest
 
 from seedbed.base.errors import UsageError
 from seedbed.metrics import METRICS
-from seedbed.trials.plan import make_plan
+from seedbed.trials.planner import make_plan
 from seedbed.trials.run import run_study, study_status
 from seedbed.trials.study_file import load_study
 from seedbed.verdicts.families import answer_families, families

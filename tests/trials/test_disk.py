@@ -10,7 +10,7 @@ import torch
 from seedbed.base.artifacts import _HOST, folder_bytes
 from seedbed.models.training_state import Checkpoint
 from seedbed.trials.disk import clean, disk_usage, record_study, to_document
-from seedbed.trials.plan import make_plan
+from seedbed.trials.planner import make_plan
 from seedbed.trials.run import run_study
 
 

@@ -8,9 +8,12 @@ import signal
 import pytest
 
 from seedbed.base.artifacts import Workspace
-from seedbed.trials import executors
-from seedbed.trials.executors import Event, Processes, Queue, _Worker
-from seedbed.trials.plan import make_plan
+from seedbed.base.errors import SeedbedError
+from seedbed.engine.steps import torch_threads
+from seedbed.trials.executors import Event
+from seedbed.trials.executors.processes import Processes, _Place, _Pool
+from seedbed.trials.executors.queue import Queue, describe
+from seedbed.trials.planner import make_plan
 from seedbed.trials.run import run_study
 
 SAME = ["arm", "seed", "images_seen", "target", "method", "metric", "value", "num_test", "key"]
@@ -33,11 +36,11 @@ def test_processes_equal_inline_though_a_worker_is_killed(
     inline = run_study(study, workspace=tmp_path / "inline", executor="inline", device="cpu")
 
     spawned, events, killed = [], [], []
-    real = executors._add_worker
+    real = _Pool._start_worker
 
-    def add(pool, threads, sharers):
-        real(pool, threads, sharers)
-        spawned.append(pool[-1].worker.process)
+    def add(pool):
+        real(pool)
+        spawned.append(pool._places[-1].worker.process)
 
     def hear(event: Event) -> None:
         events.append((event.what, event.step.key))
@@ -47,7 +50,7 @@ def test_processes_equal_inline_though_a_worker_is_killed(
             for process in spawned:
                 os.kill(process.pid, signal.SIGKILL)
 
-    monkeypatch.setattr(executors, "_add_worker", add)
+    monkeypatch.setattr(_Pool, "_start_worker", add)
     there = Workspace(tmp_path / "processes")
     results = run_study(
         study, workspace=there.root, executor="processes", workers=2, device="cpu", on_event=hear
@@ -75,8 +78,8 @@ def test_workers_that_cannot_begin_end_the_run(
 ) -> None:
     monkeypatch.setattr("seedbed.base.worker_pool.sys.executable", "/bin/false")
     plan = make_plan(make_study(), workspace)
-    with pytest.raises(executors.SeedbedError, match="ended before it began"):
-        Processes(workers=2).run(list(plan.steps), workspace, lambda event: None)
+    with pytest.raises(SeedbedError, match="ended before it began"):
+        Processes(workers=2).run(list(plan.steps), workspace, "cpu", lambda event: None)
 
 
 def test_what_another_process_finished_meanwhile_is_not_done_again(plan_of, workspace) -> None:
@@ -103,21 +106,19 @@ class _Dead:
         pass
 
 
-class _Gone:
-    pid, returncode = 1, -9
+class _DeadWorker:
+    """A worker that died; its connection is closed at the other end."""
 
-    def wait(self) -> int:
-        return -9
+    connection = _Dead()
 
 
 def test_an_idle_worker_that_died_unseen_does_not_end_the_run(make_study, workspace) -> None:
     plan = make_plan(make_study(), workspace)
-    worker = _Worker(_Gone(), _Dead())  # type: ignore[arg-type]
-    executor, heard = Processes(workers=1), []
-    executor._feed(
-        [worker], Queue(list(plan.steps), workspace, heard.append), workspace, heard.append
-    )
-    assert all(event.what != "failed" for event in heard)
+    events: list[Event] = []
+    pool = _Pool(list(plan.steps), workspace, "cpu", events.append, 1)
+    pool._places.append(_Place(_DeadWorker()))  # type: ignore[arg-type]
+    pool._give_work()
+    assert all(event.what != "failed" for event in events)
 
 
 def test_the_queue_gives_measurements_first_and_long_trainings_before_short_ones(
@@ -152,11 +153,11 @@ def test_the_threads_of_torch_are_restored() -> None:
     import torch
 
     before = torch.get_num_threads()
-    with executors.torch_threads(before + 1):
+    with torch_threads(before + 1):
         assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before
 
 
 def test_an_error_is_described_in_one_line() -> None:
-    assert executors.describe(KeyError("x")) == "KeyError: 'x'"
-    assert executors.describe(executors.SeedbedError("words", "hint")) == "words"
+    assert describe(KeyError("x")) == "KeyError: 'x'"
+    assert describe(SeedbedError("words", "hint")) == "words"

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from seedbed import api
+import seedbed as api
 from seedbed.base.errors import UsageError
 from seedbed.models.backbone import Backbone
 from seedbed.models.zoo import BACKBONES
 from seedbed.trials.cost import estimate
-from seedbed.trials.plan import make_plan
+from seedbed.trials.planner import make_plan
 from seedbed.trials.run import run_study
 from seedbed.verdicts.families import answer_families
 from seedbed.writeup import report

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seedbed.base.errors import BadDataError, UsageError
-from seedbed.trials.plan import make_plan
+from seedbed.trials.planner import make_plan
 from seedbed.trials.study_file import load_study
 
 TREE = "child,parent\na,vowel\nb,consonant\nc,consonant\n"

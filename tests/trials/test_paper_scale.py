@@ -12,7 +12,8 @@ from voc_tree import object_xml, write_image, write_sets
 
 from seedbed.base.artifacts import Workspace
 from seedbed.trials.cost import estimate
-from seedbed.trials.plan import Plan, make_plan
+from seedbed.trials.plan import Plan
+from seedbed.trials.planner import make_plan
 from seedbed.trials.study_file import load_study
 
 FILES = sorted((Path(__file__).parents[2] / "docs" / "studies" / "paper-scale").glob("*.toml"))

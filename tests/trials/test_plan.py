@@ -10,7 +10,8 @@ import pytest
 
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import UsageError
-from seedbed.trials.plan import Plan, make_plan
+from seedbed.trials.plan import Plan
+from seedbed.trials.planner import make_plan
 from seedbed.trials.study_file import load_study
 
 

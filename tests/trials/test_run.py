@@ -150,10 +150,10 @@ def test_a_failing_step_costs_its_own_cells_alone_and_is_tried_again(
 
 def test_a_full_disk_ends_the_run(run, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self, *args, **kwargs):
-        raise StorageError("no room left on the disk while writing here", "Free some space.")
+        raise StorageError("no space left on the disk while writing here", "Free some space.")
 
     monkeypatch.setattr(PretrainStep, "run", full)
-    with pytest.raises(StorageError, match="no room left"):
+    with pytest.raises(StorageError, match="no space left"):
         run()
 
 
@@ -170,7 +170,7 @@ def test_the_disk_running_full_under_safetensors_ends_the_run(
         )
 
     monkeypatch.setattr("safetensors.torch.save_file", full)
-    with pytest.raises(StorageError, match="no room left"):
+    with pytest.raises(StorageError, match="no space left"):
         run()
 
 
@@ -216,7 +216,7 @@ def test_a_log_that_cannot_be_written_is_a_storage_error(run, make_study) -> Non
     folder = make_study().results_folder
     folder.mkdir()
     (folder / "run.log").symlink_to("/dev/full")
-    with pytest.raises(StorageError, match="no room left"):
+    with pytest.raises(StorageError, match="no space left"):
         run()
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
-from seedbed.trials.data import DataSpec
-from seedbed.trials.plan import make_plan
+from seedbed.engine.data_spec import DataSpec
+from seedbed.trials.planner import make_plan
 from seedbed.trials.study import Arm, Pretraining, Study
 from seedbed.trials.study_file import load_study, parse_study
 from seedbed.verbs.studies import _planned

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from tiny import holidays_tree, scenes_folder
 
+import seedbed as sb
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.metrics.average_precision import MAP_VOC07
 from seedbed.transfers.methods import METHODS as DETECT
-from seedbed.trials.plan import make_plan
+from seedbed.trials.planner import make_plan
 from seedbed.trials.results import Results
-from seedbed.trials.study import Study
-from seedbed.trials.study_file import parse_study
+from seedbed.trials.study_file import parse_study, write_study
 from seedbed.verdicts.arm_scores import NUM_RESAMPLES
 from seedbed.verdicts.questions import answer, question
 from seedbed.writeup.html import render
@@ -29,7 +29,7 @@ METHODS = {
 }
 
 
-def study_in(folder: Path, **changes: object) -> Study:
+def study_in(folder: Path, **changes: object) -> sb.Study:
     given = {
         "name": "kinds",
         "source": "toy(per_class=6)",
@@ -47,7 +47,7 @@ def study_in(folder: Path, **changes: object) -> Study:
         "images_seen": 256,
         "folder": folder,
     }
-    return Study(**{**given, **changes})  # pyright: ignore[reportArgumentType]
+    return sb.Study(**{**given, **changes})  # pyright: ignore[reportArgumentType]
 
 
 @pytest.fixture(scope="module")
@@ -161,12 +161,12 @@ def test_a_method_that_fits_no_target_and_a_target_that_no_method_fits_are_refus
     tmp_path: Path,
 ) -> None:
     place = Workspace(tmp_path / "ws")
-    with pytest.raises(UsageError, match=r"\[methods\] detect: .* no target"):
+    with pytest.raises(UsageError, match=r"\[methods\] detect: .* none of the study's targets"):
         make_plan(study_in(tmp_path, targets={"numbers": "digits()"}), place)
     with pytest.raises(UsageError, match=r"\[targets\] boxes: .*detection") as caught:
         make_plan(study_in(tmp_path, methods={"probe": "probe()"}), place)
     assert "detect()" in caught.value.hint
-    with pytest.raises(UsageError, match="goes with learning from images of one label"):
+    with pytest.raises(UsageError, match="is for images with one label each"):
         make_plan(
             study_in(
                 tmp_path, targets={"boxes": f"voc({str(scenes_folder())!r}, train_per_class=3)"}
@@ -188,7 +188,7 @@ def test_adding_a_method_changes_no_key(tmp_path: Path, results: Results) -> Non
             "numbers": "digits()",
         },
     )
-    with pytest.raises(UsageError, match="no target"):
+    with pytest.raises(UsageError, match="none of the study's targets"):
         make_plan(more, results.plan.workspace)
     again = make_plan(
         study_in(results.study.folder, methods={**METHODS, "ridge": "probe(readout='ridge')"}),
@@ -226,7 +226,7 @@ def test_a_metric_of_one_method_leaves_the_others_out(tmp_path: Path) -> None:
         ("others", "probe"),
     }
     with pytest.raises(
-        UsageError, match=r"\[methods\] probe: .* of no target of the study: .*map_retrieval"
+        UsageError, match=r"\[methods\] probe: .* none of the study's targets: .*map_retrieval"
     ):
         make_plan(
             study_in(tmp_path, targets={"numbers": targets["numbers"]}, methods=methods),
@@ -250,7 +250,7 @@ def test_what_a_method_lacks_is_told_before_anything_is_trained(tmp_path: Path) 
     assert make_plan(
         study_in(tmp_path, targets=targets, methods={"retrieve": "retrieve(dim=4)"}), place
     ).cells
-    with pytest.raises(UsageError, match=r"retrieve\(\) looks at no label"):
+    with pytest.raises(UsageError, match=r"retrieve\(\) uses no labels"):
         make_plan(
             study_in(
                 tmp_path,
@@ -279,7 +279,7 @@ def test_a_question_is_written_with_methods_that_its_targets_take(tmp_path: Path
     assert ask([], [str(photos)]).methods["retrieve"] == "retrieve(whiten=False)"
     fitted = ask([], [f"holidays({str(photos)!r}, learn_on='digits()')"])
     assert fitted.methods["retrieve"] == "retrieve()"
-    study = parse_study(both.to_toml(), tmp_path / "both.toml")
+    study = parse_study(write_study(both), tmp_path / "both.toml")
     assert {
         c.method for c in make_plan(study, Workspace(tmp_path / "ws")).cells if c.target != "source"
     } == {*study.methods}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from seedbed.api import ask
+from seedbed.api.studies import ask
 from seedbed.base.errors import UsageError
 from seedbed.trials.run import run_study
 from seedbed.trials.study import Study

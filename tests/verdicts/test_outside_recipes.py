@@ -14,7 +14,7 @@ from seedbed.base.artifacts import Workspace
 from seedbed.base.randomness import item_hashes
 from seedbed.data.matching_classes import matching_nodes
 from seedbed.data.recipes import RECIPES, ClassRecipe, ImageRecipe, Recipe
-from seedbed.trials.plan import make_plan
+from seedbed.trials.planner import make_plan
 from seedbed.trials.results import Results, collect
 from seedbed.trials.run import run_study
 from seedbed.trials.study import Study

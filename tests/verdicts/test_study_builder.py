@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import UsageError
+from seedbed.data.formats import open_source
 from seedbed.data.pack import pack
-from seedbed.data.source import Source
-from seedbed.trials.plan import make_plan
-from seedbed.trials.run import open_workspace
-from seedbed.trials.study_file import load_study
+from seedbed.trials.planner import make_plan
+from seedbed.trials.study_file import load_study, write_study
 from seedbed.verdicts.questions import question
 from seedbed.verdicts.questions.data_names import target_name
 from seedbed.verdicts.questions.study_builder import _network_names
@@ -41,9 +41,9 @@ def test_equal_exposure_counts_images_not_classes(unbalanced: str) -> None:
 )
 def test_its_file_can_be_planned(name: str, unbalanced: str, tmp_path: Path) -> None:
     path = tmp_path / "asked.toml"
-    path.write_text(question(name).study([unbalanced], ["digits()"]).to_toml())
+    path.write_text(write_study(question(name).study([unbalanced], ["digits()"])))
     study = load_study(path)
-    plan = make_plan(study, open_workspace(study, tmp_path / "work"))
+    plan = make_plan(study, Workspace.at(tmp_path / "work", study.folder))
     assert {cell.arm for cell in plan.cells} == set(study.arms)
 
 
@@ -91,9 +91,9 @@ def test_a_branch_with_a_quote_in_its_name_can_be_excluded(make_tree, tmp_path: 
         )
     )
     path = tmp_path / "asked.toml"
-    path.write_text(question("exclude-target").study([source], []).to_toml(), encoding="utf-8")
+    path.write_text(write_study(question("exclude-target").study([source], [])), encoding="utf-8")
     study = load_study(path)
-    plan = make_plan(study, open_workspace(study, tmp_path / "work"))
+    plan = make_plan(study, Workspace.at(tmp_path / "work", study.folder))
     assert len(plan.views["without-men-s", 0].classes) == 6
 
 
@@ -115,13 +115,15 @@ def test_what_cannot_be_asked_is_refused(make_tree, tmp_path: Path) -> None:
 
 
 def test_a_second_source_that_is_not_there_is_told_in_the_file(unbalanced: str) -> None:
-    text = question("blind-addition").study([unbalanced, "folder('nope')"], ["digits()"]).to_toml()
+    text = write_study(
+        question("blind-addition").study([unbalanced, "folder('nope')"], ["digits()"])
+    )
     assert "# folder('nope') could not be opened" in text
 
 
 def test_stores_joined_are_taken_at_their_own_size(unbalanced: str, tmp_path: Path) -> None:
     for name, size in (("a", 16), ("b", 16), ("c", 8)):
-        pack(Source.open(unbalanced), tmp_path / name, size_px=size)
+        pack(open_source(unbalanced), tmp_path / name, size_px=size)
     a, b, c = (str(tmp_path / name) for name in "abc")
     assert question("blind-addition").study([a, b], ["digits()"]).source.size_px == 16
     with pytest.raises(UsageError, match="packed at 8 and 16 px"):
@@ -131,7 +133,8 @@ def test_stores_joined_are_taken_at_their_own_size(unbalanced: str, tmp_path: Pa
 def test_targets_of_any_alphabet_have_names_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "asked.toml"
     path.write_text(
-        question("images-per-class").study([], ["数据/猫", "数据/狗"]).to_toml(), encoding="utf-8"
+        write_study(question("images-per-class").study([], ["数据/猫", "数据/狗"])),
+        encoding="utf-8",
     )
     assert list(load_study(path).targets) == ["猫", "狗"]
 
@@ -167,11 +170,11 @@ def test_more_than_half_of_the_classes_excluded_has_no_control(make_tree, tmp_pa
     target = str(make_tree({f"animals/{n}": 6 for n in "abcd"}, root="theirs"))
     path = tmp_path / "asked.toml"
     path.write_text(
-        question("exclude-target").study([source], [target]).to_toml(), encoding="utf-8"
+        write_study(question("exclude-target").study([source], [target])), encoding="utf-8"
     )
     study = load_study(path)
     assert list(study.arms) == ["all", "without-theirs", "random"]
-    plan = make_plan(study, open_workspace(study, tmp_path / "work"))
+    plan = make_plan(study, Workspace.at(tmp_path / "work", study.folder))
     assert plan.views["without-theirs", 0].classes == ("things/x", "things/y")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from seedbed.trials.plan import make_plan
-from seedbed.trials.run import open_workspace, run_study
+from seedbed.base.artifacts import Workspace
+from seedbed.trials.planner import make_plan
+from seedbed.trials.run import run_study
 from seedbed.trials.study import Study
 from seedbed.trials.study_file import load_study
 from seedbed.verdicts.findings import findings
@@ -36,7 +37,7 @@ def test_the_check_of_a_ranking_is_a_study(tmp_path: Path) -> None:
     assert save_checks(results, found) == []  # written once: it may have been changed by hand
     check = load_study(path)
     assert check.targets["digits"].train_per_class == 3
-    plan = make_plan(check, open_workspace(check, tmp_path / "work"))
+    plan = make_plan(check, Workspace.at(tmp_path / "work", check.folder))
     ranked = [row["label"] for row in influence.details["classes"]]
     kept = {arm: set(plan.views[arm, 0].classes) for arm in check.arms}
     assert kept["without-helpful"] == set(ranked[6:])

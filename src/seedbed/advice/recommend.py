@@ -26,7 +26,6 @@ from seedbed.models.codes import codes
 from seedbed.readout.calibration import fit_temperature
 from seedbed.readout.neighbours import nearest
 from seedbed.tasks.classification import Measurement
-from seedbed.transfers.methods import METHODS, Context
 
 # share of the time at which the negative-transfer comparisons end
 _UNTIL_NEGATIVE_TRANSFER = 0.92
@@ -38,10 +37,16 @@ _NUM_NEIGHBOURS = 6
 _MAX_GALLERY = 5_000
 
 Say = Callable[[str], None]
+MeasureWinner = Callable[[Contender, str], Measurement]
 
 
-def recommend(race: Race, code_folders: dict[str, Path | None], say: Say) -> Advice:
-    """Run the race and return the advice, without its output folder."""
+def recommend(
+    race: Race, code_folders: dict[str, Path | None], say: Say, measure: MeasureWinner
+) -> Advice:
+    """Run the race and return the advice, without its output folder.
+
+    `measure(contender, method)` trains a method and scores it on the test images.
+    """
     for name in race.names:
         race.run_first_round(name)
     if not race.contenders:
@@ -53,7 +58,7 @@ def recommend(race: Race, code_folders: dict[str, Path | None], say: Say) -> Adv
     say(scenario.sentence)
     race.run_later_rounds()
     _measure_rule(race, scenario)
-    winner, measured = _test_winner(race, race.leader)
+    winner, measured = _test_winner(race, race.leader, measure)
     contender = race.contenders[winner.backbone]
     say(f"{winner.name} on the test images: {measured.metrics['top1']:.1f} %")
     rule = _compare_rule(race, scenario, winner)
@@ -157,7 +162,9 @@ def _correct_by_image(
     return np.stack(columns, axis=1), store.groups[rows]
 
 
-def _test_winner(race: Race, winner: Candidate) -> tuple[Candidate, Measurement]:
+def _test_winner(
+    race: Race, winner: Candidate, measure: MeasureWinner
+) -> tuple[Candidate, Measurement]:
     """Train the winner as `transfer` does and score it on the test images.
 
     If its training fails, the next best candidate wins and a note says so.
@@ -165,10 +172,8 @@ def _test_winner(race: Race, winner: Candidate) -> tuple[Candidate, Measurement]
     others = sorted((c for c in race.on_all_images if c is not winner), key=lambda c: -c.accuracy)
     for i, candidate in enumerate([winner, *others]):
         contender = race.contenders[candidate.backbone]
-        context = Context(seed=race.seed, device=contender.backbone.device)
-        method = METHODS.make(candidate.method)
         try:
-            return candidate, method.run(contender.backbone, contender.task, context)
+            return candidate, measure(contender, candidate.method)
         except SeedbedError as error:
             if i == len(others):
                 raise

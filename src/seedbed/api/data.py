@@ -1,32 +1,85 @@
-"""Images: pack them.
+"""Data verbs: open a source, pack it, audit it.
 
-In: paths, call strings or objects. Out: stores, and rows of them.
+In: paths, call strings or objects. Out: sources, stores, an audit.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, final
 
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import UsageError
-from seedbed.base.paths import expand_user
 from seedbed.data.formats import open_source
 from seedbed.data.pack import Progress as PackProgress
-from seedbed.data.pack import pack as pack_source
-from seedbed.data.source import SPLITS, Source
+from seedbed.data.pack import pack as pack_into_folder
+from seedbed.data.source import Source as SourceRecord
 from seedbed.data.store import Store
-from seedbed.data.view import View
 
-DEFAULT_PX = 64
+if TYPE_CHECKING:
+    from seedbed.data.audit import Audit
+    from seedbed.models.backbone import Backbone
 
 
-def pack(source: Source | str | os.PathLike[str], store: str | Path, **options: Any) -> Store:
-    """Pack a source once: images decoded, resized and memory-mapped. Options and errors:
-    `seedbed.data.pack.pack`.
+@final
+class Source(SourceRecord):
+    """Labelled images as they lie on disk; the record of `seedbed.data.source`, with `open`."""
+
+    @staticmethod
+    def open(data: str | os.PathLike[str], hierarchy: str | None = None) -> Source:
+        """The source at a path or of a call string.
+
+        Args:
+            data: "photos/", or "toy(per_class=100)".
+            hierarchy: "wordnet", "wordnet(names='FILE')", or a file of child and parent, instead of
+                the source's own.
+
+        Raises:
+            UsageError: an unknown format or setting. BadDataError: a path without labelled images.
+
+        Example:
+            >>> import seedbed as sb
+            >>> sb.Source.open("digits()").num_images
+            1797
+        """
+        record = open_source(data, hierarchy=hierarchy)
+        values = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+        return Source(**values)
+
+
+def pack(
+    source: SourceRecord | str | os.PathLike[str],
+    store: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    hierarchy: str | None = None,
+    size_px: int | None = None,
+    fit: str = "crop",
+    encoded: bool = False,
+    workers: int | None = None,
+    allow_unreadable: float = 0.01,
+    progress: PackProgress | None = None,
+) -> Store:
+    """Pack a source once: images decoded, resized and memory-mapped.
+
+    Args:
+        source: a Source, a path or a call string.
+        store: the folder to write; a second call for an unchanged source does nothing.
+        format: the name of the source's format, where its path does not tell it.
+        hierarchy: "wordnet" or a file of child and parent, instead of the source's own.
+        size_px: side of the square images, 8 to 1024 px (default 64).
+        fit: for images that are not square: "crop" (shorter side resized, centre crop), "squash" or
+            "pad".
+        encoded: keep the files' own bytes, and decode them when they are needed.
+        workers: processes that decode (default: one per core).
+        allow_unreadable: largest share of unreadable images, 0..1.
+        progress: called with (images done, images in all).
+
+    Raises:
+        BadDataError: no images, one class, a class with one image, too many unreadable images.
+        UsageError: a size out of range, or a folder that holds something else.
 
     Example:
         >>> import tempfile, seedbed as sb
@@ -34,57 +87,65 @@ def pack(source: Source | str | os.PathLike[str], store: str | Path, **options: 
         >>> store.num_images, store.pixels.shape[1:]
         (1797, (16, 16, 3))
     """
-    return pack_source(source, store, **options).store
+    if not isinstance(source, SourceRecord):
+        source = open_source(source, format_name=format, hierarchy=hierarchy)
+    return pack_into_folder(
+        source,
+        Path(store),
+        size_px=size_px,
+        fit=fit,
+        encoded=encoded,
+        workers=workers,
+        allow_unreadable=allow_unreadable,
+        progress=progress,
+    ).store
 
 
-def open_store(
-    data: Store | Source | str | Path,
-    size_px: int,
-    workspace: str | Path | None = None,
-    progress: PackProgress | None = None,
+def audit(
+    data: Store | SourceRecord | str | os.PathLike[str],
+    against: Store | SourceRecord | str | os.PathLike[str] | None = None,
     *,
-    allow_unreadable: float | None = None,
-    for_inspection: bool = False,
-) -> Store:
-    """The store that data stands for: itself, or a source packed into the workspace at
-    `size_px`."""
-    from seedbed.trials.study_data import pack_into
+    hierarchy: str | None = None,
+    backbone: Backbone | str | os.PathLike[str] | None = None,
+    workspace: str | os.PathLike[str] | None = None,
+    on_pack: PackProgress | None = None,
+    on_progress: PackProgress | None = None,
+) -> Audit:
+    """Report unreadable files, tiny classes, and near duplicates within a data set and against
+    another. An audit refuses no data that can be listed.
 
-    if isinstance(data, Store):
-        return data
-    if not isinstance(data, Source):
-        if Store.is_at(data):
-            return Store.open(data)
-        data = open_source(data)
-    folder = workspace_at(workspace)
-    return pack_into(data, size_px, folder, progress, allow_unreadable, for_inspection)
+    Args:
+        data, against: stores, sources, paths or call strings; sources are packed at 64 px.
+        hierarchy: "wordnet" or a file, for both: which classes of the other data set lie above
+            which classes of this one.
+        backbone: also compares the images of the two by its codes, which finds mirrored copies.
 
+    Example:
+        >>> import seedbed as sb, tempfile
+        >>> audit = sb.audit(sb.pack("digits()", tempfile.mkdtemp() + "/digits.store", size_px=16))
+        >>> audit.num_images, audit.tiny_classes
+        (1797, [])
+    """
+    from seedbed.data.audit import audit_store
+    from seedbed.engine.opening import INSPECTION_PX, open_backbone_for, open_store
 
-def workspace_at(path: str | Path | None) -> Workspace:
-    """The workspace at a path, else at SEEDBED_WORKSPACE, else in the current folder."""
-    return Workspace(expand_user(path or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work"))
-
-
-def rows_of(view: View, split: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Rows, labels and classes of a view's split, or of all of them, in the order of the store."""
-    parts = [
-        (view.rows, view.labels) if name == "train" else view.held_out(name)
-        for name in SPLITS
-        if split in (None, name)
-    ]
-    rows, labels = np.concatenate([r for r, _ in parts]), np.concatenate([la for _, la in parts])
-    order = np.argsort(rows, kind="stable")
-    return rows[order], labels[order], view.classes
-
-
-def new_folder(out: str | os.PathLike[str] | None) -> Path | None:
-    """Where something is to be saved: nothing is there yet; raises UsageError for a folder that
-    exists."""
-    if out is None:
-        return None
-    folder = expand_user(out)
-    if folder.exists():
+    if backbone is not None and against is None:
         raise UsageError(
-            f"{folder} exists", "Name a new folder, or remove that one; nothing there was touched."
+            "a backbone compares the images of two data sets, and only one is given",
+            "Name the other: --against DATA2.",
         )
-    return folder
+    net = open_backbone_for(backbone, data) if backbone is not None else None
+    size_px = net.preprocessing.store_px if net else INSPECTION_PX
+    space = Workspace.at(workspace)
+
+    def open_for_audit(one: Any) -> Store:
+        store = open_store(one, size_px, space, on_pack=on_pack, for_inspection=True)
+        return store.with_hierarchy(hierarchy)
+
+    stores = [open_for_audit(one) for one in (data, against) if one is not None]
+    report = audit_store(*stores, on_progress=on_progress)
+    if net is None:
+        return report
+    from seedbed.readout.code_duplicates import add_code_pairs
+
+    return add_code_pairs(report, net, *stores)

@@ -1,263 +1,244 @@
-"""Networks: train one, open one, take its codes.
+"""Network verbs: pre-train a backbone, and compute its codes.
 
-In: paths, call strings or objects. Out: backbones and codes.
+In: data, and the call or the folder of a network. Out: backbones and codes.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from seedbed.api.data import DEFAULT_PX, open_store, rows_of
-from seedbed.base.artifacts import written_aside
-from seedbed.base.device import flush_denormals, resolve_device
+import numpy as np
+
+from seedbed.base.artifacts import MANIFEST, Workspace, atomic_folder
+from seedbed.base.device import resolve_device
 from seedbed.base.errors import UsageError
-from seedbed.base.spec import fingerprint
+from seedbed.base.paths import expand_user
+from seedbed.base.spec import build
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.source import SPLITS, Source
 from seedbed.data.store import Store
-from seedbed.data.view import make_view
+from seedbed.data.view import View, make_view
+from seedbed.engine.keys import CARD_KEY
+from seedbed.engine.opening import check_store_px, open_backbone_for, open_store, packing_px
+from seedbed.engine.steps import BACKBONES_KIND, PREDICTIONS, Pretrain, read_pretrained
+from seedbed.models.backbone import Backbone
+from seedbed.models.checkpoint import CARD, read_card
+from seedbed.models.extract import Codes, codes_path, extract
+from seedbed.models.fit import Progress
+from seedbed.pretraining.pretrain import Pretrained, Seeds
+from seedbed.pretraining.settings import Pretraining
 
-if TYPE_CHECKING:
-    from seedbed.models.backbone import Backbone
-    from seedbed.models.extract import Codes
-    from seedbed.models.fit import Progress
-    from seedbed.pretraining.pretrain import Pretrained
-
-OnProgress = Callable[["Progress"], None]
+OnProgress = Callable[[Progress], None]
 
 
 def pretrain(
-    store: Store | Source | str | Path,
+    store: Store | Source | str | os.PathLike[str],
     backbone: str = "small()",
-    out: str | Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     *,
     recipe: str = "",
     images_seen: int = 300_000,
+    objective: str | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    optimiser: str | None = None,
+    decay: str | None = None,
+    drops: Sequence[float] | None = None,
+    warmup: float | None = None,
+    augmentation: str | None = None,
+    early_stopping: int | None = None,
     seed: int = 0,
+    threads: int | None = None,
     device: str = "auto",
     size_px: int | None = None,
-    workspace: str | Path | None = None,
+    workspace: str | os.PathLike[str] | None = None,
     on_pack: PackProgress | None = None,
     on_progress: OnProgress | None = None,
     checkpoint_every_s: float = 180.0,
-    **training: Any,
 ) -> Pretrained:
-    """Train a backbone on the images that a recipe keeps; cut off, the same call goes on from its
-    last checkpoint beside `out`.
+    """Train a backbone on the images that a recipe keeps.
+
+    The result is kept in the workspace, where a study finds it, and copied to `out`. An interrupted
+    call resumes from its last checkpoint; a finished training is not repeated.
 
     Args:
-        store: a store, the path of one, or a source, which is packed into the workspace.
+        store: a store, or a source, which is packed into the workspace.
         backbone: a call string such as `small(width=16)` or `resnet18(stem='small')`; it may name
-            the weights to begin with.
-        out: a folder to save it in; where it holds what the same call made, that is returned and
-            nothing is done.
-        recipe: which images and labels (see docs/recipes.md).
-        images_seen: the training budget in images; 0 leaves the weights as they begin.
-        seed: of all that is random.
+            the weights to start from.
+        out: a folder for a copy; it may hold the result of the same call.
+        recipe: which images and labels (docs: recipes).
+        images_seen: the training budget, in images; 0 trains nothing.
+        objective, batch_size, learning_rate, weight_decay, optimiser, decay, drops, warmup,
+            augmentation, early_stopping: as in a study's [pretraining] (docs: study file).
+        seed: of everything that is random.
+        threads: of the CPU (default: all). A study uses 1 unless it says otherwise; the number is
+            part of the key.
         device: "auto", "cpu" or "cuda".
-        size_px: at which a source is packed, px (default: what the backbone takes, else 64).
-        checkpoint_every_s: seconds between two checkpoints, beside `out`.
-        training: other keys of a study's [pretraining] (docs/study-files.md), such as batch_size or
-            optimiser.
+        size_px: side at which a source is packed, px (default: the network's, else 32).
+        checkpoint_every_s: seconds between two checkpoints.
 
     Returns:
         Pretrained: `.backbone`, `.metrics` on the source's held-out images in percent, `.fitted`
-        (None where nothing was trained).
-    """
-    from seedbed.base.spec import build
-    from seedbed.models.training_state import Checkpoint
-    from seedbed.pretraining.pretrain import Seeds, identity, pretrain_view
-    from seedbed.trials.arms import Pretraining
-    from seedbed.trials.steps import save_pretrained, training_settings
+        (None where nothing was trained now).
 
+    Raises:
+        UsageError: an invalid setting, or a folder `out` that holds something else.
+        BadDataError: data that cannot be used.
+    """
     if images_seen < 0:
         raise UsageError(
             f"images_seen = {images_seen} is negative",
-            "300_000 is usual for small nets; 0 trains nothing.",
+            "300_000 is usual for small networks; 0 trains nothing.",
         )
-    folder = _backbone_folder(out)
-    how = build(
-        Pretraining,
-        {**training, "backbone": backbone, "images_seen": (max(1, images_seen),)},
-        "pretrain",
-    )
-    architecture, settings = how.architecture(), how.training(images_seen)
-    packed = _of_size(
-        open_store(store, size_px or architecture.size_px or DEFAULT_PX, workspace, on_pack),
-        size_px,
-    )
-    view, seeds, on = (
-        make_view(packed, recipe, seed),
-        Seeds(sample=seed, init=seed),
-        resolve_device(device),
-    )
-    what = identity(view, architecture, settings, seed)
-    if folder and (found := _trained_already(folder, fingerprint(what), on)):
-        return found
-    checkpoint = (
-        Checkpoint(path=_unfinished(folder, what, on), every_s=checkpoint_every_s)
-        if folder
-        else None
-    )
-    told = {"seeds": seeds, "device": on, "on_progress": on_progress, "checkpoint": checkpoint}
-    with flush_denormals():
-        done = pretrain_view(view, architecture, settings, **told)
-    if folder and checkpoint:
-        asked = training_settings(recipe, seeds, backbone, settings) | {
-            "identity": fingerprint(what)
-        }
-        with written_aside(folder) as aside:
-            save_pretrained(done, view, asked, aside)
-        checkpoint.remove()
-    return done
-
-
-def _of_size(store: Store, size_px: int | None) -> Store:
-    if size_px and store.size_px != size_px:
-        raise UsageError(
-            f"{store.path} is packed at {store.size_px} px, and size_px says {size_px} px",
-            "A store has its own size.",
-        )
-    return store
-
-
-def _unfinished(folder: Path, identity: dict[str, Any], device: str) -> Path:
-    """Where a training leaves its state, beside its folder: another one of the same name, or on
-    other hardware, finds another place."""
-    import torch
-
-    here = {
-        "device": device.partition(":")[0],
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+    overrides = {
+        "objective": objective,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "optimiser": optimiser,
+        "decay": decay,
+        "drops": drops,
+        "warmup": warmup,
+        "augmentation": augmentation,
+        "early_stopping": early_stopping,
     }
-    return folder.with_name(f"{folder.name}.{fingerprint({**identity, **here})[:8]}.unfinished")
+    chosen = {name: value for name, value in overrides.items() if value is not None}
+    chosen |= {"backbone": backbone, "images_seen": (max(1, images_seen),)}
+    settings = build(Pretraining, chosen, "pretrain")
+    folder = _output_folder(out)
+    space, architecture = Workspace.at(workspace), settings.architecture()
+    px = packing_px(size_px, architecture.size_px)
+    opened = check_store_px(open_store(store, px, space, on_pack=on_pack), size_px)
+    step = Pretrain(
+        view=make_view(opened, recipe, seed),
+        backbone=backbone,
+        training=settings.training(images_seen),
+        seeds=Seeds(sample=seed, init=seed),
+        recipe=recipe,
+        threads=threads,
+        label=f"pretrain, seed {seed}",
+    )
+    return _run_or_read(
+        step, space, folder, resolve_device(device), on_progress, checkpoint_every_s
+    )
 
 
-def _backbone_folder(out: str | Path | None) -> Path | None:
-    """Where a backbone is to be saved: nothing yet, or one that `pretrain` made, perhaps by the
-    same call."""
-    from seedbed.models.checkpoint import CARD, read_card
+def _run_or_read(
+    step: Pretrain,
+    space: Workspace,
+    folder: Path | None,
+    device: str,
+    on_progress: OnProgress | None,
+    checkpoint_every_s: float,
+) -> Pretrained:
+    """The result of a training: from `folder`, from the workspace, or trained now."""
+    if folder and folder.exists():
+        if read_card(folder).get(CARD_KEY) not in step.candidate_keys():
+            raise UsageError(
+                f"{folder} holds a backbone of another training",
+                "Name a new folder, or remove that one; nothing there was changed.",
+            )
+        return read_pretrained(folder, device)
+    key, result = step.finished_key(space), None
+    if key is None:
+        result = step.run(space, device, on_progress, checkpoint_every_s)
+        key = step.candidate_keys()[0]
+    artifact = space.folder(BACKBONES_KIND, key)
+    if folder:
+        with atomic_folder(folder) as temporary:
+            ignored = shutil.ignore_patterns(MANIFEST, PREDICTIONS)
+            shutil.copytree(artifact, temporary, ignore=ignored, dirs_exist_ok=True)
+    return result or read_pretrained(artifact, device)
 
-    folder = None if out is None else Path(out)
-    if (
-        folder
-        and folder.exists()
-        and not ((folder / CARD).is_file() and "identity" in read_card(folder))
-    ):
+
+def _output_folder(out: str | os.PathLike[str] | None) -> Path | None:
+    """The folder for a copy of the result: new, or with a backbone that `pretrain` wrote."""
+    folder = None if out is None else expand_user(out)
+    if folder is None or not folder.exists():
+        return folder
+    if not (folder / CARD).is_file() or CARD_KEY not in read_card(folder):
         raise UsageError(
-            f"{folder} exists and holds nothing that this command could have made",
-            "Name a new folder, or remove that one; nothing there was touched.",
+            f"{folder} exists, and this command did not write it",
+            "Name a new folder, or remove that one; nothing there was changed.",
         )
     return folder
 
 
-def _trained_already(folder: Path, identity: str, device: str) -> Pretrained | None:
-    """The backbone in a folder if the same call made it; raises UsageError for another one's."""
-    from seedbed.models.checkpoint import load_backbone
-    from seedbed.pretraining.pretrain import Pretrained
-    from seedbed.trials.steps import CARD_CODES, load_arrays
-
-    if not folder.exists():
-        return None
-    backbone = load_backbone(folder)
-    if backbone.card["identity"] != identity:
-        raise UsageError(
-            f"{folder} holds a backbone of another training",
-            "Name a new folder, or remove that one; nothing there was touched.",
-        )
-    backbone.module.to(device)
-    metrics = dict(backbone.card["source_metrics"])
-    return Pretrained(
-        backbone=backbone, metrics=metrics, card_codes=load_arrays(folder / CARD_CODES)["codes"]
-    )
-
-
 def codes(
-    backbone: Backbone | str | Path,
-    data: Store | Source | str | Path,
+    backbone: Backbone | str | os.PathLike[str],
+    data: Store | Source | str | os.PathLike[str],
     *,
     layer: str | Sequence[str] = "penultimate",
     flatten: bool = False,
     dtype: str = "float32",
-    out: str | Path | None = None,
+    out: str | os.PathLike[str] | None = None,
     split: str | None = None,
     recipe: str = "",
     seed: int = 0,
     device: str = "auto",
-    workspace: str | Path | None = None,
+    workspace: str | os.PathLike[str] | None = None,
     on_pack: PackProgress | None = None,
     on_codes: PackProgress | None = None,
 ) -> Codes:
-    """Codes of one or several layers for the images of a data set, in one pass, as they are (not
-    normalised).
+    """Compute the codes (activations) of one or several layers for the images of a data set, in one
+    pass; they are not normalised.
 
     Args:
         backbone: a Backbone, the folder of one, or a call such as `vgg16` with published weights on
             this machine.
         data: a store, or a source, which is packed into the workspace at the backbone's size.
-        layer: names of the layer table or of any submodule, "penultimate", or "all" for the whole
+        layer: names of the layer table or of any submodule; "penultimate"; or "all" for the whole
             table.
-        flatten: the whole map as one vector, instead of its mean over space.
+        flatten: give the whole feature map as one vector, instead of its mean over space.
         dtype: "float32" or "float16".
-        out: a safetensors file to fill while it is mapped into memory: codes may then be larger
-            than memory.
-        split: "train", "val" or "test"; all of them by default.
-        recipe: thins the training images and drops or merges classes.
-    """
-    from seedbed.models.extract import codes_path, extract
+        out: a safetensors file, written through a memory map: codes may be larger than memory.
+        split: "train", "val" or "test" (default: all).
+        recipe: selects training images, and drops or merges classes.
 
+    Raises:
+        UsageError: an unknown layer or split, a split without images, another kind of file.
+    """
+    # Invalid arguments are refused before anything is packed or computed.
     if out is not None:
-        codes_path(out)  # another kind of file is refused before anything is computed
-    net = open_for(backbone, device, data, seed)
-    names = (
-        [la.name for la in net.layers]
-        if layer == "all"
-        else [layer]
-        if isinstance(layer, str)
-        else list(layer)
-    )
-    # an unknown one is refused before anything is packed
-    chosen = list(dict.fromkeys(net.layer(name).name for name in names))
+        codes_path(Path(out))
     if split is not None and split not in SPLITS:
         raise UsageError(f"unknown split {split!r}", f"Valid: {', '.join(SPLITS)}.")
-    store = open_store(data, net.preprocessing.store_px, workspace, on_pack)
-    rows, labels, classes = rows_of(make_view(store, recipe, seed), split)
+    net = open_backbone_for(backbone, data, device=device, seed=seed)
+    names = [layer] if isinstance(layer, str) else list(layer)
+    if layer == "all":
+        names = [row.name for row in net.layers]
+    layers = list(dict.fromkeys(net.layer(name).name for name in names))
+    space = Workspace.at(workspace)
+    store = open_store(data, net.preprocessing.store_px, space, on_pack=on_pack)
+    rows, labels, classes = _rows_of_split(make_view(store, recipe, seed), split)
     if not len(rows):
         raise UsageError(
             f"{store.name} has no images in split {split!r}", f"It has: {store.card['splits']}."
         )
+    options: dict[str, Any] = {
+        "flatten": flatten,
+        "dtype": dtype,
+        "out": None if out is None else Path(out),
+    }
     images = net.images(store, rows)
     return extract(
-        net,
-        images,
-        chosen,
-        store.ids[rows],
-        labels,
-        classes,
-        flatten=flatten,
-        dtype=dtype,
-        out=out,
-        on_progress=on_codes,
+        net, images, layers, store.ids[rows], labels, classes, on_progress=on_codes, **options
     )
 
 
-def open_for(
-    backbone: Backbone | str | Path, device: str, data: Store | Source | str | Path, seed: int
-) -> Backbone:
-    """The backbone that `codes` and `transfer` take for these images; a store gives its size to a
-    network that has none."""
-    from seedbed.models.resolve import open_backbone
-
-    store = (
-        data
-        if isinstance(data, Store)
-        else Store.open(data)
-        if not isinstance(data, Source) and Store.is_at(data)
-        else None
-    )
-    net = open_backbone(backbone, seed, store.size_px if store else None)
-    net.module.to(resolve_device(device))
-    return net
+def _rows_of_split(view: View, split: str | None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Rows, labels and classes of a view's split, or of all splits, in the order of the store."""
+    parts = [
+        (view.rows, view.labels) if name == "train" else view.held_out(name)
+        for name in SPLITS
+        if split in (None, name)
+    ]
+    rows = np.concatenate([rows for rows, _ in parts])
+    labels = np.concatenate([labels for _, labels in parts])
+    order = np.argsort(rows, kind="stable")
+    return rows[order], labels[order], view.classes

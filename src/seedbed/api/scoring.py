@@ -1,96 +1,120 @@
-"""Result files of any tool: score them.
+"""score: result files of any tool, by the metrics that seedbed's own measurements have.
 
-In: ground truth and result files. Out: what they are worth, by the metrics that our own
-measurements have.
+In: ground truth and result files. Out: a Score.
 """
 
 from __future__ import annotations
 
 import inspect
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from seedbed.base.errors import UsageError, unknown
+from seedbed.tasks import scoring
+from seedbed.tasks.scoring import Score
 
-if TYPE_CHECKING:
-    from seedbed.tasks.scoring import Score
-
-METRICS = (
-    "voc-detection",
-    "voc-classification",
-    "voc-action",
-    "holidays",
-    "oxford",
-    "ukbench",
-    "top-k",
-)
+# Name -> function; its parameters are the arguments that the metric takes.
+_SCORERS: dict[str, Callable[..., Score]] = {
+    "voc-detection": scoring.voc_detection,
+    "voc-classification": scoring.voc_classification,
+    "voc-action": scoring.voc_action,
+    "holidays": scoring.holidays,
+    "oxford": scoring.oxford,
+    "ukbench": scoring.ukbench,
+    "top-k": scoring.top_k,
+}
+METRICS = tuple(_SCORERS)
+# Names that the results of the three VOC metrics have, too.
+_RESULT_NAMES = ("results", "detections", "scores")
+PathLike = str | os.PathLike[str]
 
 
 def score(
-    metric: str, *given: str | os.PathLike[str], **files: str | os.PathLike[str] | int | None
+    metric: str,
+    *,
+    truth: PathLike | None = None,
+    image_set: str | None = None,
+    results: PathLike | None = None,
+    detections: PathLike | None = None,
+    scores: PathLike | None = None,
+    ap: str | None = None,
+    ranking: PathLike | None = None,
+    images: PathLike | None = None,
+    labels: PathLike | None = None,
+    k: int | None = None,
 ) -> Score:
-    """What result files are worth.
+    """Score result files.
 
     Args:
-        metric: and the files that it takes, by name or in this order:
-            "voc-detection", "voc-classification", "voc-action": truth (a folder of VOC), image_set,
-            results (a folder of PASCAL result files `*_<class>.txt`; also called detections or
-            scores), ap ("voc07" or "voc10"); "holidays": ranking, images (all images, a list or a
-            folder); "oxford": truth, ranking; "ukbench": ranking; "top-k": labels, scores (text or
-            .npy), k (1 or 5).
+        metric: "voc-detection", "voc-classification" and "voc-action" take truth, image_set,
+            results and ap; "holidays" takes ranking and images; "oxford" takes truth and ranking;
+            "ukbench" takes ranking; "top-k" takes labels, scores and k.
+        truth: the folder of VOC (Annotations/ and ImageSets/), or the folder of Oxford's lists.
+        image_set: the list of images, such as "test".
+        results: a folder of PASCAL result files `*_<class>.txt`; `detections` and `scores` are
+            other names of it.
+        ap: the rule of average precision, "voc07" or "voc10".
+        ranking: a file with a line for each query, or a folder with a file for each.
+        images: all images, as a list or a folder.
+        labels: true classes, text or .npy. `scores`: of each class, text or .npy.
+        k: 1 or 5.
 
     Returns:
         Score: `.metric`, `.value`, `.unit`, `.per_class`, `.others`, `.num`, `.notes`.
 
     Raises:
-        UsageError: an unknown metric, or a file that it does not take or needs.
-        BadDataError: a file that is missing or that says what cannot be meant, with its line.
+        UsageError: an unknown metric, or an argument that it does not take, or lacks.
+        BadDataError: a missing file, or an invalid line, with its number.
 
     Example:
         >>> import seedbed as sb, tempfile, pathlib
         >>> folder = pathlib.Path(tempfile.mkdtemp())
         >>> _ = (folder / "labels.txt").write_text("0 1 1".replace(" ", chr(10)))
-        >>> _ = (folder / "scores.txt").write_text("0.9 0.1, 0.2 0.8, 0.6 0.4".replace(", ", chr(10)))
-        >>> found = sb.score("top-k", labels=folder / "labels.txt", scores=folder / "scores.txt")
-        >>> found.metric, round(found.value, 1)
+        >>> text = "0.9 0.1, 0.2 0.8, 0.6 0.4".replace(", ", chr(10))
+        >>> _ = (folder / "scores.txt").write_text(text)
+        >>> result = sb.score("top-k", labels=folder / "labels.txt", scores=folder / "scores.txt")
+        >>> result.metric, round(result.value, 1)
         ('top1', 66.7)
     """
-    from seedbed.tasks import scoring
-
-    if metric not in METRICS:
+    if metric not in _SCORERS:
         raise unknown("metric", metric, METRICS)
-    order = list(inspect.signature(getattr(scoring, metric.replace("-", "_"))).parameters)
-    if len(given) > len(order) or (
-        again := [name for name in order[: len(given)] if name in files]
-    ):
-        what = f"{again[0]} twice" if len(given) <= len(order) else f"{len(given)} files"
-        raise UsageError(f"score({metric!r}) was given {what}", f"It takes: {', '.join(order)}.")
-    files = {**dict(zip(order, given, strict=False)), **files}
-    files = {
-        name: os.fspath(path) if isinstance(path, os.PathLike) else path
-        for name, path in files.items()
+    arguments: dict[str, Any] = {
+        "truth": truth,
+        "image_set": image_set,
+        "results": results,
+        "detections": detections,
+        "scores": scores,
+        "ap": ap,
+        "ranking": ranking,
+        "images": images,
+        "labels": labels,
+        "k": k,
     }
-    if metric.startswith("voc"):  # what the option is called too
-        said = [name for name in ("results", "detections", "scores") if files.get(name) is not None]
-        if len(said) > 1:
+    given = {
+        name: os.fspath(value) if isinstance(value, os.PathLike) else value
+        for name, value in arguments.items()
+        if value is not None
+    }
+    if metric.startswith("voc"):
+        given = _with_one_name_for_results(given)
+    parameters = inspect.signature(_SCORERS[metric]).parameters
+    for name in given:
+        if name not in parameters:
+            raise unknown("argument", name, parameters, f"score({metric!r})")
+    for name, parameter in parameters.items():
+        if parameter.default is inspect.Parameter.empty and name not in given:
             raise UsageError(
-                f"{said[0]} and {said[1]} are two names of one argument", "Give one of them."
+                f"score({metric!r}) needs {name}", f"It takes: {', '.join(parameters)}."
             )
-        others = {
-            name: path
-            for name, path in files.items()
-            if name not in ("results", "detections", "scores")
-        }
-        files = others | ({"results": files[said[0]]} if said else {})
-    function: Any = getattr(scoring, metric.replace("-", "_"))
-    takes = inspect.signature(function).parameters
-    for name in files:
-        if name not in takes:
-            raise unknown("argument", name, takes, f"score({metric!r})")
-    if missing := [
-        name
-        for name, p in takes.items()
-        if p.default is inspect.Parameter.empty and name not in files
-    ]:
-        raise UsageError(f"score({metric!r}) needs {missing[0]}", f"It takes: {', '.join(takes)}.")
-    return function(**files)
+    return _SCORERS[metric](**given)
+
+
+def _with_one_name_for_results(arguments: dict[str, Any]) -> dict[str, Any]:
+    names = [name for name in _RESULT_NAMES if name in arguments]
+    if len(names) > 1:
+        raise UsageError(
+            f"{names[0]} and {names[1]} are two names of one argument", "Give one of them."
+        )
+    others = {name: value for name, value in arguments.items() if name not in _RESULT_NAMES}
+    return others | ({"results": arguments[names[0]]} if names else {})

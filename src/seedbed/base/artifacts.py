@@ -1,14 +1,13 @@
-"""Content-addressed folders: written aside, manifest last, renamed into place.
+"""Content-addressed folders, written atomically.
 
-In: a kind, a key and a function that fills a folder. Out: `<workspace>/<kind>/<key>/`, which is
-there whole or not at all; `manifest.json` inside means done. Knows nothing of what the folders
-hold.
+In: a kind, a key, and code that fills a folder. Out: `<workspace>/<kind>/<key>/`. The folder is
+complete or absent; its `manifest.json`, written last, marks it as done.
 
     <workspace>/
       stores/<key>/        pixels.npy rows.parquet store.json
       backbones/<key>/     weights.safetensors card.json predictions.safetensors manifest.json
       measurements/<key>/  predictions.safetensors manifest.json
-      unfinished/<key>.safetensors   a pre-training that was cut off, to be gone on with
+      unfinished/<key>.safetensors   the state of an interrupted training, to resume from
 """
 
 from __future__ import annotations
@@ -28,54 +27,60 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from seedbed.base.errors import StorageError
+from seedbed.base.errors import StorageError, UsageError
+from seedbed.base.paths import expand_user
 
 MANIFEST, UNFINISHED = "manifest.json", "unfinished"
+WORKSPACE_VARIABLE, DEFAULT_WORKSPACE = "SEEDBED_WORKSPACE", "seedbed-work"
 _HOST = re.sub(r"[^A-Za-z0-9]", "", platform.node()) or "here"
-_WRITING = re.compile(r"\.writing-([A-Za-z0-9]+)-(\d+)-[0-9a-f]+$")
-_ATTEMPTS = 100
-_ABANDONED_S = 7 * 24 * 3600  # what another machine has not touched for a week
+_TEMPORARY = re.compile(r"\.writing-([A-Za-z0-9]+)-(\d+)-[0-9a-f]+$")
+_MAX_ATTEMPTS = 100
+# Age at which a temporary file of another machine counts as abandoned.
+_ABANDONED_S = 7 * 24 * 3600
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never half of it."""
-    with file_aside(path) as aside:
-        aside.write_text(
-            json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-            encoding="utf-8",
-        )
+    """Write JSON atomically."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 @contextmanager
-def file_aside(final: Path) -> Iterator[Path]:
-    """A file to write that becomes `final` when the block ends well, and vanishes when it does not;
-    folders are made."""
+def atomic_file(final: Path) -> Iterator[Path]:
+    """Yield a temporary path; rename it to `final` on success, remove it on failure.
+
+    Parent folders are created. Raises StorageError when the file system refuses.
+    """
     with disk_errors(final):
-        if final.exists() and not final.is_file():  # a device or a pipe: nothing may take its place
+        # A device or a pipe must not be replaced by a file.
+        if final.exists() and not final.is_file():
             yield final
             return
         _make_parent(final)
-        aside = _aside(final)
+        temporary = _temporary_path(final)
         try:
-            yield aside
-            os.replace(aside, final)
+            yield temporary
+            os.replace(temporary, final)
         finally:
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def usual_mode(path: Path) -> Iterator[None]:
-    """Whatever the block writes at `path` gets the permissions of any new file; safetensors would
-    keep it to its owner."""
+def default_permissions(path: Path) -> Iterator[None]:
+    """Give what the block writes at `path` the permissions of any new file.
+
+    safetensors would make it readable by its owner alone.
+    """
     path.touch()
     mode = path.stat().st_mode
     yield
     path.chmod(mode)
 
 
-def reserve(path: Path) -> None:
-    """Give a file of holes its blocks, where the system can: a full disk is an error now, not a bus
-    error later."""
+def preallocate(path: Path) -> None:
+    """Allocate the blocks of a sparse file, where the system can: a full disk then raises an error
+    now instead of a bus error later."""
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, max(1, path.stat().st_size))
@@ -86,26 +91,27 @@ def _make_parent(final: Path) -> None:
         final.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
         raise StorageError(
-            f"cannot make the folder {final.parent}: {error.strerror}", "Name another place."
+            f"cannot create the folder {final.parent}: {error.strerror}", "Name another path."
         ) from None
 
 
-def _aside(final: Path) -> Path:
-    """A name beside `final` that says which process of which machine writes it."""
+def _temporary_path(final: Path) -> Path:
+    """A path beside `final` whose name holds the host and the process that writes it."""
     return final.with_name(f"{final.name}.writing-{_HOST}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
 
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn the system's refusals into errors that say what to do."""
+    """Turn errors of the file system into a StorageError that says what to do."""
     try:
         yield
     except Exception as error:
-        number = error.errno if isinstance(error, OSError) else _foreign_errno(error)
+        number = error.errno if isinstance(error, OSError) else _errno_in_text(error)
         if number in (errno.ENOSPC, errno.EDQUOT):
             raise StorageError(
-                f"no room left on the disk while writing {path}",
-                "Free some space, or point --workspace (or the output path) at a larger disk; nothing half-written was kept.",
+                f"no space left on the disk while writing {path}",
+                "Free some space, or point --workspace (or the output path) to a larger disk. "
+                "No partial file was kept.",
             ) from error
         if number in (errno.EISDIR, errno.ENOTDIR):
             raise StorageError(
@@ -113,49 +119,50 @@ def disk_errors(path: Path) -> Iterator[None]:
             ) from error
         if number in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise StorageError(
-                f"not allowed to write {path}", "Choose a folder that you may write to."
+                f"no permission to write {path}", "Choose a folder that you may write to."
             ) from error
         raise
 
 
-def _foreign_errno(error: Exception) -> int | None:
-    """The system's number in an exception of a library's own: safetensors writes "(os error
-    28)"."""
-    found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found.group(1)) if found else None
+def _errno_in_text(error: Exception) -> int | None:
+    """The error number in the message of a library's exception: safetensors writes "(os error 28)"."""
+    match = re.search(r"\(os error (\d+)\)", str(error))
+    return int(match.group(1)) if match else None
 
 
 @contextmanager
-def written_aside(final: Path, finished: str | None = None) -> Iterator[Path]:
-    """A folder to fill that becomes `final` when the block ends well, and vanishes when it does
-    not.
+def atomic_folder(final: Path, finished: str | None = None) -> Iterator[Path]:
+    """Yield a temporary folder; rename it to `final` on success, remove it on failure.
 
-    An older `final` is replaced; with `finished`, a file that only a finished folder holds, a
-    finished one is kept instead: whoever wrote it was first with the same content.
+    Args:
+        final: an older folder there is replaced.
+        finished: name of a file that only a complete folder holds. A complete `final` is then kept
+            instead: another process was first with the same content.
     """
     with disk_errors(final):
         _make_parent(final)
-        sweep(final.parent)
-        aside = _aside(final)
-        aside.mkdir()
+        remove_abandoned(final.parent)
+        temporary = _temporary_path(final)
+        temporary.mkdir()
         try:
-            yield aside
-            _settle(aside, final, finished)
+            yield temporary
+            _rename_folder(temporary, final, finished)
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _settle(aside: Path, final: Path, finished: str | None) -> None:
-    for _ in range(_ATTEMPTS):  # another process may put its own there between any two of our steps
+def _rename_folder(temporary: Path, final: Path, finished: str | None) -> None:
+    # Another process may put its own folder there between any two of these steps.
+    for _ in range(_MAX_ATTEMPTS):
         if finished and (final / finished).is_file():
             return
         try:
-            os.rename(aside, final)
+            os.rename(temporary, final)
             return
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-        old = _aside(final)
+        old = _temporary_path(final)
         with suppress(FileNotFoundError):
             os.rename(final, old)
             shutil.rmtree(old, ignore_errors=True)
@@ -164,28 +171,31 @@ def _settle(aside: Path, final: Path, finished: str | None) -> None:
     )
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written in `folder`; what a living process writes
-    stays, here and on other machines."""
+def remove_abandoned(folder: Path) -> None:
+    """Remove temporary files of dead processes in `folder`; those of living processes stay, on this
+    machine and on others."""
     for path in folder.iterdir():
-        found = _WRITING.search(path.name)
-        if found and _is_dead(path, found.group(1), int(found.group(2))):
-            with suppress(OSError):  # another user's, perhaps
-                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(
-                    missing_ok=True
-                )
+        match = _TEMPORARY.search(path.name)
+        if match and _is_abandoned(path, match.group(1), int(match.group(2))):
+            # It may belong to another user.
+            with suppress(OSError):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
 
-def _is_dead(path: Path, host: str, pid: int) -> bool:
+def _is_abandoned(path: Path, host: str, pid: int) -> bool:
     if host == _HOST:
-        return not _alive(pid)
-    try:  # another machine's processes cannot be asked
+        return not _is_alive(pid)
+    # Processes of another machine cannot be asked: their age decides.
+    try:
         return time.time() - path.stat().st_mtime > _ABANDONED_S
     except OSError:
         return False
 
 
-def _alive(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -195,6 +205,18 @@ def _alive(pid: int) -> bool:
     return True
 
 
+def new_folder(out: str | os.PathLike[str] | None) -> Path | None:
+    """The path of a folder to be written; raises UsageError if it exists."""
+    if out is None:
+        return None
+    folder = expand_user(out)
+    if folder.exists():
+        raise UsageError(
+            f"{folder} exists", "Name a new folder, or remove that one; nothing there was changed."
+        )
+    return folder
+
+
 def folder_bytes(path: Path) -> int:
     """Bytes of all files below a folder."""
     return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())
@@ -202,26 +224,26 @@ def folder_bytes(path: Path) -> int:
 
 @dataclass(kw_only=True)
 class Unfinished:
-    """The states that the trainings of one step leave, each by a name of its own, until the step is
-    done.
+    """Paths for the states of the trainings of one step, until the step is done.
 
-    The key is made when a training first asks: most steps have none that is worth a state.
+    A step may train several times, each with a name. `make_key` is called when a training first
+    asks for a path, since most steps never do.
     """
 
     workspace: Workspace
     make_key: Callable[[], str]
     paths: dict[str, Path] = field(default_factory=dict)
-    made: list[Path] = field(default_factory=list)  # folders that were not there before
+    created_folders: list[Path] = field(default_factory=list)
 
     @cached_property
     def key(self) -> str:
         return self.make_key()
 
     def __call__(self, name: str) -> Path | None:
-        """None where nothing can be written: the training then leaves no state."""
+        """The path for the training `name`; None where it cannot be written: no state is kept."""
         path = self.workspace.unfinished(f"{self.key}-{name}")
         if not self.workspace.root.exists():
-            self.made.append(self.workspace.root)
+            self.created_folders.append(self.workspace.root)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError:
@@ -229,32 +251,50 @@ class Unfinished:
         return self.paths.setdefault(name, path) if os.access(path.parent, os.W_OK) else None
 
     def clear(self) -> None:
+        """Remove the states, and the folders that were created for them if they are empty."""
         for path in self.paths.values():
             path.unlink(missing_ok=True)
-        folders = [self.workspace.unfinished("").parent, *self.made] if self.paths else []
-        for folder in folders:  # empty ones alone: others may have states there
+        folders = [self.workspace.unfinished("").parent, *self.created_folders]
+        for folder in folders if self.paths else []:
+            # Another step may have states there.
             with suppress(OSError):
                 folder.rmdir()
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where finished steps live, shared by the studies that name it."""
+    """The folder of finished steps; several studies may share it."""
 
     root: Path
+
+    @classmethod
+    def at(
+        cls, path: str | os.PathLike[str] | None = None, beside: Path | None = None
+    ) -> Workspace:
+        """The workspace at `path`; else at the variable SEEDBED_WORKSPACE; else `seedbed-work/` in
+        the folder `beside` (a study's), or in the current folder."""
+        chosen = path or os.environ.get(WORKSPACE_VARIABLE)
+        if chosen:
+            return cls(expand_user(chosen).resolve())
+        return cls(((beside or Path()) / DEFAULT_WORKSPACE).resolve())
 
     def folder(self, kind: str, key: str) -> Path:
         return self.root / kind / key
 
     def unfinished(self, key: str) -> Path:
-        """Where a step that takes long leaves its state while it runs."""
+        """The path for the state of a training while it runs."""
         return self.root / UNFINISHED / f"{key}.safetensors"
 
-    def unfinished_of(self, make_key: Callable[[], str]) -> Unfinished:
+    def unfinished_states(self, make_key: Callable[[], str]) -> Unfinished:
         return Unfinished(workspace=self, make_key=make_key)
 
+    def is_writable(self) -> bool:
+        """Whether artifacts can be written: the root, or the nearest folder above it, allows it."""
+        nearest = next(folder for folder in (self.root, *self.root.parents) if folder.exists())
+        return nearest.is_dir() and os.access(nearest, os.W_OK)
+
     def has(self, kind: str, key: str) -> bool:
-        """Whether that step is finished: its manifest is written last."""
+        """Whether the step is finished: its manifest is written last."""
         return (self.folder(kind, key) / MANIFEST).is_file()
 
     def manifest(self, kind: str, key: str) -> dict[str, Any]:
@@ -262,17 +302,14 @@ class Workspace:
 
     @contextmanager
     def adding(self, kind: str, key: str, manifest: dict[str, Any]) -> Iterator[Path]:
-        """A folder to fill; `manifest` (which the block may still fill in) is written after
-        everything else."""
-        with written_aside(self.folder(kind, key), finished=MANIFEST) as aside:
-            yield aside
-            write_json(aside / MANIFEST, manifest)
+        """Yield a folder to fill; `manifest`, which the block may extend, is written last."""
+        with atomic_folder(self.folder(kind, key), finished=MANIFEST) as folder:
+            yield folder
+            write_json(folder / MANIFEST, manifest)
 
     def keys(self, kind: str) -> list[str]:
         """The finished steps of one kind."""
         folder = self.root / kind
-        return (
-            sorted(p.name for p in folder.iterdir() if (p / MANIFEST).is_file())
-            if folder.is_dir()
-            else []
-        )
+        if not folder.is_dir():
+            return []
+        return sorted(p.name for p in folder.iterdir() if (p / MANIFEST).is_file())

@@ -47,8 +47,9 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     faulty = [key for key in names if str((key,)) in faults]
     hints = [hint for key in faulty if (hint := _valid_values(cls, key, values.get(key)))]
     raise UsageError(
-        f"{where}: {'; '.join(faults.values())}",
+        "; ".join(faults.values()),
         hints[0] if hints else f"Valid keys: {', '.join(names)}.",
+        (where,),
     )
 
 

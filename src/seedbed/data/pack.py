@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.base.artifacts import write_json, written_aside
+from seedbed.base.artifacts import atomic_folder, write_json
 from seedbed.base.device import num_cores
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError, unknown
 from seedbed.base.randomness import item_hashes
@@ -29,6 +29,7 @@ from seedbed.data import decode, splits
 from seedbed.data.annotations import Boxes, Relevance, write_annotations
 from seedbed.data.class_faults import refuse_one_class, refuse_small_classes, small_classes
 from seedbed.data.duplicates import COARSE_PX, burst_hashes, together
+from seedbed.data.formats import open_source
 from seedbed.data.image_files import EncodedPixels
 from seedbed.data.pack_batch import Form, Job, loader_of, one_by_one
 from seedbed.data.pack_batch import Packed as Packing
@@ -114,7 +115,7 @@ def pack(
         >>> packed.store.pixels.shape
         (1797, 16, 16, 3)
     """
-    source = source if isinstance(source, Source) else Source.open(source)
+    source = source if isinstance(source, Source) else open_source(source)
     form, path = _form_of(source, size_px, fit, encoded), Path(store)
     _check(path, form, allow_unreadable)
     if workers is not None and workers < 1:
@@ -131,7 +132,7 @@ def pack(
         return packed
     _same_data(path, source, form)
     started = time.perf_counter()
-    with written_aside(path) as aside, warnings.catch_warnings():
+    with atomic_folder(path) as aside, warnings.catch_warnings():
         # Pillow warns of odd metadata; pixels decide here. Set once: filters are not per thread
         warnings.simplefilter("ignore")
         _write(

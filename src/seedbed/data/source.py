@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -84,18 +83,6 @@ class Source:
                 "Expected images in folders by class, for example cats/1.jpg.",
             )
         assert len(self.ids) == len(self.leaves) == len(self.splits)
-
-    @staticmethod
-    def open(data: str | os.PathLike[str], hierarchy: str | None = None) -> Source:
-        """The source at a path or of a call string: `Source.open("photos/")`,
-        `Source.open("toy(per_class=100)")`.
-
-        `hierarchy`: "wordnet", "wordnet(names='FILE')" or a file of child and parent, instead of
-        the source's own.
-        """
-        from seedbed.data.formats import open_source
-
-        return open_source(data, hierarchy=hierarchy)
 
     def with_hierarchy(self, hierarchy: Hierarchy) -> Source:
         """The same images under another hierarchy, and its words for classes that have none."""

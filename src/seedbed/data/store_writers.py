@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 
-from seedbed.base.artifacts import reserve
+from seedbed.base.artifacts import preallocate
 from seedbed.data.decode import Fit, decode
 from seedbed.data.pack_batch import Form, Packed
 
@@ -45,7 +45,7 @@ class PixelRows(Sink):
     def __init__(self, path: Path, num: int, size_px: int) -> None:
         self._path, self.place = path, str(path)
         self._pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (num, size_px, size_px, 3))
-        reserve(path)
+        preallocate(path)
 
     def put(self, rows: np.ndarray, loaded: Packed) -> None:
         if len(loaded.pixels):  # a worker process has written its own

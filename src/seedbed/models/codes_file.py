@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.base.artifacts import file_aside, reserve
+from seedbed.base.artifacts import atomic_file, preallocate
 
 _NAMES = {np.dtype(np.float16): "F16", np.dtype(np.float32): "F32", np.dtype(np.int64): "I64"}
 Shapes = Mapping[str, tuple[type[np.generic], tuple[int, ...]]]
@@ -45,11 +45,11 @@ def create_array_file(
         start += num_bytes
     text = json.dumps(header, ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    with file_aside(path) as aside:
+    with atomic_file(path) as aside:
         with aside.open("wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
             file.truncate(8 + len(text) + start)
-        reserve(aside)
+        preallocate(aside)
         maps = {
             name: np.memmap(aside, kind, "r+", 8 + len(text) + places[name], shape)
             if np.prod(shape)

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from seedbed.base.artifacts import file_aside, sweep, usual_mode
+from seedbed.base.artifacts import atomic_file, default_permissions, remove_abandoned
 
 EVERY_S = 180.0
 
@@ -44,9 +44,9 @@ class Checkpoint:
         """Leave the state; a reader sees the old one or the new one, never half of it. The first
         clears what killed processes left."""
         if not self._has_swept and self.path.parent.is_dir():
-            sweep(self.path.parent)
+            remove_abandoned(self.path.parent)
             self._has_swept = True
-        with file_aside(self.path) as aside:
+        with atomic_file(self.path) as aside:
             write_tensors(aside, tensors, {"facts": json.dumps(dict(facts))})
         self._last = time.monotonic()
 
@@ -104,7 +104,7 @@ def write_tensors(
     from safetensors.torch import save_file
 
     held = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
-    with usual_mode(path):
+    with default_permissions(path):
         save_file(held, path, metadata=dict(metadata) if metadata else None)
 
 

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -37,6 +37,8 @@ from seedbed.models.checkpoint import load_backbone, save_backbone
 from seedbed.models.feature_maps import FeatureMaps, nominal_stride, pyramid_maps, single_map
 from seedbed.models.training_state import write_tensors
 from seedbed.readout.model import KEY
+from seedbed.readout.prediction import Prediction, detect_in_files
+from seedbed.readout.trained_model import OnProgress, TrainedModel
 
 REST, KIND = "detector.safetensors", "detector"
 _FPN_CHANNELS = 128
@@ -188,13 +190,15 @@ def _heads(
 
 
 @dataclass(kw_only=True, repr=False)
-class DetectorModel:
+class DetectorModel(TrainedModel):
     """A trained detector with what is known of it; one folder on disk, which is that of its
     backbone too:
 
     <model>/  weights.safetensors  card.json  of the network; the card's "model" says what follows
               detector.safetensors            of the rest
     """
+
+    finds_boxes: ClassVar[bool] = True
 
     backbone: Backbone
     detector: Detector
@@ -204,6 +208,14 @@ class DetectorModel:
 
     def __repr__(self) -> str:
         return f"Detector of {len(self.classes)} classes on {self.backbone.architecture}, {self.anatomy.feature}"
+
+    def _predict_files(
+        self, files: Sequence[Path], above: float, on_progress: OnProgress | None
+    ) -> list[Prediction]:
+        return detect_in_files(self, files, above, on_progress)
+
+    def to(self, device: str) -> None:
+        self.detector.to(device)
 
     def save(self, folder: Path) -> None:
         """Write it into an existing folder."""

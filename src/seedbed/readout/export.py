@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from seedbed.base.artifacts import file_aside, write_json, written_aside
+from seedbed.base.artifacts import atomic_file, atomic_folder, write_json
 from seedbed.base.call import parse_call
 from seedbed.base.errors import UsageError, unknown
 from seedbed.data.decode import RULES
@@ -105,7 +105,7 @@ def _program(model: Model) -> tuple[_FromPixels, Any]:
 def _describe(model: Model, out: Path, names: list[str]) -> None:
     """What goes in and comes out, beside the file."""
     preprocessing = model.backbone.preprocessing
-    with file_aside(beside(out)) as aside:
+    with atomic_file(beside(out)) as aside:
         write_json(
             aside,
             {
@@ -125,7 +125,7 @@ def _describe(model: Model, out: Path, names: list[str]) -> None:
 
 def _torch_export(model: Model, out: Path) -> float:
     whole, program = _program(model)
-    with file_aside(out) as aside, warnings.catch_warnings():
+    with atomic_file(out) as aside, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with aside.open("wb") as file:
             torch.export.save(program, file)
@@ -147,7 +147,7 @@ def _onnx(model: Model, out: Path) -> float:
             "Install what it needs: pip install onnx onnxruntime onnxscript; or --format torch-export, which needs nothing more.",
         ) from None
     whole, program = _program(model)
-    with file_aside(out) as aside, warnings.catch_warnings():
+    with atomic_file(out) as aside, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = torch.onnx.export(
             program,
@@ -195,7 +195,7 @@ def _timm(model: Model, out: Path) -> float:
     tensors = {
         n: t.detach().cpu().contiguous() for n, t in model.backbone.module.state_dict().items()
     }
-    with written_aside(out) as aside:
+    with atomic_folder(out) as aside:
         save_file(tensors, aside / "model.safetensors")
         write_json(aside / "config.json", config)
     loaded = timm.create_model(f"local-dir:{out.resolve()}", pretrained=True).eval()

@@ -32,6 +32,8 @@ from seedbed.models.layers import Layer
 from seedbed.models.training_state import write_tensors
 from seedbed.readout.augmented_views import NUM_VIEWS, view
 from seedbed.readout.heads import Head, build_head
+from seedbed.readout.prediction import Prediction, predict_files
+from seedbed.readout.trained_model import TrainedModel
 
 # KEY: of what a card says of a model; "is" in it tells another kind than a classifier.
 HEAD, KEY = "head.safetensors", "model"
@@ -39,7 +41,7 @@ OnProgress = Callable[[int, int], None]
 
 
 @dataclass(kw_only=True, repr=False)
-class Model:
+class Model(TrainedModel):
     """A network and its readout; `head` None stands for the network's own head."""
 
     backbone: Backbone
@@ -100,6 +102,14 @@ class Model:
         return _Whole(
             self.backbone.module, self._layers(), self.head, self.flatten, self.num_views
         ).eval()
+
+    def _predict_files(
+        self, files: Sequence[Path], above: float, on_progress: OnProgress | None
+    ) -> list[Prediction]:
+        return predict_files(self, files, self.card.get("fit", "crop"), on_progress, above)
+
+    def to(self, device: str) -> None:
+        self.backbone.module.to(device)
 
     def save(self, folder: Path) -> None:
         """Write it into an existing folder."""

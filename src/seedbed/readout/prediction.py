@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,11 +23,30 @@ from seedbed.data.decode import Fit, decode, decode_whole
 from seedbed.data.image_files import list_images
 from seedbed.data.images import Resident
 from seedbed.models.backbone import Backbone
-from seedbed.readout.detector import DetectorModel
-from seedbed.readout.model import Model
 
 _CHUNK_BYTES = 2**28  # of decoded images held at once
 NUM_LISTED = 5
+
+
+class Classifier(Protocol):
+    """What `predict_files` needs of a model."""
+
+    backbone: Backbone
+    classes: tuple[str, ...]
+    several: bool
+
+    def scores(self, images: Any) -> torch.Tensor: ...
+
+    def probabilities(self, scores: torch.Tensor) -> torch.Tensor: ...
+
+
+class BoxFinder(Protocol):
+    """What `detect_in_files` needs of a detector."""
+
+    anatomy: Any
+    classes: tuple[str, ...]
+
+    def find(self, images: Sequence[torch.Tensor]) -> list[Any]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +149,7 @@ def decoded_images(part: Decoded, backbone: Backbone) -> Resident:
 
 
 def predict_files(
-    model: Model,
+    model: Classifier,
     paths: Sequence[Path],
     fit: Fit = "crop",
     on_progress: Callable[[int, int], None] | None = None,
@@ -152,7 +172,7 @@ def predict_files(
     return found
 
 
-def _ranked(model: Model, part: Decoded) -> list[list[tuple[str, float]]]:
+def _ranked(model: Classifier, part: Decoded) -> list[list[tuple[str, float]]]:
     """Classes with their probabilities, the likeliest first: all of them where an image may have
     several, else those that are told."""
     if not len(part.pixels):
@@ -167,7 +187,7 @@ def _ranked(model: Model, part: Decoded) -> list[list[tuple[str, float]]]:
 
 
 def detect_in_files(
-    model: DetectorModel,
+    model: BoxFinder,
     paths: Sequence[Path],
     above: float,
     on_progress: Callable[[int, int], None] | None = None,

@@ -66,5 +66,5 @@ class ClassificationTask(Task):
             predictions={"ids": self.store.hashes[self.test], "labels": labels, "ranked": ranked},
             task=self.fingerprint,
             facts=facts,
-            model=model,
+            fitted=model,
         )

@@ -139,5 +139,5 @@ class DetectionTask(Task):
             },
             task=self.fingerprint,
             facts=told,
-            model=model,
+            fitted=model,
         )

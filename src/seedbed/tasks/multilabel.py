@@ -79,7 +79,7 @@ class MultiLabelTask(Task):
             },
             task=self.fingerprint,
             facts={**facts, "per_class": per_class(decisions, self.primary, self.classes)},
-            model=model,
+            fitted=model,
         )
 
 

@@ -95,7 +95,7 @@ class RetrievalTask(Task):
             },
             task=self.fingerprint,
             facts=facts,
-            model=model,
+            fitted=model,
         )
 
     @property

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -36,8 +37,26 @@ class Measurement:
     predictions: Mapping[str, np.ndarray]
     task: str  # fingerprint of the task
     facts: Mapping[str, object] = field(default_factory=dict)  # what the method chose
-    # what was trained, calibrated on held-out images: it saves itself, and predicts
-    model: Any = None
+    # The trained model, calibrated on held-out images, where it is in memory.
+    fitted: Any = None
+    # Trains the model again, for a measurement that was read from the workspace.
+    refit: Callable[[], Any] | None = None
+    key: str = ""
+    # Of the backbone: architecture, images_seen, weights.
+    network: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def model(self) -> Any:
+        """The trained model; None for methods that train nothing.
+
+        A measurement that was read from the workspace trains it when it is first asked for.
+        """
+        return self.fitted if self.refit is None else self.refit()
+
+    @property
+    def was_stored(self) -> bool:
+        """Whether it was read from the workspace instead of measured now."""
+        return self.refit is not None
 
     @property
     def num_test(self) -> int:

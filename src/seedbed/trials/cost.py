@@ -17,11 +17,11 @@ import torch
 from seedbed.base.artifacts import Workspace, write_json
 from seedbed.base.device import describe_hardware, num_cores
 from seedbed.base.spec import fingerprint
+from seedbed.engine.steps import torch_threads
 from seedbed.models.backbone import CUSTOM_MODULE
 from seedbed.models.resolve import open_backbone
 from seedbed.models.zoo import BACKBONES
 from seedbed.transfers.methods import METHODS
-from seedbed.trials.executors import torch_threads
 from seedbed.trials.fine_labels import GALLERY_PER_LEAF, InductionStep
 from seedbed.trials.plan import Plan
 from seedbed.trials.steps import BackboneStep, CheckpointStep, MeasureStep, PretrainStep, Step

@@ -14,11 +14,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from seedbed.base.artifacts import MANIFEST, UNFINISHED, Workspace, folder_bytes, sweep, write_json
+from seedbed.base.artifacts import (
+    MANIFEST,
+    UNFINISHED,
+    Workspace,
+    folder_bytes,
+    remove_abandoned,
+    write_json,
+)
 from seedbed.base.spec import fingerprint
 from seedbed.data.store import STORE_JSON
+from seedbed.engine.steps import BACKBONES_KIND, MEASUREMENTS_KIND
 from seedbed.trials.plan import Plan
-from seedbed.trials.steps import BACKBONES_KIND, MEASUREMENTS_KIND
 from seedbed.trials.study import Study
 from seedbed.trials.study_data import record_of
 
@@ -117,7 +124,7 @@ def clean(workspace: Workspace, items: list[Item]) -> int:
             freed += item.bytes
     for kind in (*KINDS, UNFINISHED):
         if (workspace.root / kind).is_dir():
-            sweep(workspace.root / kind)
+            remove_abandoned(workspace.root / kind)
     return freed
 
 

@@ -10,10 +10,8 @@ images it gets.
 
 from __future__ import annotations
 
-import copy
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,25 +25,18 @@ from seedbed.data.sampling import lowest_ranked
 from seedbed.data.source import TEST, TRAIN
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
+from seedbed.engine.steps import PREDICTIONS, OnProgress, Provenance, save_arrays
 from seedbed.metrics import METRICS
-from seedbed.models.backbone import Backbone
-from seedbed.models.checkpoint import load_backbone
 from seedbed.models.codes import codes
 from seedbed.readout.induction import baselines, merged_leaves, rank_fine
-from seedbed.trials.steps import (
-    BACKBONES_KIND,
-    MEASUREMENTS_KIND,
-    PREDICTIONS,
-    OnProgress,
-    Step,
-    save_arrays,
-)
+from seedbed.trials.steps import TransferStep
 
 REVISION = 1  # raised by hand when the meaning of the numbers changes
 TARGET = "source_fine"
+# The first is the primary one.
+_METRICS = ("induction_top1", "induction_top5", "induction_within_top1")
 GALLERY_PER_LEAF = 100  # training images of each fine label
 PROBE_PER_LEAF = 100
-_METRICS = ("induction_top1", "induction_top5", "induction_within_top1")  # the first is primary
 
 
 def induction_method(arm: str) -> str:
@@ -81,20 +72,11 @@ def induction_key(backbone_key: str, view: View) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InductionStep(Step):
+class InductionStep(TransferStep):
     """Ask one backbone which fine labels it tells apart, of those that a recipe merges."""
 
-    model: Backbone | None = None  # where the backbone is a module of one's own
-    backbone_key: str
-    store: Path
-    hierarchy: str | None
     recipe: str
     sample_seed: int
-    kind: str = MEASUREMENTS_KIND
-
-    @property
-    def needs(self) -> tuple[str, str] | None:
-        return BACKBONES_KIND, self.backbone_key
 
     def settings(self) -> dict[str, Any]:
         return {
@@ -106,25 +88,18 @@ class InductionStep(Step):
 
     def run(self, workspace: Workspace, device: str, on_progress: OnProgress | None = None) -> None:
         started = time.perf_counter()
-        view = make_view(
-            Store.open(self.store).with_hierarchy(self.hierarchy), self.recipe, self.sample_seed
-        )
+        view = make_view(self.open_store(), self.recipe, self.sample_seed)
         store, leaves = view.store, merged_leaves(view.class_of_leaf)
         gallery, queries = gallery_rows(store, leaves), _rows(store, leaves, TEST)
-        folder = workspace.folder(BACKBONES_KIND, self.backbone_key)
-        backbone = load_backbone(
-            folder, module=copy.deepcopy(self.model.module) if self.model else None
-        )
-        backbone.module.to(device)
-        found = codes(backbone, backbone.images(store, np.concatenate([gallery, queries]))).to(
-            device
-        )
+        backbone = self.open_backbone(workspace, device)
+        images = backbone.images(store, np.concatenate([gallery, queries]))
+        all_codes = codes(backbone, images).to(device)
         labels = store.leaves[queries]
         with torch.inference_mode():
             ranked = rank_fine(
-                found[: len(gallery)],
+                all_codes[: len(gallery)],
                 store.leaves[gallery],
-                found[len(gallery) :],
+                all_codes[len(gallery) :],
                 labels,
                 view.class_of_leaf,
             )
@@ -134,13 +109,20 @@ class InductionStep(Step):
             "ranked": ranked.among_all,
             "within": ranked.within,
         }
-        metrics = {name: METRICS.get(name).value(predictions) for name in _METRICS}
-        facts = {
-            "num_fine_labels": len(leaves),
-            "num_gallery": len(gallery),
-            **baselines(view.class_of_leaf),
-        }
-        manifest = self.manifest(device, started, metrics=metrics, primary=_METRICS[0], facts=facts)
+        provenance = Provenance(
+            label=self.label, settings=self.settings(), threads=self.threads, device=device
+        )
+        manifest = provenance.manifest(
+            self.key,
+            started,
+            metrics={name: METRICS.get(name).value(predictions) for name in _METRICS},
+            primary=_METRICS[0],
+            facts={
+                "num_fine_labels": len(leaves),
+                "num_gallery": len(gallery),
+                **baselines(view.class_of_leaf),
+            },
+        )
         with workspace.adding(self.kind, self.key, manifest) as folder:
             save_arrays(folder / PREDICTIONS, predictions)
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seedbed.base.artifacts import Workspace, file_aside
+from seedbed.base.artifacts import Workspace, atomic_file
+from seedbed.engine.steps import BACKBONES_KIND, PREDICTIONS, load_arrays
 from seedbed.metrics import METRICS
 from seedbed.trials.plan import Cell, Plan
-from seedbed.trials.steps import BACKBONES_KIND, PREDICTIONS, load_arrays
 from seedbed.trials.study import Study
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Results:
             ("results.csv", lambda p: table.to_csv(p, index=False)),
             ("results.parquet", table.to_parquet),
         ):
-            with file_aside(folder / name) as aside:
+            with atomic_file(folder / name) as aside:
                 write(aside)
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """A study: a source, arms, targets, methods and seeds.
 
 In: keyword arguments. Out: one checked, frozen record. `study_file` reads and writes it as TOML;
-`run` runs it.
+`run` runs it. `sb.Study` is this record with verbs.
 """
 
 from __future__ import annotations
@@ -12,19 +12,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seedbed.base.errors import UsageError, unknown
 from seedbed.base.spec import build
+from seedbed.engine.data_spec import DataSpec, is_number, read_data, read_target
 from seedbed.metrics import METRICS
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives import OBJECTIVES
 from seedbed.transfers.methods import METHODS
 from seedbed.trials.arms import Arm, Pretraining, listed, read_arm
-from seedbed.trials.data import DataSpec, is_number, read_data, read_target
-
-if TYPE_CHECKING:
-    from seedbed.trials.results import Results
 
 RESERVED = ("source", "source_fine")  # as targets they mean accuracy on the source itself
 _NAME = re.compile(r"\w[\w .()+,-]*")
@@ -138,43 +135,6 @@ class Study:
     @property
     def results_folder(self) -> Path:
         return self.folder / f"{self.name}.study"
-
-    @staticmethod
-    def load(path: str | Path) -> Study:
-        """The study of a TOML file; errors name the file, the line and the key."""
-        from seedbed.trials.study_file import load_study
-
-        return load_study(Path(path))
-
-    def to_toml(self) -> str:
-        """The study as a commented study file. Save it as NAME.toml in the study's folder, since
-        paths are relative to it.
-
-        Raises:
-            UsageError: data or a network given as an object that no file can name.
-        """
-        from seedbed.trials.study_file import write_study
-
-        return write_study(self)
-
-    def run(self, **options: Any) -> Results:
-        """Run what is not done yet, with progress on stderr, and return all results; options as of
-        `seedbed.trials.run.run_study`."""
-        from seedbed.trials.progress import StudyProgress
-        from seedbed.trials.run import run_study
-
-        with StudyProgress() as progress:
-            told = {
-                "on_plan": progress.plan,
-                "on_event": progress.hear,
-                "on_pack": progress.packing,
-            }
-            return run_study(self, **(told | options))
-
-    def backbones(self, **options: Any) -> dict[str, Path]:
-        """Folders of the study's backbones by arm, seed and training budget, for `advise`; what is
-        not done yet is run first."""
-        return self.run(**options).backbones()
 
 
 def _read_pretraining(pretraining: Pretraining, **shorthands: Any) -> Pretraining:
@@ -305,10 +265,10 @@ def _check_arms(study: Study) -> None:
     for name, num in num_budgets.items():
         if num not in (1, len(study.budgets)):
             raise UsageError(
-                f"[arms] {name}: {num} training budgets, where another arm has "
-                f"{len(study.budgets)}",
+                f"{num} training budgets, where another arm has {len(study.budgets)}",
                 "Give every arm the same number of budgets, to be compared by rank, or one, to be "
                 "compared with each.",
+                (f"[arms] {name}",),
             )
 
 
@@ -319,7 +279,7 @@ def _budgets(study: Study, name: str, arm: Arm) -> tuple[int, ...]:
     except ValueError as error:
         hint = "Its share of the budgets makes two of them equal."
         raise UsageError(
-            f"[arms] {name}: {error}", hint if arm.budget_share is not None else ""
+            str(error), hint if arm.budget_share is not None else "", (f"[arms] {name}",)
         ) from None
 
 

@@ -1,140 +1,120 @@
-"""The data of a study: what it names, packed into the workspace.
+"""The data of a study: opened, and packed into the workspace.
 
-In: a study and a workspace. Out: a store for the source and for each target, and what is worth
-knowing of them. Paths are relative to the study's folder. Knows nothing of arms.
+In: a study and a workspace. Out: a store for the source and for each target, and notes on them.
+Paths are relative to the study's folder.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shlex
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from seedbed.base.artifacts import Workspace
-from seedbed.base.errors import BadDataError, SeedbedError, UsageError
-from seedbed.base.paths import expand_user
-from seedbed.base.spec import fingerprint
+from seedbed.base.errors import SeedbedError, UsageError, at_place
 from seedbed.data import decode
 from seedbed.data.annotations import Boxes
-from seedbed.data.concatenated_sources import for_retrieval, join, source_of
-from seedbed.data.formats import open_source, recognise
-from seedbed.data.pack import Progress, UnreadableError, pack
+from seedbed.data.pack import Progress
 from seedbed.data.source import TEST, TRAIN, Source
 from seedbed.data.store import Store
-from seedbed.data.unlabelled_images import images_alone
-from seedbed.tasks.domains import LEARN_ON, TARGET
-from seedbed.trials.data import DataSpec
+from seedbed.engine.data_spec import DataSpec
+from seedbed.engine.opening import open_data, open_store, packing_px
 from seedbed.trials.study import Study
 
-DEFAULT_SIZE_PX = 32
-# images with boxes are kept whole, for networks of any size; near duplicates are told by this one
-_BOXES_PX = 64
 OnPack = Callable[[str], Progress | None]
-T = TypeVar("T")
 
 
 def pack_study(
     study: Study, workspace: Workspace, on_pack: OnPack | None = None
 ) -> dict[str, Store]:
-    """Stores of "source" and of each target, packed where they are not; targets at the source's
-    size unless they say otherwise."""
-    asked = {"source": study.source} | {
-        name: data for name, data in study.targets.items() if not data.is_own_source
-    }
-    opened = _opened(study, asked)
+    """The stores of "source" and of each target, packed unless they are already.
+
+    A target has the source's size unless it names its own.
+    """
+    specs = {"source": study.source}
+    specs |= {name: spec for name, spec in study.targets.items() if not spec.is_study_source}
+    opened = _open_all(study, specs)
     stores: dict[str, Store] = {}
-    for name, data in asked.items():
-        packed = stores.get("source")
-        stores[name] = _located(
-            _place(name),
-            lambda n=name, d=data, s=packed: _store(study, d, opened[n], n, s, workspace, on_pack),
-        )
+    for name, spec in specs.items():
+        with _place_of(name):
+            _check_size(spec, opened[name], stores.get("source"))
+            stores[name] = open_store(
+                _opened_spec(spec, opened[name]),
+                packing_px(spec.size_px, stores["source"].size_px if stores else None),
+                workspace,
+                folder=study.folder,
+                on_pack=on_pack(name) if on_pack else None,
+            )
     return {name: stores.get(name, stores["source"]) for name in ("source", *study.targets)}
 
 
-def _place(name: str) -> str:
-    return "[source]" if name == "source" else f"[targets] {name}"
+def _opened_spec(spec: DataSpec, opened: Source | Store) -> DataSpec:
+    """What was opened, with the hierarchy that the study names for all of it."""
+    hierarchy = spec.hierarchy if isinstance(spec.hierarchy, str) else None
+    return DataSpec(data=opened, hierarchy=hierarchy)
 
 
-def _opened(study: Study, asked: Mapping[str, DataSpec]) -> dict[str, Source | Store]:
-    """All of a study's data before the first is packed; where several are not there, all of these
-    are named."""
-    found: dict[str, Source | Store] = {}
-    refused: dict[str, SeedbedError] = {}
-    for name, data in asked.items():
-        source = found.get("source")
-        size_px = data.size_px or (
-            source.size_px if isinstance(source, Store) else study.source.size_px or DEFAULT_SIZE_PX
-        )
+def _open_all(study: Study, specs: Mapping[str, DataSpec]) -> dict[str, Source | Store]:
+    """Open all data before the first is packed; the error names every data set that is missing."""
+    opened: dict[str, Source | Store] = {}
+    errors: dict[str, SeedbedError] = {}
+    for name, spec in specs.items():
+        source = opened.get("source")
+        source_px = source.size_px if isinstance(source, Store) else study.source.size_px
         try:
-            found[name] = _located(
-                _place(name), lambda d=data, px=size_px: _open_data(study, d, px)
-            )
+            with _place_of(name):
+                opened[name] = open_data(
+                    _without_hierarchy(spec),
+                    study.folder,
+                    size_px=packing_px(spec.size_px, source_px),
+                )
         except SeedbedError as error:
-            refused[name] = error
-    if refused:
-        first, *others = refused.values()
-        more = [f"{_place(name)} too" for name in refused][1:]
-        told = (
-            f" (and {', '.join(more)}: {'; '.join(e.message.partition(': ')[2] for e in others)})"
-            if others
-            else ""
-        )
-        raise type(first)(f"{first.message}{told}", first.hint)
-    return found
+            errors[name] = error
+    if not errors:
+        return opened
+    first, *others = errors.values()
+    if others:
+        texts = "; ".join(error.text for error in others)
+        places = ", ".join(f"{error.places[0]} too" for error in others)
+        first = type(first)(f"{first.text} (and {places}: {texts})", first.hint, first.places)
+    raise first
 
 
-def _open_data(study: Study, data: DataSpec, size_px: int) -> Source | Store:
-    return (
-        joined_source(data, study.folder, size_px)
-        if isinstance(data.data, Mapping)
-        else _open(data.data, study.folder)
+def _without_hierarchy(spec: DataSpec) -> DataSpec:
+    """The same data; a hierarchy for all of them is laid over the packed store."""
+    return replace(spec, hierarchy=None) if isinstance(spec.hierarchy, str) else spec
+
+
+def _check_size(spec: DataSpec, opened: Source | Store, source: Store | None) -> None:
+    """Refuse a target's store of another size than the study's."""
+    if isinstance(opened, Source) or opened.annotated == Boxes.kind:
+        return
+    size_px = spec.size_px or (source.size_px if source else None)
+    if size_px is None or opened.size_px == size_px:
+        return
+    reason = "size_px says" if spec.size_px else "the source is packed at"
+    raise UsageError(
+        f"{opened.path} is packed at {opened.size_px} px, and {reason} {size_px} px",
+        f"Pack it at {size_px} px (seedbed pack SOURCE STORE --size-px {size_px}), or name the "
+        "images instead of the store.",
     )
 
 
-def store_folder(source: Source, size_px: int, workspace: Workspace) -> Path:
-    """Where the workspace keeps the store of a source as listed now."""
-    return workspace.folder(
-        "stores",
-        fingerprint({"listing": source.listing, "size_px": size_px, "decoder": decode.REVISION}),
-    )
-
-
-def pack_into(
-    source: Source,
-    size_px: int,
-    workspace: Workspace,
-    progress: Progress | None = None,
-    allow_unreadable: float | None = None,
-    for_inspection: bool = False,
-) -> Store:
-    """The store of a source in the workspace; one with too many unreadable images says how to allow
-    them."""
-    size_px = _BOXES_PX if isinstance(source.annotations, Boxes) else size_px
-    allowed: dict[str, Any] = (
-        {} if allow_unreadable is None else {"allow_unreadable": allow_unreadable}
-    )
+@contextmanager
+def _place_of(name: str) -> Iterator[None]:
+    """Add the place in the study file to errors; a missing path also gets a hint."""
     try:
-        return pack(
-            source,
-            store_folder(source, size_px, workspace),
-            size_px=size_px,
-            progress=progress,
-            for_inspection=for_inspection,
-            **allowed,
-        ).store
-    except UnreadableError as error:
-        size = "" if isinstance(source.annotations, Boxes) else f" --size-px {size_px}"
-        raise BadDataError(
-            error.message,
-            f"All are listed in {error.listed}. Repair or remove them; or allow them, and name the store instead of the images: "
-            f"seedbed pack {shlex.quote(source.name)} STORE{size} --allow-unreadable {error.share:g}.",
-        ) from None
+        with at_place("[source]" if name == "source" else f"[targets] {name}"):
+            yield
+    except SeedbedError as error:
+        if error.text.startswith("there is no "):
+            error.hint += " Paths in a study are relative to its file."
+        raise
 
 
 def data_notes(stores: Mapping[str, Store]) -> list[str]:
@@ -164,134 +144,55 @@ def _num_shared(source: Store, target: Store) -> int:
 
 
 def record_of(study: Study, stores: Mapping[str, Store]) -> dict[str, Any]:
-    """Which store stood for what, so that results can be read again without the images; data given
-    as objects have none."""
-    asked = _asked(study)
+    """The store of each data set, so that results can be read again without the images.
+
+    Data that were given as objects have no record.
+    """
+    descriptions = _descriptions(study)
     folder = study.folder.resolve()
     return {
-        n: {"asked": asked[n], "store": os.path.relpath(stores[n].path.resolve(), folder)}
-        for n in stores
-        if asked[n]
+        name: {"asked": text, "store": os.path.relpath(stores[name].path.resolve(), folder)}
+        for name, text in descriptions.items()
+        if text and name in stores
     }
 
 
 def recorded(study: Study, record: Mapping[str, Any]) -> dict[str, Store] | None:
-    """The stores of the last run, where all of them are still there and were asked for in the same
-    words."""
-    asked = _asked(study)
-    same = all(
-        words and record.get(name, {}).get("asked") == words for name, words in asked.items()
-    )
-    paths = {name: study.folder / record[name]["store"] for name in asked} if same else {}
-    if not same or not all(map(Store.is_at, paths.values())):
+    """The stores of the last run; None if one is missing, or if the study now names other data."""
+    descriptions = _descriptions(study)
+    for name, text in descriptions.items():
+        if not text or record.get(name, {}).get("asked") != text:
+            return None
+    paths = {name: study.folder / record[name]["store"] for name in descriptions}
+    if not all(map(Store.is_at, paths.values())):
         return None
-    data = {"source": study.source, **study.targets}
     return {
-        n: Store.open(p).with_hierarchy(_hierarchy_of(data, n), study.folder)
-        for n, p in paths.items()
+        name: Store.open(path).with_hierarchy(_whole_hierarchy(study, name), study.folder)
+        for name, path in paths.items()
     }
 
 
-def _hierarchy_of(data: Mapping[str, DataSpec], name: str) -> str | None:
-    """The hierarchy that was asked for; that of the source for the source as a target."""
-    return _for_all(data["source" if data[name].is_own_source else name].hierarchy)
+def _whole_hierarchy(study: Study, name: str) -> str | None:
+    """The hierarchy that the study names for a data set; the source's for the source as a target."""
+    is_source = name == "source" or study.targets[name].is_study_source
+    hierarchy = (study.source if is_source else study.targets[name]).hierarchy
+    return hierarchy if isinstance(hierarchy, str) else None
 
 
-def _asked(study: Study) -> dict[str, str]:
-    data = {"source": study.source, **study.targets}
-    size = study.source.size_px
+def _descriptions(study: Study) -> dict[str, str]:
+    """What the study says of each data set, as text; "" for objects."""
+    specs = {"source": study.source, **study.targets}
+    size_px = study.source.size_px
     return {
-        name: json.dumps([d.data, d.size_px or size, d.hierarchy, decode.REVISION])
-        if _is_text(d.data)
+        name: json.dumps([s.data, s.size_px or size_px, s.hierarchy, decode.REVISION])
+        if _is_text(s.data)
         else ""
-        for name, d in data.items()
+        for name, s in specs.items()
     }
 
 
 def _is_text(data: Any) -> bool:
-    """Whether it can be asked for again in the same words."""
-    return isinstance(data, str) or (
-        isinstance(data, Mapping) and all(isinstance(part, str) for part in data.values())
-    )
-
-
-def _located(where: str, make: Callable[[], T]) -> T:
-    try:
-        return make()
-    except SeedbedError as error:
-        beside = (
-            " Paths in a study are relative to its file."
-            if error.message.startswith("there is no ")
-            else ""
-        )
-        raise type(error)(f"{where}: {error.message}", error.hint + beside) from None
-
-
-def _store(
-    study: Study,
-    data: DataSpec,
-    opened: Source | Store,
-    name: str,
-    source: Store | None,
-    workspace: Workspace,
-    on_pack: OnPack | None,
-) -> Store:
-    size_px = data.size_px or (source.size_px if source else DEFAULT_SIZE_PX)
-    if isinstance(opened, Source):
-        packed = pack_into(opened, size_px, workspace, on_pack(name) if on_pack else None)
-        return packed.with_hierarchy(_for_all(data.hierarchy), study.folder)
-    if opened.annotated != Boxes.kind and opened.size_px != size_px and (data.size_px or source):
-        beside = "size_px says" if data.size_px else "the source is packed at"
-        raise UsageError(
-            f"{opened.path} is packed at {opened.size_px} px, and {beside} {size_px} px",
-            f"Pack it at {size_px} px (seedbed pack SOURCE STORE --size-px {size_px}), or name the images instead of the store.",
-        )
-    return opened.with_hierarchy(_for_all(data.hierarchy), study.folder)
-
-
-def _for_all(hierarchy: Any) -> str | None:
-    """A hierarchy for the whole of a data set; those of its parts have been looked at when they
-    were joined."""
-    return hierarchy if isinstance(hierarchy, str) else None
-
-
-def _open(data: Any, folder: Path, hierarchy: str | None = None) -> Source | Store:
-    """What a study's data names, paths relative to the study's folder."""
-    if isinstance(data, Source | Store):
-        return data
-    path = folder / expand_user(data)
-    if Store.is_at(path):
-        return Store.open(path).with_hierarchy(hierarchy, folder)
-    return open_source(data, folder=folder, hierarchy=hierarchy)
-
-
-def _open_alone(data: Any, folder: Path) -> Source | Store:
-    """Images whose labels nobody asks for: a folder needs no folders of classes."""
-    path = folder / expand_user(data) if isinstance(data, str | os.PathLike) else Path()
-    if (
-        isinstance(data, str | os.PathLike)
-        and path.is_dir()
-        and not Store.is_at(path)
-        and recognise(path) == "folder"
-    ):
-        return images_alone(path)
-    return _open(data, folder)
-
-
-def joined_source(data: DataSpec, folder: Path, size_px: int) -> Source:
-    """One source of a table of them; each may have a hierarchy of its own."""
-    assert isinstance(data.data, Mapping)
-    own = data.hierarchy if isinstance(data.hierarchy, Mapping) else {}
-    opened = {
-        name: _open_alone(part, folder)
-        if name == LEARN_ON and data.learn_on is not None
-        else _open(part, folder, own.get(name))
-        for name, part in data.data.items()
-    }
-    sources = {
-        name: source_of(part, size_px) if isinstance(part, Store) else part
-        for name, part in opened.items()
-    }
-    return (
-        for_retrieval(sources[LEARN_ON], sources[TARGET]) if LEARN_ON in sources else join(sources)
-    )
+    """Whether a data set is given as text, and not as an object."""
+    if isinstance(data, Mapping):
+        return all(isinstance(part, str) for part in data.values())
+    return isinstance(data, str)

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.base.call import Call, parse_call
-from seedbed.base.errors import BadDataError, SeedbedError, UsageError, unknown
+from seedbed.base.errors import BadDataError, SeedbedError, UsageError, at_place, unknown
 from seedbed.base.spec import build
 from seedbed.base.toml import toml_key, toml_value
 from seedbed.data.source import Source
 from seedbed.data.store import Store
+from seedbed.engine.data_spec import DataSpec
 from seedbed.tasks.domains import TARGET
 from seedbed.trials.arms import Arm, Pretraining, listed
-from seedbed.trials.data import DataSpec
 from seedbed.trials.study import Study
 
 _TOP = ("question", "reference", "seeds", "sample_seeds", "init_seeds", "margin", "threads")
@@ -82,7 +82,8 @@ def parse_study(text: str, path: Path) -> Study:
     try:
         return _read_tables(tables, path)
     except UsageError as error:
-        raise _with_line(error, text, path) from None
+        error.places = (_place_in_file(error, text, path), *error.places)
+        raise
 
 
 def _read_tables(tables: dict[str, Any], path: Path) -> Study:
@@ -136,29 +137,26 @@ def _read_target(value: Any, name: str) -> Any:
     for key in value:
         if key not in ("data", *_TARGET_SETTINGS):
             raise unknown("key", key, ("data", *_TARGET_SETTINGS), f"[targets] {name}")
-    try:
+    with at_place(f"[targets] {name}"):
         return DataSpec(**value)
-    except UsageError as error:
-        raise UsageError(f"[targets] {name}: {error.message}", error.hint) from None
 
 
-def _with_line(error: SeedbedError, text: str, path: Path) -> UsageError:
-    """The error with the line that it is about: that of the entry at the start of its message, or
-    of the first quoted name that is in the file."""
-    lines = list(enumerate(text.splitlines(), 1))
-    patterns = []
-    if entry := re.match(r"\[\w+\] ([^:]+):", error.message):  # "[arms] half: ..."
-        patterns.append(rf"^\s*[\"']?{re.escape(entry[1])}[\"']?\s*=")
-    for quoted in re.findall(r"'([^']+)'", error.message):
+def _place_in_file(error: SeedbedError, text: str, path: Path) -> str:
+    """The file, and the line that an error is about: that of the entry that it names as its place,
+    or of the first quoted name that is in the file."""
+    # "[arms] half" is the place of the entry half
+    entries = [re.match(r"\[\w+\] ([^:,]+)", place) for place in error.places]
+    patterns = [rf"^\s*[\"']?{re.escape(entry[1])}[\"']?\s*=" for entry in entries if entry]
+    for quoted in re.findall(r"'([^']+)'", error.text):
         name = re.escape(quoted)
         # a key of that name first
         patterns += [rf"^\s*[\"']?{name}[\"']?\s*=", rf"(?<![\w-]){name}(?![\w-])"]
     for pattern in patterns:
-        for number, line in lines:
+        for number, line in enumerate(text.splitlines(), 1):
             is_key = pattern.startswith("^")
             if re.search(pattern, line if is_key else line.split("#")[0]):
-                return UsageError(f"{path}, line {number}: {error.message}", error.hint)
-    return UsageError(f"{path}: {error.message}", error.hint)
+                return f"{path}, line {number}"
+    return str(path)
 
 
 def write_study(study: Study) -> str:
@@ -253,7 +251,7 @@ def _target_value(spec: DataSpec, name: str, folder: Path) -> str | dict[str, An
     if not settings:
         return data
     is_call = "(" in data and not os.path.exists(folder / data)
-    if spec.is_own_source or is_call:
+    if spec.is_study_source or is_call:
         call = parse_call(data, "data set")
         return str(Call(name=call.name, args=call.args, kwargs=call.kwargs | settings))
     return {"data": data, **settings}

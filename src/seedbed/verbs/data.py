@@ -171,7 +171,7 @@ def _read_leaves(path: str) -> list[str]:
 
 
 def audit(options: Namespace) -> Result:
-    from seedbed import api
+    from seedbed.api import data as api
 
     with Bar("reading") as bar:
         found = api.audit(

@@ -1,4 +1,4 @@
-"""pretrain, codes: one backbone at a time.
+"""predict, similar, export: use a trained model.
 
 In: parsed options. Out: (document, exit status).
 """
@@ -6,96 +6,168 @@ In: parsed options. Out: (document, exit status).
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
+from typing import Any
 
-from seedbed.verbs.output import Bar, Result, say, show_facts, show_rows
+from seedbed.verbs.output import Bar, Result, say, show_rows
+
+_SHOWN = 20  # predictions on the terminal
 
 
-def pretrain(options: Namespace) -> Result:
-    from dataclasses import fields
+def predict(options: Namespace) -> Result:
+    from seedbed.api import models as api
 
-    from seedbed import api
-    from seedbed.trials.arms import Pretraining
-
-    named = {f.name for f in fields(Pretraining)} - {"backbone", "images_seen"}
-    training = {
-        key: value for key, value in vars(options).items() if key in named and value is not None
-    }
-    with Bar("training") as bar:
-        done = api.pretrain(
-            options.store,
-            options.backbone,
-            options.out,
-            recipe=options.recipe,
-            images_seen=options.images_seen,
-            seed=options.seed,
-            device=options.device,
-            size_px=options.size_px,
-            workspace=options.workspace,
-            checkpoint_every_s=60 * options.checkpoint_minutes,
-            on_pack=bar,
-            on_progress=bar.training,
-            **training,
+    with Bar("predicting") as bar:
+        model = api.load(options.model, device=options.device)
+        found = api.predict(
+            model, options.paths, above=options.above, out=options.out, on_progress=bar
         )
-    card, fitted = done.backbone.card, done.fitted
-    document = {
-        "backbone": str(options.out),
-        "source_top1": done.metrics.get("top1"),
-        "source_top5": done.metrics.get("top5"),
-        "num_images": card["num_images"],
-        "num_classes": card["num_classes"],
-        "images_seen": options.images_seen,
-        "images_trained": card["images_trained"],  # fewer than asked for where it ended early
-        "epochs": card["epochs"],
-        "images_per_s": fitted.images_per_s if fitted else None,
-        "seconds": fitted.seconds if fitted else 0.0,
-        **done.facts(),
-    }
-    show_facts(options, {key: value for key, value in document.items() if key != "early_stopping"})
-    if fitted is None and options.images_seen:
-        say(options, "trained already by the same command: nothing was done")
-    if early := document.get("early_stopping"):
-        size = card["schedule"]["batch_size"]
-        steps, planned = -(-card["images_trained"] // size), -(-options.images_seen // size)
-        ended = (
-            f"ended at step {steps:,} of {planned:,}" if steps < planned else "did not end it early"
-        )
-        best = f"{early['best_score']:.2f} % of the {early['num_held_out']:,} training images held out for it"
-        say(
-            options,
-            f"early stopping: {ended}; the weights are those of step {early['best_at_step']:,}, right on {best}",
-        )
+    document = [
+        {
+            "path": one.path,
+            "label": one.label,
+            "probability": one.probability,
+            "top5": [{"label": label, "probability": p} for label, p in one.top],
+            "error": one.error,
+            **({} if one.labels is None else {"labels": list(one.labels)}),
+            **(
+                {}
+                if one.boxes is None
+                else {"boxes": [_box(box) for box in one.boxes], "best_score": one.best_score}
+            ),
+        }
+        for one in found
+    ]
+    if any(one.boxes is not None for one in found):
+        _show_boxes(options, found)
+        return document, 0
+    failed = [row for row in document if row["error"]]
+    rows = [_said(row) for row in document if not row["error"]]
+    from seedbed.readout.model import Model
+
+    assert isinstance(model, Model)
+    held_out = (
+        f"calibrated on {model.num_calibrated:,} held-out images"
+        if model.num_calibrated
+        else "not calibrated"
+    )
+    which = f", labels of {100 * options.above:g} % and more" if model.several else ""
+    show_rows(options, f"{_images(rows)}, probabilities {held_out}{which}:", rows[:_SHOWN])
+    if len(rows) > _SHOWN:
+        say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
+    for row in failed:
+        say(options, f"cannot read {row['path']}: {row['error']}")
     return document, 0
 
 
-def codes(options: Namespace) -> Result:
-    from seedbed import api
+def _said(row: dict[str, Any]) -> dict[str, Any]:
+    """What the terminal says of an image: its class, or all of its labels."""
+    likeliest = {"label": row["label"], "%": 100 * row["probability"]}
+    if row.get("labels") is None:
+        return {"path": row["path"], **likeliest}
+    return {
+        "path": row["path"],
+        "labels": ", ".join(row["labels"]) or "none",
+        "likeliest": row["label"],
+        "%": likeliest["%"],
+    }
 
-    with Bar("packing") as bar:
-        found = api.codes(
+
+def _images(rows: list[Any]) -> str:
+    return f"{len(rows):,} image{'' if len(rows) == 1 else 's'}"
+
+
+def _box(box: Any) -> dict[str, Any]:
+    return {"label": box.label, "probability": box.probability, "box": list(box.corners)}
+
+
+def _show_boxes(options: Namespace, found: list[Any]) -> None:
+    """How many of each class in each image; where they are stands in --json, and in the
+    pictures."""
+    from collections import Counter
+
+    rows = []
+    for one in found:
+        if one.boxes is None:
+            continue
+        counts = Counter(box.label for box in one.boxes)
+        rows.append(
+            {
+                "path": one.path,
+                "boxes": len(one.boxes),
+                "of": ", ".join(f"{n} {label}" for label, n in counts.most_common()),
+            }
+        )
+    show_rows(
+        options,
+        f"{_images(rows)}, boxes with a score of {options.above:g} or more (as the network gives it):",
+        rows[:_SHOWN],
+    )
+    if len(rows) > _SHOWN:
+        say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
+    for one in found:
+        if one.error:
+            say(options, f"cannot read {one.path}: {one.error}")
+    best = max((one.best_score or 0.0 for one in found), default=0.0)
+    if not best:
+        say(
+            options,
+            "nothing was found at all: train for longer (iterations), or on photographs that are more like these",
+        )
+    elif best < options.above:
+        say(
+            options,
+            f"no box reaches {options.above:g}; the highest score is {best:.2f}: --above {max(0.01, best - 0.005):.2f} tells it",
+        )
+    if options.out:
+        say(options, f"pictures with the boxes drawn: {options.out}")
+
+
+def similar(options: Namespace) -> Result:
+    from seedbed.api import models as api
+
+    with Bar("codes") as bar:
+        found = api.similar(
             options.backbone,
             options.data,
-            layer="all" if options.layer == ["all"] else options.layer or "penultimate",
-            flatten=options.flatten,
-            dtype=options.dtype,
-            out=options.out,
-            split=options.split,
-            recipe=options.recipe,
-            seed=options.seed,
+            options.images,
+            num=options.num,
+            layer=options.layer,
             device=options.device,
             workspace=options.workspace,
             on_pack=bar,
-            on_codes=bar,
+            on_progress=bar,
         )
-    first = found.layers[0]
-    about = {"codes": str(options.out), "num_images": len(found.labels)}
-    of_first = {"dim": first["dim"], "layer": first["layer"], "pooling": first["pooling"]}
-    size = {
-        "dtype": options.dtype,
-        "bytes": Path(options.out).stat().st_size,
-        "images_per_s": found.images_per_s,
+    document = []
+    for one in found:
+        rows = [
+            {"id": i, "label": la, "similarity": s}
+            for i, la, s in zip(one.ids, one.labels, one.similarities, strict=True)
+        ]
+        document.append({"query": one.query, "neighbours": rows, "error": one.error})
+        if one.error:
+            say(options, f"cannot read {one.query}: {one.error}")
+        else:
+            show_rows(options, f"{one.query}:", rows)
+    return document, 0
+
+
+def export(options: Namespace) -> Result:
+    from seedbed.api import models as api
+
+    difference = api.export(options.model, options.out, format=options.format)
+    document = {
+        "model": str(options.out),
+        "format": options.format,
+        "max_abs_difference": difference,
     }
-    show_facts(options, about | (of_first if len(found.layers) == 1 else {}) | size)
-    if len(found.layers) > 1:
-        show_rows(options, f"{len(found.layers)} layers:", found.layers)
-    return about | of_first | size | {"layers": [dict(la) for la in found.layers]}, 0
+    described = (
+        f"; what goes in and comes out stands in {options.out}.json"
+        if options.format != "timm"
+        else ""
+    )
+    say(
+        options,
+        f"{options.model} -> {options.out} ({options.format}){described}",
+        f"largest difference from the original on random images: {difference:.1e}",
+    )
+    return document, 0

@@ -64,7 +64,7 @@ def top_k(options: Namespace) -> Result:
 
 
 def _told(options: Namespace, metric: str, **files: Any) -> Result:
-    from seedbed import api
+    from seedbed.api import scoring as api
     from seedbed.metrics import METRICS
 
     score = api.score(metric, **files)

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 def demo(options: Namespace) -> Result:
     import time
 
+    from seedbed.api.studies import run
     from seedbed.demo import write_demo
 
     started = time.monotonic()
     study = write_demo(options.out, options.seed)
     if not options.json:
         _introduce(study, options.out)
-    results = study.run(workspace=Path(options.out) / "seedbed-work")
+    results = run(study, workspace=Path(options.out) / "seedbed-work")
     document, status = _status(results, options)
     page = _write_report(results, None)
     seconds = time.monotonic() - started
@@ -79,7 +80,7 @@ def study_new(options: Namespace) -> Result:
     from seedbed.verdicts.questions.data_names import is_missing
 
     study = question(options.question).study(options.source, options.target, options.backbone)
-    text = study.to_toml()
+    text = write_study(study)
     names = [(data, False) for data in options.source] + [(data, True) for data in options.target]
     for data, as_target in names:
         if is_missing(data, Path(), as_target=as_target):
@@ -93,14 +94,14 @@ def study_new(options: Namespace) -> Result:
 
 
 def study_plan(options: Namespace) -> Result:
+    from seedbed.base.artifacts import Workspace
     from seedbed.trials.cost import estimate
-    from seedbed.trials.plan import make_plan
+    from seedbed.trials.planner import make_plan
     from seedbed.trials.progress import StudyProgress, clock
-    from seedbed.trials.run import open_workspace
 
     study = _load(options)
     with StudyProgress() as progress, _told_of(options.file):
-        plan = make_plan(study, open_workspace(study, options.workspace), progress.packing)
+        plan = make_plan(study, Workspace.at(options.workspace, study.folder), progress.packing)
     cost = estimate(plan)
     done = len(plan.steps) - len(plan.left())
     cells = [
@@ -168,9 +169,12 @@ def _planned(plan: Plan, arm: str) -> str:
 
 
 def study_run(options: Namespace) -> Result:
+    from seedbed.api.studies import run
+
     study = _load(options)
     with _told_of(options.file):
-        results = study.run(
+        results = run(
+            study,
             workspace=options.workspace,
             executor=options.executor,
             workers=options.workers,
@@ -209,8 +213,8 @@ def _told_of(file: str) -> Iterator[None]:
     try:
         yield
     except SeedbedError as error:
-        if error.message.startswith("["):
-            raise type(error)(f"{file}: {error.message}", error.hint) from None
+        if error.places and error.places[0].startswith("["):
+            error.places = (file, *error.places)
         raise
 
 

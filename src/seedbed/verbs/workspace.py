@@ -8,7 +8,6 @@ from __future__ import annotations
 from argparse import Namespace
 
 from seedbed.base.errors import BadDataError, unknown
-from seedbed.base.paths import expand_user
 from seedbed.verbs.output import Result, say
 
 
@@ -42,14 +41,11 @@ def list_plugins(options: Namespace) -> Result:
 
 
 def disk(options: Namespace) -> Result:
-    import os
 
     from seedbed.base.artifacts import Workspace
     from seedbed.trials import disk as disk_of
 
-    place = Workspace(
-        expand_user(options.workspace or os.environ.get("SEEDBED_WORKSPACE") or "seedbed-work")
-    )
+    place = Workspace.at(options.workspace)
     if not place.root.is_dir():
         raise BadDataError(
             f"there is no workspace at {place.root}",

@@ -19,7 +19,7 @@ from seedbed.advice.advice import Advice
 from seedbed.advice.candidate import Candidate, short_name
 from seedbed.data.decode import decode
 from seedbed.data.store import Store
-from seedbed.trials.provenance import versions
+from seedbed.engine.versions import versions
 from seedbed.writeup import advice_figures as figures
 from seedbed.writeup import number_format
 

@@ -13,9 +13,9 @@ from typing import Any
 from seedbed.data.annotations import Boxes, Relevance
 from seedbed.data.source import Source
 from seedbed.data.store import Store
+from seedbed.engine.data_spec import DataSpec
 from seedbed.tasks.domains import domains_of, is_joined
 from seedbed.trials.arms import Arm
-from seedbed.trials.data import DataSpec
 from seedbed.trials.plan import Plan
 from seedbed.trials.results import Results
 from seedbed.trials.study_data import data_notes

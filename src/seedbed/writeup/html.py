@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from seedbed.base.artifacts import file_aside
+from seedbed.base.artifacts import atomic_file
 from seedbed.base.registry import summary
 from seedbed.trials.results import Results
 from seedbed.verdicts.answer import Answer
@@ -60,7 +60,7 @@ def write_report(
     """
     path = Path(path)
     page = render(results, answers, findings)
-    with file_aside(path) as aside:
+    with atomic_file(path) as aside:
         aside.write_text(page, encoding="utf-8")
     return path
 

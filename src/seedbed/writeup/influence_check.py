@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from seedbed.base.artifacts import file_aside
+from seedbed.base.artifacts import atomic_file
 from seedbed.base.call import Call
 from seedbed.base.errors import UsageError
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
+from seedbed.trials.study_file import write_study
 from seedbed.verdicts.findings import Finding
 
 DROPPED = 0.1  # share of the classes
@@ -41,10 +42,10 @@ def save_checks(results: Results, findings: Sequence[Finding]) -> list[Path]:
         if path.exists():
             continue
         try:
-            text = check.to_toml()
+            text = write_study(check)
         except UsageError:  # data given as objects have no name that a file could hold
             return []
-        with file_aside(path) as aside:
+        with atomic_file(path) as aside:
             aside.write_text(text, encoding="utf-8")
         paths.append(path)
     return paths

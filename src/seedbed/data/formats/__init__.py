@@ -71,35 +71,32 @@ def parse_data(text: str, folder: Path | None = None) -> Call:
     if os.path.exists(path):  # unlike Path.exists, false for a text too long to be a path
         return Call(name=recognise(path), args=(name,))
     try:
-        call = _call(text)
+        call = _parse_format_call(text)
     except UsageError:
         if "(" in text:
             raise
         return Call(name="folder", args=(name,))
-    return _placed(call, folder) if folder else call
+    return _with_absolute_paths(call, folder) if folder else call
 
 
-def _placed(call: Call, folder: Path) -> Call:
-    """The call with its relative paths taken from `folder`."""
+def _with_absolute_paths(call: Call, folder: Path) -> Call:
+    """The call with its relative paths resolved against `folder`."""
     cls = FORMATS.get(call.name)
     names = [f.name for f in dataclasses.fields(cls)]  # pyright: ignore[reportArgumentType]
 
-    def place(name: str, value: Any) -> Any:
+    def resolve(name: str, value: Any) -> Any:
         is_path = name in cls.paths and isinstance(value, str)
         return str(folder / expand_user(value)) if is_path else value
 
-    args = (
-        tuple(place(name, value) for name, value in zip(names, call.args, strict=False))
-        + call.args[len(names) :]
-    )
+    resolved = tuple(resolve(name, value) for name, value in zip(names, call.args, strict=False))
     return Call(
         name=call.name,
-        args=args,
-        kwargs={key: place(key, value) for key, value in call.kwargs.items()},
+        args=resolved + call.args[len(names) :],
+        kwargs={name: resolve(name, value) for name, value in call.kwargs.items()},
     )
 
 
-def _call(text: str) -> Call:
+def _parse_format_call(text: str) -> Call:
     call = parse_call(text, "data set")
     if "(" not in text and call.name not in FORMATS.names():
         raise UsageError(text)

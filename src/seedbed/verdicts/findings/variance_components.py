@@ -39,7 +39,7 @@ def _what_is_drawn(results: Results, target: str) -> str:
     data, of_target = results.study.targets.get(target), False
     if data is not None:
         store = results.plan.stores[target]
-        task = TASKS.make(data.task_of(store))
+        task = TASKS.make(data.task_call(store))
         first, second = (task.load(store, seed).train for seed in results.study.sample_seeds[:2])
         of_target = not np.array_equal(first, second)
     return "a draw of the source's images and classes" + (

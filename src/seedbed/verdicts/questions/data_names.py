@@ -16,7 +16,7 @@ from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.paths import expand_user
 from seedbed.data.formats import FORMATS, parse_data
 from seedbed.data.store import Store
-from seedbed.trials.data import OWN_SOURCE, read_data, read_target
+from seedbed.engine.data_spec import STUDY_SOURCE, read_data, read_target
 from seedbed.trials.study import RESERVED
 
 DataName = str | os.PathLike[str] | Store  # data that a study file can name
@@ -44,7 +44,7 @@ def _resolve_data_name(data: DataName, folder: Path, as_target: bool) -> str:
     name = str(data.path.resolve() if isinstance(data, Store) else os.fspath(data))
     if os.path.exists(folder / name):
         name = str(folder / name)
-    elif "(" in name and name.partition("(")[0].strip() != OWN_SOURCE:
+    elif "(" in name and name.partition("(")[0].strip() != STUDY_SOURCE:
         name = str(parse_data(name, folder))
     if is_missing(name, folder, as_target=as_target):
         raise BadDataError(f"there is no {name}", f"Paths are relative to the folder {folder}.")
@@ -55,7 +55,7 @@ def is_missing(data: str, folder: Path, *, as_target: bool = False) -> bool:
     """Whether there is nothing at a path that a data set names, by itself or in a call. Raises
     UsageError for an invalid call string."""
     spec = read_target(data, "target", folder) if as_target else read_data(data, "source")
-    if as_target and spec.is_own_source:
+    if as_target and spec.is_study_source:
         return False
     parts = spec.data.values() if isinstance(spec.data, Mapping) else [spec.data]
     return any(_has_missing_path(str(part), folder) for part in parts)

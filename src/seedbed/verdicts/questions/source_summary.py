@@ -23,9 +23,9 @@ from seedbed.data.source import TRAIN, Source
 from seedbed.data.splits import HELD_OUT_SHARE
 from seedbed.data.store import Store
 from seedbed.data.wordnet import is_synset
+from seedbed.engine.data_spec import DataSpec, read_target
 from seedbed.tasks.catalogue import OF_ANNOTATIONS
 from seedbed.tasks.domains import TARGET
-from seedbed.trials.data import DataSpec, read_target
 
 # The depths of a source that cannot be opened, with the classes that bottom_up leaves there.
 _ASSUMED_DEPTHS = {9: 134, 7: 73, 5: 18}
@@ -134,7 +134,7 @@ def task_of_target(target: str, folder: Path) -> tuple[str, bool]:
 
 
 def _open_spec(spec: DataSpec, folder: Path) -> Source | Store | None:
-    if not isinstance(spec.data, str) or spec.is_own_source:
+    if not isinstance(spec.data, str) or spec.is_study_source:
         return None
     hierarchy = spec.hierarchy if isinstance(spec.hierarchy, str) else None
     try:

@@ -1,4 +1,4 @@
-"""A worker process: `python -m seedbed.trials.worker`, started by the executor and by nobody else.
+"""A worker process: `python -m seedbed.trials.executors.worker`, started by the executor and by nobody else.
 
 In: the number of an inherited socket, as the argument; then steps over it. Out: ready, progress,
 done, failed. Ends when the executor goes, however it went.
@@ -15,8 +15,8 @@ import time
 import traceback
 from multiprocessing.connection import Connection
 
+from seedbed.engine.steps import torch_threads
 from seedbed.models.fit import Progress
-from seedbed.trials.executors import torch_threads
 
 _REPORT_EVERY_S = 1.0
 

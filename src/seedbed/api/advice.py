@@ -1,0 +1,231 @@
+"""advise: which network, which layer, which method for a user's images, on evidence.
+
+In: images, networks, minutes. Out: `Advice`, its page and its model in a folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from seedbed.advice.advice import MODEL, Advice
+from seedbed.advice.contender import Contender
+from seedbed.advice.race import Race
+from seedbed.advice.recommend import neighbours_of_mistakes, recommend
+from seedbed.advice.task_by_size import TaskBySize
+from seedbed.advice.time_budget import Clock
+from seedbed.api.transfer import save_model
+from seedbed.base.artifacts import Workspace, atomic_folder, new_folder
+from seedbed.base.device import flush_denormals
+from seedbed.base.errors import BadDataError, UsageError
+from seedbed.data.pack import Progress as PackProgress
+from seedbed.data.source import Source
+from seedbed.data.store import Store
+from seedbed.engine.data_spec import read_task
+from seedbed.engine.keys import backbone_keys
+from seedbed.engine.opening import open_backbone_for, open_store
+from seedbed.engine.steps import Measure
+from seedbed.models.backbone import Backbone
+from seedbed.models.local_weights import local_networks
+from seedbed.models.resolve import SHIPPED, backbone_folder
+from seedbed.models.weights import download as download_weights
+from seedbed.models.weights import download_instruction, find_cached
+from seedbed.models.zoo import BACKBONES
+from seedbed.tasks.catalogue import TASKS
+from seedbed.tasks.task import Measurement
+from seedbed.writeup.advice_page import render_advice
+
+BackboneLike = Backbone | str | os.PathLike[str]
+OnEvent = Callable[[float, str], None]
+# The network that --download fetches: 224 px, Apache-2.0.
+GOOD_NETWORK = "timm('convnext_tiny.in12k_ft_in1k')"
+_GOOD_NETWORK_MB = 114
+REPORT = "report.html"
+
+
+def advise(
+    data: Store | Source | str | os.PathLike[str],
+    backbones: Sequence[BackboneLike] | Mapping[str, BackboneLike] = (),
+    *,
+    minutes: float = 5.0,
+    download: bool = False,
+    out: str | os.PathLike[str] | None = None,
+    train_per_class: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    workspace: str | os.PathLike[str] | None = None,
+    on_pack: PackProgress | None = None,
+    on_event: OnEvent | None = None,
+) -> Advice:
+    """Compare networks, layers and methods on labelled images; recommend one, estimate its accuracy,
+    and say whether pre-training helps.
+
+    Args:
+        data: a folder of images by class, a store, or a call string. The test split, existing or
+            derived, is used for the final estimate alone.
+        backbones: folders, call strings or Backbones, or these by name, as `study.backbones()`
+            returns them (default: the network that comes with seedbed, and all weights on this
+            machine).
+        minutes: time limit. A first comparison, the final estimate and the page are always made.
+        download: fetch a good network of 224 px first, and compare it too.
+        out: a new folder for the page (report.html) and the trained model (model/).
+        train_per_class: use so many labelled images of each class only.
+        on_event: called with (seconds since the start, message) at each result.
+
+    Returns:
+        Advice: `.recommendation`, `.test`, `.scenario`, `.negative_transfer`, `.candidates`,
+        `.curve`. Print it to read what to do.
+
+    Raises:
+        UsageError: an invalid time, an existing folder, an unknown network.
+        BadDataError: unusable images, missing weights, a failed download.
+
+    Example:
+        >>> import seedbed as sb, tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> store = sb.pack("digits()", folder + "/digits.store", size_px=8)
+        >>> networks = ["small(width=4, weights='random')"]
+        >>> advice = sb.advise(store, networks, minutes=0.05, train_per_class=10, workspace=folder)
+        >>> advice.scenario.size, len(advice.candidates) > 1, advice.winner.accuracy > 20
+        ('small', True, True)
+    """
+    if not 0 < minutes < float("inf"):
+        raise UsageError(
+            f"minutes = {minutes:g}: give a positive number", "5 is usual for some hundred images."
+        )
+    folder, space = new_folder(out), Workspace.at(workspace)
+    clock, events = Clock(minutes), []
+
+    def report_event(message: str) -> None:
+        events.append((clock.spent, message))
+        if on_event:
+            on_event(clock.spent, message)
+
+    named = _networks(backbones, download, report_event)
+    spec = read_task(data, train_per_class=train_per_class)
+
+    def open_backbone(name: str) -> Backbone:
+        return open_backbone_for(named[name], spec, device=device, seed=seed)
+
+    def open_at(size_px: int) -> Store:
+        return open_store(spec, size_px, space, on_pack=on_pack)
+
+    call = str(spec.single_label_task())
+
+    def measure(contender: Contender, method: str) -> Measurement:
+        step = Measure(
+            backbone=contender.backbone,
+            backbone_keys=backbone_keys(named[contender.name], contender.backbone),
+            task=contender.task,
+            task_call=call,
+            method=method,
+            seed=seed,
+            task_seed=seed,
+            label=f"advise, {contender.name} by {method}, seed {seed}",
+        )
+        return step.run(space)
+
+    tasks = TaskBySize(open_at, TASKS.make(call), seed)
+    if isinstance(spec.data, Store):
+        # Opened at its own size now: an error in the data is not blamed on a network.
+        tasks.task(spec.data.size_px)
+    race = Race(list(named), open_backbone, tasks, clock, seed, report_event)
+    with flush_denormals():
+        codes = {name: _codes_folder(backbone) for name, backbone in named.items()}
+        advice = recommend(race, codes, report_event, measure)
+    hint = _larger_network_hint(list(named), download)
+    advice = replace(advice, larger_network_hint=hint, events=tuple(events))
+    if folder is None:
+        return advice
+    winner = race.contenders[advice.winner.backbone]
+    return _save(advice, winner, folder, seed, has_time=clock.left() > 0)
+
+
+def _save(
+    advice: Advice, contender: Contender, folder: Path, seed: int, *, has_time: bool
+) -> Advice:
+    """Write the page and the model into a new folder; images that are nearest to mistakes are added
+    only where time is left."""
+    neighbours = neighbours_of_mistakes(advice, contender) if has_time else []
+    store = contender.task.store
+    advice = replace(advice, folder=folder, report=folder / REPORT)
+    with atomic_folder(folder) as temporary:
+        (temporary / MODEL).mkdir()
+        save_model(advice.test, store, advice.winner.method, seed, temporary / MODEL)
+        page = render_advice(advice, store, neighbours)
+        (temporary / REPORT).write_text(page, encoding="utf-8")
+    return advice
+
+
+def _networks(
+    backbones: Sequence[Any] | Mapping[str, Any],
+    download: bool,
+    report_event: Callable[[str], None],
+) -> dict[str, Any]:
+    """Networks by name: those of the user, else those on this machine; and the downloaded one."""
+    named = dict(backbones) if isinstance(backbones, Mapping) else _named_networks(backbones)
+    named = named or {name: name for name in local_networks()}
+    return named | ({GOOD_NETWORK: _download(report_event)} if download else {})
+
+
+def _named_networks(backbones: Sequence[Any]) -> dict[str, Any]:
+    """Networks by name. A second object of one name gets a number; the same text twice counts once."""
+    named: dict[str, Any] = {}
+    for place, backbone in enumerate(backbones, 1):
+        name = _name_of(backbone, place)
+        is_text = isinstance(backbone, str | os.PathLike)
+        if name in named and named[name] is not backbone and not is_text:
+            name = f"{name} ({place})"
+        named[name] = backbone
+    return named
+
+
+def _name_of(backbone: Any, place: int) -> str:
+    if isinstance(backbone, str | os.PathLike):
+        return os.fspath(backbone)
+    return str(backbone.card.get("name") or f"{backbone.architecture} ({place})")
+
+
+def _codes_folder(backbone: Any) -> Path | None:
+    """The folder that may hold codes of the network's source, for similarity."""
+    return backbone_folder(backbone) if isinstance(backbone, str | os.PathLike) else None
+
+
+def _download(report_event: Callable[[str], None]) -> str:
+    """Fetch the weights of the good network, after reporting their size and licence; its call."""
+    published = BACKBONES.make(GOOD_NETWORK).published()
+    assert published is not None
+    if (cached := find_cached(published)) is not None:
+        report_event(
+            f"{GOOD_NETWORK} is on this machine already: {cached}; licence {published.licence}"
+        )
+        return GOOD_NETWORK
+    report_event(
+        f"fetching {GOOD_NETWORK}: about {_GOOD_NETWORK_MB} MB, licence {published.licence}"
+    )
+    try:
+        download_weights(published)
+    except BadDataError as error:
+        error.hint = (
+            f"{download_instruction(published)}. Without --download, the networks on this machine are "
+            "raced."
+        )
+        raise
+    return GOOD_NETWORK
+
+
+def _larger_network_hint(names: list[str], downloaded: bool) -> str:
+    """How to compare a larger network, where none was."""
+    if downloaded or not set(names) <= set(SHIPPED):
+        return ""
+    published = BACKBONES.make(GOOD_NETWORK).published()
+    assert published is not None
+    return (
+        "Only the small network that comes with seedbed was raced. A network of 224 px with more "
+        "pre-training data is usually better on photographs: seedbed advise DATA --download "
+        f"fetches {GOOD_NETWORK} (about {_GOOD_NETWORK_MB} MB, licence {published.licence}). To "
+        f"fetch it by hand: {download_instruction(published)}."
+    )

@@ -1,0 +1,70 @@
+"""What every trained model can do: predict image files, move to a device, save itself.
+
+In: paths of images. Out: predictions. `seedbed.readout.loading` reads models from their folders.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from seedbed.base.errors import BadDataError, UsageError
+from seedbed.readout.prediction import Prediction, image_files
+
+OnProgress = Callable[[int, int], None]
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+class TrainedModel(ABC):
+    """A network with its head: a classifier or a detector."""
+
+    # Whether predictions hold boxes.
+    finds_boxes: ClassVar[bool] = False
+
+    classes: tuple[str, ...]
+    card: dict[str, Any]
+
+    def predict(
+        self, paths: Paths, *, above: float = 0.5, on_progress: OnProgress | None = None
+    ) -> list[Prediction]:
+        """Predict image files; one Prediction per image, in order.
+
+        Args:
+            paths: image files, folders of them, or several of both.
+            above: the lowest score to report, 0..1: of a box, or of a label of a model with several
+                labels.
+
+        Raises:
+            UsageError: `above` out of range, no images named.
+            BadDataError: a missing path, a folder without images, no readable image.
+        """
+        if not 0 <= above <= 1:
+            raise UsageError(f"above must lie in [0, 1], got {above}")
+        files = image_files([paths] if isinstance(paths, str | os.PathLike) else paths)
+        if not files:
+            raise UsageError("no images were named", "Give image files, or folders of them.")
+        predictions = self._predict_files(files, above, on_progress)
+        if all(p.error for p in predictions):
+            first = predictions[0]
+            raise BadDataError(
+                f"none of the {len(predictions):,} images can be read: {first.path}: {first.error}",
+                "Name image files.",
+            )
+        return predictions
+
+    @abstractmethod
+    def _predict_files(
+        self, files: Sequence[Path], above: float, on_progress: OnProgress | None
+    ) -> list[Prediction]:
+        """A prediction for each file, in order."""
+
+    @abstractmethod
+    def to(self, device: str) -> None:
+        """Move the network to a device."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the model into an existing folder."""
