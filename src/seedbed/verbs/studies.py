@@ -80,6 +80,8 @@ def study_new(options: Namespace) -> Result:
     from seedbed.verdicts.questions.data_names import is_missing
 
     study = question(options.question).study(options.source, options.target, options.backbone)
+    from seedbed.trials.study_file import write_study
+
     text = write_study(study)
     names = [(data, False) for data in options.source] + [(data, True) for data in options.target]
     for data, as_target in names:
