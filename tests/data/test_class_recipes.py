@@ -146,7 +146,7 @@ def test_a_control_drops_as_many_images(toy_store) -> None:
     assert kept_of_dropped == dropped
     with pytest.raises(UsageError, match="of the 2 classes that the recipe keeps"):
         relabelled_leaves(LEAVES, TREE, Recipe("like(recipe='classes(num=2)')"), 0)
-    with pytest.raises(UsageError, match="there is no control for a recipe of labels"):
+    with pytest.raises(UsageError, match="there is no control for a recipe that changes labels"):
         make_view(toy_store, "like(recipe='shuffle_labels(fraction=0.5)')")
 
 

@@ -1,6 +1,6 @@
 """Nested samples: the lowest-ranked images of each class, and how many a share is.
 
-In: labels, ranks drawn with a seed, and a quota for each class. Out: which images are kept. A
+In: labels, ranks drawn with a seed, and a quota for each class. Out: which images are selected. A
 larger quota keeps all that a smaller one keeps.
 """
 
@@ -24,9 +24,9 @@ def lowest_ranked(labels: np.ndarray, ranks: np.ndarray, quotas: np.ndarray) -> 
     sorted_labels = labels[by_class]
     starts = np.searchsorted(sorted_labels, np.arange(len(quotas)))
     position = np.arange(len(labels)) - starts[sorted_labels]
-    is_kept = np.zeros(len(labels), bool)
-    is_kept[by_class[position < quotas[sorted_labels]]] = True
-    return is_kept
+    selected = np.zeros(len(labels), bool)
+    selected[by_class[position < quotas[sorted_labels]]] = True
+    return selected
 
 
 def _label_type(num_classes: int) -> type[np.generic]:

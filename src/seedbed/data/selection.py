@@ -76,9 +76,9 @@ class Selection:
         """The same images with new labels: int32 [n]."""
         return replace(self, labels=labels)
 
-    def with_rows(self, is_kept: np.ndarray) -> Selection:
-        """The rows that are kept: bool [n], or their positions, int64 [m], ascending."""
-        return replace(self, rows=self.rows[is_kept], labels=self.labels[is_kept])
+    def with_rows(self, selected: np.ndarray) -> Selection:
+        """Only these rows: bool [n], or their positions, int64 [m], ascending."""
+        return replace(self, rows=self.rows[selected], labels=self.labels[selected])
 
     def drop_at_random(self, num_images: int, draw: Draw) -> Selection:
         """Drop that many images at random, whatever their classes; two images always remain."""
@@ -91,15 +91,15 @@ class Selection:
         """Merge, rename and drop classes: {class: new class, or None where dropped}."""
         classes, new_index = index_classes(self.classes, class_of)
         labels = new_index[self.labels]
-        is_kept = labels >= 0
+        has_class = labels >= 0
         is_class = self.class_of_leaf >= 0
         class_of_leaf = np.where(is_class, new_index[self.class_of_leaf], -1).astype(np.int32)
         return replace(
             self,
             classes=classes,
             class_of_leaf=class_of_leaf,
-            rows=self.rows[is_kept],
-            labels=labels[is_kept],
+            rows=self.rows[has_class],
+            labels=labels[has_class],
         )
 
     def without_empty_classes(self) -> Selection:

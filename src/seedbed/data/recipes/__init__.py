@@ -245,6 +245,11 @@ class Recipe:
         return any(named.step.draws for named in self.steps)
 
     @property
+    def changes_labels(self) -> bool:
+        """Whether some step changes the labels of training images."""
+        return any(isinstance(named.step, LabelRecipe) for named in self.steps)
+
+    @property
     def is_random_sample(self) -> bool:
         """Whether it keeps a random sample of images and classes and changes nothing else, so that
         arms differ in size alone; the empty recipe does."""

@@ -21,7 +21,6 @@ from seedbed.data.matching_classes import LabelSet
 from seedbed.data.recipes import (
     ClassRecipe,
     ImageRecipe,
-    LabelRecipe,
     Recipe,
     Targets,
     relabelled_leaves,
@@ -43,12 +42,11 @@ class Like(ClassRecipe):
 
     def __post_init__(self) -> None:
         controlled = Recipe(self.recipe)
-        for named in controlled.steps:
-            if isinstance(named.step, LabelRecipe) or named.step.control_for is not None:
-                raise ValueError(
-                    f"recipe = {self.recipe!r}: there is no control for a recipe of labels, "
-                    "nor for a control"
-                )
+        if controlled.changes_labels or controlled.control_for is not None:
+            raise ValueError(
+                f"recipe = {self.recipe!r}: there is no control for a recipe that changes labels, "
+                "nor for a control"
+            )
         object.__setattr__(self, "controlled", controlled)
 
     @property

@@ -13,7 +13,7 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.randomness import Draw
-from seedbed.data.recipes import LabelRecipe, Recipe
+from seedbed.data.recipes import Recipe
 from seedbed.data.sampling import lowest_ranked
 from seedbed.data.source import TEST, TRAIN, VAL
 from seedbed.data.splits import held_out
@@ -44,12 +44,11 @@ class Classification(TaskSpec):
                 f"train_per_class = {self.train_per_class}: give at least 2, one to learn from and "
                 "one to validate"
             )
-        for named in Recipe(self.recipe).steps:
-            if isinstance(named.step, LabelRecipe):
-                raise ValueError(
-                    f"recipe = {self.recipe!r}: {named.name} changes labels, and a target is "
-                    "measured by its own labels"
-                )
+        if Recipe(self.recipe).changes_labels:
+            raise ValueError(
+                f"recipe = {self.recipe!r} changes labels, and a target is measured by its own "
+                "labels"
+            )
 
     @property
     def is_drawn(self) -> bool:
