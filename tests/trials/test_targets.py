@@ -92,11 +92,12 @@ def test_verdicts_on_average_precision_speak_of_new_images_too(results: Results)
 def test_the_share_of_the_images_is_a_bootstrap_of_the_metric(results: Results) -> None:
     """By hand: the spread of the difference over resamples of the six test images, the same ones
     for both arms."""
-    from seedbed.verdicts.families import families, scores_of
+    from seedbed.verdicts.families import families
+    from seedbed.verdicts.family_scores import family_scores
     from seedbed.verdicts.pairs import Pair
 
     family = next(f for f in families(results) if f.target == "boxes")
-    scores, _ = scores_of(results, family, [Pair(arm="all", reference="random")])
+    scores, _ = family_scores(results, family, [Pair(arm="all", reference="random")])
     outcomes = {arm: family.rows[arm] for arm in ("all", "random")}
     generator = np.random.default_rng(0)
     expected = {arm: [] for arm in outcomes}

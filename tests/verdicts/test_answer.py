@@ -1,4 +1,4 @@
-"""Answers carry the contract's fields unrounded, and say them in a sentence."""
+"""Answers: the fields of the contract, unrounded, and the sentence."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def changed(**fields: Any) -> Contrast:
 
 
 def answer(contrast: Contrast = WORSE, **fields: Any) -> Answer:
-    place: dict[str, Any] = {
+    setting: dict[str, Any] = {
         "question": "images-per-class",
         "target": "cifar10",
         "method": "probe",
@@ -42,10 +42,10 @@ def answer(contrast: Contrast = WORSE, **fields: Any) -> Answer:
         "unit": "percent",
         "converged": None,
     }
-    return answer_from_contrast(contrast, **(place | fields))
+    return answer_from_contrast(contrast, **(setting | fields))
 
 
-def test_fields_are_the_contract_in_order_and_unrounded() -> None:
+def test_fields_are_those_of_the_contract_in_order_and_unrounded() -> None:
     document = answer().to_dict()
     assert list(document) == [
         "question",
@@ -81,9 +81,9 @@ def test_fields_are_the_contract_in_order_and_unrounded() -> None:
 
 def test_worse() -> None:
     assert answer().sentence == (
-        "On cifar10 (probe, top1, 300,000 images seen), 'quarter' is worse than 'all' by 1.4 points (95 % interval "
-        "0.9 to 1.9, over new seeds and new test images; 3 seeds). Part of the interval lies within the margin of "
-        "1 point."
+        "On cifar10 (probe, top1, 300,000 images seen), 'quarter' is worse than 'all' by 1.4 "
+        "points (95 % interval 0.9 to 1.9, over new seeds and new test images; 3 seeds). Part of "
+        "the interval lies within the margin of 1 point."
     )
 
 
@@ -97,8 +97,9 @@ def test_better_beyond_the_margin() -> None:
         covers_images=False,
     )
     assert answer(contrast).sentence == (
-        "On cifar10 (probe, top1, 300,000 images seen), 'quarter' is better than 'all' by 2.0 points (95 % interval "
-        "1.5 to 2.5, over new seeds; 3 seeds). All of the interval lies beyond the margin of 0.5 points."
+        "On cifar10 (probe, top1, 300,000 images seen), 'quarter' is better than 'all' by 2.0 "
+        "points (95 % interval 1.5 to 2.5, over new seeds; 3 seeds). The whole interval lies "
+        "beyond the margin of 0.5 points."
     )
 
 
@@ -111,12 +112,12 @@ def test_equivalent() -> None:
         significant=False,
     )
     assert (
-        "'quarter' is equivalent to 'all' within +-1 point (difference -0.01 points, 90 % interval -0.5 to 0.5, 95 % "
-        "interval -0.6 to 0.6, over new seeds and new test images; 3 seeds)."
+        "'quarter' is equivalent to 'all' within +-1 point (difference -0.01 points, 90 % interval "
+        "-0.5 to 0.5, 95 % interval -0.6 to 0.6, over new seeds and new test images; 3 seeds)."
     ) in answer(contrast).sentence
 
 
-def test_equivalent_tells_a_small_but_real_difference() -> None:
+def test_equivalent_with_a_significant_difference() -> None:
     contrast = changed(
         verdict="equivalent",
         difference=-0.5,
@@ -125,7 +126,7 @@ def test_equivalent_tells_a_small_but_real_difference() -> None:
         significant=True,
     )
     assert answer(contrast).sentence.endswith(
-        "The 95 % interval excludes 0: 'quarter' is worse by a small but real difference."
+        "The 95 % interval excludes 0: 'quarter' is worse by a small but significant difference."
     )
 
 
@@ -134,15 +135,18 @@ def test_equivalent_tells_a_small_but_real_difference() -> None:
     [
         (
             (7, 40),
-            "If the true difference is of this size, about 7 to 40 seeds per arm would show it four times in five.",
+            "If the true difference is this large, about 7 to 40 seeds per arm would show it with "
+            "80 % power.",
         ),
         (
             (9, 9),
-            "If the true difference is of this size, about 9 seeds per arm would show it four times in five.",
+            "If the true difference is this large, about 9 seeds per arm would show it with 80 % "
+            "power.",
         ),
         (
             None,
-            "A difference as small as this would hardly be shown by more seeds; that it lies within the margin may be.",
+            "More seeds can hardly show a difference this small, but may show that it lies within "
+            "the margin.",
         ),
     ],
 )
@@ -162,7 +166,7 @@ def test_undecided(seeds_needed: tuple[int, int] | None, end: str) -> None:
     assert sentence.endswith(end)
 
 
-def test_where_test_images_set_the_limit_the_sentence_asks_for_those() -> None:
+def test_undecided_with_too_few_test_images() -> None:
     contrast = changed(
         verdict="undecided",
         difference=-0.8,
@@ -171,13 +175,11 @@ def test_where_test_images_set_the_limit_the_sentence_asks_for_those() -> None:
         seeds_needed=None,
         limiting_images=364,
     )
-    end = (
-        "seeds alone would not show it four times in five on 364 test images: it takes more images."
-    )
+    end = "no number of seeds shows it with 80 % power on 364 test images: more images are needed."
     assert answer(contrast).sentence.endswith(end)
 
 
-def test_a_difference_beyond_the_margin_that_seeds_cannot_show() -> None:
+def test_undecided_beyond_the_margin_without_a_number_of_seeds() -> None:
     contrast = changed(
         verdict="undecided",
         difference=-1.8,
@@ -186,11 +188,11 @@ def test_a_difference_beyond_the_margin_that_seeds_cannot_show() -> None:
         seeds_needed=None,
     )
     assert answer(contrast).sentence.endswith(
-        "At a difference of this size, more seeds alone would hardly decide it."
+        "More seeds alone can hardly show a difference of this size."
     )
 
 
-def test_only_a_tiny_number_has_more_decimals() -> None:
+def test_only_tiny_numbers_have_more_decimals() -> None:
     contrast = changed(
         verdict="better", difference=1.484, interval=(0.003, 2.965), interval_90=(0.2, 2.7)
     )
@@ -213,25 +215,25 @@ def test_no_interval() -> None:
     )
 
 
-def test_training_time_is_named_where_the_reference_still_improves() -> None:
+def test_training_time_is_mentioned_if_the_reference_had_not_converged() -> None:
     assert answer(converged=False).sentence.endswith("this may be an effect of training time.")
     assert "training time" not in answer(converged=True).sentence
 
 
-def test_the_difference_on_the_source_stands_beside() -> None:
-    found = answer(wording=Wording(on_source=("source", -6.12)), converged=False)
-    assert found.sentence.endswith(
-        "margin of 1 point. On the source itself the difference was -6.1 points. The reference was still improving with longer "
-        "training, so this may be an effect of training time."
+def test_the_sentence_gives_the_difference_on_the_source() -> None:
+    result = answer(wording=Wording(on_source=("source", -6.12)), converged=False)
+    assert result.sentence.endswith(
+        "margin of 1 point. On the source itself the difference was -6.1 points. The reference was "
+        "still improving with longer training, so this may be an effect of training time."
     )
-    assert found.source_difference == -6.12
+    assert result.source_difference == -6.12
     assert (
         "On all fine labels of the source the difference was 0.0 points."
         in answer(wording=Wording(on_source=("source_fine", 0.01))).sentence
     )
 
 
-def test_each_arm_at_its_own_best_budget_is_said() -> None:
+def test_the_sentence_says_if_each_arm_is_at_its_best_budget() -> None:
     assert answer(images_seen=None).sentence.startswith(
         "On cifar10 (probe, top1, each arm at its own best training budget), "
     )
@@ -253,11 +255,11 @@ def test_checkpoints_and_descriptions() -> None:
     assert "than this checkpoint ('all')" in answer(changed(reference_is_checkpoint=True)).sentence
 
 
-def test_scores_have_no_points_and_no_budget_is_left_out() -> None:
+def test_scores_have_no_unit_and_a_budget_of_zero_is_omitted() -> None:
     contrast = changed(difference=-0.1, interval=(-0.15, -0.05), margin=0.04)
     sentence = answer(contrast, unit="score", metric="ns_score", images_seen=0).sentence
     assert (
-        "On cifar10 (probe, ns_score), 'quarter' is worse than 'all' by 0.10 (95 % interval 0.05 to 0.15"
-        in sentence
+        "On cifar10 (probe, ns_score), 'quarter' is worse than 'all' by 0.10 (95 % interval 0.05 "
+        "to 0.15" in sentence
     )
     assert sentence.endswith("within the margin of 0.04.")

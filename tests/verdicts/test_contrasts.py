@@ -223,19 +223,19 @@ def test_identical_images_add_no_variance() -> None:
 
 def test_a_checkpoint_is_not_in_the_mean_variance() -> None:
     reference, first, second = random_family(3)
-    noisy = ArmScores(arm="mine", values=np.array([10.0, 50, 90]), checkpoint=True)
+    noisy = ArmScores(arm="noisy", values=np.array([10.0, 50, 90]), checkpoint=True)
     plain = [dataclasses.replace(arm, per_image=None) for arm in (reference, first, second)]
     [without, _] = contrast_family(plain[0], plain[1:], margin=1.0)
-    [with_noisy, mine] = contrast_family(plain[0], [plain[1], noisy], margin=1.0)
-    assert without.interval_seeds and with_noisy.interval_seeds and mine.interval
+    [with_noisy, contrast] = contrast_family(plain[0], [plain[1], noisy], margin=1.0)
+    assert without.interval_seeds and with_noisy.interval_seeds and contrast.interval
     unshrunk = 1600.0
     pooled = (plain[0].values.var(ddof=1) + plain[1].values.var(ddof=1)) / 2
     shrunk = (pooled + 2 * plain[0].values.var(ddof=1)) / 3
     v = (unshrunk + shrunk) / 3
     df = v**2 / ((unshrunk / 3) ** 2 / 2 + (shrunk / 3) ** 2 / 3)
     half = Joint(2).quantile(0.95, df) * math.sqrt(v)
-    assert mine.interval[1] - mine.interval[0] == pytest.approx(2 * half)
-    assert mine.arm_is_checkpoint
+    assert contrast.interval[1] - contrast.interval[0] == pytest.approx(2 * half)
+    assert contrast.arm_is_checkpoint
 
 
 def test_the_only_arm_among_checkpoints_is_not_shrunk() -> None:

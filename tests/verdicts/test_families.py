@@ -1,4 +1,4 @@
-"""Families: which outcomes stand in one table, by training budget."""
+"""Families: the outcomes of one table, by training budget."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ def _study(folder: Path, **budgets: object) -> Study:
         ),
     ],
 )
-def test_an_arm_with_budgets_of_its_own_is_compared_rank_by_rank(
+def test_an_arm_with_other_budgets_is_compared_rank_by_rank(
     tmp_path: Path, longer: object, seen: dict
 ) -> None:
     results = run_study(
         _study(tmp_path, longer=longer, images_seen=[256, 128]), executor="inline", device="cpu"
     )
-    found = {
+    measured = {
         f.images_seen: {arm: rows[0].images_seen for arm, rows in f.rows.items()}
         for f in families(results)
         if f.target == "other" and f.images_seen
     }
-    assert found == seen
+    assert measured == seen
     answers = [
         a for a in answer_families(results, "contrasts") if a.target == "other" and a.images_seen
     ]
@@ -77,20 +77,19 @@ def test_an_arm_with_budgets_of_its_own_is_compared_rank_by_rank(
         (256, "longer"),
         (256, "random"),
     ]
-    told = ["'longer', which saw" in a.sentence for a in answers]
-    assert told == [True, False, True, False]
+    mentions_images_seen = ["'longer', which saw" in a.sentence for a in answers]
+    assert mentions_images_seen == [True, False, True, False]
 
 
-def test_budgets_that_pair_with_none_are_refused(tmp_path: Path) -> None:
+def test_budgets_without_a_counterpart_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="another arm has 3") as caught:
         _study(tmp_path, longer=[128, 256], images_seen=[64, 128, 256])
     assert "[arms] longer: 2 training budgets" in str(caught.value)
     assert "rank by rank" in str(caught.value)
 
 
-def _drawn(folder: Path, seeds: list[int]) -> Study:
-    """Arms whose two classes are drawn anew with each seed: each seed has test images of its
-    own."""
+def _study_with_drawn_classes(folder: Path, seeds: list[int]) -> Study:
+    """Arms whose two classes are drawn with each seed: every seed has other test images."""
     return Study(
         name="drawn",
         source="toy(per_class=3, test_per_class=2)",
@@ -105,16 +104,20 @@ def _drawn(folder: Path, seeds: list[int]) -> Study:
     )
 
 
-def test_classes_drawn_anew_are_compared_seed_by_seed(tmp_path: Path) -> None:
-    results = run_study(_drawn(tmp_path, [0, 1, 2]), executor="inline", device="cpu")
+def test_classes_drawn_with_each_seed_are_compared_seed_by_seed(tmp_path: Path) -> None:
+    results = run_study(
+        _study_with_drawn_classes(tmp_path, [0, 1, 2]), executor="inline", device="cpu"
+    )
     by_target = {a.target: a for a in answer_families(results, "contrasts")}
     assert set(by_target) == {"source", "other"}
     assert "new test images" not in by_target["source"].sentence
     assert "new test images" in by_target["other"].sentence
 
 
-def test_a_missing_seed_changes_nothing_in_what_is_comparable(tmp_path: Path) -> None:
-    results = run_study(_drawn(tmp_path, [0, 1, 2]), executor="inline", device="cpu")
+def test_a_missing_seed_does_not_change_what_is_comparable(tmp_path: Path) -> None:
+    results = run_study(
+        _study_with_drawn_classes(tmp_path, [0, 1, 2]), executor="inline", device="cpu"
+    )
     without = replace(
         results, outcomes=tuple(o for o in results.outcomes if (o.arm, o.seed) != ("half", 0))
     )
@@ -125,12 +128,15 @@ def test_a_missing_seed_changes_nothing_in_what_is_comparable(tmp_path: Path) ->
 
 
 def test_arms_with_other_labels_are_not_compared(tmp_path: Path) -> None:
-    study = replace(_drawn(tmp_path, [0, 1]), arms={"all": "", "families": "bottom_up(depth=1)"})
+    study = replace(
+        _study_with_drawn_classes(tmp_path, [0, 1]),
+        arms={"all": "", "families": "bottom_up(depth=1)"},
+    )
     results = run_study(study, executor="inline", device="cpu")
     assert {a.target for a in answer_families(results, "contrasts")} == {"other"}
 
 
-def test_a_comparison_that_stands_already_is_not_made_the_other_way_round() -> None:
+def test_a_comparison_is_not_repeated_in_the_other_direction() -> None:
     arms = {"all": "", "without": "classes(num=3)", "like": "like(recipe='classes(num=3)')"}
     study = Study(name="s", source="toy()", arms=arms, reference="all", targets={"d": "digits()"})
     assert _pairs(study, "d") == [
@@ -144,8 +150,8 @@ def test_a_comparison_that_stands_already_is_not_made_the_other_way_round() -> N
     ]
 
 
-def _asked(name: str, **arms: Any) -> tuple[Study, list[tuple[str, str]]]:
-    """A study with these arms beside its question's own, and which are compared."""
+def _study_and_pairs(name: str, **arms: Any) -> tuple[Study, list[tuple[str, str]]]:
+    """A study with these arms added to its question's arms, and the pairs that are compared."""
     study = ask(name)
     study = replace(study, arms={**study.arms, **arms})
     pairs = importlib.import_module(f"seedbed.verdicts.questions.{name.replace('-', '_')}")._pairs(
@@ -154,8 +160,8 @@ def _asked(name: str, **arms: Any) -> tuple[Study, list[tuple[str, str]]]:
     return study, [(pair.arm, pair.reference) for pair in pairs]
 
 
-def test_noisy_labels_are_compared_with_the_clean_images_alone() -> None:
-    _, pairs = _asked("label-noise")
+def test_noisy_labels_are_compared_with_clean_images_only() -> None:
+    _, pairs = _study_and_pairs("label-noise")
     assert {
         ("noisy30", "clean"),
         ("noisy30", "less30"),
@@ -166,7 +172,9 @@ def test_noisy_labels_are_compared_with_the_clean_images_alone() -> None:
 
 
 def test_checkpoints_are_compared_with_each_other(tmp_path: Path) -> None:
-    _, pairs = _asked("compare-checkpoints", mine={"weights": "a"}, other={"weights": "b"})
+    _, pairs = _study_and_pairs(
+        "compare-checkpoints", mine={"weights": "a"}, other={"weights": "b"}
+    )
     assert {("mine", "fresh"), ("other", "fresh"), ("other", "mine")} <= set(pairs) and (
         "mine",
         "other",

@@ -1,5 +1,4 @@
-"""Influence is told of one arm at a time: nets of another size or another network are no part of
-it."""
+"""The influence finding: one arm at a time, and the reasons why there may be none."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ from seedbed.writeup.summary import summarise
 from seedbed.writeup.tables import family_tables
 
 
-def test_arms_that_draw_other_numbers_of_classes_are_not_pooled(tmp_path: Path) -> None:
+def test_arms_with_different_numbers_of_classes_are_not_pooled(tmp_path: Path) -> None:
     study = Study(
         name="two",
         source="toy(per_class=2, test_per_class=1)",
@@ -35,9 +34,9 @@ def test_arms_that_draw_other_numbers_of_classes_are_not_pooled(tmp_path: Path) 
         folder=tmp_path,
     )
     results = run_study(study, workspace=tmp_path / "work", executor="inline", device="cpu")
-    told = [f for f in findings(results, answer(results)) if f.kind == "influence"]
-    assert [f.arm for f in told] == ["half", "few"]
-    assert all(f.details.get("num_nets", 10) == 10 for f in told)
+    influences = [f for f in findings(results, answer(results)) if f.kind == "influence"]
+    assert [f.arm for f in influences] == ["half", "few"]
+    assert all(f.details.get("num_nets", 10) == 10 for f in influences)
 
 
 @pytest.mark.parametrize(
@@ -46,13 +45,13 @@ def test_arms_that_draw_other_numbers_of_classes_are_not_pooled(tmp_path: Path) 
         (
             {"half": "classes(fraction=0.5)", "random": {"init": "random"}},
             3,
-            "('half', probe, 16 images seen) the influence of classes cannot be estimated: "
-            "it takes 8 nets",
+            "('half', probe, 16 images seen), the influence of classes cannot be estimated: it "
+            "needs at least 8 networks",
         ),
         ({"half": "", "random": {"init": "random"}}, 2, "no arm draws its classes at random"),
     ],
 )
-def test_where_there_is_nothing_to_rank_the_short_answer_says_so(
+def test_the_summary_says_why_there_is_no_ranking(
     tmp_path: Path, arms: dict[str, Any], seeds: int, reason: str
 ) -> None:
     study = Study(
@@ -69,15 +68,15 @@ def test_where_there_is_nothing_to_rank_the_short_answer_says_so(
     )
     results = run_study(study, workspace=tmp_path / "work", executor="inline", device="cpu")
     answers = answer(results)
-    found = findings(results, answers)
-    [told] = [f for f in found if f.kind == "influence"]
-    assert told.verdict == "refused" and reason in told.sentence
-    assert told.sentence in [
-        brief.title for brief in summarise(family_tables(results, answers), found)
+    all_findings = findings(results, answers)
+    [influence] = [f for f in all_findings if f.kind == "influence"]
+    assert influence.verdict == "refused" and reason in influence.sentence
+    assert influence.sentence in [
+        entry.title for entry in summarise(family_tables(results, answers), all_findings)
     ]
 
 
-def test_classes_of_one_word_are_told_apart(make_tree, tmp_path: Path) -> None:
+def test_classes_with_the_same_name_are_called_by_their_labels(make_tree, tmp_path: Path) -> None:
     store = pack(
         str(make_tree({"a/other": 2, "b/other": 2, "c/ring": 2}, root="photos")),
         tmp_path / "s.store",
@@ -87,7 +86,7 @@ def test_classes_of_one_word_are_told_apart(make_tree, tmp_path: Path) -> None:
     assert len(set(names.values())) == 3 and names["a/other"] == "a/other"
 
 
-def test_too_few_nets_are_told_before_they_are_trained(tmp_path: Path) -> None:
+def test_too_few_networks_cause_a_warning_before_training(tmp_path: Path) -> None:
     study = ask("class-influence", folder=tmp_path)
     assert _doubts(study) == []
     assert "3 nets: influence takes 8 at least" in _doubts(replace(study, seeds=3))[0]

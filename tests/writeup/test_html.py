@@ -97,7 +97,7 @@ def test_the_answers_come_before_the_figure_and_targets_before_the_source(
 ) -> None:
     text = unescape(page)
     figure = text.index('id="figure"')
-    positions = [text.index(a.finding) for a in answers]
+    positions = [text.index(a.short_sentence) for a in answers]
     assert answers and all(0 < i < figure for i in positions)
     of_source = [i for i, a in zip(positions, answers, strict=True) if a.target == "source"]
     of_targets = [i for i, a in zip(positions, answers, strict=True) if a.target != "source"]
@@ -245,8 +245,8 @@ def test_the_terminal_summary_fits_80_columns_without_colour(
     text = console.export_text()
     assert all(len(line) <= 80 for line in text.splitlines())
     flat = " ".join(text.split())
-    assert all(" ".join(a.finding.split()) in flat for a in answers)
-    assert all(a.finding in a.sentence and not a.finding.startswith("On ") for a in answers)
+    assert all(" ".join(a.short_sentence.split()) in flat for a in answers)
+    assert all(a.short_sentence in a.sentence and not a.short_sentence.startswith("On ") for a in answers)
     warning = "The reference was still improving with longer training"
     assert flat.count(warning) == len(
         {(a.target, a.images_seen) for a in answers if a.converged is False}

@@ -1,8 +1,7 @@
-"""One answer of a study: a contrast, where it was measured, and a sentence that says it in plain
-English.
+"""One answer of a study: a contrast, where it was measured, and a sentence in plain English.
 
-In: a `Contrast` and the names of what was compared. Out: an `Answer`, whose fields are the JSON
-contract. Knows nothing of statistics. Numbers are rounded in the sentence only.
+In: a `Contrast` and the names of the arms. Out: an `Answer`, whose fields are the JSON contract.
+Only the sentence has rounded numbers.
 """
 
 from __future__ import annotations
@@ -14,15 +13,16 @@ from seedbed.metrics import METRICS, Metric
 from seedbed.verdicts.contrasts import Contrast, Interval, Verdict
 
 _MAX_DECIMALS = 4
+# The last sentence of an answer whose reference had not converged.
 TRAINING_TIME = (
-    # ends a sentence
-    " The reference was still improving with longer training, so this may be an effect of training time."
+    " The reference was still improving with longer training, so this may be an effect of training "
+    "time."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a study says about one arm on one target; fields as in the JSON document."""
+    """The comparison of an arm with its reference on one target; fields as in the JSON document."""
 
     question: str
     target: str
@@ -45,21 +45,21 @@ class Answer:
     num_seeds: int
     seeds_needed: tuple[int, int] | None
     sentence: str
-    # the same arms on the source itself, where they can be compared there
+    # the difference of the same arms on the source, if they are comparable there
     source_difference: float | None = None
     chance_false_worse: float | None = None
     chance_false_equivalent: float | None = None
-    limiting_images: int = 0  # test images, where they set the limit to what seeds can show
+    # number of test images, if it limits the power at any number of seeds
+    limiting_images: int = 0
 
     @property
-    def finding(self) -> str:
-        """The sentence without what it shares with its family (the place, and the remark on
-        training time), for under a heading."""
-        place = _place(self.target, self.method, self.metric, self.images_seen)
-        return self.sentence.removeprefix(f"{place}, ").removesuffix(TRAINING_TIME)
+    def short_sentence(self) -> str:
+        """The sentence without target, method and warning, for a list under a heading."""
+        setting = _setting(self.target, self.method, self.metric, self.images_seen)
+        return self.sentence.removeprefix(f"{setting}, ").removesuffix(TRAINING_TIME)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields in order, pairs as lists: what `json` writes and reads back unchanged."""
+        """The fields in order, tuples as lists: `json` writes and reads them unchanged."""
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
@@ -68,11 +68,14 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Wording:
-    """What a sentence calls the arms (their names by default), and on which labels of the source
-    the same arms differ by how much."""
+    """Descriptions of the arms in a sentence, and their difference on the source.
+
+    Arms without a description are called by their names.
+    """
 
     arm: str | None = None
     reference: str | None = None
+    # "source" or "source_fine", difference in points
     on_source: tuple[str, float] | None = None
 
 
@@ -89,29 +92,20 @@ def answer_from_contrast(
     wording: Wording | None = None,
     checkpoint: bool = False,
 ) -> Answer:
-    """Puts a contrast into its place and into words.
+    """Make an answer, with its sentence, from a contrast.
 
     Args:
         target, method: names; "source" and "pretraining" for accuracy on the source itself.
-        images_seen: training budget; None where each arm stands at its own best.
+        images_seen: training budget; None if each arm is at its own best training budget.
         unit: "percent" or "score".
-        converged: False if the reference still gained more than the margin from a longer training.
-        wording: what the sentence says beside the contrast.
-        checkpoint: whether the arm is one existing checkpoint; taken from the contrast as well.
+        converged: False if the reference still gained more than the margin from longer training.
+        wording: descriptions of the arms, and their difference on the source.
+        checkpoint: whether the arm is an existing checkpoint, in addition to the contrast's flag.
     """
     wording = wording or Wording()
-    words = _Words(
-        contrast=contrast,
-        arm=_called(wording.arm or quoted(contrast.arm), checkpoint or contrast.arm_is_checkpoint),
-        reference=_called(
-            wording.reference or quoted(contrast.reference), contrast.reference_is_checkpoint
-        ),
-        metric=METRICS.get(metric),
-    )
-    after = ("" if wording.on_source is None else _beside(*wording.on_source)) + (
-        TRAINING_TIME if converged is False else ""
-    )
-    sentence = f"{_place(target, method, metric, images_seen)}, {words.verdict()}{after}"
+    setting = _setting(target, method, metric, images_seen)
+    verdict = _verdict_sentences(contrast, wording, METRICS.get(metric), checkpoint)
+    sentence = f"{setting}, {verdict}{TRAINING_TIME if converged is False else ''}"
     return Answer(
         question=question,
         target=target,
@@ -141,31 +135,45 @@ def answer_from_contrast(
     )
 
 
+def _verdict_sentences(
+    contrast: Contrast, wording: Wording, metric: Metric, is_checkpoint: bool
+) -> str:
+    arm = wording.arm or quoted(contrast.arm)
+    reference = wording.reference or quoted(contrast.reference)
+    writer = _SentenceWriter(
+        contrast=contrast,
+        arm=_describe(arm, is_checkpoint=is_checkpoint or contrast.arm_is_checkpoint),
+        reference=_describe(reference, is_checkpoint=contrast.reference_is_checkpoint),
+        metric=metric,
+    )
+    on_source = "" if wording.on_source is None else _source_sentence(*wording.on_source)
+    return writer.verdict() + on_source
+
+
 def quoted(arm: str) -> str:
-    """An arm's name in a sentence: with quotes, as "worse than all" would read otherwise."""
+    """An arm's name in quotes, to avoid sentences such as "worse than all"."""
     return f"'{arm}'"
 
 
-def _called(words: str, checkpoint: bool) -> str:
-    return f"this checkpoint ({words})" if checkpoint else words
+def _describe(arm: str, *, is_checkpoint: bool) -> str:
+    return f"this checkpoint ({arm})" if is_checkpoint else arm
 
 
-_SOURCES = {"source": "the source itself", "source_fine": "all fine labels of the source"}
+_SOURCE_NAMES = {"source": "the source itself", "source_fine": "all fine labels of the source"}
 
 
-def _beside(target: str, difference: float) -> str:
-    """What the same arms' difference was on the source."""
+def _source_sentence(target: str, difference: float) -> str:
     number = f"{difference:+.1f}" if round(difference, 1) else "0.0"
-    return f" On {_SOURCES[target]} the difference was {number} points."
+    return f" On {_SOURCE_NAMES[target]} the difference was {number} points."
 
 
-def _place(target: str, method: str, metric: str, images_seen: int | None) -> str:
+def _setting(target: str, method: str, metric: str, images_seen: int | None) -> str:
     details = [metric] if method == "pretraining" else [method, metric]
     if images_seen is None:
         details.append("each arm at its own best training budget")
     elif images_seen:
         details.append(f"{_count(images_seen, 'image')} seen")
-    return f"On {_SOURCES.get(target, target)} ({', '.join(details)})"
+    return f"On {_SOURCE_NAMES.get(target, target)} ({', '.join(details)})"
 
 
 def _count(number: int, noun: str) -> str:
@@ -173,8 +181,8 @@ def _count(number: int, noun: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Words:
-    """The words for one contrast; `arm` and `reference` are what it calls them."""
+class _SentenceWriter:
+    """Writes the sentence of one contrast; `arm` and `reference` are descriptions."""
 
     contrast: Contrast
     arm: str
@@ -184,36 +192,41 @@ class _Words:
     def verdict(self) -> str:
         contrast = self.contrast
         if contrast.interval is None:
-            return self._no_interval()
+            return self._without_interval()
         if contrast.verdict == "undecided":
             return self._undecided(contrast.interval)
         if contrast.verdict == "equivalent":
             return self._equivalent(contrast.interval)
-        return self._one_sided(contrast.interval)
+        return self._worse_or_better(contrast.interval)
 
-    def _one_sided(self, interval: Interval) -> str:
+    def _worse_or_better(self, interval: Interval) -> str:
         low, high = sorted(abs(end) for end in interval)
         size = self._amount(abs(self.contrast.difference))
-        evidence = self._evidence((low, high))
-        return f"{self.arm} is {self.contrast.verdict} than {self.reference} by {size} ({evidence}). {self._beyond()}"
+        return (
+            f"{self.arm} is {self.contrast.verdict} than {self.reference} by {size} "
+            f"({self._evidence((low, high))}). {self._margin_sentence()}"
+        )
 
-    def _beyond(self) -> str:
+    def _margin_sentence(self) -> str:
         margin = self._margin()
         if self.contrast.beyond_margin:
-            return f"All of the interval lies beyond the margin of {margin}."
+            return f"The whole interval lies beyond the margin of {margin}."
         return f"Part of the interval lies within the margin of {margin}."
 
     def _equivalent(self, interval: Interval) -> str:
-        ninety = self.contrast.interval_90
-        assert ninety is not None
+        interval_90 = self.contrast.interval_90
+        assert interval_90 is not None
         text = (
             f"{self.arm} is equivalent to {self.reference} within +-{self._margin()} (difference "
-            f"{self._amount(self.contrast.difference)}, 90 % interval {self._range(ninety)}, "
+            f"{self._amount(self.contrast.difference)}, 90 % interval {self._range(interval_90)}, "
             f"{self._evidence(interval)})."
         )
         if self.contrast.significant:
             side = "worse" if self.contrast.difference < 0 else "better"
-            text += f" The 95 % interval excludes 0: {self.arm} is {side} by a small but real difference."
+            text += (
+                f" The 95 % interval excludes 0: {self.arm} is {side} by a small but significant "
+                "difference."
+            )
         return text
 
     def _undecided(self, interval: Interval) -> str:
@@ -221,27 +234,36 @@ class _Words:
             f"it is undecided whether {self.arm} differs from {self.reference} (difference "
             f"{self._amount(self.contrast.difference)}, {self._evidence(interval)})."
         )
-        return f"{text} {self._seeds_needed()}"
+        return f"{text} {self._power_sentence()}"
 
-    def _seeds_needed(self) -> str:
-        if num := self.contrast.limiting_images:
-            many = f"seeds alone would not show it four times in five on {num:,} {self.metric.counted_in[num != 1]}"
-            return f"If the true difference is of this size, {many}: it takes more {self.metric.counted_in[1].removeprefix('test ')}."
-        if (
-            self.contrast.seeds_needed is None
-            and abs(self.contrast.difference) < self.contrast.margin
-        ):
-            return "A difference as small as this would hardly be shown by more seeds; that it lies within the margin may be."
-        if self.contrast.seeds_needed is None:
-            return "At a difference of this size, more seeds alone would hardly decide it."
-        low, high = self.contrast.seeds_needed
+    def _power_sentence(self) -> str:
+        """How many seeds or test images would show a difference of the estimated size."""
+        contrast, (_, images) = self.contrast, self.metric.counted_in
+        if num := contrast.limiting_images:
+            return (
+                "If the true difference is this large, no number of seeds shows it with 80 % power "
+                f"on {num:,} {self.metric.counted_in[num != 1]}: more "
+                f"{images.removeprefix('test ')} are needed."
+            )
+        if contrast.seeds_needed is None and abs(contrast.difference) < contrast.margin:
+            return (
+                "More seeds can hardly show a difference this small, but may show that it lies "
+                "within the margin."
+            )
+        if contrast.seeds_needed is None:
+            return "More seeds alone can hardly show a difference of this size."
+        low, high = contrast.seeds_needed
         number = f"{low:,} to {high:,}" if low < high else f"{low:,}"
-        return f"If the true difference is of this size, about {number} seeds per arm would show it four times in five."
+        return (
+            f"If the true difference is this large, about {number} seeds per arm would show it "
+            "with 80 % power."
+        )
 
-    def _no_interval(self) -> str:
+    def _without_interval(self) -> str:
         return (
             f"it is undecided whether {self.arm} differs from {self.reference} (difference "
-            f"{self._amount(self.contrast.difference)}; {_count(self.contrast.num_seeds, 'seed')}). "
+            f"{self._amount(self.contrast.difference)}; "
+            f"{_count(self.contrast.num_seeds, 'seed')}). "
             "An interval needs at least 2 seeds in both arms."
         )
 
@@ -262,22 +284,20 @@ class _Words:
         return number if self.metric.unit == "score" else f"{number} points"
 
     def _margin(self) -> str:
-        """Given by the user, hence as given: 1 point, 0.5 points, 0.04."""
+        """The margin as the user wrote it: 1 point, 0.5 points, 0.04."""
         margin = f"{self.contrast.margin:g}"
         noun = "point" if margin == "1" else "points"
         return margin if self.metric.unit == "score" else f"{margin} {noun}"
 
     def _number(self, value: float) -> str:
-        """Rounded as any other, but never so far that it loses its sign."""
-        places = decimals(value, self.metric.decimals)
-        text = f"{value:.{places}f}"
+        """A rounded number that does not lose its sign."""
+        text = f"{value:.{decimals(value, self.metric.decimals)}f}"
         return text.removeprefix("-") if float(text) == 0 else text
 
 
 def decimals(value: float, usual: int) -> int:
-    """Decimals at which a number does not lose its sign: the usual ones, more where it is tiny, up
-    to four."""
-    places = usual
-    while value and places < _MAX_DECIMALS and round(abs(value), places) == 0:
-        places += 1
-    return places if round(abs(value), places) else usual
+    """The usual number of decimals, or up to four if the value would otherwise round to 0."""
+    num = usual
+    while value and num < _MAX_DECIMALS and round(abs(value), num) == 0:
+        num += 1
+    return num if round(abs(value), num) else usual

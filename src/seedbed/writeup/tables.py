@@ -14,7 +14,8 @@ import numpy as np
 from seedbed.metrics import METRICS
 from seedbed.trials.results import Outcome, Results
 from seedbed.verdicts.answer import TRAINING_TIME, Answer, quoted
-from seedbed.verdicts.families import SOURCES, Family, families
+from seedbed.verdicts.families import SOURCES, families
+from seedbed.verdicts.family_scores import Family
 from seedbed.writeup import number_format
 
 # A verdict is shown by shape and word, never by colour alone.

@@ -70,7 +70,7 @@ def _summary(tables: Sequence[FamilyTable], findings: Sequence[Finding]) -> list
 def _sentence(answer: Answer) -> Text:
     from rich.text import Text
 
-    return Text(f"{SYMBOLS[answer.verdict]} {answer.finding}")
+    return Text(f"{SYMBOLS[answer.verdict]} {answer.short_sentence}")
 
 
 def _terminal_table(table: FamilyTable) -> Table:

@@ -1,7 +1,6 @@
-"""Findings: what a study says beside its contrasts. One file per sort; each reads results and gives
-sentences with intervals.
+"""Findings: further results of a study, beside its answers. One module per kind of finding.
 
-In: results and answers. Out: findings, in the order in which a report tells them.
+In: results and answers. Out: findings with sentences and intervals, in the order of the report.
 """
 
 from __future__ import annotations
@@ -24,21 +23,20 @@ from seedbed.verdicts.pairs import Pair
 
 
 def findings(results: Results, answers: Sequence[Answer]) -> list[Finding]:
-    """Everything that the results say beside their answers; the pairs of arms are those of the
-    answers."""
-    found = families(results)
+    """All findings of a study; they compare the pairs of arms of the answers."""
+    all_families = families(results)
     pairs: dict[str, list[Pair]] = {}
     for a in answers:
         if (pair := Pair(a.arm, a.reference)) not in pairs.setdefault(a.target, []):
             pairs[a.target].append(pair)
     return [
         *negative_transfers(results, answers),
-        *retained_gains(results, found, pairs),
-        *interactions(results, found, pairs),
-        *best_budgets(found),
-        *scaling_laws(results, found),
-        *influences(results, found),
-        *variances(results, found),
+        *retained_gains(results, all_families, pairs),
+        *interactions(results, all_families, pairs),
+        *best_budgets(all_families),
+        *scaling_laws(results, all_families),
+        *influences(results, all_families),
+        *variances(results, all_families),
         *overlaps(results),
         *false_verdicts(answers),
     ]

@@ -1,9 +1,8 @@
-"""How many false verdicts a whole report is expected to hold, and at which training budget each arm
-did best.
+"""The expected number of false verdicts of a report, and the best training budget of each arm.
 
-In: answers and families. Out: findings. A verdict's own chance of error comes with its contrast: of
-a false "worse" where nothing differs, and of a false "equivalent" where the difference is just the
-margin, which is the worst case.
+In: answers and families. Out: findings. Each contrast has its probabilities of error: of a false
+"worse" if there is no difference, and of a false "equivalent" if the difference equals the margin,
+which is the worst case.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seedbed.verdicts.answer import Answer
-from seedbed.verdicts.families import SOURCES, Family
+from seedbed.verdicts.families import SOURCES
+from seedbed.verdicts.family_scores import Family
 from seedbed.verdicts.findings.finding import Finding
 
 
@@ -22,13 +22,16 @@ def false_verdicts(answers: Sequence[Answer]) -> list[Finding]:
         return []
     worse = sum(a.chance_false_worse or 0.0 for a in counted)
     equivalent = sum(a.chance_false_equivalent or 0.0 for a in counted)
-    called = {
-        word: sum(a.verdict == word for a in counted) for word in ("worse", "better", "equivalent")
+    counts = {
+        verdict: sum(a.verdict == verdict for a in counted)
+        for verdict in ("worse", "better", "equivalent")
     }
     sentence = (
-        f"Of {len(counted)} comparisons on targets {called['worse']} are called worse, {called['better']} better and "
-        f"{called['equivalent']} equivalent. If no arm differed from what it is compared with, {worse:.2f} would be called worse by "
-        f"chance, and as many better; if each differed by just the margin, at most {equivalent:.2f} would be called equivalent."
+        f"Of {len(counted)} comparisons on targets, {counts['worse']} have the verdict worse, "
+        f"{counts['better']} better and {counts['equivalent']} equivalent. If no arm differed from "
+        f"its reference, {worse:.2f} verdicts of worse, and as many of better, would be expected "
+        "by chance. If every arm differed from its reference by exactly the margin, at most "
+        f"{equivalent:.2f} verdicts of equivalent would be expected."
     )
     return [
         Finding(
@@ -44,29 +47,27 @@ def false_verdicts(answers: Sequence[Answer]) -> list[Finding]:
                 "false_better": worse,
                 "false_equivalent": equivalent,
             }
-            | called,
+            | counts,
         )
     ]
 
 
 def best_budgets(families: Sequence[Family]) -> list[Finding]:
-    """Where arms did best at unlike training budgets, which each arm's was."""
-    found = []
-    for family in families:
-        if family.images_seen is not None:
-            continue
-        chosen = {
-            arm: rows[0].images_seen for arm, rows in family.rows.items() if rows[0].images_seen
-        }
-        words = ", ".join(f"'{arm}' {seen:,}" for arm, seen in chosen.items())
-        found.append(
-            Finding(
-                kind="best_budgets",
-                target=family.target,
-                method=family.method,
-                metric=family.metric,
-                sentence=f"On {family.target} ({family.method}) the best training budget by validation images, in images seen: {words}.",
-                details={"images_seen": chosen},
-            )
-        )
-    return found
+    """The best training budget of each arm, for families in which these differ."""
+    return [_best_budget(family) for family in families if family.images_seen is None]
+
+
+def _best_budget(family: Family) -> Finding:
+    best = {arm: rows[0].images_seen for arm, rows in family.rows.items() if rows[0].images_seen}
+    budgets = ", ".join(f"'{arm}' {images_seen:,}" for arm, images_seen in best.items())
+    return Finding(
+        kind="best_budgets",
+        target=family.target,
+        method=family.method,
+        metric=family.metric,
+        sentence=(
+            f"On {family.target} ({family.method}), the best training budgets by validation "
+            f"images, in images seen, are: {budgets}."
+        ),
+        details={"images_seen": best},
+    )

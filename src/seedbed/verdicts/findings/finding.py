@@ -1,7 +1,7 @@
-"""A finding: what a study says beside its contrasts, with a sentence.
+"""A finding: a further result of a study, with a sentence.
 
 In: a value with its interval, and where it was measured. Out: one frozen record, whose fields are
-the JSON document. Knows nothing of statistics.
+the JSON document.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What was found; `kind` says of what sort, `value` and `interval` are in `unit`, `details`
-    hold what else there is to know."""
+    """A result of one kind; `value` and `interval` are in `unit`, `details` depend on the kind."""
 
     kind: str
     target: str | None
@@ -34,32 +33,31 @@ class Finding:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Pairs as lists, numbers that are none as null: what `json` writes and reads back
-        unchanged."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        """The fields as JSON values: tuples as lists, infinite numbers and NaN as null."""
+        return {name: _json_value(value) for name, value in asdict(self).items()}
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): _json_value(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [_json_value(v) for v in value]
     return value
 
 
-def points(value: float, places: int = 1) -> str:
+def points(value: float, decimals: int = 1) -> str:
     """+1.2, -0.3, 0.0: a difference in points."""
-    text = f"{value:+.{places}f}"
+    text = f"{value:+.{decimals}f}"
     return text[1:] if float(text) == 0 else text
 
 
-def between(interval: Interval, places: int = 1) -> str:
+def between(interval: Interval, decimals: int = 1) -> str:
     """-1.9 to +0.4."""
-    return f"{points(interval[0], places)} to {points(interval[1], places)}"
+    return f"{points(interval[0], decimals)} to {points(interval[1], decimals)}"
 
 
 def percent(share: float) -> str:
-    """A share as one says it: 97 %."""
+    """A share in percent: 97 %."""
     return f"{100 * share:.0f} %"

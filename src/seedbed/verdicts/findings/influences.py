@@ -1,67 +1,78 @@
-"""Class influence from results, estimated over nets that each saw a random part of the classes.
+"""The influence of source classes, estimated from networks trained on random sets of classes.
 
 In: results with an arm that draws classes at random, and many seeds. Out: one finding per target,
-method and training budget with the influence of each class, from which a study is written that
-checks it: without the most harmful and without the most helpful classes, each against as many at
-random.
+method, training budget and arm, with the influence of each class; or the reason why there is none.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from seedbed.data.store import Store
 from seedbed.trials.results import Outcome, Results
-from seedbed.verdicts.families import SOURCES, Family
+from seedbed.verdicts.families import SOURCES
+from seedbed.verdicts.family_scores import Family
 from seedbed.verdicts.findings.finding import Finding, points
 from seedbed.verdicts.influence import MIN_NETS, RELIABLE, Influence, influence
 
 QUESTION = "class-influence"
-_SHOWN = 5
+# classes that a sentence lists at either end of the ranking
+_MAX_SHOWN = 5
 
 
 def influences(results: Results, families: Sequence[Family]) -> list[Finding]:
-    """The influence of classes on each target. Where there are too few nets and the study asks for
-    it, a finding with the reason."""
+    """Influence on each target, if there are enough networks.
+
+    If the study asks for influence and cannot have it, the finding gives the reason.
+    """
     arms = [arm for arm, spec in results.study.arms.items() if spec.recipe.samples_classes]
-    is_asked = results.study.question == QUESTION
+    is_main_question = results.study.question == QUESTION
     findings = []
     for family in families:
         if family.target in SOURCES or family.images_seen is None:
             continue
-        # Arms are not pooled: nets of other sizes or networks differ in more than the classes that
-        # they saw.
+        # Arms are not pooled: their networks differ in more than their classes.
         for arm in arms:
             rows = family.rows.get(arm, [])
             if len(rows) >= MIN_NETS:
                 findings.append(_finding(results, family, rows))
-            elif is_asked and rows:
-                reason = f"it takes {MIN_NETS} nets at least, and there are {len(rows)}"
-                findings.append(_refusal(family, arm, reason))
-        if is_asked and not arms:
-            reason = "no arm draws its classes at random, as classes(fraction=0.5) does"
-            findings.append(_refusal(family, results.study.reference, reason))
+            elif is_main_question and rows:
+                reason = f"it needs at least {MIN_NETS} networks, and there are {len(rows)}"
+                findings.append(_refused(family, arm, reason))
+        if is_main_question and not arms:
+            reason = "no arm draws its classes at random, for example classes(fraction=0.5)"
+            findings.append(_refused(family, results.study.reference, reason))
     return findings
 
 
-def _refusal(family: Family, arm: str, reason: str) -> Finding:
-    sentence = f"{_place(family, arm)} the influence of classes cannot be estimated: {reason}."
+def _refused(family: Family, arm: str, reason: str) -> Finding:
     return Finding(
-        **_fields(family, arm), verdict="refused", sentence=sentence, details={"reason": reason}
+        **_common_fields(family, arm),
+        verdict="refused",
+        sentence=(
+            f"{_setting(family, arm)}, the influence of classes cannot be estimated: {reason}."
+        ),
+        details={"reason": reason},
     )
 
 
-def _fields(family: Family, arm: str) -> dict[str, Any]:
-    """The fields of a finding that say what it is about."""
-    names = ("target", "method", "images_seen", "metric", "unit")
-    return {"kind": "influence", "arm": arm, **{name: getattr(family, name) for name in names}}
+def _common_fields(family: Family, arm: str) -> dict[str, Any]:
+    return {
+        "kind": "influence",
+        "arm": arm,
+        "target": family.target,
+        "method": family.method,
+        "images_seen": family.images_seen,
+        "metric": family.metric,
+        "unit": family.unit,
+    }
 
 
-def _place(family: Family, arm: str) -> str:
+def _setting(family: Family, arm: str) -> str:
     return f"On {family.target} ('{arm}', {family.method}, {family.images_seen:,} images seen)"
 
 
@@ -69,84 +80,86 @@ def _finding(results: Results, family: Family, rows: Sequence[Outcome]) -> Findi
     store, arm = results.plan.stores["source"], rows[0].arm
     seen = np.stack([results.plan.views[o.arm, o.seed].class_of_leaf >= 0 for o in rows])
     try:
-        estimate = influence(seen, family.sign * np.array([o.value for o in rows]))
+        estimated = influence(seen, family.sign * np.array([o.value for o in rows]))
     except ValueError as reason:
-        return _refusal(family, arm, str(reason))
-    highest, lowest = _extremes(store, estimate)
-    sentence = (
-        f"{_place(family, arm)} {_reliability(estimate)} The classes of the source with the "
-        f"highest influence are {highest or 'none'}; with the lowest, {lowest or 'none'} "
-        f"(points, {estimate.num_nets} nets)."
-    )
+        return _refused(family, arm, str(reason))
     return Finding(
-        **_fields(family, arm),
-        verdict="ranked" if estimate.reliability >= RELIABLE else "noisy",
-        sentence=sentence,
-        details=_details(store, estimate),
+        **_common_fields(family, arm),
+        verdict="ranked" if estimated.reliability >= RELIABLE else "noisy",
+        sentence=(
+            f"{_setting(family, arm)}, {_reliability_sentence(estimated)} "
+            f"{_extremes_sentence(store, estimated)}"
+        ),
+        details=_details(store, estimated),
     )
 
 
-def _extremes(store: Store, estimate: Influence) -> tuple[str, str]:
-    """The classes with the highest positive influence, and those with the lowest negative one, with
-    their influence."""
-    names = class_names(store)
-
-    def listed(ranked: Iterable[int]) -> str:
-        pairs = ((names[store.classes[i]], float(estimate.values[i])) for i in ranked)
-        return ", ".join(f"{name} {points(value, 2)}" for name, value in pairs)
-
-    order = np.argsort(estimate.values)
-    highest, lowest = order[::-1], order
-    return (
-        listed(highest[estimate.values[highest] > 0][:_SHOWN]),
-        listed(lowest[estimate.values[lowest] < 0][:_SHOWN]),
-    )
-
-
-def _reliability(estimate: Influence) -> str:
-    """How reliable the ranking is."""
-    if estimate.reliability >= RELIABLE:
-        worth = "the ranking of the classes is reliable"
-    elif estimate.nets_needed:
-        needed = f"it would take about {estimate.nets_needed:,} nets"
-        worth = f"the ranking of the classes is mostly noise ({needed})"
+def _reliability_sentence(estimated: Influence) -> str:
+    if estimated.reliability >= RELIABLE:
+        verdict = "the ranking of the classes is reliable"
+    elif estimated.nets_needed:
+        verdict = (
+            "the ranking of the classes is mostly noise (a reliable one needs about "
+            f"{estimated.nets_needed:,} networks)"
+        )
     else:
-        needed = "by this correlation, no number of nets would be enough"
-        worth = f"the ranking of the classes is mostly noise ({needed})"
-    num_certain = int((np.abs(estimate.values) > estimate.half_widths_joint).sum())
+        verdict = (
+            "the ranking of the classes is mostly noise (more networks would not make it reliable)"
+        )
+    num_significant = int((np.abs(estimated.values) > estimated.half_widths_joint).sum())
     return (
-        f"{worth}: rankings from two halves of the nets correlate at {estimate.split_half:.2f}, "
-        f"and {num_certain} of {len(estimate.values)} classes differ from 0 when all are judged "
-        "together."
+        f"{verdict}: rankings from two halves of the networks have a correlation of "
+        f"{estimated.split_half:.2f}, and the influence of {num_significant} of "
+        f"{len(estimated.values)} classes is significant, corrected for the number of classes."
+    )
+
+
+def _extremes_sentence(store: Store, estimated: Influence) -> str:
+    """The classes with the highest and the lowest influence."""
+    names, order = class_names(store), np.argsort(estimated.values)
+
+    def list_classes(ranked: np.ndarray) -> str:
+        texts = [
+            f"{names[store.classes[i]]} {points(float(estimated.values[i]), 2)}"
+            for i in ranked[:_MAX_SHOWN]
+        ]
+        return ", ".join(texts) or "none"
+
+    descending = order[::-1]
+    helpful = list_classes(descending[estimated.values[descending] > 0])
+    harmful = list_classes(order[estimated.values[order] < 0])
+    return (
+        f"The highest influence have {helpful}; the lowest {harmful} (points, "
+        f"{estimated.num_nets} networks)."
     )
 
 
 def class_names(store: Store) -> dict[str, str]:
-    """Label -> the first of its names where no other class has the same, else the label."""
+    """The first name of each class by label; the label where several classes have that name."""
     first = {label: str(store.names.get(label, label)).split(",")[0] for label in store.classes}
-    times = Counter(first.values())
-    return {label: name if times[name] == 1 else label for label, name in first.items()}
+    counts = Counter(first.values())
+    return {label: name if counts[name] == 1 else label for label, name in first.items()}
 
 
-def _details(store: Store, estimate: Influence) -> dict[str, Any]:
+def _details(store: Store, estimated: Influence) -> dict[str, Any]:
     names = class_names(store)
-    values, half_widths = estimate.values, estimate.half_widths
-    classes = [
-        {
-            "label": store.classes[i],
-            "name": names[store.classes[i]],
-            "influence": float(values[i]),
-            "interval": [float(values[i] - half_widths[i]), float(values[i] + half_widths[i])],
-            "differs": bool(abs(values[i]) > estimate.half_widths_joint[i]),
-        }
-        for i in np.argsort(-values)
-    ]
+    low, high = (estimated.values + sign * estimated.half_widths for sign in (-1, 1))
+    differs = np.abs(estimated.values) > estimated.half_widths_joint
     return {
-        "num_nets": estimate.num_nets,
-        "by_regression": estimate.by_regression,
-        "split_half": estimate.split_half,
-        "reliability": estimate.reliability,
-        "nets_needed": estimate.nets_needed,
-        "split_half_curve": [list(point) for point in estimate.curve],
-        "classes": classes,
+        "num_nets": estimated.num_nets,
+        "by_regression": estimated.by_regression,
+        "split_half": estimated.split_half,
+        "reliability": estimated.reliability,
+        "nets_needed": estimated.nets_needed,
+        "split_half_curve": [list(point) for point in estimated.curve],
+        "classes": [
+            {
+                "label": store.classes[i],
+                "name": names[store.classes[i]],
+                "influence": float(estimated.values[i]),
+                "interval": [float(low[i]), float(high[i])],
+                "differs": bool(differs[i]),
+            }
+            for i in np.argsort(-estimated.values)
+        ],
     }

@@ -1,11 +1,10 @@
-"""Interactions: does the effect of an arm depend on the training budget, on the network, on the
-target?
+"""Interactions: does the effect of an arm depend on the training budget, the network or the target?
 
-In: results and pairs of arms. Out: one finding per pair and place, the effect there less the effect
-here, with an interval. An effect is an arm's mean less its reference's. Trainings at two budgets,
-or of two networks, are independent; two targets are measured on the same nets, so that their
-difference is taken seed by seed. Intervals are simultaneous over the findings of one sort on one
-target and method (over targets: on one method), whatever their correlation.
+In: results and pairs of arms. Out: one finding per pair and setting: the difference of two effects
+with an interval. An effect is an arm's mean minus its reference's. Trainings at two budgets, or of
+two networks, are independent. Two targets are measured on the same networks, so their difference is
+taken seed by seed. Intervals are simultaneous over the findings of one kind on one target and
+method (over targets: with one method), and allow for any correlation.
 """
 
 from __future__ import annotations
@@ -15,275 +14,297 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from seedbed.trials.arms import Arm
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.arm_scores import ArmScores
 from seedbed.verdicts.contrasts import Verdict, verdict_of
-from seedbed.verdicts.families import SOURCES, Family, scores_of
-from seedbed.verdicts.findings.finding import Finding, between, points
+from seedbed.verdicts.families import SOURCES
+from seedbed.verdicts.family_scores import Family, family_scores
+from seedbed.verdicts.findings.finding import Finding, Interval, between, points
 from seedbed.verdicts.linear_combinations import Combination, ImagePart, Spreads
 from seedbed.verdicts.pairs import Pair
 from seedbed.verdicts.quantiles import Joint
 from seedbed.verdicts.variances import image_variance, sample_variance
 
-_WORDS = {
-    "better": "depends",
-    "worse": "depends",
-    "equivalent": "does not depend",
-    "undecided": "may or may not depend",
-}
-_LEAST_SEEDS = 2
+_MIN_SEEDS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
-    """One interaction before its quantiles are known: how many are judged together decides them."""
+class _Interaction:
+    """The difference of a pair's effects in two settings: the second minus the first."""
 
     pair: Pair
     combination: Combination
     effects: tuple[float, float]
-    sides: tuple[str, str]
+    # the two settings in words
+    settings: tuple[str, str]
 
 
 def interactions(
     results: Results, families: Sequence[Family], pairs: Mapping[str, Sequence[Pair]]
 ) -> list[Finding]:
-    """Every interaction that the results hold: with the training budget, with the network, with the
-    target; of the pairs of each target."""
-    targets = [f for f in families if f.target not in SOURCES and f.images_seen is not None]
-    by_place: dict[tuple[str, str], list[Family]] = {}
-    for family in targets:
-        by_place.setdefault((family.target, family.method), []).append(family)
-    found: list[Finding] = []
-    for (target, _), of_place in by_place.items():
-        asked_here = pairs.get(target, ())
-        if len(of_place) > 1:
-            found += _findings(
-                results,
-                of_place[-1],
-                "training budget",
-                _over_budgets(results, of_place[0], of_place[-1], asked_here),
+    """Every interaction with the training budget, the network and the target.
+
+    Args:
+        pairs: by target, the pairs of arms whose effects are compared.
+    """
+    groups: dict[tuple[str, str], list[Family]] = {}
+    for family in families:
+        if family.target not in SOURCES and family.images_seen is not None:
+            groups.setdefault((family.target, family.method), []).append(family)
+    findings: list[Finding] = []
+    for (target, _), group in groups.items():
+        small, large, of_target = group[0], group[-1], pairs.get(target, ())
+        if len(group) > 1:
+            over_budgets = _between_budgets(results, small, large, of_target)
+            findings += _findings(results, large, "training budget", over_budgets)
+        over_networks = _between_networks(results, large, of_target)
+        findings += _findings(results, large, "network", over_networks)
+    largest = [group[-1] for group in groups.values()]
+    for method in dict.fromkeys(family.method for family in largest):
+        first, *others = (family for family in largest if family.method == method)
+        over_targets = [
+            interaction
+            for other in others
+            # Points of different metrics are not comparable.
+            if other.metric == first.metric
+            for interaction in _between_targets(
+                results, first, other, _pairs_on_both(pairs, first, other)
             )
-        found += _findings(
-            results, of_place[-1], "network", _over_networks(results, of_place[-1], asked_here)
-        )
-    largest = {place: of_place[-1] for place, of_place in by_place.items()}
-    for method in dict.fromkeys(method for _, method in largest):
-        of_method = [f for (_, m), f in largest.items() if m == method]
-        asked = [
-            a
-            for other in of_method[1:]
-            for a in _over_targets(
-                results, of_method[0], other, _on_both(pairs, of_method[0], other)
-            )
-            if other.metric == of_method[0].metric  # points of one metric are no points of another
         ]
-        found += _findings(results, of_method[0], "target", asked) if of_method else []
-    return found
+        findings += _findings(results, first, "target", over_targets)
+    return findings
 
 
 def _findings(
-    results: Results, family: Family, over: str, asked: Iterable[_Asked]
+    results: Results, family: Family, over: str, interactions: Iterable[_Interaction]
 ) -> list[Finding]:
-    asked = list(asked)
-    joint = Joint(max(1, len(asked)), shared=False)
-    return [_finding(results.study, family, over, one, joint) for one in asked]
+    interactions = list(interactions)
+    joint = Joint(max(1, len(interactions)), shared=False)
+    return [_finding(results.study, family, over, one, joint) for one in interactions]
 
 
-def _finding(study: Study, family: Family, over: str, asked: _Asked, joint: Joint) -> Finding:
-    margin = study.margin_of(family.metric)
-    interval, interval_90 = (
-        asked.combination.interval(0.95, joint),
-        asked.combination.interval(0.90, joint),
-    )
-    verdict: Verdict = verdict_of(interval, interval_90, margin)
-    here, there = asked.sides
-    before, after = asked.effects
-    place = (
-        f"with {family.method}" if over == "target" else f"on {family.target} with {family.method}"
-    )
-    within = f" by more than {margin:g}" if verdict == "equivalent" else ""
-    sentence = (
-        f"The effect of '{asked.pair.arm}' against '{asked.pair.reference}' {place} {_WORDS[verdict]} on the {over}{within}: "
-        f"{points(before)} points {here}, {points(after)} {there} (difference of the two {points(after - before)}, 95 % interval "
-        f"{between(interval)})."
-    )
+def _finding(
+    study: Study, family: Family, over: str, interaction: _Interaction, joint: Joint
+) -> Finding:
+    interval = interaction.combination.interval(0.95, joint)
+    interval_90 = interaction.combination.interval(0.90, joint)
+    verdict = verdict_of(interval, interval_90, study.margin_of(family.metric))
+    before, after = interaction.effects
     return Finding(
         kind="interaction",
         target=None if over == "target" else family.target,
         method=family.method,
         images_seen=None if over == "training budget" else family.images_seen,
         metric=family.metric,
-        arm=asked.pair.arm,
-        reference=asked.pair.reference,
+        arm=interaction.pair.arm,
+        reference=interaction.pair.reference,
         value=after - before,
         interval=interval,
         unit=family.unit,
         verdict={"better": "depends", "worse": "depends", "equivalent": "independent"}.get(
             verdict, "undecided"
         ),
-        sentence=sentence,
+        sentence=_sentence(study, family, over, interaction, verdict, interval),
         details={
             "over": over,
-            "sides": list(asked.sides),
-            "effects": list(asked.effects),
+            "sides": list(interaction.settings),
+            "effects": list(interaction.effects),
             "interval_90": list(interval_90),
         },
     )
 
 
-def _over_budgets(
+def _sentence(
+    study: Study,
+    family: Family,
+    over: str,
+    interaction: _Interaction,
+    verdict: Verdict,
+    interval: Interval,
+) -> str:
+    pair, (before, after) = interaction.pair, interaction.effects
+    first, second = interaction.settings
+    on_target = "" if over == "target" else f" on {family.target}"
+    effect = f"effect of '{pair.arm}' against '{pair.reference}'{on_target} with {family.method}"
+    margin = study.margin_of(family.metric)
+    statement = {
+        "equivalent": f"The {effect} does not depend on the {over} by more than {margin:g}",
+        "undecided": f"It is undecided whether the {effect} depends on the {over}",
+    }.get(verdict, f"The {effect} depends on the {over}")
+    return (
+        f"{statement}: {points(before)} points {first}, {points(after)} {second} (difference of "
+        f"the two {points(after - before)}, 95 % interval {between(interval)})."
+    )
+
+
+def _between_budgets(
     results: Results, small: Family, large: Family, pairs: Sequence[Pair]
-) -> Iterable[_Asked]:
-    """Pairs whose two arms were trained at both budgets."""
+) -> Iterable[_Interaction]:
+    """Pairs whose two arms were both trained at both budgets."""
     study = results.study
-    own = [
-        p
-        for p in pairs
-        if all(len(study.arms[arm].budgets(study.pretraining)) > 1 for arm in (p.arm, p.reference))
+
+    def has_both_budgets(arm: str) -> bool:
+        return len(study.arms[arm].budgets(study.pretraining)) > 1
+
+    both = [p for p in pairs if has_both_budgets(p.arm) and has_both_budgets(p.reference)]
+    settings = (f"at {small.images_seen:,} images seen", f"at {large.images_seen:,}")
+    return _between_independent(results, (small, large), [(p, p) for p in both], lambda _: settings)
+
+
+def _pairs_on_both(pairs: Mapping[str, Sequence[Pair]], first: Family, other: Family) -> list[Pair]:
+    on_other = pairs.get(other.target, ())
+    return [pair for pair in pairs.get(first.target, ()) if pair in on_other]
+
+
+def _between_networks(
+    results: Results, family: Family, pairs: Sequence[Pair]
+) -> Iterable[_Interaction]:
+    """Pairs of the study's network, with the same pairs of another network."""
+    study = results.study
+    network = study.pretraining.backbone
+    with_network = [
+        p for p in pairs if all(_network(study, arm) == network for arm in (p.arm, p.reference))
     ]
-    sides = (f"at {small.images_seen:,} images seen", f"at {large.images_seen:,}")
-    return _of_four(results, (small, large), [(p, p) for p in own], lambda _: sides)
-
-
-def _on_both(pairs: Mapping[str, Sequence[Pair]], first: Family, other: Family) -> list[Pair]:
-    theirs = pairs.get(other.target, ())
-    return [pair for pair in pairs.get(first.target, ()) if pair in theirs]
-
-
-def _over_networks(results: Results, family: Family, pairs: Sequence[Pair]) -> Iterable[_Asked]:
-    """A pair of arms of the study's network, and the same pair of another network: alike in
-    recipes, budgets and all other settings."""
-    study = results.study
-    own = study.pretraining.backbone
-    plain = [p for p in pairs if all(_network(study, arm) == own for arm in (p.arm, p.reference))]
-    crossed = [
+    pairs_of_pairs = [
         (p, q)
-        for p in plain
+        for p in with_network
         for q in pairs
-        if _network(study, q.arm) != own and _is_same_pair(study, p, q)
+        if _network(study, q.arm) != network and _differs_in_network_only(study, p, q)
     ]
-    return _of_four(
+    return _between_independent(
         results,
         (family, family),
-        crossed,
+        pairs_of_pairs,
         lambda two: (f"with {_network(study, two[0].arm)}", f"with {_network(study, two[1].arm)}"),
     )
 
 
-def _is_same_pair(study: Study, p: Pair, q: Pair) -> bool:
-    """Whether two pairs differ in the network alone, which is one in each."""
+def _differs_in_network_only(study: Study, p: Pair, q: Pair) -> bool:
+    """Whether two pairs have the same recipes, budgets and settings, and `q` has one network."""
     if _network(study, q.arm) != _network(study, q.reference):
         return False
-    plain = lambda arm: replace(study.arms[arm], backbone=None)  # noqa: E731
-    return plain(p.arm) == plain(q.arm) and plain(p.reference) == plain(q.reference)
+
+    def without_network(arm: str) -> Arm:
+        return replace(study.arms[arm], backbone=None)
+
+    return all(
+        without_network(a) == without_network(b)
+        for a, b in ((p.arm, q.arm), (p.reference, q.reference))
+    )
 
 
 def _network(study: Study, arm: str) -> str:
     return study.arms[arm].pretraining(study.pretraining).backbone
 
 
-def _of_four(
+def _between_independent(
     results: Results,
     families: tuple[Family, Family],
-    crossed: Sequence[tuple[Pair, Pair]],
-    sides: Callable[[tuple[Pair, Pair]], tuple[str, str]],
-) -> Iterable[_Asked]:
-    """Four groups of independent nets on the same test images: the second pair's effect less the
-    first's."""
+    pairs: Sequence[tuple[Pair, Pair]],
+    describe: Callable[[tuple[Pair, Pair]], tuple[str, str]],
+) -> Iterable[_Interaction]:
+    """The second pair's effect minus the first's: four groups of independent networks.
+
+    `describe` gives both settings in words.
+    """
     sign = families[0].sign
-    read = [scores_of(results, f, [p[i] for p in crossed])[0] for i, f in enumerate(families)]
-    named = [
-        {arm: replace(s, arm=f"{arm} ({i})") for arm, s in scores.items()}
-        for i, scores in enumerate(read)
-    ]
-    if families[0] is families[1]:
-        named = [named[0] | {a: s for a, s in named[1].items() if a not in named[0]}] * 2
-    kept = [
-        pair
-        for pair in crossed
-        if all(
-            arm in named[i] and named[i][arm].num_seeds >= _LEAST_SEEDS
-            for i in (0, 1)
-            for arm in (pair[i].arm, pair[i].reference)
-        )
-    ]
-    used = {
-        named[i][arm].arm: named[i][arm]
-        for p in kept
-        for i in (0, 1)
-        for arm in (p[i].arm, p[i].reference)
+    scores = _scores_of_both(results, families, pairs)
+
+    def groups_of(two: tuple[Pair, Pair]) -> list[ArmScores | None]:
+        return [scores[i].get(arm) for i in (1, 0) for arm in (two[i].arm, two[i].reference)]
+
+    groups_by_pair = {
+        two: [g for g in groups_of(two) if g is not None and g.num_seeds >= _MIN_SEEDS]
+        for two in pairs
     }
-    if not used:
+    complete = {two: groups for two, groups in groups_by_pair.items() if len(groups) == 4}
+    if not complete:
         return
-    spreads = Spreads(list(used.values()))
-    for pair in kept:
-        groups = [named[i][arm] for i in (1, 0) for arm in (pair[i].arm, pair[i].reference)]
+    # Groups of the first setting come first, each arm before its reference.
+    ordered = [g for groups in complete.values() for g in (*groups[2:], *groups[:2])]
+    spreads = Spreads(list({g.arm: g for g in ordered}.values()))
+    for two, groups in complete.items():
+        arm_2, reference_2, arm_1, reference_1 = groups
         if len({g.images for g in groups}) > 1:
             groups = [replace(g, per_image=None, statistic=None, num_images=None) for g in groups]
-        combination = spreads.combine(groups, (sign, -sign, -sign, sign))
-        effects = [
-            sign
-            * float(named[i][pair[i].arm].values.mean() - named[i][pair[i].reference].values.mean())
-            for i in (0, 1)
-        ]
-        yield _Asked(
-            pair=pair[1],
-            combination=combination,
-            effects=(effects[0], effects[1]),
-            sides=sides(pair),
+        yield _Interaction(
+            pair=two[1],
+            combination=spreads.combine(groups, (sign, -sign, -sign, sign)),
+            effects=(_effect(sign, arm_1, reference_1), _effect(sign, arm_2, reference_2)),
+            settings=describe(two),
         )
 
 
-def _over_targets(
+def _scores_of_both(
+    results: Results, families: tuple[Family, Family], pairs: Sequence[tuple[Pair, Pair]]
+) -> list[dict[str, ArmScores]]:
+    """Scores by arm in both settings, with distinct names."""
+    scores = [
+        {
+            arm: replace(s, arm=f"{arm} ({i})")
+            for arm, s in family_scores(results, family, [two[i] for two in pairs])[0].items()
+        }
+        for i, family in enumerate(families)
+    ]
+    if families[0] is families[1]:
+        return [{**scores[1], **scores[0]}] * 2
+    return scores
+
+
+def _effect(sign: float, arm: ArmScores, reference: ArmScores) -> float:
+    return sign * float(arm.values.mean() - reference.values.mean())
+
+
+def _between_targets(
     results: Results, first: Family, other: Family, pairs: Sequence[Pair]
-) -> Iterable[_Asked]:
-    """Effects on two targets of the same nets: differences are taken seed by seed, and both sets of
-    test images add their share."""
+) -> Iterable[_Interaction]:
+    """Effects of the same networks on two targets.
+
+    Differences are taken seed by seed; the variances over both sets of test images add up.
+    """
     if first.unit != other.unit:
         return
-    one, _ = scores_of(results, first, pairs)
-    two, _ = scores_of(results, other, pairs)
-    same_seeds = lambda arm: [o.seed for o in first.rows[arm]] == [o.seed for o in other.rows[arm]]  # noqa: E731
-    kept = [
-        p
-        for p in pairs
-        if all(
-            _alike(one.get(arm), two.get(arm)) and same_seeds(arm) for arm in (p.arm, p.reference)
-        )
-    ]
-    arms = dict.fromkeys(arm for p in kept for arm in (p.reference, p.arm))
-    paired = {
-        arm: ArmScores(
-            arm=arm,
-            values=other.sign * two[arm].values - first.sign * one[arm].values,
-            checkpoint=one[arm].checkpoint,
-        )
-        for arm in arms
-    }
-    if not paired:
+    on_first, _ = family_scores(results, first, pairs)
+    on_other, _ = family_scores(results, other, pairs)
+    # The scores of each arm on the other target minus those on the first, seed by seed.
+    paired: dict[str, ArmScores] = {}
+    for arm in dict.fromkeys(arm for p in pairs for arm in (p.reference, p.arm)):
+        one, two = on_first.get(arm), on_other.get(arm)
+        if one is None or two is None or not _has_same_seeds(arm, first, other, one, two):
+            continue
+        values = other.sign * two.values - first.sign * one.values
+        paired[arm] = ArmScores(arm=arm, values=values, checkpoint=one.checkpoint)
+    complete = [p for p in pairs if p.arm in paired and p.reference in paired]
+    arms = dict.fromkeys(arm for p in complete for arm in (p.reference, p.arm))
+    if not arms:
         return
-    spreads = Spreads(list(paired.values()))
-    for p in kept:
+    spreads = Spreads([paired[arm] for arm in arms])
+    for p in complete:
         parts = [
             part
-            for scores in (one, two)
-            for part in _image_part(scores[p.arm], scores[p.reference])
+            for scores in (on_first, on_other)
+            for part in _image_parts(scores[p.arm], scores[p.reference])
         ]
-        combination = spreads.combine([paired[p.arm], paired[p.reference]], (1.0, -1.0), parts)
-        effects = [
-            f.sign * float(s[p.arm].values.mean() - s[p.reference].values.mean())
-            for f, s in ((first, one), (other, two))
-        ]
-        sides = (f"on {first.target}", f"on {other.target}")
-        yield _Asked(pair=p, combination=combination, effects=(effects[0], effects[1]), sides=sides)
+        yield _Interaction(
+            pair=p,
+            combination=spreads.combine([paired[p.arm], paired[p.reference]], (1.0, -1.0), parts),
+            effects=(
+                _effect(first.sign, on_first[p.arm], on_first[p.reference]),
+                _effect(other.sign, on_other[p.arm], on_other[p.reference]),
+            ),
+            settings=(f"on {first.target}", f"on {other.target}"),
+        )
 
 
-def _alike(one: ArmScores | None, two: ArmScores | None) -> bool:
-    return one is not None and two is not None and one.num_seeds == two.num_seeds >= _LEAST_SEEDS
+def _has_same_seeds(arm: str, first: Family, other: Family, one: ArmScores, two: ArmScores) -> bool:
+    seeds = [[o.seed for o in family.rows[arm]] for family in (first, other)]
+    return seeds[0] == seeds[1] and one.num_seeds == two.num_seeds >= _MIN_SEEDS
 
 
-def _image_part(arm: ArmScores, reference: ArmScores) -> list[ImagePart]:
+def _image_parts(arm: ArmScores, reference: ArmScores) -> list[ImagePart]:
+    """Variances over test images of a pair's difference; empty if they cannot be estimated."""
     if arm.statistic is not None and reference.statistic is not None:
         resampled = arm.bootstrap_means() - reference.bootstrap_means()
         return [(sample_variance(resampled), np.zeros(()), arm.images[1])]

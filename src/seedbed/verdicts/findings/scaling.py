@@ -1,49 +1,50 @@
-"""Scaling laws from results: over arms that keep more or fewer images per class, and more or fewer
-classes, drawn at random.
+"""Scaling laws over arms with different numbers of images per class and classes.
 
 In: results. Out: one finding per target, method and training budget: the law, the gain from
-doubling the data, and the best split of a budget of images into classes; or the reason why no law
-can be fitted. Only arms whose recipe is a random sample of images and classes take part.
+doubling, and the best split of a budget of images; or the reason why there is none. Only arms whose
+recipe draws images and classes at random are used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from seedbed.metrics import METRICS
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
-from seedbed.verdicts.families import SOURCES, Family, scores_of
+from seedbed.verdicts.families import SOURCES
+from seedbed.verdicts.family_scores import Family, family_scores
 from seedbed.verdicts.findings.finding import Finding, between, points
 from seedbed.verdicts.pairs import Pair, settings_of
 from seedbed.verdicts.scaling import FAR, Estimate, Law, Points, UnfitError, fit_law
 
-# Budgets of images to split, as multiples of the most images that an arm had.
+# budgets of images, as multiples of the largest arm
 _BUDGETS = (1.0, 2.0)
-# Sizes within this factor count as equal: classes are seldom exactly balanced.
-_EQUAL_FACTOR = 1.2
+# sizes within this factor count as equal, because classes are rarely balanced
+_EQUAL_WITHIN = 1.2
+# with fewer arms, the study is not about sizes
 _MIN_ARMS = 3
+_SIZE_NAMES = {"per_class": "images per class", "classes": "the number of classes"}
 
 
 def scaling_laws(results: Results, families: Sequence[Family]) -> list[Finding]:
-    """One law per family, over images per class, the number of classes, or both: over those that
-    differ between the arms."""
+    """A law over each size (images per class, classes) that differs between arms."""
     findings = []
     for family in families:
         if family.target in SOURCES or family.images_seen is None:
             continue
-        arms = [arm for arm in family.rows if _is_random_sample(results.study, arm)]
+        arms = [arm for arm in family.rows if _is_sized(results.study, arm)]
         measured = _points(results, family, arms) if len(arms) >= _MIN_ARMS else None
-        if measured is not None and (over := _varying_sizes(measured)):
+        if measured is not None and (over := _differing_sizes(measured)):
             findings.append(_finding(family, arms, measured, over))
     return findings
 
 
-def _is_random_sample(study: Study, arm: str) -> bool:
-    """Whether an arm differs from the whole source only in how many images and classes it keeps, at
-    random."""
+def _is_sized(study: Study, arm: str) -> bool:
+    """Whether an arm differs from the source only in its number of random images and classes."""
     spec = study.arms[arm]
     if not spec.trains or settings_of(study, arm) or spec.overrides_budgets:
         return False
@@ -51,124 +52,144 @@ def _is_random_sample(study: Study, arm: str) -> bool:
 
 
 def _points(results: Results, family: Family, arms: list[str]) -> Points | None:
-    scores, _ = scores_of(results, family, [Pair(arm, arms[0]) for arm in arms[1:]])
-    scores = {arm: s for arm, s in scores.items() if s.num_seeds >= 2}
-    if len(scores) < _MIN_ARMS:
+    scores, _ = family_scores(results, family, [Pair(arm, arms[0]) for arm in arms[1:]])
+    repeated = {arm: s for arm, s in scores.items() if s.num_seeds >= 2}
+    if len(repeated) < _MIN_ARMS:
         return None
-    rows = [family.rows[arm] for arm in scores]
+    rows = [family.rows[arm] for arm in repeated]
+    per_class = [np.mean([o.num_train_images / o.num_train_classes for o in r]) for r in rows]
+    classes = [np.mean([o.num_train_classes for o in r]) for r in rows]
     metric = METRICS.get(family.metric)
     return Points.of_seeds(
-        np.array(
-            [np.mean([o.num_train_images / o.num_train_classes for o in r]) for r in rows],
-            dtype=np.float64,
-        ),
-        np.array([np.mean([o.num_train_classes for o in r]) for r in rows], dtype=np.float64),
-        [family.sign * s.values for s in scores.values()],
+        np.array(per_class, dtype=np.float64),
+        np.array(classes, dtype=np.float64),
+        [family.sign * s.values for s in repeated.values()],
         ceiling=metric.highest if metric.unit == "percent" and family.sign > 0 else np.inf,
     )
 
 
-def _varying_sizes(measured: Points) -> tuple[str, ...]:
-    """Which of the two sizes differ between the arms."""
+def _differing_sizes(measured: Points) -> tuple[str, ...]:
     sizes = {name: getattr(measured, name) for name in ("per_class", "classes")}
-    return tuple(name for name, s in sizes.items() if s.max() / s.min() > _EQUAL_FACTOR)
+    return tuple(
+        name for name, values in sizes.items() if values.max() / values.min() > _EQUAL_WITHIN
+    )
 
 
 def _finding(family: Family, arms: list[str], measured: Points, over: tuple[str, ...]) -> Finding:
-    place = f"On {family.target} ({family.method}, {family.images_seen:,} images seen)"
-    names = ("target", "method", "images_seen", "metric", "unit")
-    common = {"kind": "scaling", **{name: getattr(family, name) for name in names}}
-    sizes = [
-        [float(n), float(k), float(v)]
-        for n, k, v in zip(measured.per_class, measured.classes, measured.values, strict=True)
-    ]
-    details = {"arms": arms, "over": list(over), "measured": sizes}
+    setting = f"On {family.target} ({family.method}, {family.images_seen:,} images seen)"
+    sizes = zip(measured.per_class, measured.classes, measured.values, strict=True)
+    details: dict[str, Any] = {
+        "arms": arms,
+        "over": list(over),
+        "measured": [[float(n), float(k), float(v)] for n, k, v in sizes],
+    }
     try:
         law = fit_law(measured, over)
-    except UnfitError as reason:
-        return Finding(
-            **common,
-            verdict="refused",
-            sentence=f"{place} no law of size can be fitted: {reason}.",
-            details=details | {"reason": str(reason)},
-        )
-    doubled = {name: _doubled(law, name) for name in over}
-    splits = [_split(law, measured, factor) for factor in _BUDGETS] if len(over) == 2 else []
-    words = {"per_class": "images per class", "classes": "the number of classes"}
-    gains = [
-        f"doubling {words[name]} to {_size(law, name) * 2:,.0f} would buy {_interval(gain)}"
-        for name, gain in doubled.items()
+    except UnfitError as error:
+        verdict, sentence = "refused", f"{setting}, no scaling law can be fitted: {error}."
+        details |= {"reason": str(error)}
+    else:
+        splits = [_split(law, measured, factor) for factor in _BUDGETS] if len(over) == 2 else []
+        gains = {name: _doubling_gain(law, name) for name in over}
+        verdict, sentence = "fitted", f"{setting}, {_sentence(law, gains, splits)}"
+        details |= _law_details(law, gains, splits)
+    return Finding(
+        kind="scaling",
+        target=family.target,
+        method=family.method,
+        images_seen=family.images_seen,
+        metric=family.metric,
+        unit=family.unit,
+        verdict=verdict,
+        sentence=sentence,
+        details=details,
+    )
+
+
+def _sentence(
+    law: Law, gains: Mapping[str, Estimate], splits: Sequence[Mapping[str, object]]
+) -> str:
+    clauses = [
+        f"doubling {_SIZE_NAMES[name]} to {_largest(law, name) * 2:,.0f} would add "
+        f"{points(gain.value)} points (95 % interval {between(gain.interval)})"
+        for name, gain in gains.items()
     ]
-    clauses = [" and ".join(gains), *(str(split["words"]) for split in splits)]
-    details |= {
-        "law": _law_words(over),
-        "parameters": {name: _document(law.parameter(name)) for name in _parameters(over)},
-        "doubling": {name: _document(gain) for name, gain in doubled.items()},
+    return "; ".join([" and ".join(clauses), *(str(split["words"]) for split in splits)]) + "."
+
+
+def _law_details(
+    law: Law, gains: Mapping[str, Estimate], splits: list[dict[str, object]]
+) -> dict[str, Any]:
+    parameters = ("asymptote", *(f"exponent_{name}" for name in law.over))
+    return {
+        "law": _formula(law.over),
+        "parameters": {name: _document(law.parameter(name)) for name in parameters},
+        "doubling": {name: _document(gain) for name, gain in gains.items()},
         "splits": splits,
         "p_fit": law.p_fit,
-        "curves": {name: _curve(law, name) for name in over},
+        "curves": {name: _curve(law, name) for name in law.over},
     }
-    sentence = f"{place} {'; '.join(clauses)}."
-    return Finding(**common, verdict="fitted", sentence=sentence, details=details)
 
 
-def _parameters(over: tuple[str, ...]) -> list[str]:
-    return ["asymptote", *(f"exponent_{name}" for name in over)]
-
-
-def _law_words(over: tuple[str, ...]) -> str:
+def _formula(over: tuple[str, ...]) -> str:
     terms = {"per_class": " - a n^-exponent_per_class", "classes": " - b k^-exponent_classes"}
     return f"asymptote{''.join(terms[name] for name in over)}; n images per class, k classes"
 
 
-def _size(law: Law, name: str) -> float:
+def _largest(law: Law, name: str) -> float:
     return law.largest[("per_class", "classes").index(name)]
 
 
-def _doubled(law: Law, name: str) -> Estimate:
+def _doubling_gain(law: Law, name: str) -> Estimate:
     n, k = law.largest
     return law.gain((n, k), (2 * n, k) if name == "per_class" else (n, 2 * k))
 
 
 def _split(law: Law, measured: Points, factor: float) -> dict[str, object]:
-    """The best number of classes for `factor` times the most images that an arm had, up to twice
-    the largest number measured."""
+    """The best number of classes for a budget of images, within twice the measured sizes.
+
+    Args:
+        factor: the budget as a multiple of the largest arm's images.
+    """
     images = factor * float((measured.per_class * measured.classes).max())
-    most = FAR * law.largest[1]
-    classes, value = law.best_split(images, most)
+    max_classes = FAR * law.largest[1]
+    classes, value = law.best_split(images, max_classes)
     per_class = images / classes.value
     is_far = law.is_far(per_class, classes.value)
-    at_edge = classes.value >= 0.99 * most
-    marks = ["an extrapolation"] if is_far else []
-    marks += ["or more: the largest number that was tried"] if at_edge else []
+    at_edge = classes.value >= 0.99 * max_classes
+    low, high = classes.interval
+    remarks = [
+        *(["an extrapolation"] if is_far else []),
+        *(["the largest number that was searched"] if at_edge else []),
+    ]
+    evidence = "; ".join([f"95 % interval {low:,.0f} to {high:,.0f} classes", *remarks])
     words = (
         f"{images:,.0f} images are best split into {classes.value:,.0f} classes of "
-        f"{per_class:,.0f} (95 % interval {classes.interval[0]:,.0f} to "
-        f"{classes.interval[1]:,.0f} classes{'; ' if marks else ''}{', '.join(marks)})"
+        f"{per_class:,.0f} ({evidence})"
     )
-    document = {
+    return {
+        "images": images,
+        "at_edge": at_edge,
+        "words": words,
         "classes": _document(classes),
         "per_class": per_class,
         "value": _document(value),
         "extrapolated": is_far,
     }
-    return {"images": images, "at_edge": at_edge, "words": words} | document
 
 
 def _curve(law: Law, name: str) -> list[list[float | bool]]:
-    """[size, value, low, high, extrapolated] up to four times the largest size, the other size at
-    its largest."""
-    largest = _size(law, name)
-    curve: list[list[float | bool]] = []
+    """Rows [size, value, low, high, is an extrapolation] up to four times the largest size.
+
+    The other size is at its largest.
+    """
+    largest = _largest(law, name)
+    rows: list[list[float | bool]] = []
     for size in np.geomspace(largest / 64, 4 * largest, 40):
         n, k = (size, law.largest[1]) if name == "per_class" else (law.largest[0], size)
         e = law.at(n, k)
-        curve.append([float(size), e.value, *e.interval, bool(law.is_far(n, k))])
-    return curve
-
-
-def _interval(estimate: Estimate) -> str:
-    return f"{points(estimate.value)} points (95 % interval {between(estimate.interval)})"
+        rows.append([float(size), e.value, *e.interval, bool(law.is_far(n, k))])
+    return rows
 
 
 def _document(estimate: Estimate) -> dict[str, object]:

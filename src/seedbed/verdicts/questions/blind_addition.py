@@ -16,7 +16,7 @@ from seedbed.trials.results import Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.pairs import Pair, by_settings, with_matching_reference
+from seedbed.verdicts.pairs import Pair, group_by_settings, with_matching_reference
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.arm_names import with_classes
 from seedbed.verdicts.questions.source_summary import summarise_source
@@ -123,7 +123,7 @@ def _pairs(study: Study, target: str) -> list[Pair]:
         if spec.recipe == recipe and spec.trains and spec.overrides_budgets
     ]
     pairs = [pair for pair in with_matching_reference(study, target) if pair.arm not in short]
-    for arms in by_settings(study):
+    for arms in group_by_settings(study):
         both = [arm for arm in arms if study.arms[arm].trains and study.arms[arm].recipe.is_empty]
         pairs += [Pair(b, s) for b in both for s in arms if s in short]
     return pairs

@@ -15,7 +15,7 @@ from seedbed.trials.results import Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.pairs import Pair, by_settings
+from seedbed.verdicts.pairs import Pair, group_by_settings
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.arm_names import with_classes
 from seedbed.verdicts.questions.study_builder import CommentedArm, Method, StudyBuilder
@@ -72,7 +72,7 @@ class NegativeTransfer(Question):
 def _pairs(study: Study, target: str) -> list[Pair]:
     """Every pre-trained arm with training from scratch of the same network."""
     pairs = []
-    for arms in by_settings(study):
+    for arms in group_by_settings(study):
         scratch = next((arm for arm in arms if study.arms[arm].init == "random"), study.reference)
         pairs += [Pair(arm, scratch) for arm in arms if study.arms[arm].init != "random"]
     return pairs

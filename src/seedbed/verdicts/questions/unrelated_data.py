@@ -20,7 +20,7 @@ from seedbed.trials.results import Results
 from seedbed.trials.study import Study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.pairs import Pair, by_settings
+from seedbed.verdicts.pairs import Pair, group_by_settings
 from seedbed.verdicts.questions import Question
 from seedbed.verdicts.questions.arm_names import with_classes
 from seedbed.verdicts.questions.source_summary import SourceSummary, summarise_source
@@ -124,7 +124,7 @@ def _pairs(study: Study, target: str) -> list[Pair]:
     nets."""
     text = study.targets[target].recipe if target in study.targets else None
     half, pairs = Recipe(text or ""), []
-    for arms in by_settings(study):
+    for arms in group_by_settings(study):
         trained = [arm for arm in arms if study.arms[arm].trains]
         both = next((arm for arm in trained if study.arms[arm].recipe.is_empty), study.reference)
         halves = [
