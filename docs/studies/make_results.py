@@ -13,7 +13,7 @@ from pathlib import Path
 from seedbed.trials.results import Results
 from seedbed.trials.run import study_status
 from seedbed.trials.study_file import load_study
-from seedbed.trials.warnings import remarks
+from seedbed.trials.warnings import measurement_warnings
 from seedbed.verdicts.families import SOURCES
 from seedbed.verdicts.findings import findings
 from seedbed.verdicts.questions import answer
@@ -97,7 +97,7 @@ def _study(results: Results, name: str) -> list[str]:
         "What else they say:",
         "",
         *(f"- {entry.sentence}" for entry in summarise_findings(statements)),
-        *(f"- {r}." for r in remarks(results)),
+        *(f"- {r}." for r in measurement_warnings(results)),
         "",
     ]
     return lines

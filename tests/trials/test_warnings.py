@@ -1,14 +1,14 @@
-"""What is remarked of how numbers were measured."""
+"""Warnings about the measurements of a study."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from seedbed.trials.run import run_study
-from seedbed.trials.warnings import remarks
+from seedbed.trials.warnings import measurement_warnings
 
 
-def test_unsolved_readouts_edges_and_layers_are_told(make_study, workspace) -> None:
+def test_solvers_grid_ends_and_layers_cause_warnings(make_study, workspace) -> None:
     results = run_study(make_study(), workspace=workspace.root, executor="inline", device="cpu")
     measured = [o for o in results.outcomes if o.primary and "solver_converged" in o.facts]
     assert len(measured) > 3 and all(o.facts["solver_converged"] for o in measured)
@@ -19,7 +19,7 @@ def test_unsolved_readouts_edges_and_layers_are_told(make_study, workspace) -> N
             for o in results.outcomes
         ),
     )
-    assert remarks(plain) == []
+    assert measurement_warnings(plain) == []
     bad, rest = measured[0], measured[1:]
     layers = {"validation_top1_by_layer": {"a": 1.0}, "layer": "a"}
     changed = [
@@ -36,16 +36,16 @@ def test_unsolved_readouts_edges_and_layers_are_told(make_study, workspace) -> N
     ]
     changed += [replace(o, facts={**o.facts, "c_at_edge": False, **layers}) for o in rest]
     same = [o for o in rest if (o.target, o.method) == (bad.target, bad.method)]
-    unsolved, edge, layer = remarks(replace(results, outcomes=tuple(changed)))[:3]
+    unsolved, edge, layer = measurement_warnings(replace(results, outcomes=tuple(changed)))[:3]
     assert (
-        unsolved.startswith(f"1 of {len(measured)} readouts were not solved to the end")
+        unsolved.startswith(f"1 of {len(measured)} readouts: the solver did not converge")
         and f"{bad.arm}, seed {bad.seed}" in unsolved
     )
     assert (
-        f"the best C lies at the end of its grid in 1 of {len(same) + 1} measurements ({bad.arm} 1)"
+        f"the best C is at the end of its grid in 1 of {len(same) + 1} measurements ({bad.arm} 1)"
         in edge
     )
     assert (
-        f"validation chose layer a in {len(same)} of {len(same) + 1} measurements; b in 1 ({bad.arm} 1)"
-        in layer
+        f"validation selected layer a in {len(same)} of {len(same) + 1} measurements; "
+        f"b in 1 ({bad.arm} 1)" in layer
     )

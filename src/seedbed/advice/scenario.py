@@ -18,7 +18,7 @@ import numpy as np
 from seedbed.advice.candidate import Candidate
 from seedbed.readout.similarity import SIMILAR_BELOW, Similarity
 
-# labelled images; docs/own-images.md gives the measurements behind it
+# labelled images; docs/explanation/advice.md gives the measurements behind it
 LARGE_FROM = 2_000
 
 

@@ -239,7 +239,7 @@ def _status(results: Results, options: Namespace, save: bool = False) -> Result:
     """The document of `study run` and `study status`: 4 when cells failed; a run saves the answers
     beside the table."""
     from seedbed.trials.study_data import data_notes
-    from seedbed.trials.warnings import remarks
+    from seedbed.trials.warnings import measurement_warnings
     from seedbed.verdicts.findings import findings
     from seedbed.verdicts.questions import answer
     from seedbed.writeup import save_answers
@@ -251,7 +251,7 @@ def _status(results: Results, options: Namespace, save: bool = False) -> Result:
     if save:
         save_answers(results, answers, found)
         checks = save_checks(results, found)
-    notes = [*data_notes(results.plan.stores), *results.plan.notes, *remarks(results)]
+    notes = [*data_notes(results.plan.stores), *results.plan.notes, *measurement_warnings(results)]
     if not options.json:
         _print_summary(results, answers, found)
     say(

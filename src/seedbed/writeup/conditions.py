@@ -19,7 +19,7 @@ from seedbed.trials.arms import Arm
 from seedbed.trials.plan import Plan
 from seedbed.trials.results import Results
 from seedbed.trials.study_data import data_notes
-from seedbed.trials.warnings import remarks
+from seedbed.trials.warnings import measurement_warnings
 from seedbed.writeup import number_format
 
 
@@ -104,7 +104,10 @@ def study_facts(results: Results) -> tuple[tuple[str, str], ...]:
     ]
     facts += [(f"Method {name}", call) for name, call in study.methods.items()]
     facts += [
-        *(("Note", note) for note in (*data_notes(results.plan.stores), *remarks(results))),
+        *(
+            ("Note", note)
+            for note in (*data_notes(results.plan.stores), *measurement_warnings(results))
+        ),
         ("Seeds", ", ".join(map(str, study.seeds))),
         ("Margin", f"{study.margin:g} {'point' if study.margin == 1 else 'points'}"),
         ("Threads", f"{study.threads} per worker"),
