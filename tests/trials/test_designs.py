@@ -314,9 +314,9 @@ def test_whether_a_reference_had_converged_is_its_own_matter(make_study, workspa
         replace(o, value=value[arm, n]) for (arm, _, n), o in on_source.items() if (arm, n) in value
     )
     assert len(made) == 8
-    from seedbed.verdicts.families import _reference_gains
+    from seedbed.verdicts.families import _has_converged
 
-    assert _reference_gains(replace(results, outcomes=made)) == {
+    assert _has_converged(replace(results, outcomes=made)) == {
         ("source", "pretraining", "all"): False,
         ("source", "pretraining", "all-wide"): True,
     }

@@ -85,7 +85,7 @@ def test_budgets_without_a_counterpart_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="another arm has 3") as caught:
         _study(tmp_path, longer=[128, 256], images_seen=[64, 128, 256])
     assert "[arms] longer: 2 training budgets" in str(caught.value)
-    assert "rank by rank" in str(caught.value)
+    assert "compared by rank" in str(caught.value)
 
 
 def _study_with_drawn_classes(folder: Path, seeds: list[int]) -> Study:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from seedbed.verdicts.findings import Finding
+from seedbed.verdicts.findings.finding import points
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _interaction_sentence(group: Sequence[Finding]) -> str:
     return (
         f"It is undecided whether these effects{target} with {first.method} depend on the "
         f"{first.details['over']}: {pairs} (the largest difference of two effects is "
-        f"{largest.value:+.1f} points, of '{largest.arm}' against '{largest.reference}')."
+        f"{points(largest.value or 0.0)} points, of '{largest.arm}' against '{largest.reference}')."
     )
 
 

@@ -60,12 +60,11 @@ class ImagesPerClass(Question):
 
 
 def _describe(results: Results, arm: str) -> str | None:
-    """ "'half' (250 images per class)" where the arm trains on anything, for the sentence."""
+    """ "'half' (250 images per class)"."""
     if not results.study.arms[arm].trains:
         return with_classes(results, arm)
     rows = [o for o in results.outcomes if o.arm == arm and o.num_train_images]
-    return (
-        f"{quoted(arm)} ({rows[0].num_train_images / rows[0].num_train_classes:,.4g} images per class)"
-        if rows
-        else None
-    )
+    if not rows:
+        return None
+    per_class = f"{rows[0].num_train_images / rows[0].num_train_classes:,.4g}"
+    return f"{quoted(arm)} ({per_class} {'image' if per_class == '1' else 'images'} per class)"
