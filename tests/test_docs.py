@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import seedbed
-from seedbed.cli import build_parser
+from seedbed.cli.parser import build_parser
 from seedbed.trials.study_file import load_study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.questions import QUESTIONS

@@ -36,7 +36,7 @@ def _cell(text: str) -> str:
 
 def command_line() -> str:
     """Every command of the argument parser: usage, arguments, options."""
-    from seedbed.cli import build_parser
+    from seedbed.cli.parser import build_parser
 
     return "\n\n".join(_command_sections(build_parser(), "seedbed"))
 

@@ -1,0 +1,38 @@
+"""Options of the verbs list, disk."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+from seedbed.cli.options import Command, add_workspace
+
+
+def _list(p: ArgumentParser) -> None:
+    p.add_argument(
+        "group",
+        nargs="?",
+        metavar="GROUP",
+        help="formats, recipes, backbones, objectives, tasks, methods or questions",
+    )
+
+
+def _disk(p: ArgumentParser) -> None:
+    p.add_argument(
+        "--clean",
+        action="store_true",
+        help="remove what no study refers to; without it, this is only shown",
+    )
+    add_workspace(p)
+
+
+COMMANDS = (
+    Command(
+        "list",
+        "formats, recipes, backbones, objectives, tasks, methods, questions",
+        "workspace:list_plugins",
+        _list,
+    ),
+    Command(
+        "disk", "what the workspace holds, and which study refers to it", "workspace:disk", _disk
+    ),
+)
