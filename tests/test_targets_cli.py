@@ -19,7 +19,7 @@ import seedbed as sb
 from seedbed.cli import main
 from seedbed.engine.keys import backbone_keys, measurement_key
 from seedbed.engine.opening import open_backbone_for
-from seedbed.models.fit import Progress
+from seedbed.models.training_progress import Progress
 from seedbed.tasks.catalogue.detection import Detection
 from seedbed.transfers.methods.detect import Detect
 

@@ -9,8 +9,9 @@ from tiny import built, random_pixels, same_weights, weights_of
 
 from seedbed.data.images import Resident
 from seedbed.data.loader import Stream
-from seedbed.models.fit import Progress, fit
+from seedbed.models.fit import fit
 from seedbed.models.schedule import Schedule
+from seedbed.models.training_progress import Progress
 from seedbed.pretraining.objectives import OBJECTIVES
 
 

@@ -11,8 +11,9 @@ from tiny import digits_view
 
 from seedbed.data.images import Resident
 from seedbed.data.loader import Stream
-from seedbed.models.fit import Progress, fit
+from seedbed.models.fit import fit
 from seedbed.models.schedule import Schedule
+from seedbed.models.training_progress import Progress
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives.supervised import Supervised
 

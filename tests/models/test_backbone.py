@@ -1,4 +1,4 @@
-"""Networks, their layer tables and their first weights."""
+"""Networks, their layer tables and their initial weights."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_layers_after_relu_are_not_negative() -> None:
     backbone = built(seed=3)
     outputs: dict[str, torch.Tensor] = {}
     for layer in backbone.layers:
-        place = backbone.module.get_submodule(layer.name)
-        place.register_forward_hook(
+        submodule = backbone.module.get_submodule(layer.name)
+        submodule.register_forward_hook(
             lambda _m, _i, out, name=layer.name: outputs.__setitem__(name, out)
         )
     backbone.module.eval()(torch.randn(4, 3, 8, 8))
@@ -53,7 +53,7 @@ def test_the_body_does_not_depend_on_the_number_of_classes() -> None:
     assert many["head.weight"].shape == (17, 32)
 
 
-def test_the_head_has_a_stream_of_its_own() -> None:
+def test_the_head_has_its_own_stream() -> None:
     parameters = dict(built(num_classes=6, seed=9).module.named_parameters())
     for name, purpose, gain in (
         ("head.weight", "init/head", 1.0),
@@ -95,24 +95,24 @@ def test_num_parameters_counts_all() -> None:
 @pytest.mark.parametrize(
     ("module", "settings", "message"),
     [
-        (torch.nn.Linear, {"size_px": 8}, "is no nn.Module"),
+        (torch.nn.Linear, {"size_px": 8}, "is not an nn.Module"),
         (torch.nn.Flatten(), {"size_px": -2}, "size_px = -2"),
-        (torch.nn.Flatten(), {"size_px": 8, "mean": [0.5, 0.5]}, "three numbers"),
+        (torch.nn.Flatten(), {"size_px": 8, "mean": [0.5, 0.5]}, "three numbers each"),
     ],
 )
-def test_what_cannot_be_wrapped_is_told(module, settings: dict, message: str) -> None:
+def test_unsuitable_modules_are_rejected(module, settings: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Backbone.wrap(module, **settings)
 
 
-def test_a_module_where_a_backbone_is_wanted_is_sent_to_wrap() -> None:
+def test_the_error_for_a_module_in_place_of_a_backbone_suggests_wrap() -> None:
     for use in (lambda m: open_backbone(m), lambda m: read_arm(m, "[arms] mine")):
         with pytest.raises(UsageError) as caught:
             use(torch.nn.Flatten())
         assert "sb.Backbone.wrap(module, size_px=32)" in caught.value.hint
 
 
-def test_a_backbone_can_be_copied_after_any_layer_was_asked_for() -> None:
+def test_a_backbone_can_be_copied_after_a_layer_lookup() -> None:
     import copy
 
     net = built()

@@ -40,7 +40,7 @@ def test_a_loaded_backbone_gives_the_same_codes_bit_for_bit(saved: Path) -> None
     )
 
 
-def test_the_card_says_what_it_is(saved: Path) -> None:
+def test_the_card_describes_the_backbone(saved: Path) -> None:
     card = json.loads((saved / CARD).read_text())
     assert card["architecture"] == "small(width=4)"
     assert card["size_px"] == 8
@@ -56,20 +56,20 @@ def test_the_card_says_what_it_is(saved: Path) -> None:
     assert read_card(saved) == card
 
 
-def test_a_folder_without_a_card_is_no_backbone(tmp_path: Path) -> None:
+def test_a_folder_without_a_card_is_not_a_backbone(tmp_path: Path) -> None:
     with pytest.raises(BadDataError, match=r"is not a backbone: it has no card\.json") as caught:
         load_backbone(tmp_path)
     assert "seedbed pretrain" in caught.value.hint
 
 
-@pytest.mark.parametrize("damage", ["cut", "rubbish", "gone", "other"])
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "missing", "other"])
 def test_weights_that_cannot_be_used_are_bad_data(saved: Path, damage: str, tmp_path: Path) -> None:
     weights = saved / WEIGHTS
-    if damage == "cut":
+    if damage == "truncated":
         weights.write_bytes(weights.read_bytes()[:-100])
-    elif damage == "rubbish":
-        weights.write_bytes(b"rubbish " * 50)
-    elif damage == "gone":
+    elif damage == "garbage":
+        weights.write_bytes(b"garbage " * 50)
+    elif damage == "missing":
         weights.unlink()
     else:
         other = tmp_path / "other"
@@ -99,7 +99,7 @@ def test_weights_have_the_permissions_of_any_new_file(saved: Path, tmp_path: Pat
     assert {p.stat().st_mode for p in saved.iterdir()} == {(tmp_path / "new").stat().st_mode}
 
 
-def test_tied_weights_are_saved_and_come_back(tmp_path: Path) -> None:
+def test_tied_weights_are_saved_and_loaded(tmp_path: Path) -> None:
     class Tied(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -111,5 +111,5 @@ def test_tied_weights_are_saved_and_come_back(tmp_path: Path) -> None:
 
     net = Backbone.wrap(Tied(), size_px=8)
     save_backbone(net, tmp_path)
-    back = load_backbone(tmp_path, module=Tied())
-    assert same_weights(weights_of(back.module), weights_of(net.module))
+    loaded = load_backbone(tmp_path, module=Tied())
+    assert same_weights(weights_of(loaded.module), weights_of(net.module))

@@ -19,8 +19,8 @@ def images() -> Resident:
     return Resident(digits_store().pixels, np.arange(0, 120, 2), None)
 
 
-def _manual(stages: int) -> torch.Tensor:
-    """The output of the first stages, operation by operation, with the running statistics."""
+def _reference_codes(stages: int) -> torch.Tensor:
+    """Pooled output of the first stages, operation by operation, with the running statistics."""
     module = trained().backbone.module
     x = normalise(torch.from_numpy(digits_store().pixels[0:120:2]), Preprocessing(size_px=8))
     with torch.no_grad():
@@ -38,25 +38,27 @@ def _manual(stages: int) -> torch.Tensor:
 
 
 def test_penultimate_codes_equal_the_manual_computation(images: Resident) -> None:
-    found = codes(trained().backbone, images)
-    assert found.dtype == torch.float32
-    assert found.shape == (60, 32)
-    assert torch.allclose(found, _manual(4), atol=1e-4)
+    array = codes(trained().backbone, images)
+    assert array.dtype == torch.float32
+    assert array.shape == (60, 32)
+    assert torch.allclose(array, _reference_codes(4), atol=1e-4)
     head = trained().backbone.module.get_submodule("head")
     assert torch.allclose(
-        logits(trained().backbone, images), _manual(4) @ head.weight.T + head.bias, atol=1e-3
+        logits(trained().backbone, images),
+        _reference_codes(4) @ head.weight.T + head.bias,
+        atol=1e-3,
     )
 
 
 @pytest.mark.parametrize("stage", [1, 2, 3])
 def test_a_map_is_averaged_over_space(images: Resident, stage: int) -> None:
     assert torch.allclose(
-        codes(trained().backbone, images, f"stage{stage}"), _manual(stage), atol=1e-4
+        codes(trained().backbone, images, f"stage{stage}"), _reference_codes(stage), atol=1e-4
     )
     assert pooling(trained().backbone.layer(f"stage{stage}")) == "mean over space"
 
 
-def test_codes_leave_the_network_as_it_was(images: Resident) -> None:
+def test_the_network_is_not_changed(images: Resident) -> None:
     module = trained().backbone.module
     before = weights_of(module)
     module.train()
@@ -65,7 +67,7 @@ def test_codes_leave_the_network_as_it_was(images: Resident) -> None:
     assert not module.get_submodule("pool")._forward_hooks
 
 
-def test_the_company_in_a_batch_does_not_change_a_code(images: Resident) -> None:
+def test_a_code_does_not_depend_on_other_images_of_the_batch(images: Resident) -> None:
     together = codes(trained().backbone, images)
     alone = torch.cat(
         [
@@ -85,12 +87,12 @@ def test_the_order_of_the_rows_is_kept_across_batches(
     assert torch.allclose(codes(trained().backbone, images), whole, atol=1e-5)
 
 
-def test_an_unknown_layer_is_refused(images: Resident) -> None:
+def test_an_unknown_layer_is_rejected(images: Resident) -> None:
     with pytest.raises(UsageError, match="unknown layer 'stge1'"):
         codes(trained().backbone, images, "stge1")
 
 
-def test_float16_that_would_overflow_is_refused(images: Resident) -> None:
+def test_overflow_of_float16_is_rejected(images: Resident) -> None:
     net = built()
     with torch.no_grad():
         for p in net.module.parameters():
@@ -100,6 +102,6 @@ def test_float16_that_would_overflow_is_refused(images: Resident) -> None:
     fill_codes(net, images, {name: whole})
     assert whole.max() > 65504
     with pytest.raises(
-        UsageError, match=rf"codes of layer '{name}' reach [\d.e+]+, more than float16 holds"
+        UsageError, match=rf"codes of layer '{name}' reach [\d.e+]+, above the largest float16"
     ):
         fill_codes(net, images, {name: np.empty_like(whole, np.float16)})

@@ -1,4 +1,4 @@
-"""The architecture table in the docs is what the networks are."""
+"""The network tables in the docs are up to date."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_tables_in_the_docs_are_what_building_and_running_gives() -> None:
+def test_the_tables_in_the_docs_are_up_to_date() -> None:
     spec = importlib.util.spec_from_file_location("make_networks", DOCS / "make_networks.py")
     assert spec is not None and spec.loader is not None
     script = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""The training loop, its schedule, its batches."""
+"""The training loop, its schedule and its batches."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from seedbed.base.errors import TrainingError
 from seedbed.data.augment import crop_and_flip
 from seedbed.data.images import Resident
 from seedbed.data.loader import Stream
-from seedbed.models.fit import Progress, fit
+from seedbed.models.fit import fit
 from seedbed.models.schedule import Schedule
+from seedbed.models.training_progress import Progress
 from seedbed.pretraining.objectives.supervised import Supervised
 
 
 def _images(num: int = 40, num_classes: int = 10) -> Resident:
-    """Images whose brightness tells their class."""
+    """Images whose brightness depends on their class."""
     labels = np.arange(num) % num_classes
     pixels = (random_pixels(num) // 8 + (labels * 20)[:, None, None, None]).astype(np.uint8)
     return Resident(pixels, np.arange(num), labels)
@@ -31,7 +32,7 @@ def _train(
 ) -> tuple[dict[str, torch.Tensor], float]:
     backbone = built(seed=0)
     schedule = Schedule(images_seen=steps * 16, batch_size=16, peak_learning_rate=0.1)
-    done = fit(
+    result = fit(
         backbone.module,
         Stream(_images(), 16, seed),
         Supervised().loss,
@@ -40,7 +41,7 @@ def _train(
         report_every=3,
     )
     assert not backbone.module.training
-    return weights_of(backbone.module), done.loss
+    return weights_of(backbone.module), result.loss
 
 
 def test_the_schedule_rises_to_its_peak_and_falls_to_zero() -> None:
@@ -59,7 +60,7 @@ def test_the_schedule_rises_to_its_peak_and_falls_to_zero() -> None:
 
 
 @pytest.mark.parametrize(("images_seen", "steps"), [(1, 1), (128, 1), (129, 2), (300_000, 2344)])
-def test_the_schedule_shows_at_least_the_images_asked_for(images_seen: int, steps: int) -> None:
+def test_the_schedule_covers_at_least_the_training_budget(images_seen: int, steps: int) -> None:
     assert Schedule(images_seen=images_seen, batch_size=128).num_steps == steps
 
 
@@ -72,7 +73,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit() -> None:
     assert not same_weights(first, _train(seed=1)[0])
 
 
-def test_the_loss_falls_on_a_toy_batch() -> None:
+def test_the_loss_falls_on_toy_images() -> None:
     seen: list[Progress] = []
     _train(steps=60, on_progress=seen.append)
     assert len(seen) == 20
@@ -97,10 +98,10 @@ def test_a_loss_that_is_not_finite_names_step_and_learning_rate() -> None:
     assert "learning rate" in caught.value.hint
 
 
-def test_a_batch_depends_neither_on_history_nor_on_the_order_of_asking() -> None:
+def test_a_batch_does_not_depend_on_the_order_of_calls() -> None:
     images = _images(37)
-    forwards = Stream(images, 16, 3)
-    expected = [forwards.batch(step) for step in range(12)]
+    batches = Stream(images, 16, 3)
+    expected = [batches.batch(step) for step in range(12)]
     other = Stream(images, 16, 3)
     for step in (11, 0, 5, 5, 2, 10, 1):
         pixels, labels = other.batch(step)
@@ -121,8 +122,7 @@ def test_each_epoch_sees_every_image_once(batch_size: int) -> None:
 
 @pytest.mark.parametrize(("size_px", "pad_px"), [(8, 1), (16, 2), (24, 3)])
 def test_crop_and_flip_is_a_crop_of_the_reflected_image(size_px: int, pad_px: int) -> None:
-    """Every output equals exactly one crop of np.pad(mode="reflect"), mirrored or not; all of them
-    come up."""
+    """Each output equals one crop of np.pad(mode="reflect"), mirrored or not; all crops occur."""
     pixels = random_pixels(5, size_px)
     num = 600
     rows = np.arange(num) % 5
@@ -140,12 +140,14 @@ def test_crop_and_flip_is_a_crop_of_the_reflected_image(size_px: int, pad_px: in
         crop = padded[image, dy : dy + size_px, dx : dx + size_px]
         crops[image, crop.tobytes()] = (dy, dx, False)
         crops[image, np.ascontiguousarray(crop[:, ::-1]).tobytes()] = (dy, dx, True)
-    found = [crops[int(row), image.tobytes()] for row, image in zip(rows, out, strict=True)]
-    assert {dy for dy, _, _ in found} == {dx for _, dx, _ in found} == set(range(2 * pad_px + 1))
-    assert 0.4 < np.mean([flipped for _, _, flipped in found]) < 0.6
+    matches = [crops[int(row), image.tobytes()] for row, image in zip(rows, out, strict=True)]
+    assert (
+        {dy for dy, _, _ in matches} == {dx for _, dx, _ in matches} == set(range(2 * pad_px + 1))
+    )
+    assert 0.4 < np.mean([flipped for _, _, flipped in matches]) < 0.6
 
 
-def test_an_augmentation_depends_on_its_place_alone() -> None:
+def test_an_augmentation_depends_on_its_position_only() -> None:
     pixels, rows = torch.from_numpy(random_pixels(4)), torch.tensor([0, 1, 2, 3])
     places = np.arange(4, dtype=np.uint64)
     whole = crop_and_flip(pixels, rows, places, 5, 8)

@@ -1,4 +1,4 @@
-"""Networks that lie on this machine: the one that comes with seedbed, own folders, caches."""
+"""Networks on this machine: the one that comes with seedbed, folders of the user, caches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from seedbed.models.resolve import SHIPPED, backbone_fingerprint, backbone_folde
 
 @pytest.fixture(autouse=True)
 def no_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Whatever the machine has is not looked at."""
+    """Hide the weights on this machine."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.delenv("SEEDBED_WEIGHTS", raising=False)
@@ -37,7 +37,7 @@ def test_the_network_that_comes_with_seedbed_opens_by_its_name() -> None:
     assert backbone_folder("small") == SHIPPED["small"]
 
 
-def test_its_card_tells_its_terms_and_its_accuracy_and_it_is_small() -> None:
+def test_its_card_states_terms_and_accuracy_and_its_files_are_small() -> None:
     card = read_card(SHIPPED["small"])
     assert "image-net.org" in str(card["terms_of_use"])
     assert card["source_metrics"]["top1"] == pytest.approx(42.91)  # pyright: ignore
@@ -45,7 +45,7 @@ def test_its_card_tells_its_terms_and_its_accuracy_and_it_is_small() -> None:
     assert len(weights_fingerprint(SHIPPED["small"])) == 20
 
 
-def test_it_is_as_good_as_its_card_says(real_data: Path, tmp_path: Path) -> None:
+def test_it_has_the_accuracy_of_its_card(real_data: Path, tmp_path: Path) -> None:
     """On every twentieth of the validation images of the source that it was scored on."""
     from seedbed.models.codes import logits
 
@@ -55,8 +55,8 @@ def test_it_is_as_good_as_its_card_says(real_data: Path, tmp_path: Path) -> None
     assert len(rows) == 500
 
     net = open_backbone("small")
-    right = logits(net, net.images(store, rows)).argmax(1).numpy() == store.leaves[rows]
-    assert 36 < 100 * right.mean() < 50
+    is_correct = logits(net, net.images(store, rows)).argmax(1).numpy() == store.leaves[rows]
+    assert 36 < 100 * is_correct.mean() < 50
 
 
 def _part_of_tiny_imagenet(whole: Path, part: Path, every: int) -> Path:
@@ -76,32 +76,32 @@ def _part_of_tiny_imagenet(whole: Path, part: Path, every: int) -> Path:
     return part
 
 
-def test_other_settings_are_no_name_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_settings_have_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="has no published weights"):
         open_backbone("small(width=16)", images_px=32)
     monkeypatch.chdir(tmp_path)
-    save_backbone(trained().backbone, _made(tmp_path / "small"))
-    # a folder of that name comes first
+    save_backbone(trained().backbone, _new_folder(tmp_path / "small"))
+    # A folder of this name has priority.
     assert open_backbone("small").architecture == "small(width=4)"
 
 
-def _made(folder: Path) -> Path:
+def _new_folder(folder: Path) -> Path:
     folder.mkdir()
     return folder
 
 
-def test_folders_and_caches_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_and_caches_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert local_networks() == ["small"]
-    own = _made(tmp_path / "weights")
-    monkeypatch.setenv("SEEDBED_WEIGHTS", str(own))
-    save_backbone(trained().backbone, _made(own / "mine"))
-    assert local_networks() == ["small", str(own / "mine")]
-    (own / "notes.txt").write_text("nothing")
-    torch.save({}, own / "mobilenet_v2-7ebf99e0.pth")
-    torch.save({}, own / "squeezenet1_1-b8a52dc0.pth")
+    folder = _new_folder(tmp_path / "weights")
+    monkeypatch.setenv("SEEDBED_WEIGHTS", str(folder))
+    save_backbone(trained().backbone, _new_folder(folder / "mine"))
+    assert local_networks() == ["small", str(folder / "mine")]
+    (folder / "notes.txt").write_text("nothing")
+    torch.save({}, folder / "mobilenet_v2-7ebf99e0.pth")
+    torch.save({}, folder / "squeezenet1_1-b8a52dc0.pth")
     (tmp_path / "hub" / "models--timm--resnet10t.c3_in1k").mkdir(parents=True)
-    found = local_networks()
-    assert found[:2] == ["small", str(own / "mine")]
-    assert "mobilenet_v2" in found
-    assert "torchvision('squeezenet1_1')" in found
-    assert "timm('resnet10t.c3_in1k')" in found
+    networks = local_networks()
+    assert networks[:2] == ["small", str(folder / "mine")]
+    assert "mobilenet_v2" in networks
+    assert "torchvision('squeezenet1_1')" in networks
+    assert "timm('resnet10t.c3_in1k')" in networks

@@ -1,4 +1,4 @@
-"""Stages of networks: every parameter of the body in one, in order."""
+"""Stages of networks: each parameter of the body is in one, in order."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def test_every_parameter_of_the_body_has_one_stage(
 ) -> None:
     net = _built(call, size_px)
     stages = stages_of(net)
-    found = [name for stage in stages for name in stage.parameters]
+    names = [name for stage in stages for name in stage.parameters]
     heads = tuple(f"{h}." for h in net.heads)
-    assert sorted(found) == sorted(
+    assert sorted(names) == sorted(
         n for n, _ in net.module.named_parameters() if not n.startswith(heads)
     )
-    assert len(found) == len(set(found))
+    assert len(names) == len(set(names))
     if num is not None:
         assert len(stages) == num
 
@@ -55,14 +55,14 @@ def test_a_vgg_has_a_stage_per_pool_and_per_fully_connected_layer() -> None:
     assert sum("classifier" in stage.parameters[0] for stage in stages) == 2
 
 
-def test_modules_without_parameters_have_their_stage_too() -> None:
+def test_modules_without_parameters_have_a_stage_too() -> None:
     stages = stages_of(built())
     assert "stage1.norm" in stages[0].modules
     assert all("head" not in stage.modules for stage in stages)
-    dropped = stages_of(_built("alexnet(stem='small')", 32))
+    stages = stages_of(_built("alexnet(stem='small')", 32))
     # dropout
-    assert sum(name == "classifier.0" for stage in dropped for name in stage.modules) == 1
+    assert sum(name == "classifier.0" for stage in stages for name in stage.modules) == 1
 
 
-def test_norms_are_found() -> None:
+def test_batch_norms_are_listed() -> None:
     assert len(batch_norms(built().module)) == 4

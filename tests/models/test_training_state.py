@@ -1,4 +1,4 @@
-"""Trainings that are cut off, run out of memory, or end early."""
+"""Trainings that are interrupted, run out of memory, or stop early."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seedbed.base.artifacts import _HOST
 from seedbed.base.errors import DivergedError, TrainingError
 from seedbed.data.images import Resident
 from seedbed.data.loader import Stream
-from seedbed.models.fit import FitResult, _parts, fit
+from seedbed.models.fit import FitResult, _split, fit
 from seedbed.models.schedule import Schedule
 from seedbed.models.training_state import Checkpoint, EarlyStopping
 from seedbed.pretraining.objectives.supervised import Supervised
@@ -34,8 +34,8 @@ SCHEDULES = {
 }
 
 
-class Cut(Exception):
-    """Stands for a kill."""
+class Killed(Exception):
+    """Stands for the end of the process."""
 
 
 def _net(call: str) -> nn.Module:
@@ -55,15 +55,15 @@ def _train(
     net: nn.Module,
     schedule: Schedule,
     checkpoint: Checkpoint | None = None,
-    cut_at: int | None = None,
+    killed_at: int | None = None,
 ) -> FitResult:
     steps = 0
 
     def loss(module: nn.Module, batch):
         nonlocal steps
         steps += 1
-        if cut_at is not None and steps > cut_at:
-            raise Cut
+        if killed_at is not None and steps > killed_at:
+            raise Killed
         return Supervised().loss(module, batch)
 
     return fit(net, _stream(), loss, schedule, checkpoint=checkpoint, report_every=5)
@@ -71,18 +71,18 @@ def _train(
 
 @pytest.mark.parametrize("call", ["small(width=4)", "dropout"])
 @pytest.mark.parametrize("kind", SCHEDULES)
-def test_a_training_that_was_cut_off_ends_with_the_same_weights(
+def test_an_interrupted_training_ends_with_the_same_weights(
     kind: str, call: str, tmp_path: Path
 ) -> None:
     whole = _net(call)
     report = _train(whole, SCHEDULES[kind])
-    place = tmp_path / "net.unfinished"
-    for cut_at in (4, 3):  # cut off twice: at step 4 of the first run, 3 of the second
-        with pytest.raises(Cut):
-            _train(_net(call), SCHEDULES[kind], Checkpoint(path=place, every_s=0.0), cut_at)
-        assert place.is_file()
+    path = tmp_path / "net.unfinished"
+    for killed_at in (4, 3):  # interrupted twice: at step 4 of the first run, 3 of the second
+        with pytest.raises(Killed):
+            _train(_net(call), SCHEDULES[kind], Checkpoint(path=path, every_s=0.0), killed_at)
+        assert path.is_file()
     resumed = _net(call)
-    again = _train(resumed, SCHEDULES[kind], Checkpoint(path=place, every_s=0.0))
+    again = _train(resumed, SCHEDULES[kind], Checkpoint(path=path, every_s=0.0))
     assert same_weights(weights_of(resumed), weights_of(whole))
     assert again.resumed_at == (4, 7)
     assert (again.num_steps, again.images_seen) == (report.num_steps, report.images_seen)
@@ -97,17 +97,16 @@ def test_checkpoints_change_nothing(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def listening():
-    """Python's own handler of Ctrl-C, also where the tests run in the background, which shells make
-    deaf to it."""
+def default_sigint():
+    """Set Python's handler of Ctrl-C: shells make processes in the background ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("listening")
+@pytest.mark.usefixtures("default_sigint")
 def test_ctrl_c_ends_the_step_and_leaves_a_checkpoint(tmp_path: Path) -> None:
-    place, whole, resumed = tmp_path / "x", _net("small(width=4)"), _net("small(width=4)")
+    path, whole, resumed = tmp_path / "x", _net("small(width=4)"), _net("small(width=4)")
     _train(whole, SCHEDULES["sgd"])
     steps = 0
 
@@ -125,19 +124,19 @@ def test_ctrl_c_ends_the_step_and_leaves_a_checkpoint(tmp_path: Path) -> None:
             _stream(),
             loss,
             SCHEDULES["sgd"],
-            checkpoint=Checkpoint(path=place),
+            checkpoint=Checkpoint(path=path),
         )
     assert signal.getsignal(signal.SIGINT) is before
-    assert _train(resumed, SCHEDULES["sgd"], Checkpoint(path=place)).resumed_at == (5,)
+    assert _train(resumed, SCHEDULES["sgd"], Checkpoint(path=path)).resumed_at == (5,)
     assert same_weights(weights_of(whole), weights_of(resumed))
 
 
-@pytest.mark.usefixtures("listening")
+@pytest.mark.usefixtures("default_sigint")
 def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
     def loss(module: nn.Module, batch):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
-        raise AssertionError("it waited")
+        raise AssertionError("it did not stop at once")
 
     with pytest.raises(KeyboardInterrupt):
         fit(
@@ -149,8 +148,8 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path: Path) -> None:
         )
 
 
-def test_weights_that_end_beyond_all_numbers_are_an_error() -> None:
-    """The loss of the last step is of the weights before it."""
+def test_weights_that_are_not_finite_at_the_end_are_an_error() -> None:
+    """The loss of the last step does not see its update."""
     schedule = Schedule(
         images_seen=2 * 16, batch_size=16, peak_learning_rate=1e30, warmup_share=0.0
     )
@@ -158,25 +157,25 @@ def test_weights_that_end_beyond_all_numbers_are_an_error() -> None:
         _train(_net("small(width=4)"), schedule)
 
 
-def test_a_damaged_checkpoint_begins_anew(tmp_path: Path) -> None:
-    place = tmp_path / "net.unfinished"
-    with pytest.raises(Cut):
-        _train(_net("dropout"), SCHEDULES["sgd"], Checkpoint(path=place, every_s=0.0), 4)
-    place.write_bytes(place.read_bytes()[:100])
+def test_a_training_with_a_damaged_checkpoint_starts_again(tmp_path: Path) -> None:
+    path = tmp_path / "net.unfinished"
+    with pytest.raises(Killed):
+        _train(_net("dropout"), SCHEDULES["sgd"], Checkpoint(path=path, every_s=0.0), 4)
+    path.write_bytes(path.read_bytes()[:100])
     resumed, whole = _net("dropout"), _net("dropout")
-    assert _train(resumed, SCHEDULES["sgd"], Checkpoint(path=place, every_s=0.0)).resumed_at == ()
+    assert _train(resumed, SCHEDULES["sgd"], Checkpoint(path=path, every_s=0.0)).resumed_at == ()
     _train(whole, SCHEDULES["sgd"])
     assert same_weights(weights_of(resumed), weights_of(whole))
 
 
-def test_dropout_draws_from_the_stream_and_leaves_the_callers_generator_alone() -> None:
+def test_dropout_uses_the_stream_and_restores_the_global_generator() -> None:
     torch.manual_seed(5)
-    wanted = torch.rand(3)
+    expected = torch.rand(3)
     torch.manual_seed(5)
     one = _net_at(5)
-    assert torch.equal(torch.rand(3), wanted)
+    assert torch.equal(torch.rand(3), expected)
     two = _net_at(6)
-    assert same_weights(one, two)  # whatever the caller's generator holds
+    assert same_weights(one, two)  # the state of the global generator does not matter
 
 
 def _net_at(seed: int) -> dict[str, torch.Tensor]:
@@ -188,8 +187,8 @@ def _net_at(seed: int) -> dict[str, torch.Tensor]:
     return weights_of(net)
 
 
-def _starved(limit: int) -> Callable:
-    """A loss that runs out of memory above so many images."""
+def _memory_limited(limit: int) -> Callable:
+    """A loss that runs out of memory for more than `limit` images."""
 
     def loss(module: nn.Module, batch):
         if len(batch[0]) > limit:
@@ -199,40 +198,45 @@ def _starved(limit: int) -> Callable:
     return loss
 
 
-def test_batches_are_cut_where_memory_runs_out_and_it_is_said() -> None:
-    """Without batch norm and dropout, gradients summed over parts are the whole batch's."""
+def test_batches_are_split_if_memory_runs_out_and_the_report_says_so() -> None:
+    """Without batch norm and dropout, the summed gradients are those of the whole batch."""
     torch.manual_seed(0)
     nets = [nn.Sequential(nn.Flatten(), nn.Linear(192, 10)) for _ in range(2)]
     nets[1].load_state_dict(nets[0].state_dict())
     whole = fit(nets[0], _stream(), Supervised().loss, SCHEDULES["sgd"])
-    cut = fit(nets[1], _stream(), _starved(5), SCHEDULES["sgd"])
+    cut = fit(nets[1], _stream(), _memory_limited(5), SCHEDULES["sgd"])
     assert (whole.micro_batch_size, cut.micro_batch_size) == (16, 4)
     for a, b in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-6)
     assert cut.loss == pytest.approx(whole.loss, rel=1e-5)
 
 
-def test_memory_for_no_two_images_is_an_error() -> None:
+def test_too_little_memory_for_two_images_is_an_error() -> None:
     with pytest.raises(TrainingError, match="not enough memory on cpu"):
-        fit(_net("dropout"), _stream(), _starved(1), SCHEDULES["sgd"])
+        fit(_net("dropout"), _stream(), _memory_limited(1), SCHEDULES["sgd"])
 
 
-def test_a_batch_of_large_images_is_cut_to_one() -> None:
+def test_a_batch_of_large_images_is_split_into_single_images() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(192, 10))
-    assert fit(net, _stream(), _starved(1), SCHEDULES["sgd"], plain=True).micro_batch_size == 1
+    assert (
+        fit(
+            net, _stream(), _memory_limited(1), SCHEDULES["sgd"], eager_float32=True
+        ).micro_batch_size
+        == 1
+    )
     with pytest.raises(TrainingError, match="one image at a time"):
-        fit(net, _stream(), _starved(0), SCHEDULES["sgd"], plain=True)
+        fit(net, _stream(), _memory_limited(0), SCHEDULES["sgd"], eager_float32=True)
 
 
-def test_parts_of_lists_are_parts_of_their_order() -> None:
+def test_lists_are_split_in_order() -> None:
     for num in (1, 2, 3, 7):
-        parts = _parts(list(range(7)), num)
+        parts = _split(list(range(7)), num)
         assert [value for part in parts for value in part] == list(range(7))
         assert len(parts) == num
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
+def test_other_errors_are_raised() -> None:
     def broken(module: nn.Module, batch):
         raise RuntimeError("shapes do not match")
 
@@ -240,54 +244,60 @@ def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
         fit(_net("dropout"), _stream(), broken, SCHEDULES["sgd"])
 
 
-def _stopping(scores: list[float], patience: int = 2) -> EarlyStopping:
-    left = iter(scores)
+def _early_stopping(scores: list[float], patience: int = 2) -> EarlyStopping:
+    remaining = iter(scores)
     return EarlyStopping(
-        score=lambda _module: next(left), num_held_out=10, every=2, patience=patience
+        score=lambda _module: next(remaining), num_held_out=10, every=2, patience=patience
     )
 
 
 def test_early_stopping_ends_after_its_patience_and_keeps_the_best_weights() -> None:
-    net, stopping = _net("small(width=4)"), _stopping([10, 30, 30, 20, 90])
-    report = fit(net, _stream(), Supervised().loss, SCHEDULES["sgd"], stopping=stopping)
+    net, stopping = _net("small(width=4)"), _early_stopping([10, 30, 30, 20, 90])
+    report = fit(net, _stream(), Supervised().loss, SCHEDULES["sgd"], early_stopping=stopping)
     assert report.num_steps == 8
     assert report.early_stopping is not None
     assert report.early_stopping["best_at_step"] == 4
     assert report.early_stopping["looks"] == [(2, 10), (4, 30), (6, 30), (8, 20)]
     shorter = _net("small(width=4)")
-    with pytest.raises(Cut):
+    with pytest.raises(Killed):
         _train(shorter, SCHEDULES["sgd"], None, 4)
     assert same_weights(weights_of(net), weights_of(shorter))
 
 
-def test_early_stopping_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+def test_early_stopping_resumes_from_a_checkpoint(tmp_path: Path) -> None:
     scores = [10, 30, 30, 20, 90]
-    place, whole, resumed = tmp_path / "x", _net("dropout"), _net("dropout")
-    report = fit(whole, _stream(), Supervised().loss, SCHEDULES["sgd"], stopping=_stopping(scores))
-    left = iter(range(5))
+    path, whole, resumed = tmp_path / "x", _net("dropout"), _net("dropout")
+    report = fit(
+        whole,
+        _stream(),
+        Supervised().loss,
+        SCHEDULES["sgd"],
+        early_stopping=_early_stopping(scores),
+    )
+    remaining = iter(range(5))
 
     def loss(module: nn.Module, batch):
-        if next(left, None) is None:
-            raise Cut
+        if next(remaining, None) is None:
+            raise Killed
         return Supervised().loss(module, batch)
 
-    with pytest.raises(Cut):
-        first = Checkpoint(path=place, every_s=0.0)
+    with pytest.raises(Killed):
+        first = Checkpoint(path=path, every_s=0.0)
         fit(
             _net("dropout"),
             _stream(),
             loss,
             SCHEDULES["sgd"],
-            stopping=_stopping(scores),
+            early_stopping=_early_stopping(scores),
             checkpoint=first,
         )
-    second = Checkpoint(path=place, every_s=0.0)
+    second = Checkpoint(path=path, every_s=0.0)
     again = fit(
         resumed,
         _stream(),
         Supervised().loss,
         SCHEDULES["sgd"],
-        stopping=_stopping(scores[2:]),
+        early_stopping=_early_stopping(scores[2:]),
         checkpoint=second,
     )
     assert again.early_stopping == report.early_stopping
@@ -308,7 +318,7 @@ def test_no_warm_up_begins_at_the_peak() -> None:
     ) == pytest.approx(0.2 * 0.995)
 
 
-def test_adamw_spares_biases_and_norms_from_decay() -> None:
+def test_adamw_does_not_decay_biases_and_norms() -> None:
     optimiser = SCHEDULES["adamw"].make_optimiser(_net("small(width=4)"))
     by_decay = {
         group["weight_decay"]: {p.ndim for p in group["params"]} for group in optimiser.param_groups
@@ -316,26 +326,26 @@ def test_adamw_spares_biases_and_norms_from_decay() -> None:
     assert by_decay == {0.05: {2, 4}, 0.0: {1}}
 
 
-def test_an_attempt_for_which_memory_did_not_suffice_leaves_no_trace_in_batch_norm() -> None:
-    """It has run the network forward: only then there is no memory for what follows."""
+def test_a_step_that_ran_out_of_memory_does_not_change_batch_norm() -> None:
+    """Here the memory runs out after the forward pass."""
 
     def late(module: nn.Module, batch):
-        found = Supervised().loss(module, batch)
+        value = Supervised().loss(module, batch)
         if len(batch[0]) > 8:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return found
+        return value
 
     def counts(loss: Callable) -> dict[str, torch.Tensor]:
         net = _net("small(width=4)")
         fit(net, _stream(), loss, SCHEDULES["sgd"])
         return weights_of(net)
 
-    starved, early = counts(late), counts(_starved(8))
+    starved, early = counts(late), counts(_memory_limited(8))
     assert {int(t) for n, t in starved.items() if n.endswith("num_batches_tracked")} == {2 * 12}
     assert same_weights(starved, early)
 
 
-def test_memory_that_runs_out_where_nothing_can_be_cut_is_an_error() -> None:
+def test_too_little_memory_for_a_batch_is_an_error() -> None:
     class Greedy(Stream):
         def batch(self, step: int):
             raise MemoryError
@@ -346,7 +356,7 @@ def test_memory_that_runs_out_where_nothing_can_be_cut_is_an_error() -> None:
         fit(_net("dropout"), greedy, Supervised().loss, SCHEDULES["sgd"])
 
 
-def test_half_written_checkpoints_of_killed_processes_go(tmp_path: Path) -> None:
+def test_temporary_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
     left = tmp_path / f"x.writing-{_HOST}-999999999-0f"
     left.write_bytes(b"half")
     Checkpoint(path=tmp_path / "y").write({"a": torch.zeros(1)}, {"step": 1})

@@ -1,4 +1,4 @@
-"""Weights of published and own checkpoints, and modules of one's own."""
+"""Weights of published and own checkpoints, and modules of users."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NET = "mobilenet_v3_small"
 
 @pytest.fixture(autouse=True)
 def empty_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No weights on this machine but those that a test puts there."""
+    """Hide all weights except those that a test writes."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.delenv("SEEDBED_WEIGHTS", raising=False)
     monkeypatch.setattr("seedbed.models.weights._in_hub_cache", lambda _repository: None)
@@ -34,7 +34,7 @@ def empty_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def published() -> dict[str, torch.Tensor]:
-    """What torchvision publishes: a state of 1,000 classes."""
+    """Weights as torchvision publishes them, for 1,000 classes."""
     from torchvision.models import mobilenet_v3_small
 
     torch.manual_seed(3)
@@ -53,7 +53,7 @@ def test_published_weights_are_found_in_torchs_cache(empty_caches: Path, publish
     assert not net.module.training
 
 
-def test_offline_with_nothing_cached_it_says_which_file_to_put_where() -> None:
+def test_missing_weights_say_which_file_to_put_where() -> None:
     with pytest.raises(
         BadDataError, match="no weights of mobilenet_v3_small on this machine"
     ) as caught:
@@ -67,13 +67,13 @@ def test_offline_with_nothing_cached_it_says_which_file_to_put_where() -> None:
         assert words in caught.value.hint
 
 
-def test_a_download_that_fails_says_the_same() -> None:
+def test_a_failed_download_says_the_same() -> None:
     with pytest.raises(BadDataError, match="cannot download the weights of torchvision") as caught:
         open_backbone(f"{NET}(weights='download')")
     assert "mobilenet_v3_small-047dcff4.pth" in caught.value.hint
 
 
-def test_the_folder_of_weights_is_searched_first(
+def test_seedbed_weights_is_searched_first(
     tmp_path: Path, published, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEEDBED_WEIGHTS", str(tmp_path))
@@ -83,32 +83,32 @@ def test_the_folder_of_weights_is_searched_first(
 
 @pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
 @pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod."])
-def test_a_file_of_ones_own_with_another_number_of_classes(
+def test_a_file_of_a_user_with_another_number_of_classes(
     tmp_path: Path, wrapper: str | None, prefix: str
 ) -> None:
-    own = (
+    state = (
         BACKBONES.make("resnet18(stem='small')")
         .build(["cat", "dog", "owl"], 32, 7)
         .module.state_dict()
     )
-    named = {f"{prefix}{name}": t for name, t in own.items()}
+    named = {f"{prefix}{name}": t for name, t in state.items()}
     torch.save({wrapper: named, "epoch": 3} if wrapper else named, tmp_path / "mine.pth")
     net = open_backbone(
         f"resnet18(stem='small', size_px=32, weights={str(tmp_path / 'mine.pth')!r})"
     )
-    assert same_weights(weights_of(net.module), own)
+    assert same_weights(weights_of(net.module), state)
     assert net.classes == ("0", "1", "2")
     assert net.size_px == 32
 
 
-def test_a_file_of_another_network_names_what_does_not_fit(tmp_path: Path, published) -> None:
+def test_weights_of_another_network_name_the_misfits(tmp_path: Path, published) -> None:
     torch.save(published, tmp_path / "mine.pth")
     with pytest.raises(BadDataError, match=r"have no 'fc\.weight', the head of resnet18\(\)"):
         open_backbone(f"resnet18(weights={str(tmp_path / 'mine.pth')!r})")
-    lame = {k: v for k, v in published.items() if "features.1." not in k}
-    torch.save(lame, tmp_path / "lame.pth")
+    incomplete = {k: v for k, v in published.items() if "features.1." not in k}
+    torch.save(incomplete, tmp_path / "incomplete.pth")
     with pytest.raises(BadDataError, match=r"missing: features\.1\.block"):
-        open_backbone(f"{NET}(weights={str(tmp_path / 'lame.pth')!r})")
+        open_backbone(f"{NET}(weights={str(tmp_path / 'incomplete.pth')!r})")
 
 
 def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
@@ -134,13 +134,13 @@ def test_a_damaged_file_is_named(tmp_path: Path, data: bytes, suffix: str) -> No
 
 def test_a_file_without_a_card_asks_for_its_network(tmp_path: Path, published) -> None:
     torch.save(published, tmp_path / "x.pth")
-    with pytest.raises(UsageError, match="file of weights without a card"):
+    with pytest.raises(UsageError, match="weights file without a card"):
         open_backbone(tmp_path / "x.pth")
     with pytest.raises(UsageError, match="there is no weights file 'nowhere.pth'"):
         open_backbone("resnet18(weights='nowhere.pth')")
 
 
-def test_random_weights_are_asked_for_by_name() -> None:
+def test_weights_can_be_random() -> None:
     net = open_backbone("mobilenet_v3_small(weights='random', size_px=64)")
     assert net.card["weights"] == "random, seed 0"
     assert net.size_px == 64
@@ -165,65 +165,68 @@ class Mine(nn.Module):
 
 
 @pytest.fixture
-def mine() -> Backbone:
+def wrapped() -> Backbone:
     torch.manual_seed(0)
     return Backbone.wrap(
         Mine(), size_px=16, classes=["a", "b", "c", "d"], mean=[0.4, 0.5, 0.6], std=[0.2, 0.3, 0.4]
     )
 
 
-def test_a_module_of_ones_own_is_a_backbone(mine: Backbone) -> None:
-    table = {layer.name: layer for layer in mine.layers}
-    assert mine.heads == ("out",)
+def test_a_module_of_a_user_is_a_backbone(wrapped: Backbone) -> None:
+    table = {layer.name: layer for layer in wrapped.layers}
+    assert wrapped.heads == ("out",)
     assert table["stem"].after_relu  # through its batch norm
     assert table["stem"].tap == "norm"
     assert not table["block"].after_relu  # it enters a sum
-    assert mine.penultimate == "penultimate" or table[mine.penultimate].dim == 8
-    images = Resident(random_pixels(5, 16), np.arange(5), None, "cpu", mine.preprocessing)
+    assert wrapped.penultimate == "penultimate" or table[wrapped.penultimate].dim == 8
+    images = Resident(random_pixels(5, 16), np.arange(5), None, "cpu", wrapped.preprocessing)
     x = next(images.plain(5))
     assert x[2, 1, 3, 4].item() == pytest.approx(
         (random_pixels(5, 16)[2, 3, 4, 1] / 255 - 0.5) / 0.3, rel=1e-4
     )
-    module = mine.module.eval()
+    module = wrapped.module.eval()
     with torch.no_grad():
         stem = torch.relu(module.norm(module.stem(x)))
         last = torch.relu(stem + module.block(stem)).mean((2, 3))
-    assert torch.allclose(codes(mine, images, "stem"), stem.mean((2, 3)), atol=1e-5)
-    assert torch.allclose(codes(mine, images), last, atol=1e-5)
+    assert torch.allclose(codes(wrapped, images, "stem"), stem.mean((2, 3)), atol=1e-5)
+    assert torch.allclose(codes(wrapped, images), last, atol=1e-5)
 
 
-def test_a_module_of_ones_own_is_saved_and_loaded_with_its_class(
-    mine: Backbone, tmp_path: Path
+def test_a_module_of_a_user_is_saved_and_loaded_with_its_class(
+    wrapped: Backbone, tmp_path: Path
 ) -> None:
-    save_backbone(mine, tmp_path)
+    save_backbone(wrapped, tmp_path)
     with pytest.raises(BadDataError, match=r"a module of your own \(Mine\)"):
         load_backbone(tmp_path)
     again = load_backbone(tmp_path, module=Mine(7))
-    images = Resident(random_pixels(5, 16), np.arange(5), None, "cpu", mine.preprocessing)
-    assert torch.equal(codes(again, images), codes(mine, images))
+    images = Resident(random_pixels(5, 16), np.arange(5), None, "cpu", wrapped.preprocessing)
+    assert torch.equal(codes(again, images), codes(wrapped, images))
     assert again.classes == ("a", "b", "c", "d")
-    assert again.preprocessing == mine.preprocessing
+    assert again.preprocessing == wrapped.preprocessing
 
 
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (nn.Sequential(nn.Conv2d(3, 4, 3)), "one score per class"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3)), "expected is a tensor"),
         (
             nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(7, 2)),
-            "does not take images of 16 px",
+            "does not accept images of 16 px",
         ),
-        (nn.Sequential(nn.Flatten(), nn.Linear(768, 2), nn.Softmax(1)), "no last Linear"),
+        (
+            nn.Sequential(nn.Flatten(), nn.Linear(768, 2), nn.Softmax(1)),
+            "do not come from a last Linear",
+        ),
     ],
     ids=["a map", "another size", "no head"],
 )
-def test_a_module_that_cannot_serve_is_refused(module: nn.Module, message: str) -> None:
+def test_an_unsuitable_module_is_rejected(module: nn.Module, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Backbone.wrap(module, size_px=16)
 
 
 def test_the_number_of_names_is_the_number_of_scores() -> None:
-    with pytest.raises(UsageError, match="3 classes were named, and the module puts out 4"):
+    with pytest.raises(UsageError, match="3 classes are named, but the module returns 4"):
         Backbone.wrap(Mine(), size_px=16, classes=["a", "b", "c"])
 
 

@@ -30,7 +30,7 @@ def _pretrain(schedule: Schedule = SHORT, sample: int = 0, init: int = 0) -> Pre
     )
 
 
-def test_no_images_seen_leaves_the_weights_random() -> None:
+def test_a_budget_of_zero_keeps_the_random_weights() -> None:
     done = _pretrain(Schedule(images_seen=0), init=4)
     parameters = {name: p.detach() for name, p in done.backbone.module.named_parameters()}
     expected = {name: p.detach() for name, p in built(seed=4).module.named_parameters()}
@@ -38,7 +38,7 @@ def test_no_images_seen_leaves_the_weights_random() -> None:
     assert (done.metrics, done.predictions, done.fitted) == ({}, {}, None)
 
 
-def test_random_weights_come_with_the_statistics_of_the_data() -> None:
+def test_random_weights_have_batch_norm_statistics_of_the_data() -> None:
     done, view = _pretrain(Schedule(images_seen=0)), digits_view()
     stage = done.backbone.module.get_submodule("stage1")
     # fewer than 1,024: all of them
@@ -80,7 +80,7 @@ def test_predictions_cover_the_held_out_split() -> None:
     assert not set(rows.tolist()) & set(view.rows.tolist())
 
 
-def test_the_card_keeps_codes_of_held_out_images(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_card_has_codes_of_held_out_images(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, _ = digits_view().held_out()
     assert trained().card_codes.shape == (min(2048, len(rows)), 32)
     assert trained().card_codes.dtype == np.float16
@@ -94,7 +94,7 @@ def test_the_card_keeps_codes_of_held_out_images(monkeypatch: pytest.MonkeyPatch
     assert np.allclose(few, all_codes[:17], atol=1e-2)  # the lowest-ranked come first
 
 
-def test_view_facts_say_what_was_seen() -> None:
+def test_view_facts_describe_the_training_data() -> None:
     facts = view_facts(digits_view())
     assert facts["num_images"] == 400
     assert facts["num_classes"] == 10

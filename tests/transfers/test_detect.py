@@ -183,7 +183,7 @@ def test_one_map_or_a_pyramid() -> None:
     strides = [nominal_stride(layer) for layer in pyramid_maps(net)]
     assert strides == sorted(set(strides))
     assert len(strides) >= 2
-    with pytest.raises(UsageError, match="is no map"):
+    with pytest.raises(UsageError, match="is not a feature map"):
         single_map(net, net.penultimate)
     with pytest.raises(UsageError, match="pyramid needs two or more"):
         pyramid_maps(replace(net, layers=net.layers[:1]))
@@ -353,7 +353,7 @@ def test_a_task_is_another_where_the_own_domains_boxes_are(dusk: DetectionTask) 
 
 def test_networks_of_one_size_are_refused_before_training() -> None:
     fixed = BACKBONES.make("timm('swin_tiny_patch4_window7_224')").build(["a", "b"], 224)
-    with pytest.raises(UsageError, match="does not take images of 256 x 160 px"):
+    with pytest.raises(UsageError, match="does not accept images of 256 x 160 px"):
         QUICK.check(fixed)
     QUICK.check(backbone())
 
@@ -473,7 +473,7 @@ def test_what_the_network_cannot_carry_is_refused_before_training() -> None:
     for settings, message in (
         ({"box_head": "own", "feature": "features.2"}, "has others"),
         ({"adapt": "batch_norm"}, "needs batch norm"),
-        ({"feature": "avgpool"}, "is no map"),
+        ({"feature": "avgpool"}, "is not a feature map"),
     ):
         with pytest.raises(UsageError, match=message):
             replace(QUICK, **settings).check(alexnet)

@@ -28,7 +28,7 @@ from seedbed.engine.steps import BACKBONES_KIND, PREDICTIONS, Pretrain, read_pre
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import CARD, read_card
 from seedbed.models.extract import Codes, codes_path, extract
-from seedbed.models.fit import Progress
+from seedbed.models.training_progress import Progress
 from seedbed.pretraining.pretrain import Pretrained, Seeds
 from seedbed.pretraining.settings import Pretraining
 

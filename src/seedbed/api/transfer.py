@@ -21,7 +21,7 @@ from seedbed.engine.opening import load_task, open_backbone_for, open_store, tas
 from seedbed.engine.steps import Measure
 from seedbed.engine.versions import versions
 from seedbed.models.backbone import Backbone
-from seedbed.models.fit import Progress
+from seedbed.models.training_progress import Progress
 from seedbed.tasks.export_results import RESULTS, write_results
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import METHODS, check_task

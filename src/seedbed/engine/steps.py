@@ -24,7 +24,7 @@ from seedbed.engine.keys import CARD_DIGEST, CARD_KEY, measurement_key, thread_c
 from seedbed.engine.versions import versions
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import CARD_CODES, load_backbone, module_fingerprint, save_backbone
-from seedbed.models.fit import Progress
+from seedbed.models.training_progress import Progress
 from seedbed.models.training_state import EVERY_S, Checkpoint
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.pretrain import Pretrained, Seeds, Training, pretrain_view, view_facts

@@ -1,1 +1,1 @@
-"""A name -> a backbone with a table of layers; images -> codes; the only training loop."""
+"""Backbones and their layer tables, codes of images, weights and checkpoints, the training loop."""

@@ -1,7 +1,7 @@
-"""A backbone: a network, its table of layers, its input, its classes, its card.
+"""Backbone: a network with its layer table, preprocessing, classes and card.
 
-In: a module and how it was made. Out: one object that trains, saves, and gives codes of a named
-layer. Knows nothing of files.
+In: a module and the settings that built it. Out: one object that can be trained and saved, and that
+gives the codes of a layer by its name.
 """
 
 from __future__ import annotations
@@ -40,13 +40,17 @@ _PROVENANCE = (
     "terms_of_use",
     "view",
 )
-CUSTOM_MODULE = "module()"  # the architecture of a module that no call string builds
+# Stands for the architecture of a user's module, which no call string can build.
+CUSTOM_MODULE = "module()"
 
 
 @dataclass(kw_only=True, repr=False)
 class Backbone:
-    """A network by its call string. `penultimate` names the layer that the head reads; `heads` are
-    its last layers' submodules."""
+    """A network with all that is needed to use it.
+
+    `architecture` is the call string that builds it, `penultimate` the layer that the head reads,
+    `heads` the submodules that give the class scores.
+    """
 
     architecture: str
     module: nn.Module
@@ -59,8 +63,11 @@ class Backbone:
 
     def __repr__(self) -> str:
         name = f" ({self.card['name']})" if self.card.get("name") else ""
-        told = f"{self.num_parameters:,} parameters, {len(self.layers)} layers, {len(self.classes)} classes"
-        return f"Backbone {self.architecture}{name}: {self.size_px} px, {told}, on {self.device}"
+        return (
+            f"Backbone {self.architecture}{name}: {self.size_px} px, "
+            f"{self.num_parameters:,} parameters, {len(self.layers)} layers, "
+            f"{len(self.classes)} classes, on {self.device}"
+        )
 
     @staticmethod
     def wrap(
@@ -73,7 +80,7 @@ class Backbone:
         crop: float = 1.0,
         name: str = "",
     ) -> Backbone:
-        """A backbone of a module of your own, with the weights that it has.
+        """Make a backbone of your own module, with its present weights.
 
         Args:
             module: maps float32 [b, 3, h, w] to class scores [b, k]; its last layer is a Linear or
@@ -81,17 +88,18 @@ class Backbone:
             size_px: side of the square input, px.
             classes: k names, in the order of the scores (default: "0", "1", ...).
             mean, std: of each channel, for pixels in 0..1: the input is (pixel - mean) / std.
-            crop: share of an image's shorter side that the input shows, in (0, 1].
+            crop: share of the image's shorter side that the input covers, in (0, 1].
             name: a name for its card.
 
         Raises:
-            UsageError: the module does not take this size, puts out no [b, k] scores, or has no
-            last layer that can be replaced.
+            UsageError: the module does not accept this size, does not return scores [b, k], or has
+                no last layer that can be replaced.
 
         Example:
             >>> from torch import nn
             >>> from seedbed.models.backbone import Backbone
-            >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+            >>> body = [nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+            >>> net = nn.Sequential(*body, nn.Linear(8, 2))
             >>> backbone = Backbone.wrap(net, size_px=32, classes=["cat", "dog"])
             >>> [(layer.name, layer.shape, layer.after_relu) for layer in backbone.layers]
             [('0', (8, 15, 15), True), ('2', (8, 1, 1), True), ('3', (8,), True)]
@@ -100,39 +108,42 @@ class Backbone:
         """
         if not isinstance(module, nn.Module):
             raise UsageError(
-                f"{module!r} is no nn.Module",
+                f"{module!r} is not an nn.Module",
                 "Give an instance of your network: Backbone.wrap(MyNet(), size_px=32).",
             )
         if size_px < 1 or len(mean) != 3 or len(std) != 3:
             raise UsageError(
-                f"size_px = {size_px}, mean = {list(mean)}, std = {list(std)}: give pixels, and three numbers twice"
+                f"size_px = {size_px}, mean = {list(mean)}, std = {list(std)}: "
+                "size_px must be positive, mean and std must have three numbers each"
             )
         trace = Trace.run(module, size_px)
         names = tuple(classes) if classes is not None else tuple(map(str, range(trace.num_outputs)))
         if len(names) != trace.num_outputs:
             raise UsageError(
-                f"{len(names)} classes were named, and the module puts out {trace.num_outputs} scores"
+                f"{len(names)} classes are named, but the module returns {trace.num_outputs} scores"
             )
         if max(*mean, *std) > 1:
             raise UsageError(
-                f"mean = {list(mean)}, std = {list(std)} are not of pixels in 0..1",
+                f"mean = {list(mean)}, std = {list(std)} must be for pixels in 0..1",
                 "Divide them by 255.",
             )
         (m0, m1, m2), (s0, s1, s2) = mean, std
         preprocessing = Preprocessing.of_unit(size_px, crop, (m0, m1, m2), (s0, s1, s2))
-        made = assemble_backbone(trace, CUSTOM_MODULE, names, preprocessing)
-        made.card = {"name": name or type(module).__name__}
-        return made
+        backbone = assemble_backbone(trace, CUSTOM_MODULE, names, preprocessing)
+        backbone.card = {"name": name or type(module).__name__}
+        return backbone
 
     def layer(self, name: str = PENULTIMATE) -> Layer:
-        """The row of a layer, or of any submodule by its dotted name; raises UsageError for a name
-        that is neither."""
-        wanted = self.penultimate if name == PENULTIMATE else name
+        """The layer of this name: one of the layer table, or any submodule by its dotted name.
+
+        Raises UsageError for other names.
+        """
+        resolved = self.penultimate if name == PENULTIMATE else name
         table = {layer.name: layer for layer in self.layers}
-        if wanted in table:
-            return table[wanted]
+        if resolved in table:
+            return table[resolved]
         return self._trace.any_layer(
-            wanted, {PENULTIMATE: self.layer(), **table}, f"backbone {self.architecture}"
+            resolved, {PENULTIMATE: self.layer(), **table}, f"backbone {self.architecture}"
         )
 
     @cached_property
@@ -140,12 +151,13 @@ class Backbone:
         return Trace.run(self.module, self.size_px, self.architecture)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the trace, whose graph cannot be copied; it is made again when it is needed."""
+        """The state without the trace, whose graph cannot be copied; it is computed again if
+        needed."""
         return {name: value for name, value in self.__dict__.items() if name != "_trace"}
 
     @property
     def size_px(self) -> int:
-        """Side of the input, px."""
+        """Side of the square input, px."""
         return self.preprocessing.size_px
 
     @property
@@ -157,18 +169,17 @@ class Backbone:
         return sum(p.numel() for p in self.module.parameters())
 
     def images(self, store: Store, rows: np.ndarray, labels: np.ndarray | None = None) -> Images:
-        """Images of a store as this network takes them, on its device."""
+        """Images of a store, preprocessed for this network, on its device."""
         return open_images(store, rows, labels, self.preprocessing, self.device)
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Where its weights come from: what a network that is trained on from here keeps in its
-        card."""
+        """Where the weights come from; a network that is trained further keeps this in its card."""
         return {key: self.card[key] for key in _PROVENANCE if self.card.get(key) is not None}
 
     def with_new_head(self, classes: Sequence[str], seed: int) -> Backbone:
-        """A copy with a head for other classes: the body's weights are kept, the head starts from
-        its named stream."""
+        """A copy with a head for other classes, drawn from the stream of `seed`; the weights of the
+        body stay."""
         module = copy.deepcopy(self.module)
         replace_heads(module, self.heads, len(classes), seed)
         return replace(
@@ -186,13 +197,14 @@ def assemble_backbone(
     preprocessing: Preprocessing,
     names: Iterable[str] | None = None,
 ) -> Backbone:
-    """The backbone of a traced network; `names` are the rows of its layer table where the blocks
-    are not."""
+    """Make a backbone of a traced network; `names` are the layers of its table (default: its
+    blocks)."""
     heads = trace.heads()
     if not heads:
         raise UsageError(
-            "this network has no last Linear or Conv2d layer that its scores come from",
-            "Give a module that ends in one: torch.nn.Sequential(body, torch.nn.Linear(dim, num_classes)).",
+            "the scores of this network do not come from a last Linear or Conv2d layer",
+            "Give a module that ends in one: "
+            "torch.nn.Sequential(body, torch.nn.Linear(dim, num_classes)).",
         )
     layers, penultimate = trace.table(heads, names)
     return Backbone(
@@ -207,32 +219,32 @@ def assemble_backbone(
 
 
 def build_library_network(
-    make: Callable[[], nn.Module],
+    build: Callable[[], nn.Module],
     architecture: str,
     classes: Sequence[str],
     preprocessing: Preprocessing,
     seed: int,
 ) -> Backbone:
-    """A library's network with its own initialisation, drawn from named streams: the body does not
-    depend on the number of classes.
+    """Build a network of a library, with the library's random initialisation.
 
-    `make` builds it at one fixed number of classes; the head is then replaced. torch's global
-    generator is lent and given back.
+    `build` builds it for a fixed number of classes, and the head is replaced afterwards: so the
+    body depends on `seed` but not on the number of classes. The state of torch's global generator
+    is restored.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(seed, "init/body"))
-        module = make()
+        module = build()
     module = module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    made = assemble_backbone(
+    backbone = assemble_backbone(
         Trace.run(module, preprocessing.size_px, architecture), architecture, classes, preprocessing
     )
-    replace_heads(module, made.heads, len(classes), seed)
-    return made
+    replace_heads(module, backbone.heads, len(classes), seed)
+    return backbone
 
 
 def replace_heads(module: nn.Module, heads: Iterable[str], num_classes: int, seed: int) -> None:
-    """New last layers of `num_classes` outputs in place of `heads`, drawn as `initialise_weights` draws
-    them."""
+    """Replace the last layers `heads` by new ones with `num_classes` outputs, initialised as by
+    `initialise_weights`."""
     for path in heads:
         parent_path, _, name = path.rpartition(".")
         old = module.get_submodule(path)
@@ -257,11 +269,11 @@ def _draw_head(head: nn.Module, seed: int, path: str) -> None:
 
 
 def initialise_weights(module: nn.Module, seed: int, head: str = "head") -> None:
-    """Fill all parameters from named streams, a tensor each: the body does not depend on the head's
-    size.
+    """Initialise all parameters, each from its own named stream, so that the body does not depend
+    on the size of the head.
 
-    Convolutions and linear layers: normal with variance 2 / fan_in (He et al. 2015), the head 1 /
-    fan_in; biases 0; batch norm 1, 0.
+    Convolutions and linear layers: normal with variance 2 / fan_in (He et al. 2015), the head with
+    1 / fan_in. Biases: 0. Batch norm: scale 1, shift 0.
     """
     with torch.no_grad():
         for name, parameter in module.named_parameters():

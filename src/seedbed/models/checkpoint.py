@@ -1,11 +1,12 @@
-"""Saving and loading a backbone: safetensors beside a card, never a pickle.
+"""Save and load backbones: weights as safetensors and a card in JSON, never a pickle.
 
-In: a Backbone, or the folder of one. Out: the folder, or the Backbone. The card (card.json) says
-how it was made.
+In: a Backbone, or its folder. Out: the folder, or the Backbone. The card says how the backbone was
+made.
 
-    <backbone>/  weights.safetensors  card.json
-                 codes.safetensors    of some of its source's held-out images, where it was
-                 pre-trained here
+    <backbone>/  weights.safetensors
+                 card.json
+                 codes.safetensors    codes of some held-out images of the source, if it was
+                                      pre-trained with seedbed
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
 
 
 def read_card(path: str | Path) -> dict[str, object]:
-    """The card of the backbone in a folder; raises BadDataError when there is none."""
+    """Read the card of the backbone in a folder; raises BadDataError if there is none."""
     card = Path(path) / CARD
     if not card.is_file():
         raise BadDataError(
@@ -61,41 +62,42 @@ def read_card(path: str | Path) -> dict[str, object]:
 
 
 def file_fingerprint(path: Path) -> str:
-    """SHA-256 of a file, shortened to 20 hexadecimal digits."""
+    """First 20 hexadecimal digits of the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:20]
 
 
 def module_fingerprint(module: nn.Module) -> str:
-    """SHA-256 of the names and values of a module's tensors, shortened to 20 hexadecimal digits."""
-    found = hashlib.sha256()
+    """First 20 hexadecimal digits of the SHA-256 of the names and values of a module's tensors."""
+    digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
         values = tensor.detach().cpu().contiguous()
-        found.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-        found.update(values.view(-1).view(torch.uint8).numpy().tobytes() if values.numel() else b"")
-    return found.hexdigest()[:20]
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+        if values.numel():
+            digest.update(values.view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:20]
 
 
 def weights_fingerprint(path: str | Path) -> str:
-    """SHA-256 of the weights file in a backbone's folder, shortened to 20 hexadecimal digits."""
+    """First 20 hexadecimal digits of the SHA-256 of the weights file in a backbone's folder."""
     try:
         return file_fingerprint(Path(path) / WEIGHTS)
     except OSError as error:
         raise BadDataError(
-            f"{path} has no {WEIGHTS} that can be read: {error.strerror}", "Train it again."
+            f"cannot read {WEIGHTS} in {path}: {error.strerror}", "Train the backbone again."
         ) from None
 
 
 def load_backbone(path: str | Path, module: nn.Module | None = None) -> Backbone:
-    """The backbone that was saved in a folder, in evaluation mode; one of your own module needs a
-    `module` of the same kind.
+    """Load the backbone in a folder, in evaluation mode.
 
-    Raises BadDataError when the folder holds no backbone, or weights that do not fit its card.
+    A backbone of a user's module needs `module`, an instance of the same class. Raises BadDataError
+    if the folder holds no backbone, or weights that do not fit its card.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    # a weights file stands beside its card
+    # A path to the weights file means its folder.
     path = Path(path).parent if Path(path).name == WEIGHTS else Path(path)
     card = read_card(path)
     if missing := {"architecture", "classes", "size_px"} - card.keys():
@@ -104,22 +106,23 @@ def load_backbone(path: str | Path, module: nn.Module | None = None) -> Backbone
             "Name a folder that seedbed pretrain wrote.",
         )
     classes, size_px = [str(c) for c in card["classes"]], int(str(card["size_px"]))  # pyright: ignore[reportGeneralTypeIssues]
-    backbone = _unweighted(card, classes, size_px, Path(path), module)
+    backbone = _build_from_card(card, classes, size_px, Path(path), module)
     try:
         backbone.module.load_state_dict(load_file(Path(path) / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise BadDataError(
-            f"the weights in {path} cannot be used: {str(error).splitlines()[0]}", "Train it again."
+            f"the weights in {path} cannot be used: {str(error).splitlines()[0]}",
+            "Train the backbone again.",
         ) from None
     backbone.module.eval()
     backbone.card = card
     return backbone
 
 
-def _unweighted(
+def _build_from_card(
     card: dict[str, object], classes: list[str], size_px: int, path: Path, module: nn.Module | None
 ) -> Backbone:
-    """The network of a card before its weights are read."""
+    """Build the network that a card describes, with random weights."""
     settings = card.get("preprocessing")
     preprocessing = (
         Preprocessing.read(settings)
@@ -127,13 +130,13 @@ def _unweighted(
         else Preprocessing(size_px=size_px)
     )
     if card["architecture"] != CUSTOM_MODULE:
-        made = BACKBONES.make(str(card["architecture"]), str(path)).build(classes, size_px)
+        backbone = BACKBONES.make(str(card["architecture"]), str(path)).build(classes, size_px)
     elif module is not None:
-        made = Backbone.wrap(module, size_px=size_px).with_new_head(classes, 0)
+        backbone = Backbone.wrap(module, size_px=size_px).with_new_head(classes, 0)
     else:
         raise BadDataError(
-            f"{path} holds a module of your own ({card.get('name')}), which no name builds again",
-            "Give it one of the same kind: load_backbone(path, module=MyNet()).",
+            f"{path} holds a module of your own ({card.get('name')}), which seedbed cannot build",
+            "Give an instance of the same class: load_backbone(path, module=MyNet()).",
         )
-    made.preprocessing = preprocessing
-    return made
+    backbone.preprocessing = preprocessing
+    return backbone

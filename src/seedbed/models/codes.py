@@ -1,10 +1,9 @@
-"""Codes: the activations of named layers for images.
+"""Codes: activations of layers for images.
 
-In: a backbone, images on its device, layer names. Out: [n, d] for each layer, in one pass, into
-memory or into a file that is mapped into memory. A layer is read after its ReLU where there is one;
-maps are averaged over space and tokens over the sequence, or flattened where that is asked for
-(stated). The network is in evaluation mode, always: batch norm uses its running statistics, dropout
-does nothing. Knows nothing of labels.
+In: a backbone, images on its device, layer names. Out: an array [n, d] for each layer, from one
+forward pass, in memory or in a memory-mapped file. A layer is read after its ReLU, if it has one.
+Feature maps are averaged over space and tokens over the sequence, or flattened. The network is in
+evaluation mode: batch norm uses its running statistics, and dropout does nothing.
 """
 
 from __future__ import annotations
@@ -23,19 +22,19 @@ from seedbed.models.layers import Layer
 
 _MAX_BATCH, _MIN_BATCH = 500, 16
 _LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
-# up to this side the largest batch is taken; above, as many images as have that many pixels
+# Up to this side, batches are the largest; above, they have as many pixels as such a batch.
 _FULL_BATCH_PX = 64
 
 
 def pooling(layer: Layer, flatten: bool = False) -> str:
-    """How a layer's output becomes a vector, in words."""
+    """How the output of a layer becomes a vector, in words."""
     if layer.kind == "vector" or not flatten:
         return layer.pooling
     return f"flattened from {' x '.join(map(str, layer.shape))}"
 
 
 def code_dim(layer: Layer, flatten: bool = False) -> int:
-    """Length of a code."""
+    """Length of the code of a layer."""
     return layer.flat_dim if flatten else layer.dim
 
 
@@ -45,44 +44,46 @@ def codes(
     layer: str = PENULTIMATE,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> torch.Tensor:
-    """Pooled codes of all the images in order: float32 [n, d], on the CPU."""
-    chosen = backbone.layer(layer)
-    found = np.empty((len(images), chosen.dim), np.float32)
-    fill_codes(backbone, images, {chosen.name: found}, on_progress=on_progress)
-    return torch.from_numpy(found)
+    """Pooled codes of all images, in order: float32 [n, d], on the CPU."""
+    row = backbone.layer(layer)
+    array = np.empty((len(images), row.dim), np.float32)
+    fill_codes(backbone, images, {row.name: array}, on_progress=on_progress)
+    return torch.from_numpy(array)
 
 
 def fill_codes(
     backbone: Backbone,
     images: Images,
-    into: Mapping[str, np.ndarray],
+    arrays: Mapping[str, np.ndarray],
     *,
     flatten: bool = False,
-    change: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write the codes of several layers, one pass for all: each array float16 or float32 [n, d], in
-    memory or mapped.
+    """Write the codes of several layers into arrays, all from one forward pass.
 
-    `change` is done to each batch of images [b, 3, h, w] before the network sees it: mirroring,
-    say.
+    Args:
+        arrays: layer name -> float16 or float32 [n, d], in memory or memory-mapped.
+        flatten: flatten feature maps instead of averaging them.
+        transform: applied to each batch of images [b, 3, h, w] before the network: mirroring, say.
+        on_progress: called with (images done, all images).
     """
-    layers = {name: backbone.layer(name) for name in into}
-    caught: dict[str, torch.Tensor] = {}
+    layers = {name: backbone.layer(name) for name in arrays}
+    outputs: dict[str, torch.Tensor] = {}
 
-    def catcher(name: str, layer: Layer) -> Callable[[torch.Tensor], None]:
+    def store(name: str, layer: Layer) -> Callable[[torch.Tensor], None]:
         def use(output: torch.Tensor) -> None:
             values = layer.read(output).flatten(1) if flatten else layer.pooled(output)
-            caught[name] = values
+            outputs[name] = values
 
         return use
 
-    handles = [layer.hook(backbone.module, catcher(name, layer)) for name, layer in layers.items()]
+    handles = [layer.hook(backbone.module, store(name, layer)) for name, layer in layers.items()]
     start = 0
     try:
-        for _, num in _forward(backbone, images, change):
-            for name, values in caught.items():
-                _put(values, into[name][start : start + num], name)
+        for _, num in _forward(backbone, images, transform):
+            for name, values in outputs.items():
+                _copy_codes(values, arrays[name][start : start + num], name)
             start += num
             if on_progress:
                 on_progress(start, len(images))
@@ -91,47 +92,51 @@ def fill_codes(
             handle.remove()
 
 
-def _put(values: torch.Tensor, into: np.ndarray, layer: str) -> None:
-    largest = float(values.abs().max()) if into.dtype == np.float16 else 0.0
+def _copy_codes(values: torch.Tensor, array: np.ndarray, layer: str) -> None:
+    """Copy codes into an array; raises UsageError where float16 would overflow."""
+    largest = float(values.abs().max()) if array.dtype == np.float16 else 0.0
     if math.isfinite(largest) and largest > _LARGEST_FLOAT16:
         raise UsageError(
-            f"codes of layer {layer!r} reach {largest:.4g}, more than float16 holds ({_LARGEST_FLOAT16:,.0f})",
-            "Keep them as float32: --dtype float32.",
+            f"codes of layer {layer!r} reach {largest:.4g}, above the largest float16 "
+            f"({_LARGEST_FLOAT16:,.0f})",
+            "Store them as float32: --dtype float32.",
         )
-    into[...] = values.float().cpu().numpy()
+    array[...] = values.float().cpu().numpy()
 
 
 def logits(
     backbone: Backbone, images: Images, on_progress: Callable[[int, int], None] | None = None
 ) -> torch.Tensor:
-    """The head's output for all the images in order: float32 [n, num_classes], on the CPU."""
-    found = torch.empty(len(images), len(backbone.classes))
+    """Outputs of the head for all images, in order: float32 [n, num_classes], on the CPU."""
+    outputs = torch.empty(len(images), len(backbone.classes))
     start = 0
     for scores, num in _forward(backbone, images):
-        found[start : start + num] = scores.float().cpu()
+        outputs[start : start + num] = scores.float().cpu()
         start += num
         if on_progress:
             on_progress(start, len(images))
-    return found
+    return outputs
 
 
 def _forward(
-    backbone: Backbone, images: Images, change: Callable[[torch.Tensor], torch.Tensor] | None = None
+    backbone: Backbone,
+    images: Images,
+    transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> Iterator[tuple[torch.Tensor, int]]:
-    """Class scores of one batch after another, and how many images it holds."""
+    """Class scores and number of images, batch by batch."""
     backbone.module.eval()
     with torch.inference_mode():
         for batch in images.plain(batch_size_for(backbone.size_px)):
-            yield backbone.module(change(batch) if change else batch), len(batch)
+            yield backbone.module(transform(batch) if transform else batch), len(batch)
 
 
 def batch_size_for(size_px: int) -> int:
-    """Images in a batch of a forward pass: few where they are large."""
+    """Images in a batch of a forward pass; fewer if they are large."""
     return int(max(_MIN_BATCH, min(_MAX_BATCH, _MAX_BATCH * (_FULL_BATCH_PX / size_px) ** 2)))
 
 
 def layer_facts(backbone: Backbone, names: Sequence[str], flatten: bool) -> list[dict[str, Any]]:
-    """What a file or a document says of each layer's codes."""
+    """Facts about the codes of each layer, for files and JSON documents."""
     layers = [backbone.layer(name) for name in names]
     return [
         {

@@ -1,13 +1,12 @@
-"""A file of codes that is filled while it is mapped into memory: safetensors, laid out before the
-first code is there.
+"""Write and read safetensors files through memory-mapped arrays, for codes that exceed memory.
 
-In: names, types, shapes, metadata. Out: writable arrays over the file. Any reader of safetensors
-opens it.
+In: names, types, shapes, metadata. Out: writable arrays in the file. All safetensors readers can
+open it.
 
-    <file>.safetensors   8 bytes, little-endian: length of the header; the header, JSON, padded by
-    blanks to 8 bytes:
-                         {"__metadata__": {name: text}, name: {"dtype", "shape", "data_offsets"}};
-                         the tensors, one after another
+    <file>.safetensors   length of the header, 8 bytes, little-endian
+                         header: JSON, padded with blanks to a multiple of 8 bytes:
+                         {"__metadata__": {name: text}, name: {"dtype", "shape", "data_offsets"}}
+                         tensors, one after another
 """
 
 from __future__ import annotations
@@ -30,10 +29,9 @@ Shapes = Mapping[str, tuple[type[np.generic], tuple[int, ...]]]
 def create_array_file(
     path: Path, shapes: Shapes, metadata: Mapping[str, str]
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Arrays to fill, which become the file when the block ends well, and vanish when it does
-    not."""
+    """Yield arrays to fill; they become the file on success, and are removed otherwise."""
     header: dict[str, Any] = {"__metadata__": dict(metadata)}
-    places, start = {}, 0
+    offsets, start = {}, 0
     for name, (kind, shape) in shapes.items():
         num_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
         header[name] = {
@@ -41,7 +39,7 @@ def create_array_file(
             "shape": list(shape),
             "data_offsets": [start, start + num_bytes],
         }
-        places[name] = start
+        offsets[name] = start
         start += num_bytes
     text = json.dumps(header, ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
@@ -51,7 +49,7 @@ def create_array_file(
             file.truncate(8 + len(text) + start)
         preallocate(aside)
         maps = {
-            name: np.memmap(aside, kind, "r+", 8 + len(text) + places[name], shape)
+            name: np.memmap(aside, kind, "r+", 8 + len(text) + offsets[name], shape)
             if np.prod(shape)
             else np.empty(shape, kind)
             for name, (kind, shape) in shapes.items()
@@ -63,7 +61,7 @@ def create_array_file(
 
 
 def map_array_file(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of such a file, mapped into memory, read-only."""
+    """The arrays of such a file, memory-mapped and read-only."""
     with Path(path).open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))

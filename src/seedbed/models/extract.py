@@ -1,7 +1,6 @@
-"""Codes with their labels and ids, in memory or in a file: what the verb `codes` gives.
+"""Extract codes with their labels and ids, into memory or into a file.
 
-In: a backbone, images, layer names, labels and ids. Out: one record that saves itself. Knows
-nothing of stores.
+In: a backbone, images, layer names, labels and ids. Out: one record, which can be saved.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ _TYPES: dict[str, type[np.generic]] = {"float32": np.float32, "float16": np.floa
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Codes:
-    """Codes of n images at one or several layers, with their labels and ids; `codes["layer4.1"]` is
-    one layer's, [n, d]."""
+    """Codes of n images at one or more layers, with labels and ids; `codes["layer4.1"]` are the
+    codes of a layer, [n, d]."""
 
     arrays: Mapping[str, np.ndarray]  # layer -> float32 or float16 [n, d]
     layers: tuple[Mapping[str, Any], ...]  # layer, dim, pooling, after_relu of each
@@ -38,10 +37,10 @@ class Codes:
     images_per_s: float
 
     def __repr__(self) -> str:
-        shown = "; ".join(
+        sizes = "; ".join(
             f"{la['dim']} dimensions of {la['layer']} ({la['pooling']})" for la in self.layers
         )
-        return f"Codes: {len(self.labels):,} images x {shown}, {len(self.classes)} classes"
+        return f"Codes: {len(self.labels):,} images x {sizes}, {len(self.classes)} classes"
 
     def __getitem__(self, layer: str) -> np.ndarray:
         if layer not in self.arrays:
@@ -50,17 +49,17 @@ class Codes:
 
     @property
     def codes(self) -> np.ndarray:
-        """[n, d] of the only layer; raises UsageError where there are several."""
+        """Codes [n, d] of the only layer; raises UsageError if there are several."""
         if len(self.arrays) > 1:
             raise UsageError(
-                "these are codes of several layers",
+                "these codes are of several layers",
                 f"Name one: codes[{next(iter(self.arrays))!r}].",
             )
         return next(iter(self.arrays.values()))
 
     @property
     def layer(self) -> str:
-        """The only layer, or the first."""
+        """Name of the only layer, or of the first."""
         return str(self.layers[0]["layer"])
 
     @property
@@ -68,40 +67,37 @@ class Codes:
         return str(self.layers[0]["pooling"])
 
     def save(self, path: str | Path) -> Path:
-        """Write codes and labels as safetensors: ids, class names and what the layers are in its
-        metadata, as JSON."""
+        """Write codes and labels as safetensors; its metadata hold ids, class names and facts about
+        the layers as JSON."""
         from seedbed.models.codes_file import create_array_file
 
-        path, shapes = (
-            codes_path(path),
-            {name: (a.dtype.type, a.shape) for name, a in self._named().items()},
-        )
-        with create_array_file(
-            path, shapes, _metadata(self.layers, self.ids, self.classes)
-        ) as places:
-            for name, array in self._named().items():
-                places[name][...] = array
+        path, tensors = codes_path(path), self._tensors()
+        shapes = {name: (array.dtype.type, array.shape) for name, array in tensors.items()}
+        metadata = _metadata(self.layers, self.ids, self.classes)
+        with create_array_file(path, shapes, metadata) as arrays:
+            for name, array in tensors.items():
+                arrays[name][...] = array
         return path
 
-    def _named(self) -> dict[str, np.ndarray]:
-        return {tensor_name(n, len(self.arrays)): a for n, a in self.arrays.items()} | {
-            "labels": self.labels
-        }
+    def _tensors(self) -> dict[str, np.ndarray]:
+        """The arrays by their names in a file."""
+        codes = {tensor_name(n, len(self.arrays)): array for n, array in self.arrays.items()}
+        return {**codes, "labels": self.labels}
 
 
 def codes_path(path: str | Path) -> Path:
-    """Where codes may be written; raises UsageError for another kind of file, before anything is
-    computed."""
+    """Check the name of a file for codes, before anything is computed; raises UsageError for other
+    suffixes than .safetensors."""
     path = Path(path)
     if path.suffix != ".safetensors":
         raise UsageError(
-            f"{path} is not named as a safetensors file", "Name it like codes.safetensors."
+            f"the file name {path} does not end in .safetensors", "Example: codes.safetensors."
         )
     return path
 
 
 def tensor_name(layer: str, num_layers: int) -> str:
-    """What a layer's codes are called in a file: `codes` where it is alone, else `codes.LAYER`."""
+    """Name of a layer's codes in a file: `codes` if it is the only layer, else `codes.LAYER`."""
     return "codes" if num_layers == 1 else f"codes.{layer}"
 
 
@@ -118,8 +114,8 @@ def extract(
     out: str | Path | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Codes:
-    """Codes of some layers in one pass, in memory, or in the file `out`, which then stays
-    mapped."""
+    """Extract the codes of layers in one forward pass, into memory, or into the file `out`, whose
+    memory-mapped arrays are then returned."""
     from seedbed.models.codes import fill_codes, layer_facts
     from seedbed.models.codes_file import create_array_file, map_array_file
 
@@ -132,7 +128,7 @@ def extract(
     }
     path = None if out is None else codes_path(out)
     labels, started = labels.astype(np.int64), time.perf_counter()
-    place = (
+    target = (
         create_array_file(
             path, shapes | {"labels": (np.int64, labels.shape)}, _metadata(facts, ids, classes)
         )
@@ -141,19 +137,19 @@ def extract(
             {n: np.empty(shape, kind) for n, (kind, shape) in shapes.items()} | {"labels": labels}
         )
     )
-    with place as places:
+    with target as arrays:
         fill_codes(
             backbone,
             images,
-            {la: places[n] for la, n in names.items()},
+            {layer: arrays[name] for layer, name in names.items()},
             flatten=flatten,
             on_progress=on_progress,
         )
-        places["labels"][...] = labels
+        arrays["labels"][...] = labels
     rate = len(images) / max(time.perf_counter() - started, 1e-9)
-    held = map_array_file(path) if path else places
+    tensors = map_array_file(path) if path else arrays
     return Codes(
-        arrays={la: held[n] for la, n in names.items()},
+        arrays={layer: tensors[name] for layer, name in names.items()},
         layers=tuple(facts),
         labels=labels,
         ids=ids,

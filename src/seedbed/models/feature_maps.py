@@ -1,14 +1,13 @@
-"""The maps of a network for images of any size: what a detector stands on.
+"""Feature maps of a network for images of any size, for detectors.
 
-In: a backbone and names of layers that are maps. Out: a module from images to these maps. The
-forward pass ends at the last of them, so that a head which wants one size never runs. Knows nothing
-of boxes.
+In: a backbone and layers with a spatial map. Out: a module from images to these maps. The forward
+pass stops at the last of them: later layers may need a fixed input size.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -17,20 +16,23 @@ from seedbed.base.errors import UsageError
 from seedbed.models.backbone import Backbone
 from seedbed.models.layers import Layer
 
-_DEEPEST_STRIDE = 16  # C4 of a plain network; C5 has 32
-_PYRAMID = (4, 8, 16, 32)
-_ODD_PX = (160, 256)  # a height and a width that no network is made for
+# Stride of C4 in a ResNet; C5 has 32.
+_C4_STRIDE = 16
+# Strides of the levels of a feature pyramid.
+_PYRAMID_STRIDES = (4, 8, 16, 32)
+# Height and width that differ from the training size of any network.
+_TEST_SIZE_PX = (160, 256)
 
 
-class _EnoughError(Exception):
-    """The last map that is read has been caught."""
+class _LastMapError(Exception):
+    """Raised to stop the forward pass after the last map."""
 
 
 class FeatureMaps(nn.Module):
-    """Images float32 [b, 3, h, w], normalised, to maps [b, c, h / stride, w / stride], in the order
-    of `layers`.
+    """From normalised images float32 [b, 3, h, w] to maps [b, c, h / stride, w / stride], in the
+    order of `layers`.
 
-    Used by one thread at a time: the maps are caught by hooks.
+    Not thread-safe: hooks record the maps.
     """
 
     def __init__(self, network: nn.Module, layers: Sequence[Layer]) -> None:
@@ -38,86 +40,89 @@ class FeatureMaps(nn.Module):
         self.network, self.layers = network, tuple(layers)
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
-        caught: dict[str, torch.Tensor] = {}
+        maps: dict[str, torch.Tensor] = {}
 
-        def catcher(layer: Layer):  # noqa: ANN202  a function of a tensor
+        def store(layer: Layer) -> Callable[[torch.Tensor], None]:
             def use(output: torch.Tensor) -> None:
                 values = layer.read(output)
-                caught[layer.name] = (
+                maps[layer.name] = (
                     values.permute(0, 3, 1, 2) if layer.kind == "map_last" else values
                 )
-                if len(caught) == len(self.layers):
-                    raise _EnoughError
+                if len(maps) == len(self.layers):
+                    raise _LastMapError
 
             return use
 
-        handles = [layer.hook(self.network, catcher(layer)) for layer in self.layers]
+        handles = [layer.hook(self.network, store(layer)) for layer in self.layers]
         try:
             self.network(images)
-        except _EnoughError:
+        except _LastMapError:
             pass
         finally:
             for handle in handles:
                 handle.remove()
-        return [caught[layer.name] for layer in self.layers]
+        return [maps[layer.name] for layer in self.layers]
 
 
 def check_any_size(backbone: Backbone, layers: Sequence[Layer]) -> None:
-    """Raise UsageError where a network takes images of one size alone, as transformers with fixed
-    positions do."""
+    """Raise UsageError if a network accepts one image size only, such as a transformer with fixed
+    position embeddings."""
     module = backbone.module
-    shown = next(module.parameters()).new_zeros(1, 3, *_ODD_PX)
+    image = next(module.parameters()).new_zeros(1, 3, *_TEST_SIZE_PX)
     was_training = module.training
     module.eval()
     try:
         with torch.no_grad():
-            FeatureMaps(module, layers)(shown)
+            FeatureMaps(module, layers)(image)
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(
-            f"{backbone.architecture} does not take images of {_ODD_PX[1]} x {_ODD_PX[0]} px: {reason}",
-            "A detector sees images of all sizes. Take a convolutional network: resnet50, or timm('convnext_tiny').",
+            f"{backbone.architecture} does not accept images of "
+            f"{_TEST_SIZE_PX[1]} x {_TEST_SIZE_PX[0]} px: {reason}",
+            "A detector needs a network for images of any size, such as the convolutional networks "
+            "resnet50 and timm('convnext_tiny').",
         ) from None
     finally:
         module.train(was_training)
 
 
 def spatial_layers(backbone: Backbone) -> list[Layer]:
-    """The rows of the layer table that are maps which grow with the image: those before the first
-    pooling to a fixed size."""
-    found: list[Layer] = []
+    """Layers of the table whose output is a map that grows with the image: those before the first
+    adaptive pooling."""
+    layers: list[Layer] = []
     for layer in backbone.layers:
         if "Adaptive" in type(backbone.module.get_submodule(layer.tap)).__name__:
             break
         if layer.kind in ("map", "map_last"):
-            found.append(layer)
-    return found
+            layers.append(layer)
+    return layers
 
 
 def nominal_stride(layer: Layer) -> int:
-    """The power of two nearest to its stride: AlexNet's 13 x 13 of 224 px count as 16."""
+    """The power of two nearest to the stride of a layer: 16 for AlexNet's map of 13 x 13 at 224
+    px."""
     return 2 ** round(math.log2(layer.stride or 1))
 
 
 def single_map(backbone: Backbone, name: str = "c4") -> Layer:
-    """One map: "c4" (the deepest at stride 16 or less), "c5" (the deepest of all), or a layer by
-    its name."""
+    """The layer with one map: "c4" (the last with stride 16 or less), "c5" (the last of all), or a
+    layer by its name."""
     maps = spatial_layers(backbone)
     if not maps:
         raise UsageError(
-            f"{backbone.architecture} has no layer that is a map",
-            "A detector needs one: take a convolutional network.",
+            f"{backbone.architecture} has no layer with a feature map",
+            "A detector needs one: use a convolutional network.",
         )
     if name == "c5":
         return maps[-1]
     if name == "c4":
-        return next((la for la in reversed(maps) if nominal_stride(la) <= _DEEPEST_STRIDE), maps[0])
+        return next((la for la in reversed(maps) if nominal_stride(la) <= _C4_STRIDE), maps[0])
     layer = backbone.layer(name)
-    # vectors, and maps behind a pooling to a fixed size
-    fixed = {la.name for la in backbone.layers} - {la.name for la in maps}
-    if layer.kind not in ("map", "map_last") or layer.name in fixed:
+    # Vectors, and maps after an adaptive pooling.
+    others = {la.name for la in backbone.layers} - {la.name for la in maps}
+    if layer.kind not in ("map", "map_last") or layer.name in others:
         raise UsageError(
-            f"layer {name!r} of {backbone.architecture} is no map",
+            f"layer {name!r} of {backbone.architecture} is not a feature map",
             f"Maps: c4, c5, {', '.join(la.name for la in maps)}.",
         )
     return layer
@@ -125,13 +130,14 @@ def single_map(backbone: Backbone, name: str = "c4") -> Layer:
 
 def pyramid_maps(backbone: Backbone) -> list[Layer]:
     """The last map at each of the strides 4, 8, 16 and 32 that the network has; raises UsageError
-    where these are fewer than two."""
+    if there are fewer than two."""
     last = {nominal_stride(layer): layer for layer in spatial_layers(backbone)}
-    found = [last[stride] for stride in _PYRAMID if stride in last]
-    if len(found) < 2:
+    levels = [last[stride] for stride in _PYRAMID_STRIDES if stride in last]
+    if len(levels) < 2:
         strides = ", ".join(str(s) for s in sorted(last))
         raise UsageError(
-            f"{backbone.architecture} has maps at the strides {strides}, and a pyramid needs two or more of 4, 8, 16 and 32",
-            "Take one map: feature='c4'.",
+            f"{backbone.architecture} has feature maps at the strides {strides}; a pyramid needs "
+            "two or more of 4, 8, 16 and 32",
+            "Use one map: feature='c4'.",
         )
-    return found
+    return levels

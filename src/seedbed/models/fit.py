@@ -1,16 +1,14 @@
-"""The only training loop.
+"""The training loop.
 
-In: a module, a stream of batches, a loss, a schedule. Out: the module trained in place, and a
-report. Each step's batch, learning rate and noise (dropout) are functions of (seed, step), so that
-weights and momenta are the whole state: a training that was cut off goes on from its checkpoint
-    exactly. Knows nothing of what is trained.
+In: a module, batches, a loss, a schedule. Out: the module, trained in place, and a report. Batch,
+learning rate and noise (dropout) of a step depend only on (seed, step). Weights and optimiser state
+are therefore the whole state, and an interrupted training continues exactly from its checkpoint.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from torch import nn
 from seedbed.base.errors import DivergedError, TrainingError
 from seedbed.base.randomness import stream
 from seedbed.models.schedule import SCALE, Schedule
+from seedbed.models.training_progress import DIVERGED_HINT, Progress, ProgressMeter
 from seedbed.models.training_state import (
     Checkpoint,
     EarlyStopping,
@@ -30,18 +29,17 @@ from seedbed.models.training_state import (
     restore_optimiser,
 )
 
-Batch = tuple[Any, Any]  # images and what is known of them: tensors, or lists of one entry an image
-# The mean loss of a batch, and how many of its images are right; None where that says nothing.
+# Images and their labels: tensors, or lists with one entry per image.
+Batch = tuple[Any, Any]
+# The mean loss of a batch, and the number of correctly classified images or None.
 Loss = Callable[[nn.Module, Batch], tuple[torch.Tensor, torch.Tensor | None]]
-_STEPS_WORTH_COMPILING = 5_000  # compiling takes tens of seconds
-_LOWER = (
-    "Lower the peak learning rate (learning_rate = 0.02, say), or look at the images of this arm."
-)
+# Compiling takes tens of seconds.
+_MIN_STEPS_TO_COMPILE = 5_000
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 class Batches(Protocol):
-    """What the loop asks of its data."""
+    """A source of training batches."""
 
     batch_size: int
     seed: int
@@ -50,24 +48,8 @@ class Batches(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
-    """Where a training stands; loss and accuracy (percent, on augmented training images) since the
-    last report."""
-
-    images_done: int
-    images_total: int
-    images_per_s: float
-    loss: float
-    accuracy: float | None
-
-    @property
-    def seconds_left(self) -> float:
-        return (self.images_total - self.images_done) / max(self.images_per_s, 1e-9)
-
-
-@dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """What a training did."""
+    """Report of a training."""
 
     num_steps: int
     images_seen: int
@@ -76,14 +58,14 @@ class FitResult:
     loss: float  # mean over the last report interval
     precision: str  # "float32", or "bfloat16 autocast"
     compiled: bool
-    # below the batch size where memory ran out: gradients are summed, batch norm sees so many
-    # images
+    # Below the batch size if memory was too small: gradients are summed over micro-batches, and
+    # batch norm sees one of them at a time.
     micro_batch_size: int
-    resumed_at: tuple[int, ...]  # steps at which it went on after having been cut off
-    early_stopping: dict[str, Any] | None  # looks and the best, where that was asked for
+    resumed_at: tuple[int, ...]  # steps at which the training was resumed
+    early_stopping: dict[str, Any] | None  # evaluations and the best one
 
     def facts(self) -> dict[str, Any]:
-        """What a card says of how it was trained, beside its settings."""
+        """Facts for the card of the network, beside the settings."""
         return {
             "precision": self.precision,
             "compiled": self.compiled,
@@ -102,66 +84,74 @@ def fit(
     on_progress: Callable[[Progress], None] | None = None,
     report_every: int = 50,
     checkpoint: Checkpoint | None = None,
-    stopping: EarlyStopping | None = None,
+    early_stopping: EarlyStopping | None = None,
     scales: Mapping[str, float] | None = None,
-    resting: Sequence[nn.Module] = (),
-    plain: bool = False,
+    eval_modules: Sequence[nn.Module] = (),
+    eager_float32: bool = False,
 ) -> FitResult:
-    """Train `module` in place on `schedule.num_steps` batches, or on what is left of them; it is
-    left in evaluation mode.
+    """Train `module` in place for `schedule.num_steps` steps, or the remaining ones of a
+    checkpoint; it is left in evaluation mode.
 
-    `scales` are factors of the learning rate by parameter name; the submodules `resting` stay in
-    evaluation mode all the while. `plain`: in float32 and never compiled, whatever the device, for
-    modules whose way through depends on the data.
+    Args:
+        report_every: steps between two calls of `on_progress`.
+        checkpoint: file for the state; the caller removes it after saving the weights.
+        scales: factors of the learning rate by parameter name.
+        eval_modules: submodules that stay in evaluation mode during the training.
+        eager_float32: use neither autocast nor compilation, for modules whose control flow depends
+            on the data.
 
-    The checkpoint stays until its owner has put the weights away, and removes it.
-
-    Raises DivergedError when the loss is not finite, naming the step and the learning rate;
-    TrainingError when memory is too small.
+    Raises:
+        DivergedError: the loss is not finite; the message names the step and the learning rate.
+        TrainingError: the memory is too small.
     """
     device = next(module.parameters()).device
-    optimiser, meter = schedule.make_optimiser(module, scales), _Meter(schedule, on_progress)
     training = _Training(
-        module, batches, loss, schedule, optimiser, checkpoint, stopping, meter, resting, plain
+        module=module,
+        batches=batches,
+        loss=loss,
+        schedule=schedule,
+        optimiser=schedule.make_optimiser(module, scales),
+        checkpoint=checkpoint,
+        early_stopping=early_stopping,
+        meter=ProgressMeter(schedule, on_progress),
+        eval_modules=eval_modules,
+        eager_float32=eager_float32,
     )
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         training.run(report_every)
     module.eval()
-    return training.fitted()
+    return training.result()
 
 
+@dataclass(kw_only=True, eq=False)
 class _Training:
     """The state of one training."""
 
-    def __init__(
-        self,
-        module: nn.Module,
-        batches: Batches,
-        loss: Loss,
-        schedule: Schedule,
-        optimiser: torch.optim.Optimizer,
-        checkpoint: Checkpoint | None,
-        stopping: EarlyStopping | None,
-        meter: _Meter,
-        resting: Sequence[nn.Module],
-        plain: bool,
-    ) -> None:
-        self.module, self.batches, self.loss, self.schedule = module, batches, loss, schedule
-        self.optimiser, self.checkpoint, self.stopping = optimiser, checkpoint, stopping
-        self.meter, self.resting, self.device = meter, resting, next(module.parameters()).device
-        self.plain = plain
-        self.num_parts = 1  # into which a batch is cut because memory ran out
-        # batch norm's statistics, which a forward pass changes
-        self.buffers = list(module.buffers())
-        self.before = [b.clone() for b in self.buffers]
-        self.step = 0
-        self.resumed_at: tuple[int, ...] = ()
-        on_gpu = self.device.type == "cuda"
-        self.half = on_gpu and not plain and torch.cuda.is_bf16_supported()
-        # With autocast, a GPU and enough steps, compiling pays; CPUs gained nothing when it was
-        # measured (docs/log.md).
-        self.compiled = on_gpu and not plain and schedule.num_steps >= _STEPS_WORTH_COMPILING
-        self.called: Any = torch.compile(module) if self.compiled else module
+    module: nn.Module
+    batches: Batches
+    loss: Loss
+    schedule: Schedule
+    optimiser: torch.optim.Optimizer
+    checkpoint: Checkpoint | None
+    early_stopping: EarlyStopping | None
+    meter: ProgressMeter
+    eval_modules: Sequence[nn.Module]
+    eager_float32: bool
+    step: int = 0
+    num_micro_batches: int = 1
+    resumed_at: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.device = next(self.module.parameters()).device
+        # Statistics of batch norm, which a forward pass changes, and a copy to restore them from.
+        self.buffers = list(self.module.buffers())
+        self.saved_buffers = [buffer.clone() for buffer in self.buffers]
+        is_fast = self.device.type == "cuda" and not self.eager_float32
+        self.uses_bfloat16 = is_fast and torch.cuda.is_bf16_supported()
+        # Compiling is worth its time on a GPU with enough steps; on CPUs it gained nothing
+        # (docs/log.md).
+        self.compiled = is_fast and self.schedule.num_steps >= _MIN_STEPS_TO_COMPILE
+        self.forward: Any = torch.compile(self.module) if self.compiled else self.module
 
     def run(self, report_every: int) -> None:
         self._resume()
@@ -170,48 +160,47 @@ class _Training:
             while self.step < self.schedule.num_steps:
                 self._one_step()
                 self.step += 1
-                last = self.step == self.schedule.num_steps
-                if self.step % report_every == 0 or last:
+                is_last = self.step == self.schedule.num_steps
+                if self.step % report_every == 0 or is_last:
                     self.meter.report(self.step)
-                if self.stopping and self.stopping.is_over(self.module, self.step):
+                if self.early_stopping and self.early_stopping.is_over(self.module, self.step):
                     break
-                self._to_training_mode()  # a look left it in evaluation mode
+                # An evaluation has left the module in evaluation mode.
+                self._to_training_mode()
                 if self.checkpoint and (
                     self.checkpoint.keeps_last
-                    if last
+                    if is_last
                     else self.checkpoint.is_due() or interrupted()
                 ):
                     self._save(self.checkpoint)
                 if interrupted():
                     raise KeyboardInterrupt
-        if self.stopping and self.stopping.best:
-            self.module.load_state_dict(self.stopping.best)
+        if self.early_stopping and self.early_stopping.best:
+            self.module.load_state_dict(self.early_stopping.best)
         self._check_finite()
 
     def _to_training_mode(self) -> None:
         self.module.train()
-        for module in self.resting:
+        for module in self.eval_modules:
             module.eval()
 
     def _check_finite(self) -> None:
-        """The last steps' damage shows in the weights before it would in a loss."""
-        if not all(
-            bool(torch.isfinite(t).all())
-            for t in self.module.state_dict().values()
-            if t.is_floating_point()
-        ):
+        """Check the weights: a divergence in the last steps does not show in a loss."""
+        tensors = self.module.state_dict().values()
+        if not all(bool(torch.isfinite(t).all()) for t in tensors if t.is_floating_point()):
             rate = self.schedule.peak_learning_rate
             raise DivergedError(
-                f"the weights are not finite after {self.step} steps (peak learning rate {rate:.4g})",
-                _LOWER,
+                f"the weights are not finite after {self.step} steps "
+                f"(peak learning rate {rate:.4g})",
+                DIVERGED_HINT,
             )
 
     def _one_step(self) -> None:
         for group in self.optimiser.param_groups:
             group["lr"] = self.schedule.learning_rate(self.step) * group[SCALE]
-        with self._enough_memory():
+        with self._memory_errors():
             batch = self.batches.batch(self.step)
-        _copy(self.buffers, self.before)
+        _copy(self.buffers, self.saved_buffers)
         while True:
             try:
                 self._backward(batch)
@@ -219,102 +208,96 @@ class _Training:
             except (RuntimeError, MemoryError) as error:
                 if not _is_out_of_memory(error):
                     raise
-            self._cut(len(batch[0]))
-        with self._enough_memory():
+            self._halve_micro_batches(len(batch[0]))
+        with self._memory_errors():
             if self.schedule.max_gradient_norm is not None:
                 nn.utils.clip_grad_norm_(self.module.parameters(), self.schedule.max_gradient_norm)
             self.optimiser.step()
 
     def _backward(self, batch: Batch) -> None:
-        """Gradients of the batch's mean loss, summed over its parts."""
+        """Compute gradients of the mean loss of a batch, summed over its micro-batches."""
         torch.manual_seed(stream(self.batches.seed, "noise", self.step))
         self.optimiser.zero_grad(set_to_none=True)
         total: torch.Tensor | float = 0.0
-        right: torch.Tensor | float | None = 0.0
+        num_correct: torch.Tensor | float | None = 0.0
         num = len(batch[0])
-        for images, labels in zip(
-            *(_parts(values, self.num_parts) for values in batch), strict=True
-        ):
+        parts = (_split(values, self.num_micro_batches) for values in batch)
+        for images, labels in zip(*parts, strict=True):
             with self._precision():
-                value, num_right = self.loss(self.called, (images, labels))
+                value, correct = self.loss(self.forward, (images, labels))
             share = value if len(images) == num else value * (len(images) / num)
             share.backward()
             total = total + share.detach()
-            right = None if right is None or num_right is None else right + num_right
-        self.meter.add(total, right)
+            num_correct = None if num_correct is None or correct is None else num_correct + correct
+        self.meter.add(total, num_correct)
 
-    def _cut(self, batch_size: int) -> None:
-        """Twice as many parts from now on: memory ran out, and the attempt leaves no trace."""
+    def _halve_micro_batches(self, batch_size: int) -> None:
+        """Halve the micro-batches after memory ran out, and undo the failed step."""
         self.optimiser.zero_grad(set_to_none=True)
-        _copy(self.before, self.buffers)
-        # of a list of large images one is enough; of a tensor of them batch norm wants two
-        fewest = 1 if self.plain else 2
-        if batch_size // (2 * self.num_parts) < fewest:
-            raise self._too_little(
-                "to train on two images at a time"
-                if fewest == 2
-                else "to train on one image at a time"
+        _copy(self.saved_buffers, self.buffers)
+        # Batch norm needs two images; detectors have large images and frozen statistics.
+        least = 1 if self.eager_float32 else 2
+        if batch_size // (2 * self.num_micro_batches) < least:
+            raise self._memory_error(
+                f"to train on {'one image' if least == 1 else 'two images'} at a time"
             )
-        self.num_parts *= 2
+        self.num_micro_batches *= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
     @contextmanager
-    def _enough_memory(self) -> Iterator[None]:
-        """Where nothing can be cut, memory that runs out ends the training."""
+    def _memory_errors(self) -> Iterator[None]:
+        """Turn out-of-memory errors into TrainingError."""
         try:
             yield
         except (RuntimeError, MemoryError) as error:
             if _is_out_of_memory(error):
-                raise self._too_little("for a batch of images and the optimiser's state") from None
+                raise self._memory_error(
+                    "for a batch of images and the state of the optimiser"
+                ) from None
             raise
 
-    def _too_little(self, for_what: str) -> TrainingError:
+    def _memory_error(self, purpose: str) -> TrainingError:
         return TrainingError(
-            f"not enough memory on {self.device} {for_what}",
-            "Take smaller images (size_px), smaller batches (batch_size) or a smaller network, or free memory.",
+            f"not enough memory on {self.device} {purpose}",
+            "Use smaller images (size_px), smaller batches (batch_size) or a smaller network, or "
+            "free memory.",
         )
 
     def _precision(self) -> AbstractContextManager[Any]:
-        return torch.autocast("cuda", torch.bfloat16) if self.half else nullcontext()
+        return torch.autocast("cuda", torch.bfloat16) if self.uses_bfloat16 else nullcontext()
 
     def _save(self, checkpoint: Checkpoint) -> None:
-        tensors = {
-            f"module.{name}": t for name, t in self.module.state_dict().items()
-        } | optimiser_tensors(self.optimiser)
-        looks: list[tuple[int, float]] = []
-        if self.stopping:
-            tensors |= {f"best.{name}": t for name, t in self.stopping.best.items()}
-            looks = self.stopping.looks
+        tensors = {f"module.{name}": t for name, t in self.module.state_dict().items()}
+        tensors |= optimiser_tensors(self.optimiser)
+        evaluations: list[tuple[int, float]] = []
+        if self.early_stopping:
+            tensors |= {f"best.{name}": t for name, t in self.early_stopping.best.items()}
+            evaluations = self.early_stopping.evaluations
         facts = {
             "step": self.step,
-            "num_parts": self.num_parts,
+            "num_parts": self.num_micro_batches,
             "resumed_at": self.resumed_at,
-            "looks": looks,
+            "looks": evaluations,
         }
         checkpoint.write(tensors, facts | self.meter.state())
 
     def _resume(self) -> None:
-        found = self.checkpoint.read() if self.checkpoint else None
-        if found is None:
+        state = self.checkpoint.read() if self.checkpoint else None
+        if state is None:
             return
-        tensors, facts = found
-        self.module.load_state_dict(
-            {n.removeprefix("module."): t for n, t in tensors.items() if n.startswith("module.")}
-        )
+        tensors, facts = state
+        self.module.load_state_dict(_without_prefix(tensors, "module."))
         restore_optimiser(self.optimiser, tensors)
-        self.step, self.num_parts = facts["step"], facts["num_parts"]
+        self.step, self.num_micro_batches = facts["step"], facts["num_parts"]
         self.resumed_at = (*facts["resumed_at"], self.step)
         self.meter.restore(facts)
-        if self.stopping:
-            self.stopping.looks = [(steps, score) for steps, score in facts["looks"]]
-            self.stopping.best = {
-                n.removeprefix("best."): t.to(self.device)
-                for n, t in tensors.items()
-                if n.startswith("best.")
-            }
+        if self.early_stopping:
+            self.early_stopping.evaluations = [(steps, score) for steps, score in facts["looks"]]
+            best = _without_prefix(tensors, "best.")
+            self.early_stopping.best = {n: t.to(self.device) for n, t in best.items()}
 
-    def fitted(self) -> FitResult:
+    def result(self) -> FitResult:
         images_seen = self.step * self.schedule.batch_size
         seconds = self.meter.seconds
         return FitResult(
@@ -323,86 +306,34 @@ class _Training:
             images_per_s=images_seen / seconds,
             seconds=seconds,
             loss=self.meter.last_loss,
-            precision="bfloat16 autocast" if self.half else "float32",
+            precision="bfloat16 autocast" if self.uses_bfloat16 else "float32",
             compiled=self.compiled,
-            micro_batch_size=math.ceil(self.schedule.batch_size / self.num_parts),
+            micro_batch_size=math.ceil(self.schedule.batch_size / self.num_micro_batches),
             resumed_at=self.resumed_at,
-            early_stopping=self.stopping.facts() if self.stopping else None,
+            early_stopping=self.early_stopping.facts() if self.early_stopping else None,
         )
 
 
-def _parts(values: Any, num: int) -> Sequence[Any]:
-    """A batch's images, or what is known of them, in so many parts."""
+def _without_prefix(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names start with a prefix, under their names without it."""
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def _split(values: Any, num: int) -> Sequence[Any]:
+    """Split the images or labels of a batch into `num` parts."""
     if isinstance(values, torch.Tensor):
         return values.tensor_split(num)
     bounds = [round(i * len(values) / num) for i in range(num + 1)]
     return [values[a:b] for a, b in itertools.pairwise(bounds)]
 
 
-def _copy(tensors: list[torch.Tensor], into: list[torch.Tensor]) -> None:
+def _copy(sources: list[torch.Tensor], targets: list[torch.Tensor]) -> None:
     with torch.no_grad():
-        for source, target in zip(tensors, into, strict=True):
+        for source, target in zip(sources, targets, strict=True):
             target.copy_(source)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-        words in str(error) for words in _OUT_OF_MEMORY
-    )
-
-
-class _Meter:
-    """Sums loss and hits on the device, so that a GPU is asked for a number only when a report is
-    due."""
-
-    def __init__(self, schedule: Schedule, on_progress: Callable[[Progress], None] | None) -> None:
-        self._schedule, self._on_progress = schedule, on_progress
-        self._started = time.perf_counter()
-        self._loss: torch.Tensor | float = 0.0
-        self._right: torch.Tensor | float | None = 0.0
-        self._count = 0
-        self.last_loss = math.nan
-
-    @property
-    def seconds(self) -> float:
-        """Of training, before it was cut off and since."""
-        return max(time.perf_counter() - self._started, 1e-9)
-
-    def add(self, loss: torch.Tensor | float, num_right: torch.Tensor | float | None) -> None:
-        self._loss, self._count = self._loss + loss, self._count + 1
-        self._right = None if num_right is None or self._right is None else self._right + num_right
-
-    def state(self) -> dict[str, float | int | None]:
-        """What a checkpoint keeps: no number that JSON has not."""
-        last = self.last_loss if math.isfinite(self.last_loss) else None
-        right = None if self._right is None else float(self._right)
-        sums = {"loss": float(self._loss), "right": right, "count": self._count}
-        return {"seconds": self.seconds, "last_loss": last, **sums}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self._started -= state["seconds"]
-        self._loss, self._right, self._count = state["loss"], state["right"], state["count"]
-        self.last_loss = math.nan if state["last_loss"] is None else state["last_loss"]
-
-    def report(self, steps_done: int) -> None:
-        self.last_loss = float(self._loss) / self._count
-        if not math.isfinite(self.last_loss):
-            raise DivergedError(
-                f"the loss is not finite by step {steps_done} of {self._schedule.num_steps} "
-                f"(learning rate {self._schedule.learning_rate(steps_done - 1):.4g})",
-                _LOWER,
-            )
-        if self._on_progress:
-            self._on_progress(self._progress(steps_done * self._schedule.batch_size))
-        self._loss, self._right, self._count = 0.0, 0.0, 0
-
-    def _progress(self, images_done: int) -> Progress:
-        return Progress(
-            images_done=images_done,
-            images_total=self._schedule.num_steps * self._schedule.batch_size,
-            images_per_s=images_done / self.seconds,
-            loss=self.last_loss,
-            accuracy=None
-            if self._right is None
-            else 100.0 * float(self._right) / (self._count * self._schedule.batch_size),
-        )
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return any(words in str(error) for words in _OUT_OF_MEMORY)

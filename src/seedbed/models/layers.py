@@ -1,11 +1,9 @@
-"""The layers of a network, found by running it: names, shapes, strides, and where each is read
-after its ReLU.
+"""Layer table of any network, from one forward pass: names, shapes, strides, and where each layer
+is read after its ReLU.
 
-In: any module and an input size. Out: rows that say which submodule a hook catches and what is then
-done. One image goes through with
-the autograd graph recorded: the graph, not the names, tells which output enters which ReLU, what
-    the head is and what it reads. Knows
-nothing of architectures.
+In: a module and an input size. Out: for each layer, the submodule to hook and what to do with its
+output. The forward pass records the autograd graph. The graph, not the names, shows which output
+enters which ReLU, which layers are the head, and what the head reads.
 """
 
 from __future__ import annotations
@@ -20,10 +18,10 @@ from torch.utils.hooks import RemovableHandle
 
 from seedbed.base.errors import UsageError, unknown
 
-# the row of a vector that no submodule puts out by itself: what the head is given
+# Name of the layer for the input of the head, where it is not the output of any submodule.
 HEAD_INPUT = "penultimate"
-# Backward nodes that leave each value as it is, or mix values without a sign: what follows a ReLU
-# through them is still after it.
+# Backward nodes that keep values (views) or combine them without changing their sign (pools): their
+# results still count as outputs of a ReLU before them.
 _VIEWS = (
     "View",
     "UnsafeView",
@@ -59,7 +57,7 @@ _POOLING = {
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One row of the layer table, read off a real forward pass."""
+    """One row of the layer table, from a real forward pass."""
 
     name: str
     # (channels, height, width), (height, width, channels), (tokens, dim) or (dim,)
@@ -67,36 +65,36 @@ class Layer:
     kind: Literal["map", "map_last", "tokens", "vector"]
     stride: int | None  # input px per step of the map; None for tokens and vectors
     after_relu: bool
-    tap: str  # the submodule that is hooked
+    tap: str  # the submodule to hook
     takes: Literal["output", "input"] = "output"
-    # applied to what the hook catches: the layer's own ReLU, where no module holds it
+    # The ReLU to apply to the hooked tensor, if the network calls it as a function.
     rectify: Literal["", "relu", "relu6"] = ""
 
     @property
     def dim(self) -> int:
-        """Length of a pooled code."""
+        """Length of the pooled code."""
         return self.shape[0] if self.kind in ("map", "vector") else self.shape[-1]
 
     @property
     def flat_dim(self) -> int:
-        """Length of a flattened code."""
+        """Length of the flattened code."""
         return int(torch.Size(self.shape).numel())
 
     @property
     def pooling(self) -> str:
-        """How the output becomes a vector when it is pooled."""
+        """How pooling turns the output into a vector, in words."""
         return _POOLING[self.kind]
 
-    def read(self, caught: torch.Tensor) -> torch.Tensor:
-        """What a hook caught, after the layer's ReLU; a new tensor wherever a later in-place
-        operation could overwrite it."""
+    def read(self, hooked: torch.Tensor) -> torch.Tensor:
+        """The hooked tensor after the layer's ReLU; a copy, since a later in-place operation could
+        overwrite it."""
         if self.rectify:
-            return caught.clamp(0, 6) if self.rectify == "relu6" else caught.clamp_min(0)
-        return caught.clone()
+            return hooked.clamp(0, 6) if self.rectify == "relu6" else hooked.clamp_min(0)
+        return hooked.clone()
 
-    def pooled(self, caught: torch.Tensor) -> torch.Tensor:
-        """Codes [b, dim] of a batch that a hook caught."""
-        values = self.read(caught) if self.rectify or self.kind == "vector" else caught
+    def pooled(self, hooked: torch.Tensor) -> torch.Tensor:
+        """Pooled codes [b, dim] of the hooked tensor of a batch."""
+        values = self.read(hooked) if self.rectify or self.kind == "vector" else hooked
         match self.kind:
             case "map":
                 return values.mean(dim=(2, 3))
@@ -107,32 +105,32 @@ class Layer:
         return values.flatten(1)
 
     def hook(self, module: nn.Module, use: Callable[[torch.Tensor], None]) -> RemovableHandle:
-        """Call `use` with what passes at this layer in every forward pass, until the handle is
+        """Call `use` with the tensor at this layer in each forward pass, until the handle is
         removed."""
-        place = module.get_submodule(self.tap)
+        submodule = module.get_submodule(self.tap)
         if self.takes == "input":
-            return place.register_forward_pre_hook(lambda _m, inputs: use(inputs[0]))  # pyright: ignore[reportArgumentType]
-        return place.register_forward_hook(lambda _m, _i, output: use(output))  # pyright: ignore[reportArgumentType]
+            return submodule.register_forward_pre_hook(lambda _m, inputs: use(inputs[0]))  # pyright: ignore[reportArgumentType]
+        return submodule.register_forward_hook(lambda _m, _i, output: use(output))  # pyright: ignore[reportArgumentType]
 
 
 def layer_record(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the table as documents have it, from what a card keeps: its settings, and how it
-    becomes a vector."""
+    """A row of the layer table for JSON documents, from the fields that a card stores."""
     layer = Layer(**{**settings, "shape": tuple(settings["shape"])})
     return {**settings, "dim": layer.dim, "pooling": layer.pooling}
 
 
 @dataclass
 class Trace:
-    """One forward pass: what each submodule put out, and the graph between."""
+    """One forward pass: the outputs of the submodules and the autograd graph."""
 
     module: nn.Module
     size_px: int
-    # of submodules called once with one tensor as output
+    # Output shapes of submodules that return one tensor.
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    # name -> backward node of its output, in the order of the calls
+    # Name -> backward node of the output, in the order of the calls.
     nodes: dict[str, Any] = field(default_factory=dict)
-    inputs: dict[str, Any] = field(default_factory=dict)  # name -> (node, shape) of its input
+    # Name -> (backward node, shape) of the input.
+    inputs: dict[str, Any] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
     output: Any = None
     num_outputs: int = 0
@@ -140,11 +138,13 @@ class Trace:
 
     @staticmethod
     def run(module: nn.Module, size_px: int, name: str = "this network") -> Trace:
-        """Send one image of constant noise through; raises UsageError where the network does not
-        take this size."""
+        """Trace a forward pass of one fixed noise image; raises UsageError if the network does not
+        accept this size."""
         trace = Trace(module, size_px)
         handles = [
-            m.register_forward_hook(trace._note(name)) for name, m in module.named_modules() if name
+            m.register_forward_hook(trace._recorder(name))
+            for name, m in module.named_modules()
+            if name
         ]
         was_training = module.training
         module.eval()
@@ -159,8 +159,8 @@ class Trace:
                 out = module(image)
         except (RuntimeError, AssertionError, ValueError) as error:
             raise UsageError(
-                f"{name} does not take images of {size_px} px: {str(error).splitlines()[0]}",
-                "Give a larger size_px, or a variant for small images (stem='small') where there is one.",
+                f"{name} does not accept images of {size_px} px: {str(error).splitlines()[0]}",
+                "Give a larger size_px, or use a variant for small images (stem='small').",
             ) from None
         finally:
             module.train(was_training)
@@ -168,14 +168,14 @@ class Trace:
                 handle.remove()
         if not isinstance(out, torch.Tensor) or out.ndim != 2:
             raise UsageError(
-                f"the output of {name} is {_described(out)}, where a tensor of one score per class was expected",
+                f"the output of {name} is {_describe(out)}; expected is a tensor [b, num_classes]",
                 "Give a module that maps float32 [b, 3, h, w] to [b, num_classes].",
             )
         trace.output, trace.num_outputs = out.grad_fn, out.shape[1]
         trace._link()
         return trace
 
-    def _note(self, name: str) -> Callable[..., None]:
+    def _recorder(self, name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
             self.calls[name] = self.calls.get(name, 0) + 1
             if (
@@ -190,42 +190,42 @@ class Trace:
         return hook
 
     def _link(self) -> None:
-        """Who uses each node's result."""
-        left, seen = [self.output], {self.output}
-        while left:
-            node = left.pop()
+        """Record the consumers of the result of each node."""
+        pending, seen = [self.output], {self.output}
+        while pending:
+            node = pending.pop()
             for before, _ in node.next_functions:
                 if before is not None:
                     self._consumers.setdefault(before, []).append(node)
                     if before not in seen:
                         seen.add(before)
-                        left.append(before)
+                        pending.append(before)
 
-    def is_once(self, name: str) -> bool:
-        """Whether a hook on this submodule catches one tensor in a forward pass."""
+    def is_hookable(self, name: str) -> bool:
+        """Whether this submodule is called once in a forward pass and returns one tensor."""
         return self.calls.get(name) == 1 and name in self.nodes
 
     def heads(self) -> tuple[str, ...]:
-        """The linear or convolutional submodules whose output, at most averaged or added up, is the
-        network's output."""
+        """The linear or convolutional submodules whose outputs, possibly averaged or summed, are
+        the output of the network."""
         kinds = (nn.Linear, nn.Conv2d)
         ends = {
             self.nodes[n]: n
             for n in self.nodes
-            if self.is_once(n) and isinstance(self.module.get_submodule(n), kinds)
+            if self.is_hookable(n) and isinstance(self.module.get_submodule(n), kinds)
         }
-        found, left = [], [self.output]
-        while left:
-            node = left.pop()
+        heads, pending = [], [self.output]
+        while pending:
+            node = pending.pop()
             if node in ends:
-                found.append(ends[node])
+                heads.append(ends[node])
             elif _is(node, _VIEWS, _POOLS, ("Add", "Div", "Relu")):
-                left += [before for before, _ in node.next_functions if before is not None]
-        return tuple(sorted(found))
+                pending += [before for before, _ in node.next_functions if before is not None]
+        return tuple(sorted(heads))
 
     def after_relu(self, node: Any) -> bool:
-        """Whether a result comes from a ReLU, or from several joined, at most pooled or viewed
-        since."""
+        """Whether a result comes from a ReLU, or from concatenated ReLUs, possibly pooled or
+        reshaped after them."""
         while node is not None and _is(node, _VIEWS, _POOLS):
             node = node.next_functions[0][0]
         if node is None:
@@ -234,30 +234,29 @@ class Trace:
             return all(self.after_relu(before) for before, _ in node.next_functions)
         return _is(node, tuple(_RELUS))
 
-    def row(self, name: str, asked: str | None = None) -> tuple[Layer, Any]:
-        """The layer of a submodule, read after the ReLU that its output enters directly or through
-        batch norm; and the node read."""
+    def row(self, name: str) -> tuple[Layer, Any]:
+        """The layer of a submodule, and the node at which it is read: after the ReLU that its
+        output enters directly or through batch norm."""
         tap, rectify, node = name, "", self.nodes[name]
-        relu, way = self._relu_after(node)
-        if relu is not None:
-            holder = next(
-                (n for n in self.nodes if self.nodes[n] is relu and self.is_once(n)), None
-            )
-            last = next((n for n in self.nodes if self.nodes[n] is way and self.is_once(n)), None)
-            if holder is not None:
-                tap, node = holder, relu
-            elif last is not None:
-                tap, node, rectify = (
-                    last,
-                    relu,
-                    next(v for k, v in _RELUS.items() if _is(relu, (k,))),
-                )
+        relu, relu_input = self._relu_after(node)
+        relu_module, input_module = self._module_at(relu), self._module_at(relu_input)
+        if relu_module is not None:
+            tap, node = relu_module, relu
+        elif input_module is not None:
+            tap, node = input_module, relu
+            rectify = next(kind for prefix, kind in _RELUS.items() if _is(relu, (prefix,)))
         shape = self.shapes[tap]
-        return self._layer(asked or name, shape, tap, self.after_relu(node), rectify=rectify), node
+        return self._layer(name, shape, tap, self.after_relu(node), rectify=rectify), node
+
+    def _module_at(self, node: Any) -> str | None:
+        """The submodule whose output has this backward node, if it can be hooked."""
+        if node is None:
+            return None
+        return next((n for n in self.nodes if self.nodes[n] is node and self.is_hookable(n)), None)
 
     def _relu_after(self, node: Any) -> tuple[Any, Any]:
-        """The ReLU that alone uses this result, directly or through batch norm, and the node that
-        it uses."""
+        """The ReLU that is the only consumer of a result, directly or through batch norm, and the
+        node of its input; (None, None) if there is none."""
         while True:
             users = self._consumers.get(node, [])
             if len(users) != 1:
@@ -269,57 +268,61 @@ class Trace:
             node = users[0]
 
     def _layer(
-        self, name: str, shape: tuple[int, ...], tap: str, after_relu: bool, **how: Any
+        self, name: str, shape: tuple[int, ...], tap: str, after_relu: bool, **settings: Any
     ) -> Layer:
         kind = self._kind(shape)
         side = {"map": 1, "map_last": 0}.get(kind)
         stride = None if side is None else self.size_px // shape[side]
         return Layer(
-            name=name, shape=shape, kind=kind, stride=stride, after_relu=after_relu, tap=tap, **how
+            name=name,
+            shape=shape,
+            kind=kind,
+            stride=stride,
+            after_relu=after_relu,
+            tap=tap,
+            **settings,
         )
 
     def _kind(self, shape: tuple[int, ...]) -> Literal["map", "map_last", "tokens", "vector"]:
         if len(shape) < 3:
             return "vector" if len(shape) == 1 else "tokens"
-        # Images are square, so the two equal sides are space; all three equal: as the others of
-        # this network.
+        # Images are square, so the two equal sides are height and width. If all three are equal,
+        # the order of the axes is that of the other maps of the network.
         if shape[0] == shape[1] == shape[2]:
-            clear = [s for s in self.shapes.values() if len(s) == 3 and len(set(s)) == 2]
-            return "map_last" if clear and all(s[0] == s[1] for s in clear) else "map"
+            others = [s for s in self.shapes.values() if len(s) == 3 and len(set(s)) == 2]
+            return "map_last" if others and all(s[0] == s[1] for s in others) else "map"
         return "map_last" if shape[0] == shape[1] else "map"
 
     def table(
         self, heads: Iterable[str], names: Iterable[str] | None = None
     ) -> tuple[tuple[Layer, ...], str]:
-        """The rows (of `names`, else of every block), and the name of the one that the head
+        """The layers (of `names`, by default of all blocks), and the name of the one that the head
         reads."""
         heads = tuple(heads)
         order = list(self.nodes)
         before_head = order[: min(order.index(h) for h in heads)]
         blocks = set(_blocks(self.module, heads))
-        chosen = list(names) if names is not None else [n for n in before_head if n in blocks]
+        candidates = list(names) if names is not None else [n for n in before_head if n in blocks]
         rows: list[Layer] = []
-        read: list[Any] = []
-        for name in chosen:
-            if not self.is_once(name):
-                continue
+        nodes: list[Any] = []
+        for name in filter(self.is_hookable, candidates):
             layer, node = self.row(name)
-            # batch norm, ReLU, dropout: read with their layer
-            if names is not None or not any(node is other for other in read):
+            # Batch norm, ReLU and dropout are read with the layer before them.
+            if names is not None or not any(node is other for other in nodes):
                 rows.append(layer)
-                read.append(node)
-        before, shape = self.inputs[heads[0]]
-        place = self._row_read_by_head(before, read)
-        if place is not None:
-            return tuple(rows), rows[place].name
-        rows.append(
-            self._layer(HEAD_INPUT, shape, heads[0], self.after_relu(before), takes="input")
-        )
+                nodes.append(node)
+        input_node, shape = self.inputs[heads[0]]
+        index = self._row_read_by_head(input_node, nodes)
+        if index is not None:
+            return tuple(rows), rows[index].name
+        after_relu = self.after_relu(input_node)
+        rows.append(self._layer(HEAD_INPUT, shape, heads[0], after_relu, takes="input"))
         return tuple(rows), HEAD_INPUT
 
-    def _row_read_by_head(self, node: Any, read: list[Any]) -> int | None:
+    def _row_read_by_head(self, node: Any, nodes: list[Any]) -> int | None:
+        """Position in `nodes` of the result that is the input of the head, possibly reshaped."""
         while node is not None:
-            for i, other in enumerate(read):
+            for i, other in enumerate(nodes):
                 if other is node:
                     return i
             if not _is(node, tuple(v for v in _VIEWS if v != "Select")):
@@ -328,32 +331,31 @@ class Trace:
         return None
 
     def any_layer(self, name: str, table: Mapping[str, Layer], where: str) -> Layer:
-        """The layer of any submodule by its dotted name, in the table or not."""
-        if name in self.calls and not self.is_once(name):
+        """The layer of a submodule by its dotted name, in the table or not."""
+        if name in self.calls and not self.is_hookable(name):
             raise UsageError(
-                f"layer {name!r} of {where} is no one tensor: it is called {self.calls[name]} times, or puts out several",
+                f"layer {name!r} of {where} is not a single tensor: it is called "
+                f"{self.calls[name]} times, or returns several tensors",
                 f"Name the layer before it. In the table: {', '.join(table)}.",
             )
-        if not self.is_once(name):
-            known = unknown("layer", name, table, where)
-            inside = [
-                n for n in self.calls if n.startswith(f"{name.split('.')[0]}.") and self.is_once(n)
-            ]
-            raise UsageError(
-                known.message,
-                f"{known.hint} Submodules too: {', '.join(inside[:8])}." if inside else known.hint,
-            )
+        if not self.is_hookable(name):
+            error = unknown("layer", name, table, where)
+            prefix = f"{name.split('.')[0]}."
+            inside = [n for n in self.calls if n.startswith(prefix) and self.is_hookable(n)]
+            submodules = f" Submodules: {', '.join(inside[:8])}." if inside else ""
+            raise UsageError(error.message, f"{error.hint}{submodules}")
         return self.row(name)[0]
 
 
 def _is(node: Any, *kinds: tuple[str, ...]) -> bool:
+    """Whether the name of a backward node starts with one of these prefixes."""
     name = node.name().removeprefix("torch::autograd::")
     return any(name.startswith(prefix) for group in kinds for prefix in group)
 
 
 def _blocks(module: nn.Module, heads: tuple[str, ...], prefix: str = "") -> Iterable[str]:
-    """Submodules in order; plain sequences are opened, blocks are not, but for one that holds the
-    head."""
+    """Submodules in order; containers, and the block that holds the head, are replaced by their
+    children."""
     for name, child in module.named_children():
         path = f"{prefix}{name}"
         if type(child) in (nn.Sequential, nn.ModuleList, nn.ModuleDict) or any(
@@ -364,9 +366,7 @@ def _blocks(module: nn.Module, heads: tuple[str, ...], prefix: str = "") -> Iter
             yield path
 
 
-def _described(value: object) -> str:
-    return (
-        f"a tensor of shape {tuple(value.shape)}"
-        if isinstance(value, torch.Tensor)
-        else f"a {type(value).__name__}"
-    )
+def _describe(value: object) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return f"a {type(value).__name__}"

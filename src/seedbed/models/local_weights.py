@@ -1,8 +1,8 @@
-"""Networks with weights that lie on this machine already.
+"""List the networks whose weights are on this machine.
 
-In: nothing. Out: what to call them: the network that comes with seedbed, folders that `pretrain` or
-`transfer` wrote in SEEDBED_WEIGHTS, published weights in torch's and the Hugging Face caches.
-Nothing is downloaded, and timm is imported only where a cache holds something.
+Out: names and paths of the network that comes with seedbed, of folders by `pretrain` or `transfer`
+in SEEDBED_WEIGHTS, and of published weights in the caches of torch and Hugging Face. Nothing is
+downloaded. timm is imported only if a cache holds weights.
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ _HUB_PREFIX = "models--timm--"
 
 
 def local_networks() -> list[str]:
-    """Names or paths of the networks on this machine, in the order in which they are found."""
-    found = [name for name, folder in SHIPPED.items() if (folder / CARD).is_file()]
-    own = _own_folder()
-    if own is not None:
-        found += sorted(str(path) for path in own.iterdir() if (path / CARD).is_file())
-    caches = [folder for folder in (own, _torch_cache()) if folder is not None]
-    hub = _hub_names()
-    if any(path.suffix in SUFFIXES for folder in caches for path in folder.iterdir()) or hub:
-        found += _published(hub, caches)
-    return list(dict.fromkeys(found))
+    """Names or paths of the networks on this machine: that of seedbed, those of SEEDBED_WEIGHTS,
+    then published ones."""
+    networks = [name for name, folder in SHIPPED.items() if (folder / CARD).is_file()]
+    folder = _weights_folder()
+    if folder is not None:
+        networks += sorted(str(path) for path in folder.iterdir() if (path / CARD).is_file())
+    caches = [cache for cache in (folder, _torch_cache()) if cache is not None]
+    hub_names = _hub_names()
+    has_files = any(path.suffix in SUFFIXES for cache in caches for path in cache.iterdir())
+    if has_files or hub_names:
+        networks += _published_networks(hub_names, caches)
+    return list(dict.fromkeys(networks))
 
 
-def _own_folder() -> Path | None:
-    folder = (
-        expand_user(os.environ["SEEDBED_WEIGHTS"]) if os.environ.get("SEEDBED_WEIGHTS") else None
-    )
+def _weights_folder() -> Path | None:
+    """The folder SEEDBED_WEIGHTS, if it exists."""
+    name = os.environ.get("SEEDBED_WEIGHTS")
+    folder = expand_user(name) if name else None
     return folder if folder is not None and folder.is_dir() else None
 
 
@@ -48,7 +50,7 @@ def _torch_cache() -> Path | None:
 
 
 def _hub_names() -> list[str]:
-    """Names of timm's networks in the Hugging Face cache."""
+    """Names of the timm networks in the Hugging Face cache."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
     folder = Path(HF_HUB_CACHE)
@@ -59,26 +61,27 @@ def _hub_names() -> list[str]:
     )
 
 
-def _published(hub: list[str], caches: list[Path]) -> list[str]:
-    """Plain names whose weights are here, and others by the name that their library gives them."""
+def _published_networks(hub_names: list[str], caches: list[Path]) -> list[str]:
+    """Networks with published weights on this machine: by their seedbed names, others by calls such
+    as timm('NAME')."""
     from seedbed.models.zoo.bridges import TIMM, TORCHVISION
 
-    found, known = [], set()
+    networks, known = [], set()
     for name in BACKBONES.names():
         if name in _BRIDGES:
             continue
         published = BACKBONES.make(name).published()
         path = find_cached(published) if published else None
         if path is not None:
-            found.append(name)
+            networks.append(name)
             known.add(path)
     stems = {
         path.stem: path
-        for folder in caches
-        for path in folder.iterdir()
+        for cache in caches
+        for path in cache.iterdir()
         if path.suffix in SUFFIXES and path not in known
     }
     for bridge, name in ((TORCHVISION, "torchvision"), (TIMM, "timm")):
-        found += [f"{name}({network!r})" for network in bridge.names_of_files(set(stems))]
-    plain = {BACKBONES.make(n).published().hub for n in found if "(" not in n}  # pyright: ignore[reportOptionalMemberAccess]
-    return found + [f"timm({name!r})" for name in hub if f"timm/{name}" not in plain]
+        networks += [f"{name}({network!r})" for network in bridge.networks_with_files(set(stems))]
+    listed = {BACKBONES.make(n).published().hub for n in networks if "(" not in n}  # pyright: ignore[reportOptionalMemberAccess]
+    return networks + [f"timm({name!r})" for name in hub_names if f"timm/{name}" not in listed]

@@ -1,7 +1,6 @@
-"""How long and how fast a network is trained: optimiser, learning rates, batch size.
+"""Training schedule: optimiser, learning rates, batch size, number of steps.
 
-In: settings. Out: an optimiser over a module's parameters, and the learning rate of each step.
-Knows nothing of data.
+In: settings. Out: an optimiser over the parameters of a module, and the learning rate of each step.
 """
 
 from __future__ import annotations
@@ -16,17 +15,18 @@ from torch import nn
 
 from seedbed.base.spec import added_later
 
-SCALE = "scale"  # of a group's learning rate, in an optimiser's groups
+# Key in the parameter groups of an optimiser: factor of the learning rate.
+SCALE = "scale"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """One cycle: linear warm-up to the peak, then a linear (Smith 2018) or cosine (Loshchilov and
-    Hutter 2017) decay to zero; or "steps": a tenth of the rate after each of `drops`, shares of the
-    training.
+    """One-cycle or step schedule, with SGD or AdamW.
 
-    SGD with Nesterov momentum, or AdamW (Loshchilov and Hutter 2019), which spares biases and norms
-    from weight decay.
+    Linear warm-up to the peak learning rate, then a linear (Smith 2018) or cosine (Loshchilov and
+    Hutter 2017) decay to zero. `decay="steps"` divides the rate by ten at each of `drops`, shares
+    of the training. SGD has Nesterov momentum. AdamW (Loshchilov and Hutter 2019) applies no weight
+    decay to biases and normalisation layers. `max_gradient_norm` clips the gradients of each step.
     """
 
     images_seen: int
@@ -38,36 +38,33 @@ class Schedule:
     optimiser: Literal["sgd", "adamw"] = "sgd"
     decay: Literal["linear", "cosine", "steps"] = "linear"
     drops: tuple[float, ...] = added_later(())
-    max_gradient_norm: float | None = added_later(
-        None
-    )  # longer gradients of a step are shortened to it
+    max_gradient_norm: float | None = added_later(None)
 
     @property
     def num_steps(self) -> int:
-        """Steps that show at least `images_seen` images."""
+        """Number of steps for at least `images_seen` images."""
         return max(1, math.ceil(self.images_seen / self.batch_size))
 
     def learning_rate(self, step: int) -> float:
-        """At `step` 0..num_steps-1."""
+        """Learning rate of `step`, in 0..num_steps-1."""
         progress = (step + 0.5) / self.num_steps
-        left = min(1.0, (1 - progress) / (1 - self.warmup_share))
+        remaining = min(1.0, (1 - progress) / (1 - self.warmup_share))
         if self.decay == "steps":
-            left_at = 0.1 ** sum(progress >= drop for drop in self.drops)
-            return self.peak_learning_rate * (
-                min(progress / self.warmup_share, left_at) if self.warmup_share else left_at
-            )
-        fall = left if self.decay == "linear" else 0.5 * (1 - math.cos(math.pi * left))
-        return self.peak_learning_rate * min(
-            progress / self.warmup_share if self.warmup_share else 1.0, fall
-        )
+            decay = 0.1 ** sum(progress >= drop for drop in self.drops)
+            warmup = progress / self.warmup_share if self.warmup_share else decay
+        else:
+            is_linear = self.decay == "linear"
+            decay = remaining if is_linear else 0.5 * (1 - math.cos(math.pi * remaining))
+            warmup = progress / self.warmup_share if self.warmup_share else 1.0
+        return self.peak_learning_rate * min(warmup, decay)
 
     def make_optimiser(
         self, module: nn.Module, scales: Mapping[str, float] | None = None
     ) -> torch.optim.Optimizer:
-        """Over all parameters that require a gradient; fused into one kernel on a GPU.
+        """Create the optimiser of all parameters that require a gradient; fused on a GPU.
 
-        `scales`: of the learning rate of parameters by name, 1 where nothing is said; the loop
-        reads each group's.
+        `scales`: factors of the learning rate by parameter name (default 1). The training loop
+        reads them from the parameter groups.
         """
         named = {n: p for n, p in module.named_parameters() if p.requires_grad}
         fused = all(p.is_cuda for p in named.values()) or None
@@ -78,22 +75,17 @@ class Schedule:
             groups: list[dict[str, Any]] = [
                 {"params": ps, SCALE: scale} for scale, ps in by_scale.items()
             ]
-            how: dict[str, Any] = {
+            options: dict[str, Any] = {
                 "momentum": self.momentum,
                 "nesterov": self.momentum > 0,
                 "weight_decay": self.weight_decay,
             }
-            return torch.optim.SGD(groups, lr=0.1, fused=fused, **how)
+            return torch.optim.SGD(groups, lr=0.1, fused=fused, **options)
         groups = []
         for scale, parameters in by_scale.items():
-            matrices, others = (
-                [p for p in parameters if p.ndim > 1],
-                [p for p in parameters if p.ndim <= 1],
-            )
-            groups += (
-                [{"params": matrices, "weight_decay": self.weight_decay, SCALE: scale}]
-                if matrices
-                else []
-            )
-            groups += [{"params": others, "weight_decay": 0.0, SCALE: scale}] if others else []
+            matrices = [p for p in parameters if p.ndim > 1]
+            vectors = [p for p in parameters if p.ndim <= 1]
+            for params, decay in ((matrices, self.weight_decay), (vectors, 0.0)):
+                if params:
+                    groups.append({"params": params, "weight_decay": decay, SCALE: scale})
         return torch.optim.AdamW(groups, lr=0.1, betas=(self.momentum, 0.999), fused=fused)

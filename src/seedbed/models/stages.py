@@ -1,10 +1,9 @@
-"""Stages: which parameters belong together, from input to output, for tuning the last of them
-alone.
+"""Group the parameters of a network into stages, from input to output, to fine-tune the last ones.
 
-In: a backbone. Out: the names of its parameters by stage, the head's apart. A stage ends at a row
-of the layer table; rows of one sequence at one stride are one stage (a ResNet's blocks, a VGG's
-convolutions between two pools), every other row that has parameters is a stage of its own (a fully
-connected layer, a transformer's block). Knows nothing of training.
+In: a backbone. Out: the names of its parameters by stage, without those of the head. A stage ends
+at a row of the layer table. Rows of one sequence with one stride form a stage (the blocks of a
+ResNet, the convolutions of a VGG between two pools). Each other row with parameters is a stage (a
+fully connected layer, a transformer block).
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ from seedbed.models.layers import Layer, Trace
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Names of its parameters, and of the modules without children that are called in it, batch
-    norm and dropout among them."""
+    """Names of the parameters of a stage, and of its modules without children (including batch norm
+    and dropout)."""
 
     parameters: tuple[str, ...]
     modules: tuple[str, ...]
 
 
 def stages_of(backbone: Backbone) -> tuple[Stage, ...]:
-    """The stages of the body that have parameters, from the input on."""
+    """The stages of the body that have parameters, from input to output."""
     trace = Trace.run(backbone.module, backbone.size_px, backbone.architecture)
     order = {name: i for i, name in enumerate(trace.nodes)}
     rows = [layer for layer in backbone.layers if layer.name in order]
-    # batch norm and ReLU are read with their layer
+    # Batch norm and ReLU belong to the layer before them.
     ends = [max(order[layer.name], order.get(layer.tap, 0)) for layer in rows]
-    stage_of_row = _numbered(rows)
+    stage_of_row = _stage_numbers(rows)
     heads = tuple(f"{head}." for head in backbone.heads)
 
     def stage(called_at: int) -> int:
@@ -53,8 +52,8 @@ def stages_of(backbone: Backbone) -> tuple[Stage, ...]:
     return tuple(Stage(parameters=tuple(ps), modules=tuple(ms)) for ps, ms in both if ps)
 
 
-def _numbered(rows: list[Layer]) -> list[int]:
-    """The stage of each row."""
+def _stage_numbers(rows: list[Layer]) -> list[int]:
+    """Stage number of each row."""
     numbers: list[int] = []
     for i, row in enumerate(rows):
         joins = i > 0 and _sequence(row) is not None and _sequence(row) == _sequence(rows[i - 1])
@@ -63,14 +62,14 @@ def _numbered(rows: list[Layer]) -> list[int]:
 
 
 def _sequence(layer: Layer) -> tuple[str, int | None] | None:
-    """What a map is one of: the sequence that it stands in, at its stride."""
+    """The sequence that holds a layer with a map, and its stride; None for other layers."""
     parent = layer.name.rpartition(".")[0]
     return (parent, layer.stride) if parent and layer.stride is not None else None
 
 
 def _position(parameter: str, order: dict[str, int]) -> int:
-    """When the module that owns a parameter is called, or the nearest one around it; -1 for those
-    of no called module."""
+    """Position in the order of calls of the module that holds a parameter, or of the nearest module
+    around it; -1 if none is called."""
     path = parameter.rpartition(".")[0]
     while path:
         if path in order:
@@ -80,5 +79,5 @@ def _position(parameter: str, order: dict[str, int]) -> int:
 
 
 def batch_norms(module: nn.Module) -> list[nn.Module]:
-    """Its batch-norm modules, whose statistics move in training."""
+    """The batch-norm submodules, whose running statistics change in training mode."""
     return [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]

@@ -1,7 +1,7 @@
-"""Checkpoints in the middle of a training: written aside, renamed into place, read back exactly.
+"""State of a running training: checkpoints, interrupts, early stopping.
 
-In: tensors and facts of a training. Out: one safetensors file; a training that finds it goes on
-from there, bit for bit on a CPU. Knows nothing of networks: tensors have names, and that is all.
+In: named tensors and facts of a training. Out: one safetensors file, written atomically. A training
+that resumes from it continues exactly, bit for bit on a CPU.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ EVERY_S = 180.0
 
 @dataclass(kw_only=True)
 class Checkpoint:
-    """Where a training leaves its state, and how often; whoever puts the weights away removes the
-    file then."""
+    """File for the state of a training, and how often it is written; the caller removes it after
+    saving the final weights."""
 
     path: Path
     every_s: float = EVERY_S
-    # a finished training stays too: for an owner who has several to do before weights are put away
+    # Also write the finished state, for callers with several trainings before they save weights.
     keeps_last: bool = False
     _last: float = field(default_factory=time.monotonic)
     _has_swept: bool = False
@@ -41,8 +41,8 @@ class Checkpoint:
         return time.monotonic() - self._last >= self.every_s
 
     def write(self, tensors: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
-        """Leave the state; a reader sees the old one or the new one, never half of it. The first
-        clears what killed processes left."""
+        """Write the state atomically; the first call removes temporary files of killed
+        processes."""
         if not self._has_swept and self.path.parent.is_dir():
             remove_abandoned(self.path.parent)
             self._has_swept = True
@@ -51,8 +51,8 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def read(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-        """The state that was left, or None; a file that cannot be read counts as none, and the
-        training begins anew."""
+        """The stored tensors and facts, or None if there is no file or it is damaged: the training
+        then starts from the beginning."""
         from safetensors import SafetensorError, safe_open
 
         if not self.path.is_file():
@@ -60,7 +60,7 @@ class Checkpoint:
         try:
             with safe_open(self.path, framework="pt") as file:
                 facts = json.loads((file.metadata() or {})["facts"])
-                return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118  no dictionary
+                return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118  not a dictionary
         except (OSError, SafetensorError, KeyError, ValueError):
             return None
 
@@ -70,51 +70,50 @@ class Checkpoint:
 
 @contextmanager
 def defer_interrupts() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed inside the block, so that a step can be ended first; a second one
-    ends it at once.
+    """Yield a function that tells whether Ctrl-C was pressed inside the block, so that a training
+    step can finish first. A second Ctrl-C interrupts at once.
 
-    Outside the main thread, or where somebody else listens, it never was.
+    Has no effect outside the main thread, or if another handler for SIGINT is set.
     """
     pressed: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
+    previous = signal.getsignal(signal.SIGINT)
     if (
         threading.current_thread() is not threading.main_thread()
-        or before is not signal.default_int_handler
+        or previous is not signal.default_int_handler
     ):
         yield lambda: False
         return
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         if pressed:
             signal.default_int_handler(number, frame)
         pressed.append(number)
 
-    signal.signal(signal.SIGINT, note)
+    signal.signal(signal.SIGINT, handle)
     try:
         yield lambda: bool(pressed)
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)
 
 
 def write_tensors(
     path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """A safetensors file of tensors on any device; those that share their memory are written each
-    for itself."""
+    """Write tensors from any device as safetensors; tensors that share memory are copied."""
     from safetensors.torch import save_file
 
-    held = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
+    copies = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
     with default_permissions(path):
-        save_file(held, path, metadata=dict(metadata) if metadata else None)
+        save_file(copies, path, metadata=dict(metadata) if metadata else None)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Momenta and step counts by name: `optimiser.3.momentum_buffer`."""
+    """State of an optimiser as named tensors: `optimiser.3.momentum_buffer`."""
     state = optimiser.state_dict()["state"]
     return {
         f"optimiser.{i}.{k}": torch.as_tensor(v)
-        for i, held in state.items()
-        for k, v in held.items()
+        for i, values in state.items()
+        for k, v in values.items()
         if v is not None
     }
 
@@ -122,7 +121,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tenso
 def restore_optimiser(
     optimiser: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]
 ) -> None:
-    """Put back what `optimiser_tensors` gave."""
+    """Load the state that `optimiser_tensors` returned."""
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
         kind, _, rest = name.partition(".")
@@ -136,47 +135,47 @@ def restore_optimiser(
 
 @dataclass(kw_only=True)
 class EarlyStopping:
-    """Early stopping on a score of held-out images: ends after `patience` looks without a better
-    one, and keeps the best weights.
+    """Stop a training after `patience` evaluations without a better score on held-out images, and
+    keep the best weights.
 
-    `score` takes the module in evaluation mode and returns a number, higher is better.
+    `score` maps the module in evaluation mode to a number; higher is better.
     """
 
     score: Callable[[nn.Module], float]
-    num_held_out: int  # images that the score is of
-    every: int  # steps between two looks
+    num_held_out: int  # images that are scored
+    every: int  # steps between two evaluations
     patience: int
-    looks: list[tuple[int, float]] = field(default_factory=list)  # (steps done, score)
+    evaluations: list[tuple[int, float]] = field(default_factory=list)  # (steps done, score)
     best: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert self.every >= 1 and self.patience >= 1
 
     @property
-    def best_look(self) -> int:
-        """Which look had the best score, the first of equals."""
-        scores = [score for _, score in self.looks]
+    def best_evaluation(self) -> int:
+        """Index of the evaluation with the best score; the first of equals."""
+        scores = [score for _, score in self.evaluations]
         return scores.index(max(scores))
 
     def is_over(self, module: nn.Module, steps_done: int) -> bool:
-        """Look at the score if one is due, which leaves the module in evaluation mode; whether the
-        training ends here."""
+        """Evaluate if it is due, and return whether the training ends here; the module is left in
+        evaluation mode."""
         if steps_done % self.every:
             return False
         module.eval()
-        self.looks.append((steps_done, self.score(module)))
-        if self.best_look == len(self.looks) - 1:
+        self.evaluations.append((steps_done, self.score(module)))
+        if self.best_evaluation == len(self.evaluations) - 1:
             self.best = {name: t.detach().clone() for name, t in module.state_dict().items()}
-        return len(self.looks) - 1 - self.best_look >= self.patience
+        return len(self.evaluations) - 1 - self.best_evaluation >= self.patience
 
     def facts(self) -> dict[str, Any]:
-        """What a card says of it."""
-        steps, score = self.looks[self.best_look] if self.looks else (None, None)
+        """Facts for the card of the network."""
+        best = self.evaluations[self.best_evaluation] if self.evaluations else (None, None)
         return {
             "patience": self.patience,
             "every_steps": self.every,
             "num_held_out": self.num_held_out,
-            "best_at_step": steps,
-            "best_score": score,
-            "looks": self.looks,
+            "best_at_step": best[0],
+            "best_score": best[1],
+            "looks": self.evaluations,
         }

@@ -1,1 +1,1 @@
-"""View + objective -> trained backbone."""
+"""Train a backbone on a view of a source with an objective."""

@@ -1,7 +1,7 @@
-"""Pre-training: a view becomes a backbone, with its accuracy on the source's held-out images.
+"""Pre-train a backbone on a view of a source.
 
-In: a view, an architecture, an objective, a schedule, seeds. Out: a Backbone with its card, and
-predictions on the held-out split. Knows nothing of targets or of studies.
+In: a view, an architecture, an objective, a schedule, seeds. Out: a Backbone, and its predictions
+on the held-out images of the source.
 """
 
 from __future__ import annotations
@@ -25,23 +25,26 @@ from seedbed.metrics.accuracy import accuracies, rank
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import file_fingerprint
 from seedbed.models.codes import batch_size_for, codes, fill_codes, logits
-from seedbed.models.fit import FitResult, Progress, fit
+from seedbed.models.fit import FitResult, fit
 from seedbed.models.schedule import Schedule
+from seedbed.models.training_progress import Progress
 from seedbed.models.training_state import Checkpoint, EarlyStopping
 from seedbed.models.weights import load_weights, read_weights, resolve
 from seedbed.models.zoo import Architecture
 from seedbed.pretraining.objectives import OBJECTIVES
 
-REVISION = 1  # raised by hand when the meaning of a pre-training changes
+# Increased by hand when the same settings give another training.
+REVISION = 1
 _NUM_CARD_CODES = 2048
 _NUM_NORM_IMAGES = 1024
-_NUM_LOOKS = 20  # of early stopping, over the whole budget
+# Evaluations of early stopping over the whole training budget.
+_NUM_EVALUATIONS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seeds:
-    """The seed of the sample (which images and classes) and of the training (initial weights,
-    order, augmentation)."""
+    """Seed of the sample (images and classes), and of the training (initial weights, order,
+    augmentation)."""
 
     sample: int = 0
     init: int = 0
@@ -49,39 +52,36 @@ class Seeds:
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrained:
-    """A backbone and how well it does on the source's held-out images."""
+    """A backbone, and its accuracy on the held-out images of the source."""
 
     backbone: Backbone
     metrics: dict[str, float]  # percent; empty for random initialisation
     predictions: dict[str, np.ndarray] = field(default_factory=dict)
-    # float16 (float32 where that would overflow) [<=2048, d], penultimate codes of held-out images
+    # Penultimate codes of held-out images, [<=2048, d], float16 (float32 if that would overflow).
     card_codes: np.ndarray
     fitted: FitResult | None = None
     loading: str = ""  # how the images reached the device
-    num_trained_on: int = 0  # training images, without those that early stopping held out
-    # images seen, with repeats: what was asked for, or less where it ended early
+    num_train: int = 0  # training images, without those that early stopping held out
+    # Images seen, with repetitions: the budget, or less after early stopping.
     images_trained: int = 0
 
     @property
     def epochs(self) -> float:
-        return self.images_trained / self.num_trained_on if self.num_trained_on else 0.0
+        return self.images_trained / self.num_train if self.num_train else 0.0
 
     def facts(self) -> dict[str, Any]:
-        """How it was trained, beside what was asked for."""
-        return (
-            {"loading": self.loading, **self.fitted.facts()}
-            if self.fitted
-            else dict(self.backbone.card.get("training") or {})
-        )
+        """Facts about the training beside its settings."""
+        if self.fitted is None:
+            return dict(self.backbone.card.get("training") or {})
+        return {"loading": self.loading, **self.fitted.facts()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How a backbone is trained: objective, schedule, augmentation, and whether it may end early.
+    """How a backbone is trained: objective, schedule, augmentation, early stopping.
 
-    `early_stopping` is how many looks at held-out training images without a better accuracy end it;
-    0: it never ends early. A look comes after each twentieth of the budget, at a fifth of the
-    training images, which then are not trained on.
+    `early_stopping` is the patience, in evaluations; 0 turns early stopping off. There are twenty
+    evaluations over the budget, on a fifth of the training images, which are then not trained on.
     """
 
     schedule: Schedule
@@ -94,7 +94,7 @@ class Training:
         return self.schedule.images_seen
 
     def key(self) -> list[Any]:
-        """What makes its weights what they are; random weights depend on none of it."""
+        """What the trained weights depend on; random weights depend on nothing of it."""
         objective = OBJECTIVES.make(self.objective)
         return [
             objective.revision,
@@ -115,26 +115,26 @@ def pretrain_view(
     on_progress: Callable[[Progress], None] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Pretrained:
-    """Train on the view's training rows, from scratch or from the weights that the architecture
-    names; a budget of 0 leaves them.
+    """Train a backbone on the training rows of a view, from random weights or from those that the
+    architecture names.
 
-    With random weights the statistics of batch norm are those of 1,024 training images, seen once,
-    without labels: with the initial statistics (mean 0, variance 1) a probe can differ by two
-        points, so this is part of what "random" means here.
+    With a budget of 0 the weights stay as they are. The batch-norm statistics of random weights are
+    then those of 1,024 training images, without labels: with the initial statistics (mean 0,
+    variance 1), the accuracy of a probe can differ by two points.
     """
     seeds = seeds or Seeds()
     backbone = architecture.build(
         view.classes, architecture.size_px or view.store.size_px, seeds.init
     )
-    begun_with = initial_weights(architecture)
-    if begun_with:
-        load_weights(backbone, read_weights(begun_with), str(begun_with), keep_head=False)
+    weights = initial_weights(architecture)
+    if weights:
+        load_weights(backbone, read_weights(weights), str(weights), keep_head=False)
     backbone.module.to(device)
     if training.images_seen == 0:
-        if not begun_with:
-            _set_norm_statistics(backbone, view)
-        return _measured(backbone, view, None)
-    rows, labels, stopping = _split_for_stopping(backbone, view, training)
+        if not weights:
+            _set_batch_norm_statistics(backbone, view)
+        return _measure(backbone, view, None)
+    rows, labels, early_stopping = _split_for_early_stopping(backbone, view, training)
     images = backbone.images(view.store, rows, labels)
     batches = Stream(
         images,
@@ -143,39 +143,40 @@ def pretrain_view(
         training.augmentation,
     )
     objective = OBJECTIVES.make(training.objective)
-    fitted = fit(
+    result = fit(
         backbone.module,
         batches,
         objective.loss,
         training.schedule,
         on_progress=on_progress,
         checkpoint=checkpoint,
-        stopping=stopping,
+        early_stopping=early_stopping,
     )
-    # whole batches may have been a little more
-    seen = min(training.images_seen, fitted.images_seen)
+    # Whole batches may contain a few more images than the budget.
+    images_trained = min(training.images_seen, result.images_seen)
     return replace(
-        _measured(backbone, view, fitted),
+        _measure(backbone, view, result),
         loading=images.loading,
-        num_trained_on=len(rows),
-        images_trained=seen,
+        num_train=len(rows),
+        images_trained=images_trained,
     )
 
 
 def identity(
     view: View, architecture: Architecture, training: Training, init_seed: int
 ) -> dict[str, Any]:
-    """What the weights of a pre-training depend on, for keys: data, network and settings by what
-    they are, never by names or paths."""
-    begun_with = initial_weights(architecture)
-    own = {f.name for f in fields(architecture)} & {"weights", "size_px"}  # pyright: ignore[reportArgumentType]
+    """What the trained weights depend on, for keys: the content of the data, the network and the
+    settings, but no names or paths."""
+    weights = initial_weights(architecture)
+    # These settings are replaced by the resolved weights and size below.
+    resolved = {f.name for f in fields(architecture)} & {"weights", "size_px"}  # pyright: ignore[reportArgumentType]
     return {
         "step": "pretraining",
         "revision": [REVISION, architecture.revision],
         "view": view.fingerprint,
-        "architecture": replace(architecture, **dict.fromkeys(own)),  # pyright: ignore[reportArgumentType]
+        "architecture": replace(architecture, **dict.fromkeys(resolved)),  # pyright: ignore[reportArgumentType]
         "size_px": architecture.size_px or view.store.size_px,
-        "weights": file_fingerprint(begun_with) if begun_with else None,
+        "weights": file_fingerprint(weights) if weights else None,
         # Random weights depend neither on the objective nor on the schedule.
         "training": training.key() if training.images_seen else None,
         # Early stopping holds out whole groups of near duplicates.
@@ -187,65 +188,61 @@ def identity(
 
 
 def initial_weights(architecture: Architecture) -> Path | None:
-    """The file of weights that a training begins with, where the architecture names one; published
-    ones only when asked for."""
+    """The file with the initial weights, if the architecture names one; None means random
+    weights."""
     if architecture.weights is None:
         return None
-    what = type(architecture).__name__ + (
-        f" with stem={architecture.stem!r}" if architecture.stem != "imagenet" else ""
-    )
-    return resolve(architecture.weights, architecture.published(), what)
+    stem = f" with stem={architecture.stem!r}" if architecture.stem != "imagenet" else ""
+    network = f"{type(architecture).__name__}{stem}"
+    return resolve(architecture.weights, architecture.published(), network)
 
 
-def _split_for_stopping(
+def _split_for_early_stopping(
     backbone: Backbone, view: View, training: Training
 ) -> tuple[np.ndarray, np.ndarray, EarlyStopping | None]:
-    """Rows and labels to train on, and what early stopping looks at."""
+    """Rows and labels to train on, and early stopping on the rest."""
     if not training.early_stopping:
         return view.rows, view.labels, None
     aside = held_out(view.labels, view.store.groups[view.rows], len(view.classes), "early stopping")
     if not aside.any():
         raise UsageError(
-            "early_stopping needs two images in some class of every arm",
+            "early_stopping needs at least one class with two images in every arm",
             "Leave it out, or keep more images.",
         )
-    looked_at = backbone.images(view.store, view.rows[aside])
+    images = backbone.images(view.store, view.rows[aside])
     labels = torch.from_numpy(view.labels[aside].astype(np.int64))
 
     def score(_module: nn.Module) -> float:
-        return 100.0 * (logits(backbone, looked_at).argmax(1) == labels).double().mean().item()
+        return 100.0 * (logits(backbone, images).argmax(1) == labels).double().mean().item()
 
-    every = max(1, training.schedule.num_steps // _NUM_LOOKS)
-    return (
-        view.rows[~aside],
-        view.labels[~aside],
-        EarlyStopping(
-            score=score,
-            num_held_out=int(aside.sum()),
-            every=every,
-            patience=training.early_stopping,
-        ),
+    early_stopping = EarlyStopping(
+        score=score,
+        num_held_out=int(aside.sum()),
+        every=max(1, training.schedule.num_steps // _NUM_EVALUATIONS),
+        patience=training.early_stopping,
     )
+    return view.rows[~aside], view.labels[~aside], early_stopping
 
 
-def _measured(backbone: Backbone, view: View, fitted: FitResult | None) -> Pretrained:
+def _measure(backbone: Backbone, view: View, result: FitResult | None) -> Pretrained:
+    """Measure a backbone on the held-out images of its source; one without training gets card
+    codes only."""
     rows, labels = view.held_out()
-    if not len(rows):  # the source's test split has none of these classes
+    if not len(rows):  # the test split of the source has none of these classes
         return Pretrained(
             backbone=backbone,
             metrics={},
             card_codes=np.zeros((0, backbone.layer().dim), np.float16),
-            fitted=fitted,
+            fitted=result,
         )
-    few = rows[
-        np.argsort(Draw(seed=0, purpose="card").ranks(view.store.hashes[rows]))[:_NUM_CARD_CODES]
-    ]
-    card_codes = np.empty((len(few), backbone.layer().dim), np.float16)
+    ranks = Draw(seed=0, purpose="card").ranks(view.store.hashes[rows])
+    sample = backbone.images(view.store, rows[np.argsort(ranks)[:_NUM_CARD_CODES]])
+    card_codes = np.empty((len(sample), backbone.layer().dim), np.float16)
     try:
-        fill_codes(backbone, backbone.images(view.store, few), {backbone.penultimate: card_codes})
-    except UsageError:  # beyond what float16 holds
-        card_codes = codes(backbone, backbone.images(view.store, few)).numpy()
-    if fitted is None:
+        fill_codes(backbone, sample, {backbone.penultimate: card_codes})
+    except UsageError:  # float16 would overflow
+        card_codes = codes(backbone, sample).numpy()
+    if result is None:
         return Pretrained(backbone=backbone, metrics={}, card_codes=card_codes)
     ranked = rank(logits(backbone, backbone.images(view.store, rows)).numpy())
     return Pretrained(
@@ -253,14 +250,14 @@ def _measured(backbone: Backbone, view: View, fitted: FitResult | None) -> Pretr
         metrics=accuracies(labels, ranked, len(view.classes)),
         predictions={"ids": view.store.hashes[rows], "labels": labels, "ranked": ranked},
         card_codes=card_codes,
-        fitted=fitted,
+        fitted=result,
     )
 
 
 @torch.no_grad()
-def _set_norm_statistics(backbone: Backbone, view: View) -> None:
-    """One forward pass in training mode over the 1,024 lowest-ranked training images sets the
-    running statistics."""
+def _set_batch_norm_statistics(backbone: Backbone, view: View) -> None:
+    """Set the running statistics of batch norm to those of the 1,024 training images of lowest
+    rank, without updating weights."""
     order = np.argsort(Draw(seed=0, purpose="norm").ranks(view.store.hashes[view.rows]))
     images = backbone.images(view.store, view.rows[np.sort(order[:_NUM_NORM_IMAGES])])
     norms = [
@@ -269,10 +266,11 @@ def _set_norm_statistics(backbone: Backbone, view: View) -> None:
         if isinstance(m, torch.nn.modules.batchnorm._BatchNorm) and m.track_running_stats
     ]
     momenta = [norm.momentum for norm in norms]
-    backbone.module.eval()  # dropout rests; norms alone learn
+    # Batch norm in training mode, dropout in evaluation mode.
+    backbone.module.eval()
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the mean over all batches
+        norm.momentum = None  # plain mean over the batches
         norm.train()
     batch_size = _NUM_NORM_IMAGES if backbone.size_px <= 64 else batch_size_for(backbone.size_px)
     for batch in images.plain(batch_size) if norms else ():
@@ -283,7 +281,7 @@ def _set_norm_statistics(backbone: Backbone, view: View) -> None:
 
 
 def view_facts(view: View) -> dict[str, Any]:
-    """What a card says of the data behind a backbone."""
+    """Facts about the training data of a backbone, for its card."""
     return {
         "source": view.store.name,
         "num_images": len(view.rows),

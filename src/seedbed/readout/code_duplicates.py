@@ -94,7 +94,7 @@ def _threshold(backbone: Backbone, store: Store, rows: np.ndarray) -> float:
         codes(backbone, images),
         np.empty((len(rows), backbone.layer().dim), np.float32),
     )
-    fill_codes(backbone, images, {backbone.penultimate: copy}, change=_copied)
+    fill_codes(backbone, images, {backbone.penultimate: copy}, transform=_copied)
     alike = (normalise_rows(original) * normalise_rows(torch.from_numpy(copy))).sum(1)
     return float(np.quantile(alike.numpy(), _QUANTILE))
 

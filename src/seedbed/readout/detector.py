@@ -32,7 +32,7 @@ from seedbed.base.randomness import stream
 from seedbed.data.detection_batches import SceneSize
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.models.backbone import Backbone
-from seedbed.models.box_head import Tail, pretrained_box_head
+from seedbed.models.box_head import PretrainedBoxHead, pretrained_box_head
 from seedbed.models.checkpoint import load_backbone, save_backbone
 from seedbed.models.feature_maps import FeatureMaps, nominal_stride, pyramid_maps, single_map
 from seedbed.models.training_state import write_tensors
@@ -173,7 +173,9 @@ def _heads(
     num_classes: int,
 ) -> RoIHeads:
     num_levels = len(strides)
-    own: Tail | None = pretrained_box_head(backbone) if anatomy.box_head == "own" else None
+    own: PretrainedBoxHead | None = (
+        pretrained_box_head(backbone) if anatomy.box_head == "own" else None
+    )
     side = own.side if own else _POOLED
     pool = MultiScaleRoIAlign([str(i) for i in range(num_levels)], side, 2)
     # torchvision would infer the scales from the first image that it ever sees, and keep them: a

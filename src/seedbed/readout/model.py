@@ -203,7 +203,7 @@ def layer_codes(
         images,
         into,
         flatten=flatten,
-        change=_view(which) if which else None,
+        transform=_view(which) if which else None,
         on_progress=on_progress,
     )
     return torch.from_numpy(found)

@@ -29,9 +29,10 @@ from seedbed.base.errors import DivergedError, UsageError
 from seedbed.base.randomness import stream
 from seedbed.data.detection_batches import SceneBatch, Scenes, SceneStream
 from seedbed.models.backbone import Backbone
-from seedbed.models.fit import Progress, fit
+from seedbed.models.fit import fit
 from seedbed.models.schedule import Schedule
 from seedbed.models.stages import batch_norms, stages_of
+from seedbed.models.training_progress import Progress
 from seedbed.models.training_state import Checkpoint
 from seedbed.readout.detector import Detector, DetectorModel, DetectorSettings
 from seedbed.tasks.detection import Detections, DetectionTask
@@ -105,7 +106,7 @@ class DetectorTrainer:
         backbone = copy.deepcopy(self.backbone)
         task, settings = self.task, self.settings
         detector = Detector(backbone, self.anatomy, task.num_classes, self.seed).to(self.device)
-        resting = _freeze(backbone, detector, settings)
+        eval_modules = _freeze(backbone, detector, settings)
         seed = stream(self.seed, "detect")
         batches: Any = SceneStream(
             self.scenes(rows), task.boxes(rows), settings.batch_size, seed, settings.flip
@@ -134,8 +135,8 @@ class DetectorTrainer:
             on_progress=self._told,
             report_every=_REPORTED_EVERY,
             checkpoint=checkpoint,
-            resting=resting,
-            plain=True,
+            eval_modules=eval_modules,
+            eager_float32=True,
         )
         # else it had been finished
         if fitted.resumed_at and fitted.resumed_at[-1] < settings.iterations:
@@ -268,11 +269,11 @@ def _freeze(backbone: Backbone, detector: Detector, settings: DetectorTraining) 
     names = {name for stage in frozen for name in stage.parameters}
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name not in names)
-    resting = [network.get_submodule(path) for stage in frozen for path in stage.modules]
+    eval_modules = [network.get_submodule(path) for stage in frozen for path in stage.modules]
     if settings.batch_norm == "rests":
         norms = batch_norms(network)
-        resting += norms
-    return resting
+        eval_modules += norms
+    return eval_modules
 
 
 def _loss(detector: nn.Module, batch: SceneBatch) -> tuple[torch.Tensor, None]:

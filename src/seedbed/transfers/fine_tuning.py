@@ -29,9 +29,10 @@ from seedbed.data.images import Batch
 from seedbed.data.loader import Stream
 from seedbed.models.backbone import Backbone
 from seedbed.models.codes import logits
-from seedbed.models.fit import Loss, Progress, fit
+from seedbed.models.fit import Loss, fit
 from seedbed.models.schedule import Schedule
 from seedbed.models.stages import batch_norms, stages_of
+from seedbed.models.training_progress import Progress
 from seedbed.pretraining.objectives.supervised import Supervised
 from seedbed.readout.calibration import fit_temperature
 from seedbed.readout.model import Model
@@ -177,7 +178,7 @@ class Trainer:
     ) -> None:
         """Train what the settings leave free; `module` holds the network and more that is trained
         beside it."""
-        scales, resting = _freed(
+        scales, eval_modules = _freed(
             network, self.tuning, prefix="network." if module is not None else ""
         )
         if self.tuning.l2_sp:
@@ -191,7 +192,7 @@ class Trainer:
             schedule,
             on_progress=self.on_progress,
             scales=scales,
-            resting=resting,
+            eval_modules=eval_modules,
         )
         for parameter in network.module.parameters():
             parameter.requires_grad_(True)
@@ -307,10 +308,10 @@ def _freed(
     scales = {
         f"{prefix}{name}": tuning.stage_decay**d for name, d in depth.items() if name not in frozen
     }
-    resting = [module.get_submodule(path) for stage in below for path in stage.modules]
+    eval_modules = [module.get_submodule(path) for stage in below for path in stage.modules]
     if tuning.batch_norm == "rests":
-        resting += batch_norms(module)
-    return scales, resting
+        eval_modules += batch_norms(module)
+    return scales, eval_modules
 
 
 def _toward_start(network: Backbone, loss: Loss, tuning: Tuning) -> Loss:

@@ -1,5 +1,5 @@
-"""Backbones by name *(plug-ins)*: `build(classes, size_px, seed) -> Backbone`, with random
-weights."""
+"""Architectures by name *(plug-ins)*: `build(classes, size_px, seed)` returns a Backbone with
+random weights."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ if TYPE_CHECKING:
 
 
 class Architecture(ABC):
-    """A network by name; a frozen dataclass of its settings."""
+    """A network architecture: a frozen dataclass of its settings."""
 
-    revision: ClassVar[int] = 1  # raised by hand when the same settings build another network
+    # Increased by hand when the same settings build another network.
+    revision: ClassVar[int] = 1
 
-    # Which weights it begins with, for the architectures that have such a setting: a file,
-    # "random", "cached" or "download".
+    # Initial weights, for architectures with this setting: a file, "random", "cached", "download".
     weights: str | None = None
 
-    # Which first layers it has: with other ones than "imagenet" no published weights fit it.
+    # The first layers; published weights fit "imagenet" only.
     stem: str = "imagenet"
 
-    # Its input side where the settings say so; else that of the images, or of its published
-    # weights.
+    # Side of the input; by default that of the published weights, or of the images.
     size_px: int | None = None
 
     @abstractmethod
     def build(self, classes: Sequence[str], size_px: int, seed: int = 0) -> Backbone:
-        """The network with a head for these classes and its layer table at this input size, drawn
-        from the streams of `seed`."""
+        """Build the network with a head for these classes, random weights from `seed`, and the
+        layer table for this input size."""
 
     def native_size_px(self) -> int | None:
-        """Input side of its published weights, or the one that its settings name."""
+        """Side of the input by the settings or the published weights, or None."""
         return self.size_px
 
     def published(self) -> Published | None:
-        """The weights that its authors published, where they did."""
+        """The published weights, if there are any."""
         return None
 
 

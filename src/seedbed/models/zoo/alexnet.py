@@ -1,8 +1,7 @@
-"""AlexNet (Krizhevsky, Sutskever and Hinton 2012), as one tower, and a variant for small images.
+"""AlexNet (Krizhevsky, Sutskever and Hinton 2012) with one tower, and a variant for small images.
 
-In: a stem. Out: torchvision's network, or one with the same five convolutions and three fully
-connected layers whose first convolutions
-and pools suit 32 or 64 px: 3 x 3 convolutions of stride 1, and fully connected layers of 1,024.
+The variant, for 32 or 64 px, has five 3 x 3 convolutions of stride 1 and three fully connected
+layers, the hidden ones of 1,024 units.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ _NUM_CLASSES = 1000
 
 @dataclass(frozen=True)
 class AlexNet(LibraryNetwork):
-    """AlexNet, one tower, 4096-d codes, from 63 px; stem='small' for images of 32 or 64 px, 1024-d
-    codes; torchvision's weights."""
+    """AlexNet with one tower, from 63 px, 4096-d codes, torchvision's weights; stem='small' for
+    images of 32 or 64 px, 1024-d codes."""
 
     stem: Stem = "imagenet"
     weights: str | None = None
@@ -42,7 +41,7 @@ class AlexNet(LibraryNetwork):
 
 
 def _small() -> nn.Module:
-    """Five convolutions and three fully connected layers, named as torchvision names them; He
+    """Five convolutions and three fully connected layers, with the names of torchvision; He
     initialisation."""
     from collections import OrderedDict
 

@@ -1,7 +1,7 @@
-"""The bridges to timm and torchvision: any classification network of theirs, by their name.
+"""All classification networks of timm and torchvision, by their names in these libraries.
 
-In: a name of the library. Out: its network with its own initialisation, its own mean, std, size and
-crop, and where its weights are published. The libraries are imported when a network is built.
+In: a name. Out: the network with the library's random initialisation, its preprocessing, and where
+its weights are published. The libraries are imported when a network is built.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from seedbed.models.backbone import Backbone
     from seedbed.models.weights import Published
 
-_NUM_CLASSES = 1000  # at which a network is drawn, so that its body does not depend on the classes
+# A network is built for 1,000 classes, so that the weights of its body do not depend on the
+# classes.
+_NUM_CLASSES = 1000
 
 
 class Bridge(ABC):
@@ -32,24 +34,23 @@ class Bridge(ABC):
 
     @abstractmethod
     def network(self, name: str, size_px: int) -> nn.Module:
-        """The network of this name for 1,000 classes, with the library's own random
-        initialisation."""
+        """Build the network for 1,000 classes, with the library's random initialisation."""
 
     @abstractmethod
-    def input_of(self, name: str) -> Preprocessing:
-        """Size, crop, mean and std of its published weights."""
+    def preprocessing(self, name: str) -> Preprocessing:
+        """Size, crop, mean and std of the published weights."""
 
     @abstractmethod
     def published(self, name: str) -> Published:
-        """Where its weights lie, under which licence, for which classes."""
+        """Location, licence and classes of the published weights."""
 
     @abstractmethod
-    def names_of_files(self, stems: set[str]) -> list[str]:
-        """Networks whose published weights are files of these names, without their suffix."""
+    def networks_with_files(self, stems: set[str]) -> list[str]:
+        """Networks whose published weights are files with these names, without suffix."""
 
 
 class TimmBridge(Bridge):
-    """timm; unknown names are a UsageError."""
+    """The networks of timm; unknown names raise UsageError."""
 
     def network(self, name: str, size_px: int) -> nn.Module:
         import timm
@@ -62,7 +63,7 @@ class TimmBridge(Bridge):
         )
         return timm.create_model(name, num_classes=_NUM_CLASSES, **resized)
 
-    def input_of(self, name: str) -> Preprocessing:
+    def preprocessing(self, name: str) -> Preprocessing:
         config = self._config(name)
         mean, std = (
             config.get("mean", (0.485, 0.456, 0.406)),
@@ -87,7 +88,7 @@ class TimmBridge(Bridge):
             else (),
         )
 
-    def names_of_files(self, stems: set[str]) -> list[str]:
+    def networks_with_files(self, stems: set[str]) -> list[str]:
         import timm
 
         return [
@@ -111,21 +112,20 @@ class TimmBridge(Bridge):
 
 
 class TorchvisionBridge(Bridge):
-    """torchvision's classification networks, without auxiliary classifiers; unknown names are a
-    UsageError."""
+    """The classification networks of torchvision, without auxiliary classifiers; unknown names
+    raise UsageError."""
 
     def network(self, name: str, size_px: int) -> nn.Module:
         from torchvision import models
 
         self._weights(name)
         builder = models.get_model_builder(name)
-        own = inspect.signature(
-            getattr(models, _CLASSES_WITH_AUXILIARY.get(name, ""), builder)
-        ).parameters
-        settings = {"aux_logits": False, "init_weights": True} if "aux_logits" in own else {}
+        network_class = getattr(models, _CLASSES_WITH_AUXILIARY.get(name, ""), builder)
+        has_auxiliary = "aux_logits" in inspect.signature(network_class).parameters
+        settings = {"aux_logits": False, "init_weights": True} if has_auxiliary else {}
         return builder(weights=None, num_classes=_NUM_CLASSES, **settings)
 
-    def input_of(self, name: str) -> Preprocessing:
+    def preprocessing(self, name: str) -> Preprocessing:
         transform = self._weights(name).transforms()
         size_px = transform.crop_size[0]
         return Preprocessing.of_unit(
@@ -144,7 +144,7 @@ class TorchvisionBridge(Bridge):
             classes=_imagenet_classes() if len(weights.meta["categories"]) == _NUM_CLASSES else (),
         )
 
-    def names_of_files(self, stems: set[str]) -> list[str]:
+    def networks_with_files(self, stems: set[str]) -> list[str]:
         import torchvision
         from torchvision import models
 
@@ -165,14 +165,14 @@ _CLASSES_WITH_AUXILIARY = {"googlenet": "GoogLeNet", "inception_v3": "Inception3
 
 
 def _imagenet_classes() -> tuple[str, ...]:
-    """The 1,000 synsets of ILSVRC-2012, in the order in which networks score them."""
+    """The 1,000 synsets of ILSVRC-2012, in the order of the scores of networks."""
     from timm.data.imagenet_info import ImageNetInfo
 
     return tuple(ImageNetInfo("imagenet-1k").label_names())
 
 
 def _stem(url: str | None) -> str:
-    """The name of the file that a URL ends in, without its suffix."""
+    """Name of the file at a URL, without suffix."""
     return (url or "").rsplit("/", 1)[-1].rpartition(".")[0]
 
 
@@ -181,41 +181,45 @@ TIMM, TORCHVISION = TimmBridge(), TorchvisionBridge()
 
 @dataclass(frozen=True)
 class LibraryNetwork(Architecture):
-    """A library's network: a subclass says which, and how it is called here."""
+    """A network of a library; subclasses define which one."""
 
     bridge: ClassVar[Bridge]
 
     @property
     @abstractmethod
     def network_name(self) -> str:
-        """Its name in the library, whose published weights are its own."""
+        """Name in the library, which has the published weights."""
 
     @abstractmethod
     def call(self) -> Call:
-        """The call string that builds it again: the settings that make another network."""
+        """The call string that builds the network: with the settings that change the network."""
 
     @abstractmethod
     def make(self, size_px: int) -> nn.Module:
-        """The network for 1,000 classes, with random weights of the library's own
-        initialisation."""
+        """Build the network for 1,000 classes, with the library's random initialisation."""
 
     def build(self, classes: Sequence[str], size_px: int, seed: int = 0) -> Backbone:
         from seedbed.models.backbone import build_library_network
 
         return build_library_network(
-            lambda: self.make(size_px), str(self.call()), classes, self.input_at(size_px), seed
+            lambda: self.make(size_px),
+            str(self.call()),
+            classes,
+            self.preprocessing_at(size_px),
+            seed,
         )
 
-    def input_at(self, size_px: int) -> Preprocessing:
-        """Its own mean and std, and at the size of its published weights its own crop; other sizes
-        are taken whole."""
-        own = self.bridge.input_of(self.network_name)
-        return own if size_px == own.size_px else replace(own, size_px=size_px, crop=1.0)
+    def preprocessing_at(self, size_px: int) -> Preprocessing:
+        """Preprocessing of the published weights; at other sizes without their crop."""
+        published = self.bridge.preprocessing(self.network_name)
+        if size_px == published.size_px:
+            return published
+        return replace(published, size_px=size_px, crop=1.0)
 
     def native_size_px(self) -> int | None:
-        return self.size_px or (
-            self.bridge.input_of(self.network_name).size_px if self.stem == "imagenet" else None
-        )
+        if self.size_px or self.stem != "imagenet":
+            return self.size_px
+        return self.bridge.preprocessing(self.network_name).size_px
 
     def published(self) -> Published | None:
         return self.bridge.published(self.network_name) if self.stem == "imagenet" else None
@@ -224,7 +228,7 @@ class LibraryNetwork(Architecture):
 @dataclass(frozen=True)
 class Timm(LibraryNetwork):
     """Any network of timm by its name, such as timm('convnext_tiny.fb_in22k'); a tag after the dot
-    chooses its weights."""
+    selects the weights."""
 
     name: str
     weights: str | None = None

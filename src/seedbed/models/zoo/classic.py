@@ -1,8 +1,4 @@
-"""Classic networks by their plain names, each from the library whose published weights most people
-have.
-
-In: a name. Out: that network through its bridge.
-"""
+"""Classic networks by their short names, each from the library whose weights are used most."""
 
 from __future__ import annotations
 
@@ -18,22 +14,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Classic(LibraryNetwork):
-    """A classic network: a subclass says its plain name and its library's."""
+    """A classic network; subclasses define its name in seedbed and in its library."""
 
     weights: str | None = None
     size_px: int | None = None
-    plain_name: ClassVar[str]
-    named: ClassVar[str]  # in the library
+    plain_name: ClassVar[str]  # in seedbed
+    library_name: ClassVar[str]
 
     @property
     def network_name(self) -> str:
-        return self.named
+        return self.library_name
 
     def call(self) -> Call:
         return Call(name=self.plain_name)
 
     def make(self, size_px: int) -> nn.Module:
-        return self.bridge.network(self.named, size_px)
+        return self.bridge.network(self.library_name, size_px)
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ class VGG16(Classic):
 
     bridge: ClassVar[Bridge] = TORCHVISION
     plain_name: ClassVar[str] = "vgg16"
-    named: ClassVar[str] = "vgg16"
+    library_name: ClassVar[str] = "vgg16"
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class InceptionV3(Classic):
 
     bridge: ClassVar[Bridge] = TIMM
     plain_name: ClassVar[str] = "inception_v3"
-    named: ClassVar[str] = "inception_v3"
+    library_name: ClassVar[str] = "inception_v3"
 
 
 @dataclass(frozen=True)
@@ -61,17 +57,17 @@ class MobileNetV2(Classic):
 
     bridge: ClassVar[Bridge] = TORCHVISION
     plain_name: ClassVar[str] = "mobilenet_v2"
-    named: ClassVar[str] = "mobilenet_v2"
+    library_name: ClassVar[str] = "mobilenet_v2"
 
 
 @dataclass(frozen=True)
 class MobileNetV3Small(Classic):
-    """MobileNetV3-Small (Howard et al. 2019), 1024-d codes, the quickest on a CPU at 224 px;
+    """MobileNetV3-Small (Howard et al. 2019), 1024-d codes, the fastest on a CPU at 224 px;
     torchvision's weights."""
 
     bridge: ClassVar[Bridge] = TORCHVISION
     plain_name: ClassVar[str] = "mobilenet_v3_small"
-    named: ClassVar[str] = "mobilenet_v3_small"
+    library_name: ClassVar[str] = "mobilenet_v3_small"
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ class Xception(Classic):
 
     bridge: ClassVar[Bridge] = TIMM
     plain_name: ClassVar[str] = "xception"
-    named: ClassVar[str] = "legacy_xception"
+    library_name: ClassVar[str] = "legacy_xception"
 
 
 @dataclass(frozen=True)
@@ -89,4 +85,4 @@ class InceptionResNetV2(Classic):
 
     bridge: ClassVar[Bridge] = TIMM
     plain_name: ClassVar[str] = "inception_resnet_v2"
-    named: ClassVar[str] = "inception_resnet_v2"
+    library_name: ClassVar[str] = "inception_resnet_v2"

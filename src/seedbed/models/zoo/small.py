@@ -1,8 +1,8 @@
-"""The `small` family: four convolutions for studies at 32 px on a CPU.
+"""The `small` networks: four convolutions, for studies at 32 px on a CPU.
 
-In: a width and the classes. Out: a Backbone. Each stage is convolution, 2 x 2 max pool, batch norm,
-ReLU: pooling before the batch norm quarters the memory traffic of norm and ReLU, and trained 1.6
-times faster on one core than pooling after them (docs/log.md).
+Each stage is a convolution, a 2 x 2 max pool, batch norm and ReLU. The pool comes before the batch
+norm: that quarters the memory traffic of batch norm and ReLU, and a training on one core was 1.6
+times as fast (docs/log.md).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from seedbed.models.zoo import Architecture
 
 
 class Stage(nn.Module):
-    """Convolution 3 x 3, max pool 2 x 2 (but in the last stage), batch norm, ReLU."""
+    """Convolution 3 x 3, max pool 2 x 2 (not in the last stage), batch norm, ReLU."""
 
     def __init__(self, num_in: int, num_out: int, pool: bool) -> None:
         super().__init__()
@@ -36,7 +36,8 @@ class Stage(nn.Module):
 
 @dataclass(frozen=True)
 class Small(Architecture):
-    """Four-stage convolutional net for CPU studies at 32 px; codes of 8 * width dimensions."""
+    """Convolutional network with four stages, for CPU studies at 32 px; codes of 8 * width
+    dimensions."""
 
     width: int = 16
     weights: str | None = None

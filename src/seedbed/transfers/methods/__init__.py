@@ -13,7 +13,7 @@ from seedbed.base.registry import Registry
 
 if TYPE_CHECKING:
     from seedbed.models.backbone import Backbone
-    from seedbed.models.fit import Progress
+    from seedbed.models.training_progress import Progress
     from seedbed.tasks.task import Measurement, Task
 
 

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 from seedbed.base.artifacts import Workspace
 from seedbed.base.registry import Registry
-from seedbed.models.fit import Progress
+from seedbed.models.training_progress import Progress
 from seedbed.trials.steps import Step
 
 

@@ -16,7 +16,7 @@ import traceback
 from multiprocessing.connection import Connection
 
 from seedbed.engine.steps import torch_threads
-from seedbed.models.fit import Progress
+from seedbed.models.training_progress import Progress
 
 _REPORT_EVERY_S = 1.0
 
