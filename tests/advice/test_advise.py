@@ -15,6 +15,7 @@ from tiny import cli, digits_store, trained
 import seedbed as sb
 from seedbed.advice import successive_halving
 from seedbed.advice.advice import Advice
+from seedbed.advice.contender import Contender
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.tasks.classification import ClassificationTask
 
@@ -23,10 +24,10 @@ NETS = ("small(width=4, weights='random')", "small(width=2, weights='random')")
 
 @contextmanager
 def _short_trainings() -> Iterator[None]:
-    """Fine-tuning sees 600 images instead of 3,000 or more."""
+    """Fine-tuning sees 300 images instead of 3,000 or more."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(successive_halving, "_MIN_IMAGES_SEEN", 600)
-        patch.setattr(successive_halving, "_EPOCHS", 5)
+        patch.setattr(successive_halving, "_MIN_IMAGES_SEEN", 300)
+        patch.setattr(successive_halving, "_EPOCHS", 2)
         yield
 
 
@@ -188,6 +189,13 @@ def test_without_any_network_the_error_gives_the_reasons() -> None:
         sb.advise(digits_store(), ["vgg16", "resnet50"], minutes=0.01)
 
 
+@pytest.fixture
+def no_forward_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, the codes of each network fit into the time."""
+    monkeypatch.setattr(Contender, "forward_seconds", lambda *_: 0.0)
+
+
+@pytest.mark.usefixtures("no_forward_seconds")
 def test_networks_with_the_same_name_are_numbered() -> None:
     import torch
 
@@ -200,7 +208,7 @@ def test_networks_with_the_same_name_are_numbered() -> None:
         ]
         return sb.Backbone.wrap(torch.nn.Sequential(*layers), size_px=8)
 
-    advice = sb.advise(digits_store(), [net(4), net(6)], minutes=0.05, train_per_class=5)
+    advice = sb.advise(digits_store(), [net(4), net(6)], minutes=0.01, train_per_class=5)
     assert list(advice.layers) == ["Sequential", "Sequential (2)"]
 
 
@@ -216,6 +224,7 @@ def test_a_training_that_diverges_does_not_stop_the_advice(monkeypatch: pytest.M
     assert advice.winner.kind != "finetune"
 
 
+@pytest.mark.usefixtures("no_forward_seconds")
 def test_networks_with_constant_or_nan_codes_are_left_out_or_lose() -> None:
     import torch
 
@@ -224,7 +233,7 @@ def test_networks_with_constant_or_nan_codes_are_left_out_or_lose() -> None:
         for value, name in ((0.0, "flat"), (float("nan"), "broken"))
     )
     advice = sb.advise(
-        digits_store(), [trained().backbone, flat, broken], minutes=0.05, train_per_class=5
+        digits_store(), [trained().backbone, flat, broken], minutes=0.01, train_per_class=5
     )
     assert any(note.startswith("broken is left out") for note in advice.notes)
     assert advice.winner.backbone != "flat"
