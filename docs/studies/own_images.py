@@ -19,14 +19,15 @@ import numpy as np
 import torch
 from PIL import Image
 from scipy.stats import kendalltau
-from seedbed.api.own import open_task_store, target_of
 
 import seedbed as sb
-from seedbed.api import open_store
+from seedbed.base.artifacts import Workspace
+from seedbed.engine.data_spec import read_task
+from seedbed.engine.opening import load_task, open_backbone_for, open_store
 from seedbed.models.codes import codes, logits
 from seedbed.readout.similarity import similarity
 from seedbed.readout.transferability import h_score, knn_accuracy, leep, logme, nce
-from seedbed.tasks.catalogue import TASKS
+from seedbed.transfers.methods import METHODS
 
 KEPT_OUT = (
     *("n01882714", "n02099601", "n02236044", "n02321529", "n02802426", "n02837789", "n02843684"),
@@ -70,10 +71,10 @@ def run_similarity(data: Path, folder: Path) -> None:
     from safetensors.numpy import load_file
 
     sets = {
-        name: open_store(f"{data}/{name}", 32)
+        name: open_store(f"{data}/{name}", 32, Workspace.at(None))
         for name in ("tiny-imagenet-200", "cifar10", "hymenoptera", "cells")
     }
-    sets |= {"toy()": open_store("toy()", 32), "digits()": open_store("digits()", 32)}
+    sets |= {name: open_store(name, 32, Workspace.at(None)) for name in ("toy()", "digits()")}
     tiny = sets["tiny-imagenet-200"]
     held_out = np.flatnonzero(tiny.splits == 2)
     is_new = np.isin(tiny.leaves[held_out], [tiny.classes.index(c) for c in KEPT_OUT])
@@ -81,7 +82,7 @@ def run_similarity(data: Path, folder: Path) -> None:
     rows_of["tiny-imagenet-200"] = held_out[~is_new]
     rows = []
     for name, path in networks(folder).items():
-        net = sb.api.open_for(path, "cpu", "", 0)
+        net = open_backbone_for(path, None, device="cpu")
         source = torch.from_numpy(load_file(path / "codes.safetensors")["codes"]).float()
 
         def of(which: str, chosen: np.ndarray, net=net) -> torch.Tensor:
@@ -138,10 +139,11 @@ def run_scores(data: Path, folder: Path) -> None:
     }
     scores: dict[str, dict[str, list[float]]] = {}
     for target in chosen:
-        kind = target_of(targets(data)[target])
+        spec = read_task(targets(data)[target])
         for path in networks(folder).values():
-            net = sb.api.open_for(path, "cpu", "", 0)
-            task = TASKS.make(kind.task).load(open_task_store(kind, net.preprocessing.store_px), 0)
+            net = open_backbone_for(path, None, device="cpu")
+            store = open_store(spec, net.preprocessing.store_px, Workspace.at(None))
+            task = load_task(spec.task_call(store), store, METHODS.make("probe()"), 0)
             row = scores_of(net, task)
             row |= {
                 name: sb.transfer(net, targets(data)[target], m).metrics["top1"]
@@ -197,7 +199,7 @@ def run_regret(data: Path, folder: Path, minutes: float = 3.0) -> None:
     for target, call in targets(data).items():
         named = {str(path): path for path in networks(folder, RACED).values()}
         advice = sb.advise(call, list(named), minutes=minutes)
-        net = {name: sb.api.open_for(path, "cpu", "", 0) for name, path in named.items()}
+        net = {name: open_backbone_for(path, None, device="cpu") for name, path in named.items()}
         on_test: dict[tuple[str, str], float] = {}
         for entry in advice.candidates:
             if not entry.is_preliminary:
@@ -291,7 +293,7 @@ def save(pixels: np.ndarray, path: Path) -> None:
 def run_adaptation(data: Path, folder: Path) -> None:
     """Source only, CORAL, deep CORAL, DANN, and the bound with the target's labels; mean and
     standard deviation over three seeds."""
-    net = sb.api.open_for(folder / "all", "cpu", "", 0)
+    net = open_backbone_for(folder / "all", None, device="cpu")
     how = f"images_seen=30_000, learning_rates={RATES}"
     rows = []
     for labelled, target in (("day", "night"), ("ink", "coloured")):

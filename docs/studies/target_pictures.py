@@ -15,6 +15,8 @@ from pathlib import Path
 from PIL import Image
 
 import seedbed as sb
+from seedbed.base.artifacts import Workspace
+from seedbed.engine.opening import open_store
 from seedbed.tasks.catalogue import TASKS
 from seedbed.tasks.detection import DetectionTask
 from seedbed.tasks.retrieval import RetrievalTask
@@ -51,10 +53,8 @@ def draw_detections(study: str) -> None:
 
 def draw_rankings(cells: str) -> None:
     """Cells that are nearest to some cells by the codes of `small`."""
-    from seedbed.api.own import open_task_store, target_of
-
     measured = sb.transfer("small", cells, "retrieve(whiten=False)")
-    store = open_task_store(target_of(cells), 64)
+    store = open_store(cells, 64, Workspace.at(None))
     task = TASKS.make("retrieval()").load(store, 0)
     assert isinstance(task, RetrievalTask)
     (PICTURES / "cells-ranked.jpg").write_bytes(retrieval_sheet(task, measured.predictions).jpeg)
