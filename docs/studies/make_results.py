@@ -112,9 +112,9 @@ def _table(table: FamilyTable) -> list[str]:
     for row in table.rows:
         effect = (row.answer.difference, row.answer.interval) if row.answer else (None, None)
         cells = (
-            number_format.plain(row.num_images, 0),
-            number_format.plain(row.mean, 1),
-            number_format.plain(row.sd, 1),
+            number_format.number(row.num_images, 0),
+            number_format.number(row.mean, 1),
+            number_format.number(row.sd, 1),
             str(len(row.values)),
         )
         cells += _difference(*effect, table)
@@ -132,7 +132,7 @@ def _difference(
 ) -> tuple[str, str]:
     if value is None:
         return "", ""
-    return number_format.signed(value, table.decimals), number_format.interval(
+    return number_format.signed_number(value, table.decimals), number_format.interval(
         interval, table.decimals
     )
 

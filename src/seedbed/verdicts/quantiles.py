@@ -26,6 +26,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import Chebyshev
@@ -127,7 +128,8 @@ def _quantile(level: float, joint: Joint, df: float) -> float:
     # A single contrast is a lower bound of the quantile, Bonferroni an upper bound.
     high = _student_quantile(1 - (1 - level) / joint.num, df)
     gap = functools.partial(_coverage_gap, level=level, joint=joint, df=df)
-    return float(brentq(gap, low * (1 - 1e-6), high * (1 + 1e-6), xtol=1e-10))  # pyright: ignore[reportArgumentType]
+    root: Any = brentq(gap, low * (1 - 1e-6), high * (1 + 1e-6), xtol=1e-10)
+    return float(root)
 
 
 def _coverage_gap(critical: float, *, level: float, joint: Joint, df: float) -> float:

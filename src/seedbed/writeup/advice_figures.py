@@ -83,10 +83,10 @@ def _draw_layers(advice: Advice, axes: Axes) -> None:
             color=colour,
             markersize=4.5,
             linewidth=1.4,
-            label=number_format.shortened(short_name(backbone), 34),
+            label=number_format.shorten(short_name(backbone), 34),
         )
         if len(best) == 1:
-            axes.set_xticks(depth, [number_format.shortened(n, 14) for n, _ in points])
+            axes.set_xticks(depth, [number_format.shorten(n, 14) for n, _ in points])
     axes.set_ylabel(_Y_LABEL, color=INK, fontsize=FONT_PT)
     axes.legend(fontsize=8, frameon=False, labelcolor=INK)
     style_axes(axes, "layer" if len(best) == 1 else "depth of the layer (0: first, 1: last)")
@@ -180,4 +180,4 @@ def confusion_shares(advice: Advice) -> tuple[list[str], np.ndarray]:
         classes = np.sort(np.argsort(-num_wrong, kind="stable")[:_MAX_CLASSES])
     totals = np.maximum(1, counts.sum(1)[classes])[:, None]
     shares = 100.0 * counts[np.ix_(classes, classes)] / totals
-    return [number_format.shortened(advice.classes[i], 16) for i in classes], shares
+    return [number_format.shorten(advice.classes[i], 16) for i in classes], shares

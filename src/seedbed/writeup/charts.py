@@ -97,7 +97,7 @@ def _draw_influence(finding: Finding, figure: Figure) -> None:
             markerfacecolor=colour if row["differs"] else "none",
         )
     axes.axvline(0, color=INK, linewidth=0.8)
-    names = [number_format.shortened(row["name"].split(",")[0], 28) for row in classes]
+    names = [number_format.shorten(row["name"].split(",")[0], 28) for row in classes]
     axes.set_yticks(range(len(classes)), names)
     axes.set_ylim(len(classes) - 0.4, -0.6)
     style_axes(axes, "influence, points; filled: significant, corrected for the number of classes")

@@ -59,7 +59,7 @@ def differences_svg(tables: Sequence[FamilyTable], name: str) -> str:
     height = _TOP_IN + sum(heights) + _BOTTOM_IN
 
     def draw(figure: Figure) -> None:
-        title = number_format.shortened(tables[0].title, 58)
+        title = number_format.shorten(tables[0].title, 58)
         figure.text(
             0.01, 1 - 0.2 / height, title, weight="bold", va="center", parse_math=False, color=INK
         )
@@ -182,19 +182,19 @@ def _label_row(axes: Axes, table: FamilyTable, row: Row, y: int) -> None:
     """The arm and its images at the left, the difference and the verdict at the right."""
     _label_left(axes, row.arm, _images_in_words(row), y)
     if row.answer:
-        difference = number_format.signed(row.answer.difference, table.decimals)
+        difference = number_format.signed_number(row.answer.difference, table.decimals)
         _label_right(axes, difference, row.verdict, y)
     else:
-        words = number_format.shortened(row.verdict, 14)
+        words = number_format.shorten(row.verdict, 14)
         axes.text(1.04, y, words, **_text_style(axes), ha="left", fontsize=_SMALL_PT, alpha=0.7)
 
 
 def _label_left(axes: Axes, name: str, words: str, y: int) -> None:
-    axes.text(-0.04, y - 0.16, number_format.shortened(name, 18), **_text_style(axes), ha="right")
+    axes.text(-0.04, y - 0.16, number_format.shorten(name, 18), **_text_style(axes), ha="right")
     axes.text(
         -0.04,
         y + 0.24,
-        number_format.shortened(words, 22),
+        number_format.shorten(words, 22),
         **_text_style(axes),
         ha="right",
         fontsize=_SMALL_PT,
@@ -207,7 +207,7 @@ def _label_right(axes: Axes, difference: str, verdict: str, y: int) -> None:
     axes.text(
         1.04,
         y + 0.24,
-        number_format.shortened(verdict, 14),
+        number_format.shorten(verdict, 14),
         **_text_style(axes),
         ha="left",
         fontsize=_SMALL_PT,
@@ -254,7 +254,9 @@ def _draw_other_comparison(
 ) -> None:
     """A comparison with another arm than the reference, with a line and a band at its mean."""
     _label_left(axes, answer.arm, f"vs {answer.reference}", y)
-    _label_right(axes, number_format.signed(answer.difference, table.decimals), answer.verdict, y)
+    _label_right(
+        axes, number_format.signed_number(answer.difference, table.decimals), answer.verdict, y
+    )
     mean = _mean_of(table, answer.reference)
     if mean is None:
         return

@@ -155,7 +155,7 @@ def _alt_text(group: list[FamilyTable]) -> str:
     parts = []
     for table in group:
         rows = [
-            f"{r.arm} {number_format.plain(r.mean, table.decimals)} ({r.verdict})"
+            f"{r.arm} {number_format.number(r.mean, table.decimals)} ({r.verdict})"
             for r in table.rows
             if r.values
         ]
@@ -195,7 +195,7 @@ def _cells_without_reference(results: Results, all_tables: Sequence[FamilyTable]
         and (has_source_accuracy or c.method != "pretraining")
     ]
     texts = [
-        f"{number_format.target_words(c.target)}, {c.method}, {c.images_seen:,} images seen"
+        f"{number_format.target_in_words(c.target)}, {c.method}, {c.images_seen:,} images seen"
         for c in remaining
         if c.images_seen
     ]

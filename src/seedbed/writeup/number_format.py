@@ -1,6 +1,6 @@
-"""Numbers in words: how the report and the terminal write values, intervals, counts and times.
+"""Text of values, intervals, counts and durations, for the report and the terminal.
 
-In: numbers, None or NaN where there is none. Out: text. Knows nothing of what the numbers mean.
+In: numbers; None or NaN for a missing one. Out: text.
 """
 
 from __future__ import annotations
@@ -12,34 +12,36 @@ from seedbed.verdicts.answer import decimals
 MISSING = "–"
 
 
-def plain(value: float | None, places: int) -> str:
-    """91.3, or a dash for none; a zero has no sign."""
+def number(value: float | None, num_decimals: int) -> str:
+    """91.3, or a dash for a missing number; zero has no sign."""
     if value is None or math.isnan(value):
         return MISSING
-    text = f"{value:,.{places}f}"
+    text = f"{value:,.{num_decimals}f}"
     return text.removeprefix("-") if not text.strip("-0.,") else text
 
 
-def signed(value: float | None, places: int) -> str:
-    """+1.2 or -0.3; a tiny one has as many more decimals as keep its sign, up to four."""
-    text = plain(value, places if value is None else decimals(value, places))
-    return (
-        text if text in (MISSING,) or text.startswith("-") or not text.strip("0.,") else f"+{text}"
-    )
+def signed_number(value: float | None, num_decimals: int) -> str:
+    """+1.2 or -0.3; a tiny number has up to four decimals, so that it does not round to 0."""
+    text = number(value, num_decimals if value is None else decimals(value, num_decimals))
+    is_zero = not text.strip("0.,")
+    return text if text == MISSING or text.startswith("-") or is_zero else f"+{text}"
 
 
-def interval(ends: tuple[float, float] | None, places: int) -> str:
+def interval(ends: tuple[float, float] | None, num_decimals: int) -> str:
     """-1.9 to +0.4."""
-    return MISSING if ends is None else f"{signed(ends[0], places)} to {signed(ends[1], places)}"
+    if ends is None:
+        return MISSING
+    low, high = (signed_number(end, num_decimals) for end in ends)
+    return f"{low} to {high}"
 
 
-def count(number: int, noun: str, plural: str | None = None) -> str:
+def count(num: int, noun: str, plural: str | None = None) -> str:
     """1 seed, 3 seeds."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    return f"{num:,} {noun if num == 1 else plural or noun + 's'}"
 
 
-def budget_words(images_seen: int | None) -> str:
-    """A training budget as one says it."""
+def budget_in_words(images_seen: int | None) -> str:
+    """A training budget in words."""
     return (
         "each arm at its own best training budget"
         if images_seen is None
@@ -54,13 +56,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def shortened(text: str, length: int) -> str:
-    """At most `length` characters, an ellipsis for the rest."""
+def shorten(text: str, length: int) -> str:
+    """The text, cut to at most `length` characters with an ellipsis."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
-def target_words(target: str) -> str:
-    """The target's name, or what the reserved names mean."""
+def target_in_words(target: str) -> str:
+    """The name of a target; reserved names are written out."""
     return {"source": "the source itself", "source_fine": "all fine labels of the source"}.get(
         target, target
     )

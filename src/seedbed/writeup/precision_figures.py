@@ -73,7 +73,7 @@ def _draw_bars(
             axes.plot(of_seed, heights, "o", color=INK, markersize=2, alpha=0.7)
     axes.set_yticks(
         np.arange(len(classes)) * step + (len(values) - 1) / 2,
-        [number_format.shortened(names[k], 26) for k in classes],
+        [number_format.shorten(names[k], 26) for k in classes],
     )
     axes.set_xlim(0, 100)
     axes.set_ylim((len(classes) - 1) * step + len(values), -1)
@@ -125,8 +125,8 @@ def _draw_curves(axes: Axes, precisions: Precisions, k: int) -> None:
     if without:
         is_all = len(without) == len(precisions.arms)
         words = "no true positives" if is_all else f"none: {', '.join(without)}"
-        axes.text(50, 50, number_format.shortened(words, 24), fontsize=7, color=INK, ha="center")
-    axes.set_title(number_format.shortened(precisions.classes[k], 22), fontsize=9, color=INK)
+        axes.text(50, 50, number_format.shorten(words, 24), fontsize=7, color=INK, ha="center")
+    axes.set_title(number_format.shorten(precisions.classes[k], 22), fontsize=9, color=INK)
     axes.set_xlim(0, 100)
     axes.set_ylim(0, 102)
     _style_axes(axes)

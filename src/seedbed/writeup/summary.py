@@ -76,7 +76,7 @@ def _entry(table: FamilyTable) -> SummaryEntry:
 
 def _comparison_in_words(answer: Answer, table: FamilyTable) -> str:
     against = f" against {answer.reference}" if _has_other_references(table) else ""
-    difference = number_format.signed(answer.difference, table.decimals)
+    difference = number_format.signed_number(answer.difference, table.decimals)
     interval = number_format.interval(answer.interval, table.decimals)
     return f"{answer.arm}{against} {difference}{f' ({interval})' if answer.interval else ''}"
 

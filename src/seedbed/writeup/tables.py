@@ -98,7 +98,7 @@ class FamilyTable:
     @property
     def budget(self) -> str:
         """The training budget in words."""
-        return number_format.budget_words(self.images_seen)
+        return number_format.budget_in_words(self.images_seen)
 
     @property
     def target_and_method(self) -> tuple[str, str]:
@@ -107,7 +107,7 @@ class FamilyTable:
     @property
     def title(self) -> str:
         method = "" if self.method == "pretraining" else f", {self.method}"
-        target = number_format.target_words(self.target)
+        target = number_format.target_in_words(self.target)
         return f"{target}{method}: {METRICS.get(self.metric).title}"
 
     @property

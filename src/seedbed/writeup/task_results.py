@@ -86,7 +86,7 @@ def _section(results: Results, outcomes: Sequence[Outcome], name: str) -> TaskSe
         curves = Markup(curves_svg(precisions, f"{name}c"))
         alt, num_classes = _alt_text(precisions), precisions.num_shown
     return TaskSection(
-        title=f"{number_format.target_words(first.target)}, {first.method}",
+        title=f"{number_format.target_in_words(first.target)}, {first.method}",
         budget="; ".join(
             f"{arm}: {rows[0].images_seen:,} images seen" for arm, rows in arms.items()
         ),
@@ -142,7 +142,7 @@ def _alt_text(precisions: Precisions) -> str:
     parts = []
     for arm, seeds in precisions.arms.items():
         values = [
-            f"{label} {number_format.plain(float(v), 1)}"
+            f"{label} {number_format.number(float(v), 1)}"
             for label, v in zip(
                 precisions.classes, seeds[0].per_class(precisions.rule), strict=True
             )

@@ -92,7 +92,7 @@ def _terminal_table(table: FamilyTable) -> Table:
         console_table.add_column(name, justify="right", no_wrap=True)
     console_table.add_column("verdict", no_wrap=True)
     for row in table.rows:
-        verdict = f"{row.symbol} {number_format.shortened(row.verdict, 14)}"
+        verdict = f"{row.symbol} {number_format.shorten(row.verdict, 14)}"
         console_table.add_row(
             Text(row.arm),
             *map(Text, _numbers(row, table.decimals)),
@@ -102,7 +102,7 @@ def _terminal_table(table: FamilyTable) -> Table:
         cells = (
             f"{answer.arm} vs {answer.reference}",
             *("", "", "", ""),
-            number_format.signed(answer.difference, table.decimals),
+            number_format.signed_number(answer.difference, table.decimals),
             number_format.interval(answer.interval, table.decimals),
         )
         console_table.add_row(
@@ -117,10 +117,10 @@ def _terminal_table(table: FamilyTable) -> Table:
 def _numbers(row: Row, decimals: int) -> tuple[str, ...]:
     answer = row.answer
     return (
-        number_format.plain(row.num_images, 0),
-        number_format.plain(row.mean, decimals),
-        number_format.plain(row.sd, decimals),
+        number_format.number(row.num_images, 0),
+        number_format.number(row.mean, decimals),
+        number_format.number(row.sd, decimals),
         str(len(row.values)),
-        number_format.signed(answer.difference if answer else None, decimals),
+        number_format.signed_number(answer.difference if answer else None, decimals),
         number_format.interval(answer.interval if answer else None, decimals),
     )
