@@ -177,7 +177,7 @@ class Advice:
         low, high = self.test_interval
         lines = [
             f"Use {short_name(self.winner.backbone)} with {self.winner.method}: {self.why}.",
-            f"On the {self.num_test:,} test images, which selected nothing, it reaches "
+            f"On the {self.num_test:,} test images, which were not used for selection, it reaches "
             f"{self.test.metrics['top1']:.1f} % (95 % interval {low:.1f} to {high:.1f}).",
             self.test_warning,
             self.scenario.sentence,
@@ -185,7 +185,7 @@ class Advice:
             *(n.sentence for n in self.negative_transfer),
             self.curve.sentence,
             self.larger_network_hint,
-            *(f"Left out: {note}." for note in self.notes),
+            *(f"Note: {note}." for note in self.notes),
             f"The trained model is in {self.folder / MODEL}." if self.folder else "",
             f"Report: {self.report}" if self.report else "",
         ]

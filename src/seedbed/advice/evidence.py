@@ -51,13 +51,14 @@ def measure_scenario(
         if source_codes is None:
             continue
         measured = _measure_similarity(contender, source_codes)
-        source = short_name(str(contender.backbone.card.get("source")))
+        source = contender.backbone.card.get("source")
+        source_name = f", {short_name(str(source))}" if source else ""
         return Scenario(
             size=size_class(num),
             similarity=_similarity_class(measured),
             num_labelled=num,
             measured=measured,
-            compared_with=f"the pre-training images of {short_name(contender.name)} ({source})",
+            compared_with=f"the pre-training images of {short_name(contender.name)}{source_name}",
             shared_classes=shared_with_source(contender),
             scores=scores,
         )

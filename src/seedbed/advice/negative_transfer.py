@@ -3,9 +3,9 @@
 In: a contender and a time limit. Out: a verdict. The pre-trained network and the same architecture
 from random weights are tuned equally: same images, same number of steps, and the learning rate of
 each from the same grid, selected on the held-out images of the first fold. Both are then trained
-with several seeds on all labelled images and scored on the test images, which select nothing. The
-verdict is that of a study with two arms (`seedbed.verdicts.contrasts`). Fine-tuning stands for
-transfer here, because a frozen readout has no equally tuned counterpart.
+with several seeds on all labelled images and scored on the test images, which are not used for
+selection. The verdict is that of a study with two arms (`seedbed.verdicts.contrasts`). Fine-tuning
+stands for transfer here, because a frozen readout has no equally tuned counterpart.
 """
 
 from __future__ import annotations
