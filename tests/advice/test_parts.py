@@ -21,7 +21,7 @@ from seedbed.advice.task_by_size import TaskBySize, subset_task
 from seedbed.advice.time_budget import Clock
 from seedbed.readout.similarity import Similarity
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.classification import HeldOut
+from seedbed.tasks.class_scores import HeldOut
 
 
 def _task_by_size(per_class: int | None = 10) -> TaskBySize:

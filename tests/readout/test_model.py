@@ -19,7 +19,7 @@ from seedbed.readout.augmented_views import NUM_VIEWS, view
 from seedbed.readout.export import export_model
 from seedbed.readout.model import HEAD, Model, load_model
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.classification import Measurement
+from seedbed.tasks.task import Measurement
 from seedbed.transfers.methods import METHODS, Context
 
 CALLS = (

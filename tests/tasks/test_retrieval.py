@@ -139,7 +139,7 @@ def test_a_query_whose_answers_cannot_be_read_is_an_error(tmp_path: Path) -> Non
     for i in (1, 2):
         (root / "jpg" / f"10030{i}.jpg").write_bytes(b"no image")
     store = sb.pack(str(root), tmp_path / "h.store", size_px=8, allow_unreadable=0.5)
-    with pytest.raises(BadDataError, match="no answer left, jpg/100300.jpg"):
+    with pytest.raises(BadDataError, match="no relevant image left, jpg/100300.jpg"):
         Retrieval().load(store, 0)
 
 

@@ -278,8 +278,8 @@ def test_top_k_of_text_and_of_arrays(tmp_path: Path) -> None:
 
 def test_rankings_survive_being_written(tmp_path: Path) -> None:
     given = [
-        Ranking(query="a.jpg", found=("b.jpg", "c.jpg")),
-        Ranking(query="d.jpg", found=("e.jpg",)),
+        Ranking(query="a.jpg", images=("b.jpg", "c.jpg")),
+        Ranking(query="d.jpg", images=("e.jpg",)),
     ]
     write_rankings(tmp_path / "r.dat", given)
     assert read_rankings(tmp_path / "r.dat") == given
@@ -296,7 +296,7 @@ def test_what_is_wrong_with_a_ranking_is_named(tmp_path: Path, text: str, messag
 
 
 def test_names_with_blanks_and_signs_survive_being_written(tmp_path: Path) -> None:
-    given = [Ranking(query="my photo.jpg", found=("50% off%20.jpg", "c d e.jpg"))]
+    given = [Ranking(query="my photo.jpg", images=("50% off%20.jpg", "c d e.jpg"))]
     write_rankings(tmp_path / "r.dat", given)
     assert len((tmp_path / "r.dat").read_text().split()) == 5  # any tool reads it by blanks
     assert read_rankings(tmp_path / "r.dat") == given
@@ -321,7 +321,7 @@ def test_places_are_told_from_images(
 ) -> None:
     (tmp_path / "r.dat").write_text(line)
     assert read_rankings(tmp_path / "r.dat", least=100_000) == [
-        Ranking(query="q", found=found, places=places)
+        Ranking(query="q", images=found, places=places)
     ]
 
 

@@ -12,7 +12,7 @@ from seedbed.base.errors import UsageError
 from seedbed.models.backbone import Backbone
 from seedbed.models.stages import batch_norms
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.classification import Measurement
+from seedbed.tasks.task import Measurement
 from seedbed.transfers.fine_tuning import Tuning
 from seedbed.transfers.methods import METHODS, Context
 

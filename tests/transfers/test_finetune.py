@@ -9,7 +9,7 @@ from tiny import digits_store, trained
 from seedbed.base.errors import DivergedError, TrainingError
 from seedbed.models.schedule import Schedule
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.classification import Measurement
+from seedbed.tasks.task import Measurement
 from seedbed.transfers.methods import METHODS, Context
 
 

@@ -18,7 +18,7 @@ from seedbed.advice.negative_transfer import NegativeTransfer
 from seedbed.advice.scenario import Scenario
 from seedbed.advice.selection_bias import ExpectedAccuracy
 from seedbed.metrics.intervals import share_interval
-from seedbed.tasks.classification import Measurement
+from seedbed.tasks.task import Measurement
 
 # the folder of the trained model, beside the report
 MODEL = "model"

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from seedbed.tasks.classification import HeldOut
+from seedbed.tasks.class_scores import HeldOut
 
 Kind = Literal["probe", "neighbours", "joined", "augmented", "finetune"]
 

@@ -169,7 +169,7 @@ class Contender:
         labels = torch.from_numpy(task.labels(task.known)).to(features.device)
         c_grid = _AUGMENTED_C_GRID if augmented else probe.C_GRID
         choice = make_readout(readout, c_grid, probe.K_GRID).choose(
-            features, labels, task.folds(), task.num_classes
+            features, labels, task.folds(), task
         )
         forward_seconds = self.forward_seconds(len(codes)) * codes.shape[1]
         return Candidate(

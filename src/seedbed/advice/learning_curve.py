@@ -79,7 +79,7 @@ def learning_curve(contender: Contender, layer: str) -> LearningCurve:
         size = round(float(np.mean([len(train) for train in train_sets])))
         if size not in accuracies:
             accuracies[size] = tuple(
-                readout.choose(codes, torch.from_numpy(labels), folds, task.num_classes).accuracy
+                readout.choose(codes, torch.from_numpy(labels), folds, task).accuracy
                 for folds in draws
             )
     return _fit_curve(list(accuracies), list(accuracies.values()), task.num_classes)

@@ -168,7 +168,7 @@ def _best_learning_rate(trainer: Trainer, task: ClassificationTask) -> float:
 def _test_contributions(network: Backbone, task: ClassificationTask) -> np.ndarray:
     """Each test image's contribution to top-1 accuracy, percent [n]."""
     ranked = rank(logits(network, network.images(task.store, task.test)).numpy())
-    return TOP1.per_image(task.score(ranked, {}).predictions)
+    return TOP1.per_image(task.score_ranked(ranked, {}).predictions)
 
 
 def _judge(

@@ -25,7 +25,7 @@ from seedbed.base.errors import BadDataError, SeedbedError
 from seedbed.models.codes import codes
 from seedbed.readout.calibration import fit_temperature
 from seedbed.readout.neighbours import nearest
-from seedbed.tasks.classification import Measurement
+from seedbed.tasks.task import Measurement
 
 # share of the time at which the negative-transfer comparisons end
 _UNTIL_NEGATIVE_TRANSFER = 0.92

@@ -23,7 +23,8 @@ from seedbed.base.errors import DivergedError
 from seedbed.models.backbone import Backbone
 from seedbed.models.codes import logits
 from seedbed.models.stages import stages_of
-from seedbed.tasks.classification import ClassificationTask, HeldOut
+from seedbed.tasks.class_scores import HeldOut
+from seedbed.tasks.classification import ClassificationTask
 from seedbed.transfers.fine_tuning import Trainer, Tuning
 
 LEARNING_RATES = (0.01, 0.03, 0.1, 0.3)

@@ -22,7 +22,7 @@ from seedbed.engine.steps import Measure
 from seedbed.engine.versions import versions
 from seedbed.models.backbone import Backbone
 from seedbed.models.training_progress import Progress
-from seedbed.tasks.export_results import RESULTS, write_results
+from seedbed.tasks.export_results import RESULTS
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import METHODS, check_task
 
@@ -141,7 +141,7 @@ def _save(measured: Measurement, task: Task, method: str, seed: int, folder: Pat
     with atomic_folder(folder) as temporary:
         if measured.model is not None:
             save_model(measured, task.store, method, seed, temporary)
-        write_results(task, measured, temporary / RESULTS)
+        task.write_results(measured, temporary / RESULTS)
 
 
 def save_model(measured: Measurement, store: Store, method: str, seed: int, folder: Path) -> None:

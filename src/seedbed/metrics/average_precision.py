@@ -13,6 +13,7 @@ Everingham et al. 2010, section 4.2; the devkits of 2007 and 2012.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -22,7 +23,6 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 from seedbed.metrics.metric import Metric, Predictions, Statistic
 
-RULES = ("voc07", "voc10")
 _NUM_POINTS = 10  # steps of 0.1 from 0 to 1
 
 
@@ -77,7 +77,6 @@ def _cumulative_counts(
 
 def _area(num_right: np.ndarray, num_decided: np.ndarray, num_positives: int, rule: str) -> float:
     """Average precision in percent from the counts at each distinct score."""
-    assert rule in RULES, rule
     if not num_positives:
         return float("nan")
     # In a resample the first steps may hold no decision of a drawn image.
@@ -92,6 +91,7 @@ def _area(num_right: np.ndarray, num_decided: np.ndarray, num_positives: int, ru
         thresholds = np.arange(_NUM_POINTS + 1) * num_positives
         first = np.searchsorted(_NUM_POINTS * num_right, thresholds)
         return float(100.0 * np.append(best, 0.0)[first].sum() / (_NUM_POINTS + 1))
+    assert rule == "voc10", rule
     return float(100.0 * (np.diff(num_right, prepend=0) * best).sum() / num_positives)
 
 
@@ -194,6 +194,13 @@ class MeanAveragePrecision(Metric):
             return Decisions.of_marks(predictions["marks"], predictions["scores"])
         return Decisions.read(predictions)
 
+    def by_class(self, decisions: Decisions, classes: Sequence[str]) -> dict[str, float | None]:
+        """Average precision of each class in percent, None for a class without a positive."""
+        return {
+            label: None if np.isnan(value) else float(value)
+            for label, value in zip(classes, decisions.per_class(self.rule), strict=True)
+        }
+
     def per_image(self, predictions: Predictions) -> None:
         return None
 
@@ -211,4 +218,15 @@ MAP_VOC07 = MeanAveragePrecision(
 MAP_VOC10 = MeanAveragePrecision(
     name="map_voc10", title="mean average precision (VOC 2010 on)", rule="voc10"
 )
-MEAN_AVERAGE_PRECISIONS = {metric.rule: metric for metric in (MAP_VOC07, MAP_VOC10)}
+_BY_RULE = {"voc07": MAP_VOC07, "voc10": MAP_VOC10}
+RULES = tuple(_BY_RULE)
+
+
+def by_rule(rule: str) -> tuple[MeanAveragePrecision, ...]:
+    """Mean average precision by this rule, then by the other ones."""
+    return tuple(_BY_RULE[other] for other in sorted(RULES, key=lambda other: other != rule))
+
+
+def by_name(name: str) -> tuple[MeanAveragePrecision, ...]:
+    """The mean average precision of this name, then the other ones."""
+    return by_rule(next(rule for rule, metric in _BY_RULE.items() if metric.name == name))

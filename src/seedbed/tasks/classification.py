@@ -1,40 +1,52 @@
-"""Classification: one label an image; test labels are read in scoring alone.
+"""Classification: one label per image.
 
-In: a store, and how many training images per class to use. Out: training and validation rows with
-labels, test rows without, and `score`. Knows nothing of backbones.
+In: a store, training, validation and test rows. Out: labels of the first two, and the score of
+class scores, or of ranked classes, on the test.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
-from seedbed.metrics.accuracy import accuracies, rank
-from seedbed.tasks.task import HeldOut, Measurement, Task
+from seedbed.metrics.accuracy import TOP1, accuracies, accuracy_metrics, rank
+from seedbed.tasks.class_scores import ClassScoresTask
+from seedbed.tasks.task import Measurement
 
-__all__ = ["HeldOut", "Measurement", "Task"]
+if TYPE_CHECKING:
+    import torch
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class ClassificationTask(Task):
-    """Classification of a target.
+class ClassificationTask(ClassScoresTask):
+    """Classification of images with one label each.
 
-    A recipe may have left some of the store's classes, or merged them: `classes` and
-    `class_of_leaf` then say which.
+    Where a recipe removed or merged some of the store's classes, `chosen` and `class_of_leaf` say
+    which classes the task has.
     """
 
     kind: ClassVar[str] = "classification"
+    several_labels: ClassVar[bool] = False
 
     primary: str = "top1"
-    class_of_leaf: np.ndarray | None = None  # int32 [num_leaves], into `chosen`, -1 where dropped
+    class_of_leaf: np.ndarray | None = None  # int32 [num_leaves], into `chosen`, -1 if removed
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        names = [metric.name for metric in accuracy_metrics(self.num_classes)]
+        return tuple(sorted(names, key=lambda name: name != self.primary))
+
+    @property
+    def selection_metric(self) -> str:
+        return TOP1.name
 
     def labels(self, rows: np.ndarray) -> np.ndarray:
-        """Labels of training or validation rows: int64 [n]. Others are refused: test labels are
-        read in `score` alone."""
+        """Labels of training or validation rows: int64 [n]. Other rows are refused."""
         self.check_known(rows)
         return self._labels(rows).astype(np.int64)
 
@@ -48,23 +60,30 @@ class ClassificationTask(Task):
     def meaning(self) -> str:
         return f"{self.store.meaning} {self.primary} {self.num_classes}"
 
-    def measure(
-        self, scores: np.ndarray, facts: Mapping[str, object], model: Any = None
-    ) -> Measurement:
-        """The measurement of class scores float [t, K] on the test rows."""
-        return self.score(rank(scores), facts, model)
+    def value(self, scores: torch.Tensor, labels: torch.Tensor) -> float:
+        """Top-1 accuracy in percent, whatever the primary metric is."""
+        return 100.0 * float((scores.argmax(1) == labels).double().mean())
 
     def score(
+        self, predictions: np.ndarray, /, facts: Mapping[str, object], model: Any = None
+    ) -> Measurement:
+        """The measurement of class scores float [t, K] on the test rows."""
+        return self.score_ranked(rank(predictions), facts, model)
+
+    def score_ranked(
         self, ranked: np.ndarray, facts: Mapping[str, object], model: Any = None
     ) -> Measurement:
-        """The measurement of predictions on the test rows, best class first: int [t, >=1]; `model`
-        made them."""
+        """The measurement of ranked classes int [t, >=1], best first, on the test rows."""
         labels = self._labels(self.test)
+        values = accuracies(labels, ranked, self.num_classes)
         return Measurement(
-            metrics=accuracies(labels, ranked, self.num_classes),
+            metrics={name: values[name] for name in self.metrics},
             primary=self.primary,
             predictions={"ids": self.store.hashes[self.test], "labels": labels, "ranked": ranked},
             task=self.fingerprint,
             facts=facts,
             fitted=model,
         )
+
+    def write_results(self, measured: Measurement, folder: Path) -> None:
+        """Write nothing: no official scorer reads one label per image."""

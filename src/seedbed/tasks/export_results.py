@@ -1,123 +1,112 @@
-"""Results of our own measurements in the files of official scorers, so that any of these can be
-asked.
+"""Stored predictions as the files that official scorers read.
 
-In: a task and a measurement of it. Out: a folder: PASCAL's result files of each class, or a
-ranking. What `seedbed score` says of them is what the measurement says.
+In: a store, the test rows, and what was predicted for them. Out: a new folder: PASCAL's result
+files of each class, or a ranking. `seedbed score` on these files gives the values of the
+measurement.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from seedbed.data.store import Store
 from seedbed.data.voc_layout import IMAGES, pixels
-from seedbed.metrics.retrieval import GROUP
-from seedbed.tasks.detection import DetectionTask
 from seedbed.tasks.domains import TARGET, is_joined
-from seedbed.tasks.multilabel import MultiLabelTask
 from seedbed.tasks.result_files import RANKING, Ranking, write_pascal, write_rankings
-from seedbed.tasks.retrieval import RetrievalTask
-from seedbed.tasks.task import Measurement, Task
 
-RESULTS = "results"  # the folder's name in that of a model
-_PERSON = re.compile(r"(.+)#(\d+)")  # an image's id ends with its suffix, a person's with a number
+RESULTS = "results"  # folder name, in the folder of a model
+# The id of an image ends with its suffix, the id of a person with a number.
+_PERSON = re.compile(r"(.+)#(\d+)")
 _LISTS = "rankings"
-_IMAGE_SET = Path("images", "test.txt")  # of the test images, for scorers that ask for one
+_IMAGE_SET = Path("images", "test.txt")  # a list of the test images, which some scorers read
 
 
-def write_results(task: Task, measured: Measurement, folder: Path) -> None:
-    """Write the files into a new folder; none of images with one label each."""
-    if isinstance(task, DetectionTask):
-        folder.mkdir(parents=True)
-        _detections(task, measured, folder)
-    elif isinstance(task, MultiLabelTask):
-        folder.mkdir(parents=True)
-        _marks(task, measured, folder)
-    elif isinstance(task, RetrievalTask):
-        folder.mkdir(parents=True)
-        _ranking(task, measured, folder)
-
-
-def _detections(task: DetectionTask, measured: Measurement, folder: Path) -> None:
-    found = {
-        name: measured.predictions[f"detections.{name}"]
-        for name in ("images", "labels", "scores", "corners")
-    }
-    names, boxes = _images(task), pixels(found["corners"])
-    _write_set(folder, names)
-    for k, label in enumerate(task.classes):
-        rows = np.flatnonzero(found["labels"] == k)
-        lines = ((names[found["images"][i]], (found["scores"][i], *boxes[i])) for i in rows)
+def write_detections(
+    folder: Path,
+    store: Store,
+    test: np.ndarray,
+    classes: Sequence[str],
+    detections: Mapping[str, np.ndarray],
+) -> None:
+    """Files `comp3_det_test_<class>.txt`; `detections`: images (positions in `test`), labels,
+    scores, corners."""
+    folder.mkdir(parents=True)
+    names, boxes = _image_names(store, test), pixels(detections["corners"])
+    _write_image_set(folder, names)
+    for k, label in enumerate(classes):
+        rows = np.flatnonzero(detections["labels"] == k)
+        lines = (
+            (names[detections["images"][i]], (detections["scores"][i], *boxes[i])) for i in rows
+        )
         write_pascal(folder / f"comp3_det_test_{label}.txt", lines)
 
 
-def _marks(task: MultiLabelTask, measured: Measurement, folder: Path) -> None:
-    persons = [_PERSON.fullmatch(str(i)) for i in task.store.ids[task.test]]
+def write_marks(
+    folder: Path, store: Store, test: np.ndarray, classes: Sequence[str], scores: np.ndarray
+) -> None:
+    """Files `comp1_cls_test_<class>.txt`, or `comp9_action_test_<class>.txt` if the test consists
+    of persons; scores float [t, K]."""
+    folder.mkdir(parents=True)
+    persons = [_PERSON.fullmatch(str(i)) for i in store.ids[test]]
     kind, number = ("action", "comp9") if all(persons) else ("cls", "comp1")
-    images = _images(task)
+    images = _image_names(store, test)
     names = [
-        f"{image} {int(p[2])}" if p else image for image, p in zip(images, persons, strict=True)
+        f"{image} {int(person[2])}" if person else image
+        for image, person in zip(images, persons, strict=True)
     ]
-    _write_set(folder, list(dict.fromkeys(images)))
-    for k, label in enumerate(task.classes):
-        lines = (
-            (name, (score,))
-            for name, score in zip(names, measured.predictions["scores"][:, k], strict=True)
-        )
+    _write_image_set(folder, list(dict.fromkeys(images)))
+    for k, label in enumerate(classes):
+        lines = ((name, (score,)) for name, score in zip(names, scores[:, k], strict=True))
         write_pascal(folder / f"{number}_{kind}_test_{label}.txt", lines)
 
 
-def _ranking(task: RetrievalTask, measured: Measurement, folder: Path) -> None:
-    """Lists of Oxford name images without folder and suffix, other sets by their file, images of
-    classes by their path. A ranking that was not kept whole says so."""
-    ids = [str(one) for one in task.store.ids]
-    names = (
-        ids
-        if task.protocol == "classes"
-        else [Path(i).stem if task.protocol == "oxford" else Path(i).name for i in ids]
-    )
-    ranked = measured.predictions["ranked"]
+def write_ranking(
+    folder: Path, queries: Sequence[str], gallery: Sequence[str], ranked: np.ndarray, *, whole: bool
+) -> None:
+    """One file of all rankings, named by its length unless it is the whole ranking.
 
-    def rankings() -> Iterator[Ranking]:
-        for query, row in zip(task.test, ranked, strict=True):
-            found = row[row >= 0]  # an approximate search found no more
-            yield Ranking(
-                query=names[int(query)], found=tuple(names[int(task.gallery[i])] for i in found)
-            )
-
-    is_whole = ranked.shape[1] >= len(task.gallery) or (
-        task.protocol == "ukbench" and bool((ranked[:, :GROUP] >= 0).all())
-    )
-    write_rankings(
-        folder / (RANKING if is_whole else f"ranking_first_{ranked.shape[1]}.dat"), rankings()
-    )
-    # compute_ap, which came with the set, takes a list for each query, an image a line
-    if task.protocol == "oxford":
-        lists = folder / _LISTS
-        lists.mkdir()
-        for one in rankings():
-            (lists / f"{one.query}.txt").write_text(
-                "".join(f"{name}\n" for name in one.found), encoding="utf-8"
-            )
+    Args:
+        queries, gallery: names of images; ranked: int [q, k], positions in the gallery, -1 where
+            the search returned no more.
+    """
+    folder.mkdir(parents=True)
+    name = RANKING if whole else f"ranking_first_{ranked.shape[1]}.dat"
+    write_rankings(folder / name, _rankings(queries, gallery, ranked))
 
 
-def _images(task: Task) -> list[str]:
-    """VOC's names of the test images: paths below JPEGImages/ without suffix, of a set that was
-    joined with another without its name."""
-    ids = [
-        person[1] if (person := _PERSON.fullmatch(str(i))) else str(i)
-        for i in task.store.ids[task.test]
-    ]
-    if is_joined(task.store.classes):
+def write_ranking_lists(
+    folder: Path, queries: Sequence[str], gallery: Sequence[str], ranked: np.ndarray
+) -> None:
+    """A file for each query, one image per line: what Oxford's program compute_ap reads."""
+    lists = folder / _LISTS
+    lists.mkdir()
+    for ranking in _rankings(queries, gallery, ranked):
+        lines = "".join(f"{name}\n" for name in ranking.images)
+        (lists / f"{ranking.query}.txt").write_text(lines, encoding="utf-8")
+
+
+def _rankings(
+    queries: Sequence[str], gallery: Sequence[str], ranked: np.ndarray
+) -> Iterator[Ranking]:
+    for query, row in zip(queries, ranked, strict=True):
+        yield Ranking(query=query, images=tuple(gallery[int(i)] for i in row[row >= 0]))
+
+
+def _image_names(store: Store, rows: np.ndarray) -> list[str]:
+    """VOC's names of images: paths below JPEGImages/ without suffix; of two joined domains without
+    the name of the domain."""
+    ids = [person[1] if (person := _PERSON.fullmatch(str(i))) else str(i) for i in store.ids[rows]]
+    if is_joined(store.classes):
         ids = [i.removeprefix(f"{TARGET}/") for i in ids]
     return [os.path.splitext(i.removeprefix(f"{IMAGES}/"))[0] for i in ids]
 
 
-def _write_set(folder: Path, images: Sequence[str]) -> None:
+def _write_image_set(folder: Path, images: Sequence[str]) -> None:
     path = folder / _IMAGE_SET
     path.parent.mkdir()
     path.write_text("".join(f"{image}\n" for image in images), encoding="utf-8")

@@ -162,7 +162,7 @@ class Ranking:
     """What was found for one query, the best first."""
 
     query: str
-    found: tuple[str, ...]
+    images: tuple[str, ...]
     places: tuple[int, ...] | None = None  # of what was found, from 0, where some are left out
     from_one: bool = False  # whether places are left out that were written from 1
     where: str = field(default="", compare=False)  # file and line
@@ -199,7 +199,7 @@ def read_rankings(
         return _each_once(
             path,
             [
-                Ranking(query=name_of(p.stem), found=tuple(names), where=str(p))
+                Ranking(query=name_of(p.stem), images=tuple(names), where=str(p))
                 for p, names in ranked
             ],
         )
@@ -223,7 +223,7 @@ def read_rankings(
         found.append(
             Ranking(
                 query=name_of(_named(query.rstrip(":"))),
-                found=names,
+                images=names,
                 places=places,
                 where=f"{path}, line {number}",
             )
@@ -290,10 +290,10 @@ def _from_zero(rankings: list[Ranking]) -> list[Ranking]:
         order = sorted(range(len(one.places)), key=one.places.__getitem__)
         places = tuple(one.places[i] - start for i in order)
         is_whole = places == tuple(range(len(places)))
-        found = tuple(one.found[i] for i in order)
+        found = tuple(one.images[i] for i in order)
         given = None if is_whole else places
         ordered.append(
-            replace(one, found=found, places=given, from_one=bool(start and not is_whole))
+            replace(one, images=found, places=given, from_one=bool(start and not is_whole))
         )
     return ordered
 
@@ -305,7 +305,7 @@ def write_rankings(path: Path, rankings: Iterable[Ranking]) -> None:
         for one in rankings:
             written = [
                 name.replace("%", "%25").replace(" ", "%20").replace(",", "%2C")
-                for name in (one.query, *one.found)
+                for name in (one.query, *one.images)
             ]
             file.write(
                 " ".join([written[0], *(f"{i} {name}" for i, name in enumerate(written[1:]))])

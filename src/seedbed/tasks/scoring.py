@@ -18,7 +18,7 @@ from seedbed.data.oxford_ground_truth import read_queries, spelt
 from seedbed.data.voc_layout import ACTIONS, Record, VocFolder, is_list, persons_of, presence
 from seedbed.metrics import METRICS
 from seedbed.metrics.accuracy import accuracies, rank, top_k_contributions
-from seedbed.metrics.average_precision import MEAN_AVERAGE_PRECISIONS, RULES, Decisions
+from seedbed.metrics.average_precision import RULES, Decisions, by_rule
 from seedbed.metrics.detection import BoxRows, decisions_of_boxes
 from seedbed.metrics.retrieval import GROUP, MAP_HOLIDAYS, MAP_OXFORD, places_of, trapezoid_ap
 from seedbed.tasks.result_files import (
@@ -122,7 +122,7 @@ def holidays(ranking: str | Path, images: str | Path | None = None) -> Score:
         holidays_image(one.query, one.where): one for one in read_rankings(ranking, least=_HOLIDAYS)
     }
     found = {
-        query: [holidays_image(f, one.where) for f in one.found] for query, one in given.items()
+        query: [holidays_image(f, one.where) for f in one.images] for query, one in given.items()
     }
     named = set(found) | {n for names in found.values() for n in names}
     everything = named
@@ -208,13 +208,13 @@ def oxford(truth: str | Path, ranking: str | Path) -> Score:
             )
         positives = query.names("good", "ok")
         one = given[spelt(query.name)]
-        places = places_of(one.found, positives, query.names("junk"), one.places)
+        places = places_of(one.images, positives, query.names("junk"), one.places)
         each[query.name] = trapezoid_ap(missed.counted(places, positives), len(positives))
     listed = {name for query in queries for name in query.names("good", "ok", "junk")}
-    if not any(name in listed for one in given.values() for name in one.found):
+    if not any(name in listed for one in given.values() for name in one.images):
         example = next(iter(queries)).lists["good"] or next(iter(queries)).lists["ok"]
         raise BadDataError(
-            f"no image that {ranking} names is in any list of {truth}: it begins with {next(iter(given.values())).found[0]!r}",
+            f"no image that {ranking} names is in any list of {truth}: it begins with {next(iter(given.values())).images[0]!r}",
             f"Name images as the lists do: {example[0].text}."
             if example
             else "Name images as the lists do.",
@@ -232,8 +232,8 @@ def ukbench(ranking: str | Path) -> Score:
     short = 0
     for one in given:
         query = image_number(one.query, "UKBench", one.where)
-        places = one.places or range(len(one.found))
-        shown = [name for name, place in zip(one.found, places, strict=True) if place < GROUP]
+        places = one.places or range(len(one.images))
+        shown = [name for name, place in zip(one.images, places, strict=True) if place < GROUP]
         short += len(shown) < GROUP
         first = [image_number(name, "UKBench", one.where) for name in shown]
         each[str(query)] = float(sum(n // GROUP == query // GROUP for n in dict.fromkeys(first)))
@@ -350,22 +350,17 @@ def _of_marks(
 def _of_classes(
     decisions: Decisions, classes: Sequence[str], ap: str, notes: tuple[str, ...], num: int
 ) -> Score:
-    each = decisions.per_class(ap)
-    if np.isnan(each).all():
+    metric, *others = by_rule(ap)
+    precisions = metric.by_class(decisions, classes)
+    if not any(value is not None for value in precisions.values()):
         raise BadDataError(
             "no class has anything to be found that is not difficult", "Choose another image set."
         )
-    metric, other = (
-        MEAN_AVERAGE_PRECISIONS[ap],
-        next(one for rule, one in MEAN_AVERAGE_PRECISIONS.items() if rule != ap),
-    )
     return Score(
         metric=metric.name,
         value=decisions.mean(ap),
-        per_class={
-            name: None if np.isnan(v) else float(v) for name, v in zip(classes, each, strict=True)
-        },
-        others={other.name: decisions.mean(other.rule)},
+        per_class=precisions,
+        others={other.name: decisions.mean(other.rule) for other in others},
         num=num,
         notes=notes,
     )

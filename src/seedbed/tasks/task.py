@@ -1,8 +1,8 @@
-"""What every task is: images of a store in fixed, disjoint parts, and a score that alone reads the
-test's labels.
+"""A task: images of a store in fixed, disjoint parts, the metrics, and a score that alone reads the
+labels of the test.
 
-In: a store and rows of it. Out: the parts, and a fingerprint of what a measurement depends on.
-Knows nothing of what is asked of an image.
+In: a store and rows of it. Out: the parts, the metrics with the primary one first, and a
+fingerprint of what a measurement depends on. Networks and methods are unknown here.
 """
 
 from __future__ import annotations
@@ -12,28 +12,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.store import Store
-from seedbed.metrics import METRICS
-
-if TYPE_CHECKING:
-    import torch
+from seedbed.metrics import METRICS, Metric
 
 REVISION = 1  # raised by hand when splits or scoring change
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Measurement:
-    """Metrics, the primary one, and the prediction behind each: per-image, so that test-set
-    uncertainty needs no rerun."""
+    """Metrics, and the stored predictions from which each of them can be computed again: the
+    uncertainty of a test needs no second run."""
 
     metrics: Mapping[str, float]
     primary: str
-    # ids uint64 [n] of the test's images or queries, and what was predicted of each
+    # `ids` uint64 [n] of the test images or queries, and more (seedbed.metrics.metric).
     predictions: Mapping[str, np.ndarray]
     task: str  # fingerprint of the task
     facts: Mapping[str, object] = field(default_factory=dict)  # what the method chose
@@ -64,7 +62,7 @@ class Measurement:
 
     @property
     def tested_on(self) -> str:
-        """What the test consists of."""
+        """What the test consists of: "test images", or "queries"."""
         return METRICS.get(self.primary).counted_in[1]
 
     def __repr__(self) -> str:
@@ -75,24 +73,18 @@ class Measurement:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeldOut:
-    """Scores of images that were not learnt from, each by a model that did not see it: float [n, K]
-    of labels int64 [n], or of marks int8 [n, K]."""
-
-    scores: torch.Tensor
-    labels: torch.Tensor
-
-
-@dataclass(frozen=True, kw_only=True)
 class Task(ABC):
-    """Training, validation and test rows of a store, disjoint and fixed.
+    """Training, validation and test rows of a store, disjoint and fixed, and how a test is scored.
 
-    Where few labels are known, `fold` deals the training and validation images into folds. In a
-    task of adaptation the labelled images are of another domain than the test images, and
-    `unlabelled` are images of the test's domain.
+    Where few labels are known, `fold` assigns the training and validation images to folds. In a
+    task of domain adaptation the labelled images come from another domain than the test images,
+    and `unlabelled` are further images of the test's domain.
+
+    Labels of training and validation rows are read by methods of the subclasses (`labels`,
+    `boxes`), which call `check_known` first. Labels of the test are read by `score` alone.
     """
 
-    kind: ClassVar[str]  # what is asked of an image; methods say which kinds they take
+    kind: ClassVar[str]  # the type of the task
 
     store: Store
     train: np.ndarray  # int64 [n]
@@ -101,7 +93,7 @@ class Task(ABC):
     primary: str
     fold: np.ndarray | None = None  # int8 of train, then validation; -1: never held out
     unlabelled: np.ndarray | None = None  # int64 [u], in no other part
-    chosen: tuple[str, ...] | None = None  # classes, where they are not the store's own
+    chosen: tuple[str, ...] | None = None  # classes of the task where they are not the store's
 
     def __post_init__(self) -> None:
         parts = [set(rows.tolist()) for rows in (self.train, self.validation, self.test)]
@@ -119,6 +111,35 @@ class Task(ABC):
             )
 
     @property
+    @abstractmethod
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that `score` computes, the primary one first."""
+
+    @abstractmethod
+    def score(
+        self, predictions: Any, /, facts: Mapping[str, object], model: Any = None
+    ) -> Measurement:
+        """The measurement of predictions for the test rows; each subclass says of which form."""
+
+    @abstractmethod
+    def write_results(self, measured: Measurement, folder: Path) -> None:
+        """Write a measurement as the files of official scorers into a new folder; nothing where
+        the task has no official scorer."""
+
+    @abstractmethod
+    def truth(self, rows: np.ndarray) -> list[np.ndarray]:
+        """All annotations of some rows as arrays, for the fingerprint."""
+
+    @abstractmethod
+    def meaning(self) -> str:
+        """What the scores mean, as text, for the fingerprint."""
+
+    @property
+    def primary_metric(self) -> Metric:
+        """The metric by which backbones are compared: its unit, direction, range."""
+        return METRICS.get(self.primary)
+
+    @property
     def classes(self) -> tuple[str, ...]:
         return self.store.classes if self.chosen is None else self.chosen
 
@@ -128,7 +149,7 @@ class Task(ABC):
 
     @property
     def num_test(self) -> int:
-        """What the test consists of: images, or queries."""
+        """Test images, or queries."""
         return len(self.test)
 
     @property
@@ -137,8 +158,8 @@ class Task(ABC):
         return np.concatenate([self.train, self.validation])
 
     def folds(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """What to choose by: pairs of positions in `known`, to learn from and to validate on; one
-        pair, or one per fold."""
+        """Cross-validation folds, or the one validation split: pairs of positions in `known`, to
+        train on and to validate on."""
         num, num_train = len(self.train) + len(self.validation), len(self.train)
         if self.fold is None:
             return [(np.arange(num_train), np.arange(num_train, num))]
@@ -146,19 +167,11 @@ class Task(ABC):
         return [(np.flatnonzero(self.fold != k), np.flatnonzero(self.fold == k)) for k in numbers]
 
     def check_known(self, rows: np.ndarray) -> None:
-        """The guard of every way to a label: test labels are read in scoring alone."""
+        """Refuse rows whose labels a method may not read: test rows and unlabelled rows."""
         assert not np.isin(rows, self.test).any(), "test labels are read in scoring alone"
         assert self.unlabelled is None or not np.isin(rows, self.unlabelled).any(), (
             "these images count as unlabelled"
         )
-
-    @abstractmethod
-    def truth(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Everything that is known of some rows, as arrays, for the fingerprint."""
-
-    def meaning(self) -> str:
-        """What the scores mean, in words, for the fingerprint."""
-        return f"{self.kind} {self.store.meaning} {self.primary}"
 
     @property
     def fingerprint(self) -> str:

@@ -36,8 +36,8 @@ from seedbed.models.training_progress import Progress
 from seedbed.pretraining.objectives.supervised import Supervised
 from seedbed.readout.calibration import fit_temperature
 from seedbed.readout.model import Model
-from seedbed.tasks.classification import ClassificationTask, HeldOut, Measurement
-from seedbed.tasks.multilabel import MultiLabelTask
+from seedbed.tasks.class_scores import ClassScoresTask, HeldOut
+from seedbed.tasks.task import Measurement
 
 BY_SIZE = "by_size"
 _STEPS = ((20_000, 500), (500_000, 10_000))  # of tasks with fewer images than this
@@ -134,7 +134,7 @@ class Trainer:
     """Trains a network that `make` makes anew each time, on rows of a task."""
 
     make: Callable[[], Backbone]
-    task: ClassificationTask | MultiLabelTask
+    task: ClassScoresTask
     tuning: Tuning
     seed: int
     device: str
@@ -163,7 +163,7 @@ class Trainer:
         self.fit(
             network,
             batches,
-            _of_each_class if isinstance(self.task, MultiLabelTask) else Supervised().loss,
+            _of_each_class if self.task.several_labels else Supervised().loss,
             rate,
         )
         return network
@@ -216,7 +216,7 @@ def tune(
         except DivergedError:
             tried[f"{rate:g}"] = None
             continue
-        right = _value(task, parts)
+        right = task.value(parts.scores, parts.labels)
         tried[f"{rate:g}"] = right
         if best is None or right > best[0]:
             best = (right, rate, parts, network)
@@ -236,23 +236,16 @@ def tune(
         temperature=temperature,
         num_calibrated=len(held_out.labels),
     )
-    model.several = isinstance(task, MultiLabelTask)
+    model.several = task.several_labels
     return TuningResult(
         learning_rate=rate,
-        metric=task.primary if isinstance(task, MultiLabelTask) else "top1",
+        metric=task.selection_metric,
         tried=tried,
         held_out=held_out,
         model=model,
         num_train=num_train,
         images_seen=trainer.images_seen,
     )
-
-
-def _value(task: ClassificationTask | MultiLabelTask, held_out: HeldOut) -> float:
-    """How good scores of held-out images are, percent."""
-    if isinstance(task, MultiLabelTask):
-        return task.value(held_out.scores.numpy(), held_out.labels.numpy())
-    return 100.0 * float((held_out.scores.argmax(1) == held_out.labels).double().mean())
 
 
 def _of_each_class(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, None]:
@@ -265,17 +258,15 @@ def _of_each_class(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, None]:
     return each / len(images), None
 
 
-def measure_tuned(
-    tuned: TuningResult, task: ClassificationTask | MultiLabelTask, facts: dict[str, Any]
-) -> Measurement:
+def measure_tuned(tuned: TuningResult, task: ClassScoresTask, facts: dict[str, Any]) -> Measurement:
     """The measurement of what was tuned."""
     scores = tuned.model.scores(tuned.model.backbone.images(task.store, task.test))
-    return task.measure(scores.numpy(), facts, tuned.model)
+    return task.score(scores.numpy(), facts, tuned.model)
 
 
 def _held_out(
     run: Callable[[np.ndarray, float], Backbone],
-    task: ClassificationTask | MultiLabelTask,
+    task: ClassScoresTask,
     known: np.ndarray,
     folds: list[Any],
     rate: float,

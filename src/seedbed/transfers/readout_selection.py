@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,18 +19,9 @@ import torch
 from seedbed.readout.heads import Head, LinearHead, NeighboursHead
 from seedbed.readout.linear import fit_linear
 from seedbed.readout.neighbours import nearest, vote
-from seedbed.tasks.task import HeldOut
+from seedbed.tasks.class_scores import ClassScoresTask, HeldOut
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
-
-
-class Judge(Protocol):
-    """What says how good scores are where an image may have several classes: the task."""
-
-    @property
-    def primary(self) -> str: ...
-
-    def value(self, scores: np.ndarray, marks: np.ndarray) -> float: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +85,10 @@ class Readout(ABC):
         codes: torch.Tensor,
         labels: torch.Tensor,
         folds: Folds,
-        num_classes: int,
-        judge: Judge | None = None,
+        task: ClassScoresTask,
     ) -> Choice:
-        """The value with the best top-1 over all held-out images, or by `judge` where these may
-        have several classes; ties to the smaller.
+        """The value of the setting with the best out-of-fold predictions by `task.value`; ties go
+        to the smaller.
 
         Args:
             codes: float [n, v, d], prepared; labels: int64 [n], or marks int8 [n, K], on the same
@@ -108,34 +98,28 @@ class Readout(ABC):
         parts = []
         unsolved: set[float] = set()
         for learnt, held_out in folds:
-            scored, failed = self.tried(codes[learnt], labels[learnt], codes[held_out], num_classes)
+            scored, failed = self.tried(
+                codes[learnt], labels[learnt], codes[held_out], task.num_classes
+            )
             parts.append(scored)
             unsolved |= set(failed)
         scores = {value: torch.cat([part[value] for part in parts]) for value in parts[0]}
         positions = np.concatenate([held_out for _, held_out in folds])
         assert len(positions), "nothing is held out to choose by"
         truth = labels[torch.from_numpy(positions).to(labels.device)]
-        each = {} if judge else {value: s.argmax(1) == truth for value, s in scores.items()}
-        right = (
-            {v: judge.value(s.cpu().numpy(), truth.cpu().numpy()) for v, s in scores.items()}
-            if judge
-            else _percent(each)
-        )
-        best = max(right, key=lambda v: (right[v], -v))
+        tried = {value: task.value(s, truth) for value, s in scores.items()}
+        best = max(tried, key=lambda value: (tried[value], -value))
+        hits = () if task.several_labels else (s.argmax(1) == truth for s in scores.values())
         return Choice(
             best=best,
-            metric=judge.primary if judge else "top1",
-            tried={f"{v:g}": accuracy for v, accuracy in right.items()},
+            metric=task.selection_metric,
+            tried={f"{setting:g}": value for setting, value in tried.items()},
             unsolved=sorted(unsolved),
             held_out=HeldOut(scores=scores[best].cpu(), labels=truth.cpu()),
             positions=positions,
             num_folds=len(folds),
-            right=tuple(hits.cpu().numpy() for hits in each.values()),
+            right=tuple(right.cpu().numpy() for right in hits),
         )
-
-
-def _percent(each: Mapping[float, torch.Tensor]) -> dict[float, float]:
-    return {value: hits.double().mean().item() * 100 for value, hits in each.items()}
 
 
 def _flat(codes: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

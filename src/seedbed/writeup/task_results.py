@@ -8,18 +8,16 @@ are of its first seed.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
-from seedbed.metrics import METRICS
 from seedbed.metrics.average_precision import MeanAveragePrecision
 from seedbed.tasks.catalogue import TASKS
-from seedbed.tasks.detection import DetectionTask
-from seedbed.tasks.multilabel import MultiLabelTask
-from seedbed.tasks.retrieval import RetrievalTask
+from seedbed.tasks.task import Task
 from seedbed.transfers.methods import METHODS
 from seedbed.trials.results import Outcome, Results
 from seedbed.trials.steps import MeasureStep
@@ -36,6 +34,11 @@ from seedbed.writeup.precision_figures import (
 
 # arms with contact sheets
 _MAX_SHEETS = 3
+# How sample predictions are drawn, by the kind of the task.
+_DRAW: Mapping[str, Callable[[Any, Mapping[str, np.ndarray]], Sheet]] = {
+    "detection": detections_sheet,
+    "retrieval": retrieval_sheet,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +76,13 @@ def _section(results: Results, outcomes: Sequence[Outcome], name: str) -> TaskSe
         step.task_seed,
         needs_training_images=METHODS.make(step.method).needs_training_images(),
     )
-    if not isinstance(task, DetectionTask | MultiLabelTask | RetrievalTask):
+    metric, has_pictures = task.primary_metric, task.kind in _DRAW
+    if not has_pictures and not isinstance(metric, MeanAveragePrecision):
         return None
     all_arms = _outcomes_by_arm(results, outcomes)
     arms = dict(list(all_arms.items())[:MOST_ARMS])
     bars = curves = None
     alt, num_classes = "", 0
-    metric = METRICS.get(first.metric)
     if isinstance(metric, MeanAveragePrecision):
         precisions = _precisions(results, task.classes, metric, arms)
         bars = Markup(bars_svg(precisions, f"{name}b"))
@@ -90,7 +93,7 @@ def _section(results: Results, outcomes: Sequence[Outcome], name: str) -> TaskSe
         budget="; ".join(
             f"{arm}: {rows[0].images_seen:,} images seen" for arm, rows in arms.items()
         ),
-        limits=_limits(len(all_arms), num_classes, pictures=not isinstance(task, MultiLabelTask)),
+        limits=_limits(len(all_arms), num_classes, pictures=has_pictures),
         bars=bars,
         curves=curves,
         alt=alt,
@@ -151,12 +154,11 @@ def _alt_text(precisions: Precisions) -> str:
     return f"Average precision of each class, first seed. {' '.join(parts)}"
 
 
-def _sheets(results: Results, task: Any, arms: dict[str, list[Outcome]]) -> list[dict[str, Any]]:
+def _sheets(results: Results, task: Task, arms: dict[str, list[Outcome]]) -> list[dict[str, Any]]:
     """Contact sheets of the first arms, at their first seed."""
-    if isinstance(task, MultiLabelTask):
+    if (draw := _DRAW.get(task.kind)) is None:
         return []
-    draw: Any = detections_sheet if isinstance(task, DetectionTask) else retrieval_sheet
-    sheets: list[tuple[str, Sheet]] = [
+    sheets = [
         (arm, draw(task, results.predictions(rows[0])))
         for arm, rows in list(arms.items())[:_MAX_SHEETS]
     ]

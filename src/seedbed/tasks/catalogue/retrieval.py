@@ -18,9 +18,9 @@ from seedbed.data.annotations import Relevance
 from seedbed.data.source import TEST, TRAIN
 from seedbed.data.store import Store
 from seedbed.tasks.catalogue import TaskSpec
-from seedbed.tasks.retrieval import PRIMARY, RetrievalTask
+from seedbed.tasks.retrieval import PROTOCOLS, RetrievalTask
 
-_NOTHING = np.zeros(0, np.int64)
+_NO_ROWS = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -36,48 +36,57 @@ class Retrieval(TaskSpec):
     ) = None
 
     def load(self, store: Store, seed: int, *, needs_training_images: bool = True) -> RetrievalTask:
-        given = store.annotations
+        annotations = store.annotations
         train = np.flatnonzero(store.splits == TRAIN)
         test = np.flatnonzero(store.splits == TEST)
         if not needs_training_images and store.only_held_out:
-            train, test = _NOTHING, store.held_out_rows
-        if isinstance(given, Relevance):
-            protocol = str(given.protocol)
-            queries, gallery = given.queries, given.gallery
-            answered = np.bincount(given.of_query[given.values > 0], minlength=len(queries)) > 0
-            if not answered.all():
-                raise BadDataError(
-                    f"{int((~answered).sum()):,} queries of {store.name} have no answer left, {store.ids[queries[~answered][0]]} the first",
-                    f"The images that answer them could not be read: they are listed in {store.unreadable}. Repair them, and pack again.",
-                )
+            train, test = _NO_ROWS, store.held_out_rows
+        if isinstance(annotations, Relevance):
+            _check_answered(store, annotations)
+            protocol = str(annotations.protocol)
+            queries, gallery = annotations.queries, annotations.gallery
         else:
             store.must_have_one_label()
             protocol = "classes"
-            queries = gallery = _with_company(store, test)
-        task = RetrievalTask(
+            queries = gallery = _rows_with_classmates(store, test)
+        names = [metric.name for metric in PROTOCOLS[protocol]]
+        if self.metric is not None and self.metric not in names:
+            raise BadDataError(
+                f"{store.name} is not measured by {self.metric}",
+                f"Its metrics: {', '.join(names)}.",
+            )
+        return RetrievalTask(
             store=store,
             train=train,
-            validation=_NOTHING,
+            validation=_NO_ROWS,
             test=queries,
             gallery=gallery,
             protocol=protocol,
-            primary=self.metric or PRIMARY[protocol],
+            primary=self.metric or names[0],
         )
-        if task.primary not in task.metrics:
-            raise BadDataError(
-                f"{store.name} is not measured by {task.primary}",
-                f"Its metrics: {', '.join(task.metrics)}.",
-            )
-        return task
 
 
-def _with_company(store: Store, test: np.ndarray) -> np.ndarray:
+def _check_answered(store: Store, relevance: Relevance) -> None:
+    """Raise BadDataError where no relevant image of a query is left in the store."""
+    positives = relevance.of_query[relevance.values > 0]
+    unanswered = np.bincount(positives, minlength=len(relevance.queries)) == 0
+    if unanswered.any():
+        first = store.ids[relevance.queries[unanswered][0]]
+        raise BadDataError(
+            f"{int(unanswered.sum()):,} queries of {store.name} have no relevant image left, "
+            f"{first} is the first",
+            f"Their relevant images could not be read; they are listed in {store.unreadable}. "
+            "Repair them, and pack again.",
+        )
+
+
+def _rows_with_classmates(store: Store, test: np.ndarray) -> np.ndarray:
     """Test images of classes that have two or more of them."""
     sizes = np.bincount(store.leaves[test], minlength=len(store.classes))
-    found = test[sizes[store.leaves[test]] > 1]
-    if not len(found):
+    rows = test[sizes[store.leaves[test]] > 1]
+    if not len(rows):
         raise BadDataError(
             f"no class of {store.name} has two test images",
-            "A query needs another image of its class to be found.",
+            "A query needs another test image of its class.",
         )
-    return found
+    return rows

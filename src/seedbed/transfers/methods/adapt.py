@@ -27,7 +27,6 @@ from seedbed.base.errors import UsageError
 from seedbed.base.randomness import stream
 from seedbed.data.images import Batch
 from seedbed.data.loader import Stream
-from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
 from seedbed.models.fit import Loss
 from seedbed.models.layers import Layer
@@ -35,7 +34,8 @@ from seedbed.readout.alignment import coral, coral_loss
 from seedbed.readout.calibration import fit_temperature
 from seedbed.readout.heads import LinearHead, prepare_codes
 from seedbed.readout.model import Model, layer_codes
-from seedbed.tasks.classification import ClassificationTask, Measurement
+from seedbed.tasks.classification import ClassificationTask
+from seedbed.tasks.task import Measurement
 from seedbed.transfers.fine_tuning import Trainer, Tuning, measure_tuned, tune
 from seedbed.transfers.gradient_reversal import (
     GradientReversal,
@@ -140,7 +140,7 @@ class Adapt(Method):
         # about as long as normalised codes, so that C means the same
         recoloured = coral(mine, theirs)[:, None] / layer.dim**0.5
         readout = make_readout("svm", _CS, ())
-        choice = readout.choose(recoloured, labels, task.folds(), task.num_classes)
+        choice = readout.choose(recoloured, labels, task.folds(), task)
         shape = HeadShape(
             dims=(layer.dim,), normalise=True, power=False, num_classes=task.num_classes
         )
@@ -164,7 +164,7 @@ class Adapt(Method):
             **choice.facts(),
             "num_train": len(known),
         }
-        return task.score(rank(scores.numpy()), facts, model)
+        return task.score(scores.numpy(), facts, model)
 
 
 def _unit(

@@ -16,7 +16,8 @@ from seedbed.base.errors import UsageError
 from seedbed.metrics.accuracy import error_rates, rank
 from seedbed.models.backbone import Backbone
 from seedbed.readout.model import Model
-from seedbed.tasks.classification import ClassificationTask, Measurement
+from seedbed.tasks.classification import ClassificationTask
+from seedbed.tasks.task import Measurement
 from seedbed.transfers.methods import Context, Method
 
 _MOST_NAMED = 5
@@ -50,6 +51,6 @@ class AsIs(Method):
             "num_train": 0,
             "num_classes_of_network": len(backbone.classes),
         }
-        measured = task.score(ranked, facts, model)
+        measured = task.score_ranked(ranked, facts, model)
         metrics = {**measured.metrics, **error_rates(measured.metrics)}
         return replace(measured, metrics=metrics)

@@ -13,8 +13,8 @@ from typing import Any, ClassVar, Literal
 
 from seedbed.models.backbone import Backbone
 from seedbed.models.stages import stages_of
-from seedbed.tasks.classification import ClassificationTask, Measurement
-from seedbed.tasks.multilabel import MultiLabelTask
+from seedbed.tasks.class_scores import ClassScoresTask
+from seedbed.tasks.task import Measurement
 from seedbed.transfers.fine_tuning import Trainer, Tuning, measure_tuned, tune
 from seedbed.transfers.methods import Context, Method
 
@@ -67,9 +67,7 @@ class Finetune(Method):
             },
         }
 
-    def run(
-        self, backbone: Backbone, task: ClassificationTask | MultiLabelTask, context: Context
-    ) -> Measurement:
+    def run(self, backbone: Backbone, task: ClassScoresTask, context: Context) -> Measurement:
         def make() -> Backbone:
             return backbone.with_new_head(task.classes, context.seed)
 

@@ -23,8 +23,8 @@ from seedbed.models.layers import Layer
 from seedbed.readout.calibration import fit_temperature
 from seedbed.readout.heads import prepare_codes
 from seedbed.readout.model import Model, layer_codes
-from seedbed.tasks.classification import ClassificationTask, Measurement
-from seedbed.tasks.multilabel import MultiLabelTask
+from seedbed.tasks.class_scores import ClassScoresTask
+from seedbed.tasks.task import Measurement
 from seedbed.transfers.methods import Context, Method
 from seedbed.transfers.readout_selection import HeadShape, make_readout
 
@@ -77,13 +77,10 @@ class Probe(Method):
             **{name: value for name, value in asdict(self).items() if name != unused},
         }
 
-    def run(
-        self, backbone: Backbone, task: ClassificationTask | MultiLabelTask, context: Context
-    ) -> Measurement:
+    def run(self, backbone: Backbone, task: ClassScoresTask, context: Context) -> Measurement:
         candidates, known = self._candidates(backbone), task.known
         labels = torch.from_numpy(task.labels(known)).to(context.device)
-        judge = task if isinstance(task, MultiLabelTask) else None
-        if judge and self.readout in ("softmax", "knn"):
+        if task.several_labels and self.readout in ("softmax", "knn"):
             raise UsageError(
                 f"readout={self.readout!r} gives each image one class, and those of {task.store.name} have several",
                 "Take readout='svm', 'logistic' or 'ridge'.",
@@ -98,8 +95,7 @@ class Probe(Method):
             _named(layers): self._prepared(found, each, layers, context) for layers in candidates
         }
         chosen = {
-            name: readout.choose(values, labels, folds, task.num_classes, judge)
-            for name, values in codes.items()
+            name: readout.choose(values, labels, folds, task) for name, values in codes.items()
         }
         # ties go to the later layer
         best = max(reversed(candidates), key=lambda layers: chosen[_named(layers)].accuracy)
@@ -119,7 +115,7 @@ class Probe(Method):
             flatten=self.flatten,
             temperature=fit_temperature(choice.held_out.scores, choice.held_out.labels),
             num_calibrated=len(choice.held_out.labels),
-            several=judge is not None,
+            several=task.several_labels,
         )
         facts = {
             "layer": _named(best),
@@ -135,7 +131,7 @@ class Probe(Method):
             ),
         }
         scores = model.scores(backbone.images(task.store, task.test))
-        return task.measure(scores.numpy(), facts, model)
+        return task.score(scores.numpy(), facts, model)
 
     def _dims(self, layers: Sequence[Layer]) -> tuple[int, ...]:
         return tuple(code_dim(la, self.flatten) for la in layers)

@@ -18,13 +18,13 @@ import torch
 
 from seedbed.base.device import free_bytes
 from seedbed.base.errors import UsageError
-from seedbed.metrics.accuracy import rank
 from seedbed.models.backbone import Backbone
 from seedbed.readout.augmented_views import NUM_VIEWS
 from seedbed.readout.calibration import fit_temperature
 from seedbed.readout.heads import prepare_codes
 from seedbed.readout.model import Model, layer_codes
-from seedbed.tasks.classification import ClassificationTask, Measurement
+from seedbed.tasks.classification import ClassificationTask
+from seedbed.tasks.task import Measurement
 from seedbed.transfers.methods import Context, Method
 from seedbed.transfers.readout_selection import HeadShape, make_readout
 
@@ -74,7 +74,7 @@ class ProbeAugmented(Method):
             power=self.power,
         )
         readout = make_readout(self.readout, self.c, ())
-        choice = readout.choose(codes, labels, task.folds(), task.num_classes)
+        choice = readout.choose(codes, labels, task.folds(), task)
         shape = HeadShape(
             dims=(layer.dim,), normalise=True, power=self.power, num_classes=task.num_classes
         )
@@ -97,4 +97,4 @@ class ProbeAugmented(Method):
             "num_train": len(known),
         }
         scores = model.scores(backbone.images(task.store, task.test))
-        return task.score(rank(scores.numpy()), facts, model)
+        return task.score(scores.numpy(), facts, model)

@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 from seedbed.base.errors import UsageError
 from seedbed.models.backbone import CUSTOM_MODULE, Backbone
 from seedbed.models.zoo import BACKBONES
-from seedbed.tasks.classification import ClassificationTask, Measurement
-from seedbed.tasks.multilabel import MultiLabelTask
+from seedbed.tasks.class_scores import ClassScoresTask
+from seedbed.tasks.task import Measurement
 from seedbed.transfers.fine_tuning import Trainer, Tuning, measure_tuned, tune
 from seedbed.transfers.methods import Context, Method
 
@@ -40,9 +40,7 @@ class Scratch(Method):
                 "Give it with random weights: sb.Backbone.wrap(MyNet(), size_px=32), and fine-tune that.",
             )
 
-    def run(
-        self, backbone: Backbone, task: ClassificationTask | MultiLabelTask, context: Context
-    ) -> Measurement:
+    def run(self, backbone: Backbone, task: ClassScoresTask, context: Context) -> Measurement:
         self.check(backbone)
         architecture = BACKBONES.make(backbone.architecture)
 
