@@ -22,7 +22,7 @@ from seedbed.verdicts.findings import findings
 from seedbed.verdicts.findings.finding import Finding
 from seedbed.verdicts.pairs import Pair, with_controls
 from seedbed.verdicts.questions import answer
-from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.arm_names import name_with_classes
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def test_an_outside_recipe_has_a_random_control(tmp_path: Path) -> None:
 
     plan = make_plan(study, Workspace(tmp_path / "work"))
     results = collect(plan, {})
-    assert with_classes(results, "shuffled") == "its random control 'shuffled'"
+    assert name_with_classes(results, "shuffled") == "its random control 'shuffled'"
     views = plan.views
     for arm in ("fewer", "rest"):
         assert len(views[arm, 0].classes) == len(views[f"like-{arm}", 0].classes) == 42

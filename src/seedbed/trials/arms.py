@@ -1,7 +1,6 @@
-"""What an arm and a pre-training are, as a study declares them.
+"""Arms and the pre-training, as a study declares them.
 
-In: tables of a study file, or Python values. Out: checked frozen settings, and the plug-ins that
-they name. Knows nothing of keys.
+In: tables of a study file, or Python values. Out: checked, frozen settings.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives import OBJECTIVES
 from seedbed.pretraining.settings import Pretraining
 
-# What a training that is none has no use for.
-_OF_TRAINING = tuple(f.name for f in fields(Pretraining) if f.name != "backbone")
+# Settings without effect on an arm that is not trained.
+_TRAINING_SETTINGS = tuple(f.name for f in fields(Pretraining) if f.name != "backbone")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,7 @@ class Arm:
     backbone: str | None = None
     objective: str | None = None
     images_seen: tuple[int, ...] | None = None
-    # of the images_seen of the study's pre-training, whatever they are: for equal exposure
+    # a share of each of the study's budgets, for equal exposure
     budget_share: float | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
@@ -61,8 +60,9 @@ class Arm:
                     f"{what} is not trained, so the recipe {str(self.recipe)!r} would have no "
                     "effect"
                 )
-            if idle := [k for k in (*_OF_TRAINING, "budget_share") if getattr(self, k) is not None]:
-                raise ValueError(f"{what} is not trained, so {idle[0]!r} would have no effect")
+            for setting in (*_TRAINING_SETTINGS, "budget_share"):
+                if getattr(self, setting) is not None:
+                    raise ValueError(f"{what} is not trained, so {setting!r} would have no effect")
         if self.budget_share is not None and not (
             isinstance(self.budget_share, int | float) and 0 < self.budget_share <= 1
         ):
@@ -117,12 +117,12 @@ class Arm:
 
 
 def read_arm(value: str | Mapping[str, Any] | Arm, where: str) -> Arm:
-    """An arm from a recipe string, a table or an Arm, with every name in it resolved once, so that
-    errors come early."""
+    """An arm from a recipe string, a table, a Backbone or an Arm; all names in it are checked.
+    `where` is its place in errors."""
     if isinstance(value, str):
         arm = Arm(recipe=Recipe(value))
     elif isinstance(value, Mapping):
-        arm = build(Arm, listed(value, "images_seen"), where)
+        arm = build(Arm, with_list(value, "images_seen"), where)
     elif isinstance(value, Backbone):
         arm = Arm(model=value)
     elif isinstance(value, Arm):
@@ -142,6 +142,6 @@ def read_arm(value: str | Mapping[str, Any] | Arm, where: str) -> Arm:
     return arm
 
 
-def listed(table: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """A table in which a lone number under `key` is a list of one."""
+def with_list(table: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The table with a single number under `key` as a list of one."""
     return {**table, key: [table[key]]} if isinstance(table.get(key), int) else dict(table)

@@ -21,7 +21,7 @@ from seedbed.metrics import METRICS
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives import OBJECTIVES
 from seedbed.transfers.methods import METHODS
-from seedbed.trials.arms import Arm, Pretraining, listed, read_arm
+from seedbed.trials.arms import Arm, Pretraining, read_arm, with_list
 
 RESERVED = ("source", "source_fine")  # as targets they mean accuracy on the source itself
 _NAME = re.compile(r"\w[\w .()+,-]*")
@@ -141,7 +141,7 @@ def _read_pretraining(pretraining: Pretraining, **shorthands: Any) -> Pretrainin
     """The pre-training with the shorthands that are set, checked."""
     settings = {f.name: getattr(pretraining, f.name) for f in fields(Pretraining)}
     settings |= {name: value for name, value in shorthands.items() if value is not None}
-    return build(Pretraining, listed(settings, "images_seen"), "[pretraining]")
+    return build(Pretraining, with_list(settings, "images_seen"), "[pretraining]")
 
 
 def _read_source(source: Any, **settings: Any) -> DataSpec:

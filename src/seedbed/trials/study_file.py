@@ -22,7 +22,7 @@ from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.engine.data_spec import DataSpec
 from seedbed.tasks.domains import TARGET
-from seedbed.trials.arms import Arm, Pretraining, listed
+from seedbed.trials.arms import Arm, Pretraining, with_list
 from seedbed.trials.study import Study
 
 _TOP = ("question", "reference", "seeds", "sample_seeds", "init_seeds", "margin", "threads")
@@ -89,7 +89,7 @@ def parse_study(text: str, path: Path) -> Study:
 def _read_tables(tables: dict[str, Any], path: Path) -> Study:
     _check_keys(tables)
     source = tables["source"]
-    pretraining = listed(tables.get("pretraining", {}), "images_seen")
+    pretraining = with_list(tables.get("pretraining", {}), "images_seen")
     return Study(
         name=path.stem,
         folder=path.resolve().parent,

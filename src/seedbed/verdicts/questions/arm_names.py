@@ -1,7 +1,4 @@
-"""What the sentences of several questions call an arm.
-
-In: results and an arm. Out: its name with what it was trained on. Knows nothing of numbers.
-"""
+"""Describe an arm in the sentences of an answer: its name and its training data."""
 
 from __future__ import annotations
 
@@ -9,17 +6,23 @@ from seedbed.trials.results import Results
 from seedbed.verdicts.answer import quoted
 
 
-def with_classes(results: Results, arm: str) -> str | None:
-    """ "'coarse' (73 classes)", "its random control 'like-73'"; None where there is nothing to
-    add."""
-    study = results.study
-    if not study.arms[arm].trains:
-        return f"{quoted(arm)} (no pre-training)" if study.arms[arm].init == "random" else None
-    if study.arms[arm].recipe.control_for is not None:
+def name_with_classes(results: Results, arm: str) -> str | None:
+    """For example "'coarse' (73 classes of 5,000 images)", or "its random control 'like-73'"; None
+    if there is nothing to add to the name."""
+    spec = results.study.arms[arm]
+    if not spec.trains:
+        return f"{quoted(arm)} (no pre-training)" if spec.init == "random" else None
+    if spec.recipe.control_for is not None:
         return f"its random control {quoted(arm)}"
-    rows = [o for o in results.outcomes if o.arm == arm and o.num_train_images]
-    return (
-        f"{quoted(arm)} ({rows[0].num_train_classes:,} classes of {rows[0].num_train_images:,} images)"
-        if rows
-        else None
-    )
+    if (counts := training_counts(results, arm)) is None:
+        return None
+    num_classes, num_images = counts
+    return f"{quoted(arm)} ({num_classes:,} classes of {num_images:,} images)"
+
+
+def training_counts(results: Results, arm: str) -> tuple[int, int] | None:
+    """The numbers of classes and of images that an arm was trained on, if they are known."""
+    for outcome in results.outcomes:
+        if outcome.arm == arm and outcome.num_train_images:
+            return outcome.num_train_classes, outcome.num_train_images
+    return None

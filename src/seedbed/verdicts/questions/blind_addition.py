@@ -18,7 +18,7 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, group_by_settings, with_matching_reference
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.arm_names import name_with_classes
 from seedbed.verdicts.questions.source_summary import summarise_source
 from seedbed.verdicts.questions.study_builder import (
     EMBEDDED_SOURCE,
@@ -75,7 +75,7 @@ class BlindAddition(Question):
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(
-            results, "blind-addition", lambda arm: with_classes(results, arm), _pairs
+            results, "blind-addition", lambda arm: name_with_classes(results, arm), _pairs
         )
 
 

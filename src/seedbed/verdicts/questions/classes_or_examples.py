@@ -18,7 +18,7 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, counterpart, with_matching_reference
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.arm_names import name_with_classes
 from seedbed.verdicts.questions.source_summary import SourceSummary, summarise_source
 from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, StudyBuilder, one_source
 
@@ -53,7 +53,7 @@ class ClassesOrExamples(Question):
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(
-            results, "classes-or-examples", lambda arm: with_classes(results, arm), _pairs
+            results, "classes-or-examples", lambda arm: name_with_classes(results, arm), _pairs
         )
 
 

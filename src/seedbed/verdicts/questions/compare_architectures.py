@@ -46,9 +46,11 @@ class CompareArchitectures(Question):
 
     def answer(self, results: Results) -> list[Answer]:
         study = results.study
-        called = {arm: study.arms[arm].backbone or study.pretraining.backbone for arm in study.arms}
+        networks = {
+            name: arm.backbone or study.pretraining.backbone for name, arm in study.arms.items()
+        }
         return answer_families(
-            results, "compare-architectures", lambda arm: f"{quoted(arm)} ({called[arm]})"
+            results, "compare-architectures", lambda arm: f"{quoted(arm)} ({networks[arm]})"
         )
 
 

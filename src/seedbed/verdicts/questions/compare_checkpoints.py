@@ -62,7 +62,7 @@ class CompareCheckpoints(Question):
 
 
 def _pairs(study: Study, target: str) -> list[Pair]:
-    """Every arm with the net that is trained here, and the checkpoints with each other."""
+    """Every arm with the network that is trained here, and the checkpoints with each other."""
     checkpoints = [arm for arm, spec in study.arms.items() if spec.is_checkpoint]
     return [
         *with_reference(study),

@@ -23,7 +23,7 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.arm_names import name_with_classes
 from seedbed.verdicts.questions.data_names import target_name, to_key
 from seedbed.verdicts.questions.source_summary import SourceSummary, open_target, summarise_source
 from seedbed.verdicts.questions.study_builder import (
@@ -81,7 +81,7 @@ class ExcludeTarget(Question):
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(
-            results, "exclude-target", lambda arm: with_classes(results, arm), with_controls
+            results, "exclude-target", lambda arm: name_with_classes(results, arm), with_controls
         )
 
 

@@ -19,7 +19,7 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.arm_names import name_with_classes
 from seedbed.verdicts.questions.source_summary import summarise_source
 from seedbed.verdicts.questions.study_builder import (
     LABEL_SET_METHODS,
@@ -65,5 +65,5 @@ class FineOrCoarse(Question):
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(
-            results, "fine-or-coarse", lambda arm: with_classes(results, arm), with_controls
+            results, "fine-or-coarse", lambda arm: name_with_classes(results, arm), with_controls
         )

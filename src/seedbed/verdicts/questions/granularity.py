@@ -17,7 +17,7 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, with_controls
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.arm_names import name_with_classes
 from seedbed.verdicts.questions.source_summary import SourceSummary, summarise_source
 from seedbed.verdicts.questions.study_builder import (
     LABEL_SET_METHODS,
@@ -57,7 +57,7 @@ class Granularity(Question):
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(
-            results, "granularity", lambda arm: with_classes(results, arm), _pairs
+            results, "granularity", lambda arm: name_with_classes(results, arm), _pairs
         )
 
 

@@ -18,7 +18,7 @@ from seedbed.verdicts.answer import Answer, quoted
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.arm_names import name_with_classes, training_counts
 from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, StudyBuilder
 
 _ARMS = (
@@ -60,11 +60,11 @@ class ImagesPerClass(Question):
 
 
 def _describe(results: Results, arm: str) -> str | None:
-    """ "'half' (250 images per class)"."""
+    """For example "'half' (250 images per class)"; an arm that is not trained has no number."""
     if not results.study.arms[arm].trains:
-        return with_classes(results, arm)
-    rows = [o for o in results.outcomes if o.arm == arm and o.num_train_images]
-    if not rows:
+        return name_with_classes(results, arm)
+    if (counts := training_counts(results, arm)) is None:
         return None
-    per_class = f"{rows[0].num_train_images / rows[0].num_train_classes:,.4g}"
+    num_classes, num_images = counts
+    per_class = f"{num_images / num_classes:,.4g}"
     return f"{quoted(arm)} ({per_class} {'image' if per_class == '1' else 'images'} per class)"

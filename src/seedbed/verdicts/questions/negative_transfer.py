@@ -17,7 +17,7 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, group_by_settings
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.arm_names import name_with_classes
 from seedbed.verdicts.questions.study_builder import CommentedArm, Method, StudyBuilder
 
 _ARMS = (
@@ -65,7 +65,7 @@ class NegativeTransfer(Question):
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(
-            results, "negative-transfer", lambda arm: with_classes(results, arm), _pairs
+            results, "negative-transfer", lambda arm: name_with_classes(results, arm), _pairs
         )
 
 

@@ -19,7 +19,7 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import with_controls
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.arm_names import name_with_classes
 from seedbed.verdicts.questions.source_summary import SourceSummary, summarise_source
 from seedbed.verdicts.questions.study_builder import (
     LABEL_SET_METHODS,
@@ -61,7 +61,7 @@ class NumClasses(Question):
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(
-            results, "num-classes", lambda arm: with_classes(results, arm), with_controls
+            results, "num-classes", lambda arm: name_with_classes(results, arm), with_controls
         )
 
 
@@ -87,12 +87,11 @@ def _arms(summary: SourceSummary) -> list[CommentedArm]:
 def _top_down(summary: SourceSummary, others: set[int]) -> list[CommentedArm]:
     """One top-down round, if it leaves two or more classes and another number of classes than the
     bottom-up sets."""
-    left = (
-        relabelled_leaves(summary.leaves, summary.hierarchy, Recipe("top_down(rounds=1)"), 0)
-        if summary.hierarchy
-        else {}
-    )
-    num = len({c for c in left.values() if c is not None})
-    if summary.hierarchy is not None and (num < 2 or num in others):
+    recipe = "top_down(rounds=1)"
+    if summary.hierarchy is None:
+        return [CommentedArm("top-down", recipe)]
+    class_of = relabelled_leaves(summary.leaves, summary.hierarchy, Recipe(recipe), 0)
+    num = len({label for label in class_of.values() if label is not None})
+    if num < 2 or num in others:
         return []
-    return [CommentedArm("top-down", "top_down(rounds=1)", f"{num} classes" if num else "")]
+    return [CommentedArm("top-down", recipe, f"{num} classes")]

@@ -22,7 +22,7 @@ from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, group_by_settings
 from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import with_classes
+from seedbed.verdicts.questions.arm_names import name_with_classes
 from seedbed.verdicts.questions.source_summary import SourceSummary, summarise_source
 from seedbed.verdicts.questions.study_builder import (
     RANDOM,
@@ -81,7 +81,7 @@ class UnrelatedData(Question):
 
     def answer(self, results: Results) -> list[Answer]:
         return answer_families(
-            results, "unrelated-data", lambda arm: with_classes(results, arm), _pairs
+            results, "unrelated-data", lambda arm: name_with_classes(results, arm), _pairs
         )
 
 
@@ -119,9 +119,9 @@ def _size(summary: SourceSummary, kind: str, half: str) -> tuple[int | None, flo
 
 
 def _pairs(study: Study, target: str) -> list[Pair]:
-    """On the classes of a half: both halves together against the nets of that half, at equal
-    compute and equal exposure, and against no pre-training. On any other target, every half's
-    nets."""
+    """On the classes of a half: both halves together against the networks of that half, at equal
+    compute and equal exposure, and against no pre-training. On any other target, against the
+    networks of every half."""
     text = study.targets[target].recipe if target in study.targets else None
     half, pairs = Recipe(text or ""), []
     for arms in group_by_settings(study):
