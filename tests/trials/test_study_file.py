@@ -155,7 +155,7 @@ def test_a_study_moves_with_its_folder(tmp_path: Path) -> None:
     [
         ('{ data = "cells", sizepx = 16 }', "line 9: unknown key 'sizepx' in .targets. cells"),
         ('{ data = "cells", size_px = 2 }', "line 9: .targets. cells: size_px = 2"),
-        ('{ first = "a", second = "b" }', "written.toml: .targets. cells is a table of data sets"),
+        ('{ first = "a", second = "b" }', "line 9: .targets. cells: a target cannot be a table"),
     ],
 )
 def test_a_target_as_a_table_is_checked(target: str, message: str, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ class Study:
         threads: CPU threads of each worker; results depend on it.
         size_px, hierarchy: of the source: the size at which its images are packed, and its classes.
         fine_labels: measure each arm on all fine labels of the source too: a probe, and induction
-            (docs/concepts.md).
+            (docs/explanation/concepts.md).
         pretraining: how every arm is pre-trained.
         backbone, images_seen: shorthands for these two settings of the pre-training.
         folder: paths are relative to it, and the results go there.

@@ -121,7 +121,7 @@ def _check_keys(tables: dict[str, Any]) -> None:
         if not isinstance(tables.get(key, {}), dict):
             raise UsageError(
                 f"{key!r} is {tables[key]!r}, and it must be a table",
-                f"Begin a line with [{key}]; see docs/study-files.md.",
+                f"Begin a line with [{key}]; see docs/reference/study-file.md.",
             )
     for key in tables["source"]:
         if key not in _SOURCE:
