@@ -259,7 +259,7 @@ def test_a_transfer_shows_the_number_first_with_its_interval(
     lines = capsys.readouterr().out.splitlines()
     expected = f"top1: {document['value']:.2f} % (95 % interval {low:.2f} to {high:.2f}) on {document['num_test']} test images"
     assert lines[0] == expected
-    table = lines.index("c was chosen on validation images:")
+    table = lines.index("c was selected on validation images:")
     assert [line.split()[0] for line in lines[table + 1 : table + 4]] == ["c", "0.001", "1"]
 
 

@@ -264,7 +264,7 @@ def test_queries_are_called_queries(tmp_path: Path, capsys: pytest.CaptureFixtur
     )
     assert "on 6 queries" in capsys.readouterr().out
     assert main(["inspect", str(root)]) == 0
-    assert "6 queries, 18 images to be searched" in capsys.readouterr().out
+    assert "6 queries, 18 gallery images" in capsys.readouterr().out
 
 
 def test_what_a_store_of_boxes_keeps_is_told(

@@ -60,8 +60,9 @@ def advise(
     on_pack: PackProgress | None = None,
     on_event: OnEvent | None = None,
 ) -> Advice:
-    """Compare networks, layers and methods on labelled images; recommend one, estimate its accuracy,
-    and say whether pre-training helps.
+    """Compare networks, layers and methods on labelled images, and recommend one.
+
+    The advice estimates its accuracy, and says whether pre-training helps.
 
     Args:
         data: a folder of images by class, a store, or a call string. The test split, existing or
@@ -172,7 +173,7 @@ def _networks(
 
 
 def _named_networks(backbones: Sequence[Any]) -> dict[str, Any]:
-    """Networks by name. A second object of one name gets a number; the same text twice counts once."""
+    """Networks by name; a second object of one name gets a number, the same text counts once."""
     named: dict[str, Any] = {}
     for place, backbone in enumerate(backbones, 1):
         name = _name_of(backbone, place)
@@ -199,9 +200,7 @@ def _download(report_event: Callable[[str], None]) -> str:
     published = BACKBONES.make(GOOD_NETWORK).published()
     assert published is not None
     if (cached := find_cached(published)) is not None:
-        report_event(
-            f"{GOOD_NETWORK} is on this machine already: {cached}; licence {published.licence}"
-        )
+        report_event(f"{GOOD_NETWORK} is here already: {cached}; licence {published.licence}")
         return GOOD_NETWORK
     report_event(
         f"fetching {GOOD_NETWORK}: about {_GOOD_NETWORK_MB} MB, licence {published.licence}"

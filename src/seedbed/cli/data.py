@@ -88,7 +88,10 @@ def _audit(p: ArgumentParser) -> None:
 COMMANDS = (
     Command("pack", "decode a source once into a store", "data:pack", _pack),
     Command(
-        "inspect", "what a store, a source, a backbone or a study holds", "data:inspect", _inspect
+        "inspect",
+        "what a store, a source, a backbone or a study holds",
+        "inspection:inspect",
+        _inspect,
     ),
     Command(
         "hierarchy",

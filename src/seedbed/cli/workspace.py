@@ -12,7 +12,7 @@ def _list(p: ArgumentParser) -> None:
         "group",
         nargs="?",
         metavar="GROUP",
-        help="formats, recipes, backbones, objectives, tasks, methods or questions",
+        help="formats, recipes, backbones, objectives, tasks, methods, questions or executors",
     )
 
 
@@ -28,7 +28,7 @@ def _disk(p: ArgumentParser) -> None:
 COMMANDS = (
     Command(
         "list",
-        "formats, recipes, backbones, objectives, tasks, methods, questions",
+        "formats, recipes, backbones, objectives, tasks, methods, questions, executors",
         "workspace:list_plugins",
         _list,
     ),

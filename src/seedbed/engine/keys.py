@@ -61,7 +61,7 @@ def measurement_key(*, backbone: str, task: str, method: Method, seed: int, thre
 
 
 def backbone_keys(name: Any, backbone: Backbone) -> tuple[str, ...]:
-    """The keys under which a study may know an opened backbone; the first is the one to store under.
+    """The keys under which a study may know an opened backbone; results go under the first.
 
     Args:
         name: what the user gave: a Backbone, a folder, or a call string.

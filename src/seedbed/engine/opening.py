@@ -35,8 +35,8 @@ from seedbed.tasks.task import Task
 from seedbed.transfers.methods import Method, check_task
 
 DataLike = Store | Source | DataSpec | str | os.PathLike[str]
-# Side at which images are packed if neither the user nor a network names one. Images that are looked
-# at without any network (pack, audit) are kept larger than those that a small network is trained on.
+# Side at which images are packed if neither the user nor a network names one. Images that are
+# inspected without a network (pack, audit) are larger than those a small network is trained on.
 NETWORK_PX, INSPECTION_PX = DEFAULT_PX, 64
 # Images with boxes are kept whole; this is the size at which near duplicates are compared.
 _BOXES_PX = 64

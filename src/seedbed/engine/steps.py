@@ -195,7 +195,7 @@ class Pretrain:
 
 
 def read_pretrained(folder: Path, device: str) -> Pretrained:
-    """The result of a finished training in a folder; nothing was trained now, so `fitted` is None."""
+    """The result of a finished training in a folder; `fitted` is None, as nothing was trained."""
     backbone = load_backbone(folder)
     backbone.module.to(device)
     metrics: Any = backbone.card["source_metrics"]

@@ -50,8 +50,10 @@ def probe_task(store: Store) -> str:
     sizes = np.bincount(store.leaves[store.splits == TRAIN], minlength=len(store.classes))
     if sizes.min() < 2:
         raise UsageError(
-            f"fine_labels: class {store.classes[int(sizes.argmin())]!r} of {store.name} has {sizes.min()} training images",
-            "A probe on the fine labels needs two of each: leave fine_labels out, or remove the class.",
+            f"fine_labels: class {store.classes[int(sizes.argmin())]!r} of {store.name} has "
+            f"{sizes.min()} training images",
+            "A probe on the fine labels needs two of each: leave fine_labels out, or remove the "
+            "class.",
         )
     return f"classification(train_per_class={min(PROBE_PER_LEAF, int(sizes.min()))})"
 

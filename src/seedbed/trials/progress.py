@@ -86,7 +86,8 @@ class StudyProgress:
             p = event.progress
             self._running[key] = (min(p.images_done, event.step.num_images), p.images_per_s)
             right = "" if p.accuracy is None else f", accuracy {p.accuracy:.0f} %"
-            facts = f"{p.images_per_s:,.0f} images/s, loss {p.loss:.2f}{right}, {clock(p.seconds_left)} left"
+            left = clock(p.seconds_left)
+            facts = f"{p.images_per_s:,.0f} images/s, loss {p.loss:.2f}{right}, {left} left"
             self._bars.update(
                 self._rows[key], completed=p.images_done, total=p.images_total, facts=facts
             )

@@ -138,7 +138,8 @@ class Results:
                 write(aside)
 
     def __repr__(self) -> str:
-        head = f"{self.study.name}: {self.num_done} of {self.num_cells} cells done, {self.num_failed} failed"
+        done = f"{self.num_done} of {self.num_cells} cells done"
+        head = f"{self.study.name}: {done}, {self.num_failed} failed"
         table = self.to_pandas()
         if not len(table):
             return head

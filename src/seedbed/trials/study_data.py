@@ -131,8 +131,9 @@ def data_notes(stores: Mapping[str, Store]) -> list[str]:
             and (num := _num_shared(stores["source"], store))
         ):
             notes.append(
-                f"{name}: {num:,} of its {store.card['splits']['test']:,} test images are training images of the source, byte for byte; "
-                "seedbed audit --against finds near duplicates too"
+                f"{name}: {num:,} of its {store.card['splits']['test']:,} test images are training "
+                "images of the source, byte for byte; seedbed audit --against finds near "
+                "duplicates too"
             )
     return notes
 
@@ -144,7 +145,7 @@ def _num_shared(source: Store, target: Store) -> int:
 
 
 def record_of(study: Study, stores: Mapping[str, Store]) -> dict[str, Any]:
-    """The store of each data set, so that results can be read again without the images.
+    """The store of each data set: results can then be read without the images.
 
     Data that were given as objects have no record.
     """
@@ -173,7 +174,7 @@ def recorded(study: Study, record: Mapping[str, Any]) -> dict[str, Store] | None
 
 
 def _whole_hierarchy(study: Study, name: str) -> str | None:
-    """The hierarchy that the study names for a data set; the source's for the source as a target."""
+    """The hierarchy that the study names for a data set; a target that is the source has its."""
     is_source = name == "source" or study.targets[name].is_study_source
     hierarchy = (study.source if is_source else study.targets[name]).hierarchy
     return hierarchy if isinstance(hierarchy, str) else None

@@ -15,11 +15,11 @@ def advise(options: Namespace) -> Result:
 
     from seedbed.api import advice as api
 
-    def tell(seconds: float, words: str) -> None:
-        print(f"{seconds:6.1f} s  {words}", file=sys.stderr, flush=True)
+    def print_event(seconds: float, message: str) -> None:
+        print(f"{seconds:6.1f} s  {message}", file=sys.stderr, flush=True)
 
     with Bar("packing") as bar:
-        found = api.advise(
+        advice = api.advise(
             options.data,
             options.backbone,
             minutes=options.minutes,
@@ -30,17 +30,17 @@ def advise(options: Namespace) -> Result:
             device=options.device,
             workspace=options.workspace,
             on_pack=bar,
-            on_event=tell,
+            on_event=print_event,
         )
-    say(options, *found.lines())
-    return found.to_dict(options.seed), 0
+    say(options, *advice.lines())
+    return advice.to_dict(options.seed), 0
 
 
 def _free_name(name: str) -> str:
-    """A folder of this name that is not there yet: advice, advice-2, ..."""
+    """The first free name: advice, advice-2, ..."""
     from pathlib import Path
 
     number = 1
-    while Path(tried := name if number == 1 else f"{name}-{number}").exists():
+    while Path(path := name if number == 1 else f"{name}-{number}").exists():
         number += 1
-    return tried
+    return path

@@ -10,7 +10,7 @@ from typing import Any
 
 from seedbed.verbs.output import Bar, Result, say, show_rows
 
-_SHOWN = 20  # predictions on the terminal
+_MAX_SHOWN = 20
 
 
 def predict(options: Namespace) -> Result:
@@ -18,30 +18,30 @@ def predict(options: Namespace) -> Result:
 
     with Bar("predicting") as bar:
         model = api.load(options.model, device=options.device)
-        found = api.predict(
+        predictions = api.predict(
             model, options.paths, above=options.above, out=options.out, on_progress=bar
         )
     document = [
         {
-            "path": one.path,
-            "label": one.label,
-            "probability": one.probability,
-            "top5": [{"label": label, "probability": p} for label, p in one.top],
-            "error": one.error,
-            **({} if one.labels is None else {"labels": list(one.labels)}),
+            "path": p.path,
+            "label": p.label,
+            "probability": p.probability,
+            "top5": [{"label": label, "probability": share} for label, share in p.top],
+            "error": p.error,
+            **({} if p.labels is None else {"labels": list(p.labels)}),
             **(
                 {}
-                if one.boxes is None
-                else {"boxes": [_box(box) for box in one.boxes], "best_score": one.best_score}
+                if p.boxes is None
+                else {"boxes": [_box(box) for box in p.boxes], "best_score": p.best_score}
             ),
         }
-        for one in found
+        for p in predictions
     ]
-    if any(one.boxes is not None for one in found):
-        _show_boxes(options, found)
+    if any(p.boxes is not None for p in predictions):
+        _show_boxes(options, predictions)
         return document, 0
     failed = [row for row in document if row["error"]]
-    rows = [_said(row) for row in document if not row["error"]]
+    rows = [_summary_row(row) for row in document if not row["error"]]
     from seedbed.readout.model import Model
 
     assert isinstance(model, Model)
@@ -51,16 +51,16 @@ def predict(options: Namespace) -> Result:
         else "not calibrated"
     )
     which = f", labels of {100 * options.above:g} % and more" if model.several else ""
-    show_rows(options, f"{_images(rows)}, probabilities {held_out}{which}:", rows[:_SHOWN])
-    if len(rows) > _SHOWN:
-        say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
+    show_rows(options, f"{_images(rows)}, probabilities {held_out}{which}:", rows[:_MAX_SHOWN])
+    if len(rows) > _MAX_SHOWN:
+        say(options, f"  ... and {len(rows) - _MAX_SHOWN:,} more (--json lists all)")
     for row in failed:
         say(options, f"cannot read {row['path']}: {row['error']}")
     return document, 0
 
 
-def _said(row: dict[str, Any]) -> dict[str, Any]:
-    """What the terminal says of an image: its class, or all of its labels."""
+def _summary_row(row: dict[str, Any]) -> dict[str, Any]:
+    """The class of an image, or all of its labels."""
     likeliest = {"label": row["label"], "%": 100 * row["probability"]}
     if row.get("labels") is None:
         return {"path": row["path"], **likeliest}
@@ -80,53 +80,45 @@ def _box(box: Any) -> dict[str, Any]:
     return {"label": box.label, "probability": box.probability, "box": list(box.corners)}
 
 
-def _show_boxes(options: Namespace, found: list[Any]) -> None:
-    """How many of each class in each image; where they are stands in --json, and in the
-    pictures."""
+def _show_boxes(options: Namespace, predictions: list[Any]) -> None:
+    """The number of boxes of each class in each image; --json and the images have their corners."""
     from collections import Counter
 
     rows = []
-    for one in found:
-        if one.boxes is None:
-            continue
-        counts = Counter(box.label for box in one.boxes)
-        rows.append(
-            {
-                "path": one.path,
-                "boxes": len(one.boxes),
-                "of": ", ".join(f"{n} {label}" for label, n in counts.most_common()),
-            }
-        )
-    show_rows(
-        options,
-        f"{_images(rows)}, boxes with a score of {options.above:g} or more (as the network gives it):",
-        rows[:_SHOWN],
-    )
-    if len(rows) > _SHOWN:
-        say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
-    for one in found:
-        if one.error:
-            say(options, f"cannot read {one.path}: {one.error}")
-    best = max((one.best_score or 0.0 for one in found), default=0.0)
+    for p in predictions:
+        if p.boxes is not None:
+            counts = Counter(box.label for box in p.boxes).most_common()
+            classes = ", ".join(f"{n} {label}" for label, n in counts)
+            rows.append({"path": p.path, "boxes": len(p.boxes), "of": classes})
+    title = f"{_images(rows)}, boxes with a score of {options.above:g} or more (not calibrated):"
+    show_rows(options, title, rows[:_MAX_SHOWN])
+    if len(rows) > _MAX_SHOWN:
+        say(options, f"  ... and {len(rows) - _MAX_SHOWN:,} more (--json lists all)")
+    for p in predictions:
+        if p.error:
+            say(options, f"cannot read {p.path}: {p.error}")
+    best = max((p.best_score or 0.0 for p in predictions), default=0.0)
     if not best:
         say(
             options,
-            "nothing was found at all: train for longer (iterations), or on photographs that are more like these",
+            "no box at all: train longer (iterations), or on photographs that are more like these",
         )
     elif best < options.above:
+        lower = max(0.01, best - 0.005)
         say(
             options,
-            f"no box reaches {options.above:g}; the highest score is {best:.2f}: --above {max(0.01, best - 0.005):.2f} tells it",
+            f"no box reaches {options.above:g}; the highest score is {best:.2f}: "
+            f"--above {lower:.2f} reports it",
         )
     if options.out:
-        say(options, f"pictures with the boxes drawn: {options.out}")
+        say(options, f"images with the boxes drawn: {options.out}")
 
 
 def similar(options: Namespace) -> Result:
     from seedbed.api import models as api
 
     with Bar("codes") as bar:
-        found = api.similar(
+        results = api.similar(
             options.backbone,
             options.data,
             options.images,
@@ -138,16 +130,16 @@ def similar(options: Namespace) -> Result:
             on_progress=bar,
         )
     document = []
-    for one in found:
+    for result in results:
         rows = [
             {"id": i, "label": la, "similarity": s}
-            for i, la, s in zip(one.ids, one.labels, one.similarities, strict=True)
+            for i, la, s in zip(result.ids, result.labels, result.similarities, strict=True)
         ]
-        document.append({"query": one.query, "neighbours": rows, "error": one.error})
-        if one.error:
-            say(options, f"cannot read {one.query}: {one.error}")
+        document.append({"query": result.query, "neighbours": rows, "error": result.error})
+        if result.error:
+            say(options, f"cannot read {result.query}: {result.error}")
         else:
-            show_rows(options, f"{one.query}:", rows)
+            show_rows(options, f"{result.query}:", rows)
     return document, 0
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 from seedbed.verbs.output import Bar, Result, say, show_facts, show_rows
 
@@ -15,7 +16,7 @@ def pretrain(options: Namespace) -> Result:
     from seedbed.api import networks as api
 
     with Bar("training") as bar:
-        done = api.pretrain(
+        result = api.pretrain(
             options.store,
             options.backbone,
             options.out,
@@ -39,42 +40,47 @@ def pretrain(options: Namespace) -> Result:
             early_stopping=options.early_stopping,
             threads=options.threads,
         )
-    card, fitted = done.backbone.card, done.fitted
+    card, fitted = result.backbone.card, result.fitted
     document = {
         "backbone": str(options.out),
-        "source_top1": done.metrics.get("top1"),
-        "source_top5": done.metrics.get("top5"),
+        "source_top1": result.metrics.get("top1"),
+        "source_top5": result.metrics.get("top5"),
         "num_images": card["num_images"],
         "num_classes": card["num_classes"],
         "images_seen": options.images_seen,
-        "images_trained": card["images_trained"],  # fewer than asked for where it ended early
+        # Fewer than `images_seen` after early stopping.
+        "images_trained": card["images_trained"],
         "epochs": card["epochs"],
         "images_per_s": fitted.images_per_s if fitted else None,
         "seconds": fitted.seconds if fitted else 0.0,
-        **done.facts(),
+        "key": card["key"],
+        **result.facts(),
     }
     show_facts(options, {key: value for key, value in document.items() if key != "early_stopping"})
     if fitted is None and options.images_seen:
-        say(options, "trained already by the same command: nothing was done")
+        say(options, "this training was finished before: nothing was done")
     if early := document.get("early_stopping"):
-        size = card["schedule"]["batch_size"]
-        steps, planned = -(-card["images_trained"] // size), -(-options.images_seen // size)
-        ended = (
-            f"ended at step {steps:,} of {planned:,}" if steps < planned else "did not end it early"
-        )
-        best = f"{early['best_score']:.2f} % of the {early['num_held_out']:,} training images held out for it"
-        say(
-            options,
-            f"early stopping: {ended}; the weights are those of step {early['best_at_step']:,}, right on {best}",
-        )
+        _show_early_stopping(options, card, early)
     return document, 0
+
+
+def _show_early_stopping(options: Namespace, card: dict[str, Any], early: dict[str, Any]) -> None:
+    batch_size = card["schedule"]["batch_size"]
+    steps, planned = -(-card["images_trained"] // batch_size), -(-options.images_seen // batch_size)
+    end = f"at step {steps:,} of {planned:,}" if steps < planned else "not before the last step"
+    say(
+        options,
+        f"early stopping: {end}; the weights are those of step {early['best_at_step']:,}, with "
+        f"{early['best_score']:.2f} % accuracy on {early['num_held_out']:,} held-out "
+        "training images",
+    )
 
 
 def codes(options: Namespace) -> Result:
     from seedbed.api import networks as api
 
     with Bar("packing") as bar:
-        found = api.codes(
+        computed = api.codes(
             options.backbone,
             options.data,
             layer="all" if options.layer == ["all"] else options.layer or "penultimate",
@@ -89,15 +95,15 @@ def codes(options: Namespace) -> Result:
             on_pack=bar,
             on_codes=bar,
         )
-    first = found.layers[0]
-    about = {"codes": str(options.out), "num_images": len(found.labels)}
-    of_first = {"dim": first["dim"], "layer": first["layer"], "pooling": first["pooling"]}
+    first = computed.layers[0]
+    summary = {"codes": str(options.out), "num_images": len(computed.labels)}
+    first_layer = {"dim": first["dim"], "layer": first["layer"], "pooling": first["pooling"]}
     size = {
         "dtype": options.dtype,
         "bytes": Path(options.out).stat().st_size,
-        "images_per_s": found.images_per_s,
+        "images_per_s": computed.images_per_s,
     }
-    show_facts(options, about | (of_first if len(found.layers) == 1 else {}) | size)
-    if len(found.layers) > 1:
-        show_rows(options, f"{len(found.layers)} layers:", found.layers)
-    return about | of_first | size | {"layers": [dict(la) for la in found.layers]}, 0
+    show_facts(options, summary | (first_layer if len(computed.layers) == 1 else {}) | size)
+    if len(computed.layers) > 1:
+        show_rows(options, f"{len(computed.layers)} layers:", computed.layers)
+    return summary | first_layer | size | {"layers": [dict(la) for la in computed.layers]}, 0

@@ -1,7 +1,6 @@
-"""What the verbs say: lines for the eye on stdout, one bar on stderr.
+"""Output of the verbs: lines for people on stdout, a progress bar on stderr.
 
-In: parsed options and facts. Out: text; nothing on stdout with --json. Knows nothing of what the
-verbs do.
+In: parsed options and facts. Out: text; nothing on stdout with --json.
 """
 
 from __future__ import annotations
@@ -16,21 +15,21 @@ Result = tuple[Any, int]
 
 
 def say(options: Namespace, *lines: str) -> None:
-    """Lines for the eye, on stdout; nothing with --json."""
+    """Print lines to stdout; nothing with --json."""
     if lines and not options.json:
         print(*lines, sep="\n")
 
 
 def show_facts(options: Namespace, document: dict[str, Any]) -> None:
-    """One line a fact; what there is none of is left out."""
+    """One line for each fact; None is left out."""
     for key, value in document.items():
         if value is not None:
-            say(options, f"{key}: {_shown(value)}")
+            say(options, f"{key}: {_format(value)}")
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{k} {_shown(v)}" for k, v in value.items())
+        return ", ".join(f"{k} {_format(v)}" for k, v in value.items())
     if isinstance(value, float):
         return f"{value:,.2f}" if abs(value) < 1000 else f"{value:,.0f}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
@@ -60,15 +59,30 @@ def show_rows(options: Namespace, title: str, rows: Sequence[Mapping[str, Any]])
         say(options, f"  {'  '.join(shown)}".rstrip())
 
 
+def show_list(options: Namespace, title: str, lines: Sequence[str], most: int = 10) -> None:
+    """A count, and the first lines."""
+    say(options, f"{title}: {len(lines)}", *(f"  {line}" for line in lines[:most]))
+    if len(lines) > most:
+        say(options, f"  ... and {len(lines) - most} more (--json lists all)")
+
+
+def splits_line(splits: Mapping[str, int], card: Mapping[str, Any]) -> str:
+    """The sizes of the splits, and how derived ones were made, by the store's card."""
+    sizes = ", ".join(f"{name} {size:,}" for name, size in splits.items())
+    return f"splits: {sizes}" + "".join(
+        f" ({name}: {how})" for name, how in card["derived_splits"].items()
+    )
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return " x ".join(map(str, value)) if isinstance(value, list | tuple) else _shown(value)
+    return " x ".join(map(str, value)) if isinstance(value, list | tuple) else _format(value)
 
 
-_FIRST_TOLD_S, _TOLD_EVERY_S = 10.0, 30.0
+_FIRST_LINE_S, _LINE_EVERY_S = 10.0, 30.0
 
 
 class Bar:
@@ -83,7 +97,7 @@ class Bar:
         self._bars = Progress(console=console, transient=True, disable=not console.is_terminal)
         self._row = self._bars.add_task(what, total=None)
         self._is_shown, self._what = console.is_terminal, what
-        self._next_told = time.monotonic() + _FIRST_TOLD_S
+        self._next_line = time.monotonic() + _FIRST_LINE_S
 
     def __enter__(self) -> Bar:
         self._bars.start()
@@ -94,7 +108,7 @@ class Bar:
 
     def __call__(self, done: int, total: int) -> None:
         self._bars.update(self._row, completed=done, total=total)
-        self._tell(f"{done:,} of {total:,}")
+        self._write_line(f"{done:,} of {total:,}")
 
     def training(self, progress: Any) -> None:
         facts = f"{progress.images_per_s:,.0f} images/s, loss {progress.loss:.2f}"
@@ -105,12 +119,12 @@ class Bar:
             total=progress.images_total,
             description=facts,
         )
-        self._tell(
+        self._write_line(
             f"{progress.images_done:,} of {progress.images_total:,} images of training, {facts}"
         )
 
-    def _tell(self, words: str) -> None:
-        if self._is_shown or time.monotonic() < self._next_told:
+    def _write_line(self, words: str) -> None:
+        if self._is_shown or time.monotonic() < self._next_line:
             return
-        self._next_told = time.monotonic() + _TOLD_EVERY_S
+        self._next_line = time.monotonic() + _LINE_EVERY_S
         print(f"{self._what}: {words}", file=sys.stderr, flush=True)

@@ -10,12 +10,17 @@ from typing import Any
 
 from seedbed.verbs.output import Result, say, show_rows
 
-_SHOWN = 30
-_OF = {"voc-action": "persons", "holidays": "queries", "oxford": "queries", "ukbench": "queries"}
+_MAX_SHOWN = 30
+_COUNTED = {
+    "voc-action": "persons",
+    "holidays": "queries",
+    "oxford": "queries",
+    "ukbench": "queries",
+}
 
 
 def voc_detection(options: Namespace) -> Result:
-    return _told(
+    return _score(
         options,
         "voc-detection",
         truth=options.truth,
@@ -26,7 +31,7 @@ def voc_detection(options: Namespace) -> Result:
 
 
 def voc_classification(options: Namespace) -> Result:
-    return _told(
+    return _score(
         options,
         "voc-classification",
         truth=options.truth,
@@ -37,7 +42,7 @@ def voc_classification(options: Namespace) -> Result:
 
 
 def voc_action(options: Namespace) -> Result:
-    return _told(
+    return _score(
         options,
         "voc-action",
         truth=options.truth,
@@ -48,35 +53,35 @@ def voc_action(options: Namespace) -> Result:
 
 
 def holidays(options: Namespace) -> Result:
-    return _told(options, "holidays", ranking=options.ranking, images=options.images)
+    return _score(options, "holidays", ranking=options.ranking, images=options.images)
 
 
 def oxford(options: Namespace) -> Result:
-    return _told(options, "oxford", truth=options.truth, ranking=options.ranking)
+    return _score(options, "oxford", truth=options.truth, ranking=options.ranking)
 
 
 def ukbench(options: Namespace) -> Result:
-    return _told(options, "ukbench", ranking=options.ranking)
+    return _score(options, "ukbench", ranking=options.ranking)
 
 
 def top_k(options: Namespace) -> Result:
-    return _told(options, "top-k", labels=options.labels, scores=options.scores, k=options.k)
+    return _score(options, "top-k", labels=options.labels, scores=options.scores, k=options.k)
 
 
-def _told(options: Namespace, metric: str, **files: Any) -> Result:
+def _score(options: Namespace, metric: str, **files: Any) -> Result:
     from seedbed.api import scoring as api
     from seedbed.metrics import METRICS
 
     score = api.score(metric, **files)
     value = METRICS.get(score.metric).format(score.value)
-    say(options, f"{score.metric}: {value} on {score.num:,} {_OF.get(metric, 'images')}")
+    say(options, f"{score.metric}: {value} on {score.num:,} {_COUNTED.get(metric, 'images')}")
     say(options, *(f"{name}: {value:.2f}" for name, value in score.others.items()), *score.notes)
-    what = "query" if _OF.get(metric) == "queries" else "class"
+    what = "query" if _COUNTED.get(metric) == "queries" else "class"
     rows = [{what: name, score.metric: value} for name, value in score.per_class.items()]
     if rows:
-        show_rows(options, f"of each {what}:", rows[:_SHOWN])
-    if len(rows) > _SHOWN:
-        say(options, f"  ... and {len(rows) - _SHOWN:,} more (--json lists all)")
+        show_rows(options, f"of each {what}:", rows[:_MAX_SHOWN])
+    if len(rows) > _MAX_SHOWN:
+        say(options, f"  ... and {len(rows) - _MAX_SHOWN:,} more (--json lists all)")
     document = {
         "metric": score.metric,
         "value": score.value,

@@ -61,14 +61,15 @@ def _command() -> str:
 
 
 def _introduce(study: Study, out: str) -> None:
-    arms = [
-        f"  {n:<10} {str(arm.recipe) or ('no pre-training' if arm.init == 'random' else 'every image')}"
-        for n, arm in study.arms.items()
-    ]
+    arms = []
+    for name, arm in study.arms.items():
+        whole = "no pre-training" if arm.init == "random" else "every image"
+        arms.append(f"  {name:<10} {str(arm.recipe) or whole}")
     print(
         "What do fewer images, coarser labels, or no pre-training cost on a target?",
         *arms,
-        f"Each arm: {len(study.seeds)} seeds, {study.budgets[0]:,} images seen; then probed on {' and '.join(study.targets)}.",
+        f"Each arm: {len(study.seeds)} seeds, {study.budgets[0]:,} images seen; then probed on "
+        f"{' and '.join(study.targets)}.",
         f"All is kept in {out}; if interrupted, the same command goes on from there.",
         sep="\n",
         file=sys.stderr,
@@ -76,12 +77,11 @@ def _introduce(study: Study, out: str) -> None:
 
 
 def study_new(options: Namespace) -> Result:
+    from seedbed.trials.study_file import write_study
     from seedbed.verdicts.questions import question
     from seedbed.verdicts.questions.data_names import is_missing
 
     study = question(options.question).study(options.source, options.target, options.backbone)
-    from seedbed.trials.study_file import write_study
-
     text = write_study(study)
     names = [(data, False) for data in options.source] + [(data, True) for data in options.target]
     for data, as_target in names:
@@ -102,7 +102,7 @@ def study_plan(options: Namespace) -> Result:
     from seedbed.trials.progress import StudyProgress, clock
 
     study = _load(options)
-    with StudyProgress() as progress, _told_of(options.file):
+    with StudyProgress() as progress, _errors_name(options.file):
         plan = make_plan(study, Workspace.at(options.workspace, study.folder), progress.packing)
     cost = estimate(plan)
     done = len(plan.steps) - len(plan.left())
@@ -119,18 +119,11 @@ def study_plan(options: Namespace) -> Result:
         for c in plan.cells
     ]
     say(options, f"{study.name}: {len(plan.steps)} steps ({done} done), {len(cells)} cells")
-    for arm in study.arms:
-        say(options, f"  {arm}: {_planned(plan, arm)}")
-    for target in dict.fromkeys(c.target for c in plan.cells if c.target != "source"):
-        by = ", ".join(dict.fromkeys(c.method for c in plan.cells if c.target == target))
-        say(
-            options,
-            f"  on {target}: by {by}; {next(c.num_test for c in plan.cells if c.target == target):,} to be tested on",
-        )
-    say(options, *plan.notes, *_doubts(study))
+    _show_plan(options, plan)
+    disk_mb = cost.disk_bytes / 1e6
     say(
         options,
-        f"about {clock(cost.seconds)} with {cost.workers} workers, {cost.disk_bytes / 1e6:,.0f} MB of disk",
+        f"about {clock(cost.seconds)} with {cost.workers} workers, {disk_mb:,.0f} MB of disk",
     )
     return {
         "steps": len(plan.steps),
@@ -141,40 +134,48 @@ def study_plan(options: Namespace) -> Result:
     }, 0
 
 
-def _doubts(study: Study) -> list[str]:
-    """What the study cannot answer as it stands, told before it is run."""
+def _show_plan(options: Namespace, plan: Plan) -> None:
+    for arm in plan.study.arms:
+        say(options, f"  {arm}: {_describe_arm(plan, arm)}")
+    for target in dict.fromkeys(c.target for c in plan.cells if c.target != "source"):
+        cells = [c for c in plan.cells if c.target == target]
+        methods = ", ".join(dict.fromkeys(c.method for c in cells))
+        say(options, f"  on {target}: by {methods}; {cells[0].num_test:,} test images or queries")
+    say(options, *plan.notes, *_limits(plan.study))
+
+
+def _limits(study: Study) -> list[str]:
+    """What the study cannot answer as it stands."""
     from seedbed.verdicts.findings.influences import QUESTION
     from seedbed.verdicts.influence import MIN_NETS
 
-    found = []
-    if len(study.draws) < 2:
-        found.append("one seed: no interval and no verdict; give 2 at least, better 3")
-    if study.question == QUESTION and len(study.draws) < MIN_NETS:
-        found.append(
-            f"{len(study.draws)} nets: influence takes {MIN_NETS} at least, and a ranking that means something many more"
+    limits, num = [], len(study.draws)
+    if num < 2:
+        limits.append("one seed: no interval and no verdict; give at least 2, better 3")
+    if study.question == QUESTION and num < MIN_NETS:
+        limits.append(
+            f"{num} networks: influence needs at least {MIN_NETS}, and a reliable ranking many more"
         )
-    return found
+    return limits
 
 
-def _planned(plan: Plan, arm: str) -> str:
-    """What an arm is trained on, and for how long where that is not what the study says for all."""
+def _describe_arm(plan: Plan, arm: str) -> str:
+    """What an arm is trained on, and its training budgets where they are not the study's."""
     spec, common = plan.study.arms[arm], plan.study.pretraining
     view = plan.views.get((arm, plan.study.seeds[0]))
     if not spec.trains or view is None:
         return "an existing checkpoint" if spec.is_checkpoint else "random weights"
-    own = (
-        f", {' and '.join(f'{n:,}' for n in spec.budgets(common))} images seen"
-        if spec.overrides_budgets
-        else ""
-    )
-    return f"{len(view.rows):,} images, {len(view.classes)} classes{own}"
+    budgets = ""
+    if spec.overrides_budgets:
+        budgets = f", {' and '.join(f'{n:,}' for n in spec.budgets(common))} images seen"
+    return f"{len(view.rows):,} images, {len(view.classes)} classes{budgets}"
 
 
 def study_run(options: Namespace) -> Result:
     from seedbed.api.studies import run
 
     study = _load(options)
-    with _told_of(options.file):
+    with _errors_name(options.file):
         results = run(
             study,
             workspace=options.workspace,
@@ -190,7 +191,7 @@ def study_run(options: Namespace) -> Result:
 def study_status(options: Namespace) -> Result:
     from seedbed.trials.run import study_status as status_of
 
-    with _told_of(options.file):
+    with _errors_name(options.file):
         results = status_of(_load(options), options.workspace)
     return _status(results, options)[0], 0
 
@@ -198,7 +199,7 @@ def study_status(options: Namespace) -> Result:
 def report(options: Namespace) -> Result:
     from seedbed.trials.run import study_status as status_of
 
-    with _told_of(options.file):
+    with _errors_name(options.file):
         results = status_of(_load(options), options.workspace)
     if not results.outcomes:
         raise BadDataError(
@@ -210,8 +211,8 @@ def report(options: Namespace) -> Result:
 
 
 @contextmanager
-def _told_of(file: str) -> Iterator[None]:
-    """What is wrong in a table of the study file is told with the file's name."""
+def _errors_name(file: str) -> Iterator[None]:
+    """Add the study file to the place of errors in its tables."""
     try:
         yield
     except SeedbedError as error:
@@ -246,14 +247,14 @@ def _status(results: Results, options: Namespace, save: bool = False) -> Result:
     from seedbed.writeup.influence_check import save_checks
 
     answers = answer(results)
-    found = findings(results, answers)
+    results_findings = findings(results, answers)
     checks: list[Path] = []
     if save:
-        save_answers(results, answers, found)
-        checks = save_checks(results, found)
+        save_answers(results, answers, results_findings)
+        checks = save_checks(results, results_findings)
     notes = [*data_notes(results.plan.stores), *results.plan.notes, *measurement_warnings(results)]
     if not options.json:
-        _print_summary(results, answers, found)
+        _print_summary(results, answers, results_findings)
     say(
         options,
         *([""] if notes else []),
@@ -265,19 +266,19 @@ def _status(results: Results, options: Namespace, save: bool = False) -> Result:
         "cells": {"done": results.num_done, "failed": results.num_failed, "left": results.num_left},
         "rows": [o.to_dict() for o in results.outcomes],
         "answers": [a.to_dict() for a in answers],
-        "findings": [f.to_dict() for f in found],
+        "findings": [f.to_dict() for f in results_findings],
         "failures": [asdict(f) for f in results.failures],
         "notes": notes,
     }
     return document, 4 if results.num_failed else 0
 
 
-def _print_summary(results: Results, answers: list[Any], found: list[Any]) -> None:
+def _print_summary(results: Results, answers: list[Any], findings: list[Any]) -> None:
     from rich.console import Console
 
     from seedbed.writeup.terminal import terminal_summary
 
-    Console(highlight=False).print(terminal_summary(results, answers, found))
+    Console(highlight=False).print(terminal_summary(results, answers, findings))
     for failure in results.failures:
         print(f"failed: {failure.label}: {failure.error}")
 

@@ -61,14 +61,14 @@ def transfer(options: Namespace) -> Result:
         "model": str(options.out)
         if options.out is not None and measured.model is not None
         else None,
-        "results": _results_in(options.out),
+        "results": _results_folder(options.out),
     }
     _show_outcome(options, document, measured.tested_on)
     return document, 0
 
 
-def _results_in(out: str | None) -> str | None:
-    """Where files for official scorers were written."""
+def _results_folder(out: str | None) -> str | None:
+    """The folder with the files of official scorers, if there are any."""
     from pathlib import Path
 
     from seedbed.base.paths import expand_user
@@ -78,67 +78,70 @@ def _results_in(out: str | None) -> str | None:
     return str(folder) if out and folder.is_dir() else None
 
 
-def _show_outcome(options: Namespace, document: dict[str, Any], of: str) -> None:
-    """The number first, and then what it rests on."""
+def _show_outcome(options: Namespace, document: dict[str, Any], tested_on: str) -> None:
+    """The number first, then what it rests on."""
     from seedbed.metrics import METRICS
 
     low, high = document["interval"] or (None, None)
-    within = f" (95 % interval {low:.2f} to {high:.2f})" if low is not None else ""
+    interval = f" (95 % interval {low:.2f} to {high:.2f})" if low is not None else ""
     value = METRICS.get(document["metric"]).format(document["value"])
-    say(options, f"{document['metric']}: {value}{within} on {document['num_test']:,} {of}")
-    others = {
-        name: value for name, value in document["metrics"].items() if name != document["metric"]
-    }
-    given = {name: getattr(options, name) for name in ("labelled", "learn_on")}
-    facts = (
-        {
-            key: document[key]
-            for key in ("backbone", "weights", "method", "target", "seed", "seconds")
-        }
-        | given
+    on = f"on {document['num_test']:,} {tested_on}"
+    say(options, f"{document['metric']}: {value}{interval} {on}")
+    if document["stored"]:
+        say(options, "read from the workspace: the same was measured there before")
+    facts = dict(document["facts"])
+    selection = {name: facts.pop(name) for name in _selection_facts(document) if name in facts}
+    per_class, notes = facts.pop("per_class", {}), facts.pop("data_notes", [])
+    resumed, untrained = facts.pop("resumed_at", {}), facts.pop("not_told_apart", [])
+    columns = ("backbone", "weights", "method", "target", "seed", "seconds")
+    others = {k: v for k, v in document["metrics"].items() if k != document["metric"]}
+    show_facts(
+        options,
+        {name: document[name] for name in columns}
+        | {"labelled": options.labelled, "learn_on": options.learn_on}
         | others
+        | facts
+        | {name: document[name] for name in ("model", "results")},
     )
-    chosen = dict(document["facts"])
-    chosen_by = next(
-        (
-            key
-            for key in chosen
-            if key in {f"validation_{name}" for name in ("top1", document["metric"])}
-        ),
-        "",
-    )
-    tried = chosen.pop(chosen_by, {})
-    each, told = chosen.pop("per_class", {}), chosen.pop("data_notes", [])
-    resumed, unlearnt = chosen.pop("resumed_at", {}), chosen.pop("not_told_apart", [])
-    show_facts(options, facts | chosen | {key: document[key] for key in ("model", "results")})
-    say(options, *(f"of the data: {remark}" for remark in told))
+    say(options, *(f"of the data: {note}" for note in notes))
     for rate, steps in resumed.items():
         say(
             options,
-            f"went on where it was cut off, at step {steps[-1]} of the training with learning rate {rate}; seconds are the rest's",
+            f"resumed at step {steps[-1]} of the training with learning rate {rate}; "
+            "seconds are those of the rest",
         )
-    if unlearnt:
+    if untrained:
         say(
             options,
-            f"{', '.join(unlearnt)}: in every image that was learnt from, or in none, so nothing was learnt of them",
+            f"{', '.join(untrained)}: in every training image or in none, so nothing could be "
+            "learned of them",
         )
-    if each:
-        show_rows(
-            options,
-            "average precision of each class, %:",
-            [{"class": name, "ap": value} for name, value in each.items()],
-        )
-    if len(tried) > 1:
-        what = next(name for name in ("k", "c", "learning_rate") if name in chosen)
-        rows = [{what: name, chosen_by: value} for name, value in tried.items()]
-        show_rows(options, f"{what} was chosen on validation images:", rows)
+    if per_class:
+        rows = [{"class": name, "ap": value} for name, value in per_class.items()]
+        show_rows(options, "average precision of each class, %:", rows)
+    _show_selection(options, document, selection)
+
+
+def _selection_facts(document: dict[str, Any]) -> list[str]:
+    """The facts that may hold the validation score of each value that was tried."""
+    return [f"validation_{name}" for name in dict.fromkeys(("top1", document["metric"]))]
+
+
+def _show_selection(
+    options: Namespace, document: dict[str, Any], selection: dict[str, dict[str, Any]]
+) -> None:
+    """The hyperparameter that validation selected, and whether its grid was too narrow."""
+    facts = document["facts"]
+    for score, values in selection.items():
+        if len(values) > 1:
+            setting = next(name for name in ("k", "c", "learning_rate") if name in facts)
+            rows = [{setting: name, score: value} for name, value in values.items()]
+            show_rows(options, f"{setting} was selected on validation images:", rows)
     method = str(document["method"]).partition("(")[0]
-    for name, wider in (
-        ("c", f"{method}(c=[...])"),
-        ("learning_rate", f"{method}(learning_rates=[...])"),
-    ):
-        if chosen.get(f"{name}_at_edge"):
+    grids = (("c", f"{method}(c=[...])"), ("learning_rate", f"{method}(learning_rates=[...])"))
+    for name, call in grids:
+        if facts.get(f"{name}_at_edge"):
             say(
                 options,
-                f"{name} lies at an end of those tried: a wider grid may do better, {wider}",
+                f"{name} lies at an end of its grid: a wider grid may do better, {call}",
             )

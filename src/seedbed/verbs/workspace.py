@@ -18,6 +18,7 @@ def list_plugins(options: Namespace) -> Result:
     from seedbed.pretraining.objectives import OBJECTIVES
     from seedbed.tasks.catalogue import TASKS
     from seedbed.transfers.methods import METHODS
+    from seedbed.trials.executors import EXECUTORS
     from seedbed.verdicts.questions import QUESTIONS
 
     groups = {
@@ -28,6 +29,7 @@ def list_plugins(options: Namespace) -> Result:
         "tasks": TASKS,
         "methods": METHODS,
         "questions": QUESTIONS,
+        "executors": EXECUTORS,
     }
     if options.group is not None and options.group not in groups:
         raise unknown("group", options.group, groups)
@@ -53,18 +55,14 @@ def disk(options: Namespace) -> Result:
         )
     items = disk_of.disk_usage(place)
     document = disk_of.to_document(items)
-    say(
-        options,
-        f"{place.root}: {document['bytes'] / 1e6:,.1f} MB, of which no study refers to {document['unreferenced_bytes'] / 1e6:,.1f} MB",
-    )
+    total, unused = document["bytes"] / 1e6, document["unreferenced_bytes"] / 1e6
+    say(options, f"{place.root}: {total:,.1f} MB; no study refers to {unused:,.1f} MB of them")
     document["missing_studies"] = disk_of.missing_studies(place)
     for missing in document["missing_studies"]:
-        say(options, f"  not found any more: the study {missing}")
+        say(options, f"  this study was not found: {missing}")
     for item in items[:20]:
-        say(
-            options,
-            f"  {item.bytes / 1e6:10,.1f} MB  {item.kind}/{item.key}  {', '.join(item.studies) or '(no study)'}",
-        )
+        studies = ", ".join(item.studies) or "(no study)"
+        say(options, f"  {item.bytes / 1e6:10,.1f} MB  {item.kind}/{item.key}  {studies}")
     if options.clean:
         document["freed_bytes"] = disk_of.clean(place, items)
         say(options, f"removed {document['freed_bytes'] / 1e6:,.1f} MB")

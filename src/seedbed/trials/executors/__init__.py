@@ -1,4 +1,4 @@
-"""Executors *(plug-ins)*: `run(steps, workspace, device, on_event)`: which step runs where, and when.
+"""Executors *(plug-ins)*: `run(steps, workspace, device, on_event)` decides where steps run.
 
 In: steps that are not finished. Out: their artifacts in the workspace, and events. Every executor
 gives the same numbers.

@@ -12,7 +12,7 @@ from seedbed.trials.steps import Step
 
 
 class Queue:
-    """The steps that have not begun; measurements come before trainings, and long trainings first."""
+    """Steps that have not begun: measurements before trainings, long trainings first."""
 
     def __init__(self, steps: list[Step], workspace: Workspace, on_event: OnEvent) -> None:
         self._waiting = sorted(steps, key=lambda s: (s.needs is None, -s.num_images))

@@ -1,7 +1,7 @@
-"""A worker process: `python -m seedbed.trials.executors.worker`, started by the executor and by nobody else.
+"""A worker process of the executor `processes`: `python -m seedbed.trials.executors.worker`.
 
 In: the number of an inherited socket, as the argument; then steps over it. Out: ready, progress,
-done, failed. Ends when the executor goes, however it went.
+done, failed. It ends when the executor ends, for whatever reason.
 """
 
 from __future__ import annotations
