@@ -23,10 +23,10 @@ demo: $(VENV)/installed               ## install, then a real study on the embed
 	$(BIN)/seedbed demo
 
 test: $(VENV)/installed-dev           ## install, then the tests
-	$(BIN)/python -m pytest -n $(CORES)
+	$(BIN)/python -m pytest -n $(CORES) --dist worksteal
 
-slow: $(VENV)/installed-dev           ## simulations, long fuzzing, browser, kill and resume
-	$(BIN)/python -m pytest -m slow -s
+slow: $(VENV)/installed-dev           ## simulations, large networks, long fuzzing, browser, kill and resume
+	$(BIN)/python -m pytest -m "slow or hypothesis" --hypothesis-profile full -s
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports

@@ -20,12 +20,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from seedbed.base.randomness import item_hashes
 from seedbed.base.registry import Registry
 from seedbed.data.source import SPLITS
 from seedbed.data.store import ROWS, STORE_JSON, VERSION, Store
+
+# `make test` takes the same few examples each time; `make slow` asks for "full": more, and others.
+settings.register_profile("quick", max_examples=20, deadline=None, derandomize=True)
+settings.register_profile("full", max_examples=200, deadline=None)
+settings.load_profile("quick")
 
 TreeMaker = Callable[..., Path]
 StoreMaker = Callable[..., Store]

@@ -40,6 +40,13 @@ EXAMPLES = {
     "vgg16()": 32,
     "xception()": 64,
 }
+# Networks of more than 50 million weights: saving, drawing or training all of these takes long.
+LARGE = {"alexnet()", "inception_resnet_v2()", "vgg16()"}
+large_are_slow = pytest.mark.parametrize(
+    "backbone",
+    [pytest.param(c, marks=pytest.mark.slow) if c in LARGE else c for c in sorted(EXAMPLES)],
+    indirect=True,
+)
 
 
 @functools.lru_cache(maxsize=1)
@@ -118,6 +125,7 @@ def test_the_head_reads_the_penultimate_layer(backbone: Backbone) -> None:
         assert torch.allclose(head(codes(backbone, images)), scores, rtol=1e-3, atol=1e-4)
 
 
+@large_are_slow
 def test_saved_and_loaded_it_gives_the_same_codes(backbone: Backbone, tmp_path: Path) -> None:
     save_backbone(backbone, tmp_path)
     again, images = load_backbone(tmp_path), _images(backbone, 3)
@@ -127,6 +135,7 @@ def test_saved_and_loaded_it_gives_the_same_codes(backbone: Backbone, tmp_path: 
     assert again.preprocessing == backbone.preprocessing
 
 
+@large_are_slow
 def test_the_body_does_not_depend_on_the_number_of_classes(backbone: Backbone) -> None:
     few, many = backbone.module.state_dict(), _draw(backbone.architecture, 5).module.state_dict()
     different = [
@@ -136,6 +145,7 @@ def test_the_body_does_not_depend_on_the_number_of_classes(backbone: Backbone) -
     assert all(k.startswith(tuple(f"{head}." for head in backbone.heads)) for k in different)
 
 
+@large_are_slow
 def test_it_is_tuned_one_step_with_a_new_head(backbone: Backbone) -> None:
     tuned = backbone.with_new_head(["x", "y", "z", "w"], 0)
     batches = Stream(_images(tuned, 4), 4, 0)

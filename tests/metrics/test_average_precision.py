@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from reference import average_precision as reference
 from reference.agreement import assert_same
@@ -28,7 +28,6 @@ MARKS = st.integers(1, 4).flatmap(
         max_size=9,
     )
 )
-quick = settings(max_examples=100, deadline=None, derandomize=True)
 both_rules = pytest.mark.parametrize("rule", RULES)
 
 
@@ -202,7 +201,6 @@ def test_the_statistic_of_the_metric_is_the_mean_on_a_resample() -> None:
 
 
 @both_rules
-@quick
 @given(decisions=DECISIONS, num_missed=st.integers(0, 12))
 @example(decisions=[], num_missed=0)
 @example(decisions=[(0.5, True)] * 3 + [(0.5, False)] * 2, num_missed=7)
@@ -218,7 +216,6 @@ def test_one_class_is_its_twin(
 
 
 @both_rules
-@quick
 @given(decisions=DECISIONS, data=st.data())
 def test_the_order_of_the_rows_does_not_matter(
     rule: str, decisions: list[tuple[float, bool]], data: st.DataObject
@@ -231,7 +228,6 @@ def test_the_order_of_the_rows_does_not_matter(
 
 
 @both_rules
-@quick
 @given(decisions=DECISIONS)
 def test_only_the_order_of_the_scores_counts(
     rule: str, decisions: list[tuple[float, bool]]
@@ -244,7 +240,6 @@ def test_only_the_order_of_the_scores_counts(
 
 
 @both_rules
-@quick
 @given(images=MARKS)
 def test_labels_of_images_are_their_twin(rule: str, images: list[list[tuple[int, float]]]) -> None:
     marks, scores = _columns(images)
@@ -255,7 +250,6 @@ def test_labels_of_images_are_their_twin(rule: str, images: list[list[tuple[int,
 
 
 @both_rules
-@quick
 @given(images=MARKS, data=st.data())
 def test_a_resample_is_the_metric_of_the_images_repeated(
     rule: str, images: list[list[tuple[int, float]]], data: st.DataObject
@@ -271,7 +265,6 @@ def test_a_resample_is_the_metric_of_the_images_repeated(
     )
 
 
-@quick
 @given(images=MARKS, data=st.data())
 def test_the_curve_is_its_twin(images: list[list[tuple[int, float]]], data: st.DataObject) -> None:
     marks, scores = _columns(images)
@@ -284,7 +277,6 @@ def test_the_curve_is_its_twin(images: list[list[tuple[int, float]]], data: st.D
 
 
 @both_rules
-@quick
 @given(images=MARKS)
 def test_decisions_come_back_from_a_file_as_they_were(
     rule: str, images: list[list[tuple[int, float]]]

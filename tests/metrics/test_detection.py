@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reference import average_precision as slow_ap
 from reference import detection as reference
@@ -20,7 +20,6 @@ from seedbed.metrics.detection import BoxRows, decisions_of_boxes, overlaps
 
 NUM_IMAGES, NUM_CLASSES = 3, 2
 SQUARE = (0, 0, 9, 9)  # 100 pixels
-quick = settings(max_examples=100, deadline=None, derandomize=True)
 both_rules = pytest.mark.parametrize("rule", RULES)
 
 
@@ -81,7 +80,6 @@ BOX = st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 5), st.inte
 )
 
 
-@quick
 @given(pairs=st.lists(st.tuples(BOX, BOX), min_size=1, max_size=20))
 def test_overlaps_are_what_counting_pixels_gives(
     pairs: list[tuple[reference.Box, reference.Box]],
@@ -230,7 +228,6 @@ Scene = tuple[list[Truth], list[Found]]
 
 
 @both_rules
-@quick
 @given(scene=scenes())
 def test_average_precision_is_its_twins(rule: str, scene: Scene) -> None:
     truth, found = scene
@@ -240,7 +237,6 @@ def test_average_precision_is_its_twins(rule: str, scene: Scene) -> None:
     assert_same(decided.mean(rule), slow_ap.mean(slow))
 
 
-@quick
 @given(scene=scenes())
 def test_each_verdict_is_its_twins(scene: Scene) -> None:
     """Row by row where no two scores tie; rows that count neither way are gone."""
@@ -259,7 +255,6 @@ def test_each_verdict_is_its_twins(scene: Scene) -> None:
 
 
 @both_rules
-@quick
 @given(scene=scenes(), data=st.data())
 def test_the_order_of_the_detections_does_not_matter(
     rule: str, scene: Scene, data: st.DataObject
@@ -270,7 +265,6 @@ def test_the_order_of_the_detections_does_not_matter(
 
 
 @both_rules
-@quick
 @given(scene=scenes(), drawn=st.lists(st.integers(0, NUM_IMAGES - 1), min_size=1, max_size=6))
 def test_a_resample_is_the_metric_of_the_images_repeated(
     rule: str, scene: Scene, drawn: list[int]
@@ -295,7 +289,6 @@ def test_a_resample_is_the_metric_of_the_images_repeated(
     assert_same(_decide(truth, found, num_images=len(drawn)).per_class(rule), slow)
 
 
-@quick
 @given(scene=scenes())
 def test_decisions_of_boxes_come_back_as_they_were(scene: Scene) -> None:
     before = _decide(*scene)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reference import retrieval as reference
 
@@ -18,8 +18,6 @@ from seedbed.metrics.retrieval import (
     trapezoid_ap,
     trapezoid_aps,
 )
-
-quick = settings(max_examples=100, deadline=None, derandomize=True)
 
 
 def _ap(ranked: list[int], positives: set[int], junk: set[int] = frozenset()) -> float:  # pyright: ignore[reportArgumentType]
@@ -125,13 +123,11 @@ def rankings(draw: st.DrawFn) -> tuple[list[int], set[int], set[int]]:
 Ranking = tuple[list[int], set[int], set[int]]
 
 
-@quick
 @given(ranking=rankings())
 def test_oxford_is_what_its_program_computes(ranking: Ranking) -> None:
     np.testing.assert_allclose(_ap(*ranking), reference.oxford_ap(*ranking), rtol=0, atol=1e-9)
 
 
-@quick
 @given(ranking=rankings(), query=st.sampled_from(IMAGES))
 def test_holidays_is_its_twin(ranking: Ranking, query: int) -> None:
     ranked, positives = ranking[0], ranking[1] - {query}
@@ -141,7 +137,6 @@ def test_holidays_is_its_twin(ranking: Ranking, query: int) -> None:
         )
 
 
-@quick
 @given(ranking=rankings(), data=st.data())
 def test_junk_may_stand_anywhere(ranking: Ranking, data: st.DataObject) -> None:
     ranked, positives, junk = ranking
@@ -151,7 +146,6 @@ def test_junk_may_stand_anywhere(ranking: Ranking, data: st.DataObject) -> None:
     assert places_of(moved, positives, junk).tolist() == places_of(ranked, positives, junk).tolist()
 
 
-@quick
 @given(ranking=rankings(), data=st.data())
 def test_a_right_image_that_rises_never_lowers_the_average_precision(
     ranking: Ranking, data: st.DataObject
@@ -168,7 +162,6 @@ def test_a_right_image_that_rises_never_lowers_the_average_precision(
         assert _ap(risen, positives) > _ap(ranked, positives)
 
 
-@quick
 @given(data=st.data(), num=st.integers(1, 6))
 def test_groups_are_their_twins(data: st.DataObject, num: int) -> None:
     groups = data.draw(st.lists(st.integers(0, 3), min_size=8, max_size=8))
@@ -189,7 +182,6 @@ def test_groups_are_their_twins(data: st.DataObject, num: int) -> None:
     ]
 
 
-@quick
 @given(
     st.lists(st.lists(st.sampled_from([-1, 0, 1]), min_size=7, max_size=7), min_size=1, max_size=5),
     st.integers(0, 3),

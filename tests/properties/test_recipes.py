@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from reference import recipes as reference
 
@@ -16,7 +16,6 @@ from seedbed.data.sampling import lowest_ranked, share
 
 SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=12).filter(any)
 DECIMALS = st.integers(1, 1000).map(lambda n: n / 1000)
-quick = settings(max_examples=60, deadline=None, derandomize=True)
 
 
 def _rows(sizes: list[int]) -> TrainingRows:
@@ -34,14 +33,12 @@ def _select(text: str, rows: TrainingRows, seed: int = 0) -> np.ndarray:
     return RECIPES.make(text).select(rows, Draw(seed=seed, purpose="sample"))
 
 
-@quick
 @given(sizes=SIZES, data=st.data())
 def test_total_keeps_exactly_that_many(sizes: list[int], data: st.DataObject) -> None:
     total = data.draw(st.integers(sum(s > 0 for s in sizes), sum(sizes)))
     assert _select(f"images(total={total})", _rows(sizes)).sum() == total
 
 
-@quick
 @given(sizes=SIZES, data=st.data())
 @example(sizes=[7, 7, 7], data=None)
 @example(sizes=[49, 21, 35], data=None)
@@ -81,7 +78,6 @@ def test_sainte_lague_at_the_size_of_imagenet() -> None:
     assert sainte_lague(sizes, 20_000).tolist() == reference.sainte_lague(sizes.tolist(), 20_000)
 
 
-@quick
 @given(sizes=SIZES)
 def test_a_larger_total_never_takes_an_image_away(sizes: list[int]) -> None:
     rows = _rows(sizes)
@@ -92,7 +88,6 @@ def test_a_larger_total_never_takes_an_image_away(sizes: list[int]) -> None:
         before = kept
 
 
-@quick
 @given(sizes=SIZES, data=st.data())
 def test_a_total_that_does_not_fit_is_refused(sizes: list[int], data: st.DataObject) -> None:
     wrong = data.draw(
@@ -107,7 +102,6 @@ def test_a_total_that_does_not_fit_is_refused(sizes: list[int], data: st.DataObj
         _select(f"images(total={wrong})", _rows(sizes))
 
 
-@quick
 @given(sizes=st.lists(st.integers(1, 2000), min_size=1, max_size=6), fraction=DECIMALS)
 def test_a_fraction_rounds_halves_up_and_keeps_one(sizes: list[int], fraction: float) -> None:
     assert share(np.array(sizes), fraction).tolist() == [
@@ -130,7 +124,6 @@ def test_an_empty_class_has_no_share() -> None:
     assert share(np.array([0, 1, 3]), 0.5).tolist() == [0, 1, 2]
 
 
-@quick
 @given(sizes=SIZES, a=DECIMALS, b=DECIMALS, seed=st.integers(0, 5))
 def test_fractions_are_nested(sizes: list[int], a: float, b: float, seed: int) -> None:
     rows = _rows(sizes)
@@ -138,7 +131,6 @@ def test_fractions_are_nested(sizes: list[int], a: float, b: float, seed: int) -
     assert not (small & ~large).any()
 
 
-@quick
 @given(labels=st.lists(st.integers(0, 5), max_size=80), data=st.data())
 def test_lowest_ranked_is_the_sort_of_each_class(labels: list[int], data: st.DataObject) -> None:
     ranks = data.draw(
@@ -165,7 +157,6 @@ def _kept(text: str, leaves: list[str], seed: int) -> set[str]:
     return {leaf for leaf, c in new.items() if c is not None}
 
 
-@quick
 @given(leaves=NAMES, seed=st.integers(0, 3), data=st.data())
 def test_classes_are_nested_and_independent_of_order(
     leaves: list[str], seed: int, data: st.DataObject
@@ -178,7 +169,6 @@ def test_classes_are_nested_and_independent_of_order(
     assert kept == _kept(f"classes(num={small})", data.draw(st.permutations(leaves)), seed)
 
 
-@quick
 @given(leaves=NAMES, fraction=DECIMALS)
 def test_a_fraction_of_the_classes_rounds_and_keeps_two(leaves: list[str], fraction: float) -> None:
     assert len(_kept(f"classes(fraction={fraction})", leaves, 0)) == max(

@@ -21,7 +21,7 @@ from seedbed.models.codes import codes
 from seedbed.models.zoo import BACKBONES
 from seedbed.readout.linear import fit_linear, normalise_rows
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.classification import ClassificationTask
+from seedbed.tasks.classification import ClassificationTask, Measurement
 from seedbed.transfers.methods import METHODS, Context
 
 
@@ -38,8 +38,17 @@ def _net() -> Backbone:
     return net
 
 
-def _top1(method: str, net: Backbone | None = None) -> float:
-    return METHODS.make(method).run(net or _net(), _task(), Context(seed=0)).metrics["top1"]
+@functools.cache
+def _measure(method: str) -> Measurement:
+    return METHODS.make(method).run(_net(), _task(), Context(seed=0))
+
+
+def _top1(method: str) -> float:
+    return _measure(method).metrics["top1"]
+
+
+def _top1_of(net: Backbone, method: str) -> float:
+    return METHODS.make(method).run(net, _task(), Context(seed=0)).metrics["top1"]
 
 
 def test_codes_before_the_relu_say_little() -> None:
@@ -49,7 +58,7 @@ def test_codes_before_the_relu_say_little() -> None:
     assert layer.after_relu
     raw = replace(layer, tap="features.0", rectify="", after_relu=False)
     without = replace(net, layers=tuple(raw if la.name == layer.name else la for la in net.layers))
-    assert _top1("probe(layer='features.0')") > _top1("probe(layer='features.0')", without) + 30
+    assert _top1("probe(layer='features.0')") > _top1_of(without, "probe(layer='features.0')") + 30
 
 
 def test_without_l2_normalisation_a_c_means_nothing() -> None:
@@ -70,7 +79,7 @@ def test_without_l2_normalisation_a_c_means_nothing() -> None:
     assert accuracy(normalise_rows(small)) > accuracy(small) + 10
     assert (
         _top1("probe(layer='features.10', c=[10.0])")
-        > _top1("probe(layer='features.10', c=[10.0], normalise=False)", _faint()) + 10
+        > _top1_of(_faint(), "probe(layer='features.10', c=[10.0], normalise=False)") + 10
     )
 
 
@@ -99,8 +108,7 @@ def test_the_class_scores_are_the_wrong_layer() -> None:
 
 def test_a_c_for_other_data_underfits() -> None:
     assert _top1("probe()") > _top1("probe(c=[0.00001])") + 5
-    facts = METHODS.make("probe(c=[0.00001, 1000.0])").run(_net(), _task(), Context(seed=0)).facts
-    assert facts["c_at_edge"]
+    assert _measure("probe(c=[0.00001, 1000.0])").facts["c_at_edge"]
 
 
 def test_batch_norm_and_dropout_rest_while_codes_are_read() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from seedbed.verdicts.contrasts import ArmScores, Contrast, contrast_pairs
@@ -109,7 +109,6 @@ def test_two_arms_by_hand() -> None:
     assert (contrast.verdict, contrast.significant, contrast.beyond_margin) == ("worse", True, True)
 
 
-@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), order=st.permutations(range(3)))
 def test_the_order_of_arms_and_images_changes_nothing(seed: int, order: list[int]) -> None:
     reference, *arms = random_family(seed, (3, 3, 4, 2))
@@ -126,7 +125,6 @@ def test_the_order_of_arms_and_images_changes_nothing(seed: int, order: list[int
         assert contrast.seeds_needed == plain[i].seeds_needed
 
 
-@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), constant=st.integers(-40, 40))
 def test_adding_a_constant_to_all_values_changes_nothing(seed: int, constant: int) -> None:
     family = random_family(seed)
@@ -139,7 +137,6 @@ def test_adding_a_constant_to_all_values_changes_nothing(seed: int, constant: in
         assert numbers(one) == pytest.approx(numbers(other), abs=1e-8)
 
 
-@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_errors_have_the_opposite_sign(seed: int) -> None:
     reference, *arms = random_family(seed)
@@ -156,7 +153,6 @@ def test_errors_have_the_opposite_sign(seed: int) -> None:
         assert down.verdict == negated.get(up.verdict, up.verdict)
 
 
-@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), num_seeds=st.lists(st.integers(2, 6), min_size=2, max_size=5))
 def test_intervals_are_nested_and_agree_with_the_p_value(seed: int, num_seeds: list[int]) -> None:
     reference, *arms = random_family(seed, num_seeds)

@@ -46,7 +46,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         },
         reference="all",
         targets={HOSTILE: "toy(per_class=2, test_per_class=1, seed=1)"},
-        methods={"probe": "probe()"},
+        methods={"probe": "probe(c=[1.0])"},
         backbone="small(width=4)",
         images_seen=[256, 384],
         seeds=2,
