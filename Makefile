@@ -23,7 +23,7 @@ demo: $(VENV)/installed               ## install, then a real study on the embed
 	$(BIN)/seedbed demo
 
 test: $(VENV)/installed-dev           ## install, then the tests
-	$(BIN)/python -m pytest -n $(CORES) --dist worksteal
+	$(BIN)/python -m pytest -n $(CORES)
 
 slow: $(VENV)/installed-dev           ## simulations, large networks, long fuzzing, browser, kill and resume
 	$(BIN)/python -m pytest -m "slow or hypothesis" --hypothesis-profile full -s
