@@ -13,7 +13,7 @@ from seedbed.trials.planner import make_plan
 from seedbed.trials.study import Arm, Pretraining, Study
 from seedbed.trials.study_file import load_study, parse_study
 from seedbed.verbs.studies import _describe_arm
-from seedbed.verdicts.findings.scaling import _is_random_sample
+from seedbed.verdicts.findings.scaling import _is_sized
 from seedbed.verdicts.pairs import reference_of
 
 MISTAKES = {
@@ -381,7 +381,7 @@ def test_an_arm_takes_a_share_of_whatever_budgets_there_are() -> None:
 
 def test_arms_with_budgets_of_their_own_stand_for_no_size_and_for_no_reference(workspace) -> None:
     study = _with_short({"recipe": "images(fraction=0.5)", "budget_share": 0.4})
-    assert _is_random_sample(study, "all") and not _is_random_sample(study, "short")
+    assert _is_sized(study, "all") and not _is_random_sample(study, "short")
     assert "400 and 2,000 images seen" in _describe_arm(make_plan(study, workspace), "short")
     twice = replace(
         study,
