@@ -353,9 +353,16 @@ def test_python_and_toml_say_the_same(make_study, workspace, tmp_path: Path) -> 
 
 def test_the_shorthands_of_python_mean_the_table(make_study, tmp_path: Path) -> None:
     study = Study(
-        name="s", folder=tmp_path, source="photos", arms={"a": "", "b": "images(total=9)"}, reference="a", targets={"t": "cells"},
-        backbone="small(width=2)", images_seen=[64, 128], seeds=[5, 6],
-    )  # fmt: skip
+        name="s",
+        folder=tmp_path,
+        source="photos",
+        arms={"a": "", "b": "images(total=9)"},
+        reference="a",
+        targets={"t": "cells"},
+        backbone="small(width=2)",
+        images_seen=[64, 128],
+        seeds=[5, 6],
+    )
     assert study.pretraining.backbone == "small(width=2)"
     assert study.budgets == (64, 128)
     assert study.seeds == (5, 6)
@@ -381,7 +388,7 @@ def test_an_arm_takes_a_share_of_whatever_budgets_there_are() -> None:
 
 def test_arms_with_budgets_of_their_own_stand_for_no_size_and_for_no_reference(workspace) -> None:
     study = _with_short({"recipe": "images(fraction=0.5)", "budget_share": 0.4})
-    assert _is_sized(study, "all") and not _is_random_sample(study, "short")
+    assert _is_sized(study, "all") and not _is_sized(study, "short")
     assert "400 and 2,000 images seen" in _describe_arm(make_plan(study, workspace), "short")
     twice = replace(
         study,
@@ -415,7 +422,8 @@ def test_an_arm_overrides_the_pretraining(make_study) -> None:
     study = make_study(
         (
             'half = "images(fraction=0.5)"',
-            'half = { recipe = "images(fraction=0.5)", backbone = "small(width=3)", images_seen = 32 }',
+            'half = { recipe = "images(fraction=0.5)", backbone = "small(width=3)", '
+            "images_seen = 32 }",
         )
     )
     how = study.arms["half"].pretraining(study.pretraining)
