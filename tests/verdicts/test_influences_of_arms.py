@@ -12,7 +12,7 @@ from seedbed.api.studies import ask
 from seedbed.data.pack import pack
 from seedbed.trials.run import run_study
 from seedbed.trials.study import Study
-from seedbed.verbs.studies import _doubts
+from seedbed.verbs.studies import _limits
 from seedbed.verdicts.findings import findings
 from seedbed.verdicts.findings.influences import class_names
 from seedbed.verdicts.questions import answer
@@ -90,6 +90,6 @@ def test_classes_with_the_same_name_are_called_by_their_labels(make_tree, tmp_pa
 
 def test_too_few_networks_cause_a_warning_before_training(tmp_path: Path) -> None:
     study = ask("class-influence", folder=tmp_path)
-    assert _doubts(study) == []
-    assert "3 nets: influence takes 8 at least" in _doubts(replace(study, seeds=3))[0]
-    assert "one seed: no interval" in _doubts(replace(study, seeds=1))[0]
+    assert _limits(study) == []
+    assert "3 networks: influence needs at least 8" in _limits(replace(study, seeds=3))[0]
+    assert "one seed: no interval" in _limits(replace(study, seeds=1))[0]
