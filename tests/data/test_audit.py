@@ -128,13 +128,13 @@ def test_images_that_are_all_alike_do_not_bring_the_search_down(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(duplicates, "_BLOCK", 50)
-    monkeypatch.setattr(duplicates, "_MOST", 4)
+    monkeypatch.setattr(duplicates, "_MAX_CANDIDATES", 4)
     alike = np.repeat(duplicates.describe(np.asarray(_scene(1))[None]), 300, axis=0)
-    pairs = duplicates.candidates(alike)
+    pairs = duplicates.candidate_pairs(alike)
     assert len(pairs) <= 300 * 4
     assert (pairs[:, 0] < pairs[:, 1]).all()
     flat = np.full((40, 192), 200, np.uint8)
-    assert len(duplicates.candidates(flat)) == 0
+    assert len(duplicates.candidate_pairs(flat)) == 0
 
 
 def test_equal_files_are_one_image_in_the_search() -> None:
@@ -142,7 +142,7 @@ def test_equal_files_are_one_image_in_the_search() -> None:
     checksums = np.array([i % 3 + 1 for i in range(60)], np.uint64)
     pairs = duplicates.near_pairs(duplicates.describe(pixels), checksums, lambda rows: pixels[rows])
     assert len(pairs) == 57
-    groups = duplicates.groups_of(60, pairs)
+    groups = duplicates.group_pairs(60, pairs)
     assert [set(np.flatnonzero(groups == g) % 3) for g in range(3)] == [{0}, {1}, {2}]
 
 
@@ -159,23 +159,23 @@ def test_pairs_are_those_of_all_against_all(monkeypatch: pytest.MonkeyPatch) -> 
     expected = np.argwhere(np.triu(values @ values.T > duplicates.COARSE, 1))
     assert len(expected) > 60
     seen: list[tuple[int, int]] = []
-    found = duplicates.candidates(
+    found = duplicates.candidate_pairs(
         described, on_progress=lambda done, total: seen.append((done, total))
     )
     assert sorted(found.tolist()) == expected.tolist()
     assert seen[-1] == (60, 60)
-    across = duplicates.candidates(described[:20], described[20:])
+    across = duplicates.candidate_pairs(described[:20], described[20:])
     assert (
         sorted(across.tolist())
         == np.argwhere(values[:20] @ values[20:].T > duplicates.COARSE).tolist()
     )
-    assert len(duplicates.candidates(described[:20], described[20:21])) == int(
+    assert len(duplicates.candidate_pairs(described[:20], described[20:21])) == int(
         (values[:20] @ values[20] > duplicates.COARSE).sum()
     )
 
 
 def test_of_too_many_the_nearest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(duplicates, "_MOST", 3)
+    monkeypatch.setattr(duplicates, "_MAX_CANDIDATES", 3)
     monkeypatch.setattr(duplicates, "_TILE", 5)
     rng = np.random.default_rng(1)
     scene = rng.integers(60, 190, 192)
@@ -183,6 +183,6 @@ def test_of_too_many_the_nearest_are_kept(monkeypatch: pytest.MonkeyPatch) -> No
         [np.clip(scene + rng.integers(-k, k + 1, 192), 0, 255) for k in range(1, 31)]
     ).astype(np.uint8)
     shuffled = rng.permutation(30)
-    found = duplicates.candidates(scene.astype(np.uint8)[None], gallery[shuffled])
+    found = duplicates.candidate_pairs(scene.astype(np.uint8)[None], gallery[shuffled])
     assert set(shuffled[found[:, 1]]) >= {0, 1, 2}
     assert len(found) <= 3 + 5

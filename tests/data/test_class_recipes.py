@@ -29,7 +29,7 @@ def _kept(recipe: str, seed: int = 0) -> set[str]:
 def test_distances_are_those_of_the_tree() -> None:
     distances = Distances(LEAVES, TREE)
     for i, leaf in enumerate(LEAVES):
-        assert distances.of(i).tolist() == [TREE.distance(leaf, other) for other in LEAVES]
+        assert distances.from_class(i).tolist() == [TREE.distance(leaf, other) for other in LEAVES]
 
 
 @pytest.mark.parametrize("seed", range(4))

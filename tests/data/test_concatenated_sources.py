@@ -46,13 +46,13 @@ def test_labels_ids_splits_and_pixels_are_those_of_each(
 
 
 def test_packed_by_processes_or_not_is_the_same(make_tree, tmp_path: Path) -> None:
-    from seedbed.data import pack as packing
+    from seedbed.data import write_store
 
     a, b = make_tree({"x": 12, "y": 12}, root="a"), make_tree({"x": 12, "y": 12}, root="b")
     joined = join({"a": open_source(str(a)), "b": open_source(str(b))})
     one = pack(joined, tmp_path / "one", size_px=8, workers=1).store
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing, "_WORTH_PROCESSES", 1)
+        patch.setattr(write_store, "_MIN_IMAGES_FOR_PROCESSES", 1)
         two = pack(joined, tmp_path / "two", size_px=8, workers=2).store
     assert one.digest == two.digest and np.array_equal(one.pixels[:], two.pixels[:])
 

@@ -198,7 +198,7 @@ def test_decoding_in_threads_does_not_change_the_callers_warnings(
         leave[name].wait(10)
         return name
 
-    monkeypatch.setattr(decode_module, "_decode_any", waiting)
+    monkeypatch.setattr(decode_module, "_decode_with_pillow", waiting)
     threads = {name: threading.Thread(target=decode, args=(b"x", 8), name=name) for name in "AB"}
     with warnings.catch_warnings():
         for name in "AB":

@@ -34,7 +34,7 @@ def test_an_ancestor_is_at_most_as_deep_as_the_node(depth: int, ancestor: str) -
 
 
 def test_the_closure_follows_all_parents() -> None:
-    assert PETS.above("husky") == {"husky", "dog", "canine", "pet", "animal", "thing"}
+    assert PETS.ancestors("husky") == {"husky", "dog", "canine", "pet", "animal", "thing"}
     assert PETS.under("pet", ["husky", "cat", "canine"]) == ["husky", "cat"]
     assert PETS.under("dog", ["dog", "cat"]) == ["dog"]
 

@@ -273,19 +273,19 @@ def test_a_missing_file_of_oxfords_truth_is_named(tmp_path: Path, kind: str) -> 
         (
             "balliol_10_query",
             "oxc1_balliol_000167 0 0 4",
-            "line 1: 'oxc1_balliol_000167 0 0 4' is no query",
+            "line 1: 'oxc1_balliol_000167 0 0 4' is not a query",
         ),
         (
             "balliol_10_query",
             "oxc1_balliol_000167 0 0 4 x",
-            "line 1: 'oxc1_balliol_000167 0 0 4 x' is no query",
+            "line 1: 'oxc1_balliol_000167 0 0 4 x' is not a query",
         ),
-        ("balliol_10_query", "oxc1_balliol_000167 0 0 4 nan", "is no query"),
-        ("balliol_10_query", "oxc1_balliol_000167 4 0 0 4", "is no query"),
+        ("balliol_10_query", "oxc1_balliol_000167 0 0 4 nan", "is not a query"),
+        ("balliol_10_query", "oxc1_balliol_000167 4 0 0 4", "is not a query"),
         (
             "balliol_10_query",
             "oxc1_balliol_000167 0 0 4 4\nx 0 0 4 4",
-            "balliol_10_query.txt, line 2: a query is one line",
+            "balliol_10_query.txt, line 2: a query must be one line",
         ),
     ],
 )

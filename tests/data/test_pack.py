@@ -22,7 +22,7 @@ from seedbed.data.formats import open_source
 from seedbed.data.pack import pack
 from seedbed.data.store import Store
 
-pack_module = importlib.import_module("seedbed.data.pack")
+WRITE_STORE = importlib.import_module("seedbed.data.write_store")
 
 
 def _times(folder: Path) -> dict[str, int]:
@@ -234,7 +234,7 @@ def test_an_interrupted_pack_leaves_nothing_that_looks_finished(
     make_tree, tmp_path: Path, monkeypatch, failure
 ) -> None:
     root = make_tree({"a": 20, "b": 20})
-    monkeypatch.setattr(pack_module, "_BATCH", 10)
+    monkeypatch.setattr(WRITE_STORE, "_BATCH", 10)
 
     def interrupt(done: int, total: int) -> None:
         if done >= total / 2:
@@ -294,7 +294,7 @@ def test_settings_out_of_range_are_refused(tmp_path: Path, settings: dict[str, f
 def test_workers_do_not_change_a_byte(
     make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pack_module, "_BATCH", 7)
+    monkeypatch.setattr(WRITE_STORE, "_BATCH", 7)
     root = make_tree({"a": 30, "b": 30}, damaged=["a/003.png", "b/029.png"])
     stores = []
     for workers in (1, 2):
@@ -312,7 +312,7 @@ def test_workers_do_not_change_a_byte(
 def test_progress_ends_at_all_images(
     make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pack_module, "_BATCH", 4)
+    monkeypatch.setattr(WRITE_STORE, "_BATCH", 4)
     seen: list[tuple[int, int]] = []
     pack(
         str(make_tree({"a": 5, "b": 5})),
@@ -387,8 +387,8 @@ def test_an_image_that_kills_its_decoder_is_told_and_left_out(
     monkeypatch.syspath_prepend(str(tmp_path / "modules"))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
     monkeypatch.setenv("DEADLY", str(tmp_path / "died"))
-    monkeypatch.setattr(pack_module, "_WORTH_PROCESSES", 10)
-    monkeypatch.setattr(pack_module, "_BATCH", 7)
+    monkeypatch.setattr(WRITE_STORE, "_MIN_IMAGES_FOR_PROCESSES", 10)
+    monkeypatch.setattr(WRITE_STORE, "_BATCH", 7)
     root = make_tree({"a": 20, "b": 20})
     plain = pack(str(root), tmp_path / "plain.store", size_px=8, workers=2, encoded=encoded).store
     for name in ("a/003.png", "b/011.png"):
@@ -405,7 +405,7 @@ def test_an_image_that_kills_its_decoder_is_told_and_left_out(
     assert found.num_unreadable == 2
     assert found.unreadable is not None
     listed = found.unreadable.read_text()
-    assert "a/003.png,it brings its decoder down (exit status -9)" in listed
+    assert "a/003.png,its decoder crashes (exit status -9)" in listed
     assert "b/011.png" in listed
     kept = ~np.isin(plain.ids, ["a/003.png", "b/011.png"])
     assert list(found.store.ids) == list(plain.ids[kept])
@@ -423,7 +423,7 @@ def test_a_format_that_no_worker_can_read_is_an_error_soon(
     (tmp_path / "modules" / "deadly.py").write_text(_DEADLY)
     # and not for workers: they cannot import it
     monkeypatch.syspath_prepend(str(tmp_path / "modules"))
-    monkeypatch.setattr(pack_module, "_WORTH_PROCESSES", 10)
+    monkeypatch.setattr(WRITE_STORE, "_MIN_IMAGES_FOR_PROCESSES", 10)
     source = open_source(str(make_tree({"a": 20, "b": 20})))
     monkeypatch.delitem(sys.modules, "deadly", raising=False)
     deadly = replace(source, pixels=importlib.import_module("deadly").Deadly(**vars(source.pixels)))
@@ -440,7 +440,7 @@ def test_workers_that_all_die_are_an_error_soon(
     monkeypatch.syspath_prepend(str(tmp_path / "modules"))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
     monkeypatch.setenv("DEADLY", str(tmp_path / "died"))
-    monkeypatch.setattr(pack_module, "_WORTH_PROCESSES", 10)
+    monkeypatch.setattr(WRITE_STORE, "_MIN_IMAGES_FOR_PROCESSES", 10)
     source = open_source(str(make_tree({"a": 40, "b": 40})))
     monkeypatch.delitem(sys.modules, "deadly", raising=False)
     deadly = replace(source, pixels=importlib.import_module("deadly").Deadly(**vars(source.pixels)))

@@ -175,7 +175,7 @@ def test_sun397_without_its_lists_is_no_image_folder(tmp_path: Path, encode: Enc
             "../a/abbey/sun_1",
             "line 1: '../a/abbey/sun_1.jpg' is of no class of",
         ),
-        ("Training_01.txt", "/a/abbey/sun_1", "/a/abbey/x\\sun_1", "is no path of an image"),
+        ("Training_01.txt", "/a/abbey/sun_1", "/a/abbey/x\\sun_1", "is not the path of an image"),
         (
             "Training_01.txt",
             "/a/abbey/sun_1.jpg\n",
@@ -314,7 +314,7 @@ def test_a_missing_part_of_cub_is_named(tmp_path: Path, encode: Encode, name: st
             "a_1.jpg",
             "line 3, for train, names 'images/001.Black_footed_Albatross/a_1.jpg', which",
         ),
-        ("images.txt", "a_1.jpg", "../a_1.jpg", "is no path of an image"),
+        ("images.txt", "a_1.jpg", "../a_1.jpg", "is not the path of an image"),
         ("image_class_labels.txt", "6 2\n", "", "images.txt, line 6: image 6 has no row in"),
         (
             "train_test_split.txt",
@@ -520,7 +520,7 @@ def test_how_many_images_are_not_there_is_told(tmp_path: Path, encode: Encode) -
     (root / "Images" / "kitchen" / "k 3.jpg").mkdir(parents=True)
     error = _refused(str(root))
     assert "'Images/kitchen/cocina fr\u00eda 2.jpg'" in error.message
-    assert "No such file or directory (3 of 6 images are not there)" in error.message
+    assert "No such file or directory (3 of 6 images are missing)" in error.message
 
 
 # ---- the 102 flowers ----

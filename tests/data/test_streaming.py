@@ -147,7 +147,7 @@ def test_worker_processes_pack_the_same_store(
         encoded=encoded,
         allow_unreadable=0.1,
     )
-    monkeypatch.setattr("seedbed.data.pack._WORTH_PROCESSES", 8)
+    monkeypatch.setattr("seedbed.data.write_store._MIN_IMAGES_FOR_PROCESSES", 8)
     two = pack(
         str(photos),
         tmp_path / "two.store",

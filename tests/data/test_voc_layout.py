@@ -26,7 +26,7 @@ def boxes_of(source: Source, name: str) -> list[tuple[str, list[float], bool]]:
     row = source.ids.tolist().index(name)
     return [
         (source.classes[found.labels[i]], found.corners[i].tolist(), bool(found.difficult[i]))
-        for i in found.of_image(row)
+        for i in found.boxes_of_image(row)
     ]
 
 
@@ -101,7 +101,7 @@ def test_a_store_keeps_the_files_and_the_boxes(tree: Path, tmp_path: Path) -> No
     source = open_source(str(tree))
     store = pack(source, tmp_path / "voc.store").store
     assert store.is_encoded
-    assert store.annotated == "boxes"
+    assert store.annotation_kind == "boxes"
     assert isinstance(store.annotations, Boxes)
     assert source.annotations is not None
     assert store.annotations.digest() == source.annotations.digest()
@@ -290,14 +290,14 @@ def test_trainval_is_learnt_from_where_it_stands_alone(tree: Path) -> None:
 
 def test_an_image_is_taken_as_it_lies_there(tree: Path, tmp_path: Path) -> None:
     """Boxes are px of the file without its orientation tag."""
-    from seedbed.data.detection_batches import Scenes, SceneSize
+    from seedbed.data.detection_batches import ImageSize, WholeImages
 
     picture = Image.fromarray(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     exif = Image.Exif()
     exif[0x0112] = 6
     picture.save(tree / "JPEGImages" / "a.png", exif=exif)
     store = pack(open_source(str(tree)), tmp_path / "voc.store").store
-    scenes = Scenes(store, np.array([0]), SceneSize(short_px=24, long_px=100))
+    scenes = WholeImages(store, np.array([0]), ImageSize(short_px=24, long_px=100))
     assert scenes.images([0])[0].shape == (3, 24, 32)
 
 
@@ -345,7 +345,7 @@ def test_annotations_beside_their_images_need_no_image_sets(tree: Path, tmp_path
     assert source.notes == (f"1 image of {tree} without an annotation left out",)
     store = pack(source, tmp_path / "own.store").store
     assert set(store.splits.tolist()) == {TRAIN, TEST}
-    assert store.remarks == [
+    assert store.notes == [
         *source.notes,
         "test images are 20% of the images, by content hash within each class",
     ]
@@ -446,13 +446,13 @@ def test_two_images_of_one_annotation_are_named(tmp_path: Path) -> None:
 
 
 def test_notes_of_a_store_are_those_of_its_source_now(tree: Path, tmp_path: Path) -> None:
-    assert pack(open_source(str(tree)), tmp_path / "v.store").store.remarks == []
+    assert pack(open_source(str(tree)), tmp_path / "v.store").store.notes == []
     Image.new("RGB", (20, 20)).save(tree / "JPEGImages" / "new.png")
     again = pack(open_source(str(tree)), tmp_path / "v.store")
     assert again.images_per_s is None  # nothing was packed
-    assert again.store.remarks == [f"1 image of {tree} in no image set left out"]
+    assert again.store.notes == [f"1 image of {tree} in no image set left out"]
     (tree / "JPEGImages" / "new.png").unlink()
-    assert pack(open_source(str(tree)), tmp_path / "v.store").store.remarks == []
+    assert pack(open_source(str(tree)), tmp_path / "v.store").store.notes == []
 
 
 @pytest.mark.parametrize(
@@ -513,8 +513,8 @@ def test_folders_in_small_letters_are_annotations_too(tree: Path) -> None:
 def test_what_is_doubtful_in_annotations_is_told(tree: Path, tmp_path: Path) -> None:
     write_image(tree, "a", [object_xml("cat", (9, 9, 9999, 20)), object_xml("Dog", (1, 1, 5, 5))])
     store = pack(open_source(str(tree)), tmp_path / "v.store").store
-    assert store.doubts == [
-        "classes 'Dog' and 'dog' differ in capitals alone",
+    assert store.source_notes == [
+        "classes 'Dog' and 'dog' differ only in capitals",
         "1 box outside of the image, the first with xmin 9, ymin 9, xmax 9999, ymax 20 in JPEGImages/a.png, which is 64 x 48 px",
     ]
     with pytest.raises(BadDataError, match="xmax 9999") as caught:

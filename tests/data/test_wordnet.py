@@ -9,7 +9,7 @@ import pytest
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.hierarchy import Hierarchy
-from seedbed.data.hierarchy_files import of_wordnet, open_hierarchy
+from seedbed.data.hierarchy_files import open_hierarchy, wordnet_hierarchy
 from seedbed.data.recipes import Recipe, relabelled_leaves
 from seedbed.data.synsets import closure_of
 from seedbed.data.wordnet import wordnet
@@ -23,7 +23,7 @@ def ilsvrc() -> list[str]:
 
 @pytest.fixture(scope="module")
 def tree(ilsvrc: list[str]) -> Hierarchy:
-    return of_wordnet(ilsvrc, {})
+    return wordnet_hierarchy(ilsvrc, {})
 
 
 def _classes(ilsvrc: list[str], tree: Hierarchy, recipe: str, seed: int = 0) -> set[str]:
@@ -61,7 +61,7 @@ def test_the_table_holds_the_nouns() -> None:
     [
         ("n00000001", "has no noun synset 'n00000001'"),
         ("dog.n.99", "has no synset 'dog.n.99'"),
-        ("dog", "is no synset"),
+        ("dog", "is not a synset"),
     ],
 )
 def test_what_wordnet_has_not_is_refused(synset: str, message: str) -> None:
@@ -193,7 +193,7 @@ def test_files_of_child_and_parent(name: str, tmp_path) -> None:
     ("text", "labels", "error", "message"),
     [
         ("a,b\nb,c\nc,a\n", ["a"], BadDataError, "cycle: a -> b -> c -> a"),
-        ("a,b\n", ["a", "x", "y"], UsageError, "does not say where 'x' and 1 more classes belongs"),
+        ("a,b\n", ["a", "x", "y"], UsageError, "has no parent for 'x' and 1 more classes"),
         ("a\n", ["a"], BadDataError, "line 1 is 'a', and not child and parent"),
         ("a,\n", ["a"], BadDataError, "line 1 is 'a,'"),
     ],
@@ -216,7 +216,7 @@ def test_what_is_no_hierarchy_is_refused(tmp_path) -> None:
 def test_every_class_of_the_whole_of_imagenet_lies_under_entity() -> None:
     """Some are instances, which have no hypernym proper: the sun lies under star."""
     leaves = (files("timm") / "data/_info/imagenet22k_synsets.txt").read_text().split()
-    tree = of_wordnet(leaves, {})
+    tree = wordnet_hierarchy(leaves, {})
     assert len(leaves) == 21_841
     assert {tree.ancestor_at(leaf, 0) for leaf in leaves} == {"n00001740"}
     assert tree.names[tree.parent("n09450163")].partition(",")[0] == "star"
@@ -224,6 +224,6 @@ def test_every_class_of_the_whole_of_imagenet_lies_under_entity() -> None:
 
 def test_a_plain_word_for_a_node_is_answered_with_what_it_may_mean() -> None:
     tree = wordnet().hierarchy(["n02084071", "n02121620"])
-    with pytest.raises(UsageError, match="'dog' is a word and no synset") as caught:
+    with pytest.raises(UsageError, match="'dog' is a word, not a synset") as caught:
         closure_of(["dog"], tree)
     assert "dog.n.01 (n02084071)" in caught.value.hint

@@ -30,7 +30,7 @@ pytestmark = [
 ]
 
 
-IMAGENET = Preprocessing.of_unit(32, 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = Preprocessing.from_unit_range(32, 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def _images(device: str, num: int = 500, preprocessing: Preprocessing | None = None) -> Resident:

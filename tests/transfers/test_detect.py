@@ -17,7 +17,7 @@ import seedbed as sb
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.data.annotations import Boxes
-from seedbed.data.detection_batches import SceneStream
+from seedbed.data.detection_batches import DetectionStream
 from seedbed.models.backbone import Backbone
 from seedbed.models.box_head import pretrained_box_head
 from seedbed.models.feature_maps import FeatureMaps, nominal_stride, pyramid_maps, single_map
@@ -312,8 +312,8 @@ def test_running_statistics_are_those_of_the_labelled_domain(dusk: DetectionTask
     aligned = _Aligned(Detector(backbone(), DetectorSettings(**SMALL), 2), 0).train()
     rows = dusk.train[:2]
     batches = _Both(
-        labelled=SceneStream(made.scenes(rows), dusk.boxes(rows), 2, 0),
-        unlabelled=SceneStream(made.scenes(rows), [_NOTHING] * 2, 2, 0),
+        labelled=DetectionStream(made.scenes(rows), dusk.boxes(rows), 2, 0),
+        unlabelled=DetectionStream(made.scenes(rows), [_NOTHING] * 2, 2, 0),
     )
     loss = _aligned_loss(batches, made.settings)
     images, boxes = batches.batch(0)

@@ -165,5 +165,5 @@ def save_model(measured: Measurement, store: Store, method: str, seed: int, fold
 
 def _with_data_notes(measured: Measurement, store: Store) -> Measurement:
     """The measurement, with remarks on the data that a reader must know."""
-    notes = store.remarks
+    notes = store.notes
     return replace(measured, facts={**measured.facts, "data_notes": notes}) if notes else measured

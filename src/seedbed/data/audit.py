@@ -1,8 +1,6 @@
-"""What to look at before anything is trained: unreadable files, tiny classes, near duplicates
-within a data set and against another.
+"""Audit a data set before training: unreadable files, tiny classes, near duplicates.
 
-In: one store or two. Out: a record. Near duplicates: `seedbed.data.duplicates`. Knows nothing of
-networks.
+In: one store, or two that are compared. Out: a record of faults. An audit never refuses data.
 """
 
 from __future__ import annotations
@@ -22,36 +20,40 @@ from seedbed.data.matching_classes import shared_classes
 from seedbed.data.store import Store
 from seedbed.data.view import entropy_bits
 
-TINY = 10  # images; with fewer, a class is hardly learned and hardly measured
-_BLOCK_BYTES = 2**24  # of images described at a time by each core
+TINY = 10  # images; smaller classes are hardly learned and hardly measured
+_BLOCK_BYTES = 2**24  # of images that each core describes at a time
 
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """What was found; ids throughout."""
+    """The faults of a data set; images are named by their ids."""
 
     num_images: int
     class_sizes: dict[str, int]
     unreadable: list[dict[str, str]]  # id, reason
     tiny_classes: list[str]
-    empty_classes: list[str] = field(default_factory=list)  # class folders without images, say
-    unreadable_classes: list[str] = field(default_factory=list)  # none of the images can be read
+    # class folders without images, labels that no box has
+    empty_classes: list[str] = field(default_factory=list)
+    # classes none of whose images can be read
+    unreadable_classes: list[str] = field(default_factory=list)
     single_image_classes: list[str] = field(default_factory=list)
-    splits: dict[str, int] = field(default_factory=dict)  # images of each
+    splits: dict[str, int] = field(default_factory=dict)  # split -> number of images
     derived_splits: dict[str, str] = field(default_factory=dict)  # split -> how it was derived
     duplicate_groups: list[list[str]]
-    across_splits: list[list[str]]  # those of the groups that lie in more than one split: leaks
-    across_classes: list[list[str]]  # those with more than one label: a wrong label, often
+    # the groups with images in more than one split: data leakage
+    across_splits: list[list[str]]
+    # the groups with more than one label: often a wrong label
+    across_classes: list[list[str]]
     # id, and the ids of its near duplicates in the other data set
     shared_with: list[dict[str, Any]]
-    # class of the other data set -> classes here under it
+    # class of the other data set -> classes of this one that are the same or under it
     shared_classes: dict[str, list[str]] = field(default_factory=dict)
     # id, id in the other data set, similarity of their codes
     near_by_codes: list[dict[str, Any]] = field(default_factory=list)
     codes_threshold: float | None = None
-    # images that were left out, doubtful classes and boxes
+    # notes of the source, and notes on classes, boxes and splits
     notes: list[str] = field(default_factory=list)
-    # share of the images as near, by codes, to another image of their own data set
+    # share of the images that another image of this data set is as near to, by codes
     codes_lookalikes: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,84 +86,89 @@ class Audit:
 def audit_store(
     store: Store, against: Store | None = None, on_progress: duplicates.OnProgress | None = None
 ) -> Audit:
-    """Look through a store, and for near duplicates of its images in another; `on_progress`:
-    (images compared, images)."""
-    described = _described(store)
+    """Audit a store, and search another one for near duplicates of its images.
+
+    `on_progress` is called with (images compared, images).
+    """
+    descriptors = _describe_images(store)
     pairs = duplicates.near_pairs(
-        described, store.checksums, lambda rows: _pixels(store, rows), on_progress
+        descriptors, store.checksums, lambda rows: _pixels(store, rows), on_progress
     )
-    groups = _groups(len(described), pairs)
-    ids, leaves, splits = store.ids, store.leaves, store.splits
-    name = lambda rows: [str(ids[row]) for row in rows]  # noqa: E731
+    groups = _groups(store.num_images, pairs)
     classes, sizes, faults = store.classes, store.class_sizes(), find_class_faults(store)
-    if store.annotated == "relevance":  # queries and answers: no classes to count
+    if store.annotation_kind == "relevance":  # queries and answers have no classes
         classes, sizes = ("images",), np.array([store.num_images])
     return Audit(
         num_images=store.num_images,
         class_sizes={c: int(n) for c, n in zip(classes, sizes, strict=True)},
-        unreadable=_unreadable(store),
-        notes=[*store.doubts, *faults.notes, *split_note(store)],
+        unreadable=_read_unreadable(store),
+        notes=[*store.source_notes, *faults.notes, *split_note(store)],
         empty_classes=faults.empty,
         unreadable_classes=faults.unreadable,
         single_image_classes=faults.single_image,
         splits=store.card["splits"],
         derived_splits=store.card["derived_splits"],
         tiny_classes=[c for c, n in zip(classes, sizes, strict=True) if n < TINY],
-        duplicate_groups=[name(g) for g in groups],
-        across_splits=[name(g) for g in groups if len(set(splits[g].tolist())) > 1],
-        across_classes=[name(g) for g in groups if len(set(leaves[g].tolist())) > 1],
-        shared_with=_shared(store, described, against, on_progress) if against else [],
+        duplicate_groups=_group_ids(store, groups),
+        across_splits=_group_ids(store, [g for g in groups if len(set(store.splits[g])) > 1]),
+        across_classes=_group_ids(store, [g for g in groups if len(set(store.leaves[g])) > 1]),
+        shared_with=_shared_images(store, descriptors, against, on_progress) if against else [],
         shared_classes=shared_classes(store, against) if against else {},
     )
 
 
-def _shared(
-    store: Store, described: np.ndarray, against: Store, on_progress: duplicates.OnProgress | None
+def _group_ids(store: Store, groups: list[np.ndarray]) -> list[list[str]]:
+    return [[str(store.ids[row]) for row in group] for group in groups]
+
+
+def _shared_images(
+    store: Store,
+    descriptors: np.ndarray,
+    other: Store,
+    on_progress: duplicates.OnProgress | None,
 ) -> list[dict[str, Any]]:
-    others = _described(against)
-    pairs = duplicates.confirmed(
-        duplicates.candidates(described, others, on_progress),
+    """Images of `store` with their equal images and near duplicates in `other`."""
+    pairs = duplicates.confirm_pairs(
+        duplicates.candidate_pairs(descriptors, _describe_images(other), on_progress),
         lambda rows: _pixels(store, rows),
-        lambda rows: _pixels(against, rows),
+        lambda rows: _pixels(other, rows),
     )
-    equal = {int(c): [] for c in np.intersect1d(store.checksums, against.checksums)}
-    for row, checksum in enumerate(against.checksums):
+    near: dict[int, set[int]] = {}
+    for row, other_row in pairs.tolist():
+        near.setdefault(row, set()).add(other_row)
+    equal: dict[int, list[int]] = {
+        int(checksum): [] for checksum in np.intersect1d(store.checksums, other.checksums)
+    }
+    for other_row, checksum in enumerate(other.checksums):
         if int(checksum) in equal:
-            equal[int(checksum)].append(row)
-    found: dict[int, set[int]] = {}
-    for mine, theirs in pairs.tolist():
-        found.setdefault(mine, set()).add(theirs)
+            equal[int(checksum)].append(other_row)
     for row, checksum in enumerate(store.checksums):
         if int(checksum) in equal:
-            found.setdefault(row, set()).update(equal[int(checksum)])
+            near.setdefault(row, set()).update(equal[int(checksum)])
     return [
-        {"id": str(store.ids[mine]), "near": [str(against.ids[t]) for t in sorted(found[mine])]}
-        for mine in sorted(found)
+        {"id": str(store.ids[row]), "near": [str(other.ids[i]) for i in sorted(near[row])]}
+        for row in sorted(near)
     ]
 
 
 def _groups(num: int, pairs: np.ndarray) -> list[np.ndarray]:
-    """Rows of each group of two or more, ascending, the largest group first."""
+    """Rows of each group of two or more images, ascending; the largest group first."""
     if not len(pairs):
         return []
-    which = duplicates.groups_of(num, pairs)
-    order = np.argsort(which, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(which[order])) + 1)
-    return sorted((p for p in parts if len(p) > 1), key=lambda p: (-len(p), int(p[0])))
+    numbers = duplicates.group_pairs(num, pairs)
+    order = np.argsort(numbers, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
+    return sorted((g for g in groups if len(g) > 1), key=lambda g: (-len(g), int(g[0])))
 
 
-def _described(store: Store) -> np.ndarray:
-    """uint8 [n, 192]."""
+def _describe_images(store: Store) -> np.ndarray:
+    """Coarse descriptors of all images: uint8 [n, 192]."""
     num = max(1, _BLOCK_BYTES // (3 * store.size_px**2))
     blocks = [np.arange(i, min(i + num, store.num_images)) for i in range(0, store.num_images, num)]
-    # decoders and resizing work without the interpreter's lock
+    # Decoders and resizing release the interpreter's lock.
     with ThreadPoolExecutor(num_cores()) as pool:
-        described = list(pool.map(lambda rows: duplicates.describe(_pixels(store, rows)), blocks))
-    return (
-        np.concatenate(described)
-        if described
-        else duplicates.describe(np.zeros((0, 0, 0, 3), np.uint8))
-    )
+        parts = list(pool.map(lambda rows: duplicates.describe(_pixels(store, rows)), blocks))
+    return np.concatenate([duplicates.describe(np.zeros((0, 0, 0, 3), np.uint8)), *parts])
 
 
 def _pixels(store: Store, rows: np.ndarray) -> np.ndarray:
@@ -170,7 +177,7 @@ def _pixels(store: Store, rows: np.ndarray) -> np.ndarray:
     return np.stack([decode(store.encoded(int(row)), store.size_px, store.fit)[0] for row in rows])
 
 
-def _unreadable(store: Store) -> list[dict[str, str]]:
+def _read_unreadable(store: Store) -> list[dict[str, str]]:
     if store.unreadable is None:
         return []
     with store.unreadable.open(newline="", encoding="utf-8", errors="surrogateescape") as file:

@@ -53,12 +53,14 @@ class ClassFaults:
 
 def find_class_faults(store: Store) -> ClassFaults:
     """Find the classes of a store that have too few images; queries and answers have no classes."""
-    if store.annotated == "relevance":
+    if store.annotation_kind == "relevance":
         return ClassFaults(empty=[], unreadable=[], single_image=[], only_class=None)
     sizes = store.class_sizes()
     without, single = ([store.classes[i] for i in np.flatnonzero(sizes == n)] for n in (0, 1))
     populated = [store.classes[i] for i in np.flatnonzero(sizes)]
-    has_labels = store.annotated is not None  # a class may then have no box and no mark at all
+    has_labels = (
+        store.annotation_kind is not None
+    )  # a class may then have no box and no mark at all
     return ClassFaults(
         empty=sorted({*store.empty_classes, *(without if has_labels else [])}),
         unreadable=[] if has_labels else without,

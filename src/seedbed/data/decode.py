@@ -1,13 +1,12 @@
-"""The one decoder: encoded bytes -> square uint8 pixels.
+"""Decode images: encoded bytes to square uint8 pixels.
 
-In: the bytes of one image file. Out: RGB pixels of size_px x size_px, orientation applied; and the
-width and height as found. Raises ValueError with a reason for what cannot be read. `REVISION` is
+In: the bytes of one image file. Out: RGB pixels of size_px x size_px, orientation applied, and the
+width and height of the file. Raises ValueError with a reason for what cannot be read. `REVISION` is
 raised by hand when the meaning of the pixels changes.
 
-JPEG is decoded by libjpeg-turbo (simplejpeg) at the smallest of its scales, eighths of the full
-size, that is not below the target: what a full decode would add is thrown away by the resize, but
-    for a small difference (docs/formats.md). All else, and every JPEG
-that is odd or damaged, goes through Pillow.
+JPEG is decoded by libjpeg-turbo (simplejpeg) at a reduced scale: the smallest one, in eighths, that
+is not below the target size. The resize would discard most of what a full decode adds
+(docs/reference/formats.md). Pillow decodes everything else, and unusual or damaged JPEG.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ from PIL import Image, ImageOps
 REVISION = 2
 Fit = Literal["crop", "squash", "pad"]
 FITS: tuple[str, ...] = get_args(Fit)
-# What is done with an image that is no square; antialiased bilinear in each case.
+# How an image that is not square becomes one; antialiased bilinear in each case.
 RULES = {
     "crop": "shorter side to size_px, centre crop",
     "squash": "both sides to size_px, whatever the aspect",
     "pad": "longer side to size_px, the rest black",
 }
 _ORIENTATION = 0x0112
-# A reason instead of a memory error: beyond this many pixels only JPEG is read, at reduced scale.
+# Larger images are refused unless they are JPEG, which is read at reduced scale.
 _MAX_PIXELS = 178_956_970
 
 
 def decode(data: bytes, size_px: int, fit: Fit = "crop") -> tuple[np.ndarray, int, int]:
-    """uint8 [size_px, size_px, 3] pixels, width px, height px of one encoded image."""
-    if data[:2] == b"\xff\xd8" and (found := _decode_jpeg(data, size_px, fit)) is not None:
-        return found
+    """Decode an image to uint8 [size_px, size_px, 3]; also return its width and height in px."""
+    if data[:2] == b"\xff\xd8" and (decoded := _decode_jpeg(data, size_px, fit)) is not None:
+        return decoded
     try:
-        return _decode_any(data, size_px, fit)
+        return _decode_with_pillow(data, size_px, fit)
     except Exception as error:  # a damaged file may fail anywhere in a decoder
         raise ValueError(_reason(data, error)) from None
 
@@ -47,52 +46,56 @@ def decode(data: bytes, size_px: int, fit: Fit = "crop") -> tuple[np.ndarray, in
 def decode_whole(
     data: bytes, short_px: int, long_px: int, *, upright: bool = False
 ) -> tuple[np.ndarray, int, int]:
-    """The whole image as uint8 [h, w, 3], its shorter side `short_px`, or less where the longer
-    would exceed `long_px`; width and height.
+    """Decode a whole image to uint8 [h, w, 3]; also return its width and height in px.
 
-    Its orientation tag is looked at only if it is to be `upright`: boxes are px of the file as it
-    lies there. Raises ValueError with a reason.
+    Args:
+        data: the bytes of an image file.
+        short_px: length of the shorter side, or less where the longer one would exceed `long_px`.
+        long_px: largest length of the longer side.
+        upright: apply the orientation tag. Boxes are in px of the file without it.
+
+    Raises:
+        ValueError: the image cannot be read; the message is the reason.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
             if upright:
                 image = ImageOps.exif_transpose(image)
             width, height = image.size
-            inner = whole_size(width, height, short_px, long_px)
-            image.draft("RGB", inner)
-            return _resized(_on_white(image), inner, (0, 0, *image.size)), width, height
+            size = whole_size(width, height, short_px, long_px)
+            image.draft("RGB", size)
+            return _resize(_to_rgb(image), size, (0, 0, *image.size)), width, height
     except Exception as error:  # a damaged file may fail anywhere in a decoder
         raise ValueError(_reason(data, error)) from None
 
 
 def whole_size(width: int, height: int, short_px: int, long_px: int) -> tuple[int, int]:
-    """Width and height of an image whose shorter side becomes `short_px`, or less where the longer
-    would exceed `long_px`."""
+    """Width and height after `decode_whole`: the shorter side becomes `short_px`, or less where the
+    longer one would exceed `long_px`."""
     scale = min(short_px / min(width, height), long_px / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def fit_square(image: Image.Image, size_px: int, fit: Fit = "crop") -> np.ndarray:
-    """An image of any mode as uint8 [size_px, size_px, 3]."""
-    rgb = _on_white(image)
+    """Convert an image of any mode to uint8 [size_px, size_px, 3]."""
+    rgb = _to_rgb(image)
     width, height = rgb.size
     if fit == "squash" or width == height:
-        return _resized(rgb, (size_px, size_px), (0, 0, width, height))
+        return _resize(rgb, (size_px, size_px), (0, 0, width, height))
     if fit == "crop":
         side = min(rgb.size)
         left, top = (width - side) / 2, (height - side) / 2
-        return _resized(rgb, (size_px, size_px), (left, top, left + side, top + side))
+        return _resize(rgb, (size_px, size_px), (left, top, left + side, top + side))
     scale = size_px / max(rgb.size)
-    inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+    inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
     square = np.zeros((size_px, size_px, 3), np.uint8)
-    left, top = (size_px - inner[0]) // 2, (size_px - inner[1]) // 2
-    square[top : top + inner[1], left : left + inner[0]] = _resized(
-        rgb, inner, (0, 0, width, height)
-    )
+    left, top = (size_px - inner_width) // 2, (size_px - inner_height) // 2
+    inner = _resize(rgb, (inner_width, inner_height), (0, 0, width, height))
+    square[top : top + inner_height, left : left + inner_width] = inner
     return square
 
 
-def _resized(
+def _resize(
     rgb: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]
 ) -> np.ndarray:
     if rgb.size != size or box != (0, 0, *size):
@@ -101,40 +104,36 @@ def _resized(
 
 
 def _decode_jpeg(data: bytes, size_px: int, fit: Fit) -> tuple[np.ndarray, int, int] | None:
-    """By libjpeg-turbo at a reduced scale; None for what is odd or damaged, which Pillow is then
-    asked about."""
+    """Decode by libjpeg-turbo at a reduced scale; None for a JPEG that only Pillow may read."""
     try:
         header: tuple[Any, ...] = simplejpeg.decode_jpeg_header(data)
         height, width, colours = int(header[0]), int(header[1]), header[2]
         if colours not in ("YCbCr", "RGB", "Gray", "GRAY"):
             return None
-        # Of the side that will be size_px: the shorter one, or the longer one when the image is
-        # padded.
-        kept = max(height, width) if fit == "pad" else min(height, width)
-        lowest = (
-            (math.ceil(height * size_px / kept), math.ceil(width * size_px / kept))
-            if fit == "pad"
-            else (size_px, size_px)
-        )
-        pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=lowest[0], min_width=lowest[1])
+        min_height = min_width = size_px
+        if fit == "pad":
+            longer = max(height, width)
+            min_height = math.ceil(height * size_px / longer)
+            min_width = math.ceil(width * size_px / longer)
+        pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=min_height, min_width=min_width)
         image = Image.fromarray(pixels)
-        if (exif := _exif_of(data)) is not None:
-            image = _upright(image, exif)
-    except Exception:  # whatever is odd about it, Pillow is asked next
+        if (exif := _exif_block(data)) is not None:
+            image = _turn_upright(image, exif)
+    except Exception:  # Pillow may still read it
         return None
     return fit_square(image, size_px, fit), width, height
 
 
-def _exif_of(data: bytes) -> bytes | None:
-    """The EXIF block of a JPEG, where it has one: its segments are walked up to the first scan."""
-    place = 2
-    while place + 4 <= len(data) and data[place] == 0xFF:
-        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4], "big")
+def _exif_block(data: bytes) -> bytes | None:
+    """The EXIF block of a JPEG, if it has one before its first scan."""
+    offset = 2
+    while offset + 4 <= len(data) and data[offset] == 0xFF:
+        marker, length = data[offset + 1], int.from_bytes(data[offset + 2 : offset + 4], "big")
         if marker == 0xDA:
             return None
-        if marker == 0xE1 and data[place + 4 : place + 10] == b"Exif\x00\x00":
-            return data[place + 4 : place + 2 + length]
-        place += 2 + length
+        if marker == 0xE1 and data[offset + 4 : offset + 10] == b"Exif\x00\x00":
+            return data[offset + 4 : offset + 2 + length]
+        offset += 2 + length
     return None
 
 
@@ -149,14 +148,14 @@ _TURNS = {
 }
 
 
-def _upright(image: Image.Image, exif: bytes) -> Image.Image:
-    held = Image.Exif()
-    held.load(exif)
-    turn = _TURNS.get(held.get(_ORIENTATION, 1))
+def _turn_upright(image: Image.Image, exif: bytes) -> Image.Image:
+    tags = Image.Exif()
+    tags.load(exif)
+    turn = _TURNS.get(tags.get(_ORIENTATION, 1))
     return image if turn is None else image.transpose(turn)
 
 
-def _decode_any(data: bytes, size_px: int, fit: Fit) -> tuple[np.ndarray, int, int]:
+def _decode_with_pillow(data: bytes, size_px: int, fit: Fit) -> tuple[np.ndarray, int, int]:
     with Image.open(io.BytesIO(data)) as image:
         width, height = image.size
         if width * height > _MAX_PIXELS and image.format != "JPEG":
@@ -168,13 +167,13 @@ def _decode_any(data: bytes, size_px: int, fit: Fit) -> tuple[np.ndarray, int, i
         return fit_square(upright, size_px, fit), width, height
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    """RGB; what is transparent becomes white, as a viewer would show it; 16-bit grey is scaled."""
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert to RGB: transparent parts become white, 16-bit grey becomes 8-bit."""
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     if image.mode.startswith("I"):
-        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+        return Image.fromarray(_to_8_bits(np.asarray(image))).convert("RGB")
     if image.mode == "F":
         raise ValueError(
             "floating-point pixels have no known range: save the image with 8 or 16 bits"
@@ -182,11 +181,12 @@ def _on_white(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _eight_bits(grey: np.ndarray) -> np.ndarray:
-    """16-bit grey as 8 bits; deeper values have no known range."""
+def _to_8_bits(grey: np.ndarray) -> np.ndarray:
+    """Scale 16-bit grey to 8 bits; raise ValueError for other values, whose range is unknown."""
     if grey.min() < 0 or grey.max() > 65535:
         raise ValueError(
-            f"pixels from {grey.min()} to {grey.max()} have no known range: save the image with 8 or 16 bits"
+            f"pixels from {grey.min()} to {grey.max()} have no known range: "
+            "save the image with 8 or 16 bits"
         )
     return (grey.astype(np.int32) >> 8).astype(np.uint8)
 
@@ -200,6 +200,7 @@ _CONTAINERS = {
 
 
 def _reason(data: bytes, error: Exception) -> str:
+    """Why an image cannot be decoded, for the list of unreadable images."""
     if not data:
         return "empty file"
     if isinstance(error, Image.DecompressionBombError):
@@ -212,7 +213,7 @@ def _reason(data: bytes, error: Exception) -> str:
 
 
 def _register_heif() -> None:
-    """HEIC photographs, where the extra is installed."""
+    """Let Pillow read HEIC photographs, if the extra is installed."""
     try:
         from pillow_heif import register_heif_opener  # pyright: ignore[reportMissingImports]
     except ImportError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seedbed.data.hierarchy import Hierarchy, needed
+from seedbed.data.hierarchy import Hierarchy, require_hierarchy
 from seedbed.data.near_classes import NearClass, near_classes
 from seedbed.data.recipes import Recipe
 from seedbed.data.synsets import closure_of
@@ -31,7 +31,7 @@ def excluded_classes(
     nodes = recipe.excluded_nodes()
     if not nodes:
         return None
-    tree = needed(hierarchy, "exclude(...)")
+    tree = require_hierarchy(hierarchy, "exclude(...)")
     dropped: dict[str, str] = {}
     for node in nodes:
         closure = closure_of([node], tree)

@@ -1,9 +1,8 @@
-"""Where a hierarchy comes from: WordNet, or a file of child and parent.
+"""Open a class hierarchy: WordNet, or a file of child and parent.
 
-In: what a user calls it, and class labels. Out: a Hierarchy in which each label is a node. Words:
-`wordnet`; `wordnet(names='FILE')` with a table of label and synset; or a file: CSV or TSV of child
-and parent, JSON or TOML of `child = "parent"` or `child = ["primary", "other"]`. Knows nothing of
-images.
+In: a text, and class labels. Out: a Hierarchy in which each label is a node.
+The text is `wordnet`; or `wordnet(names='FILE')` with a table of label and synset; or a file: CSV or
+TSV of child and parent, JSON or TOML of `child = "parent"` or `child = ["primary", "other"]`.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.wordnet import is_synset, wordnet
 
 _SUFFIXES = (".csv", ".tsv", ".json", ".toml")
-_SHOWN = 12  # labels that an error lists
+_HEADERS = (["child", "parent"], ["class", "parent"], ["label", "synset"], ["class", "synset"])
+_MAX_LISTED = 12  # labels that an error lists
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,17 @@ class _WordNetCall:
 
 
 def open_hierarchy(text: str, labels: Sequence[str], folder: Path | None = None) -> Hierarchy:
-    """The hierarchy of that name for these labels; paths are taken from `folder`.
+    """Open a hierarchy for these labels.
 
-    Raises UsageError for a name that is none, a label that WordNet does not know or that may mean
-    several things, and a label that a file leaves out; BadDataError for a file that cannot be read
-    or has a cycle.
+    Args:
+        text: "wordnet", "wordnet(names='FILE')" or a file.
+        labels: class labels; each must be a node.
+        folder: relative paths start here, or in the current folder.
+
+    Raises:
+        UsageError: an unknown text, a label that WordNet does not have or that has several
+            meanings, a label that the file does not have.
+        BadDataError: a file that cannot be read or has a cycle.
     """
     if Path(text).suffix in _SUFFIXES:
         return _from_file((folder or Path()) / expand_user(text), labels)
@@ -49,31 +55,34 @@ def open_hierarchy(text: str, labels: Sequence[str], folder: Path | None = None)
             ["wordnet", "wordnet(names='FILE')", *(f"FILE{s}" for s in _SUFFIXES)],
         )
     names = build_call(_WordNetCall, call, "hierarchy").names
-    told = {} if names is None else read_pairs((folder or Path()) / expand_user(names))
-    return of_wordnet(labels, {label: synsets[0] for label, synsets in told.items()})
+    rows = {} if names is None else read_pairs((folder or Path()) / expand_user(names))
+    return wordnet_hierarchy(labels, {label: synsets[0] for label, synsets in rows.items()})
 
 
-def placed(text: str, folder: Path | None) -> str:
-    """The same words with their path made absolute, so that they mean the same anywhere."""
+def with_absolute_path(text: str, folder: Path | None) -> str:
+    """Make the path in a hierarchy's text absolute; relative paths start in `folder`."""
     if folder is None:
         return text
     if Path(text).suffix in _SUFFIXES:
         return str((folder / expand_user(text)).resolve())
     call = parse_call(text, "hierarchy")
     if isinstance(names := call.kwargs.get("names"), str):
-        return str(
-            Call(name=call.name, kwargs={"names": str((folder / expand_user(names)).resolve())})
-        )
+        path = str((folder / expand_user(names)).resolve())
+        return str(Call(name=call.name, kwargs={"names": path}))
     return text
 
 
-def of_wordnet(labels: Sequence[str], told: Mapping[str, str]) -> Hierarchy:
-    """WordNet above these labels: synset ids are nodes themselves, other labels lie under the
-    synset that `told` or their word gives."""
+def wordnet_hierarchy(labels: Sequence[str], synset_of_label: Mapping[str, str]) -> Hierarchy:
+    """The part of WordNet above these labels.
+
+    A label that is a synset id is a node itself. Another label becomes a child of its synset: that
+    of `synset_of_label`, or the only meaning of the word.
+    """
     table = wordnet()
-    synsets, doubts = {}, []
+    synsets: dict[str, str] = {}
+    unclear: list[tuple[str, list[str]]] = []
     for label in labels:
-        text = told.get(label, label).rpartition("/")[2]
+        text = synset_of_label.get(label, label).rpartition("/")[2]
         if is_synset(text):
             synsets[label] = table.id(table.position(text))
             continue
@@ -81,50 +90,50 @@ def of_wordnet(labels: Sequence[str], told: Mapping[str, str]) -> Hierarchy:
         if len(meanings) == 1:
             synsets[label] = table.id(meanings[0])
         else:
-            doubts.append(
-                (label, [f"{table.name(i)} ({table.words(i)}; {table.above(i)})" for i in meanings])
-            )
-    if doubts:
-        raise UsageError(*_doubtful(doubts))
-    known = table.hierarchy(synsets.values())
-    return Hierarchy(
-        {
-            **known.parents,
-            **{label: (synset,) for label, synset in synsets.items() if label != synset},
-        },
-        names={**known.names, **{label: known.names[synset] for label, synset in synsets.items()}},
-    )
+            options = [
+                f"{table.name(i)} ({table.words(i)}; {table.hypernym_word(i)})" for i in meanings
+            ]
+            unclear.append((label, options))
+    if unclear:
+        raise _unclear_labels(unclear)
+    tree = table.hierarchy(synsets.values())
+    children = {label: (synset,) for label, synset in synsets.items() if label != synset}
+    names = {label: tree.names[synset] for label, synset in synsets.items()}
+    return Hierarchy({**tree.parents, **children}, names={**tree.names, **names})
 
 
-def _doubtful(doubts: list[tuple[str, list[str]]]) -> tuple[str, str]:
+def _unclear_labels(unclear: list[tuple[str, list[str]]]) -> UsageError:
+    """The error for labels that WordNet does not have, or that have several meanings there."""
     lines = [
         f"  {label}: {'; '.join(meanings) or 'not in WordNet'}"
-        for label, meanings in doubts[:_SHOWN]
+        for label, meanings in unclear[:_MAX_LISTED]
     ]
-    more = [f"  ... and {len(doubts) - _SHOWN} more"] if len(doubts) > _SHOWN else []
-    message = "\n".join([f"{len(doubts)} classes are not one synset of WordNet:", *lines, *more])
-    return message, (
-        "Write a file with a line for each, class and synset (crane,crane.n.04), and say hierarchy = \"wordnet(names='FILE.csv')\"."
+    if len(unclear) > _MAX_LISTED:
+        lines.append(f"  ... and {len(unclear) - _MAX_LISTED} more")
+    return UsageError(
+        "\n".join([f"{len(unclear)} classes are not one synset of WordNet:", *lines]),
+        "Write a file with a line for each, class and synset (crane,crane.n.04), and set hierarchy "
+        "to \"wordnet(names='FILE.csv')\".",
     )
 
 
 def _from_file(path: Path, labels: Sequence[str]) -> Hierarchy:
-    found = Hierarchy({child: tuple(parents) for child, parents in read_pairs(path).items()})
-    missing = [label for label in labels if label not in found.nodes]
+    hierarchy = Hierarchy({child: tuple(parents) for child, parents in read_pairs(path).items()})
+    missing = [label for label in labels if label not in hierarchy.nodes]
     if missing:
         more = f" and {len(missing) - 1} more classes" if len(missing) > 1 else ""
         raise UsageError(
-            f"{path} does not say where {missing[0]!r}{more} belongs",
+            f"{path} has no parent for {missing[0]!r}{more}",
             f"Add a line: {missing[0]},PARENT.",
         )
-    return found
+    return hierarchy
 
 
 def read_pairs(path: Path) -> dict[str, list[str]]:
-    """child -> parents, the primary one first, of a CSV, TSV, JSON or TOML file."""
+    """Read child -> parents, the primary parent first, from a CSV, TSV, JSON or TOML file."""
     try:
         text = path.read_text(encoding="utf-8")
-        return _pairs(text, path.suffix)
+        return _parse_pairs(text, path.suffix)
     except OSError as error:
         raise BadDataError(
             f"cannot read {path}: {error.strerror}",
@@ -133,29 +142,24 @@ def read_pairs(path: Path) -> dict[str, list[str]]:
     except (ValueError, TypeError) as error:
         raise BadDataError(
             f"{path} cannot be read: {error}",
-            'Give lines of child,parent, or a table of child = "parent".',
+            'Write lines of child,parent, or a table of child = "parent".',
         ) from None
 
 
-def _pairs(text: str, suffix: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _parse_pairs(text: str, suffix: str) -> dict[str, list[str]]:
+    pairs: dict[str, list[str]] = {}
     if suffix in (".json", ".toml"):
         table: Any = json.loads(text) if suffix == ".json" else tomllib.loads(text)
         rows = table.items() if isinstance(table, dict) else table
         for child, parents in rows:
-            found.setdefault(str(child), []).extend(
-                [parents] if isinstance(parents, str) else map(str, parents)
-            )
-        return found
-    for number, row in enumerate(
-        csv.reader(text.splitlines(), delimiter="\t" if suffix == ".tsv" else ","), 1
-    ):
+            parents = [parents] if isinstance(parents, str) else map(str, parents)
+            pairs.setdefault(str(child), []).extend(parents)
+        return pairs
+    lines = csv.reader(text.splitlines(), delimiter="\t" if suffix == ".tsv" else ",")
+    for number, row in enumerate(lines, 1):
         if not row or (number == 1 and [w.strip().lower() for w in row] in _HEADERS):
             continue
         if len(row) != 2 or not row[0].strip() or not row[1].strip():
             raise ValueError(f"line {number} is {','.join(row)!r}, and not child and parent")
-        found.setdefault(row[0].strip(), []).append(row[1].strip())
-    return found
-
-
-_HEADERS = (["child", "parent"], ["class", "parent"], ["label", "synset"], ["class", "synset"])
+        pairs.setdefault(row[0].strip(), []).append(row[1].strip())
+    return pairs

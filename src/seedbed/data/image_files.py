@@ -1,7 +1,7 @@
-"""Reading image files: the pixel reader that every format on disk shares, and how files are listed.
+"""List image files, and read their pixels.
 
-In: a folder, or places in larger files. Out: sorted relative paths with size and time, and
-picklable readers of their pixels. Knows nothing of labels.
+In: a folder, or positions in larger files. Out: sorted relative paths with size and time, and
+readers of pixels that can be sent to worker processes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ IMAGE_SUFFIXES = frozenset(
 
 
 @dataclass(frozen=True)
-class Found:
+class ImageFile:
     """One file: POSIX path relative to the root, bytes, modification time in ns."""
 
     path: str
@@ -37,10 +37,10 @@ class Found:
         return f"{self.path}\t{self.num_bytes}\t{self.time_ns}"
 
 
-def must_exist(path: str | Path) -> Path:
-    """The path of a folder; raises BadDataError when it is missing or not a folder."""
+def existing_folder(path: str | Path) -> Path:
+    """The path of a folder; raises BadDataError if it does not exist or is not a folder."""
     folder = expand_user(path)
-    if not os.path.exists(folder):  # unlike Path.exists, false for a text too long to be a path
+    if not os.path.exists(folder):  # Path.exists raises for a text that is too long for a path
         where = "" if folder.is_absolute() else f"; the current folder is {Path.cwd()}"
         raise BadDataError(f"there is no {folder}", f"Check the path{where}.")
     if not folder.is_dir():
@@ -51,14 +51,13 @@ def must_exist(path: str | Path) -> Path:
     return folder
 
 
-def entries(path: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
-    """What lies in a folder, hidden entries passed over; raises OSError where it cannot be
-    listed."""
-    with os.scandir(path) as found:
-        yield from (entry for entry in found if not entry.name.startswith((".", "__MACOSX")))
+def visible_entries(path: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
+    """Yield the entries of a folder that are not hidden; raises OSError if it cannot be listed."""
+    with os.scandir(path) as entries:
+        yield from (entry for entry in entries if not entry.name.startswith((".", "__MACOSX")))
 
 
-def list_images(root: Path, below: str = "", empty: list[str] | None = None) -> list[Found]:
+def list_images(root: Path, below: str = "", empty: list[str] | None = None) -> list[ImageFile]:
     """List the image files below `root/below`, sorted by path.
 
     Hidden files and folders are skipped; a link to a folder is followed once. Folders without
@@ -70,33 +69,34 @@ def list_images(root: Path, below: str = "", empty: list[str] | None = None) -> 
 
 
 def _walk(
-    folder: Path, prefix: str, seen: frozenset[tuple[int, int]], empty: list[str]
-) -> Iterator[Found]:
+    folder: Path, prefix: str, above: frozenset[tuple[int, int]], empty: list[str]
+) -> Iterator[ImageFile]:
+    """Yield the image files below a folder; `above` identifies the folders that contain it."""
     status = folder.stat()
-    here = (status.st_dev, status.st_ino)
-    if here in seen:
+    identity = (status.st_dev, status.st_ino)
+    if identity in above:  # a link to a folder that contains it
         return
     try:
-        inside = list(entries(folder))
+        entries = list(visible_entries(folder))
     except OSError as error:
         raise BadDataError(
             f"cannot list {folder}: {error.strerror}", "Make it readable, or move it away."
         ) from None
     is_empty = True
-    for entry in inside:
+    for entry in entries:
         path = f"{prefix}/{entry.name}" if prefix else entry.name
-        _must_be_text(path)
+        _refuse_other_encodings(path)
         if _is_folder(entry):
             is_empty = False
-            yield from _walk(Path(entry.path), path, seen | {here}, empty)
+            yield from _walk(Path(entry.path), path, above | {identity}, empty)
         elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
             is_empty = False
-            yield _found(entry, path)
+            yield _image_file(entry, path)
     if is_empty and prefix:
         empty.append(prefix)
 
 
-def _must_be_text(path: str) -> None:
+def _refuse_other_encodings(path: str) -> None:
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -112,66 +112,63 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _found(entry: os.DirEntry[str], path: str) -> Found:
+def _image_file(entry: os.DirEntry[str], path: str) -> ImageFile:
     try:
         status = entry.stat()
-    except OSError:  # a dangling link: listed, and reported as unreadable when it is read
-        return Found(path, 0, 0)
-    return Found(path, status.st_size, status.st_mtime_ns)
+    except OSError:  # a link to a missing file: reported as unreadable when it is packed
+        return ImageFile(path, 0, 0)
+    return ImageFile(path, status.st_size, status.st_mtime_ns)
 
 
 class EncodedPixels(Pixels):
-    """Images that lie somewhere as encoded files do; a subclass says where."""
+    """Reads images that are stored as encoded files; a subclass says where."""
 
     @abstractmethod
     def read(self, row: int) -> bytes:
-        """The bytes of one image as found; raises OSError or ValueError with the reason when they
-        cannot be had."""
+        """The bytes of one image; raises OSError or ValueError with the reason if they cannot be
+        read."""
 
     @abstractmethod
     def part(self, rows: np.ndarray) -> EncodedPixels:
-        """A reader of these rows alone, small enough to be sent to a worker."""
+        """A reader of these rows alone, small enough to be sent to a worker process."""
 
     def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
-        def one(row: int) -> OneImage:
+        def load_one(row: int) -> DecodedImage:
             data = self.read(row)
-            return content_hash(data), *decode(data, size_px, fit)  # pyright: ignore[reportArgumentType]
+            pixels, width, height = decode(data, size_px, fit)  # pyright: ignore[reportArgumentType]
+            return content_hash(data), pixels, width, height
 
-        return load_each(rows, size_px, one)
-
-
-OneImage = tuple[int, np.ndarray, int, int]  # checksum, pixels, width px, height px
+        return load_each(rows, size_px, load_one)
 
 
-def load_each(rows: np.ndarray, size_px: int, one: Callable[[int], OneImage]) -> Loaded:
-    """A batch from a reader of one image; those that it cannot read have a reason instead of
-    pixels."""
+DecodedImage = tuple[int, np.ndarray, int, int]  # checksum, pixels, width px, height px
+
+
+def load_each(rows: np.ndarray, size_px: int, load_one: Callable[[int], DecodedImage]) -> Loaded:
+    """Make a batch from a reader of one image; images that it cannot read get a reason."""
     k = len(rows)
     pixels, checksums = np.zeros((k, size_px, size_px, 3), np.uint8), np.zeros(k, np.uint64)
     widths, heights, failures = np.zeros(k, np.int32), np.zeros(k, np.int32), {}
     for i, row in enumerate(rows):
         try:
-            checksums[i], pixels[i], widths[i], heights[i] = one(int(row))
+            checksums[i], pixels[i], widths[i], heights[i] = load_one(int(row))
         except (OSError, ValueError) as error:
-            failures[i] = reason_of(error)
+            failures[i] = _describe_error(error)
     return Loaded(
         pixels=pixels, widths=widths, heights=heights, checksums=checksums, failures=failures
     )
 
 
-def reason_of(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     """Why an image cannot be read, in words."""
-    return (
-        (error.strerror if isinstance(error, OSError) else None)
-        or str(error)
-        or type(error).__name__
-    )
+    reason = error.strerror if isinstance(error, OSError) else None
+    return reason or str(error) or type(error).__name__
 
 
 @dataclass(frozen=True)
 class FilePixels(EncodedPixels):
-    """Reads the images of rows from files; `paths` are relative to `root`, in the order of the
-    source's rows."""
+    """Reads images from files; `paths` are relative to `root`, in the order of the source's
+    rows."""
 
     root: str
     paths: np.ndarray  # str objects [n]
@@ -186,8 +183,7 @@ class FilePixels(EncodedPixels):
 
 @dataclass(frozen=True)
 class RangePixels(EncodedPixels):
-    """Reads the images of rows as ranges of bytes of larger files, such as tar archives that are
-    not unpacked."""
+    """Reads images as ranges of bytes of larger files, such as tar archives."""
 
     files: tuple[str, ...]
     which: np.ndarray  # int32 [n], index into files
@@ -203,6 +199,6 @@ class RangePixels(EncodedPixels):
         return data
 
     def part(self, rows: np.ndarray) -> RangePixels:
-        names, which = np.unique(self.which[rows], return_inverse=True)
-        files = tuple(self.files[i] for i in names)
+        indices, which = np.unique(self.which[rows], return_inverse=True)
+        files = tuple(self.files[i] for i in indices)
         return RangePixels(files, which.astype(np.int32), self.offsets[rows], self.sizes[rows])

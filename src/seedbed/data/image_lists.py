@@ -1,9 +1,8 @@
-"""Lists: the text files of a data set that name its images.
+"""Read the lists that name the images of a data set, and make a Source of exactly these images.
 
-In: a list, or what a format made of it. Out: its lines with their numbers; a Source of exactly the
-images that are listed, which is what a data set's protocol asks for: files on disk that no list
-names are not read. Whatever does not agree is an error that names its line. Knows nothing of any
-set's layout.
+In: a list, or what a format read from one. Out: its lines with their numbers; a Source.
+A data set's protocol uses the listed images, so other files on disk are not read. A list that does
+not agree with the disk is an error that names its line.
 """
 
 from __future__ import annotations
@@ -18,22 +17,22 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.hierarchy import Hierarchy
-from seedbed.data.image_files import FilePixels, Found
+from seedbed.data.image_files import FilePixels, ImageFile
 from seedbed.data.source import SPLITS, Source, from_records, listing_fingerprint
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a list, and its place in words: "TrainImages.txt, line 12"."""
+    """One line of a list, and its place for messages: "TrainImages.txt, line 12"."""
 
     text: str
     place: str
 
 
 @dataclass(frozen=True)
-class Listed:
-    """One image of a list: POSIX path relative to the root, leaf label, split, and its place in
-    words."""
+class ListedImage:
+    """One image of a list: POSIX path relative to the root, leaf label, split, and its place for
+    messages."""
 
     path: str
     label: str
@@ -42,8 +41,8 @@ class Listed:
 
 
 def read_lines(path: Path, advice: str) -> list[Line]:
-    """The lines of a UTF-8 list without the empty ones; a byte-order mark and Windows line ends are
-    no part of them.
+    """Read the lines of a UTF-8 list that are not empty; a byte-order mark and Windows line ends
+    are removed.
 
     Raises BadDataError, with `advice`, for a list that is missing, empty or of another encoding.
     """
@@ -52,8 +51,8 @@ def read_lines(path: Path, advice: str) -> list[Line]:
     except OSError as error:
         raise BadDataError(f"cannot read {path}: {error.strerror}", advice) from None
     lines = []
-    # By bytes, for str.splitlines also divides at characters that a file name may hold (U+0085,
-    # U+2028).
+    # Bytes are split, since str.splitlines also divides at characters that a file name may have
+    # (U+0085, U+2028).
     for number, row in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
             text = row.decode("utf-8").strip(" \t\r")
@@ -68,10 +67,10 @@ def read_lines(path: Path, advice: str) -> list[Line]:
     return lines
 
 
-def source_of(
+def source_from_list(
     name: str,
     root: Path,
-    images: Sequence[Listed],
+    images: Sequence[ListedImage],
     *,
     kind: str,
     splits: Sequence[int],
@@ -79,18 +78,27 @@ def source_of(
     names: Mapping[str, str],
     hierarchy: Hierarchy | None = None,
 ) -> Source:
-    """The source of these images below `root`; each is there and listed once, and each class has
-    images in each of `splits`.
+    """Make the source of the listed images below `root`.
 
-    `kind` is the format's name, for the fingerprint. Raises BadDataError, with `advice`, where the
-    lists and the disk do not agree.
+    Args:
+        name: the source's name.
+        root: the folder that the images' paths start at.
+        images: each must exist and be listed once.
+        kind: the format's name, for the fingerprint.
+        splits: splits in which each class must have images.
+        advice: hint of the error if lists and disk do not agree.
+        names: class id -> words.
+        hierarchy: of the classes.
+
+    Raises:
+        BadDataError: lists and disk do not agree.
     """
-    _refuse_twice(images, advice)
-    _refuse_without_split(images, splits, advice)
+    _refuse_repeated_images(images, advice)
+    _refuse_classes_without_split(images, splits, advice)
     images = sorted(images, key=lambda image: image.path)
-    found = _find(root, images, advice)
-    state = [
-        f"{file}\t{image.label}\t{image.split}" for file, image in zip(found, images, strict=True)
+    files = _find_files(root, images, advice)
+    rows = [
+        f"{file}\t{image.label}\t{image.split}" for file, image in zip(files, images, strict=True)
     ]
     return from_records(
         name,
@@ -98,64 +106,67 @@ def source_of(
         pixels=FilePixels(
             str(root.resolve()), np.array([image.path for image in images], dtype=object)
         ),
-        listing=listing_fingerprint([kind, *state]),
+        listing=listing_fingerprint([kind, *rows]),
         names=names,
         hierarchy=hierarchy,
     )
 
 
-def _refuse_twice(images: Sequence[Listed], advice: str) -> None:
-    seen: dict[str, Listed] = {}
+def _refuse_repeated_images(images: Sequence[ListedImage], advice: str) -> None:
+    first_of_path: dict[str, ListedImage] = {}
     for image in images:
-        first = seen.setdefault(image.path, image)
+        first = first_of_path.setdefault(image.path, image)
         if first is not image:
             raise BadDataError(
-                f"{image.place}, for {SPLITS[image.split]}, names {image.path!r}, which {first.place}, for {SPLITS[first.split]}, "
-                "names already",
-                f"An image is listed once, in one split. {advice}",
+                f"{image.place}, for {SPLITS[image.split]}, names {image.path!r}, which "
+                f"{first.place}, for {SPLITS[first.split]}, names already",
+                f"An image must be listed once, in one split. {advice}",
             )
 
 
-def _refuse_without_split(images: Sequence[Listed], splits: Sequence[int], advice: str) -> None:
-    """A class without images of a split: a list that ends too early, mostly."""
+def _refuse_classes_without_split(
+    images: Sequence[ListedImage], splits: Sequence[int], advice: str
+) -> None:
+    """Refuse a class without images in one of the splits: usually a list that was cut off."""
     present = {(image.label, image.split) for image in images}
     for image in images:
         if missing := [split for split in splits if (image.label, split) not in present]:
             raise BadDataError(
-                f"{image.place} names an image of class {image.label!r}, of which no image is listed for {SPLITS[missing[0]]}",
-                f"The lists are of two releases, or one ends too early. {advice}",
+                f"{image.place} names an image of class {image.label!r}, of which no image is "
+                f"listed for {SPLITS[missing[0]]}",
+                f"The lists are of two releases, or one of them was cut off. {advice}",
             )
 
 
-def _find(root: Path, images: Sequence[Listed], advice: str) -> list[Found]:
-    """The files of the images; those that are not there are an error that names the first."""
-    found = []
-    missing: list[tuple[Listed, str]] = []
+def _find_files(root: Path, images: Sequence[ListedImage], advice: str) -> list[ImageFile]:
+    """Find the files of the images; raise BadDataError, which names the first missing one."""
+    files = []
+    missing: list[tuple[ListedImage, str]] = []
     for image in images:
-        _must_lie_below(image, advice)
+        _refuse_other_paths(image, advice)
         try:
             status = os.stat(os.path.join(root, image.path))
         except OSError as error:
             missing.append((image, error.strerror or str(error)))
             continue
         if stat.S_ISREG(status.st_mode):
-            found.append(Found(image.path, status.st_size, status.st_mtime_ns))
+            files.append(ImageFile(image.path, status.st_size, status.st_mtime_ns))
         else:
-            missing.append((image, "it is no file"))
+            missing.append((image, "it is not a file"))
     if missing:
         image, reason = missing[0]
         raise BadDataError(
-            f"{image.place} names {image.path!r}, which is not in {root}: {reason} ({len(missing):,} of {len(images):,} images are "
-            "not there)",
-            f"Unpack the images again; all that are listed must be there. {advice}",
+            f"{image.place} names {image.path!r}, which is not in {root}: {reason} "
+            f"({len(missing):,} of {len(images):,} images are missing)",
+            f"Unpack the images again: all listed images must exist. {advice}",
         )
-    return found
+    return files
 
 
-def _must_lie_below(image: Listed, advice: str) -> None:
-    """Ids are POSIX paths below the root."""
+def _refuse_other_paths(image: ListedImage, advice: str) -> None:
+    """Refuse a path that is not a POSIX path below the root."""
     if "\\" in image.path or "\0" in image.path or {"", ".", ".."} & set(image.path.split("/")):
         raise BadDataError(
-            f"{image.place}: {image.path!r} is no path of an image",
-            f"Expected one such as kitchen/1.jpg. {advice}",
+            f"{image.place}: {image.path!r} is not the path of an image",
+            f"Expected a path such as kitchen/1.jpg. {advice}",
         )

@@ -1,6 +1,6 @@
-"""Images that a program draws or holds in memory: the pixel readers of generated sources.
+"""Batches of images that a program draws or holds in memory.
 
-In: functions or arrays. Out: `Loaded` batches. Knows nothing of labels or files.
+In: arrays of pixels. Out: `Loaded` batches.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from seedbed.data.source import Loaded
 
 
 def loaded_from_pixels(pixels: np.ndarray, width: int, height: int) -> Loaded:
-    """A batch from uint8 pixels [k, size_px, size_px, 3]: checksums are taken of the pixels
-    themselves."""
+    """Make a batch from uint8 pixels [k, size_px, size_px, 3]; checksums are those of the pixels."""
     k = len(pixels)
     checksums = np.fromiter(
         (content_hash(np.ascontiguousarray(p).data) for p in pixels), np.uint64, count=k

@@ -1,11 +1,10 @@
-"""Classes that stay although a person might call them the same as one that was excluded.
+"""Find remaining classes that are near to an excluded class.
 
-In: the classes that a closure leaves, the nodes that it was of, and the target's own words for
-them. Out: pairs, the nearest first. Two
-signs: few hops in the hierarchy (warplane and aeroplane), or a common word, among the synonyms of
-    the target's own words too (a
-television is no hyponym of monitor, but "tv" means both). A list to be looked through, not a
-verdict: washing machine shares a word with car.
+In: the classes that an exclusion leaves, the excluded nodes, and the target's words for them.
+Out: pairs, the nearest first.
+A class is near if it is few hops away in the hierarchy (warplane and aeroplane), or if both have a
+word in common, synonyms of the target's word included (a television is not a hyponym of monitor,
+but "tv" names both). A person must look through the list: washing machine shares a word with car.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ NEAR = 3  # hops
 
 @dataclass(frozen=True, kw_only=True)
 class NearClass:
-    """A class that stays, and the excluded node that it is near to."""
+    """A remaining class, and the excluded node that it is near to."""
 
     leaf: str
     name: str
     node: str
     node_name: str
     hops: int
-    word: str  # that both are called by, or nothing
+    word: str  # a name of both, or empty
 
     @property
     def sentence(self) -> str:
@@ -37,41 +36,37 @@ class NearClass:
 
 
 def near_classes(
-    kept: Sequence[str], nodes: Mapping[str, str], hierarchy: Hierarchy
+    leaves: Sequence[str], nodes: Mapping[str, str], hierarchy: Hierarchy
 ) -> list[NearClass]:
-    """The classes of `kept` that are near to an excluded node.
+    """Find the leaves that are near to an excluded node.
 
     Args:
-        kept: leaf labels.
-        nodes: excluded node -> the target's own word for it, or nothing.
-        hierarchy: of the leaves; nodes that only WordNet knows are looked up there.
+        leaves: labels of the remaining classes.
+        nodes: excluded node -> the target's word for it, or an empty text.
+        hierarchy: of the leaves; nodes that it does not have are looked up in WordNet.
     """
-    tree = _with_nodes(hierarchy, nodes)
-    known = {
+    tree = _add_nodes(hierarchy, nodes)
+    words = {
         node: _words(tree.names.get(node, node)) | _synonyms(word)
         for node, word in nodes.items()
         if node in tree.nodes
     }
-    found = [near for leaf in kept if (near := _nearest(leaf, known, tree)) is not None]
-    return sorted(found, key=lambda near: (near.hops > NEAR, not near.word, near.hops, near.name))
+    pairs = [near for leaf in leaves if (near := _nearest_node(leaf, words, tree)) is not None]
+    return sorted(pairs, key=lambda near: (near.hops > NEAR, not near.word, near.hops, near.name))
 
 
-def _nearest(leaf: str, nodes: Mapping[str, set[str]], tree: Hierarchy) -> NearClass | None:
+def _nearest_node(leaf: str, nodes: Mapping[str, set[str]], tree: Hierarchy) -> NearClass | None:
+    """The node nearest to a leaf, if one is near; `nodes` maps each to its words."""
     words = _words(tree.names.get(leaf, leaf))
-    best: tuple[tuple[bool, int, str], str] | None = None
-    for node, theirs in nodes.items():
-        shared = sorted(words & theirs)
+    candidates: list[tuple[bool, int, str, str]] = []
+    for node, node_words in nodes.items():
+        shared = sorted(words & node_words)
         hops = tree.distance(leaf, node)
         if shared or hops <= NEAR:
-            key = (not shared, hops, node)
-            best = (
-                min(best, (key, shared[0] if shared else ""))
-                if best
-                else (key, shared[0] if shared else "")
-            )
-    if best is None:
+            candidates.append((not shared, hops, node, shared[0] if shared else ""))
+    if not candidates:
         return None
-    (_, hops, node), word = best
+    _, hops, node, word = min(candidates)
     return NearClass(
         leaf=leaf,
         name=tree.names.get(leaf, leaf),
@@ -82,8 +77,8 @@ def _nearest(leaf: str, nodes: Mapping[str, set[str]], tree: Hierarchy) -> NearC
     )
 
 
-def _with_nodes(hierarchy: Hierarchy, nodes: Iterable[str]) -> Hierarchy:
-    """The hierarchy with those nodes that lie in WordNet alone, where it is one of WordNet's."""
+def _add_nodes(hierarchy: Hierarchy, nodes: Iterable[str]) -> Hierarchy:
+    """Add nodes that only WordNet has, if the hierarchy is a part of WordNet."""
     missing = [node for node in nodes if node not in hierarchy.nodes and is_synset(node)]
     if not missing or not any(is_synset(node) for node in hierarchy.nodes):
         return hierarchy
@@ -92,14 +87,13 @@ def _with_nodes(hierarchy: Hierarchy, nodes: Iterable[str]) -> Hierarchy:
 
 
 def _words(text: str) -> set[str]:
-    """The last word of each name: what a thing is called ("tow car" is a car)."""
+    """The last word of each name, which is its noun: "tow car" is a car."""
     return {part.split()[-1].lower() for part in text.replace("_", " ").split(",") if part.split()}
 
 
 def _synonyms(word: str) -> set[str]:
-    """The parts of a target's own word, and what WordNet calls their nouns besides."""
+    """The last part of a target's word, and the WordNet synonyms of all its parts."""
     table = wordnet()
     parts = word.lower().replace("-", " ").replace("_", " ").split()
-    return {
-        w for part in parts for i in table.meanings(part) for w in _words(table.words(i))
-    } | set(parts[-1:])
+    meanings = [i for part in parts for i in table.meanings(part)]
+    return {w for i in meanings for w in _words(table.words(i))} | set(parts[-1:])

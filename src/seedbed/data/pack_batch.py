@@ -1,7 +1,7 @@
-"""One batch of packing, done by a thread or by a worker process.
+"""Pack one batch of images, in a thread or in a worker process.
 
-In: a part of a source's pixel reader, and where its rows go. Out: the columns of those rows; their
-pixels are in place. Knows nothing of labels.
+In: a part of a source's pixel reader, and where its rows go. Out: the columns of those rows. A
+worker process writes the pixels into the store's file itself.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from seedbed.base.randomness import content_hash
 from seedbed.base.worker_pool import WorkerDiedError, run_jobs
 from seedbed.data.decode import decode
 from seedbed.data.duplicates import COARSE_PX, describe
-from seedbed.data.image_files import EncodedPixels, OneImage, load_each
+from seedbed.data.image_files import DecodedImage, EncodedPixels, load_each
 from seedbed.data.source import Loaded, Pixels
 
+RUN = "seedbed.data.pack_batch:run"
 _NO_PIXELS = np.zeros((0, 0, 0, 3), np.uint8)
-_RUN, _HOPELESS = "seedbed.data.pack_batch:run", 3
-_NOT_DESCRIBED = np.zeros((0, 0), np.uint8)
+_NO_DESCRIPTORS = np.zeros((0, 0), np.uint8)
+# When so many images in a row end a worker, the images are not the cause.
+_MAX_DEATHS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
-    """What a store holds of each image."""
+class StoreForm:
+    """What a store keeps of each image: pixels of one size, or encoded files."""
 
     size_px: int
     fit: str = "crop"
@@ -42,62 +44,57 @@ class Form:
         }
 
     def __str__(self) -> str:
-        return (
-            f"at {self.size_px} px"
-            + (f", {self.fit}" if self.fit != "crop" else "")
-            + (", encoded" if self.encoded else "")
-        )
+        fit = f", {self.fit}" if self.fit != "crop" else ""
+        return f"at {self.size_px} px{fit}{', encoded' if self.encoded else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Packed(Loaded):
-    """A batch as packing takes it: files' own bytes where these are kept, and what near duplicates
-    are told by."""
+class PackedBatch(Loaded):
+    """A loaded batch with descriptors for near duplicates, and with bytes in an encoded store."""
 
-    descriptors: np.ndarray  # uint8 [k, 192], or nothing of sources that are drawn
+    descriptors: np.ndarray  # uint8 [k, 192]; empty for generated images
     encoded: list[bytes] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Job:
-    """Rows to pack: a reader of these rows alone, and the pixel file that they go into, or none
-    where their bytes are kept."""
+    """Rows to pack: a reader of these rows alone, and the pixel file that they go into; None in an
+    encoded store."""
 
     pixels: EncodedPixels
     rows: np.ndarray
-    form: Form
-    place: str | None
+    form: StoreForm
+    pixel_file: str | None
 
 
-def run(job: Job) -> Packed:
-    """Do a job in a worker process: pixels go straight into the store's file, and columns come
-    back."""
-    warnings.simplefilter("ignore")  # Pillow warns of odd metadata; pixels decide here
-    loaded = loader_of(job.pixels, job.form)(np.arange(len(job.rows)))
-    if job.place is None:
-        return loaded
-    file = np.load(job.place, mmap_mode="r+")
-    file[job.rows[0] : job.rows[-1] + 1] = loaded.pixels
-    return replace(loaded, pixels=_NO_PIXELS)
+def run(job: Job) -> PackedBatch:
+    """Pack rows in a worker process: write their pixels into the store's file, return the rest."""
+    warnings.simplefilter("ignore")  # Pillow warns of unusual metadata; only pixels matter here
+    batch = batch_loader(job.pixels, job.form)(np.arange(len(job.rows)))
+    if job.pixel_file is None:
+        return batch
+    file = np.load(job.pixel_file, mmap_mode="r+")
+    file[job.rows[0] : job.rows[-1] + 1] = batch.pixels
+    return replace(batch, pixels=_NO_PIXELS)
 
 
-def one_by_one(job: Job, died: WorkerDiedError) -> Packed:
-    """A job in whose middle a worker ended, done again image by image: one that ends a worker twice
-    by itself counts as unreadable.
+def run_one_by_one(job: Job, died: WorkerDiedError) -> PackedBatch:
+    """Repeat a job that ended its worker, image by image.
 
-    Raises `died` when the first few all do: then something else is wrong.
+    An image that ends a worker twice counts as unreadable. Raises `died` if the first images all
+    do, since something else must then be wrong.
     """
     singles = (
-        Job(job.pixels.part(np.array([i])), job.rows[i : i + 1], job.form, job.place)
+        Job(job.pixels.part(np.array([i])), job.rows[i : i + 1], job.form, job.pixel_file)
         for i in range(len(job.rows))
     )
-    parts: list[Packed] = []
-    with closing(run_jobs(_RUN, singles, 1, _once_more)) as done:
-        for part in done:
+    parts: list[PackedBatch] = []
+    with closing(run_jobs(RUN, singles, 1, _run_again)) as batches:
+        for part in batches:
             parts.append(part)
-            if len(parts) == _HOPELESS and all(p.failures for p in parts):
+            if len(parts) == _MAX_DEATHS and all(p.failures for p in parts):
                 raise died
-    return Packed(
+    return PackedBatch(
         pixels=_NO_PIXELS,
         widths=np.concatenate([p.widths for p in parts]),
         heights=np.concatenate([p.heights for p in parts]),
@@ -108,58 +105,57 @@ def one_by_one(job: Job, died: WorkerDiedError) -> Packed:
     )
 
 
-def _once_more(single: Job, _died: WorkerDiedError) -> Packed:
-    """It may have been ended for what others had taken of the memory."""
-    return next(run_jobs(_RUN, [single], 1, _lost))
+def _run_again(single: Job, _died: WorkerDiedError) -> PackedBatch:
+    """Try an image again: other images may have used up the memory."""
+    return next(run_jobs(RUN, [single], 1, _unreadable_batch))
 
 
-def _lost(single: Job, died: WorkerDiedError) -> Packed:
-    """The image that brought its decoder down."""
-    none, zero = np.zeros(1, np.uint64), np.zeros(1, np.int32)
-    return Packed(
+def _unreadable_batch(single: Job, died: WorkerDiedError) -> PackedBatch:
+    """The batch of one image whose decoder ends the process."""
+    no_checksum, no_size = np.zeros(1, np.uint64), np.zeros(1, np.int32)
+    return PackedBatch(
         pixels=_NO_PIXELS,
-        widths=zero,
-        heights=zero,
-        checksums=none,
-        failures={0: f"it brings its decoder down (exit status {died.status})"},
+        widths=no_size,
+        heights=no_size,
+        checksums=no_checksum,
+        failures={0: f"its decoder crashes (exit status {died.status})"},
         descriptors=np.zeros((1, 3 * COARSE_PX**2), np.uint8),
-        encoded=[b""] if single.place is None else [],
+        encoded=[b""] if single.pixel_file is None else [],
     )
 
 
-def loader_of(pixels: Pixels, form: Form) -> Callable[[np.ndarray], Packed]:
-    """What loads rows in the form that a store holds."""
+def batch_loader(pixels: Pixels, form: StoreForm) -> Callable[[np.ndarray], PackedBatch]:
+    """A function that loads rows in the form that the store keeps."""
     if form.encoded:
         assert isinstance(pixels, EncodedPixels)
-        return lambda rows: _load_bytes(pixels, rows, form)
+        return lambda rows: _load_encoded(pixels, rows, form)
     return lambda rows: _load_pixels(pixels, rows, form)
 
 
-def _load_pixels(pixels: Pixels, rows: np.ndarray, form: Form) -> Packed:
+def _load_pixels(pixels: Pixels, rows: np.ndarray, form: StoreForm) -> PackedBatch:
     loaded = pixels.load(rows, form.size_px, form.fit)
-    described = _NOT_DESCRIBED if pixels.light else describe(loaded.pixels)
+    descriptors = _NO_DESCRIPTORS if pixels.light else describe(loaded.pixels)
     columns = {f.name: getattr(loaded, f.name) for f in fields(Loaded)}
-    return Packed(**columns, descriptors=described)
+    return PackedBatch(**columns, descriptors=descriptors)
 
 
-def _load_bytes(pixels: EncodedPixels, rows: np.ndarray, form: Form) -> Packed:
-    """Bytes as found; each image is decoded once, so that a damaged one is found now and not in a
-    training."""
-    kept: dict[int, bytes] = {}
+def _load_encoded(pixels: EncodedPixels, rows: np.ndarray, form: StoreForm) -> PackedBatch:
+    """Load the bytes of files; decode each once, so that damaged images are noticed now."""
+    readable: dict[int, bytes] = {}
 
-    def one(row: int) -> OneImage:
+    def load_one(row: int) -> DecodedImage:
         data = pixels.read(row)
-        found = content_hash(data), *decode(data, form.size_px, form.fit)  # pyright: ignore[reportArgumentType]
-        kept[row] = data
-        return found
+        image, width, height = decode(data, form.size_px, form.fit)  # pyright: ignore[reportArgumentType]
+        readable[row] = data
+        return content_hash(data), image, width, height
 
-    loaded = load_each(rows, form.size_px, one)
-    return Packed(
+    loaded = load_each(rows, form.size_px, load_one)
+    return PackedBatch(
         pixels=_NO_PIXELS,
         widths=loaded.widths,
         heights=loaded.heights,
         checksums=loaded.checksums,
         failures=loaded.failures,
         descriptors=describe(loaded.pixels),
-        encoded=[kept.get(int(row), b"") for row in rows],
+        encoded=[readable.get(int(row), b"") for row in rows],
     )

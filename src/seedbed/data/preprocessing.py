@@ -1,7 +1,6 @@
-"""What a network takes: side, crop, mean and standard deviation.
+"""The preprocessing of a network's input: size, crop, mean and standard deviation.
 
-In: nothing. Out: one frozen record that a backbone carries and a loader obeys. Knows nothing of
-networks.
+Out: one frozen record that a backbone carries and a loader applies.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ Channels = tuple[float, float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """Input of `size_px` x `size_px`, the centre of an image whose shorter side is `store_px`; then
-    (pixel - mean) / std.
+    """The input is the centre `size_px` x `size_px` of an image whose shorter side is `store_px`,
+    then (pixel - mean) / std.
 
-    Mean and std are per channel, in units of pixels 0..255. The defaults are constants (0..255
-    becomes about -2..2), so that no network depends on the statistics of one arm's images.
+    Mean and std are per channel, for pixel values 0..255. The defaults are constants (0..255
+    becomes about -2..2), so that no network depends on the statistics of its training images.
     """
 
     size_px: int
@@ -28,8 +27,8 @@ class Preprocessing:
     std: Channels = (64.0, 64.0, 64.0)
 
     @staticmethod
-    def of_unit(size_px: int, crop: float, mean: Channels, std: Channels) -> Preprocessing:
-        """From mean and std in units of pixels 0..1, as papers and libraries give them."""
+    def from_unit_range(size_px: int, crop: float, mean: Channels, std: Channels) -> Preprocessing:
+        """Make one from mean and std of pixel values 0..1, as papers and libraries give them."""
         red, green, blue = (255.0 * m for m in mean)
         scale = [255.0 * s for s in std]
         return Preprocessing(
@@ -37,8 +36,8 @@ class Preprocessing:
         )
 
     @staticmethod
-    def read(record: Mapping[str, Any]) -> Preprocessing:
-        """From its fields as JSON has them."""
+    def from_dict(record: Mapping[str, Any]) -> Preprocessing:
+        """Make one from its fields as JSON has them."""
         fields: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in record.items()
         }
@@ -46,10 +45,10 @@ class Preprocessing:
 
     @property
     def store_px(self) -> int:
-        """Side at which images are packed for this input."""
+        """Size at which images are packed for this input."""
         return round(self.size_px / self.crop)
 
     @property
     def is_grey(self) -> bool:
-        """Whether all channels are treated alike."""
+        """Whether all channels have one mean and one standard deviation."""
         return len(set(self.mean)) == 1 and len(set(self.std)) == 1

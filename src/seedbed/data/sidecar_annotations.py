@@ -1,8 +1,7 @@
-"""Annotations that lie beside their images, without lists: what LabelImg and Roboflow leave, in
-PASCAL VOC's form.
+"""Find annotations in PASCAL VOC's form that are next to their images, without image sets.
 
-In: a folder. Out: which images have an annotation, by split, and where it lies. Knows nothing of
-what annotations say.
+LabelImg and Roboflow write such folders. In: a folder. Out: which images have an annotation, by
+split, and where it is.
 """
 
 from __future__ import annotations
@@ -15,89 +14,111 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.image_files import entries, list_images
+from seedbed.data.image_files import list_images, visible_entries
 from seedbed.data.source import SPLIT_NAMES, SPLITS
 
 IMAGES = "JPEGImages"
 _ANNOTATIONS = ("Annotations", "annotations")
-_LOOKED_AT = 20  # .xml files of a folder, to see whether they are annotations
+_MAX_READ = 20  # .xml files of a folder that are read to see whether they are annotations
 
 
 @dataclass(frozen=True)
-class Beside:
-    """Images by the annotations that lie beside them, where no image sets say which there are."""
+class SidecarAnnotations:
+    """The images of a folder that have an annotation."""
 
-    sets: Mapping[str, list[str]]  # name -> ids, paths without suffix
-    files: Mapping[str, str]  # id -> file
-    annotations: Mapping[str, str]  # id -> file
-    alone: int  # annotations of no image
+    sets: Mapping[str, list[str]]  # split -> ids, which are paths without suffix
+    files: Mapping[str, str]  # id -> image file
+    annotations: Mapping[str, str]  # id -> annotation file
+    num_without_image: int  # annotations without an image
 
     @staticmethod
-    def of(root: Path) -> Beside | None:
-        """None where no image below a folder has an annotation: `a.xml` beside it, or in
-        Annotations/ beside its folder."""
+    def find(root: Path) -> SidecarAnnotations | None:
+        """Find the annotations of the images below a folder; None if no image has one.
+
+        The annotation of `a.jpg` is `a.xml` in the same folder, or in `Annotations/` next to it.
+        """
         sets: dict[str, list[str]] = {}
         files: dict[str, str] = {}
         annotations: dict[str, str] = {}
-        of_place: dict[str, str] = {}
-        for found in list_images(root):
-            one, above = os.path.splitext(found.path)[0], found.path.split("/")[:-1]
-            name = os.path.basename(one)  # noqa: PTH119
-            beside = ["/".join((*above[:-1], folder, name)) for folder in _ANNOTATIONS]
-            places = [f"{path}{suffix}" for path in (one, *beside) for suffix in (".xml", ".XML")]
-            place = next((p for p in places if os.path.isfile(root / p)), None)  # noqa: PTH113  thousands of them
-            if place is None:
+        image_of_annotation: dict[str, str] = {}
+        for image in (file.path for file in list_images(root)):
+            annotation = _find_annotation(root, image)
+            if annotation is None:
                 continue
-            one = one.removeprefix(f"{IMAGES}/")  # as lists name images
-            if (other := of_place.setdefault(place, found.path)) != found.path or one in files:
+            # image sets name images without this folder
+            id_ = os.path.splitext(image)[0].removeprefix(f"{IMAGES}/")
+            other = image_of_annotation.setdefault(annotation, image)
+            if other != image or id_ in files:
                 raise BadDataError(
-                    f"{root}/{place} is the annotation of two images, {other if other != found.path else files[one]} and {found.path}",
-                    "Take one away.",
+                    f"{root}/{annotation} is the annotation of two images, "
+                    f"{other if other != image else files[id_]} and {image}",
+                    "Remove or rename one of the images.",
                 )
-            split = next(
-                (SPLIT_NAMES[part.lower()] for part in above if part.lower() in SPLIT_NAMES), 0
-            )
-            sets.setdefault(SPLITS[split], []).append(one)
-            files[one], annotations[one] = found.path, place
+            sets.setdefault(_split_of(image), []).append(id_)
+            files[id_], annotations[id_] = image, annotation
         if not files:
             return None
-        known = set(annotations.values())
-        every = (
-            p
-            for p in root.rglob("*")
-            if p.suffix.lower() == ".xml" and p.relative_to(root).as_posix() not in known
+        return SidecarAnnotations(
+            sets, files, annotations, _count_others(root, set(annotations.values()))
         )
-        return Beside(sets, files, annotations, sum(map(_is_annotation, every)))
 
 
-def holds_annotations(path: Path) -> bool:
-    """Whether annotations lie in a folder, in its Annotations/, or in folders of splits in it."""
+def _find_annotation(root: Path, image: str) -> str | None:
+    """The annotation file of an image, relative to the root, if it exists."""
+    stem, *above = os.path.splitext(image)[0], *image.split("/")[:-1]
+    folders = ["/".join((*above[:-1], folder)) for folder in _ANNOTATIONS]
+    name = stem.rpartition("/")[2]
+    for path in (stem, *(f"{folder}/{name}" for folder in folders)):
+        for suffix in (".xml", ".XML"):
+            # os.path is faster than Path, and there are thousands of images.
+            if os.path.isfile(f"{root}/{path}{suffix}"):  # noqa: PTH113
+                return f"{path}{suffix}"
+    return None
+
+
+def _split_of(image: str) -> str:
+    """The split that a folder of an image's path names; train if none does."""
+    folders = [part.lower() for part in image.split("/")[:-1]]
+    return SPLITS[next((SPLIT_NAMES[part] for part in folders if part in SPLIT_NAMES), 0)]
+
+
+def _count_others(root: Path, annotations: set[str]) -> int:
+    """Count the annotation files below a folder that are not among `annotations`."""
+    xml = (path for path in root.rglob("*") if path.suffix.lower() == ".xml")
+    others = (path for path in xml if path.relative_to(root).as_posix() not in annotations)
+    return sum(map(_is_annotation, others))
+
+
+def has_annotations(path: Path) -> bool:
+    """Whether there are annotations in a folder, in its Annotations/, or in its split folders."""
     if not path.is_dir():
         return False
     splits = [
-        entry.path
+        Path(entry.path)
         for entry in os.scandir(path)
         if entry.name.lower() in SPLIT_NAMES and entry.is_dir()
     ]
-    return any(map(_holds, (path, *(path / name for name in _ANNOTATIONS), *map(Path, splits))))
+    folders = (path, *(path / name for name in _ANNOTATIONS), *splits)
+    return any(map(_contains_annotation, folders))
 
 
-def _holds(folder: Path) -> bool:
-    """Whether some .xml file in a folder begins as annotations do."""
+def _contains_annotation(folder: Path) -> bool:
+    """Whether one of the first .xml files of a folder is an annotation."""
     if not folder.is_dir():
         return False
-    found = (
-        entry.path
-        for entry in entries(folder)
+    xml = (
+        Path(entry.path)
+        for entry in visible_entries(folder)
         if entry.name.lower().endswith(".xml") and entry.is_file()
     )
-    return any(_is_annotation(Path(path)) for path in itertools.islice(found, _LOOKED_AT))
+    return any(map(_is_annotation, itertools.islice(xml, _MAX_READ)))
 
 
 def _is_annotation(path: Path) -> bool:
+    """Whether a file begins as VOC's annotations do."""
     try:
         with path.open("rb") as file:
-            # UTF-16 too
-            return re.search(rb"<annotation[\s>]", file.read(1000).replace(b"\0", b"")) is not None
+            start = file.read(1000).replace(b"\0", b"")  # UTF-16 too
     except OSError:
         return False
+    return re.search(rb"<annotation[\s>]", start) is not None

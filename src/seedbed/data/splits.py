@@ -1,9 +1,9 @@
-"""Splits: what serves as test, and the validation split that a target gets.
+"""Derive the splits that a data set does not have.
 
-In: labels, content hashes, the splits found on disk. Out: splits as they are used. The rules (see
-docs/concepts.md): a lone `val` serves as test; a missing test split is 20 % of train, by content
-hash within each class; a target without validation gets 20 % of what remains. Equal contents of one
-class fall on one side. Knows nothing of files.
+In: labels, content hashes, the splits of the source. Out: the splits that are used.
+The rules (docs/reference/formats.md): without a test split, the validation split serves as test;
+without both, 20 % of each class become test images, by content hash. A target without a validation
+split gets 20 % of the remaining training images. Equal contents of one class get the same split.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ HELD_OUT_SHARE = 0.2
 def resolve(
     splits: np.ndarray, leaves: np.ndarray, contents: np.ndarray, num_classes: int
 ) -> tuple[np.ndarray, dict[str, str]]:
-    """Splits with a test split in any case, and what was derived: uint8 [n], {"test": how}."""
-    found = set(np.unique(splits).tolist())
-    if TEST in found and TRAIN in found:
+    """Return splits that include a test split, uint8 [n], and how it was derived, {"test": how}."""
+    present = set(np.unique(splits).tolist())
+    if TEST in present and TRAIN in present:
         return splits, {}
     resolved = splits.copy()
-    if VAL in found and TRAIN in found:
+    if VAL in present and TRAIN in present:
         resolved[splits == VAL] = TEST
         return resolved, {"test": "the validation split as found"}
     resolved[:] = TRAIN
-    resolved[held_out(leaves, contents, num_classes, "test")] = TEST
+    resolved[hold_out(leaves, contents, num_classes, "test")] = TEST
     return resolved, {
         "test": f"{HELD_OUT_SHARE:.0%} of the images, by content hash within each class"
     }
@@ -45,22 +45,22 @@ def resolve_parts(
     parts: np.ndarray,
     names: Sequence[str],
 ) -> tuple[np.ndarray, dict[str, str]]:
-    """`resolve` for each of several sources by itself: parts int32 [n], index into names."""
+    """`resolve` each of several sources by itself; parts int32 [n], index into names."""
     resolved, derived = splits.copy(), []
     for i, name in enumerate(names):
-        here = parts == i
-        resolved[here], how = resolve(splits[here], leaves[here], contents[here], num_classes)
+        rows = parts == i
+        resolved[rows], how = resolve(splits[rows], leaves[rows], contents[rows], num_classes)
         derived += [f"{words} (of {name})" for words in how.values()]
     return resolved, {"test": "; ".join(derived)} if derived else {}
 
 
-def held_out(
+def hold_out(
     labels: np.ndarray, contents: np.ndarray, num_classes: int, purpose: str
 ) -> np.ndarray:
-    """bool [n]: 20 % of each class (nearest, halves up, at least one), the lowest content ranks; at
-    least one image of a class stays.
+    """Choose 20 % of each class, those with the lowest hash of their content: bool [n].
 
-    Rows of one class with equal contents fall on the same side.
+    The number is rounded (halves up) to at least one, and at least one image of a class remains.
+    Rows of one class with equal contents are chosen together. Two purposes choose independently.
     """
     ranks = mix(contents, stream(0, "split", purpose))
     chosen = np.zeros(len(labels), bool)
@@ -71,8 +71,8 @@ def held_out(
         distinct, first = np.unique(ranks[rows], return_index=True)
         quota = min(max(1, int(np.floor(len(rows) * HELD_OUT_SHARE + 0.5))), len(rows) - 1)
         if len(distinct) > 1 and quota > 0:
-            # The last group of equals that starts inside the quota is taken whole, unless nothing
-            # would remain.
+            # The last group of equal contents that starts within the quota is chosen whole, unless
+            # no image would remain.
             end_of_group = int(np.searchsorted(first, quota))
             cut = first[end_of_group] if end_of_group < len(first) else first[-1]
             chosen[rows[:cut]] = True

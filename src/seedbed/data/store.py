@@ -1,6 +1,6 @@
-"""A packed store: decoded once, memory-mapped, every split in one folder.
+"""A packed store: images decoded once, memory-mapped, all splits in one folder.
 
-In: a folder that `pack` wrote. Out: pixels and columns as arrays. Knows nothing of recipes.
+In: a folder that `pack` wrote. Out: pixels and columns as arrays.
 
     <store>/                    layout version 2, little-endian
       pixels.npy                uint8 [n, size_px, size_px, 3]; or, in an encoded store,
@@ -31,15 +31,15 @@ from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.paths import expand_user
 from seedbed.data.annotations import NO_LABEL, Annotations, Boxes, Marks, read_annotations
 from seedbed.data.hierarchy import Hierarchy
-from seedbed.data.hierarchy_files import open_hierarchy, placed
+from seedbed.data.hierarchy_files import open_hierarchy, with_absolute_path
 from seedbed.data.source import SPLITS, TEST, VAL
 
 VERSION = 2
 STORE_JSON, PIXELS, ROWS, UNREADABLE = "store.json", "pixels.npy", "rows.parquet", "unreadable.csv"
-_ANNOTATED = {
+_ANNOTATION_WORDS = {
     "boxes": "boxes",
     "marks": "several labels an image",
-    "relevance": "queries and what answers them",
+    "relevance": "queries and answers",
 }
 ENCODED, ANNOTATIONS = "encoded.bin", "annotations.npz"
 
@@ -49,15 +49,15 @@ class Store:
     """A packed data set; open one with `Store.open(path)`, make one with `pack`."""
 
     path: Path
-    # another hierarchy than the one that it was packed with, in words
+    # another hierarchy than the one of the source, as `open_hierarchy` takes it
     hierarchy_text: str | None = None
 
     @staticmethod
     def open(path: str | Path) -> Store:
-        """The store at `path`; raises BadDataError when there is none, or one of another
+        """Open the store at `path`; raises BadDataError if there is none, or one of another
         version."""
         store = Store(expand_user(path))
-        # unlike Path.exists, false for a text too long to be a path
+        # Path.exists raises for a text that is too long for a path
         if not os.path.exists(store.path):
             raise BadDataError(
                 f"there is no {path}", "Check the path, or make a store: seedbed pack SOURCE STORE."
@@ -66,30 +66,32 @@ class Store:
             raise BadDataError(f"{path} is not a store", "Make one: seedbed pack SOURCE STORE.")
         if store.card.get("version") != VERSION:
             raise BadDataError(
-                f"{path} has store layout {store.card.get('version')}, and this seedbed reads layout {VERSION}",
+                f"{path} has store layout {store.card.get('version')}, and this seedbed reads "
+                f"layout {VERSION}",
                 "Pack the source again.",
             )
         return store
 
     @staticmethod
     def is_at(path: str | Path) -> bool:
-        """Whether `path` is a finished store."""
-        return os.path.isfile(expand_user(path) / STORE_JSON)  # noqa: PTH113  false, not an error, for a text too long to be a path
+        """Whether there is a complete store at `path`."""
+        # Path.is_file raises for a text that is too long for a path
+        return os.path.isfile(expand_user(path) / STORE_JSON)  # noqa: PTH113
 
     @cached_property
     def card(self) -> dict[str, Any]:
-        """What `store.json` says."""
+        """The contents of `store.json`."""
         return json.loads((self.path / STORE_JSON).read_text(encoding="utf-8"))
 
     @cached_property
     def pixels(self) -> np.ndarray:
-        """uint8 [n, size_px, size_px, 3], memory-mapped and read-only: it may be larger than
+        """uint8 [n, size_px, size_px, 3], memory-mapped and read-only; may be larger than
         memory."""
         return np.load(self.path / PIXELS, mmap_mode="r")
 
     @property
     def is_encoded(self) -> bool:
-        """Whether the images lie there as files do, to be decoded when they are needed."""
+        """Whether the store has the bytes of the files, which are decoded when they are needed."""
         return self.card["kind"] == "encoded"
 
     def encoded(self, row: int) -> bytes:
@@ -116,24 +118,22 @@ class Store:
 
     @cached_property
     def hierarchy(self) -> Hierarchy | None:
-        """The one that it was asked to have, else the one that it was packed with."""
+        """The hierarchy of `with_hierarchy`, else that of the source."""
         if self.hierarchy_text:
             return open_hierarchy(self.hierarchy_text, self.classes)
         parents = self.card["parents"]
-        return (
-            Hierarchy({k: tuple(v) for k, v in parents.items()}, names=self.names)
-            if parents
-            else None
-        )
+        if not parents:
+            return None
+        return Hierarchy({k: tuple(v) for k, v in parents.items()}, names=self.names)
 
     def with_hierarchy(self, text: str | None, folder: Path | None = None) -> Store:
-        """The same store under another hierarchy: "wordnet", or a file, its path taken from
-        `folder`."""
+        """The same store with another hierarchy: "wordnet" or a file, relative to `folder`; None
+        changes nothing."""
         if text is None:
             return self
-        found = Store(self.path, hierarchy_text=placed(text, folder))
-        _ = found.hierarchy  # a wrong one is an error now
-        return found
+        store = Store(self.path, hierarchy_text=with_absolute_path(text, folder))
+        _ = store.hierarchy  # raises for a hierarchy that does not fit
+        return store
 
     @property
     def names(self) -> dict[str, str]:
@@ -149,12 +149,12 @@ class Store:
 
     @property
     def fit(self) -> Any:
-        """How images that are no squares were fitted: crop, squash or pad."""
+        """How images that are not square were fitted: crop, squash or pad."""
         return self.card["fit"]
 
     @property
     def meaning(self) -> str:
-        """What its pixels are: side, fit, and the revision of the decoder that made them."""
+        """What the pixels are: size, fit, and the revision of the decoder."""
         return f"{self.size_px} {self.fit} {self.card['decoder_revision']}"
 
     @property
@@ -163,62 +163,56 @@ class Store:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the contents: ids, bytes as found, labels, splits, size and decoder
-        revision."""
+        """SHA-256 of ids, files, labels, splits, size and decoder revision."""
         return self.card["digest"]
 
     @property
     def unreadable(self) -> Path | None:
-        """The list of the images that were left out, if any were."""
+        """The file that lists the unreadable images, if there are any."""
         return self.path / UNREADABLE if self.card["num_unreadable"] else None
 
     @property
-    def remarks(self) -> list[str]:
-        """What a reader of results must know of the data: images left out, what is doubtful, and
-        splits that were derived."""
-        num = self.card["num_unreadable"]
-        lost = (
-            [
-                f"{num:,} unreadable image{'s' if num > 1 else ''} left out, listed in {self.unreadable}"
-            ]
-            if num
-            else []
-        )
-        return [
-            *lost,
-            *self.doubts,
-            *(f"{name} images are {how}" for name, how in self.card["derived_splits"].items()),
-        ]
+    def notes(self) -> list[str]:
+        """What a reader of results must know: images left out, doubtful classes and boxes, derived
+        splits."""
+        num, notes = self.card["num_unreadable"], self.source_notes
+        if num:
+            plural = "s" if num > 1 else ""
+            notes.insert(
+                0, f"{num:,} unreadable image{plural} left out, listed in {self.unreadable}"
+            )
+        derived = self.card["derived_splits"]
+        return notes + [f"{name} images are {how}" for name, how in derived.items()]
 
     @property
-    def doubts(self) -> list[str]:
-        """What its source said of itself, classes that are one but for their capitals, boxes
-        outside of their images."""
+    def source_notes(self) -> list[str]:
+        """Notes on the source, classes that differ only in capitals, boxes outside their images."""
         first: dict[str, str] = {}
-        alike = [(first[c.lower()], c) for c in self.classes if first.setdefault(c.lower(), c) != c]
-        words = [f"classes {one!r} and {other!r} differ in capitals alone" for one, other in alike]
-        return [
-            *self.card.get("notes", ()),
-            *words,
-            *([self.box_faults] if self.box_faults else []),
+        pairs = [(first[c.lower()], c) for c in self.classes if first.setdefault(c.lower(), c) != c]
+        capitals = [
+            f"classes {one!r} and {other!r} differ only in capitals" for one, other in pairs
         ]
+        boxes = [self.box_faults] if self.box_faults else []
+        return [*self.card.get("notes", ()), *capitals, *boxes]
 
     @cached_property
     def box_faults(self) -> str:
-        """How many boxes lie outside of their images, and the first as it was written; empty where
-        none does."""
-        found = self.annotations
-        if not isinstance(found, Boxes) or not len(
-            outside := found.outside(self.sizes(found.rows))
-        ):
+        """How many boxes are outside their images, and the first of them; empty if there are
+        none."""
+        boxes = self.annotations
+        if not isinstance(boxes, Boxes):
             return ""
-        first = int(outside[0])
-        row = int(found.rows[first])
+        outside = boxes.outside(self.sizes(boxes.rows))
+        if not len(outside):
+            return ""
+        first, num = int(outside[0]), len(outside)
+        row = int(boxes.rows[first])
         width, height = self.sizes(np.array([row]))[0]
-        left, top, right, bottom = found.corners[first]
+        left, top, right, bottom = boxes.corners[first]
         return (
-            f"{len(outside):,} box{'' if len(outside) == 1 else 'es'} outside of the image, the first with xmin {left + 1:g}, ymin "
-            f"{top + 1:g}, xmax {right:g}, ymax {bottom:g} in {self.ids[row]}, which is {width} x {height} px"
+            f"{num:,} box{'' if num == 1 else 'es'} outside of the image, the first with "
+            f"xmin {left + 1:g}, ymin {top + 1:g}, xmax {right:g}, ymax {bottom:g} in "
+            f"{self.ids[row]}, which is {width} x {height} px"
         )
 
     @property
@@ -239,17 +233,18 @@ class Store:
             ) from None
 
     @property
-    def annotated(self) -> str | None:
-        """What stands beside or instead of one label: marks, boxes, relevance, or nothing."""
+    def annotation_kind(self) -> str | None:
+        """The kind of annotation that images have: marks, boxes or relevance; None for one
+        label."""
         return self.card.get("annotations")
 
     @cached_property
     def annotations(self) -> Annotations | None:
-        """Several labels, boxes or answers to queries, whose rows are this store's."""
-        if self.annotated is None:
+        """Several labels, boxes or relevance to queries; their rows are rows of this store."""
+        if self.annotation_kind is None:
             return None
         try:
-            return read_annotations(self.path / ANNOTATIONS, self.annotated)
+            return read_annotations(self.path / ANNOTATIONS, self.annotation_kind)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadDataError(
                 f"the store {self.path} is damaged: {ANNOTATIONS}: {error}",
@@ -257,39 +252,42 @@ class Store:
             ) from None
 
     def class_sizes(self, split: int | None = None) -> np.ndarray:
-        """Images of each class, in all or in one split: int64 [num_classes]; of several labels
-        those that have it, of boxes those that show one; zeros where images have no classes but
-        queries and answers."""
-        among = np.ones(self.num_images, bool) if split is None else self.splits == split
-        found = self.annotations
-        if isinstance(found, Marks):
-            return (found.marks[among] > 0).sum(0)
-        if isinstance(found, Boxes):
-            pairs = np.unique(
-                np.stack([found.rows, found.labels], axis=1)[among[found.rows]], axis=0
-            )
+        """The number of images of each class, in all splits or in one: int64 [num_classes].
+
+        With several labels or boxes: images that have the label, or a box of the class. Zeros for
+        queries and answers, which have no classes.
+        """
+        selected = np.ones(self.num_images, bool) if split is None else self.splits == split
+        annotations = self.annotations
+        if isinstance(annotations, Marks):
+            return (annotations.marks[selected] > 0).sum(0)
+        if isinstance(annotations, Boxes):
+            pairs = np.stack([annotations.rows, annotations.labels], axis=1)
+            pairs = np.unique(pairs[selected[annotations.rows]], axis=0)
             return np.bincount(pairs[:, 1], minlength=len(self.classes))
-        leaves = self.leaves[among]
+        leaves = self.leaves[selected]
         return np.bincount(leaves[leaves >= 0], minlength=len(self.classes))
 
-    def must_have_one_label(self) -> None:
-        """Raise UsageError where images have no single label: such a store is no source of classes,
-        but a target."""
-        if self.annotated is not None:
+    def require_single_label(self) -> None:
+        """Raise UsageError if images do not have a single label: the store can then only be a
+        target."""
+        if self.annotation_kind is not None:
             raise UsageError(
-                f"{self.name} has {_ANNOTATED[self.annotated]}, and one label an image is needed here",
-                "Name a data set with one label an image; this one can be a target: seedbed transfer BACKBONE DATA METHOD.",
+                f"{self.name} has {_ANNOTATION_WORDS[self.annotation_kind]}, and one label an "
+                "image is needed here",
+                "Name a data set with one label an image; this one can be a target: "
+                "seedbed transfer BACKBONE DATA METHOD.",
             )
 
     def sizes(self, rows: np.ndarray) -> np.ndarray:
-        """Width and height of images as found, px: int32 [k, 2]."""
+        """Width and height of the image files, px: int32 [k, 2]."""
         return np.stack(
             [self._column(name).to_numpy()[rows] for name in ("width_px", "height_px")], axis=1
         )
 
     @cached_property
     def leaves(self) -> np.ndarray:
-        """int32 [n], index into `classes`; -1 of images without a single label."""
+        """int32 [n], index into `classes`; -1 for images without a single label."""
         return _codes(self._column("leaf"), self.classes).astype(np.int32)
 
     @cached_property
@@ -299,32 +297,32 @@ class Store:
 
     @property
     def only_held_out(self) -> bool:
-        """Whether the source has validation or test images alone; training images are then split
-        off them."""
+        """Whether the source has only validation or test images, of which training images are then
+        split off."""
         return bool(self.card.get("only_held_out"))
 
     @cached_property
     def held_out_rows(self) -> np.ndarray:
-        """int64 [m]: of a store that is `only_held_out`, all test images as the source has them, or
-        its validation images where it has no test images."""
-        splits_found = _codes(self._column("split_found"), SPLITS)
-        has_test = (splits_found == TEST).any()
-        return np.flatnonzero(splits_found == (TEST if has_test else VAL))
+        """The test images of a source that is `only_held_out`, or its validation images if it has no
+        test images: int64 [m]."""
+        source_splits = _codes(self._column("split_found"), SPLITS)
+        has_test = (source_splits == TEST).any()
+        return np.flatnonzero(source_splits == (TEST if has_test else VAL))
 
     @cached_property
     def hashes(self) -> np.ndarray:
-        """uint64 [n], of the ids."""
+        """Hashes of the ids: uint64 [n]."""
         return self._column("id_hash").to_numpy()
 
     @cached_property
     def checksums(self) -> np.ndarray:
-        """uint64 [n], of the bytes as found."""
+        """Hashes of the files: uint64 [n]."""
         return self._column("checksum").to_numpy()
 
     @cached_property
     def groups(self) -> np.ndarray:
-        """uint64 [n]: one hash for all near duplicates of a class, which splits keep on one
-        side."""
+        """One hash for all near duplicates of a class, to be kept on one side by splits: uint64
+        [n]."""
         return self._column("group").to_numpy()
 
     @cached_property
@@ -334,7 +332,7 @@ class Store:
 
 
 def _codes(column: Any, values: tuple[str, ...]) -> np.ndarray:
-    """Positions in `values` of a dictionary-encoded column's entries: int64 [n]."""
+    """Positions of a dictionary-encoded column's entries in `values`: int64 [n]."""
     column = column.combine_chunks()
     index = {value: i for i, value in enumerate(values)}
     table = np.array([index[v] for v in column.dictionary.to_pylist()], dtype=np.int64)
@@ -348,7 +346,7 @@ def digest_of(
     splits: np.ndarray,
     meaning: dict[str, Any],
 ) -> str:
-    """SHA-256 over ids, contents, labels and splits in row order, and what the pixels mean."""
+    """SHA-256 of ids, contents, labels and splits in row order, and of the pixels' meaning."""
     digest = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode())
     digest.update("\n".join(ids).encode("utf-8", "surrogateescape"))
     for array, kind in ((checksums, "<u8"), (leaves, "<i4"), (splits, "u1")):

@@ -1,7 +1,7 @@
-"""Where packed images go: rows of a memory-mapped pixel file, or bytes one after another.
+"""Write the images of a store: rows of a memory-mapped pixel file, or the bytes of files.
 
-In: batches as they are loaded, in order. Out: the file, closed up over the images that failed, and
-the columns that find an image in it. Knows nothing of labels.
+In: loaded batches, in order. Out: a file without the images that failed, and the columns that are
+needed to find an image in it.
 """
 
 from __future__ import annotations
@@ -14,62 +14,62 @@ import numpy as np
 
 from seedbed.base.artifacts import preallocate
 from seedbed.data.decode import Fit, decode
-from seedbed.data.pack_batch import Form, Packed
+from seedbed.data.pack_batch import PackedBatch, StoreForm
 
 _BLOCK = 4096  # rows moved at a time
 
 
-class Sink(ABC):
-    """A file that is being filled."""
+class ImageWriter(ABC):
+    """A file that images are written to."""
 
-    place: str | None = None  # a pixel file that workers write into themselves
+    pixel_file: str | None = None  # a file that worker processes write their pixels into
 
     @abstractmethod
-    def put(self, rows: np.ndarray, loaded: Packed) -> None:
-        """Keep a batch; batches come in the order of their rows."""
+    def write(self, rows: np.ndarray, batch: PackedBatch) -> None:
+        """Write a batch; batches come in the order of their rows."""
 
     @abstractmethod
     def pixels(self, rows: np.ndarray) -> np.ndarray:
-        """What was put of these rows, as it will be seen: uint8 [k, size_px, size_px, 3]."""
+        """The pixels of rows that were written: uint8 [k, size_px, size_px, 3]."""
 
     @abstractmethod
-    def close(self, kept: np.ndarray) -> dict[str, np.ndarray]:
-        """End with these rows alone; columns of all rows, where a reader needs some to find an
-        image."""
+    def finish(self, readable: np.ndarray) -> dict[str, np.ndarray]:
+        """Remove all rows but the readable ones; return the columns that find an image."""
 
 
-class PixelRows(Sink):
-    """uint8 [n, size_px, size_px, 3] in a .npy file, allocated beforehand: a full disk is an error
-    now, not a bus error later."""
+class PixelWriter(ImageWriter):
+    """uint8 [n, size_px, size_px, 3] in a .npy file.
+
+    The file is allocated beforehand: a full disk is then an error now, not a bus error later.
+    """
 
     def __init__(self, path: Path, num: int, size_px: int) -> None:
-        self._path, self.place = path, str(path)
+        self._path, self.pixel_file = path, str(path)
         self._pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (num, size_px, size_px, 3))
         preallocate(path)
 
-    def put(self, rows: np.ndarray, loaded: Packed) -> None:
-        if len(loaded.pixels):  # a worker process has written its own
-            self._pixels[rows[0] : rows[-1] + 1] = loaded.pixels
+    def write(self, rows: np.ndarray, batch: PackedBatch) -> None:
+        if len(batch.pixels):  # a worker process has written its pixels itself
+            self._pixels[rows[0] : rows[-1] + 1] = batch.pixels
 
     def pixels(self, rows: np.ndarray) -> np.ndarray:
         return np.asarray(self._pixels[rows])
 
-    def close(self, kept: np.ndarray) -> dict[str, np.ndarray]:
-        """Rows move down over those that failed, in place: no second copy of the file."""
+    def finish(self, readable: np.ndarray) -> dict[str, np.ndarray]:
+        """Move rows over those that failed, in place: there is no second copy of the file."""
         num, shape = len(self._pixels), self._pixels.shape[1:]
-        for start in range(_first_gap(kept), len(kept), _BLOCK):
-            rows = kept[start : start + _BLOCK]
+        for start in range(_first_gap(readable), len(readable), _BLOCK):
+            rows = readable[start : start + _BLOCK]
             self._pixels[start : start + len(rows)] = self._pixels[rows]
         self._pixels.flush()
-        if len(kept) < num:
+        if len(readable) < num:
             del self._pixels
-            _shorten(self._path, len(kept), shape)
+            _truncate(self._path, len(readable), shape)
         return {}
 
 
-def _shorten(path: Path, num: int, shape: tuple[int, ...]) -> None:
-    """Cut a .npy file of uint8 down to its first rows; its header keeps its length, blanks fill
-    it."""
+def _truncate(path: Path, num: int, shape: tuple[int, ...]) -> None:
+    """Cut a .npy file of uint8 to its first rows; spaces keep the length of its header."""
     with path.open("r+b") as file:
         version = np.lib.format.read_magic(file)
         assert version == (1, 0)
@@ -81,31 +81,31 @@ def _shorten(path: Path, num: int, shape: tuple[int, ...]) -> None:
         file.truncate(start + num * int(np.prod(shape)))
 
 
-def _first_gap(kept: np.ndarray) -> int:
-    moved = np.flatnonzero(kept != np.arange(len(kept)))
-    return int(moved[0]) if len(moved) else len(kept)
+def _first_gap(readable: np.ndarray) -> int:
+    moved = np.flatnonzero(readable != np.arange(len(readable)))
+    return int(moved[0]) if len(moved) else len(readable)
 
 
-class Bytes(Sink):
-    """Files as they are, one after another; `offset` and `num_bytes` find each."""
+class EncodedWriter(ImageWriter):
+    """The bytes of files, one after another; `offset` and `num_bytes` find each."""
 
-    def __init__(self, path: Path, num: int, form: Form) -> None:
+    def __init__(self, path: Path, num: int, form: StoreForm) -> None:
         self._path, self._form = path, form
         self._file, self._sizes = path.open("wb"), np.zeros(num, np.int64)
 
-    def put(self, rows: np.ndarray, loaded: Packed) -> None:
-        self._sizes[rows] = [len(data) for data in loaded.encoded]
-        self._file.write(b"".join(loaded.encoded))
+    def write(self, rows: np.ndarray, batch: PackedBatch) -> None:
+        self._sizes[rows] = [len(data) for data in batch.encoded]
+        self._file.write(b"".join(batch.encoded))
 
     def pixels(self, rows: np.ndarray) -> np.ndarray:
         self._file.flush()
         ends = np.cumsum(self._sizes)
         data = np.memmap(self._path, np.uint8, "r")
-        places = [(int(ends[row] - self._sizes[row]), int(ends[row])) for row in rows]
+        ranges = [(int(ends[row] - self._sizes[row]), int(ends[row])) for row in rows]
         size_px, fit = self._form.size_px, cast(Fit, self._form.fit)
-        return np.stack([decode(data[a:b].tobytes(), size_px, fit)[0] for a, b in places])
+        return np.stack([decode(data[a:b].tobytes(), size_px, fit)[0] for a, b in ranges])
 
-    def close(self, kept: np.ndarray) -> dict[str, np.ndarray]:
+    def finish(self, readable: np.ndarray) -> dict[str, np.ndarray]:
         self._file.close()
         ends = np.cumsum(self._sizes)
-        return {"offset": (ends - self._sizes)[kept], "num_bytes": self._sizes[kept]}
+        return {"offset": (ends - self._sizes)[readable], "num_bytes": self._sizes[readable]}

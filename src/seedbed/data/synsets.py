@@ -1,7 +1,6 @@
-"""What people write for nodes of a hierarchy, and the classes of well-known targets as WordNet 3.0
-synsets.
+"""Find the nodes of a hierarchy that users name, and the classes of well-known targets in WordNet.
 
-In: ids, or names such as `dog.n.01`. Out: nodes, closures. Knows nothing of images.
+In: ids, or names such as `dog.n.01`. Out: nodes, closures.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from seedbed.base.errors import UsageError
 from seedbed.data.hierarchy import ROOT, Hierarchy
 from seedbed.data.wordnet import is_synset, wordnet
 
-TARGET_CLASSES: dict[str, dict[str, str]] = {  # target -> its own word for a class -> the synset
+# target -> the target's name of a class -> its synset
+TARGET_CLASSES: dict[str, dict[str, str]] = {
     "pascal": {
         "aeroplane": "n02691156",
         "bicycle": "n02834778",
@@ -52,31 +52,28 @@ KNOWN_TARGETS = {target: tuple(classes.values()) for target, classes in TARGET_C
 
 
 def closure_of(synsets: Iterable[str], hierarchy: Hierarchy) -> frozenset[str]:
-    """All nodes under these; a synset of WordNet that no class lies under has nothing there.
+    """These nodes and all nodes under them; synsets that are not in the hierarchy are ignored.
 
-    Raises UsageError for what is neither a node nor a synset.
+    Raises UsageError for a text that is neither a node nor a synset of WordNet.
     """
-    nodes = [_node(text, hierarchy) for text in synsets]
+    nodes = [_find_node(text, hierarchy) for text in synsets]
     return hierarchy.closure(n for n in nodes if n is not None)
 
 
-def _node(text: str, hierarchy: Hierarchy) -> str | None:
+def _find_node(text: str, hierarchy: Hierarchy) -> str | None:
+    """The node that a text names; None for a synset that is not in the hierarchy."""
     if text in hierarchy.nodes:
         return text
+    table = wordnet()
     if is_synset(text):
-        id_ = wordnet().id(wordnet().position(text))  # an unknown one is an error
-        return id_ if id_ in hierarchy.nodes else None
-    if all(map(is_synset, hierarchy.nodes - {ROOT})) and (meanings := wordnet().meanings(text)):
-        here = ", ".join(
-            f"{wordnet().name(i)} ({wordnet().id(i)})"
-            for i in meanings
-            if wordnet().id(i) in hierarchy.nodes
-        )
-        words = (
-            f"In this hierarchy it may mean: {here}."
-            if here
-            else "No synset of this word is above a class of this hierarchy."
-        )
-        raise UsageError(f"{text!r} is a word and no synset", words)
-    hierarchy.must_have([text])
-    raise UsageError(f"{text!r} is no node")
+        synset = table.id(table.position(text))  # raises for an unknown one
+        return synset if synset in hierarchy.nodes else None
+    if all(map(is_synset, hierarchy.nodes - {ROOT})) and (meanings := table.meanings(text)):
+        nodes = [i for i in meanings if table.id(i) in hierarchy.nodes]
+        hint = "No synset of this word is above a class of this hierarchy."
+        if nodes:
+            names = ", ".join(f"{table.name(i)} ({table.id(i)})" for i in nodes)
+            hint = f"In this hierarchy it may mean: {names}."
+        raise UsageError(f"{text!r} is a word, not a synset", hint)
+    hierarchy.require_nodes([text])
+    raise AssertionError("unreachable: the line above raises")

@@ -1,7 +1,6 @@
-"""Tar archives as they are distributed: listed, never unpacked.
+"""List the members of tar archives without unpacking them.
 
-In: a tar file, perhaps one of tar files. Out: where the bytes of each member lie in it. Knows
-nothing of labels.
+In: a tar file, which may contain tar files. Out: where the bytes of each member are in it.
 """
 
 from __future__ import annotations
@@ -10,13 +9,14 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seedbed.base.errors import BadDataError
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file in an archive: its name there, and where its bytes lie in the archive's file."""
+    """One file in an archive: its name, and where its bytes are in the archive's file."""
 
     name: str
     offset: int
@@ -24,11 +24,10 @@ class Member:
 
 
 def members(archive: Path, prefix: str = "") -> Iterator[Member]:
-    """The files of an uncompressed archive in their order; those of archives inside it follow,
-    below the inner archive's name.
+    """Yield the files of an uncompressed archive in their order.
 
-    Raises BadDataError for a damaged, a compressed or an incomplete archive, after the members that
-    are whole.
+    The files of an inner archive have its name, without .tar, as their folder. Raises BadDataError
+    for a damaged, compressed or incomplete archive, after the members that are complete.
     """
     try:
         with archive.open("rb") as file:
@@ -36,7 +35,7 @@ def members(archive: Path, prefix: str = "") -> Iterator[Member]:
     except (tarfile.TarError, EOFError) as error:
         raise BadDataError(
             f"{archive} cannot be read as an uncompressed tar: {error}",
-            "Get it again, or unpack it if it is compressed.",
+            "Download it again, or decompress it.",
         ) from None
     except OSError as error:
         raise BadDataError(
@@ -44,7 +43,8 @@ def members(archive: Path, prefix: str = "") -> Iterator[Member]:
         ) from None
 
 
-def _members(file, prefix: str, start: int) -> Iterator[Member]:  # noqa: ANN001  an open file, or a member of one
+def _members(file: Any, prefix: str, start: int) -> Iterator[Member]:
+    """Members of an open file, or of a member of one, whose bytes begin at `start`."""
     with tarfile.open(fileobj=file, mode="r:") as tar:
         for info in tar:
             if not info.isfile():
@@ -58,12 +58,12 @@ def _members(file, prefix: str, start: int) -> Iterator[Member]:  # noqa: ANN001
                 )
             else:
                 yield Member(name, start + info.offset_data, info.size)
-            tar.members = []  # pyright: ignore[reportAttributeAccessIssue]  a million of them are not kept
-        # The library takes an archive that was cut off between two members, or in a header, for a
-        # shorter one.
+            # The library would hold all members in memory, and there may be a million.
+            tar.members = []  # pyright: ignore[reportAttributeAccessIssue]
+        # The library accepts an archive that was cut off between two members or in a header.
         file.seek(tar.offset)
         if file.read(tarfile.BLOCKSIZE) != b"\0" * tarfile.BLOCKSIZE:
             what = f"{prefix.rstrip('/')}.tar inside it" if prefix else "it"
             raise tarfile.ReadError(
-                f"{what} ends after {tar.offset:,} bytes without the mark of an archive's end: cut off"
+                f"{what} is cut off: it ends after {tar.offset:,} bytes, without an end marker"
             )

@@ -1,8 +1,6 @@
-"""Sets of image files without labels: some are queries that others answer, or all are there to be
-looked at.
+"""Make sources of images without labels: retrieval sets, and folders of images.
 
-In: the files that a format found, and what answers what; or a folder. Out: a Source. Knows nothing
-of how a set names its images.
+In: image files, and which of them answer which query; or a folder. Out: a Source.
 """
 
 from __future__ import annotations
@@ -14,36 +12,53 @@ from pathlib import Path
 import numpy as np
 
 from seedbed.data.annotations import NO_LABEL, Relevance
-from seedbed.data.image_files import FilePixels, Found, list_images
+from seedbed.data.image_files import FilePixels, ImageFile, list_images
 from seedbed.data.source import TEST, TRAIN, Source, listing_fingerprint
 
 
-def images_alone(root: Path) -> Source:
-    """All images below a folder as training images without labels, however they lie there."""
-    return _unlabelled(root, str(root), list_images(root), ("image",), TRAIN, ["images"])
+def unlabelled_source(root: Path) -> Source:
+    """All images below a folder as training images without labels; its subfolders do not matter."""
+    return _make_source(root, str(root), list_images(root), ("image",), TRAIN, ["images"])
 
 
-def queries_among(
-    root: Path, name: str, found: list[Found], classes: Sequence[str], answers: Relevance, told: str
+def retrieval_source(
+    root: Path,
+    name: str,
+    files: list[ImageFile],
+    classes: Sequence[str],
+    relevance: Relevance,
+    kind: str,
 ) -> Source:
-    """A source of image files without labels of their own, all test: some are queries, which others
-    answer."""
-    return replace(
-        _unlabelled(root, name, found, classes, TEST, [told, answers.digest(), *classes]),
-        annotations=answers,
-    )
+    """Images without labels, all of them test images: some are queries that others answer.
+
+    Args:
+        root: the folder that the files' paths start at.
+        name: the source's name.
+        files: the images, in the order of their rows.
+        classes: class names, of which no image has one.
+        relevance: queries and their answers, as rows.
+        kind: the format's name, for the fingerprint.
+    """
+    fingerprint = [kind, relevance.digest(), *classes]
+    source = _make_source(root, name, files, classes, TEST, fingerprint)
+    return replace(source, annotations=relevance)
 
 
-def _unlabelled(
-    root: Path, name: str, found: list[Found], classes: Sequence[str], split: int, told: list[str]
+def _make_source(
+    root: Path,
+    name: str,
+    files: list[ImageFile],
+    classes: Sequence[str],
+    split: int,
+    fingerprint: list[str],
 ) -> Source:
-    paths = np.array([one.path for one in found], object)
+    paths = np.array([file.path for file in files], object)
     return Source(
         name=name,
         ids=paths,
-        leaves=np.full(len(found), NO_LABEL, np.int32),
-        splits=np.full(len(found), split, np.uint8),
+        leaves=np.full(len(files), NO_LABEL, np.int32),
+        splits=np.full(len(files), split, np.uint8),
         classes=tuple(classes),
         pixels=FilePixels(str(root.resolve()), paths),
-        listing=listing_fingerprint([*told, *map(str, found)]),
+        listing=listing_fingerprint([*fingerprint, *map(str, files)]),
     )

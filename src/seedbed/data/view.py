@@ -103,7 +103,7 @@ def make_view(
     Raises UsageError for a recipe that cannot be read or does not fit the data, BadDataError when
     fewer than `min_classes` classes are left.
     """
-    store.must_have_one_label()
+    store.require_single_label()
     recipe = Recipe.of(recipe)
     selection = Selection.everything(store)
     if recipe.steps and not selection.classes:

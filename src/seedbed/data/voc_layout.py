@@ -19,8 +19,8 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
-from seedbed.data.image_files import entries, list_images, must_exist
-from seedbed.data.sidecar_annotations import IMAGES, Beside
+from seedbed.data.image_files import existing_folder, list_images, visible_entries
+from seedbed.data.sidecar_annotations import IMAGES, SidecarAnnotations
 from seedbed.data.source import SPLIT_NAMES, SPLITS
 
 MAIN, ACTION = "Main", "Action"
@@ -70,13 +70,13 @@ class VocFolder:
     them."""
 
     root: Path
-    beside: Beside | None = None
+    beside: SidecarAnnotations | None = None
 
     @staticmethod
     def at(path: str | Path) -> VocFolder:
         """The folder at a path, or the only year below a VOCdevkit; raises BadDataError where there
         is none."""
-        root = must_exist(path)
+        root = existing_folder(path)
         years = sorted(
             p for p in (*root.glob("VOC2*"), *root.glob("VOCdevkit/VOC2*")) if VocFolder.is_at(p)
         )
@@ -89,7 +89,7 @@ class VocFolder:
                 f"{root} holds {len(years)} years of VOC",
                 f"Name one: {', '.join(map(str, years))}.",
             )
-        if found := Beside.of(root) if root.is_dir() else None:
+        if found := SidecarAnnotations.find(root) if root.is_dir() else None:
             return VocFolder(root, found)
         raise BadDataError(
             f"{root} is no VOC folder: it needs Annotations/ and ImageSets/, or an .xml file beside each image",
@@ -220,7 +220,7 @@ class VocFolder:
     def num_alone(self) -> int:
         """Annotations whose image is not there."""
         if self.beside is not None:
-            return self.beside.alone
+            return self.beside.num_without_image
         images = (
             {os.path.splitext(found.path)[0] for found in list_images(self.root, IMAGES)}
             if (self.root / IMAGES).is_dir()
@@ -228,7 +228,7 @@ class VocFolder:
         )
         return sum(
             f"{IMAGES}/{entry.name[:-4]}" not in images
-            for entry in entries(self.root / "Annotations")
+            for entry in visible_entries(self.root / "Annotations")
             if entry.name.endswith(".xml")
         )
 

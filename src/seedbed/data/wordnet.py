@@ -1,9 +1,9 @@
-"""WordNet 3.0's nouns, as a table that comes with seedbed: synsets, their words, their hypernyms.
+"""The nouns of WordNet 3.0: synsets, their words and their hypernyms.
 
 In: synset ids (`n02084071`), names (`dog.n.01`) or plain words ("dog"). Out: the hierarchy above
-them; what a word may mean. The table is made by `scripts/make_wordnet.py`; its licence lies beside
-it. Of several hypernyms the first by name is the primary parent, as Huh, Agrawal and Efros (2016)
-had it. Knows nothing of images.
+them, and the meanings of a word.
+`scripts/make_wordnet.py` makes the table that comes with seedbed; its licence is in the same folder.
+Of several hypernyms the first by name is the primary parent, as in Huh, Agrawal and Efros (2016).
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ _ID, _NAME = re.compile(r"n\d{8}"), re.compile(r".+\.n\.\d+")
 
 @dataclass(frozen=True, eq=False)
 class WordNet:
-    """Synsets by their position in the table, ascending by offset."""
+    """Synsets, identified by their position in the table, which is sorted by offset."""
 
     offsets: np.ndarray  # uint32 [n]
     starts: np.ndarray  # int64 [n + 1], into parents
     parents: np.ndarray  # uint32 [m], positions of hypernyms, the primary one first
     lemmas: tuple[str, ...]  # of each synset, separated by spaces, words joined by "_"
-    # uint8, of each lemma of each synset in turn: which of its meanings, 1 the most frequent
+    # uint8, one for each lemma of each synset: number of the meaning, 1 for the most frequent one
     senses: np.ndarray
 
     def position(self, synset: str) -> int:
-        """Of an id or a name; raises UsageError for what WordNet has not."""
+        """The position of an id or a name; raises UsageError if WordNet does not have it."""
         if _ID.fullmatch(synset):
-            place = int(np.searchsorted(self.offsets, int(synset[1:])))
-            if place < len(self.offsets) and self.offsets[place] == int(synset[1:]):
-                return place
+            offset = int(synset[1:])
+            position = int(np.searchsorted(self.offsets, offset))
+            if position < len(self.offsets) and self.offsets[position] == offset:
+                return position
             raise UsageError(
                 f"WordNet 3.0 has no noun synset {synset!r}",
                 "Ids of other versions of WordNet differ.",
@@ -52,47 +53,46 @@ class WordNet:
             meanings = ", ".join(self.name(i) for i in self.meanings(word))
             raise UsageError(
                 f"WordNet 3.0 has no synset {synset!r}",
-                f"{word!r} may be: {meanings}." if meanings else self._near(word),
+                f"{word!r} may be: {meanings}." if meanings else self._suggest(word),
             )
-        raise UsageError(f"{synset!r} is no synset", "Write n02084071, or dog.n.01.")
+        raise UsageError(f"{synset!r} is not a synset", "Write n02084071, or dog.n.01.")
 
     def id(self, position: int) -> str:
         return f"n{self.offsets[position]:08d}"
 
     def name(self, position: int) -> str:
-        """`dog.n.01`: the first lemma in lower case, and which of its meanings this is."""
+        """`dog.n.01`: the first lemma in lower case, and the number of its meaning."""
         return self._names[position]
 
     def words(self, position: int) -> str:
         """`dog, domestic dog, Canis familiaris`."""
         return self.lemmas[position].replace(" ", ", ").replace("_", " ")
 
-    def above(self, position: int) -> str:
-        """The first words of its primary hypernym."""
+    def hypernym_word(self, position: int) -> str:
+        """The first word of the primary hypernym; empty for the root."""
         parents = self.parents[self.starts[position] : self.starts[position + 1]]
         return self.words(int(parents[0])).partition(",")[0] if len(parents) else ""
 
     def meanings(self, word: str) -> list[int]:
-        """Synsets of a word, the most frequent meaning first; "_", "-" and case do not matter; a
-        plural's singular is tried last."""
+        """Synsets of a word, the most frequent meaning first.
+
+        Case, "_" and "-" do not matter. If the word is unknown, it is read as a plural.
+        """
         key = _key(word)
-        found = self._by_word.get(key, []) or next(
-            (f for k in _singulars(key) if (f := self._by_word.get(k))), []
-        )
-        return [i for _, i in sorted(found)]
+        candidates = (self._by_word.get(k) for k in (key, *_singulars(key)))
+        return [i for _, i in sorted(next(filter(None, candidates), []))]
 
     def hierarchy(self, leaves: Iterable[str]) -> Hierarchy:
-        """All that lies above these synset ids: ids, primary parents first, named by their first
-        words."""
-        left = [self.position(leaf) for leaf in leaves]
-        parents: dict[int, np.ndarray] = {}
-        while left:
-            i = left.pop()
-            if i not in parents:
-                parents[i] = self.parents[self.starts[i] : self.starts[i + 1]]
-                left += parents[i].tolist()
-        above = {self.id(i): tuple(self.id(p) for p in ps) for i, ps in parents.items() if len(ps)}
-        return Hierarchy(above, names={self.id(i): self.words(i) for i in parents})
+        """The hierarchy above these synset ids; its nodes are ids, and its names their words."""
+        pending = [self.position(leaf) for leaf in leaves]
+        hypernyms: dict[int, np.ndarray] = {}
+        while pending:
+            i = pending.pop()
+            if i not in hypernyms:
+                hypernyms[i] = self.parents[self.starts[i] : self.starts[i + 1]]
+                pending += hypernyms[i].tolist()
+        parents = {self.id(i): tuple(map(self.id, ps)) for i, ps in hypernyms.items() if len(ps)}
+        return Hierarchy(parents, names={self.id(i): self.words(i) for i in hypernyms})
 
     @cached_property
     def _names(self) -> list[str]:
@@ -109,20 +109,21 @@ class WordNet:
 
     @cached_property
     def _by_word(self) -> Mapping[str, list[tuple[int, int]]]:
-        found: dict[str, list[tuple[int, int]]] = {}
+        """Word -> (number of the meaning, position of the synset)."""
+        synsets: dict[str, list[tuple[int, int]]] = {}
         senses = iter(self.senses.tolist())
         for i, text in enumerate(self.lemmas):
             for lemma in text.lower().replace("-", "_").split(" "):
-                found.setdefault(lemma, []).append((next(senses), i))
-        return found
+                synsets.setdefault(lemma, []).append((next(senses), i))
+        return synsets
 
-    def _near(self, word: str) -> str:
+    def _suggest(self, word: str) -> str:
         near = nearest(_key(word), [k for k in self._by_word if k[:2] == _key(word)[:2]])
         return f"Did you mean {near!r}?" if near else "WordNet does not know the word."
 
 
 def is_synset(text: str) -> bool:
-    """Whether a text is written as an id or a name of a synset; it need not be one."""
+    """Whether a text has the form of a synset's id or name; WordNet may not have it."""
     return bool(_ID.fullmatch(text) or _NAME.fullmatch(text))
 
 

@@ -102,7 +102,7 @@ class DataSpec:
     def task_call(self, store: Store, method_tasks: Sequence[str] = ()) -> str:
         """The call of the task that these images pose: by their annotations, and where these allow
         several tasks, by the ones that a method takes."""
-        kind = OF_ANNOTATIONS.get(store.annotated or "")
+        kind = OF_ANNOTATIONS.get(store.annotation_kind or "")
         is_ranked = (
             kind is None
             and "retrieval" in method_tasks

@@ -25,7 +25,7 @@ from seedbed.data.formats import open_source, recognise
 from seedbed.data.pack import Progress, UnreadableError, pack
 from seedbed.data.source import Source
 from seedbed.data.store import Store
-from seedbed.data.unlabelled_images import images_alone
+from seedbed.data.unlabelled_images import unlabelled_source
 from seedbed.engine.data_spec import DataSpec
 from seedbed.models.backbone import Backbone
 from seedbed.models.resolve import DEFAULT_PX, open_backbone
@@ -88,7 +88,7 @@ def _concatenated(spec: DataSpec, folder: Path, size_px: int) -> Source:
     sources: dict[str, Source] = {}
     for name, part in spec.data.items():
         if name == LEARN_ON and spec.learn_on is not None and _is_plain_folder(part, folder):
-            sources[name] = images_alone(folder / expand_user(part))
+            sources[name] = unlabelled_source(folder / expand_user(part))
             continue
         opened = open_data(part, folder, hierarchy=hierarchies.get(name))
         sources[name] = source_of(opened, size_px) if isinstance(opened, Store) else opened
@@ -154,7 +154,7 @@ def pack_source(
         size = "" if has_boxes else f" --size-px {size_px}"
         raise BadDataError(
             error.text,
-            f"All are listed in {error.listed}. Repair or remove them. Or allow them, and name the "
+            f"All are listed in {error.list_path}. Repair or remove them. Or allow them, and name the "
             f"store instead of the images: seedbed pack {shlex.quote(source.name)} STORE{size} "
             f"--allow-unreadable {error.share:g}.",
         ) from None

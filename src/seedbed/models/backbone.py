@@ -128,7 +128,7 @@ class Backbone:
                 "Divide them by 255.",
             )
         (m0, m1, m2), (s0, s1, s2) = mean, std
-        preprocessing = Preprocessing.of_unit(size_px, crop, (m0, m1, m2), (s0, s1, s2))
+        preprocessing = Preprocessing.from_unit_range(size_px, crop, (m0, m1, m2), (s0, s1, s2))
         backbone = assemble_backbone(trace, CUSTOM_MODULE, names, preprocessing)
         backbone.card = {"name": name or type(module).__name__}
         return backbone

@@ -125,7 +125,7 @@ def _build_from_card(
     """Build the network that a card describes, with random weights."""
     settings = card.get("preprocessing")
     preprocessing = (
-        Preprocessing.read(settings)
+        Preprocessing.from_dict(settings)
         if isinstance(settings, dict)
         else Preprocessing(size_px=size_px)
     )

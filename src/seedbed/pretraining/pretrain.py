@@ -19,7 +19,7 @@ from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw, content_hash, stream
 from seedbed.data.images import Augmentation
 from seedbed.data.loader import Stream
-from seedbed.data.splits import held_out
+from seedbed.data.splits import hold_out
 from seedbed.data.view import View
 from seedbed.metrics.accuracy import accuracies, rank
 from seedbed.models.backbone import Backbone
@@ -203,7 +203,7 @@ def _split_for_early_stopping(
     """Rows and labels to train on, and early stopping on the rest."""
     if not training.early_stopping:
         return view.rows, view.labels, None
-    aside = held_out(view.labels, view.store.groups[view.rows], len(view.classes), "early stopping")
+    aside = hold_out(view.labels, view.store.groups[view.rows], len(view.classes), "early stopping")
     if not aside.any():
         raise UsageError(
             "early_stopping needs at least one class with two images in every arm",

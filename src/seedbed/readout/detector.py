@@ -29,7 +29,7 @@ from torchvision.ops.poolers import LevelMapper
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.randomness import stream
-from seedbed.data.detection_batches import SceneSize
+from seedbed.data.detection_batches import ImageSize
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.models.backbone import Backbone
 from seedbed.models.box_head import PretrainedBoxHead, pretrained_box_head
@@ -66,8 +66,8 @@ class DetectorSettings:
     most_boxes: int = 100  # of an image
 
     @property
-    def size(self) -> SceneSize:
-        return SceneSize(short_px=self.short_px, long_px=self.long_px)
+    def size(self) -> ImageSize:
+        return ImageSize(short_px=self.short_px, long_px=self.long_px)
 
 
 class Detector(nn.Module):

@@ -67,7 +67,7 @@ class DetectionTask(Task):
             "test labels are read in scoring alone"
         )
         boxes = self._boxes
-        positions = [boxes.of_image(int(row)) for row in rows]
+        positions = [boxes.boxes_of_image(int(row)) for row in rows]
         return [
             (boxes.corners[i], self._classes(boxes.labels[i]), boxes.difficult[i])
             for i in positions
@@ -84,21 +84,21 @@ class DetectionTask(Task):
         return classes.astype(np.int64)
 
     def truth(self, rows: np.ndarray) -> list[np.ndarray]:
-        boxes = self._boxes.of(np.sort(rows), self.store.num_images)
+        boxes = self._boxes.select(np.sort(rows), self.store.num_images)
         return [boxes.rows, self._classes(boxes.labels), boxes.corners, boxes.difficult]
 
     def meaning(self) -> str:
         # Finished work is stored under this text: its form must not change.
         in_domain = " ()"
         if self.in_domain is not None:
-            digest = self._boxes.of(self.in_domain, self.store.num_images).digest()
+            digest = self._boxes.select(self.in_domain, self.store.num_images).digest()
             in_domain = f" {self.store.checksums[self.in_domain].tolist()} {digest}"
         return f"{self.kind} {self.store.meaning} {self.primary} {self.classes}{in_domain}"
 
     def decisions(self, rows: np.ndarray, detections: Detections) -> Decisions:
         """Which detections in some rows are right; `detections.images` are positions in `rows`."""
         assert np.array_equal(rows, np.sort(rows))
-        boxes = self._boxes.of(rows, self.store.num_images)
+        boxes = self._boxes.select(rows, self.store.num_images)
         truth = BoxRows(
             images=boxes.rows, labels=self._classes(boxes.labels), boxes=pixels(boxes.corners)
         )

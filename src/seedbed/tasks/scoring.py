@@ -14,7 +14,7 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError, unknown
 from seedbed.base.paths import expand_user
-from seedbed.data.oxford_ground_truth import read_queries, spelt
+from seedbed.data.oxford_ground_truth import list_name, read_queries
 from seedbed.data.voc_layout import ACTIONS, Record, VocFolder, is_list, persons_of, presence
 from seedbed.metrics import METRICS
 from seedbed.metrics.accuracy import accuracies, rank, top_k_contributions
@@ -196,18 +196,18 @@ class _Missed:
 def oxford(truth: str | Path, ranking: str | Path) -> Score:
     """Mean average precision of Oxford's or Paris's rankings, by the files good, ok, junk of each
     query."""
-    given = {one.query: one for one in read_rankings(ranking, spelt)}
+    given = {one.query: one for one in read_rankings(ranking, list_name)}
     queries = read_queries(expand_user(truth))
     each: dict[str, float] = {}
     missed = _Missed()
     for query in queries:
-        if spelt(query.name) not in given:
+        if list_name(query.name) not in given:
             raise BadDataError(
                 f"{ranking} has no ranking of the query {query.name}",
                 "Rank all queries: a file <query>.txt, or a line each.",
             )
         positives = query.names("good", "ok")
-        one = given[spelt(query.name)]
+        one = given[list_name(query.name)]
         places = places_of(one.images, positives, query.names("junk"), one.places)
         each[query.name] = trapezoid_ap(missed.counted(places, positives), len(positives))
     listed = {name for query in queries for name in query.names("good", "ok", "junk")}
@@ -219,7 +219,7 @@ def oxford(truth: str | Path, ranking: str | Path) -> Score:
             if example
             else "Name images as the lists do.",
         )
-    strange = sorted(given.keys() - {spelt(query.name) for query in queries})
+    strange = sorted(given.keys() - {list_name(query.name) for query in queries})
     notes = (f"passed over, as of no query: {', '.join(strange[:5])}",) if strange else ()
     return _of_queries(MAP_OXFORD.name, each, (*notes, *_how_read(given.values()), *missed.notes))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.source import TRAIN, VAL
-from seedbed.data.splits import held_out
+from seedbed.data.splits import hold_out
 from seedbed.data.store import Store
 
 
@@ -26,7 +26,7 @@ def with_validation(
     if len(validation) and len(train):
         return train, validation, True
     train = np.union1d(train, validation)
-    aside = held_out(np.zeros(len(train), np.int64), store.groups[train], 1, "validation")
+    aside = hold_out(np.zeros(len(train), np.int64), store.groups[train], 1, "validation")
     if not aside.any():
         raise BadDataError(
             f"{store.name} has {len(train)} images to learn from, too few to hold some out",

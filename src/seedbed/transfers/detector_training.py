@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from seedbed.base.errors import DivergedError, UsageError
 from seedbed.base.randomness import stream
-from seedbed.data.detection_batches import SceneBatch, Scenes, SceneStream
+from seedbed.data.detection_batches import DetectionBatch, DetectionStream, WholeImages
 from seedbed.models.backbone import Backbone
 from seedbed.models.fit import fit
 from seedbed.models.schedule import Schedule
@@ -93,12 +93,12 @@ class DetectorTrainer:
     # learning rate -> steps at which its training went on
     resumed_at: dict[str, list[int]] = field(default_factory=dict)
     num_done: int = 0  # trainings of the grid
-    _scenes: dict[bytes, Scenes] = field(default_factory=dict)
+    _scenes: dict[bytes, WholeImages] = field(default_factory=dict)
 
-    def scenes(self, rows: np.ndarray) -> Scenes:
+    def scenes(self, rows: np.ndarray) -> WholeImages:
         """The images of some rows; decoded once for all trainings."""
         return self._scenes.setdefault(
-            rows.tobytes(), Scenes(self.task.store, rows, self.anatomy.size)
+            rows.tobytes(), WholeImages(self.task.store, rows, self.anatomy.size)
         )
 
     def train(self, rows: np.ndarray, rate: float) -> DetectorModel:
@@ -108,7 +108,7 @@ class DetectorTrainer:
         detector = Detector(backbone, self.anatomy, task.num_classes, self.seed).to(self.device)
         eval_modules = _freeze(backbone, detector, settings)
         seed = stream(self.seed, "detect")
-        batches: Any = SceneStream(
+        batches: Any = DetectionStream(
             self.scenes(rows), task.boxes(rows), settings.batch_size, seed, settings.flip
         )
         module: nn.Module = detector
@@ -116,7 +116,7 @@ class DetectorTrainer:
         if settings.align:
             assert task.unlabelled is not None
             unlabelled = self.scenes(task.unlabelled)
-            other = SceneStream(
+            other = DetectionStream(
                 unlabelled,
                 _nothing(len(unlabelled)),
                 settings.batch_size,
@@ -194,7 +194,7 @@ class DetectorTrainer:
         return model, facts
 
 
-def detect_objects(model: DetectorModel, scenes: Scenes) -> Detections:
+def detect_objects(model: DetectorModel, scenes: WholeImages) -> Detections:
     """What a detector finds in images, in px of these as found."""
     model.detector.eval()
     parts: list[tuple[np.ndarray, ...]] = []
@@ -221,7 +221,7 @@ def detect_objects(model: DetectorModel, scenes: Scenes) -> Detections:
     )
 
 
-def adapt_batch_norms(model: DetectorModel, scenes: Scenes) -> int:
+def adapt_batch_norms(model: DetectorModel, scenes: WholeImages) -> int:
     """Adaptive batch norm: running statistics of these images in place of those of training; how
     many modules were adapted."""
     model.detector.eval()
@@ -240,7 +240,7 @@ def adapt_batch_norms(model: DetectorModel, scenes: Scenes) -> int:
     return len(norms)
 
 
-def _that_run(model: DetectorModel, scenes: Scenes) -> list[nn.Module]:
+def _that_run(model: DetectorModel, scenes: WholeImages) -> list[nn.Module]:
     """The batch-norm modules that a forward pass reaches: those behind the last map never run."""
     reached: list[nn.Module] = []
     handles = [
@@ -276,7 +276,7 @@ def _freeze(backbone: Backbone, detector: Detector, settings: DetectorTraining) 
     return eval_modules
 
 
-def _loss(detector: nn.Module, batch: SceneBatch) -> tuple[torch.Tensor, None]:
+def _loss(detector: nn.Module, batch: DetectionBatch) -> tuple[torch.Tensor, None]:
     losses = detector(*batch)
     return torch.stack(list(losses.values())).sum(), None
 
@@ -291,7 +291,7 @@ class _Both(InterleavedBatches):
     """Of both domains; the unlabelled have no entry of boxes."""
 
     def mixed(
-        self, labelled: SceneBatch, unlabelled: SceneBatch
+        self, labelled: DetectionBatch, unlabelled: DetectionBatch
     ) -> tuple[list[torch.Tensor], list[Any]]:
         images = [i for pair in zip(labelled[0], unlabelled[0], strict=True) for i in pair]
         return images, [entry for boxes in labelled[1] for entry in (boxes, None)]

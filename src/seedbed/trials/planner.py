@@ -171,7 +171,7 @@ class _Planner:
         for name in self._study.targets:
             store = self._stores[name]
             # Images with boxes are kept whole, for networks of any size.
-            if store.annotated == "boxes":
+            if store.annotation_kind == "boxes":
                 continue
             try:
                 check_size(store, network.preprocessing)

@@ -92,7 +92,7 @@ def _without_hierarchy(spec: DataSpec) -> DataSpec:
 
 def _check_size(spec: DataSpec, opened: Source | Store, source: Store | None) -> None:
     """Refuse a target's store of another size than the study's."""
-    if isinstance(opened, Source) or opened.annotated == Boxes.kind:
+    if isinstance(opened, Source) or opened.annotation_kind == Boxes.kind:
         return
     size_px = spec.size_px or (source.size_px if source else None)
     if size_px is None or opened.size_px == size_px:
@@ -124,7 +124,7 @@ def data_notes(stores: Mapping[str, Store]) -> list[str]:
     for name, store in stores.items():
         if name != "source" and store == stores["source"]:
             continue
-        notes += [f"{name}: {remark}" for remark in store.remarks]
+        notes += [f"{name}: {remark}" for remark in store.notes]
         if (
             name != "source"
             and store != stores["source"]

@@ -19,7 +19,7 @@ from seedbed.verbs.output import Bar, Result, say, show_list, show_rows, splits_
 if TYPE_CHECKING:
     from seedbed.data.audit import Audit
     from seedbed.data.hierarchy import Hierarchy
-    from seedbed.data.pack import Packed
+    from seedbed.data.pack import PackResult
     from seedbed.data.store import Store
 
 
@@ -40,8 +40,8 @@ def pack(options: Namespace) -> Result:
             progress=bar,
         )
     store = packed.store
-    card, notes = store.card, list(store.doubts)
-    if store.annotated == "boxes" and (options.size_px is not None or options.fit != "crop"):
+    card, notes = store.card, list(store.source_notes)
+    if store.annotation_kind == "boxes" and (options.size_px is not None or options.fit != "crop"):
         notes.append(
             "images with boxes are kept whole: --size-px and --fit have no effect; "
             "detect(short_px=...) sets the size that a detector sees"
@@ -63,7 +63,7 @@ def pack(options: Namespace) -> Result:
     }, 0
 
 
-def _show_packed(options: Namespace, packed: Packed, notes: list[str]) -> None:
+def _show_packed(options: Namespace, packed: PackResult, notes: list[str]) -> None:
     card, rate = packed.store.card, packed.images_per_s
     speed = f"{rate:,.0f} images/s" if rate else "already packed, unchanged"
     counts = f"{card['num_images']:,} images of {len(card['classes'])} classes"
@@ -80,7 +80,7 @@ def _show_packed(options: Namespace, packed: Packed, notes: list[str]) -> None:
 
 def _describe_pixels(store: Store) -> str:
     """How the images are kept: whole, as files, or as squares of one side."""
-    if store.annotated == "boxes":
+    if store.annotation_kind == "boxes":
         return "as they are, whole"
     return f"as files, read at {store.size_px} px" if store.is_encoded else f"at {store.size_px} px"
 

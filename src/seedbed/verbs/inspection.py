@@ -152,7 +152,7 @@ def _inspect_source(options: Namespace) -> dict[str, Any]:
 
 
 def _inspect_data(options: Namespace, store: Store, kind: str) -> dict[str, Any]:
-    if store.annotated is not None:
+    if store.annotation_kind is not None:
         return _inspect_annotated(options, store, kind)
     from seedbed.data.view import make_view
 
@@ -187,7 +187,7 @@ def _inspect_annotated(options: Namespace, store: Store, kind: str) -> dict[str,
     from seedbed.data.view import entropy_bits, ids_sha256
 
     if options.recipe:
-        store.must_have_one_label()
+        store.require_single_label()
     sizes, train = store.class_sizes(TRAIN), np.flatnonzero(store.splits == TRAIN)
     annotations = store.annotations
     if isinstance(annotations, Relevance):
@@ -206,11 +206,11 @@ def _inspect_annotated(options: Namespace, store: Store, kind: str) -> dict[str,
     of_all = {f"{k} (of all splits)" if "boxes" in k else k: v for k, v in facts.items()}
     show_facts(options, of_all)
     faults = _class_faults(store)
-    notes = [*store.doubts, *faults.pop("notes")]
+    notes = [*store.source_notes, *faults.pop("notes")]
     say(options, *notes, splits_line(store.card["splits"], store.card))
     return {
         "kind": kind,
-        "annotations": store.annotated,
+        "annotations": store.annotation_kind,
         "num_images": len(train),
         "num_classes": len(rows),
         "splits": store.card["splits"],

@@ -124,11 +124,11 @@ def _describe_data(data: DataSpec, plan: Plan, name: str) -> str:
         if data.train_per_class
         else ""
     )
-    size = "" if store.annotated == Boxes.kind else f" of {store.size_px} px"
+    size = "" if store.annotation_kind == Boxes.kind else f" of {store.size_px} px"
     shared = domains_of(store.classes)[1] if is_joined(store.classes) else store.classes
     classes = (
         "queries and their relevant images"
-        if store.annotated == Relevance.kind
+        if store.annotation_kind == Relevance.kind
         else number_format.count(len(shared), "class", "classes")
     )
     return f"{name_in_study}: {classes}, {splits} images{size}{limit}"

@@ -98,7 +98,7 @@ def _missed_objects(
     """
     truth = task.store.annotations
     assert isinstance(truth, Boxes)
-    for i in truth.of_image(row):
+    for i in truth.boxes_of_image(row):
         label = int(truth.labels[i])
         if task.class_of_label is not None:
             label = int(task.class_of_label[label])

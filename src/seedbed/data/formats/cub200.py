@@ -18,8 +18,8 @@ from typing import ClassVar
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.formats import Format
-from seedbed.data.image_files import must_exist
-from seedbed.data.image_lists import Line, Listed, read_lines, source_of
+from seedbed.data.image_files import existing_folder
+from seedbed.data.image_lists import Line, ListedImage, read_lines, source_from_list
 from seedbed.data.source import TEST, TRAIN, Source
 
 _IMAGES, _LABELS = "images.txt", "image_class_labels.txt"
@@ -50,7 +50,7 @@ class Cub200(Format):
             return _FIRST.match(file.read(100)) is not None
 
     def read(self) -> Source:
-        root = must_exist(self.path)
+        root = existing_folder(self.path)
         if not (root / "images").is_dir():
             raise BadDataError(f"{root} has no folder images/", _ADVICE)
         images, classes = _table(root, _IMAGES), _table(root, _CLASSES)
@@ -62,7 +62,7 @@ class Cub200(Format):
             for number, image in images.items()
         ]
         _refuse_unused(classes, {label.text for label in labels.values()}, root / _LABELS)
-        return source_of(
+        return source_from_list(
             str(self.path),
             root,
             listed,
@@ -125,7 +125,7 @@ def _refuse_unused(classes: Mapping[str, Line], used: set[str], path: Path) -> N
             )
 
 
-def _listed(image: Line, label: Line, flag: Line, classes: Mapping[str, Line]) -> Listed:
+def _listed(image: Line, label: Line, flag: Line, classes: Mapping[str, Line]) -> ListedImage:
     if label.text not in classes:
         raise BadDataError(
             f"{label.place}: class {label.text} is not in {_CLASSES}, which has {len(classes)}",
@@ -141,4 +141,4 @@ def _listed(image: Line, label: Line, flag: Line, classes: Mapping[str, Line]) -
             f"{image.place}: the image lies in {folder!r}, and {label.place}, says class {name!r}",
             _ADVICE,
         )
-    return Listed(f"images/{image.text}", name, _FLAGS[flag.text], image.place)
+    return ListedImage(f"images/{image.text}", name, _FLAGS[flag.text], image.place)

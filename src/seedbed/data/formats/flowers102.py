@@ -22,8 +22,8 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.formats import Format
-from seedbed.data.image_files import must_exist
-from seedbed.data.image_lists import Listed, source_of
+from seedbed.data.image_files import existing_folder
+from seedbed.data.image_lists import ListedImage, source_from_list
 from seedbed.data.source import TEST, TRAIN, VAL, Source
 
 _BELOW, _LABELS, _SETS = "flowers-102", "imagelabels.mat", "setid.mat"
@@ -47,7 +47,7 @@ class Flowers102(Format):
         return (path / _LABELS).is_file() and (path / _SETS).is_file()
 
     def read(self) -> Source:
-        root = must_exist(self.path)
+        root = existing_folder(self.path)
         root = root / _BELOW if not (root / _LABELS).exists() and (root / _BELOW).is_dir() else root
         names = _names()
         labels = _column(_load(root / _LABELS), "labels", root / _LABELS, len(names), "a class")
@@ -58,7 +58,7 @@ class Flowers102(Format):
         }
         _refuse_left_out(len(labels), sets, root)
         images = [
-            Listed(
+            ListedImage(
                 f"jpg/image_{n:05d}.jpg",
                 names[labels[n - 1] - 1],
                 _SPLITS[key],
@@ -68,7 +68,7 @@ class Flowers102(Format):
             for i, n in enumerate(numbers.tolist(), 1)
         ]
         splits = tuple(_SPLITS.values())
-        return source_of(
+        return source_from_list(
             str(self.path), root, images, kind="flowers102", splits=splits, advice=_ADVICE, names={}
         )
 

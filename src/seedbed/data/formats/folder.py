@@ -16,7 +16,7 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import from_paths
-from seedbed.data.image_files import FilePixels, Found, list_images, must_exist
+from seedbed.data.image_files import FilePixels, ImageFile, existing_folder, list_images
 from seedbed.data.source import (
     SPLIT_NAMES,
     TEST,
@@ -36,7 +36,7 @@ class Folder(Format):
     paths: ClassVar[tuple[str, ...]] = ("path",)
 
     def read(self) -> Source:
-        root = must_exist(self.path)
+        root = existing_folder(self.path)
         empty: list[str] = []
         found = list_images(root, empty=empty)
         only_held_out = _only_held_out(found)
@@ -74,14 +74,14 @@ class Folder(Format):
         )
 
 
-def _only_held_out(images: list[Found]) -> bool:
+def _only_held_out(images: list[ImageFile]) -> bool:
     """Whether all images lie in class folders below `val/` or `test/`, and none below `train/`."""
     return bool(images) and all(
         _split_of(image) in (VAL, TEST) and image.path.count("/") > 1 for image in images
     )
 
 
-def _record(found: Found, has_splits: bool) -> tuple[str, str, int]:
+def _record(found: ImageFile, has_splits: bool) -> tuple[str, str, int]:
     parts = found.path.split("/")[:-1]
     split = _split_of(found) if has_splits else None
     return (
@@ -97,7 +97,7 @@ def _label_of_folder(folder: str, has_splits: bool) -> str:
     return rest if has_splits and top.lower() in SPLIT_NAMES else folder
 
 
-def _split_of(found: Found) -> int | None:
+def _split_of(found: ImageFile) -> int | None:
     top, _, rest = found.path.partition("/")
     return SPLIT_NAMES.get(top.lower()) if rest else None
 

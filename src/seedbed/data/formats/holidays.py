@@ -26,9 +26,15 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import Relevance
 from seedbed.data.formats import Format
-from seedbed.data.image_files import IMAGE_SUFFIXES, Found, entries, list_images, must_exist
+from seedbed.data.image_files import (
+    IMAGE_SUFFIXES,
+    ImageFile,
+    existing_folder,
+    list_images,
+    visible_entries,
+)
 from seedbed.data.source import Source
-from seedbed.data.unlabelled_images import queries_among
+from seedbed.data.unlabelled_images import retrieval_source
 
 _PER_GROUP = 100  # numbers, of which few are used
 _NUMBER = re.compile(r"[0-9]{6}")
@@ -64,27 +70,27 @@ class Holidays(Format):
         return has_query
 
     def read(self) -> Source:
-        root = must_exist(self.path)
+        root = existing_folder(self.path)
         found = list_images(root)
         numbers = _numbers(root, found)
         groups = numbers // _PER_GROUP
         _refuse_incomplete(root, numbers, groups)
         answers = _relevance(numbers, groups)
         classes = tuple(f"{group:04d}" for group in np.unique(groups))
-        return queries_among(root, str(self.path), found, classes, answers, "holidays")
+        return retrieval_source(root, str(self.path), found, classes, answers, "holidays")
 
 
 def _images(path: Path) -> Iterator[tuple[str, str]]:
     """Folder and name of images at the top and in folders directly below, one after another: the
     first that is odd ends the search."""
     below = []
-    for entry in entries(path):
+    for entry in visible_entries(path):
         if entry.is_dir():
             below.append(entry)
         elif _is_image(entry.name):
             yield "", entry.name
     for folder in below:
-        for entry in entries(folder):
+        for entry in visible_entries(folder):
             if _is_image(entry.name) or entry.is_dir():  # a folder is no official name either
                 yield folder.name, entry.name
 
@@ -93,7 +99,7 @@ def _is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
-def _numbers(root: Path, found: Sequence[Found]) -> np.ndarray:
+def _numbers(root: Path, found: Sequence[ImageFile]) -> np.ndarray:
     """The number of each image: int64 [n]."""
     if not found:
         raise BadDataError(f"there are no images below {root}", _ADVICE)

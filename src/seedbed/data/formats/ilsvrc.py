@@ -23,7 +23,7 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import Hierarchy
-from seedbed.data.image_files import RangePixels, list_images, must_exist
+from seedbed.data.image_files import RangePixels, existing_folder, list_images
 from seedbed.data.source import TRAIN, VAL, Source, from_records, listing_fingerprint
 from seedbed.data.tar_files import members
 
@@ -59,7 +59,7 @@ class Ilsvrc(Format):
         return path.is_dir() and any((path / name).exists() for name in names)
 
     def read(self) -> Source:
-        root = must_exist(self.path)
+        root = existing_folder(self.path)
         train, val = _places(root, "train", _TRAIN_TAR), _places(root, "val", _VAL_TAR)
         if not train:
             raise _missing(root, f"{_TRAIN_TAR}, or a folder train/ of one folder per synset")

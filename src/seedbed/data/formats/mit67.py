@@ -15,8 +15,8 @@ from typing import ClassVar
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.formats import Format
-from seedbed.data.image_files import must_exist
-from seedbed.data.image_lists import Line, Listed, read_lines, source_of
+from seedbed.data.image_files import existing_folder
+from seedbed.data.image_lists import Line, ListedImage, read_lines, source_from_list
 from seedbed.data.source import TEST, TRAIN, Source
 
 _IMAGES = "Images"
@@ -43,7 +43,7 @@ class Mit67(Format):
         )
 
     def read(self) -> Source:
-        root = must_exist(self.path)
+        root = existing_folder(self.path)
         if not (root / _IMAGES).is_dir():
             raise BadDataError(f"{root} has no folder {_IMAGES}/", _ADVICE)
         images = [
@@ -57,7 +57,7 @@ class Mit67(Format):
                 f"{root / _IMAGES} has a folder {strays[0]!r}, of which neither {_TRAIN} nor {_TEST} names an image",
                 f"The lists end too early; or the folder is not of this set, and must go. {_ADVICE}",
             )
-        return source_of(
+        return source_from_list(
             str(self.path),
             root,
             images,
@@ -68,14 +68,14 @@ class Mit67(Format):
         )
 
 
-def _listed(line: Line, split: int) -> Listed:
+def _listed(line: Line, split: int) -> ListedImage:
     label, _, name = line.text.partition("/")
     if not label or not name or "/" in name:
         raise BadDataError(
             f"{line.place}: {line.text!r} is no class and file",
             f"Expected a line such as kitchen/int474.jpg. {_ADVICE}",
         )
-    return Listed(f"{_IMAGES}/{line.text}", label, split, line.place)
+    return ListedImage(f"{_IMAGES}/{line.text}", label, split, line.place)
 
 
 def _folders(path: Path) -> set[str]:

@@ -27,8 +27,8 @@ from typing import ClassVar
 from seedbed.base.errors import BadDataError
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import from_paths
-from seedbed.data.image_files import must_exist
-from seedbed.data.image_lists import Line, Listed, read_lines, source_of
+from seedbed.data.image_files import existing_folder
+from seedbed.data.image_lists import Line, ListedImage, read_lines, source_from_list
 from seedbed.data.source import TEST, TRAIN, Source
 
 _TREE, _LISTS, _CLASSES = "SUN397", "Partitions", "ClassName.txt"
@@ -66,7 +66,7 @@ class Sun397(Format):
         return has_images and _place(path, _CLASSES) is not None
 
     def read(self) -> Source:
-        root = must_exist(self.path)
+        root = existing_folder(self.path)
         class_list = _need(root, _CLASSES)
         classes = _classes(read_lines(class_list, _ADVICE))
         images = []
@@ -78,7 +78,7 @@ class Sun397(Format):
             _refuse_uneven(Counter(image.label for image in listed), classes, path, class_list)
             images += listed
         labels = classes.values()
-        return source_of(
+        return source_from_list(
             str(self.path)
             if self.partition == 1
             else f"sun397({self.path!r}, partition={self.partition})",
@@ -145,7 +145,7 @@ def _above(label: str) -> list[str]:
     return ["/".join(parts[:i]) for i in range(1, len(parts))]
 
 
-def _listed(line: Line, split: int, classes: Mapping[str, str], class_list: Path) -> Listed:
+def _listed(line: Line, split: int, classes: Mapping[str, str], class_list: Path) -> ListedImage:
     path = line.text.removeprefix("/")
     folder = path.rpartition("/")[0]
     if folder not in classes:
@@ -153,7 +153,7 @@ def _listed(line: Line, split: int, classes: Mapping[str, str], class_list: Path
             f"{line.place}: {line.text!r} is of no class of {class_list}",
             f"Expected the path of an image in the folder of a class, such as /a/abbey/sun_aaalbzqrimafwbiv.jpg. {_ADVICE}",
         )
-    return Listed(path, classes[folder], split, line.place)
+    return ListedImage(path, classes[folder], split, line.place)
 
 
 def _refuse_uneven(

@@ -15,7 +15,7 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.formats import Format
-from seedbed.data.image_files import FilePixels, list_images, must_exist
+from seedbed.data.image_files import FilePixels, existing_folder, list_images
 from seedbed.data.source import TRAIN, VAL, Source, from_records, listing_fingerprint
 
 _ANNOTATIONS = "val/val_annotations.txt"
@@ -35,7 +35,7 @@ class TinyImageNet(Format):
         return (path / _ANNOTATIONS).is_file() and (path / "train").is_dir()
 
     def read(self) -> Source:
-        root = must_exist(self.path)
+        root = existing_folder(self.path)
         labels_of_val = _read_annotations(root)
         train, val = list_images(root, "train"), list_images(root, "val")
         records = [(f.path, f.path.split("/")[1], TRAIN) for f in train]

@@ -18,7 +18,7 @@ from seedbed.base.errors import BadDataError, unknown
 from seedbed.base.randomness import content_hash
 from seedbed.data.decode import fit_square
 from seedbed.data.formats import Format
-from seedbed.data.image_files import OneImage, load_each, must_exist
+from seedbed.data.image_files import DecodedImage, existing_folder, load_each
 from seedbed.data.source import (
     TEST,
     TRAIN,
@@ -110,7 +110,7 @@ class TorchvisionSet(Format):
 
         cls = getattr(datasets, self.name)
         if not self.download:
-            must_exist(self.root)
+            existing_folder(self.root)
         can_download = "download" in inspect.signature(cls).parameters
         try:
             return cls(
@@ -154,7 +154,7 @@ class SetPixels(Pixels):
     starts: tuple[int, ...]
 
     def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
-        def one(row: int) -> OneImage:
+        def one(row: int) -> DecodedImage:
             part = int(np.searchsorted(self.starts, row, side="right")) - 1
             image = self.parts[part][row - self.starts[part]][0]
             pixels = fit_square(image, size_px, fit)  # pyright: ignore[reportArgumentType]

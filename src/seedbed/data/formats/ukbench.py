@@ -23,9 +23,9 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import Relevance
 from seedbed.data.formats import Format
-from seedbed.data.image_files import Found, list_images, must_exist
+from seedbed.data.image_files import ImageFile, existing_folder, list_images
 from seedbed.data.source import Source
-from seedbed.data.unlabelled_images import queries_among
+from seedbed.data.unlabelled_images import retrieval_source
 
 _PER_OBJECT = 4
 _NAME = re.compile(r"ukbench([0-9]{5})")
@@ -46,7 +46,7 @@ class Ukbench(Format):
         return (path / _FIRST).is_file() or (path / _FULL / _FIRST).is_file()
 
     def read(self) -> Source:
-        root = must_exist(self.path)
+        root = existing_folder(self.path)
         # The archive has thumbnails beside the images in full size.
         found = list_images(root, _FULL if (root / _FULL / _FIRST).is_file() else "")
         numbers = _numbers(root, found)
@@ -54,10 +54,10 @@ class Ukbench(Format):
         _refuse_incomplete(root, numbers)
         answers = _relevance(numbers, of_object)
         classes = tuple(f"{one:05d}" for one in objects)
-        return queries_among(root, str(self.path), found, classes, answers, "ukbench")
+        return retrieval_source(root, str(self.path), found, classes, answers, "ukbench")
 
 
-def _numbers(root: Path, found: Sequence[Found]) -> np.ndarray:
+def _numbers(root: Path, found: Sequence[ImageFile]) -> np.ndarray:
     """The number of each image: int64 [n]."""
     if not found:
         raise BadDataError(f"there are no images below {root}", _ADVICE)

@@ -17,10 +17,10 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import NO_LABEL, Annotations, Boxes, Marks
-from seedbed.data.crops import CropPixels, with_context
+from seedbed.data.crops import CropPixels, grow_box
 from seedbed.data.formats import Format
 from seedbed.data.image_files import FilePixels
-from seedbed.data.sidecar_annotations import holds_annotations
+from seedbed.data.sidecar_annotations import has_annotations
 from seedbed.data.source import TEST, TRAIN, VAL, Pixels, Source, listing_fingerprint
 from seedbed.data.voc_layout import (
     ACTION,
@@ -64,7 +64,7 @@ class Voc(Format):
     @staticmethod
     def recognises(path: Path) -> bool:
         years = (*path.glob("VOC2*"), *path.glob("VOCdevkit/VOC2*"))
-        return VocFolder.is_at(path) or any(map(VocFolder.is_at, years)) or holds_annotations(path)
+        return VocFolder.is_at(path) or any(map(VocFolder.is_at, years)) or has_annotations(path)
 
     def read(self) -> Source:
         folder = VocFolder.at(self.path)
@@ -102,7 +102,7 @@ class Voc(Format):
         persons = [(one, n) for one in found for n in sorted(numbers.get((one.set, one.id), ()))]
         if not persons:
             raise BadDataError(f"{folder.root} has no person in the image sets of Action", _YEARS)
-        boxes = [with_context(_box_of(records[one.id], n), self.context) for one, n in persons]
+        boxes = [grow_box(_box_of(records[one.id], n), self.context) for one, n in persons]
         files = [one.file for one, _ in persons]
         ids = [f"{file}#{n:03d}" for file, (_, n) in zip(files, persons, strict=True)]
         pixels = CropPixels(str(folder.root.resolve()), np.array(files, object), np.array(boxes))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seedbed.base.randomness import Draw
-from seedbed.data.hierarchy import Hierarchy, needed
+from seedbed.data.hierarchy import Hierarchy, require_hierarchy
 from seedbed.data.recipes import ClassRecipe
 
 
@@ -31,5 +31,5 @@ class BottomUp(ClassRecipe):
     def relabel(
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
     ) -> Mapping[str, str | None]:
-        hierarchy = needed(hierarchy, f"bottom_up(depth={self.depth})")
+        hierarchy = require_hierarchy(hierarchy, f"bottom_up(depth={self.depth})")
         return {leaf: hierarchy.ancestor_at(leaf, self.depth) for leaf in leaves}

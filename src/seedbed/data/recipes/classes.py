@@ -16,7 +16,7 @@ import numpy as np
 
 from seedbed.base.errors import UsageError, unknown
 from seedbed.base.randomness import Draw, item_hashes
-from seedbed.data.hierarchy import Distances, Hierarchy, needed
+from seedbed.data.hierarchy import Distances, Hierarchy, require_hierarchy
 from seedbed.data.recipes import Axis, ClassRecipe, require_exactly_one
 from seedbed.data.sampling import share
 
@@ -78,7 +78,9 @@ class Classes(ClassRecipe):
         order = np.argsort(draw.ranks(item_hashes(leaves)), kind="stable")
         if self.pick != "random":
             ordered = [leaves[i] for i in order]
-            distances = Distances(ordered, needed(hierarchy, f"classes(pick={self.pick!r})"))
+            distances = Distances(
+                ordered, require_hierarchy(hierarchy, f"classes(pick={self.pick!r})")
+            )
             order = order[
                 _nearest(distances, num) if self.pick == "siblings" else _farthest(distances, num)
             ]
@@ -87,13 +89,13 @@ class Classes(ClassRecipe):
 
 def _nearest(distances: Distances, num: int) -> np.ndarray:
     """The first and those nearest to it, ties in order."""
-    return np.argsort(distances.of(0), kind="stable")[:num]
+    return np.argsort(distances.from_class(0), kind="stable")[:num]
 
 
 def _farthest(distances: Distances, num: int) -> np.ndarray:
     """The first, then again and again the one farthest from all before it, ties in order."""
-    chosen, nearest = [0], distances.of(0)
+    chosen, nearest = [0], distances.from_class(0)
     for _ in range(num - 1):
         chosen.append(int(np.argmax(nearest)))
-        nearest = np.minimum(nearest, distances.of(chosen[-1]))
+        nearest = np.minimum(nearest, distances.from_class(chosen[-1]))
     return np.array(chosen)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw
-from seedbed.data.hierarchy import Hierarchy, needed
+from seedbed.data.hierarchy import Hierarchy, require_hierarchy
 from seedbed.data.matching_classes import (
     LabelSet,
     first_labels,
@@ -46,7 +46,7 @@ class Exclude(ClassRecipe):
     def relabel(
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
     ) -> Mapping[str, str | None]:
-        closure = closure_of(self._synsets(), needed(hierarchy, "exclude(...)"))
+        closure = closure_of(self._synsets(), require_hierarchy(hierarchy, "exclude(...)"))
         return {leaf: None if leaf in closure else leaf for leaf in leaves}
 
     def note(self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw) -> str:
@@ -96,7 +96,7 @@ class Exclude(ClassRecipe):
         return None if self.target in KNOWN_TARGETS else target
 
     def _tree_of(self, source: LabelSet) -> Hierarchy:
-        return needed(source.hierarchy, f"exclude(target={self.target!r})")
+        return require_hierarchy(source.hierarchy, f"exclude(target={self.target!r})")
 
     def _synsets(self) -> tuple[str, ...]:
         if self.synsets is not None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw, item_hashes
-from seedbed.data.hierarchy import Hierarchy, needed
+from seedbed.data.hierarchy import Hierarchy, require_hierarchy
 from seedbed.data.recipes import Axis, ClassRecipe
 
 
@@ -40,7 +40,7 @@ class Split(ClassRecipe):
     def relabel(
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
     ) -> Mapping[str, str | None]:
-        a = minimal_half(leaves, needed(hierarchy, f"split(kind={self.kind!r})"))
+        a = minimal_half(leaves, require_hierarchy(hierarchy, f"split(kind={self.kind!r})"))
         if self.kind == "random":
             names = sorted(leaves)
             order = np.argsort(draw.ranks(item_hashes(names)), kind="stable")
@@ -50,8 +50,8 @@ class Split(ClassRecipe):
 
 def minimal_half(leaves: Sequence[str], hierarchy: Hierarchy) -> set[str]:
     """The classes under the node whose number of classes is nearest to half."""
-    hierarchy.must_have(list(leaves))
-    counts = Counter(node for leaf in leaves for node in hierarchy.above(leaf))
+    hierarchy.require_nodes(list(leaves))
+    counts = Counter(node for leaf in leaves for node in hierarchy.ancestors(leaf))
     proper = [node for node, n in counts.items() if n < len(leaves)]
     if not proper:
         raise UsageError(

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seedbed.base.randomness import Draw
-from seedbed.data.hierarchy import Hierarchy, needed
+from seedbed.data.hierarchy import Hierarchy, require_hierarchy
 from seedbed.data.recipes import ClassRecipe
 
 
@@ -33,7 +33,7 @@ class TopDown(ClassRecipe):
     def relabel(
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
     ) -> Mapping[str, str | None]:
-        hierarchy = needed(hierarchy, f"top_down(rounds={self.rounds})")
+        hierarchy = require_hierarchy(hierarchy, f"top_down(rounds={self.rounds})")
         entries = {leaf: leaf for leaf in leaves}
         for _ in range(self.rounds):
             parents = {entry: hierarchy.parent(entry) for entry in set(entries.values())}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw
-from seedbed.data.hierarchy import Hierarchy, needed
+from seedbed.data.hierarchy import Hierarchy, require_hierarchy
 from seedbed.data.recipes import ClassRecipe
 from seedbed.data.synsets import closure_of
 
@@ -26,7 +26,7 @@ class Under(ClassRecipe):
     def relabel(
         self, leaves: Sequence[str], hierarchy: Hierarchy | None, draw: Draw
     ) -> Mapping[str, str | None]:
-        closure = closure_of(self.synsets, needed(hierarchy, "under(synsets=[...])"))
+        closure = closure_of(self.synsets, require_hierarchy(hierarchy, "under(synsets=[...])"))
         class_of = {leaf: leaf if leaf in closure else None for leaf in leaves}
         if not any(class_of.values()):
             raise UsageError(

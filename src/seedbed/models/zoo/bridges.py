@@ -70,7 +70,7 @@ class TimmBridge(Bridge):
             config.get("std", (0.229, 0.224, 0.225)),
         )
         size_px = config.get("input_size", (3, 224, 224))[1]
-        return Preprocessing.of_unit(
+        return Preprocessing.from_unit_range(
             size_px, float(config.get("crop_pct") or 0.875), tuple(mean), tuple(std)
         )
 
@@ -128,7 +128,7 @@ class TorchvisionBridge(Bridge):
     def preprocessing(self, name: str) -> Preprocessing:
         transform = self._weights(name).transforms()
         size_px = transform.crop_size[0]
-        return Preprocessing.of_unit(
+        return Preprocessing.from_unit_range(
             size_px, size_px / transform.resize_size[0], tuple(transform.mean), tuple(transform.std)
         )
 

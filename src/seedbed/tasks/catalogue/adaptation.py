@@ -16,7 +16,7 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.source import TEST, TRAIN, VAL
-from seedbed.data.splits import held_out
+from seedbed.data.splits import hold_out
 from seedbed.data.store import Store
 from seedbed.tasks.catalogue import TaskSpec
 from seedbed.tasks.classification import ClassificationTask
@@ -53,7 +53,7 @@ class Adaptation(TaskSpec):
         fold = None
         if not len(validation):
             labels = class_of_leaf[store.leaves[train]]
-            aside = held_out(labels, store.groups[train], len(classes), "validation")
+            aside = hold_out(labels, store.groups[train], len(classes), "validation")
             train, validation = train[~aside], train[aside]
             known = np.concatenate([train, validation])
             fold = few_folds(class_of_leaf[store.leaves[known]], store.groups[known], len(classes))

@@ -16,7 +16,7 @@ from seedbed.base.randomness import Draw
 from seedbed.data.recipes import Recipe
 from seedbed.data.sampling import lowest_ranked
 from seedbed.data.source import TEST, TRAIN, VAL
-from seedbed.data.splits import held_out
+from seedbed.data.splits import hold_out
 from seedbed.data.store import Store
 from seedbed.data.view import make_view
 from seedbed.tasks.catalogue import TaskSpec
@@ -57,7 +57,7 @@ class Classification(TaskSpec):
     def load(
         self, store: Store, seed: int, *, needs_training_images: bool = True
     ) -> ClassificationTask:
-        store.must_have_one_label()
+        store.require_single_label()
         rows = _class_rows(store, self.recipe, seed)
         if store.only_held_out and not needs_training_images:
             rows = rows.scored_alone()
@@ -88,7 +88,7 @@ class Classification(TaskSpec):
         if len(validation):
             return train, validation, None
         groups = rows.store.groups
-        aside = held_out(rows.labels(train), groups[train], len(rows.classes), "validation")
+        aside = hold_out(rows.labels(train), groups[train], len(rows.classes), "validation")
         train, validation = train[~aside], train[aside]
         if are_needed and not len(validation):
             raise BadDataError(

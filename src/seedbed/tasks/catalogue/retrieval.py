@@ -46,7 +46,7 @@ class Retrieval(TaskSpec):
             protocol = str(annotations.protocol)
             queries, gallery = annotations.queries, annotations.gallery
         else:
-            store.must_have_one_label()
+            store.require_single_label()
             protocol = "classes"
             queries = gallery = _rows_with_classmates(store, test)
         names = [metric.name for metric in PROTOCOLS[protocol]]

@@ -126,7 +126,7 @@ def task_of_target(target: str, folder: Path) -> tuple[str, bool]:
         data = read_target(str(spec.data[TARGET]), "target", folder)
     opened = _open_spec(data, folder)
     if isinstance(opened, Store):
-        annotated = opened.annotated
+        annotated = opened.annotation_kind
     else:
         annotated = opened.annotations.kind if opened and opened.annotations else None
     of_labels = "adaptation" if spec.labelled else "classification"
