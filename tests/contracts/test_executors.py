@@ -1,0 +1,15 @@
+"""The same check over every registered executor."""
+
+from __future__ import annotations
+
+import pytest
+
+from seedbed.testing import check_executor
+from seedbed.trials.executors import EXECUTORS
+
+CALLS = {"processes": "processes(workers=2)"}
+
+
+@pytest.mark.parametrize("name", EXECUTORS.names())
+def test_an_executor_keeps_its_contract(name: str) -> None:
+    check_executor(CALLS.get(name, name))
