@@ -16,7 +16,7 @@ import pytest
 
 import seedbed
 from seedbed.cli.parser import build_parser
-from seedbed.trials.study_file import load_study
+from seedbed.trials.study_file import load_study, parse_study, write_study
 from seedbed.verdicts.answer import Answer
 from seedbed.verdicts.questions import QUESTIONS
 
@@ -55,6 +55,7 @@ def test_study_files_of_the_docs_load(path: Path) -> None:
     )
     assert path.stem.startswith((study.question, *plain))
     assert path.read_text().startswith("#")
+    assert parse_study(write_study(study), path) == study
 
 
 def test_there_are_study_files_of_the_paper() -> None:

@@ -47,17 +47,17 @@ def _printed(study: Study, folder: Path) -> Study:
     return load_study(path)
 
 
-def _asked_targets(study: Study) -> dict[str, object]:
+def _user_targets(study: Study) -> dict[str, object]:
     """Those that the user named: a question may bring parts of the source besides."""
     return {name: t.data for name, t in study.targets.items() if not t.is_study_source}
 
 
 @pytest.mark.parametrize("name", QUESTIONS.names())
 def test_its_study_file_loads_as_printed(name: str, tmp_path: Path) -> None:
-    asked = question(name).study([], [], folder=tmp_path)
-    study = _printed(asked, tmp_path)
-    assert study == asked and study.folder == asked.folder
-    text = write_study(asked)
+    built = question(name).study([], [], folder=tmp_path)
+    study = _printed(built, tmp_path)
+    assert study == built and study.folder == built.folder
+    text = write_study(built)
     assert study.question == name
     assert study.reference in study.arms
     assert len(study.arms) >= 2
@@ -109,8 +109,8 @@ def test_it_runs_as_printed_and_answers_on_every_target(
     """The file of a small source with small budgets: every arm, target and method of it, to the
     answers and findings."""
     targets = [] if name in OWN_TARGETS else ["digits(train_per_class=3)"]
-    asked = question(name).study(_small_sources(name), targets, ["small(width=2)"], tmp_path)
-    study = _printed(asked, tmp_path)
+    built = question(name).study(_small_sources(name), targets, ["small(width=2)"], tmp_path)
+    study = _printed(built, tmp_path)
     calls = {
         method: re.sub(r"images_seen=[0-9_]+", "images_seen=16", call)
         for method, call in study.methods.items()
@@ -149,7 +149,7 @@ def test_the_data_sets_given_stand_in_its_file(name: str, tmp_path: Path) -> Non
     study = _printed(question(name).study(_sources(name, odd), targets, folder=tmp_path), tmp_path)
     data = study.source.data
     assert (next(iter(data.values())) if isinstance(data, dict) else data) == odd
-    assert _asked_targets(study) == {"cells": "targets/cells/", "b-c": "folder('b c/')"}
+    assert _user_targets(study) == {"cells": "targets/cells/", "b-c": "folder('b c/')"}
 
 
 @pytest.mark.parametrize("name", QUESTIONS.names())
@@ -162,9 +162,9 @@ def test_it_refuses_too_many_sources_and_targets_of_one_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", QUESTIONS.names())
 def test_a_target_called_source_does_not_break_its_file(name: str, tmp_path: Path) -> None:
-    asked = question(name).study(_sources(name, "a"), ["somewhere/source"], folder=tmp_path)
-    study = _printed(asked, tmp_path)
-    assert list(_asked_targets(study)) == ["source-data"]
+    built = question(name).study(_sources(name, "a"), ["somewhere/source"], folder=tmp_path)
+    study = _printed(built, tmp_path)
+    assert list(_user_targets(study)) == ["source-data"]
 
 
 @pytest.mark.parametrize("name", QUESTIONS.names())
