@@ -86,8 +86,8 @@ def measure(
         "loader": lambda: from_loader(folder, store.size_px, num_batches, num_workers),
     }
     counts = {name: run() for name, run in sides.items()}
-    taken = measuring.alternate(sides, num_rounds)
-    return {name: [counts[name] / seconds for seconds in taken[name]] for name in sides}
+    times = measuring.alternate(sides, num_rounds)
+    return {name: [counts[name] / seconds for seconds in times[name]] for name in sides}
 
 
 def main() -> None:
@@ -111,14 +111,16 @@ def main() -> None:
     folder = arguments.folder or measuring.data_folder("tiny-imagenet-200/train", arguments.data)
     record = measuring.identity(arguments)
     measuring.confine(arguments.threads)
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as scratch:
         store = pack(
-            f"folder({str(folder)!r})", Path(made, "store"), size_px=arguments.size_px
+            f"folder({str(folder)!r})", Path(scratch, "store"), size_px=arguments.size_px
         ).store
-        found = measure(folder, store, arguments.batches, arguments.threads, arguments.rounds)
+        rates_by_side = measure(
+            folder, store, arguments.batches, arguments.threads, arguments.rounds
+        )
     rows = []
-    for name, rates in found.items():
-        ratios = [r / q for r, q in zip(rates, found["loader"], strict=True)]
+    for name, rates in rates_by_side.items():
+        ratios = [r / q for r, q in zip(rates, rates_by_side["loader"], strict=True)]
         rows.append(
             {
                 "batches": SIDES[name],
@@ -126,7 +128,7 @@ def main() -> None:
                 "of the DataLoader": measuring.spread(ratios, ".1f"),
             }
         )
-    measuring.publish(arguments, record, rows, images_per_s=found)
+    measuring.publish(arguments, record, rows, images_per_s=rates_by_side)
 
 
 if __name__ == "__main__":

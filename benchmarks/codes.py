@@ -54,14 +54,14 @@ def main() -> None:
     arguments = parser.parse_args()
     record, cases, rows = measuring.identity(arguments), [], []
     measuring.confine(arguments.threads)
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as scratch:
         for call, size_px, num in CASES:
             net = BACKBONES.make(call).build([str(i) for i in range(100)], size_px)
             net.module.eval()
             packed_px = net.preprocessing.store_px
             store = pack(
                 "toy(per_class=20, test_per_class=2)",
-                Path(made, f"{packed_px}.store"),
+                Path(scratch, f"{packed_px}.store"),
                 size_px=packed_px,
             ).store
             every = [la.name for la in net.layers]
@@ -75,19 +75,19 @@ def main() -> None:
                 ),
             }
             sides["bare"]()
-            taken = measuring.alternate(sides, arguments.rounds)
-            found = {name: [num / seconds for seconds in taken[name]] for name in sides}
-            cases.append({"network": call, **found})
+            times = measuring.alternate(sides, arguments.rounds)
+            rates = {name: [num / seconds for seconds in times[name]] for name in sides}
+            cases.append({"network": call, **rates})
             shares = {
                 f"{name}, share of it": measuring.spread(
-                    [r / b for r, b in zip(found[name], found["bare"], strict=True)]
+                    [r / b for r, b in zip(rates[name], rates["bare"], strict=True)]
                 )
                 for name in ("penultimate", "all layers")
             }
             rows.append(
                 {
                     "network": f"{call}, {size_px} px",
-                    "bare, images/s": measuring.spread(found["bare"], ",.0f"),
+                    "bare, images/s": measuring.spread(rates["bare"], ",.0f"),
                     **shares,
                 }
             )

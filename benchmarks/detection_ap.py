@@ -31,7 +31,7 @@ class Scene:
 
     truth: BoxRows
     difficult: np.ndarray
-    found: BoxRows
+    detected: BoxRows
     scores: np.ndarray
 
 
@@ -50,18 +50,20 @@ def make_scene(num_found: int) -> Scene:
     other_images, other_labels, other_boxes = places(num_found)
     shifted = boxes[which] + rng.uniform(-15, 15, (num_found, 4))
     shifted[:, 2:] = np.maximum(shifted[:, 2:], shifted[:, :2])
-    found = BoxRows(
+    detected = BoxRows(
         images=np.where(near, images[which], other_images),
         labels=np.where(near, labels[which], other_labels),
         boxes=np.where(near[:, None], shifted, other_boxes),
     )
     truth = BoxRows(images=images, labels=labels, boxes=boxes)
-    return Scene(truth, rng.random(NUM_TRUTH) < 0.2, found, rng.permutation(num_found) / num_found)
+    return Scene(
+        truth, rng.random(NUM_TRUTH) < 0.2, detected, rng.permutation(num_found) / num_found
+    )
 
 
 def decide(scene: Scene) -> Decisions:
     return decisions_of_boxes(
-        scene.truth, scene.difficult, scene.found, scene.scores, NUM_IMAGES, NUM_CLASSES
+        scene.truth, scene.difficult, scene.detected, scene.scores, NUM_IMAGES, NUM_CLASSES
     )
 
 
@@ -77,14 +79,14 @@ def loop_of_class(scene: Scene, which: int) -> float:
     there: dict[int, list[int]] = {}
     for row in rows.tolist():
         there.setdefault(int(scene.truth.images[row]), []).append(row)
-    boxes = {image: scene.truth.boxes[mine] for image, mine in there.items()}
-    difficult = {image: scene.difficult[mine] for image, mine in there.items()}
-    taken = {image: np.zeros(len(mine), bool) for image, mine in there.items()}
-    claims = np.flatnonzero(scene.found.labels == which)
+    boxes = {image: scene.truth.boxes[rows] for image, rows in there.items()}
+    difficult = {image: scene.difficult[rows] for image, rows in there.items()}
+    is_matched = {image: np.zeros(len(rows), bool) for image, rows in there.items()}
+    claims = np.flatnonzero(scene.detected.labels == which)
     claims = claims[np.argsort(-scene.scores[claims])]
     right, wrong = np.zeros(len(claims)), np.zeros(len(claims))
     for i, row in enumerate(claims):
-        image, box = int(scene.found.images[row]), scene.found.boxes[row]
+        image, box = int(scene.detected.images[row]), scene.detected.boxes[row]
         most, best = -1.0, 0
         if image in boxes:
             others = boxes[image]
@@ -102,8 +104,8 @@ def loop_of_class(scene: Scene, which: int) -> float:
         if most <= 0.5:
             wrong[i] = 1
         elif not difficult[image][best]:
-            right[i], wrong[i] = not taken[image][best], taken[image][best]
-            taken[image][best] = True
+            right[i], wrong[i] = not is_matched[image][best], is_matched[image][best]
+            is_matched[image][best] = True
     return area(np.cumsum(right), np.cumsum(wrong), int((~scene.difficult[rows]).sum()))
 
 
@@ -119,23 +121,23 @@ def compare(num_found: int, num_rounds: int) -> dict[str, list[float]]:
     """Seconds of both in each round, the order alternating, their ratio, and seconds of
     resamples."""
     scene = make_scene(num_found)
-    ours, theirs = [], []
+    from_seedbed, from_loop = [], []
     sides = {
-        "seedbed": lambda: ours.append(decide(scene).mean("voc10")),
-        "loop": lambda: theirs.append(loop(scene)),
+        "seedbed": lambda: from_seedbed.append(decide(scene).mean("voc10")),
+        "loop": lambda: from_loop.append(loop(scene)),
     }
-    found = measuring.alternate(sides, num_rounds)
-    if abs(ours[0] - theirs[0]) > 1e-9:
-        raise SystemExit(f"the sides differ: {ours[0]} and {theirs[0]}")
+    results = measuring.alternate(sides, num_rounds)
+    if abs(from_seedbed[0] - from_loop[0]) > 1e-9:
+        raise SystemExit(f"the sides differ: {from_seedbed[0]} and {from_loop[0]}")
     decisions, rng = decide(scene), np.random.default_rng(1)
     decisions.mean("voc10")  # sorts each class, once for all resamples
     drawn = rng.integers(0, NUM_IMAGES, (NUM_RESAMPLES, NUM_IMAGES))
-    return found | {
-        "ratio": [t / o for o, t in zip(found["seedbed"], found["loop"], strict=True)],
+    return results | {
+        "ratio": [t / o for o, t in zip(results["seedbed"], results["loop"], strict=True)],
         "resample": [
             measuring.seconds_of(lambda row=row: decisions.mean("voc10", row)) for row in drawn
         ],
-        "mean_ap": [ours[0]],
+        "mean_ap": [from_seedbed[0]],
     }
 
 
@@ -148,16 +150,16 @@ def main() -> None:
     record, cases, rows = measuring.identity(arguments), [], []
     measuring.confine(1)
     for num_found in SIZES:
-        found = compare(num_found, arguments.rounds)
-        cases.append({"num_found": num_found, **found})
+        results = compare(num_found, arguments.rounds)
+        cases.append({"num_found": num_found, **results})
         rows.append(
             {
                 "detections": f"{num_found:,}",
-                "seedbed, s": measuring.spread(found["seedbed"], ".3f"),
-                "loop, s": measuring.spread(found["loop"]),
-                "ratio": measuring.spread(found["ratio"], ".1f"),
-                "a resample, ms": measuring.spread([1000 * s for s in found["resample"]], ".1f"),
-                "mean AP, %": f"{found['mean_ap'][0]:.2f}",
+                "seedbed, s": measuring.spread(results["seedbed"], ".3f"),
+                "loop, s": measuring.spread(results["loop"]),
+                "ratio": measuring.spread(results["ratio"], ".1f"),
+                "a resample, ms": measuring.spread([1000 * s for s in results["resample"]], ".1f"),
+                "mean AP, %": f"{results['mean_ap'][0]:.2f}",
             }
         )
         print(rows[-1], flush=True)

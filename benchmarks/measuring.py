@@ -45,29 +45,29 @@ def seconds_of(work: Callable[[], object]) -> float:
 def alternate(sides: Mapping[str, Callable[[], object]], num_rounds: int) -> dict[str, list[float]]:
     """Seconds of each side in each round; every second round goes the other way, so that no side
     always comes first."""
-    found: dict[str, list[float]] = {name: [] for name in sides}
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
     for i in range(num_rounds):
         for name in list(sides) if i % 2 == 0 else list(sides)[::-1]:
-            found[name].append(seconds_of(sides[name]))
-    return found
+            seconds[name].append(seconds_of(sides[name]))
+    return seconds
 
 
 def parser(description: str | None) -> ArgumentParser:
     """Arguments that every script takes."""
-    made = ArgumentParser(description=(description or "").splitlines()[0])
-    made.add_argument(
+    parser = ArgumentParser(description=(description or "").splitlines()[0])
+    parser.add_argument(
         "--threads",
         type=int,
         default=num_cores(),
         help="cores to use, for both sides (default: all)",
     )
-    made.add_argument("--json", type=Path, help="write every round's numbers into this file")
-    made.add_argument(
+    parser.add_argument("--json", type=Path, help="write every round's numbers into this file")
+    parser.add_argument(
         "--pages",
         type=Path,
         help="write the table as a page into this folder (make bench: docs/benchmarks)",
     )
-    return made
+    return parser
 
 
 def confine(num_threads: int) -> None:
@@ -90,7 +90,8 @@ def data_folder(name: str, override: Path | None) -> Path:
     )
     if root is None:
         raise SystemExit(
-            "no data folder: set SEEDBED_DATA to the folder that holds tiny-imagenet-200/ and cifar10/, or give --data"
+            "no data folder: set SEEDBED_DATA to the folder that holds tiny-imagenet-200/ and "
+            "cifar10/, or give --data"
         )
     if not (root / name).is_dir():
         raise SystemExit(
@@ -102,7 +103,7 @@ def data_folder(name: str, override: Path | None) -> Path:
 def identity(arguments: Namespace) -> dict[str, Any]:
     """What the numbers were measured on and with, as a record and as a printed line; call it before
     `confine`."""
-    found = {
+    record = {
         "hardware": describe_hardware(),
         **versions(),
         "settings": {k: str(v) for k, v in vars(arguments).items()},
@@ -110,16 +111,17 @@ def identity(arguments: Namespace) -> dict[str, Any]:
     busy = (
         f", load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     )
-    commit = found["commit"] or "unknown"
-    used = f"{found['hardware']}, {arguments.threads} used"
-    line = f"{used}; commit {commit}, torch {found['torch']}, Python {found['python']}{busy}"
+    commit = record["commit"] or "unknown"
+    used = f"{record['hardware']}, {arguments.threads} used"
+    line = f"{used}; commit {commit}, torch {record['torch']}, Python {record['python']}{busy}"
     print(line, flush=True)
-    return found | {"line": line}
+    return record | {"line": line}
 
 
 def spread(values: list[float], form: str = ".2f") -> str:
     """Median, range and number: `1.62 (1.58 to 1.66, n=5)`."""
-    return f"{statistics.median(values):{form}} ({min(values):{form}} to {max(values):{form}}, n={len(values)})"
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return f"{middle:{form}} ({low:{form}} to {high:{form}}, n={len(values)})"
 
 
 def publish(
@@ -146,8 +148,9 @@ def publish(
         arguments.pages.mkdir(parents=True, exist_ok=True)
         script = Path(sys.argv[0])
         what = (sys.modules["__main__"].__doc__ or "").split("\nExpected numbers")[0].strip()
+        date = time.strftime("%Y-%m-%d", time.gmtime())
         (arguments.pages / f"{script.stem}.md").write_text(
-            f"# {script.stem}\n\n{what}\n\n{record['line']}; {time.strftime('%Y-%m-%d', time.gmtime())}. {note}\n\n"
+            f"# {script.stem}\n\n{what}\n\n{record['line']}; {date}. {note}\n\n"
             + "\n".join(table)
             + f"\n\nMeasured by `{_command(script)}`.\n"
         )
@@ -157,13 +160,13 @@ def publish(
 
 def _command(script: Path) -> str:
     """As it could be given again, without places of this machine."""
-    words, kept = sys.argv[1:], []
+    words, selected = sys.argv[1:], []
     while words:
         word = words.pop(0)
         if word.partition("=")[0] in ("--pages", "--json", "--data"):
             words = words if "=" in word else words[1:]
         elif word == "--folder":
-            kept += [word, Path(words.pop(0)).name]
+            selected += [word, Path(words.pop(0)).name]
         else:
-            kept.append(word)
-    return " ".join(["python", f"benchmarks/{script.name}", *kept])
+            selected.append(word)
+    return " ".join(["python", f"benchmarks/{script.name}", *selected])

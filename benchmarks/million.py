@@ -39,13 +39,13 @@ RECIPES = (
 
 def jpegs(num: int, side_px: int) -> list[bytes]:
     """A few JPEGs of blurred noise."""
-    generator, made = np.random.default_rng(0), []
+    generator, images = np.random.default_rng(0), []
     for _ in range(num):
         small = Image.fromarray(generator.integers(0, 256, (8, 8, 3), dtype=np.uint8))
         buffer = io.BytesIO()
         small.resize((side_px, side_px), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=80)
-        made.append(buffer.getvalue())
-    return made
+        images.append(buffer.getvalue())
+    return images
 
 
 def write_source(folder: Path, num_classes: int, per_class: int, side_px: int) -> None:
@@ -79,7 +79,7 @@ def measure(arguments: Namespace, folder: Path) -> None:
     if not (folder / "ILSVRC2012_img_train.tar").exists():
         write_source(folder, arguments.classes, arguments.per_class, arguments.side_px)
 
-    def said(name: str) -> None:
+    def report(name: str) -> None:
         print(
             f"{name}: {clock.seconds[name]:.2f} s; peak memory so far {peak_mb():,.0f} MB",
             flush=True,
@@ -87,12 +87,12 @@ def measure(arguments: Namespace, folder: Path) -> None:
 
     with clock.part("list"):
         source = open_source(str(folder), format_name="ilsvrc")
-    said("list")
+    report("list")
     with clock.part("pack"):
         packed = pack(
             source, folder / "million.store", size_px=arguments.size_px, workers=arguments.threads
         )
-    said("pack")
+    report("pack")
     print(f"  {packed.store.num_images:,} images, {packed.images_per_s or 0:,.0f} images/s")
     del source
     for recipe in (r.format(tenth=packed.store.num_images // 10) for r in RECIPES):
@@ -100,14 +100,14 @@ def measure(arguments: Namespace, folder: Path) -> None:
         with clock.part(name):
             view = make_view(packed.store, recipe)
             _ = view.fingerprint
-        said(name)
+        report(name)
     view = make_view(packed.store)
     images = open_images(
         packed.store, view.rows, view.labels, Preprocessing(size_px=arguments.size_px)
     )
     with clock.part("an epoch's order"):
         Stream(images, 256, 0).batch(0)
-    said("an epoch's order")
+    report("an epoch's order")
     rows = [
         {"part": f"`{n}`" if "(" in n else n, "seconds": f"{s:.2f}"}
         for n, s in clock.seconds.items()

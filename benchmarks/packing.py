@@ -34,8 +34,8 @@ DEFAULT_FOLDERS = ("tiny-imagenet-200/train", "hymenoptera")
 
 def pack_once(folder: Path, size_px: int, num_workers: int) -> int:
     """Pack into a new store; return the number of images."""
-    with tempfile.TemporaryDirectory() as made:
-        packed = pack(str(folder), Path(made, "store"), size_px=size_px, workers=num_workers)
+    with tempfile.TemporaryDirectory() as scratch:
+        packed = pack(str(folder), Path(scratch, "store"), size_px=size_px, workers=num_workers)
         return packed.store.num_images + packed.num_unreadable
 
 
@@ -63,23 +63,23 @@ def measure(
     counts = {name: run(folder, size_px, num_workers) for name, run in sides.items()}
     assert counts["pack"] == counts["loader"], f"the two sides see different images: {counts}"
     timed = {name: lambda run=run: run(folder, size_px, num_workers) for name, run in sides.items()}
-    taken = measuring.alternate(timed, num_rounds)
-    found = {name: [counts[name] / seconds for seconds in taken[name]] for name in sides}
-    return found | {"ratio": [p / q for p, q in zip(found["pack"], found["loader"], strict=True)]}
+    times = measuring.alternate(timed, num_rounds)
+    rates = {name: [counts[name] / seconds for seconds in times[name]] for name in sides}
+    return rates | {"ratio": [p / q for p, q in zip(rates["pack"], rates["loader"], strict=True)]}
 
 
 def measure_decoding(
     folder: Path, size_px: int, num_images: int, num_rounds: int
 ) -> dict[str, list[float]]:
-    """Images per second of one core, from bytes in memory to a square: ours, and Pillow's full
-    decode."""
+    """Images per second of one core, from bytes in memory to a square: our decoder, and Pillow's
+    full decode."""
     files = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES][
         :num_images
     ]
     images = [p.read_bytes() for p in files]
     fit = transforms.Compose([transforms.Resize(size_px), transforms.CenterCrop(size_px)])
 
-    def ours() -> None:
+    def decode_as_pack() -> None:
         for data in images:
             decode(data, size_px, "crop")
 
@@ -87,9 +87,9 @@ def measure_decoding(
         for data in images:
             np.asarray(fit(Image.open(io.BytesIO(data)).convert("RGB")))
 
-    taken = measuring.alternate({"pack": ours, "loader": pillow}, num_rounds)
-    found = {name: [len(images) / seconds for seconds in taken[name]] for name in taken}
-    return found | {"ratio": [p / q for p, q in zip(found["pack"], found["loader"], strict=True)]}
+    times = measuring.alternate({"pack": decode_as_pack, "loader": pillow}, num_rounds)
+    rates = {name: [len(images) / seconds for seconds in times[name]] for name in times}
+    return rates | {"ratio": [p / q for p, q in zip(rates["pack"], rates["loader"], strict=True)]}
 
 
 def main() -> None:
@@ -121,18 +121,18 @@ def main() -> None:
                 folder, arguments.size_px, 500, arguments.rounds
             ),
         }
-        for what, found in work.items():
+        for what, sides in work.items():
             cases.append(
-                {"folder": folder.name, "work": what, "size_px": arguments.size_px, **found}
+                {"folder": folder.name, "work": what, "size_px": arguments.size_px, **sides}
             )
-            rates = {name: measuring.spread(found[side], ",.0f") for name, side in SIDES.items()}
+            rates = {name: measuring.spread(sides[side], ",.0f") for name, side in SIDES.items()}
             name = f"{folder.parent.name}/{folder.name}" if folder.name == "train" else folder.name
             rows.append(
                 {
                     "images": f"{name}, {arguments.size_px} px",
                     "work": what,
                     **rates,
-                    "ratio": measuring.spread(found["ratio"]),
+                    "ratio": measuring.spread(sides["ratio"]),
                 }
             )
             print(rows[-1], flush=True)

@@ -185,11 +185,11 @@ def _accuracy(net: nn.Module, loader: DataLoader, settings: Settings) -> float:
 def _codes(body: nn.Module, settings: Settings, split: str) -> tuple[torch.Tensor, torch.Tensor]:
     """L2-normalised codes [n, d] and labels [n] of a split of CIFAR-10."""
     dataset = ImageFolder(str(settings.cifar / split), _plain_transform(settings))
-    found, targets = [], []
+    outputs, targets = [], []
     for images, labels in _loader(dataset, settings):
-        found.append(body(images.contiguous(memory_format=settings.memory_format)))
+        outputs.append(body(images.contiguous(memory_format=settings.memory_format)))
         targets.append(labels)
-    return nn.functional.normalize(torch.cat(found)), torch.cat(targets)
+    return nn.functional.normalize(torch.cat(outputs)), torch.cat(targets)
 
 
 def _svm(

@@ -106,28 +106,29 @@ def compare(case: Case, num_threads: int, num_rounds: int) -> dict[str, list[flo
         codes.double().numpy() if case.loss != "svm" else codes.numpy(),
         labels.numpy(),
     )
-    ours, theirs = [], []
+    from_seedbed, from_sklearn = [], []
     sides = {
-        "seedbed": lambda: ours.append(
+        "seedbed": lambda: from_seedbed.append(
             fit_linear(codes, labels, case.num_classes, case.grid, case.loss)
         ),
-        "sklearn": lambda: theirs.append(fit_sklearn(case, codes_ND, labels_N, num_threads)),
+        "sklearn": lambda: from_sklearn.append(fit_sklearn(case, codes_ND, labels_N, num_threads)),
     }
-    found = measuring.alternate(sides, num_rounds)
+    results = measuring.alternate(sides, num_rounds)
     pairs = [
         (
             objective(codes, labels, a, case.loss).sum(),
             objective(codes, labels, as_ours(b, a.c), case.loss).sum(),
         )
-        for a, b in zip(ours[-1], theirs[-1], strict=True)
+        for a, b in zip(from_seedbed[-1], from_sklearn[-1], strict=True)
     ]
-    return found | {
-        "ratio": [t / o for o, t in zip(found["seedbed"], found["sklearn"], strict=True)],
+    return results | {
+        "ratio": [t / o for o, t in zip(results["seedbed"], results["sklearn"], strict=True)],
         "relative_difference": [float((b - a) / a) for a, b in pairs],
         "accuracy": [
-            100 * float((f.scores(codes).argmax(1) == labels).double().mean()) for f in ours[-1]
+            100 * float((f.scores(codes).argmax(1) == labels).double().mean())
+            for f in from_seedbed[-1]
         ],
-        "all_converged": [float(f.converged) for f in ours[-1]],
+        "all_converged": [float(f.converged) for f in from_seedbed[-1]],
     }
 
 
@@ -140,19 +141,19 @@ def main() -> None:
     record, cases, rows = measuring.identity(arguments), [], []
     measuring.confine(arguments.threads)
     for case in (*CASES, LARGE) if arguments.large else CASES:
-        found = compare(case, arguments.threads, 1 if case is LARGE else arguments.rounds)
-        cases.append({"case": str(case), **found})
-        low, high = min(found["relative_difference"]), max(found["relative_difference"])
-        fitted = ", ".join(f"{a:.1f}" for a in found["accuracy"])
+        results = compare(case, arguments.threads, 1 if case is LARGE else arguments.rounds)
+        cases.append({"case": str(case), **results})
+        low, high = min(results["relative_difference"]), max(results["relative_difference"])
+        fitted = ", ".join(f"{a:.1f}" for a in results["accuracy"])
         rows.append(
             {
                 "problem": str(case),
-                "seedbed, s": measuring.spread(found["seedbed"]),
-                "scikit-learn, s": measuring.spread(found["sklearn"]),
-                "ratio": measuring.spread(found["ratio"], ".1f"),
+                "seedbed, s": measuring.spread(results["seedbed"]),
+                "scikit-learn, s": measuring.spread(results["sklearn"]),
+                "ratio": measuring.spread(results["ratio"], ".1f"),
                 "scikit-learn's objective above ours": f"{low:.0e} to {high:.0e} of it",
                 "training accuracy by C, %": fitted
-                + ("" if all(found["all_converged"]) else " (not converged)"),
+                + ("" if all(results["all_converged"]) else " (not converged)"),
             }
         )
         print(rows[-1], flush=True)

@@ -34,12 +34,12 @@ def main() -> None:
     arguments.threads = 1
     record = measuring.identity(arguments)
     measuring.confine(1)
-    found = {f"{size_px} px": images_per_second(size_px) for size_px in (16, 32, 64)}
+    rates_by_size = {f"{size_px} px": images_per_second(size_px) for size_px in (16, 32, 64)}
     rows = [
         {"side": side, "images/s of one core": measuring.spread(rates, ",.0f")}
-        for side, rates in found.items()
+        for side, rates in rates_by_size.items()
     ]
-    measuring.publish(arguments, record, rows, images_per_s=found)
+    measuring.publish(arguments, record, rows, images_per_s=rates_by_size)
 
 
 if __name__ == "__main__":

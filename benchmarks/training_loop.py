@@ -77,9 +77,9 @@ def measure(view: View, width: int, schedule: Schedule, num_rounds: int) -> dict
     sides = {"seedbed": seedbed_loop(view, width, schedule), "bare": bare_loop(width, schedule)}
     for run in sides.values():
         run()
-    images, taken = schedule.num_steps * schedule.batch_size, measuring.alternate(sides, num_rounds)
-    found = {name: [images / seconds for seconds in taken[name]] for name in sides}
-    return found | {"ratio": (np.array(found["seedbed"]) / np.array(found["bare"])).tolist()}
+    images, times = schedule.num_steps * schedule.batch_size, measuring.alternate(sides, num_rounds)
+    results = {name: [images / seconds for seconds in times[name]] for name in sides}
+    return results | {"ratio": (np.array(results["seedbed"]) / np.array(results["bare"])).tolist()}
 
 
 def main() -> None:
@@ -109,11 +109,11 @@ def main() -> None:
         for num_threads in sorted({1, arguments.threads}):
             torch.set_num_threads(num_threads)
             for width in (16, 32):
-                found = measure(view, width, schedule, arguments.rounds)
-                cases.append({"threads": num_threads, "width": width, **found})
-                met = "met" if statistics.median(found["ratio"]) >= TARGET else "missed"
+                results = measure(view, width, schedule, arguments.rounds)
+                cases.append({"threads": num_threads, "width": width, **results})
+                met = "met" if statistics.median(results["ratio"]) >= TARGET else "missed"
                 rates = {
-                    f"{side}, images/s": measuring.spread(found[side], ",.0f")
+                    f"{side}, images/s": measuring.spread(results[side], ",.0f")
                     for side in ("seedbed", "bare")
                 }
                 case = {"threads": str(num_threads), "width": str(width)}
@@ -121,7 +121,7 @@ def main() -> None:
                     {
                         **case,
                         **rates,
-                        "ratio": measuring.spread(found["ratio"]),
+                        "ratio": measuring.spread(results["ratio"]),
                         f"target {TARGET}": met,
                     }
                 )

@@ -143,7 +143,7 @@ def main() -> None:
         recipes, repeats, hierarchy = (
             (LARGE, 1, "wordnet") if large else (RECIPES, arguments.repeats, None)
         )
-        found = [measure(Path(folder), recipe, repeats, hierarchy) for recipe in recipes]
+        results = [measure(Path(folder), recipe, repeats, hierarchy) for recipe in recipes]
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rows = [
         {
@@ -154,10 +154,13 @@ def main() -> None:
             "fingerprint, s": f"{row['fingerprint_s']:.3f}",
             "ids' SHA-256, s": f"{row['ids_sha256_s']:.2f}",
         }
-        for row in found
+        for row in results
     ]
-    note = f"An open store: the least of {repeats}; the rest once. Peak memory of the process {peak_mb:,.0f} MB, making the index included."
-    measuring.publish(arguments, record, rows, note, views=found)
+    note = (
+        f"An open store: the least of {repeats}; the rest once. Peak memory of the process "
+        f"{peak_mb:,.0f} MB, making the index included."
+    )
+    measuring.publish(arguments, record, rows, note, views=results)
 
 
 if __name__ == "__main__":

@@ -76,13 +76,13 @@ def _train(store: Store, settings: Settings) -> tuple[Backbone, float]:
         batch_size=settings.batch_size,
         peak_learning_rate=settings.peak_learning_rate,
     )
-    made = pretrain_view(
+    pretrained = pretrain_view(
         make_view(store),
         Small(width=settings.width),
         Training(schedule=schedule),
         seeds=Seeds(init=settings.seed),
     )
-    return made.backbone, made.metrics["top1"]
+    return pretrained.backbone, pretrained.metrics["top1"]
 
 
 def _codes(backbone: Backbone, task: ClassificationTask) -> torch.Tensor:
@@ -96,10 +96,10 @@ def _rows(task: ClassificationTask) -> np.ndarray:
 def _svm(all_codes: torch.Tensor, task: ClassificationTask, grid: tuple[float, ...]) -> float:
     num_train, num_known = len(task.train), len(task.train) + len(task.validation)
     labels = torch.from_numpy(task.labels(_rows(task)[:num_known]))
-    found = fit_linear(all_codes[:num_train], labels[:num_train], task.num_classes, grid)
+    classifiers = fit_linear(all_codes[:num_train], labels[:num_train], task.num_classes, grid)
     right = [
         float((f.scores(all_codes[num_train:num_known]).argmax(1) == labels[num_train:]).sum())
-        for f in found
+        for f in classifiers
     ]
     best = grid[right.index(max(right))]
     final = fit_linear(all_codes[:num_known], labels, task.num_classes, [best])[0]
@@ -108,19 +108,17 @@ def _svm(all_codes: torch.Tensor, task: ClassificationTask, grid: tuple[float, .
 
 def measure(settings: Settings, num_rounds: int) -> dict[str, list[Outcome]]:
     """Both sides in each round, the other one first in every second round."""
-    found: dict[str, list[Outcome]] = {"seedbed": [], "plain": []}
+    outcomes: dict[str, list[Outcome]] = {"seedbed": [], "plain": []}
     sides = [("seedbed", run_seedbed), ("plain", plain_arm.run)]
     for i in range(num_rounds):
         for name, run in sides if i % 2 == 0 else sides[::-1]:
-            found[name].append(run(settings))
-            print(
-                f"round {i + 1} of {num_rounds}: {name} took {sum(found[name][-1][0].values()):.1f} s",
-                flush=True,
-            )
-    return found
+            outcomes[name].append(run(settings))
+            seconds = sum(outcomes[name][-1][0].values())
+            print(f"round {i + 1} of {num_rounds}: {name} took {seconds:.1f} s", flush=True)
+    return outcomes
 
 
-def tabulate(found: dict[str, list[Outcome]]) -> dict[str, dict[str, float]]:
+def tabulate(outcomes: dict[str, list[Outcome]]) -> dict[str, dict[str, float]]:
     """The median seconds of each part and the median ratio of the rounds, by row."""
     rows: dict[str, dict[str, float]] = {}
     for row, parts in (
@@ -128,24 +126,24 @@ def tabulate(found: dict[str, list[Outcome]]) -> dict[str, dict[str, float]]:
         ("total", PARTS),
         ("total without packing", PARTS[1:]),
     ):
-        ours, theirs = (
-            [sum(seconds.get(p, 0.0) for p in parts) for seconds, _ in found[side]]
+        of_seedbed, of_plain = (
+            [sum(seconds.get(p, 0.0) for p in parts) for seconds, _ in outcomes[side]]
             for side in ("seedbed", "plain")
         )
-        ratios = [t / o for o, t in zip(ours, theirs, strict=True)]
+        ratios = [t / o for o, t in zip(of_seedbed, of_plain, strict=True)]
         rows[row] = {
-            "seedbed_s": statistics.median(ours),
-            "plain_s": statistics.median(theirs),
+            "seedbed_s": statistics.median(of_seedbed),
+            "plain_s": statistics.median(of_plain),
             "ratio": statistics.median(ratios),
             "ratio_min": min(ratios),
             "ratio_max": max(ratios),
         }
     for name in ("source_top1", "target_top1"):
-        ours, theirs = (
-            statistics.median(accuracy[name] for _, accuracy in found[side])
+        of_seedbed, of_plain = (
+            statistics.median(accuracy[name] for _, accuracy in outcomes[side])
             for side in ("seedbed", "plain")
         )
-        rows[name] = {"seedbed": ours, "plain": theirs}
+        rows[name] = {"seedbed": of_seedbed, "plain": of_plain}
     return rows
 
 
@@ -176,23 +174,25 @@ def shown(rows: dict[str, dict[str, float]]) -> list[dict[str, str]]:
 def few_images(root: Path, folder: Path, per_class: int) -> Path:
     """A copy of a data set by links to the first images of each class; Tiny ImageNet's annotations
     are cut to as many."""
-    for found in sorted(p for p in root.glob("*/*") if p.is_dir() and p.parent.name != "val"):
-        inner = "images" if (found / "images").is_dir() else ""
-        made = folder / root.name / found.relative_to(root) / inner
-        made.mkdir(parents=True)
-        for path in sorted((found / inner).iterdir())[:per_class]:
-            (made / path.name).symlink_to(path.resolve())
+    for class_folder in sorted(
+        p for p in root.glob("*/*") if p.is_dir() and p.parent.name != "val"
+    ):
+        inner = "images" if (class_folder / "images").is_dir() else ""
+        copy = folder / root.name / class_folder.relative_to(root) / inner
+        copy.mkdir(parents=True)
+        for path in sorted((class_folder / inner).iterdir())[:per_class]:
+            (copy / path.name).symlink_to(path.resolve())
     if (root / "val/val_annotations.txt").is_file():
         _few_annotated(root / "val", folder / root.name / "val", per_class * 10)
     return folder / root.name
 
 
-def _few_annotated(root: Path, made: Path, num_images: int) -> None:
-    (made / "images").mkdir(parents=True)
+def _few_annotated(root: Path, copy: Path, num_images: int) -> None:
+    (copy / "images").mkdir(parents=True)
     lines = (root / "val_annotations.txt").read_text().splitlines()[:num_images]
-    (made / "val_annotations.txt").write_text("\n".join(lines) + "\n")
+    (copy / "val_annotations.txt").write_text("\n".join(lines) + "\n")
     for name in (line.split("\t")[0] for line in lines):
-        (made / "images" / name).symlink_to((root / "images" / name).resolve())
+        (copy / "images" / name).symlink_to((root / "images" / name).resolve())
 
 
 def warm_page_cache(root: Path) -> None:
@@ -270,10 +270,10 @@ def main() -> None:
             channels_last=arguments.plain_channels_last,
         )
         warm_up(settings)
-        found = measure(settings, arguments.rounds)
-    rows = tabulate(found)
+        outcomes = measure(settings, arguments.rounds)
+    rows = tabulate(outcomes)
     note = f"Medians of n = {arguments.rounds}."
-    measuring.publish(arguments, record, shown(rows), note, parts=rows, rounds=found)
+    measuring.publish(arguments, record, shown(rows), note, parts=rows, rounds=outcomes)
 
 
 if __name__ == "__main__":

@@ -56,17 +56,17 @@ def _built(call: str, size: int | None) -> Backbone:
 
 
 def _summary(call: str, net: Backbone) -> str:
-    architecture, taken = BACKBONES.make(call), net.preprocessing
+    architecture, preprocessing = BACKBONES.make(call), net.preprocessing
     published = architecture.published() if "stem" not in call else None
     licence = published.licence if published else "none published"
     scales = [
-        "/".join(f"{v:.4g}" for v in (values[:1] if taken.is_grey else values))
-        for values in (taken.mean, taken.std)
+        "/".join(f"{v:.4g}" for v in (values[:1] if preprocessing.is_grey else values))
+        for values in (preprocessing.mean, preprocessing.std)
     ]
     cells = (
         f"`{call}`",
         f"{net.size_px} px",
-        f"{taken.store_px} px",
+        f"{preprocessing.store_px} px",
         f"{scales[0]}, {scales[1]}",
         f"{net.num_parameters / 1e6:.1f} M",
         f"{net.layer().dim} of `{net.penultimate}`",

@@ -23,7 +23,7 @@ OUT = Path(__file__).resolve().parents[1] / "src/seedbed/data/wordnet30.npz"
 
 def synsets(path: Path) -> dict[int, tuple[list[str], list[int]]]:
     """Offset -> lemmas, hypernyms' offsets."""
-    found = {}
+    synsets = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("  "):
             continue  # the licence
@@ -33,21 +33,21 @@ def synsets(path: Path) -> dict[int, tuple[list[str], list[int]]]:
         place = 4 + 2 * num_lemmas
         pointers = [words[place + 1 + 4 * i : place + 5 + 4 * i] for i in range(int(words[place]))]
         kinds = [
-            [int(offset) for kind, offset, part, _ in pointers if kind == wanted and part == "n"]
-            for wanted in ("@", "@i")
+            [int(offset) for kind, offset, part, _ in pointers if kind == pointer and part == "n"]
+            for pointer in ("@", "@i")
         ]
-        found[int(words[0])] = lemmas, kinds[0] or kinds[1]
-    return found
+        synsets[int(words[0])] = lemmas, kinds[0] or kinds[1]
+    return synsets
 
 
 def senses(path: Path) -> dict[str, list[int]]:
     """Lemma in lower case -> offsets of its synsets, the most frequent sense first."""
-    found = {}
+    offsets = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("  "):
             words = line.split()
-            found[words[0]] = [int(offset) for offset in words[-int(words[2]) :]]
-    return found
+            offsets[words[0]] = [int(offset) for offset in words[-int(words[2]) :]]
+    return offsets
 
 
 def main() -> None:

@@ -15,9 +15,10 @@ from pathlib import Path
 SHIPPED = Path(__file__).parent.parent / "src" / "seedbed" / "models" / "shipped" / "small"
 MOST_BYTES = 4_000_000
 TERMS = (
-    "The weights are seedbed's, under Apache-2.0. They were trained on Tiny ImageNet, a subset of ImageNet (ILSVRC-2012) whose images "
-    "are for non-commercial research and education under the terms of image-net.org; whether weights carry such terms on is not settled, "
-    "so look at them before commercial use."
+    "The weights are seedbed's, under Apache-2.0. They were trained on Tiny ImageNet, a subset of "
+    "ImageNet (ILSVRC-2012) whose images are for non-commercial research and education under the "
+    "terms of image-net.org; whether weights carry such terms on is not settled, so look at them "
+    "before commercial use."
 )
 
 
@@ -40,9 +41,8 @@ def main(folder: Path) -> None:
     (SHIPPED / "card.json").write_text(text)
     num = sum(p.stat().st_size for p in SHIPPED.iterdir())
     assert num <= MOST_BYTES, f"{num:,} bytes are more than a package should carry"
-    print(
-        f"{SHIPPED}: {num:,} bytes; top-1 {card['source_metrics']['top1']:.1f} % on its source's held-out images"
-    )
+    top1 = card["source_metrics"]["top1"]
+    print(f"{SHIPPED}: {num:,} bytes; top-1 {top1:.1f} % on its source's held-out images")
 
 
 if __name__ == "__main__":

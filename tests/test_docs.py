@@ -23,7 +23,14 @@ from seedbed.verdicts.questions import QUESTIONS
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 STUDIES = sorted((DOCS / "studies").glob("*.toml"))
-SCRIPTS = sorted([DOCS / "make_networks.py", *(DOCS / "studies").glob("*.py")])
+SCRIPTS = sorted(
+    [
+        DOCS / "make_networks.py",
+        *(DOCS / "studies").glob("*.py"),
+        *(ROOT / "benchmarks").glob("*.py"),
+        *(ROOT / "scripts").glob("*.py"),
+    ]
+)
 # Pages of the site, and those that GitHub shows.
 PAGES = sorted(DOCS.rglob("*.md"))
 TEXTS = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
@@ -65,7 +72,7 @@ def test_there_are_study_files_of_the_paper() -> None:
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=_name)
-def test_scripts_of_the_docs_import(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scripts_import(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(path.parent))
     name = f"docs_script_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
