@@ -14,9 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
-from seedbed.base.paths import expand_user
 from seedbed.data.class_faults import refuse_one_class
-from seedbed.data.formats import open_source
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.data.source import TRAIN, Source
@@ -24,6 +22,7 @@ from seedbed.data.splits import HELD_OUT_SHARE
 from seedbed.data.store import Store
 from seedbed.data.wordnet import is_synset
 from seedbed.engine.data_spec import DataSpec, read_target
+from seedbed.engine.opening import open_data
 from seedbed.tasks.catalogue import OF_ANNOTATIONS
 from seedbed.tasks.domains import TARGET
 
@@ -96,7 +95,7 @@ def summarise_source(source: str, folder: Path) -> SourceSummary:
     """The summary of a source; an assumed one, with the reason, if its data cannot be opened.
     Raises UsageError for an invalid call string."""
     try:
-        data = _open(source, folder)
+        data = open_data(source, folder)
         if isinstance(data, Source):
             refuse_one_class(data)
         return _summary(data)
@@ -136,18 +135,10 @@ def task_of_target(target: str, folder: Path) -> tuple[str, bool]:
 def _open_spec(spec: DataSpec, folder: Path) -> Source | Store | None:
     if not isinstance(spec.data, str) or spec.is_study_source:
         return None
-    hierarchy = spec.hierarchy if isinstance(spec.hierarchy, str) else None
     try:
-        return _open(spec.data, folder, hierarchy)
+        return open_data(spec, folder)
     except BadDataError:
         return None
-
-
-def _open(data: str, folder: Path, hierarchy: str | None = None) -> Source | Store:
-    path = folder / expand_user(data)
-    if Store.is_at(path):
-        return Store.open(path)
-    return open_source(data, folder=folder, hierarchy=hierarchy)
 
 
 def _summary(data: Source | Store) -> SourceSummary:

@@ -16,6 +16,7 @@ from seedbed.base.call import parse_call
 from seedbed.base.errors import UsageError
 from seedbed.base.paths import expand_user
 from seedbed.data.store import Store
+from seedbed.engine.opening import packing_px
 from seedbed.models.zoo import BACKBONES, Architecture
 from seedbed.transfers.methods import METHODS
 from seedbed.trials.arms import Pretraining
@@ -25,7 +26,6 @@ from seedbed.verdicts.questions.source_summary import SourceSummary, task_of_tar
 
 EMBEDDED_SOURCE, EMBEDDED_TARGET = "toy()", "digits()"
 BUDGETS = (100_000, 300_000)
-_DEFAULT_SIZE_PX = 32
 _HOW_TO_RUN = (
     "Run:  seedbed study plan FILE   what it will cost;   seedbed study run FILE   then   "
     "seedbed report FILE"
@@ -178,7 +178,7 @@ class StudyBuilder:
             )
         if self.named_sources is None and sizes:
             return None
-        return next(iter(sizes), _DEFAULT_SIZE_PX)
+        return packing_px(next(iter(sizes), None))
 
     def _pretraining(self) -> Pretraining:
         budgets = tuple(self.budgets)
