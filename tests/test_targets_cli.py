@@ -157,7 +157,7 @@ def test_inspect_counts_boxes(tmp_path: Path) -> None:
         (
             ["score", "voc-detection", "--truth", ".", "--image-set", "test", "--results", "."],
             3,
-            "is no VOC folder",
+            "is not a VOC folder",
         ),
     ],
 )

@@ -15,7 +15,8 @@ from seedbed.data.annotations import Boxes, Marks
 from seedbed.data.formats import open_source, parse_data
 from seedbed.data.pack import pack
 from seedbed.data.source import TEST, TRAIN, VAL, Source
-from seedbed.data.voc_layout import ACTIONS, VocFolder, edges, persons_of, pixels
+from seedbed.data.voc_annotations import to_edges, to_voc_boxes
+from seedbed.data.voc_layout import ACTIONS, VocFolder, read_persons
 from seedbed.tasks.catalogue.detection import Detection
 
 
@@ -93,8 +94,8 @@ def test_boxes_are_counted_from_one_and_their_ends_belong_to_them(tree: Path) ->
 
 def test_edges_and_pixels_are_each_others_inverse() -> None:
     box = np.array([[1.0, 1.0, 1.0, 1.0], [3.5, 2.0, 10.0, 20.0]])
-    assert edges(box).tolist()[0] == [0, 0, 1, 1]
-    assert np.array_equal(pixels(edges(box)), box)
+    assert to_edges(box).tolist()[0] == [0, 0, 1, 1]
+    assert np.array_equal(to_voc_boxes(to_edges(box)), box)
 
 
 def test_a_store_keeps_the_files_and_the_boxes(tree: Path, tmp_path: Path) -> None:
@@ -236,10 +237,10 @@ def test_a_person_is_cut_out_with_half_as_much_again_around(tmp_path: Path) -> N
             "a is in an image set, and has no annotation",
         ),
         (lambda root: (root / "JPEGImages/a.png").unlink(), "there is no JPEGImages/a.jpg"),
-        (lambda root: (root / "Annotations/a.xml").write_text("<annotation>"), "is no XML"),
+        (lambda root: (root / "Annotations/a.xml").write_text("<annotation>"), "is not XML"),
         (
             lambda root: write_image(root, "a", ["<object><name>cat</name></object>"]),
-            "object 1 has no whole box",
+            "object 1 has no complete box",
         ),
         (
             lambda root: write_image(root, "a", [object_xml("cat", (9, 1, 8, 5))]),
@@ -251,7 +252,7 @@ def test_a_person_is_cut_out_with_half_as_much_again_around(tmp_path: Path) -> N
         ),
         (
             lambda root: write_image(root, "a", [object_xml("wood/ant", (1, 1, 8, 5))]),
-            "is called 'wood/ant'",
+            "has the name 'wood/ant'",
         ),
         (lambda root: write_sets(root, {"val": ["b"]}), "b is in two image sets"),
         (lambda root: write_sets(root, {"train": [""]}), "names no image"),
@@ -270,7 +271,7 @@ def test_what_is_wrong_is_named(tree: Path, change, message: str) -> None:
 
 def test_a_development_kit_of_several_years_asks_which(tree: Path) -> None:
     assert parse_data(str(tree.parent)).name == "voc"
-    assert VocFolder.at(tree.parent).root == tree
+    assert VocFolder.find(tree.parent).root == tree
     scenes_tree(tree.parent / "VOC2012", 2, 1, 1)
     assert "VOC2007" in refused(str(tree.parent)).hint
 
@@ -467,7 +468,7 @@ def test_persons_that_are_not_there_are_named(tmp_path: Path, line: str, message
     root = _persons(tmp_path / "VOC2012")
     write_sets(root, {"running_train": [line]}, "Action")
     with pytest.raises(BadDataError) as caught:
-        persons_of(VocFolder.at(root), "train")
+        read_persons(VocFolder.find(root), "train")
     assert message in caught.value.message
     assert refused(f"voc({str(root)!r}, task='action')").message == caught.value.message
 
@@ -475,7 +476,7 @@ def test_persons_that_are_not_there_are_named(tmp_path: Path, line: str, message
 def test_numbers_of_persons_have_one_spelling(tmp_path: Path) -> None:
     root = _persons(tmp_path / "VOC2012")
     write_sets(root, {"running_train": ["p1  02  1"]}, "Action")
-    ((image, number), marks), *others = persons_of(VocFolder.at(root), "train").items()
+    ((image, number), marks), *others = read_persons(VocFolder.find(root), "train").items()
     assert (image, number, others) == ("p1", 2, [])
     assert dict(zip(ACTIONS, marks.tolist(), strict=True))["running"] == 1
 
@@ -536,7 +537,7 @@ def test_boxes_in_other_forms_say_what_to_do(tmp_path: Path, name: str, form: st
 def test_splits_go_by_any_of_their_names(tree: Path) -> None:
     scenes_tree(tree / "export" / "valid", 2, 0, 0)
     _move_beside(tree / "export" / "valid")
-    folder = VocFolder.at(tree / "export")
+    folder = VocFolder.find(tree / "export")
     assert (
         folder.images("valid")
         == folder.images("val")
@@ -571,7 +572,7 @@ def test_annotations_in_utf_16_are_recognised(tree: Path) -> None:
 
 
 def test_a_list_may_be_named_by_its_path(tree: Path, tmp_path: Path) -> None:
-    folder = VocFolder.at(tree)
+    folder = VocFolder.find(tree)
     path = tmp_path / "some.txt"
     path.write_text("d\na.png\n", encoding="utf-8")
     assert folder.images(str(path)) == ["d", "a"]
@@ -581,14 +582,14 @@ def test_a_list_may_be_named_by_its_path(tree: Path, tmp_path: Path) -> None:
     _move_beside(tree)
     path.write_text("a\nnope\n")
     with pytest.raises(BadDataError, match=r"some\.txt names 'nope'"):
-        VocFolder.at(tree).images(str(path))
+        VocFolder.find(tree).images(str(path))
 
 
 def test_an_image_may_be_called_as_if_it_had_a_suffix(tree: Path) -> None:
     for folder, suffix in (("Annotations", "xml"), ("JPEGImages", "png")):
         (tree / folder / f"a.{suffix}").rename(tree / folder / f"a.jpg.{suffix}")
     write_sets(tree, {"train": ["a.jpg", "b.png"]})
-    assert VocFolder.at(tree).images("train") == ["a.jpg", "b"]
+    assert VocFolder.find(tree).images("train") == ["a.jpg", "b"]
 
 
 def test_persons_of_a_list_are_those_of_their_sets(tmp_path: Path) -> None:
@@ -596,7 +597,7 @@ def test_persons_of_a_list_are_those_of_their_sets(tmp_path: Path) -> None:
     root = _persons(tmp_path / "VOC2012")
     write_sets(root, {"running_train": ["p1 2 -1"]}, "Action")
     (tmp_path / "l.txt").write_text("p1\np2\n")
-    found = persons_of(VocFolder.at(root), str(tmp_path / "l.txt"))
+    found = read_persons(VocFolder.find(root), str(tmp_path / "l.txt"))
     assert sorted(found) == [("p1", 2), ("p2", 1)]
     assert dict(zip(ACTIONS, found["p1", 2].tolist(), strict=True))["running"] == -1
     assert dict(zip(ACTIONS, found["p2", 1].tolist(), strict=True))["reading"] == 1

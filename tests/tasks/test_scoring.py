@@ -147,7 +147,7 @@ def test_what_is_not_there_is_named(voc: Path, tmp_path: Path) -> None:
             lambda: scoring.voc_detection(voc, "test", results(tmp_path / "other", mouse="")),
             "no result file of any class",
         ),
-        (lambda: scoring.voc_detection(tmp_path / "out", "test", out), "is no VOC folder"),
+        (lambda: scoring.voc_detection(tmp_path / "out", "test", out), "is not a VOC folder"),
     ):
         with pytest.raises(BadDataError, match=message):
             call()

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from seedbed.data.annotations import Boxes
-from seedbed.data.voc_layout import pixels
+from seedbed.data.voc_annotations import to_voc_boxes
 from seedbed.metrics.average_precision import Decisions, by_name
 from seedbed.metrics.detection import BoxRows, decisions_of_boxes
 from seedbed.tasks.export_results import write_detections
@@ -100,10 +100,12 @@ class DetectionTask(Task):
         assert np.array_equal(rows, np.sort(rows))
         boxes = self._boxes.select(rows, self.store.num_images)
         truth = BoxRows(
-            images=boxes.rows, labels=self._classes(boxes.labels), boxes=pixels(boxes.corners)
+            images=boxes.rows, labels=self._classes(boxes.labels), boxes=to_voc_boxes(boxes.corners)
         )
         detected = BoxRows(
-            images=detections.images, labels=detections.labels, boxes=pixels(detections.corners)
+            images=detections.images,
+            labels=detections.labels,
+            boxes=to_voc_boxes(detections.corners),
         )
         return decisions_of_boxes(
             truth, boxes.difficult, detected, detections.scores, len(rows), self.num_classes

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from seedbed.data.store import Store
-from seedbed.data.voc_layout import IMAGES, pixels
+from seedbed.data.voc_annotations import to_voc_boxes
+from seedbed.data.voc_layout import IMAGES
 from seedbed.tasks.domains import TARGET, is_joined
 from seedbed.tasks.result_files import RANKING, Ranking, write_pascal, write_rankings
 
@@ -36,7 +37,7 @@ def write_detections(
     """Files `comp3_det_test_<class>.txt`; `detections`: images (positions in `test`), labels,
     scores, corners."""
     folder.mkdir(parents=True)
-    names, boxes = _image_names(store, test), pixels(detections["corners"])
+    names, boxes = _image_names(store, test), to_voc_boxes(detections["corners"])
     _write_image_set(folder, names)
     for k, label in enumerate(classes):
         rows = np.flatnonzero(detections["labels"] == k)

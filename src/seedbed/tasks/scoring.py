@@ -15,7 +15,8 @@ import numpy as np
 from seedbed.base.errors import BadDataError, UsageError, unknown
 from seedbed.base.paths import expand_user
 from seedbed.data.oxford_ground_truth import list_name, read_queries
-from seedbed.data.voc_layout import ACTIONS, Record, VocFolder, is_list, persons_of, presence
+from seedbed.data.voc_annotations import Record, label_mark
+from seedbed.data.voc_layout import ACTIONS, VocFolder, is_list, read_persons
 from seedbed.metrics import METRICS
 from seedbed.metrics.accuracy import accuracies, rank, top_k_contributions
 from seedbed.metrics.average_precision import RULES, Decisions, by_rule
@@ -56,7 +57,7 @@ def voc_detection(
     """Mean average precision of PASCAL result files, lines `image score xmin ymin xmax ymax`; the
     rules: `seedbed.metrics.detection`."""
     _check_rule(ap)
-    folder = VocFolder.at(truth)
+    folder = VocFolder.find(truth)
     images, records, classes = _annotated(folder, image_set)
     place = {name: i for i, name in enumerate(classes)}
     given = class_files(results, classes)
@@ -89,7 +90,7 @@ def voc_classification(
     """Mean average precision of PASCAL result files, lines `image score`; an image without a line
     comes last, as in the devkit."""
     _check_rule(ap)
-    folder = VocFolder.at(truth)
+    folder = VocFolder.find(truth)
     images, records, classes = _annotated(folder, image_set)
     marks = np.stack(
         [_marks_of(folder, label, image_set, images, records) for label in classes], axis=1
@@ -103,8 +104,8 @@ def voc_action(truth: str | Path, image_set: str, results: str | Path, ap: str =
     """Mean average precision over the ten actions, of lines `image object score`; a person without
     a line comes last."""
     _check_rule(ap)
-    folder = VocFolder.at(truth)
-    persons = persons_of(folder, image_set)
+    folder = VocFolder.find(truth)
+    persons = read_persons(folder, image_set)
     if not persons:
         raise BadDataError(
             f"no person is asked about in the set {image_set!r} of {folder.root}/ImageSets/Action",
@@ -309,10 +310,10 @@ def _marks_of(
     """1, 0 or -1 of each image: by the class's list where there is one, else by the annotations."""
     flags = folder.flags(label, image_set)
     if flags is None:
-        return np.array([presence(r.objects, label) for r in records], np.int8)
+        return np.array([label_mark(r.objects, label) for r in records], np.int8)
     if is_list(image_set):  # of several sets, some without a list of the class
         by_annotation = {
-            i: presence(r.objects, label)
+            i: label_mark(r.objects, label)
             for i, r in zip(images, records, strict=True)
             if i not in flags
         }

@@ -16,7 +16,7 @@ import numpy as np
 from seedbed.base.randomness import mix, stream
 from seedbed.data.annotations import Boxes
 from seedbed.data.decode import decode, decode_whole
-from seedbed.data.voc_layout import pixels
+from seedbed.data.voc_annotations import to_voc_boxes
 from seedbed.metrics.detection import MIN_OVERLAP, overlaps
 from seedbed.tasks.detection import DetectionTask
 from seedbed.tasks.retrieval import RetrievalTask
@@ -102,8 +102,8 @@ def _missed_objects(
         label = int(truth.labels[i])
         if task.class_of_label is not None:
             label = int(task.class_of_label[label])
-        of_class = pixels(corners[labels == label])
-        repeated = np.repeat(pixels(truth.corners[i : i + 1]), len(of_class), 0)
+        of_class = to_voc_boxes(corners[labels == label])
+        repeated = np.repeat(to_voc_boxes(truth.corners[i : i + 1]), len(of_class), 0)
         is_detected = (overlaps(repeated, of_class) > MIN_OVERLAP).any()
         if not is_detected and not truth.difficult[i]:
             yield label, truth.corners[i]

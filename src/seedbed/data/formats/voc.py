@@ -1,17 +1,17 @@
-"""PASCAL VOC: boxes, several labels an image, or what persons do.
+"""voc(): PASCAL VOC and data sets in its layout: boxes, several labels an image, or actions.
 
-In: a folder of the development kit (Annotations/, ImageSets/, JPEGImages/), or anybody's own in
-that layout. Out: a Source with boxes, with marks of each class, or of persons cut out with their
-surroundings. The image sets train, val and test are the splits; a set that is not there is left
-out, and where there is no test set val serves as such.
+In: a folder of the development kit (Annotations/, ImageSets/, JPEGImages/), or another one in that
+layout. Out: a Source with boxes, with marks of each class, or of persons cropped with their
+surroundings. The image sets train, val and test are the splits. Sets that do not exist are left
+out; without a test set, val serves as test.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -22,18 +22,12 @@ from seedbed.data.formats import Format
 from seedbed.data.image_files import FilePixels
 from seedbed.data.sidecar_annotations import has_annotations
 from seedbed.data.source import TEST, TRAIN, VAL, Pixels, Source, listing_fingerprint
-from seedbed.data.voc_layout import (
-    ACTION,
-    ACTIONS,
-    MAIN,
-    Record,
-    VocFolder,
-    edges,
-    persons_of,
-    presence,
-)
+from seedbed.data.voc_annotations import Record, label_mark, to_edges
+from seedbed.data.voc_layout import ACTION, ACTIONS, MAIN, VocFolder, read_persons
 
-_YEARS = "Test images of 2008 on have no annotations in public: their val set serves as test."
+_YEARS_HINT = (
+    "Annotations of test images are not public from 2008 on: the val set then serves as test."
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +38,15 @@ class _Image:
     file: str
     split: int
     set: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """The rows of a source: ids, files and splits, of one length, in the order of the ids."""
+
+    ids: Sequence[str]
+    files: Sequence[str]
+    splits: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -64,133 +67,128 @@ class Voc(Format):
     @staticmethod
     def recognises(path: Path) -> bool:
         years = (*path.glob("VOC2*"), *path.glob("VOCdevkit/VOC2*"))
-        return VocFolder.is_at(path) or any(map(VocFolder.is_at, years)) or has_annotations(path)
+        return any(map(VocFolder.has_layout, (path, *years))) or has_annotations(path)
 
     def read(self) -> Source:
-        folder = VocFolder.at(self.path)
-        found = list(_images(folder, ACTION if self.task == "action" else MAIN))
-        records = {one.id: folder.record(one.id) for one in found}
+        folder = VocFolder.find(self.path)
+        images = _list_images(folder, ACTION if self.task == "action" else MAIN)
+        records = {image.id: folder.record(image.id) for image in images}
+        if self.task == "action":
+            return self._read_persons(folder, images, records)
+        classes = _classes(records)
+        annotations: Annotations
         if self.task == "detection":
-            return self._source(folder, found, *_boxes(found, records))
-        if self.task == "classification":
-            return self._source(folder, found, *_marks(folder, found, records))
-        return self._persons(folder, found, records)
-
-    def _source(
-        self,
-        folder: VocFolder,
-        found: list[_Image],
-        classes: tuple[str, ...],
-        annotations: Annotations,
-    ) -> Source:
-        files = [one.file for one in found]
+            annotations = _boxes(images, records, classes)
+        else:
+            annotations = _marks(folder, images, records, classes)
+        files = [image.file for image in images]
+        rows = _Rows(ids=files, files=files, splits=[image.split for image in images])
         pixels = FilePixels(str(folder.root.resolve()), np.array(files, object))
-        return _made(
-            self, folder, files, files, [one.split for one in found], classes, annotations, pixels
-        )
+        return self._make_source(folder, rows, classes, annotations, pixels)
 
-    def _persons(
-        self, folder: VocFolder, found: list[_Image], records: dict[str, Record]
+    def _read_persons(
+        self, folder: VocFolder, images: list[_Image], records: dict[str, Record]
     ) -> Source:
-        of_set = {
-            name: persons_of(folder, name) for name in dict.fromkeys(one.set for one in found)
-        }
+        set_names = dict.fromkeys(image.set for image in images)
+        marks_of = {name: read_persons(folder, name) for name in set_names}
         numbers: dict[tuple[str, str], list[int]] = {}
-        for name, named in of_set.items():
-            for image, number in named:
+        for name, marks in marks_of.items():
+            for image, number in marks:
                 numbers.setdefault((name, image), []).append(number)
-        persons = [(one, n) for one in found for n in sorted(numbers.get((one.set, one.id), ()))]
+        persons = [
+            (image, number)
+            for image in images
+            for number in sorted(numbers.get((image.set, image.id), ()))
+        ]
         if not persons:
-            raise BadDataError(f"{folder.root} has no person in the image sets of Action", _YEARS)
-        boxes = [grow_box(_box_of(records[one.id], n), self.context) for one, n in persons]
-        files = [one.file for one, _ in persons]
-        ids = [f"{file}#{n:03d}" for file, (_, n) in zip(files, persons, strict=True)]
-        pixels = CropPixels(str(folder.root.resolve()), np.array(files, object), np.array(boxes))
-        marks = Marks(marks=np.stack([of_set[one.set][one.id, n] for one, n in persons]))
-        source = _made(
-            self, folder, ids, files, [one.split for one, _ in persons], ACTIONS, marks, pixels
+            raise BadDataError(
+                f"{folder.root} has no person in the image sets of Action", _YEARS_HINT
+            )
+        boxes = [grow_box(_box(records[image.id], n), self.context) for image, n in persons]
+        files = [image.file for image, _ in persons]
+        rows = _Rows(
+            ids=[f"{image.file}#{n:03d}" for image, n in persons],
+            files=files,
+            splits=[image.split for image, _ in persons],
         )
+        pixels = CropPixels(str(folder.root.resolve()), np.array(files, object), np.array(boxes))
+        marks = Marks(marks=np.stack([marks_of[image.set][image.id, n] for image, n in persons]))
+        source = self._make_source(folder, rows, ACTIONS, marks, pixels)
         return replace(source, files=np.unique(files, return_inverse=True)[1])
 
+    def _make_source(
+        self,
+        folder: VocFolder,
+        rows: _Rows,
+        classes: tuple[str, ...],
+        annotations: Annotations,
+        pixels: Pixels,
+    ) -> Source:
+        lines = []
+        for id_, file, split in zip(rows.ids, rows.files, rows.splits, strict=True):
+            status = (folder.root / file).stat()
+            lines.append(f"{id_}\t{split}\t{status.st_size}\t{status.st_mtime_ns}")
+        kind = f"{self.task} {self.context:g} by file" if self.task == "action" else self.task
+        return Source(
+            name=f"voc({str(self.path)!r}, task={self.task!r})",
+            ids=np.array(rows.ids, object),
+            leaves=np.full(len(rows.ids), NO_LABEL, np.int32),
+            splits=np.array(rows.splits, np.uint8),
+            classes=classes,
+            pixels=pixels,
+            listing=listing_fingerprint(["voc", kind, annotations.digest(), *classes, *lines]),
+            annotations=annotations,
+            notes=_unused_notes(folder, rows.files),
+        )
 
-def _box_of(record: Record, number: int) -> tuple[float, float, float, float]:
-    """The edges of an object that the lists of actions count from 1."""
-    left, top, right, bottom = edges(np.array(record.objects[number - 1].box))[0].tolist()
+
+def _box(record: Record, number: int) -> tuple[float, float, float, float]:
+    """The edges of an object, which lists of actions count from 1."""
+    left, top, right, bottom = to_edges(np.array(record.objects[number - 1].box))[0].tolist()
     return left, top, right, bottom
 
 
-def _made(
-    voc: Voc,
-    folder: VocFolder,
-    ids: list[str],
-    files: list[str],
-    splits: list[int],
-    classes: tuple[str, ...],
-    annotations: Annotations,
-    pixels: Pixels,
-) -> Source:
-    sizes = [(folder.root / one).stat() for one in files]
-    told = [
-        f"{one}\t{split}\t{s.st_size}\t{s.st_mtime_ns}"
-        for one, split, s in zip(ids, splits, sizes, strict=True)
-    ]
-    what = f"{voc.task} {voc.context:g} by file" if voc.task == "action" else voc.task
-    return Source(
-        name=f"voc({str(voc.path)!r}, task={voc.task!r})",
-        ids=np.array(ids, object),
-        leaves=np.full(len(ids), NO_LABEL, np.int32),
-        splits=np.array(splits, np.uint8),
-        classes=classes,
-        pixels=pixels,
-        listing=listing_fingerprint(["voc", what, annotations.digest(), *classes, *told]),
-        annotations=annotations,
-        notes=_unlisted(folder, files),
-    )
+def _unused_notes(folder: VocFolder, files: Sequence[str]) -> tuple[str, ...]:
+    """Notes on images and annotations in the folder that are not used."""
+    notes = []
+    if num := folder.num_unlisted(files):
+        reason = "in no image set" if folder.sidecar is None else "without an annotation"
+        notes.append(f"{num:,} image{'s' if num > 1 else ''} of {folder.root} {reason} left out")
+    if num := folder.num_without_image():
+        plural = "s" if num > 1 else ""
+        notes.append(f"{num:,} annotation{plural} of {folder.root} without an image left out")
+    return tuple(notes)
 
 
-def _unlisted(folder: VocFolder, files: list[str]) -> tuple[str, ...]:
-    """That images or annotations lie in the folder which are not used."""
-    num = folder.unlisted(files)
-    where = "in no image set" if folder.beside is None else "without an annotation"
-    told = (
-        [f"{num:,} image{'s' if num > 1 else ''} of {folder.root} {where} left out"] if num else []
-    )
-    if alone := folder.num_alone():
-        told.append(
-            f"{alone:,} annotation{'s' if alone > 1 else ''} of {folder.root} without an image left out"
-        )
-    return tuple(told)
-
-
-def _images(folder: VocFolder, kind: str) -> Iterator[_Image]:
-    """The images of the sets, sorted; none may be in two."""
-    there = [
-        (name, TEST if name == "test" else VAL if name == "val" else TRAIN)
-        for name in folder.used_sets(kind)
-    ]
-    if not there:
-        folder.images("train", kind)  # says what there is
-    if ("test", TEST) in there and len(there) > 1 and not _is_annotated(folder, kind):
-        there.remove(("test", TEST))
-    seen: dict[str, _Image] = {}
-    for name, split in there:
-        for image in folder.images(name, kind):
-            if image in seen:
+def _list_images(folder: VocFolder, kind: str) -> list[_Image]:
+    """The images of the sets in use, sorted by file; no image may be in two sets."""
+    split_of_set = {"test": TEST, "val": VAL}
+    names = folder.used_sets(kind)
+    if not names:
+        folder.images("train", kind)  # raises the error that lists the sets
+    if "test" in names and len(names) > 1 and not _is_annotated(folder, kind):
+        names.remove("test")
+    images: dict[str, _Image] = {}
+    for name in names:
+        for id_ in folder.images(name, kind):
+            if id_ in images:
                 raise BadDataError(
-                    f"{image} is in two image sets of {folder.root}/ImageSets/{kind}: {seen[image].set} and {name}",
-                    "Take it out of one: what is tested on must not be learnt from.",
+                    f"{id_} is in two image sets of {folder.root}/ImageSets/{kind}: "
+                    f"{images[id_].set} and {name}",
+                    "Remove it from one: test images must not be training images.",
                 )
-            seen[image] = _Image(image, folder.file(image), split, name)
-    yield from sorted(seen.values(), key=lambda one: one.file)
+            split = split_of_set.get(name, TRAIN)
+            images[id_] = _Image(id_, folder.image_path(id_), split, name)
+    return sorted(images.values(), key=lambda image: image.file)
 
 
 def _is_annotated(folder: VocFolder, kind: str) -> bool:
     """Whether the test images have annotations: those of some years are not public."""
-    return any(folder.annotation(image).is_file() for image in folder.images("test", kind))
+    return any(folder.annotation_path(image).is_file() for image in folder.images("test", kind))
 
 
 def _classes(records: dict[str, Record]) -> tuple[str, ...]:
-    classes = tuple(sorted({o.name for r in records.values() for o in r.objects}))
+    classes = tuple(sorted({o.name for record in records.values() for o in record.objects}))
     if not classes:
         raise BadDataError(
             "no annotation of the image sets holds an object",
@@ -199,40 +197,38 @@ def _classes(records: dict[str, Record]) -> tuple[str, ...]:
     return classes
 
 
-def _boxes(found: list[_Image], records: dict[str, Record]) -> tuple[tuple[str, ...], Boxes]:
-    classes = _classes(records)
-    place = {name: i for i, name in enumerate(classes)}
-    each: list[tuple[int, Any]] = [
-        (row, o) for row, one in enumerate(found) for o in records[one.id].objects
-    ]
-    return classes, Boxes(
-        rows=np.array([row for row, _ in each], np.int64),
-        labels=np.array([place[o.name] for _, o in each], np.int32),
-        corners=edges(np.array([o.box for _, o in each])),
-        difficult=np.array([o.difficult for _, o in each], bool),
+def _boxes(images: list[_Image], records: dict[str, Record], classes: tuple[str, ...]) -> Boxes:
+    positions = {name: i for i, name in enumerate(classes)}
+    objects = [(row, o) for row, image in enumerate(images) for o in records[image.id].objects]
+    return Boxes(
+        rows=np.array([row for row, _ in objects], np.int64),
+        labels=np.array([positions[o.name] for _, o in objects], np.int32),
+        corners=to_edges(np.array([o.box for _, o in objects])),
+        difficult=np.array([o.difficult for _, o in objects], bool),
     )
 
 
 def _marks(
-    folder: VocFolder, found: list[_Image], records: dict[str, Record]
-) -> tuple[tuple[str, ...], Marks]:
-    """From the lists of each class where there are any, else from the annotations by the devkit's
-    own rule."""
-    classes = _classes(records)
-    marks = np.empty((len(found), len(classes)), np.int8)
+    folder: VocFolder,
+    images: list[_Image],
+    records: dict[str, Record],
+    classes: tuple[str, ...],
+) -> Marks:
+    """Marks from the lists of each class, or from the annotations if there are no lists."""
+    marks = np.empty((len(images), len(classes)), np.int8)
+    set_names = dict.fromkeys(image.set for image in images)
     for k, label in enumerate(classes):
-        lists = {
-            name: folder.flags(label, name) for name in dict.fromkeys(one.set for one in found)
-        }
-        for row, one in enumerate(found):
-            listed = lists.get(one.set)
-            if listed is None:
-                marks[row, k] = presence(records[one.id].objects, label)
-            elif one.id in listed:
-                marks[row, k] = listed[one.id]
+        flags_of_set = {name: folder.flags(label, name) for name in set_names}
+        for row, image in enumerate(images):
+            flags = flags_of_set[image.set]
+            if flags is None:
+                marks[row, k] = label_mark(records[image.id].objects, label)
+            elif image.id in flags:
+                marks[row, k] = flags[image.id]
             else:
                 raise BadDataError(
-                    f"{folder.root}/ImageSets/Main/{label}_{one.set}.txt does not name {one.id}, which {one.set}.txt names",
-                    "Get the image sets again: each class lists every image of the set.",
+                    f"{folder.root}/ImageSets/Main/{label}_{image.set}.txt does not name "
+                    f"{image.id}, which {image.set}.txt names",
+                    "Download the image sets again: each class lists every image of the set.",
                 )
-    return classes, Marks(marks=marks)
+    return Marks(marks=marks)
