@@ -13,15 +13,15 @@ from reference import retrieval as reference
 from seedbed.metrics.retrieval import (
     GROUP,
     group_hits,
-    places_of,
     recall_at,
+    relevant_ranks,
     trapezoid_ap,
     trapezoid_aps,
 )
 
 
 def _ap(ranked: list[int], positives: set[int], junk: set[int] = frozenset()) -> float:  # pyright: ignore[reportArgumentType]
-    return trapezoid_ap(places_of(ranked, positives, junk), len(positives))
+    return trapezoid_ap(relevant_ranks(ranked, positives, junk), len(positives))
 
 
 # By hand ------------------------------------------------------------------------------------------
@@ -57,33 +57,33 @@ def test_the_order_in_which_places_are_given_does_not_matter() -> None:
 def test_junk_takes_no_place() -> None:
     # 8 and 9 are junk: what is left is right (1), wrong (5), right (2).
     ranked = [9, 1, 8, 5, 2]
-    assert places_of(ranked, {1, 2}, {8, 9}).tolist() == [0, 2]
+    assert relevant_ranks(ranked, {1, 2}, {8, 9}).tolist() == [0, 2]
     assert _ap(ranked, {1, 2}, {8, 9}) == pytest.approx(100 * (1 + 7 / 12) / 2)
-    assert places_of(ranked, {1, 2}).tolist() == [1, 4]
+    assert relevant_ranks(ranked, {1, 2}).tolist() == [1, 4]
 
 
 def test_a_query_is_struck_from_its_own_ranking() -> None:
     # Query 0 first, as it nearly always is, then right (1), wrong (7), right (2).
     ranked = [0, 1, 7, 2]
-    assert places_of(ranked, {1, 2}, {0}).tolist() == [0, 2]
+    assert relevant_ranks(ranked, {1, 2}, {0}).tolist() == [0, 2]
     # Left in, it would be a wrong image at the top.
     assert _ap(ranked, {1, 2}) < _ap(ranked, {1, 2}, {0})
     assert _ap(ranked, {1, 2}, {0}) == pytest.approx(reference.holidays_ap(ranked, 0, {1, 2}))
 
 
 def test_an_image_that_stands_twice_counts_once_and_takes_one_place() -> None:
-    assert places_of([4, 1, 1, 4, 2], {1, 2}).tolist() == [1, 2]
-    assert places_of(["a", "b", "a"], {"a"}).tolist() == [0]
+    assert relevant_ranks([4, 1, 1, 4, 2], {1, 2}).tolist() == [1, 2]
+    assert relevant_ranks(["a", "b", "a"], {"a"}).tolist() == [0]
 
 
 def test_places_of_nothing() -> None:
     assert (
-        places_of([], {1}).tolist()
-        == places_of([3, 4], {1}).tolist()
-        == places_of([1], set()).tolist()
+        relevant_ranks([], {1}).tolist()
+        == relevant_ranks([3, 4], {1}).tolist()
+        == relevant_ranks([1], set()).tolist()
         == []
     )
-    assert places_of([], {1}).dtype == np.int64
+    assert relevant_ranks([], {1}).dtype == np.int64
 
 
 def test_ns_score_by_hand() -> None:
@@ -143,7 +143,10 @@ def test_junk_may_stand_anywhere(ranking: Ranking, data: st.DataObject) -> None:
     moved = [image for image in ranked if image not in junk]
     for image in junk:
         moved.insert(data.draw(st.integers(0, len(moved))), image)
-    assert places_of(moved, positives, junk).tolist() == places_of(ranked, positives, junk).tolist()
+    assert (
+        relevant_ranks(moved, positives, junk).tolist()
+        == relevant_ranks(ranked, positives, junk).tolist()
+    )
 
 
 @given(ranking=rankings(), data=st.data())

@@ -89,11 +89,11 @@ def test_a_target_says_where_its_labels_come_from() -> None:
 
 
 def test_other_classes_and_lone_stores_are_told(make_store) -> None:
-    with pytest.raises(BadDataError, match="no pair of domains"):
+    with pytest.raises(BadDataError, match="does not hold two domains"):
         Adaptation().load(digits_store(), 0)
     store = make_store(["labelled/a"] * 6 + ["target/b"] * 6, ["train", "train", "test"] * 4)
     with pytest.raises(
-        BadDataError, match="class 'b' of the target is no class of the labelled images"
+        BadDataError, match="class 'b' of the target is not a class of the labelled images"
     ):
         Adaptation().load(store, 0)
     with pytest.raises(UsageError, match="needs labels of one domain"):

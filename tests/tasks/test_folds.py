@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from tiny import digits_store
 
 from seedbed.tasks.catalogue.classification import Classification
-from seedbed.tasks.folds import FEW_IMAGES, NUM_FOLDS, few_folds, folds_of, is_small
+from seedbed.tasks.folds import FEW_IMAGES, NUM_FOLDS, assign_folds, is_small, small_task_folds
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 30)), min_size=1, max_size=120))
 def test_groups_stay_together_and_every_class_can_be_learnt(rows: list[tuple[int, int]]) -> None:
     labels, groups = np.array([r[0] for r in rows]), np.array([r[1] for r in rows], np.uint64)
-    fold = folds_of(labels, groups, 5)
+    fold = assign_folds(labels, groups, 5)
     assert fold.min() >= -1
     assert fold.max() < NUM_FOLDS
     for group in np.unique(groups):
@@ -30,7 +30,7 @@ def test_folds_are_stratified_and_a_function_of_contents() -> None:
         np.repeat([0, 1, 2], [50, 23, 7]),
         generator.integers(2**63, size=80, dtype=np.uint64),
     )
-    fold = folds_of(labels, groups, 3)
+    fold = assign_folds(labels, groups, 3)
     for label, size in ((0, 50), (1, 23), (2, 7)):
         counts = np.bincount(fold[labels == label], minlength=NUM_FOLDS)
         assert counts.sum() == size
@@ -38,7 +38,7 @@ def test_folds_are_stratified_and_a_function_of_contents() -> None:
     # remainders of the classes are dealt where there is least
     assert np.ptp(np.bincount(fold)) <= 1
     order = generator.permutation(80)
-    assert np.array_equal(folds_of(labels[order], groups[order], 3), fold[order])
+    assert np.array_equal(assign_folds(labels[order], groups[order], 3), fold[order])
 
 
 def test_few_labels_are_cross_validated_and_many_are_not() -> None:
@@ -60,9 +60,9 @@ def test_few_labels_are_cross_validated_and_many_are_not() -> None:
 
 
 def test_one_group_of_a_class_is_always_learnt_from() -> None:
-    fold = folds_of(np.array([0, 0, 0, 1, 1]), np.array([7, 7, 7, 1, 2], np.uint64), 2)
+    fold = assign_folds(np.array([0, 0, 0, 1, 1]), np.array([7, 7, 7, 1, 2], np.uint64), 2)
     assert fold[:3].tolist() == [-1, -1, -1]
-    assert few_folds(np.array([0, 1]), np.array([1, 2], np.uint64), 2) is None
+    assert small_task_folds(np.array([0, 1]), np.array([1, 2], np.uint64), 2) is None
 
 
 def test_a_validation_split_that_is_there_is_used(make_store) -> None:

@@ -132,7 +132,8 @@ def test_actions_are_scored_as_their_own_year_does(tmp_path: Path) -> None:
     root = tmp_path / "VOC2012"
     names = [f"p{i:02d}" for i in range(12)]
     for i, name in enumerate(names):
-        done = f"<actions><{'running' if i % 2 else 'reading'}>1</{'running' if i % 2 else 'reading'}></actions>"
+        action = "running" if i % 2 else "reading"
+        done = f"<actions><{action}>1</{action}></actions>"
         write_image(root, name, [object_xml("person", (5, 5, 40, 40), extra=done)])
     write_sets(root, {"train": names[:8], "val": names[8:]})
     write_sets(

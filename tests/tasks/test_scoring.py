@@ -11,7 +11,7 @@ from voc_tree import object_xml, write_image, write_sets
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.tasks import scoring
-from seedbed.tasks.result_files import Ranking, read_rankings, write_rankings
+from seedbed.tasks.ranking_files import Ranking, read_rankings, write_rankings
 
 
 @pytest.fixture
@@ -42,7 +42,8 @@ def test_detections_by_hand(voc: Path, tmp_path: Path) -> None:
         tmp_path / "out",
         # Right, again (wrong), on the difficult one (ignored), beside everything (wrong); the cat
         # of the second image is missed.
-        cat="000001 0.9 1 1 10 10\n000001 0.8 1 1 10 10\n000001 0.7 31 1 40 10\n000002 0.6 1 1 5 5\n",
+        cat="000001 0.9 1 1 10 10\n000001 0.8 1 1 10 10\n000001 0.7 31 1 40 10\n"
+        "000002 0.6 1 1 5 5\n",
         dog="000002 0.5 5 5 24 14\n",
     )
     score = scoring.voc_detection(voc, "test", found)
@@ -212,7 +213,8 @@ def test_actions_are_of_persons(tmp_path: Path) -> None:
 def test_holidays_leaves_the_query_out_of_its_own_ranking(tmp_path: Path) -> None:
     ranking = tmp_path / "ranking.dat"
     ranking.write_text(
-        "100000.jpg 0 100000.jpg 1 100100.jpg 2 100001.jpg\n100100.jpg 0 100100.jpg 1 100101.jpg 2 100000.jpg\n"
+        "100000.jpg 0 100000.jpg 1 100100.jpg 2 100001.jpg\n"
+        "100100.jpg 0 100100.jpg 1 100101.jpg 2 100000.jpg\n"
     )
     score = scoring.holidays(ranking)
     # First query: its one right image stands second once it is left out: (0 / 1 + 1 / 2) / 2.
@@ -249,7 +251,8 @@ def test_oxford_skips_junk_before_ranking(tmp_path: Path) -> None:
 def test_ukbench_counts_the_query_itself(tmp_path: Path) -> None:
     ranking = tmp_path / "r.txt"
     ranking.write_text(
-        "0 0 1 9 2 3\nukbench00004.jpg ukbench00004.jpg ukbench00005.jpg ukbench00006.jpg ukbench00007.jpg\n"
+        "0 0 1 9 2 3\n"
+        "ukbench00004.jpg ukbench00004.jpg ukbench00005.jpg ukbench00006.jpg ukbench00007.jpg\n"
     )
     score = scoring.ukbench(ranking)
     assert score.per_class == {"0": 3, "4": 4}
@@ -303,7 +306,7 @@ def test_names_with_blanks_and_signs_survive_being_written(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("line", "found", "places"),
+    ("line", "images", "ranks"),
     [
         ("q 0 a.jpg 1 b.jpg", ("a.jpg", "b.jpg"), None),
         ("q 1 a.jpg 2 b.jpg", ("a.jpg", "b.jpg"), None),  # written from 1
@@ -316,12 +319,12 @@ def test_names_with_blanks_and_signs_survive_being_written(tmp_path: Path) -> No
         ("q a.jpg b.jpg", ("a.jpg", "b.jpg"), None),
     ],
 )
-def test_places_are_told_from_images(
-    tmp_path: Path, line: str, found: tuple[str, ...], places: tuple[int, ...] | None
+def test_ranks_are_distinguished_from_images(
+    tmp_path: Path, line: str, images: tuple[str, ...], ranks: tuple[int, ...] | None
 ) -> None:
     (tmp_path / "r.dat").write_text(line)
     assert read_rankings(tmp_path / "r.dat", least=100_000) == [
-        Ranking(query="q", images=found, places=places)
+        Ranking(query="q", images=images, ranks=ranks)
     ]
 
 
@@ -344,7 +347,7 @@ def test_holidays_counts_the_places_that_are_left_out(tmp_path: Path) -> None:
     assert "2 images of the rankings are not among" in told
     gaps.write_text("100000 100001\n")
     (told,) = scoring.holidays(gaps, images).notes
-    assert told == "1 of 2 right images stand in no ranking: they count as not found"
+    assert told == "1 of 2 relevant images are in no ranking; they count as not found"
 
 
 def test_places_that_are_written_from_one_are_told(tmp_path: Path) -> None:
@@ -356,12 +359,12 @@ def test_places_that_are_written_from_one_are_told(tmp_path: Path) -> None:
     )
     score = scoring.holidays(ranking, images)
     assert score.per_class == {"100000": 100.0, "100100": pytest.approx(100 * (0 + 1 / 2) / 2)}
-    assert score.notes == ("places were read as counted from 1, as no 0 stands among them",)
+    assert score.notes == ("ranks were read as counted from 1, since no rank is 0",)
 
 
 def test_two_images_at_one_place_are_refused(tmp_path: Path) -> None:
     (tmp_path / "r.dat").write_text("100000.jpg 0 100000.jpg 1 100001.jpg 1 100002.jpg\n")
-    with pytest.raises(BadDataError, match=r"line 1: two images stand at place 1"):
+    with pytest.raises(BadDataError, match=r"line 1: two images have rank 1"):
         scoring.holidays(tmp_path / "r.dat")
 
 
@@ -373,7 +376,7 @@ def test_a_ranking_that_was_cut_is_found_in_its_folder(tmp_path: Path) -> None:
     (tmp_path / "all.txt").write_text("100000.jpg\n100001.jpg\n100002.jpg\n")
     score = scoring.holidays(tmp_path / "results", tmp_path / "all.txt")
     assert score.value == 50
-    assert "1 of 2 right images stand in no ranking: they count as not found" in score.notes
+    assert "1 of 2 relevant images are in no ranking; they count as not found" in score.notes
 
 
 def test_a_query_that_nothing_was_ranked_for_is_named_alone(tmp_path: Path) -> None:
@@ -416,8 +419,8 @@ def test_oxfords_names_are_spelt_one_way(tmp_path: Path) -> None:
         scoring.oxford(truth, ranking)
     assert score.per_class == {"caf\u00e9_1": 50.0}
     assert score.notes == (
-        "passed over, as of no query: stranger",
-        "1 of 2 right images stand in no ranking: they count as not found",
+        "ignored rankings of no query: stranger",
+        "1 of 2 relevant images are in no ranking; they count as not found",
     )
 
 
@@ -425,10 +428,7 @@ def test_what_is_not_among_ukbenchs_first_four_counts_as_not_found(tmp_path: Pat
     (tmp_path / "r.txt").write_text("0 0 1 2\n")
     score = scoring.ukbench(tmp_path / "r.txt")
     assert score.value == 3
-    assert (
-        "1 rankings lack some of their first 4: what is not there counts as not found"
-        in score.notes
-    )
+    assert "1 rankings lack some of their first 4 images, which count as wrong" in score.notes
     (tmp_path / "r.txt").write_text(
         "ukbench0.jpg 0 ukbench0.jpg 1 ukbench1.jpg 2 ukbench2.jpg 3 ukbench9.jpg 9 ukbench3.jpg\n"
     )
@@ -506,7 +506,7 @@ def test_commas_part_names_and_an_image_that_stands_again_is_told(tmp_path: Path
     (tmp_path / "r.dat").write_text("100000.jpg,100001.jpg,100001.jpg, 100002.jpg\n")
     score = scoring.holidays(tmp_path / "r.dat")
     assert score.value == 100
-    assert "1 images stand in a ranking again: the first place counts" in score.notes
+    assert "1 images are ranked twice; the first rank counts" in score.notes
 
 
 def test_files_may_be_given_in_their_order(tmp_path: Path, voc: Path) -> None:
@@ -528,14 +528,15 @@ def test_images_of_other_sets_are_searched_too(tmp_path: Path) -> None:
     score = scoring.holidays(tmp_path / "r.dat", tmp_path / "all.txt")
     assert score.value == pytest.approx(100 * (0 + 1 / 2) / 2)
     assert score.notes == (
-        f"1 images of the rankings are not among {tmp_path / 'all.txt'}, stranger.jpg the first: they count as wrong",
+        f"1 images of the rankings are not among {tmp_path / 'all.txt'}, stranger.jpg is the "
+        "first; they count as wrong",
     )
 
 
 def test_a_number_that_is_neither_place_nor_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "r.dat").write_text("100000 10001 100002 100003 100004\n")
     with pytest.raises(
-        BadDataError, match=r"line 1: some of 10001, 100003 are places and some are images"
+        BadDataError, match=r"line 1: of 10001, 100003 some are ranks and some are images"
     ):
         scoring.holidays(tmp_path / "r.dat")
 
@@ -578,6 +579,6 @@ def test_places_from_one_are_told_of_oxford_too(tmp_path: Path) -> None:
         (tmp_path / f"a_1_{kind}.txt").write_text(text)
     (tmp_path / "r.dat").write_text("a_1 1 a_2 3 a_4\n")
     assert (
-        "places were read as counted from 1, as no 0 stands among them"
+        "ranks were read as counted from 1, since no rank is 0"
         in scoring.oxford(tmp_path, tmp_path / "r.dat").notes
     )

@@ -19,7 +19,7 @@ from seedbed.data.formats import FORMATS, parse_data
 from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.metrics import METRICS
-from seedbed.tasks.catalogue import OF_ANNOTATIONS, TASKS
+from seedbed.tasks.catalogue import TASK_OF_ANNOTATIONS, TASKS
 from seedbed.tasks.domains import LABELLED, LEARN_ON, TARGET
 
 # As a target: the study's own source, with a recipe of its own.
@@ -102,7 +102,7 @@ class DataSpec:
     def task_call(self, store: Store, method_tasks: Sequence[str] = ()) -> str:
         """The call of the task that these images pose: by their annotations, and where these allow
         several tasks, by the ones that a method takes."""
-        kind = OF_ANNOTATIONS.get(store.annotation_kind or "")
+        kind = TASK_OF_ANNOTATIONS.get(store.annotation_kind or "")
         is_ranked = (
             kind is None
             and "retrieval" in method_tasks

@@ -41,11 +41,11 @@ RECALL_AT_1 = MeanMetric(name="recall_at_1", title="recall at 1", counted_in=QUE
 RECALL_AT_4 = MeanMetric(name="recall_at_4", title="recall at 4", counted_in=QUERIES)
 
 
-def trapezoid_ap(places: np.ndarray, num_positives: int) -> float:
+def trapezoid_ap(ranks: np.ndarray, num_positives: int) -> float:
     """Average precision of one query in percent; nan without a relevant image.
 
     Args:
-        places: int [k], ranks of its relevant images from 0; k is below `num_positives` where some
+        ranks: int [k], ranks of its relevant images from 0; k is below `num_positives` where some
             are not in the ranking.
         num_positives: relevant images of the query, ranked or not.
 
@@ -56,44 +56,44 @@ def trapezoid_ap(places: np.ndarray, num_positives: int) -> float:
     """
     if not num_positives:
         return float("nan")
-    ordered = np.sort(np.asarray(places, np.int64))
+    ordered = np.sort(np.asarray(ranks, np.int64))
     assert len(ordered) <= num_positives, "the ranking has more relevant images than there are"
     return float(100.0 * _areas(np.arange(1, len(ordered) + 1), ordered + 1).sum() / num_positives)
 
 
-def _areas(counts: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _areas(counts: np.ndarray, ranks: np.ndarray) -> np.ndarray:
     """Area under the curve at each relevant image, in steps of recall: the `counts`-th relevant
-    image (from 1) has rank `places` (from 1)."""
+    image (from 1) has rank `ranks` (from 1)."""
     # Precision just before this image.
-    before = np.where(places > 1, (counts - 1) / np.maximum(places - 1, 1), 1.0)
-    return (before + counts / places) / 2
+    before = np.where(ranks > 1, (counts - 1) / np.maximum(ranks - 1, 1), 1.0)
+    return (before + counts / ranks) / 2
 
 
-def places_of(
+def relevant_ranks(
     ranked: Sequence[object],
     positives: Set[object],
     junk: Set[object] = frozenset(),
-    places: Sequence[int] | None = None,
+    ranks: Sequence[int] | None = None,
 ) -> np.ndarray:
     """Ranks of the positives once junk is removed, from 0: int64 [k].
 
     An image that is ranked twice counts at its first rank.
 
     Args:
-        places: the rank of each image in `ranked`, ascending from 0, where the list leaves some
+        ranks: the rank of each image in `ranked`, ascending from 0, where the list leaves some
             out; by default 0, 1, 2, ...
     """
-    ranks: list[int] = []
+    relevant: list[int] = []
     num_removed, seen = 0, set()
-    listed = zip(range(len(ranked)) if places is None else places, ranked, strict=True)
-    for place, image in listed:
+    listed = zip(range(len(ranked)) if ranks is None else ranks, ranked, strict=True)
+    for rank, image in listed:
         if image in junk or image in seen:
             num_removed += 1
             continue
         seen.add(image)
         if image in positives:
-            ranks.append(place - num_removed)
-    return np.array(ranks, np.int64)
+            relevant.append(rank - num_removed)
+    return np.array(relevant, np.int64)
 
 
 def trapezoid_aps(relevant: np.ndarray, num_positives: np.ndarray) -> np.ndarray:
@@ -106,9 +106,9 @@ def trapezoid_aps(relevant: np.ndarray, num_positives: np.ndarray) -> np.ndarray
     """
     queries, columns = np.nonzero(relevant > 0)
     # Ranks from 1.
-    places = np.cumsum(relevant >= 0, axis=1, dtype=np.int32)[queries, columns]
+    ranks = np.cumsum(relevant >= 0, axis=1, dtype=np.int32)[queries, columns]
     counts = np.arange(len(queries)) - np.searchsorted(queries, queries) + 1
-    areas = np.bincount(queries, _areas(counts, places), minlength=len(relevant))
+    areas = np.bincount(queries, _areas(counts, ranks), minlength=len(relevant))
     return np.where(num_positives > 0, 100.0 * areas / np.maximum(num_positives, 1), np.nan)
 
 

@@ -1,7 +1,7 @@
-"""Two data sets joined, `labelled` and `target`: their labels begin with these names.
+"""Two domains in one store: the labels of a joined store begin with `labelled/` or `target/`.
 
-In: the labels of the joined store. Out: the domain of each, the classes that both share, and the
-class of each label.
+In: the labels of a joined store. Out: the domain of each label, the classes that both domains
+share, and the class of each label.
 """
 
 from __future__ import annotations
@@ -12,32 +12,34 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 
-LABELLED, TARGET = "labelled", "target"  # names of the two in the store
-LEARN_ON = "learn_on"  # instead of labelled: images for a whitening
+LABELLED, TARGET = "labelled", "target"  # names of the two domains in a store
+LEARN_ON = "learn_on"  # in place of labelled: images that a whitening is fitted on
+_MAX_SHOWN = 10
 
 
 def is_joined(labels: Sequence[str]) -> bool:
     """Whether the labels are those of two domains."""
-    return {label.partition("/")[0] for label in labels} == {LABELLED, TARGET} and all(
-        "/" in label for label in labels
-    )
+    return all("/" in label for label in labels) and {
+        label.partition("/")[0] for label in labels
+    } == {LABELLED, TARGET}
 
 
-def domains_of(labels: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
+def split_domains(labels: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...], np.ndarray]:
     """The domain of each label (0 labelled, 1 target), the classes, and the class of each label.
 
-    Raises BadDataError for a class of the target that the labelled domain has not.
+    Raises BadDataError for a class of the target that the labelled domain does not have.
     """
     parts = [label.partition("/") for label in labels]
-    own, theirs = (
-        {label for name, _, label in parts if name == wanted} for wanted in (LABELLED, TARGET)
+    labelled, target = (
+        {label for name, _, label in parts if name == domain} for domain in (LABELLED, TARGET)
     )
-    if strange := sorted(theirs - own):
+    if unknown := sorted(target - labelled):
         raise BadDataError(
-            f"class {strange[0]!r} of the target is no class of the labelled images",
-            f"Both need the same classes; the labelled have: {', '.join(sorted(own)[:10])}.",
+            f"class {unknown[0]!r} of the target is not a class of the labelled images",
+            "Both need the same classes; the labelled images have: "
+            f"{', '.join(sorted(labelled)[:_MAX_SHOWN])}.",
         )
-    classes = tuple(sorted(own))
-    place = {label: i for i, label in enumerate(classes)}
+    classes = tuple(sorted(labelled))
+    number = {label: i for i, label in enumerate(classes)}
     domain = np.array([name == TARGET for name, _, _ in parts], np.int8)
-    return domain, classes, np.array([place[label] for _, _, label in parts], np.int32)
+    return domain, classes, np.array([number[label] for _, _, label in parts], np.int32)

@@ -18,7 +18,8 @@ from seedbed.data.store import Store
 from seedbed.data.voc_annotations import to_voc_boxes
 from seedbed.data.voc_layout import IMAGES
 from seedbed.tasks.domains import TARGET, is_joined
-from seedbed.tasks.result_files import RANKING, Ranking, write_pascal, write_rankings
+from seedbed.tasks.pascal_files import write_pascal
+from seedbed.tasks.ranking_files import RANKING, Ranking, write_rankings
 
 RESULTS = "results"  # folder name, in the folder of a model
 # The id of an image ends with its suffix, the id of a person with a number.

@@ -1,6 +1,7 @@
-"""The parts of a store whose images have no single label.
+"""Training and validation rows of a store whose images have no single label.
 
-In: a store. Out: training and validation rows. Knows nothing of what is asked of an image.
+In: a store. Out: training and validation rows: the store's own, or 80 % and 20 % of its known
+images.
 """
 
 from __future__ import annotations
@@ -13,23 +14,25 @@ from seedbed.data.splits import hold_out
 from seedbed.data.store import Store
 
 
-def with_validation(
+def split_validation(
     store: Store, among: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Training rows, validation rows, and whether these were found or are 20 % of the training
-    images by content.
+    """Training rows, validation rows, and whether these are a split of the store.
 
-    `among`: bool [n], the rows to look at.
+    Otherwise they are 20 % of the training images, chosen by content hash.
+
+    Args:
+        among: bool [n], the rows that count; all by default.
     """
     among = np.ones(store.num_images, bool) if among is None else among
     train, validation = (np.flatnonzero(among & (store.splits == split)) for split in (TRAIN, VAL))
     if len(validation) and len(train):
         return train, validation, True
     train = np.union1d(train, validation)
-    aside = hold_out(np.zeros(len(train), np.int64), store.groups[train], 1, "validation")
-    if not aside.any():
+    is_held_out = hold_out(np.zeros(len(train), np.int64), store.groups[train], 1, "validation")
+    if not is_held_out.any():
         raise BadDataError(
-            f"{store.name} has {len(train)} images to learn from, too few to hold some out",
+            f"{store.name} has {len(train)} training images, too few to hold some out",
             "Add images: five at least.",
         )
-    return train[~aside], train[aside], False
+    return train[~is_held_out], train[is_held_out], False

@@ -14,7 +14,7 @@ from seedbed.data.annotations import Boxes, Relevance
 from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.engine.data_spec import DataSpec
-from seedbed.tasks.domains import domains_of, is_joined
+from seedbed.tasks.domains import is_joined, split_domains
 from seedbed.trials.arms import Arm
 from seedbed.trials.plan import Plan
 from seedbed.trials.results import Results
@@ -125,7 +125,7 @@ def _describe_data(data: DataSpec, plan: Plan, name: str) -> str:
         else ""
     )
     size = "" if store.annotation_kind == Boxes.kind else f" of {store.size_px} px"
-    shared = domains_of(store.classes)[1] if is_joined(store.classes) else store.classes
+    shared = split_domains(store.classes)[1] if is_joined(store.classes) else store.classes
     classes = (
         "queries and their relevant images"
         if store.annotation_kind == Relevance.kind

@@ -33,5 +33,5 @@ TASKS.add("detection", "seedbed.tasks.catalogue.detection:Detection")
 TASKS.add("multilabel", "seedbed.tasks.catalogue.multilabel:MultiLabel")
 TASKS.add("retrieval", "seedbed.tasks.catalogue.retrieval:Retrieval")
 
-# What a store with annotations is asked, where nothing else is said.
-OF_ANNOTATIONS = {"boxes": "detection", "marks": "multilabel", "relevance": "retrieval"}
+# The task of a store with annotations, unless another one is named.
+TASK_OF_ANNOTATIONS = {"boxes": "detection", "marks": "multilabel", "relevance": "retrieval"}

@@ -21,7 +21,7 @@ from seedbed.data.store import Store
 from seedbed.data.view import make_view
 from seedbed.tasks.catalogue import TaskSpec
 from seedbed.tasks.classification import ClassificationTask
-from seedbed.tasks.folds import few_folds
+from seedbed.tasks.folds import small_task_folds
 
 _NO_ROWS = np.zeros(0, np.int64)
 
@@ -30,8 +30,8 @@ _NO_ROWS = np.zeros(0, np.int64)
 class Classification(TaskSpec):
     """Single-label classification.
 
-    `train_per_class` labelled images of each class, drawn anew with each seed; `recipe`: of the
-    classes and images that it leaves, applied with the seed; `metric`: the primary one.
+    `train_per_class`: labelled images of each class, drawn anew with each seed. `recipe`: selects
+    classes and images, with the seed. `metric`: the primary one.
     """
 
     train_per_class: int | None = None
@@ -41,8 +41,8 @@ class Classification(TaskSpec):
     def __post_init__(self) -> None:
         if self.train_per_class is not None and self.train_per_class < 2:
             raise ValueError(
-                f"train_per_class = {self.train_per_class}: give at least 2, one to learn from and "
-                "one to validate"
+                f"train_per_class = {self.train_per_class}: give at least 2, one for training and "
+                "one for validation"
             )
         if Recipe(self.recipe).changes_labels:
             raise ValueError(
@@ -81,15 +81,15 @@ class Classification(TaskSpec):
         """Training rows, validation rows, and the folds where validation was split off."""
         train, validation = rows.train, rows.validation
         if self.train_per_class is not None:
-            # Those images are all the labels that there are: validation is split off them.
-            train, validation = self._few(rows, seed), _NO_ROWS
+            # No other labels are known, so validation images are split off these.
+            train, validation = self._draw_images(rows, seed), _NO_ROWS
         if are_needed:
             rows.check_training_images(train)
         if len(validation):
             return train, validation, None
         groups = rows.store.groups
-        aside = hold_out(rows.labels(train), groups[train], len(rows.classes), "validation")
-        train, validation = train[~aside], train[aside]
+        is_held_out = hold_out(rows.labels(train), groups[train], len(rows.classes), "validation")
+        train, validation = train[~is_held_out], train[is_held_out]
         if are_needed and not len(validation):
             raise BadDataError(
                 f"{rows.store.name} has too few images to split validation off: one training image "
@@ -103,10 +103,11 @@ class Classification(TaskSpec):
         return (
             train,
             validation,
-            few_folds(rows.labels(known), groups[known], len(rows.classes)),
+            small_task_folds(rows.labels(known), groups[known], len(rows.classes)),
         )
 
-    def _few(self, rows: _ClassRows, seed: int) -> np.ndarray:
+    def _draw_images(self, rows: _ClassRows, seed: int) -> np.ndarray:
+        """`train_per_class` images of each class among the training and validation images."""
         pool = np.union1d(rows.train, rows.validation)
         labels = rows.labels(pool)
         sizes = np.bincount(labels, minlength=len(rows.classes))

@@ -1,5 +1,8 @@
-"""Several labels an image, or the actions of a person: validation is found, or 20 % of the training
-images; few are in folds."""
+"""Several labels per image, or the actions of a person.
+
+In: a store with marks. Out: a task. Validation images are those of the store, else 20 % of the
+training images; few images are split into folds.
+"""
 
 from __future__ import annotations
 
@@ -14,49 +17,60 @@ from seedbed.data.source import TEST
 from seedbed.data.store import Store
 from seedbed.data.voc_layout import ACTIONS
 from seedbed.tasks.catalogue import TaskSpec
-from seedbed.tasks.folds import few_folds
+from seedbed.tasks.folds import small_task_folds
 from seedbed.tasks.multilabel import MultiLabelTask
-from seedbed.tasks.validation_split import with_validation
+from seedbed.tasks.validation_split import split_validation
 
 
 @dataclass(frozen=True)
 class MultiLabel(TaskSpec):
-    """Which of the classes each image has; mean average precision by the rule of VOC 2007, or of
-    2010 (the default for its actions)."""
+    """Which of the classes each image has.
+
+    `metric`: mean average precision by the rule of VOC 2007, or of 2010 (the default for actions).
+    """
 
     metric: Literal["map_voc07", "map_voc10"] | None = None
 
     def load(
         self, store: Store, seed: int, *, needs_training_images: bool = True
     ) -> MultiLabelTask:
-        found = store.annotations
-        if not isinstance(found, Marks):
+        annotations = store.annotations
+        if not isinstance(annotations, Marks):
             raise BadDataError(
                 f"{store.name} has no marks of several labels",
-                "Name a set that has: voc('VOC2007', task='classification').",
+                "Name a data set with marks: voc('VOC2007', task='classification').",
             )
-        train, validation, is_found = with_validation(store)
+        train, validation, is_from_store = split_validation(store)
         test = np.flatnonzero(store.splits == TEST)
-        for rows, words in ((test, "test"), (train, "training")):
-            if len(rows) and not (found.marks[rows] > 0).any():
-                raise BadDataError(
-                    f"no {words} image of {store.name} has any of its classes",
-                    "Look at its lists of classes.",
-                )
-        if len(test) and not (found.marks[test] < 0).any():
+        _check_marks(store, annotations.marks, train, test)
+        known, fold = np.concatenate([train, validation]), None
+        if not is_from_store:
+            # An image has several classes, so folds are not stratified.
+            fold = small_task_folds(np.zeros(len(known), np.int64), store.groups[known], 1)
+        if fold is None and not (annotations.marks[validation] > 0).any():
             raise BadDataError(
-                f"every test image of {store.name} has {'its only class' if len(store.classes) == 1 else 'all of its classes'}",
-                "There is nothing to tell apart: add images without, or ask where the objects are, task='detection'.",
+                f"no validation image of {store.name} has any of its classes, so settings cannot "
+                "be chosen",
+                "Add validation images with these classes.",
             )
         primary = self.metric or ("map_voc10" if store.classes == ACTIONS else "map_voc07")
-        known, fold = np.concatenate([train, validation]), None
-        if not is_found:  # in folds as if all were of one class: an image has several
-            fold = few_folds(np.zeros(len(known), np.int64), store.groups[known], 1)
-        if fold is None and not (found.marks[validation] > 0).any():
-            raise BadDataError(
-                f"no validation image of {store.name} has any of its classes: nothing can be chosen by them",
-                "Add images that have.",
-            )
         return MultiLabelTask(
             store=store, train=train, validation=validation, test=test, primary=primary, fold=fold
+        )
+
+
+def _check_marks(store: Store, marks: np.ndarray, train: np.ndarray, test: np.ndarray) -> None:
+    """Raise BadDataError where training or test images have no positive, or the test has no
+    negative."""
+    for rows, name in ((test, "test"), (train, "training")):
+        if len(rows) and not (marks[rows] > 0).any():
+            raise BadDataError(
+                f"no {name} image of {store.name} has any of its classes",
+                "Check its lists of classes.",
+            )
+    if len(test) and not (marks[test] < 0).any():
+        classes = "its only class" if len(store.classes) == 1 else "all of its classes"
+        raise BadDataError(
+            f"every test image of {store.name} has {classes}",
+            "Add images without them, or detect where the objects are: task='detection'.",
         )

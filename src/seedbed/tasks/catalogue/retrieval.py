@@ -1,8 +1,7 @@
-"""Retrieval: the queries and answers of a set such as Holidays, or the classes of any labelled
-images.
+"""Retrieval: the queries of a set such as Holidays, or the classes of any labelled images.
 
-In: a store. Out: a task. Of labelled images each test image is a query, the other test images are
-searched, and training images are what a whitening may be fitted on; of the other sets that is
+In: a store. Out: a task. In labelled images each test image is a query, the other test images are
+searched, and a whitening may be fitted on the training images. For the other sets it is fitted on
 another data set, named with `learn_on`.
 """
 
@@ -25,8 +24,11 @@ _NO_ROWS = np.zeros(0, np.int64)
 
 @dataclass(frozen=True)
 class Retrieval(TaskSpec):
-    """Which images of a gallery answer a query: Holidays, Oxford and Paris, UKBench by their own
-    protocols, or images of the same class."""
+    """Which images of a gallery are relevant to a query.
+
+    Holidays, Oxford and Paris, and UKBench have their own protocols; in labelled images those of
+    the same class are relevant. `metric`: the primary one, where the protocol has several.
+    """
 
     metric: (
         Literal[

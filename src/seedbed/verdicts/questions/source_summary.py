@@ -23,7 +23,7 @@ from seedbed.data.store import Store
 from seedbed.data.wordnet import is_synset
 from seedbed.engine.data_spec import DataSpec, read_target
 from seedbed.engine.opening import open_data
-from seedbed.tasks.catalogue import OF_ANNOTATIONS
+from seedbed.tasks.catalogue import TASK_OF_ANNOTATIONS
 from seedbed.tasks.domains import TARGET
 
 # The depths of a source that cannot be opened, with the classes that bottom_up leaves there.
@@ -129,7 +129,7 @@ def task_of_target(target: str, folder: Path) -> tuple[str, bool]:
     else:
         annotated = opened.annotations.kind if opened and opened.annotations else None
     of_labels = "adaptation" if spec.labelled else "classification"
-    return OF_ANNOTATIONS.get(annotated or "", of_labels), spec.learn_on is not None
+    return TASK_OF_ANNOTATIONS.get(annotated or "", of_labels), spec.learn_on is not None
 
 
 def _open_spec(spec: DataSpec, folder: Path) -> Source | Store | None:
