@@ -165,6 +165,12 @@ def encode() -> Callable[..., bytes]:
     return encoded_image
 
 
+@pytest.fixture(scope="module")
+def shared_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace for all tests of a module: what two of them train alike is trained once."""
+    return tmp_path_factory.mktemp("workspace")
+
+
 @pytest.fixture
 def toy_store(tmp_path: Path) -> Store:
     """A small packed toy(): 60 classes, a tree of three levels."""

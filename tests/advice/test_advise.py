@@ -13,7 +13,7 @@ import pytest
 from tiny import cli, digits_store, trained
 
 import seedbed as sb
-from seedbed.advice import successive_halving
+from seedbed.advice import negative_transfer, successive_halving
 from seedbed.advice.advice import Advice
 from seedbed.advice.contender import Contender
 from seedbed.base.errors import BadDataError, UsageError
@@ -24,10 +24,12 @@ NETS = ("small(width=4, weights='random')", "small(width=2, weights='random')")
 
 @contextmanager
 def _short_trainings() -> Iterator[None]:
-    """Fine-tuning sees 300 images instead of 3,000 or more."""
+    """Fine-tuning sees 300 images instead of 3,000 or more; pre-trained and random weights are
+    compared at one learning rate."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(successive_halving, "_MIN_IMAGES_SEEN", 300)
         patch.setattr(successive_halving, "_EPOCHS", 2)
+        patch.setattr(negative_transfer, "LEARNING_RATES", (0.1,))
         yield
 
 
@@ -128,9 +130,10 @@ def test_the_command_writes_a_report_and_a_model_that_predicts(tmp_path: Path) -
         "--minutes",
         "0.1",
     ]
-    status, document, messages = cli(
-        *arguments, "--train-per-class", "8", "--out", out, "--workspace", tmp_path / "ws"
-    )
+    with _short_trainings():
+        status, document, messages = cli(
+            *arguments, "--train-per-class", "8", "--out", out, "--workspace", tmp_path / "ws"
+        )
     assert status == 0
     assert document["report"] == str(out / "report.html")
     assert {"size", "similarity", "evidence"} <= document["scenario"].keys()

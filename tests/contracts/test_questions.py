@@ -77,24 +77,14 @@ def test_its_study_file_loads_as_printed(name: str, tmp_path: Path) -> None:
     }
 
 
-@pytest.fixture(scope="module")
-def shared_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of workspaces for all questions: what two of them train alike is trained once."""
-    return tmp_path_factory.mktemp("questions")
-
-
 @pytest.fixture(params=["quick", pytest.param("printed", marks=pytest.mark.slow)])
 def methods(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Whether methods search their printed grids, or are quick: every probe takes the nearest
-    neighbour, on two images of each fine label, and every fine-tuning one learning rate."""
+    """Whether methods run as printed, or are quick: each gives the result of a nearest-neighbour
+    probe, and a probe of the fine labels sees two images of each."""
     if request.param == "quick":
-        probe, finetune = Probe.run, Finetune.run
-        quick_probe = {"readout": "knn", "k": (1,)}
-        quick_finetune = {"learning_rates": (0.1,)}
-        monkeypatch.setattr(Probe, "run", lambda m, *a: probe(replace(m, **quick_probe), *a))
-        monkeypatch.setattr(
-            Finetune, "run", lambda m, *a: finetune(replace(m, **quick_finetune), *a)
-        )
+        real, quick = Probe.run, Probe(readout="knn", k=(1,))
+        for method in (Probe, Finetune):
+            monkeypatch.setattr(method, "run", lambda _, *arguments: real(quick, *arguments))
         monkeypatch.setattr(fine_labels, "PROBE_PER_LEAF", 2)
     return request.param
 

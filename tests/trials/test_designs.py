@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import UsageError
 from seedbed.metrics import METRICS
 from seedbed.trials.planner import make_plan
@@ -21,6 +22,12 @@ from seedbed.verdicts.pairs import Pair, with_controls
 
 def _run(study, workspace):
     return run_study(study, workspace=workspace.root, executor="inline", device="cpu")
+
+
+@pytest.fixture
+def workspace(shared_workspace: Path) -> Workspace:
+    """The studies of this module have most of their trainings in common."""
+    return Workspace(shared_workspace)
 
 
 NESTED = ("seeds = 2", "sample_seeds = 3\ninit_seeds = 2")

@@ -29,7 +29,7 @@ def _study(folder: Path, **budgets: object) -> Study:
         },
         reference="all",
         targets={"other": "toy(per_class=2, test_per_class=1, seed=1)"},
-        methods={"probe": "probe(c=[1.0])"},
+        methods={"probe": "probe(readout='knn', k=[1])"},
         backbone="small(width=2)",
         seeds=2,
         folder=folder,
@@ -57,10 +57,13 @@ def _study(folder: Path, **budgets: object) -> Study:
     ],
 )
 def test_an_arm_with_other_budgets_is_compared_rank_by_rank(
-    tmp_path: Path, longer: object, seen: dict
+    tmp_path: Path, shared_workspace: Path, longer: object, seen: dict
 ) -> None:
     results = run_study(
-        _study(tmp_path, longer=longer, images_seen=[256, 128]), executor="inline", device="cpu"
+        _study(tmp_path, longer=longer, images_seen=[256, 128]),
+        workspace=shared_workspace,
+        executor="inline",
+        device="cpu",
     )
     measured = {
         f.images_seen: {arm: rows[0].images_seen for arm, rows in f.rows.items()}
@@ -96,7 +99,7 @@ def _study_with_drawn_classes(folder: Path, seeds: list[int]) -> Study:
         arms={"all": "classes(num=2)", "half": "classes(num=2) | images(fraction=0.5)"},
         reference="all",
         targets={"other": "toy(per_class=2, test_per_class=1, seed=1)"},
-        methods={"probe": "probe(c=[1.0])"},
+        methods={"probe": "probe(readout='knn', k=[1])"},
         backbone="small(width=2)",
         images_seen=64,
         seeds=seeds,
@@ -104,9 +107,14 @@ def _study_with_drawn_classes(folder: Path, seeds: list[int]) -> Study:
     )
 
 
-def test_classes_drawn_with_each_seed_are_compared_seed_by_seed(tmp_path: Path) -> None:
+def test_classes_drawn_with_each_seed_are_compared_seed_by_seed(
+    tmp_path: Path, shared_workspace: Path
+) -> None:
     results = run_study(
-        _study_with_drawn_classes(tmp_path, [0, 1, 2]), executor="inline", device="cpu"
+        _study_with_drawn_classes(tmp_path, [0, 1, 2]),
+        workspace=shared_workspace,
+        executor="inline",
+        device="cpu",
     )
     by_target = {a.target: a for a in answer_families(results, "contrasts")}
     assert set(by_target) == {"source", "other"}
@@ -114,9 +122,14 @@ def test_classes_drawn_with_each_seed_are_compared_seed_by_seed(tmp_path: Path) 
     assert "new test images" in by_target["other"].sentence
 
 
-def test_a_missing_seed_does_not_change_what_is_comparable(tmp_path: Path) -> None:
+def test_a_missing_seed_does_not_change_what_is_comparable(
+    tmp_path: Path, shared_workspace: Path
+) -> None:
     results = run_study(
-        _study_with_drawn_classes(tmp_path, [0, 1, 2]), executor="inline", device="cpu"
+        _study_with_drawn_classes(tmp_path, [0, 1, 2]),
+        workspace=shared_workspace,
+        executor="inline",
+        device="cpu",
     )
     without = replace(
         results, outcomes=tuple(o for o in results.outcomes if (o.arm, o.seed) != ("half", 0))
@@ -127,12 +140,12 @@ def test_a_missing_seed_does_not_change_what_is_comparable(tmp_path: Path) -> No
     }
 
 
-def test_arms_with_other_labels_are_not_compared(tmp_path: Path) -> None:
+def test_arms_with_other_labels_are_not_compared(tmp_path: Path, shared_workspace: Path) -> None:
     study = replace(
         _study_with_drawn_classes(tmp_path, [0, 1]),
         arms={"all": "", "families": "bottom_up(depth=1)"},
     )
-    results = run_study(study, executor="inline", device="cpu")
+    results = run_study(study, workspace=shared_workspace, executor="inline", device="cpu")
     assert {a.target for a in answer_families(results, "contrasts")} == {"other"}
 
 

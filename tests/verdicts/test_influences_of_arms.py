@@ -20,7 +20,9 @@ from seedbed.writeup.summary import summarise
 from seedbed.writeup.tables import family_tables
 
 
-def test_arms_with_different_numbers_of_classes_are_not_pooled(tmp_path: Path) -> None:
+def test_arms_with_different_numbers_of_classes_are_not_pooled(
+    tmp_path: Path, shared_workspace: Path
+) -> None:
     study = Study(
         name="two",
         source="toy(per_class=2, test_per_class=1)",
@@ -28,13 +30,13 @@ def test_arms_with_different_numbers_of_classes_are_not_pooled(tmp_path: Path) -
         reference="half",
         targets={"digits": "digits(train_per_class=2)"},
         question="class-influence",
-        methods={"probe": "probe(c=[1.0])"},
+        methods={"probe": "probe(readout='knn', k=[1])"},
         backbone="small(width=2)",
         images_seen=16,
         seeds=10,
         folder=tmp_path,
     )
-    results = run_study(study, workspace=tmp_path / "work", executor="inline", device="cpu")
+    results = run_study(study, workspace=shared_workspace, executor="inline", device="cpu")
     influences = [f for f in findings(results, answer(results)) if f.kind == "influence"]
     assert [f.arm for f in influences] == ["half", "few"]
     assert all(f.details.get("num_nets", 10) == 10 for f in influences)
@@ -53,7 +55,7 @@ def test_arms_with_different_numbers_of_classes_are_not_pooled(tmp_path: Path) -
     ],
 )
 def test_the_summary_says_why_there_is_no_ranking(
-    tmp_path: Path, arms: dict[str, Any], seeds: int, reason: str
+    tmp_path: Path, shared_workspace: Path, arms: dict[str, Any], seeds: int, reason: str
 ) -> None:
     study = Study(
         name="few",
@@ -62,13 +64,13 @@ def test_the_summary_says_why_there_is_no_ranking(
         reference="half",
         targets={"digits": "digits(train_per_class=2)"},
         question="class-influence",
-        methods={"probe": "probe(c=[1.0])"},
+        methods={"probe": "probe(readout='knn', k=[1])"},
         backbone="small(width=2)",
         images_seen=16,
         seeds=seeds,
         folder=tmp_path,
     )
-    results = run_study(study, workspace=tmp_path / "work", executor="inline", device="cpu")
+    results = run_study(study, workspace=shared_workspace, executor="inline", device="cpu")
     answers = answer(results)
     all_findings = findings(results, answers)
     [influence] = [f for f in all_findings if f.kind == "influence"]
