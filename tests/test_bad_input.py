@@ -125,7 +125,7 @@ def test_bad_data(case: str, as_: str, make_tree, tmp_path: Path, run) -> None:
                 "x.safetensors",
             ],
             "features.99",
-            "Submodules too: features.0",
+            "Submodules: features.0",
         ),
     ],
 )

@@ -66,7 +66,7 @@ def test_predictions_name_each_image_and_what_cannot_be_read(model: Path, tmp_pa
         assert cli("predict", model, path)[0] == 3
     status, document, _ = cli("predict", tmp_path / "photos", new)
     assert status == 3
-    assert "is no model" in document["error"]["message"]
+    assert "is not a model" in document["error"]["message"]
     assert "seedbed transfer small DATA" in document["error"]["hint"]
 
 
