@@ -20,6 +20,7 @@ from seedbed.tasks.detection import Detections, DetectionTask
 from seedbed.tasks.domains import LABELLED, TARGET
 from seedbed.tasks.retrieval import RetrievalTask
 from seedbed.tasks.task import Measurement, Task
+from seedbed.testing import check_task
 
 
 def _holidays_store() -> Store:
@@ -97,6 +98,11 @@ def test_every_registered_task_has_an_example() -> None:
 def test_the_class_is_a_task_spec_with_a_summary(name: str) -> None:
     assert issubclass(TASKS.get(name), TaskSpec)
     assert next(row["summary"] for row in TASKS.describe() if row["name"] == name)
+
+
+@calls
+def test_it_keeps_the_contract_of_outside_packages(call: str) -> None:
+    check_task(call, EXAMPLES[call]())
 
 
 @calls

@@ -13,6 +13,7 @@ import pytest
 from seedbed.base.errors import UsageError
 from seedbed.metrics import METRICS, MeanMetric, Metric, MetricTable, Predictions
 from seedbed.metrics.average_precision import MeanAveragePrecision
+from seedbed.testing import ContractError, check_metric
 
 # The closed list of the command-line contract.
 CONTRACT = {
@@ -109,6 +110,13 @@ def test_errors_alone_are_better_when_lower() -> None:
 @pytest.mark.parametrize("name", METRICS.names())
 def test_the_value_agrees_with_a_computation_by_hand(name: str) -> None:
     assert METRICS.get(name).value(predictions_of(name)) == pytest.approx(EXPECTED[name])
+
+
+@pytest.mark.parametrize("name", METRICS.names())
+def test_it_keeps_the_contract_of_outside_packages(name: str) -> None:
+    check_metric(name, predictions_of(name), EXPECTED[name])
+    with pytest.raises(ContractError, match=name):
+        check_metric(name, predictions_of(name), EXPECTED[name] + 1)
 
 
 @pytest.mark.parametrize("name", METRICS.names())

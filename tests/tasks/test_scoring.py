@@ -509,17 +509,18 @@ def test_commas_part_names_and_an_image_that_stands_again_is_told(tmp_path: Path
     assert "1 images are ranked twice; the first rank counts" in score.notes
 
 
-def test_files_may_be_given_in_their_order(tmp_path: Path, voc: Path) -> None:
+def test_files_are_named_and_those_of_another_metric_are_refused(tmp_path: Path, voc: Path) -> None:
     import seedbed as sb
 
     (tmp_path / "r.dat").write_text("100000.jpg 100001.jpg\n")
-    assert sb.score("holidays", tmp_path / "r.dat").value == 100
+    assert sb.score("holidays", ranking=tmp_path / "r.dat").value == 100
     out = results(tmp_path / "out", cat="", dog="000002 0.5 5 5 24 14\n")
-    assert sb.score("voc-detection", voc, "test", out).value == pytest.approx(50)
-    with pytest.raises(UsageError, match="was given ranking twice"):
-        sb.score("holidays", tmp_path / "r.dat", ranking=tmp_path / "r.dat")
-    with pytest.raises(UsageError, match="was given 3 files"):
-        sb.score("holidays", "a", "b", "c")
+    score = sb.score("voc-detection", truth=voc, image_set="test", results=out)
+    assert score.value == pytest.approx(50)
+    with pytest.raises(UsageError, match="unknown argument 'truth'"):
+        sb.score("holidays", ranking=tmp_path / "r.dat", truth=voc)
+    with pytest.raises(UsageError, match="needs ranking"):
+        sb.score("holidays")
 
 
 def test_images_of_other_sets_are_searched_too(tmp_path: Path) -> None:
@@ -566,7 +567,8 @@ def test_a_list_as_image_set_may_be_a_path(voc: Path, tmp_path: Path) -> None:
 
     (tmp_path / "l.txt").write_text("000002\n")
     out = results(tmp_path / "out", dog="000002 0.5 5 5 24 14\n", cat="")
-    assert sb.score("voc-detection", voc, tmp_path / "l.txt", out).num == 1
+    image_set = str(tmp_path / "l.txt")
+    assert sb.score("voc-detection", truth=voc, image_set=image_set, results=out).num == 1
 
 
 def test_places_from_one_are_told_of_oxford_too(tmp_path: Path) -> None:
