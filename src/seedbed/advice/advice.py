@@ -91,7 +91,7 @@ class Advice:
     layers: Mapping[str, tuple[str, ...]]
     seconds: float
     folder: Path | None = None
-    # how to get a larger network, where none was raced
+    # how to get a larger network, where none was compared
     larger_network_hint: str = ""
     report: Path | None = None
     # seconds since the start, sentence

@@ -51,7 +51,7 @@ def recommend(
         race.run_first_round(name)
     if not race.contenders:
         raise BadDataError(
-            f"no network could be raced: {'; '.join(race.notes)}",
+            f"no network could be compared: {'; '.join(race.notes)}",
             "Name a network that seedbed can open, for example --backbone small.",
         )
     scenario = measure_scenario(race.contenders_by_rank(), code_folders)

@@ -114,21 +114,10 @@ def advise(
     def open_at(size_px: int) -> Store:
         return open_store(spec, size_px, space, on_pack=on_pack)
 
-    call = str(spec.single_label_task())
-
     def measure(contender: Contender, method: str) -> Measurement:
-        step = Measure(
-            backbone=contender.backbone,
-            backbone_keys=backbone_keys(named[contender.name], contender.backbone),
-            task=contender.task,
-            task_call=call,
-            method=method,
-            seed=seed,
-            task_seed=seed,
-            label=f"advise, {contender.name} by {method}, seed {seed}",
-        )
-        return step.run(space)
+        return _final_step(contender, method, named[contender.name], call, seed).run(space)
 
+    call = str(spec.single_label_task())
     tasks = TaskBySize(open_at, TASKS.make(call), seed)
     if isinstance(spec.data, Store):
         # Opened at its own size now: an error in the data is not blamed on a network.
@@ -143,6 +132,22 @@ def advise(
         return advice
     winner = race.contenders[advice.winner.backbone]
     return _save(advice, winner, folder, seed, has_time=clock.left() > 0)
+
+
+def _final_step(
+    contender: Contender, method: str, backbone: BackboneLike, task_call: str, seed: int
+) -> Measure:
+    """The step that estimates the accuracy of a contender on the test images."""
+    return Measure(
+        backbone=contender.backbone,
+        backbone_keys=backbone_keys(backbone, contender.backbone),
+        task=contender.task,
+        task_call=task_call,
+        method=method,
+        seed=seed,
+        task_seed=seed,
+        label=f"advise, {contender.name} by {method}, seed {seed}",
+    )
 
 
 def _save(
@@ -209,8 +214,8 @@ def _download(report_event: Callable[[str], None]) -> str:
         download_weights(published)
     except BadDataError as error:
         error.hint = (
-            f"{download_instruction(published)}. Without --download, the networks on this machine are "
-            "raced."
+            f"{download_instruction(published)}. Without --download, the networks on this "
+            "machine are compared."
         )
         raise
     return GOOD_NETWORK
@@ -223,7 +228,7 @@ def _larger_network_hint(names: list[str], downloaded: bool) -> str:
     published = BACKBONES.make(GOOD_NETWORK).published()
     assert published is not None
     return (
-        "Only the small network that comes with seedbed was raced. A network of 224 px with more "
+        "Only the small network that comes with seedbed was compared. A network of 224 px with more "
         "pre-training data is usually better on photographs: seedbed advise DATA --download "
         f"fetches {GOOD_NETWORK} (about {_GOOD_NETWORK_MB} MB, licence {published.licence}). To "
         f"fetch it by hand: {download_instruction(published)}."

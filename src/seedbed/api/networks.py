@@ -90,26 +90,20 @@ def pretrain(
         UsageError: an invalid setting, or a folder `out` that holds something else.
         BadDataError: data that cannot be used.
     """
-    if images_seen < 0:
-        raise UsageError(
-            f"images_seen = {images_seen} is negative",
-            "300_000 is usual for small networks; 0 trains nothing.",
-        )
-    overrides = {
-        "objective": objective,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-        "optimiser": optimiser,
-        "decay": decay,
-        "drops": drops,
-        "warmup": warmup,
-        "augmentation": augmentation,
-        "early_stopping": early_stopping,
-    }
-    chosen = {name: value for name, value in overrides.items() if value is not None}
-    chosen |= {"backbone": backbone, "images_seen": (max(1, images_seen),)}
-    settings = build(Pretraining, chosen, "pretrain")
+    settings = _settings(
+        backbone,
+        images_seen,
+        objective=objective,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        optimiser=optimiser,
+        decay=decay,
+        drops=drops,
+        warmup=warmup,
+        augmentation=augmentation,
+        early_stopping=early_stopping,
+    )
     folder = _output_folder(out)
     space, architecture = Workspace.at(workspace), settings.architecture()
     px = packing_px(size_px, architecture.size_px)
@@ -126,6 +120,18 @@ def pretrain(
     return _run_or_read(
         step, space, folder, resolve_device(device), on_progress, checkpoint_every_s
     )
+
+
+def _settings(backbone: str, images_seen: int, **overrides: Any) -> Pretraining:
+    """The settings of a training; an override of None leaves the default."""
+    if images_seen < 0:
+        raise UsageError(
+            f"images_seen = {images_seen} is negative",
+            "300_000 is usual for small networks; 0 trains nothing.",
+        )
+    chosen = {name: value for name, value in overrides.items() if value is not None}
+    chosen |= {"backbone": backbone, "images_seen": (max(1, images_seen),)}
+    return build(Pretraining, chosen, "pretrain")
 
 
 def _run_or_read(

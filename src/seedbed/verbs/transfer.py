@@ -6,16 +6,18 @@ In: parsed options. Out: (document, exit status).
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seedbed.verbs.output import Bar, Result, say, show_facts, show_rows
+
+if TYPE_CHECKING:
+    from seedbed.tasks.task import Measurement
 
 
 def transfer(options: Namespace) -> Result:
     import time
 
     from seedbed.api.transfer import transfer as run_transfer
-    from seedbed.metrics import METRICS
 
     started = time.monotonic()
     with Bar("transfer") as bar:
@@ -35,10 +37,23 @@ def transfer(options: Namespace) -> Result:
             on_pack=bar,
             on_progress=bar.training,
         )
+    seconds = time.monotonic() - started
+    document = _measurement_document(options, measured, seconds)
+    _show_outcome(options, document, measured.tested_on)
+    return document, 0
+
+
+def _measurement_document(
+    options: Namespace, measured: Measurement, seconds: float
+) -> dict[str, Any]:
+    """The JSON document of one measurement."""
+    from seedbed.metrics import METRICS
+
     metric, num_test = measured.primary, measured.num_test
     primary, value = METRICS.get(metric), measured.metrics[metric]
     interval = primary.interval(value, num_test)
-    document = {
+    has_model = options.out is not None and measured.model is not None
+    return {
         "study": None,
         "arm": str(options.backbone),
         "seed": options.seed,
@@ -53,18 +68,14 @@ def transfer(options: Namespace) -> Result:
         "interval": list(interval) if interval else None,
         "num_test": num_test,
         "higher_is_better": primary.higher_is_better,
-        "seconds": time.monotonic() - started,
+        "seconds": seconds,
         "key": measured.key,
         "stored": measured.was_stored,
         "metrics": dict(measured.metrics),
         "facts": dict(measured.facts),
-        "model": str(options.out)
-        if options.out is not None and measured.model is not None
-        else None,
+        "model": str(options.out) if has_model else None,
         "results": _results_folder(options.out),
     }
-    _show_outcome(options, document, measured.tested_on)
-    return document, 0
 
 
 def _results_folder(out: str | None) -> str | None:
