@@ -187,7 +187,8 @@ def test_wrong_options_are_errors() -> None:
 
 def test_without_any_network_the_error_gives_the_reasons() -> None:
     with pytest.raises(
-        BadDataError, match="no network could be compared: vgg16 is left out: .*; resnet50 is left out"
+        BadDataError,
+        match="no network could be compared: vgg16 is left out: .*; resnet50 is left out",
     ):
         sb.advise(digits_store(), ["vgg16", "resnet50"], minutes=0.01)
 

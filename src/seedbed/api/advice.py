@@ -93,10 +93,7 @@ def advise(
         >>> advice.scenario.size, len(advice.candidates) > 1, advice.winner.accuracy > 20
         ('small', True, True)
     """
-    if not 0 < minutes < float("inf"):
-        raise UsageError(
-            f"minutes = {minutes:g}: give a positive number", "5 is usual for some hundred images."
-        )
+    _check_minutes(minutes)
     folder, space = new_folder(out), Workspace.at(workspace)
     clock, events = Clock(minutes), []
 
@@ -132,6 +129,13 @@ def advise(
         return advice
     winner = race.contenders[advice.winner.backbone]
     return _save(advice, winner, folder, seed, has_time=clock.left() > 0)
+
+
+def _check_minutes(minutes: float) -> None:
+    if not 0 < minutes < float("inf"):
+        raise UsageError(
+            f"minutes = {minutes:g}: give a positive number", "5 is usual for some hundred images."
+        )
 
 
 def _final_step(

@@ -104,18 +104,19 @@ def pretrain(
         augmentation=augmentation,
         early_stopping=early_stopping,
     )
-    folder = _output_folder(out)
-    space, architecture = Workspace.at(workspace), settings.architecture()
-    px = packing_px(size_px, architecture.size_px)
+    folder, space = _output_folder(out), Workspace.at(workspace)
+    px = packing_px(size_px, settings.architecture().size_px)
     opened = check_store_px(open_store(store, px, space, on_pack=on_pack), size_px)
+    training, view = settings.training(images_seen), make_view(opened, recipe, seed)
+    seeds, label = Seeds(sample=seed, init=seed), f"pretrain, seed {seed}"
     step = Pretrain(
-        view=make_view(opened, recipe, seed),
+        view=view,
         backbone=backbone,
-        training=settings.training(images_seen),
-        seeds=Seeds(sample=seed, init=seed),
+        training=training,
+        seeds=seeds,
         recipe=recipe,
         threads=threads,
-        label=f"pretrain, seed {seed}",
+        label=label,
     )
     return _run_or_read(
         step, space, folder, resolve_device(device), on_progress, checkpoint_every_s
