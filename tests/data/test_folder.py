@@ -83,7 +83,7 @@ def test_an_image_without_a_class_folder_is_named(make_tree, encode, loose: str)
 def test_images_at_the_root_alone_are_refused(make_tree, encode) -> None:
     root = make_tree({})
     (root / "a.jpg").write_bytes(encode(1))
-    with pytest.raises(BadDataError, match=r"'a.jpg' lies in no class folder"):
+    with pytest.raises(BadDataError, match=r"'a.jpg' is in no class folder"):
         _read(root)
 
 

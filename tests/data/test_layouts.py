@@ -334,7 +334,7 @@ def test_images_that_lie_elsewhere_are_reported(tmp_path: Path, encode) -> None:
     packed = pack(str(tmp_path), tmp_path / "x.store", size_px=8, allow_unreadable=0.2)
     assert packed.num_unreadable == 1
     assert packed.unreadable is not None
-    assert "lies elsewhere" in packed.unreadable.read_text()
+    assert "stored elsewhere" in packed.unreadable.read_text()
 
 
 def _cifar(root: Path) -> None:
@@ -502,7 +502,7 @@ def test_a_manifest_whose_folder_is_wrong_says_so(make_tree, tmp_path: Path) -> 
     lines = [f"{p.relative_to(root)},{p.parent.name}" for p in sorted(root.rglob("*.png"))]
     (tmp_path / "list.csv").write_text("\n".join(["path,label", *lines]))
     with pytest.raises(
-        BadDataError, match=r"none of its first 4 images is there, 'a/000\.png' for instance, in"
+        BadDataError, match=r"none of its first 4 images is in .*, for instance 'a/000\.png'"
     ) as caught:
         open_source(str(tmp_path / "list.csv"))
     assert "root='FOLDER'" in caught.value.hint

@@ -82,23 +82,23 @@ def test_holidays_without_what_cannot_be_read(tmp_path: Path, encode: Encode) ->
         (
             ["jpg/100000.jpg"],
             [],
-            "group 1000 in {} has no query: image 100001 is there, and 100000 is not",
+            "group 1000 in {} has no query: it has image 100001, and not 100000",
         ),
         (
             ["jpg/100101.jpg"],
             [],
             "query 100100 in {} has no other image in its group: none from 100101 to 100199",
         ),
-        ([], ["jpg/beach.jpg"], "'jpg/beach.jpg' in {} is not called by a number of six digits"),
+        ([], ["jpg/beach.jpg"], "'jpg/beach.jpg' in {} is not a number of six digits"),
         (
             [],
             ["jpg/1000000.jpg"],
-            "'jpg/1000000.jpg' in {} is not called by a number of six digits",
+            "'jpg/1000000.jpg' in {} is not a number of six digits",
         ),
         (
             [],
             ["jpg/\u0661\u0660\u0660\u0660\u0660\u0660.jpg"],
-            "is not called by a number of six digits",
+            "is not a number of six digits",
         ),
         (
             [],
@@ -215,9 +215,9 @@ def test_ukbench_without_what_cannot_be_read(tmp_path: Path, encode: Encode) -> 
         (
             [],
             ["full/ukbench0003.jpg"],
-            "'full/ukbench0003.jpg' in {} is not called ukbench and five digits",
+            "'full/ukbench0003.jpg' in {} is not ukbench and five digits",
         ),
-        ([], ["full/logo.png"], "'full/logo.png' in {} is not called ukbench and five digits"),
+        ([], ["full/logo.png"], "'full/logo.png' in {} is not ukbench and five digits"),
         (UKBENCH, [], "there are no images below {}"),
     ],
 )

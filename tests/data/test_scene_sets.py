@@ -167,13 +167,13 @@ def test_sun397_without_its_lists_is_no_image_folder(tmp_path: Path, encode: Enc
             "Training_01.txt",
             "/a/abbey/sun_1",
             "/a/abbay/sun_1",
-            "Training_01.txt, line 1: '/a/abbay/sun_1.jpg' is of no class of",
+            "Training_01.txt, line 1: '/a/abbay/sun_1.jpg' is in no class of",
         ),
         (
             "Training_01.txt",
             "/a/abbey/sun_1",
             "../a/abbey/sun_1",
-            "line 1: '../a/abbey/sun_1.jpg' is of no class of",
+            "line 1: '../a/abbey/sun_1.jpg' is in no class of",
         ),
         ("Training_01.txt", "/a/abbey/sun_1", "/a/abbey/x\\sun_1", "is not the path of an image"),
         (
@@ -194,7 +194,7 @@ def test_sun397_without_its_lists_is_no_image_folder(tmp_path: Path, encode: Enc
             "abbey/sun_2",
             "Testing_01.txt, line 1, for test, names 'a/abbey/sun_2.jpg', which",
         ),
-        ("ClassName.txt", "/a/abbey", "abbey", "ClassName.txt, line 1: 'abbey' is no class"),
+        ("ClassName.txt", "/a/abbey", "abbey", "ClassName.txt, line 1: 'abbey' is not a class"),
         (
             "ClassName.txt",
             "/c/church/outdoor",
@@ -205,7 +205,7 @@ def test_sun397_without_its_lists_is_no_image_folder(tmp_path: Path, encode: Enc
             "ClassName.txt",
             "/a/abbey",
             "/c/church",
-            "line 2: class 'church/indoor' lies below 'church', a class itself",
+            "line 2: class 'church/indoor' is below 'church', which is a class too",
         ),
         (
             "ClassName.txt",
@@ -299,7 +299,7 @@ def test_a_missing_part_of_cub_is_named(tmp_path: Path, encode: Encode, name: st
             "images.txt",
             "1 001",
             "one 001",
-            "images.txt, line 1: 'one 001.Black_footed_Albatross/a_1.jpg' is no row of this table",
+            "images.txt, line 1: 'one 001.Black_footed_Albatross/a_1.jpg' is not a row of this table",
         ),
         ("images.txt", "2 001", "1 001", "images.txt, line 2: number 1 is there twice, first in"),
         (
@@ -344,7 +344,7 @@ def test_a_missing_part_of_cub_is_named(tmp_path: Path, encode: Encode, name: st
             "image_class_labels.txt",
             "1 1",
             "1 2",
-            "images.txt, line 1: the image lies in '001.Black_footed_Albatross', and",
+            "images.txt, line 1: the image is in folder '001.Black_footed_Albatross', but",
         ),
         (
             "classes.txt",
@@ -462,13 +462,13 @@ def test_a_missing_part_of_mit67_is_named(tmp_path: Path, encode: Encode, name: 
             "TrainImages.txt",
             "kitchen/int474",
             "Images/kitchen/int474",
-            "line 1: 'Images/kitchen/int474.jpg' is no class and file",
+            "line 1: 'Images/kitchen/int474.jpg' is not a class and a file",
         ),
         (
             "TrainImages.txt",
             "kitchen/int474",
             "int474",
-            "line 1: 'int474.jpg' is no class and file",
+            "line 1: 'int474.jpg' is not a class and a file",
         ),
         (
             "TrainImages.txt",
@@ -637,7 +637,7 @@ def test_a_missing_part_of_the_flowers_is_named(tmp_path: Path, encode: Encode) 
             "setid.mat, tstid, entry 4, for test, names 'jpg/image_00001.jpg', which",
         ),
         ({"tstid": None}, "setid.mat has no 'tstid'; it has: trnid, valid"),
-        ({"tstid": ()}, "setid.mat: 'tstid' is no list of whole numbers"),
+        ({"tstid": ()}, "setid.mat: 'tstid' is not a list of whole numbers"),
         (
             {"labels": (*FLOWER_LABELS[:7], 60, 102)},
             "of class 'pink primrose', of which no image is listed for test",

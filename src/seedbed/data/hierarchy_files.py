@@ -1,8 +1,8 @@
 """Open a class hierarchy: WordNet, or a file of child and parent.
 
 In: a text, and class labels. Out: a Hierarchy in which each label is a node.
-The text is `wordnet`; or `wordnet(names='FILE')` with a table of label and synset; or a file: CSV or
-TSV of child and parent, JSON or TOML of `child = "parent"` or `child = ["primary", "other"]`.
+The text is `wordnet`; or `wordnet(names='FILE')` with a table of label and synset; or a file: CSV
+or TSV of child and parent, JSON or TOML of `child = "parent"` or `child = ["primary", "other"]`.
 """
 
 from __future__ import annotations

@@ -11,13 +11,14 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
 from seedbed.base.randomness import content_hash
-from seedbed.data.decode import decode
+from seedbed.data.decode import Fit, decode
 from seedbed.data.source import Loaded, Pixels
 
 IMAGE_SUFFIXES = frozenset(
@@ -135,7 +136,7 @@ class EncodedPixels(Pixels):
     def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
         def load_one(row: int) -> DecodedImage:
             data = self.read(row)
-            pixels, width, height = decode(data, size_px, fit)  # pyright: ignore[reportArgumentType]
+            pixels, width, height = decode(data, size_px, cast(Fit, fit))
             return content_hash(data), pixels, width, height
 
         return load_each(rows, size_px, load_one)

@@ -12,7 +12,7 @@ from seedbed.data.source import Loaded
 
 
 def loaded_from_pixels(pixels: np.ndarray, width: int, height: int) -> Loaded:
-    """Make a batch from uint8 pixels [k, size_px, size_px, 3]; checksums are those of the pixels."""
+    """Make a batch from uint8 pixels [k, size_px, size_px, 3]; checksums are of the pixels."""
     k = len(pixels)
     checksums = np.fromiter(
         (content_hash(np.ascontiguousarray(p).data) for p in pixels), np.uint64, count=k

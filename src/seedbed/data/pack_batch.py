@@ -10,13 +10,13 @@ import warnings
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from seedbed.base.randomness import content_hash
 from seedbed.base.worker_pool import WorkerDiedError, run_jobs
-from seedbed.data.decode import decode
+from seedbed.data.decode import Fit, decode
 from seedbed.data.duplicates import COARSE_PX, describe
 from seedbed.data.image_files import DecodedImage, EncodedPixels, load_each
 from seedbed.data.source import Loaded, Pixels
@@ -145,7 +145,7 @@ def _load_encoded(pixels: EncodedPixels, rows: np.ndarray, form: StoreForm) -> P
 
     def load_one(row: int) -> DecodedImage:
         data = pixels.read(row)
-        image, width, height = decode(data, form.size_px, form.fit)  # pyright: ignore[reportArgumentType]
+        image, width, height = decode(data, form.size_px, cast(Fit, form.fit))
         readable[row] = data
         return content_hash(data), image, width, height
 

@@ -303,8 +303,8 @@ class Store:
 
     @cached_property
     def held_out_rows(self) -> np.ndarray:
-        """The test images of a source that is `only_held_out`, or its validation images if it has no
-        test images: int64 [m]."""
+        """The test images of a source that is `only_held_out`, or its validation images if there
+        are no test images: int64 [m]."""
         source_splits = _codes(self._column("split_found"), SPLITS)
         has_test = (source_splits == TEST).any()
         return np.flatnonzero(source_splits == (TEST if has_test else VAL))

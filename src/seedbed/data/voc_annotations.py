@@ -104,8 +104,8 @@ def _read_box(
     """The box of an object; the boxes of its parts are ignored."""
     texts = [node.findtext(f"bndbox/{corner}") for corner in _CORNERS]
     try:
-        left, top, right, bottom = (float(text) for text in texts)  # pyright: ignore[reportArgumentType]
-    except (TypeError, ValueError):
+        left, top, right, bottom = (float(str(text)) for text in texts)
+    except ValueError:
         raise BadDataError(
             f"{path}: object {number} has no complete box: "
             f"{dict(zip(_CORNERS, texts, strict=True))}",

@@ -2,7 +2,7 @@
 
 In: synset ids (`n02084071`), names (`dog.n.01`) or plain words ("dog"). Out: the hierarchy above
 them, and the meanings of a word.
-`scripts/make_wordnet.py` makes the table that comes with seedbed; its licence is in the same folder.
+`scripts/make_wordnet.py` makes the table that comes with seedbed; its licence is in this folder.
 Of several hypernyms the first by name is the primary parent, as in Huh, Agrawal and Efros (2016).
 """
 

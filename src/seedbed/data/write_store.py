@@ -289,7 +289,7 @@ def _write_rows(
 
 
 def _write_annotations(source: Source, folder: Path, readable: np.ndarray) -> dict[str, Any]:
-    """Write the annotations of the readable images, if there are any; return entries of the card."""
+    """Write the annotations of the readable images, if any; return entries of the card."""
     if source.annotations is None:
         return {}
     annotations = source.annotations.select(readable, source.num_images)

@@ -1,11 +1,10 @@
-"""CUB-200-2011 (Wah et al. 2011) as distributed: birds of 200 species.
+"""cub200(): CUB-200-2011 (Wah et al. 2011), birds of 200 species.
 
-In: the folder CUB_200_2011/, which has `images/` and the tables `images.txt` (number, path),
+In: the folder CUB_200_2011/ with `images/` and the tables `images.txt` (number, path),
 `image_class_labels.txt` (number, class), `classes.txt` (class, name) and `train_test_split.txt`
-(number, 1 for training or 0 for test); numbers begin at 1. Out: a Source of train and test whose
-labels are the names in classes.txt (`001.Black_footed_Albatross`). Only images that are listed are
-read, which in the official set are all. Boxes, parts and attributes are left out: images are taken
-whole.
+(number, 1 for training or 0 for test); numbers begin at 1.
+Out: a Source of train and test whose labels are the names in classes.txt
+(`001.Black_footed_Albatross`). Images are whole; boxes, parts and attributes are ignored.
 """
 
 from __future__ import annotations
@@ -25,9 +24,12 @@ from seedbed.data.source import TEST, TRAIN, Source
 _IMAGES, _LABELS = "images.txt", "image_class_labels.txt"
 _CLASSES, _SPLIT = "classes.txt", "train_test_split.txt"
 _FLAGS = {"1": TRAIN, "0": TEST}
-# "1 001.Black_footed_Albatross/...": NABirds has tables of the same names.
+# The first line is "1 001.Black_footed_Albatross/...". NABirds has tables of the same names.
 _FIRST = re.compile(rb"(?:\xef\xbb\xbf)?\s*\d+\s+\d{3}\.\S")
-_ADVICE = "CUB-200-2011 is distributed at data.caltech.edu (CUB-200-2011): unpack CUB_200_2011.tgz, and name its folder CUB_200_2011."
+_ADVICE = (
+    "CUB-200-2011 is distributed at data.caltech.edu (CUB-200-2011): unpack CUB_200_2011.tgz, and "
+    "name its folder CUB_200_2011."
+)
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,10 @@ class Cub200(Format):
 
     @staticmethod
     def recognises(path: Path) -> bool:
-        tables = (path / _IMAGES).is_file() and (
+        has_tables = (path / _IMAGES).is_file() and (
             (path / _LABELS).is_file() or (path / _SPLIT).is_file()
         )
-        if not tables or not (path / "images").is_dir():
+        if not has_tables or not (path / "images").is_dir():
             return False
         with (path / _IMAGES).open("rb") as file:
             return _FIRST.match(file.read(100)) is not None
@@ -53,15 +55,16 @@ class Cub200(Format):
         root = existing_folder(self.path)
         if not (root / "images").is_dir():
             raise BadDataError(f"{root} has no folder images/", _ADVICE)
-        images, classes = _table(root, _IMAGES), _table(root, _CLASSES)
-        labels, flags = _table(root, _LABELS), _table(root, _SPLIT)
-        _refuse_gaps(images, labels, root / _IMAGES, root / _LABELS)
-        _refuse_gaps(images, flags, root / _IMAGES, root / _SPLIT)
+        images, classes = _read_table(root, _IMAGES), _read_table(root, _CLASSES)
+        labels, flags = _read_table(root, _LABELS), _read_table(root, _SPLIT)
+        _refuse_other_images(images, labels, root / _IMAGES, root / _LABELS)
+        _refuse_other_images(images, flags, root / _IMAGES, root / _SPLIT)
         listed = [
-            _listed(image, labels[number], flags[number], classes)
+            _listed_image(image, labels[number], flags[number], classes)
             for number, image in images.items()
         ]
-        _refuse_unused(classes, {label.text for label in labels.values()}, root / _LABELS)
+        used = {label.text for label in labels.values()}
+        _refuse_unused_classes(classes, used, root / _LABELS)
         return source_from_list(
             str(self.path),
             root,
@@ -77,29 +80,29 @@ class Cub200(Format):
         )
 
 
-def _table(root: Path, name: str) -> dict[str, Line]:
-    """Number -> what the table says of it; the text of such a line is without its number."""
-    found: dict[str, Line] = {}
+def _read_table(root: Path, name: str) -> dict[str, Line]:
+    """Read a table: number -> line, whose text is without the number."""
+    rows: dict[str, Line] = {}
     for line in read_lines(root / name, _ADVICE):
-        number, *rest = line.text.split(maxsplit=1)
-        if not number.isdecimal() or not rest:
+        number, *values = line.text.split(maxsplit=1)
+        if not number.isdecimal() or not values:
             raise BadDataError(
-                f"{line.place}: {line.text!r} is no row of this table",
+                f"{line.place}: {line.text!r} is not a row of this table",
                 f"Expected a number and its value. {_ADVICE}",
             )
-        if number in found:
+        if number in rows:
             raise BadDataError(
-                f"{line.place}: number {number} is there twice, first in {found[number].place}",
+                f"{line.place}: number {number} is there twice, first in {rows[number].place}",
                 _ADVICE,
             )
-        found[number] = Line(rest[0], line.place)
-    return found
+        rows[number] = Line(values[0], line.place)
+    return rows
 
 
-def _refuse_gaps(
+def _refuse_other_images(
     images: Mapping[str, Line], others: Mapping[str, Line], path: Path, other: Path
 ) -> None:
-    """The tables are of the same images."""
+    """Raise BadDataError unless both tables have the same images."""
     counts = f"they have {len(images):,} and {len(others):,} rows"
     if number := next((n for n in images if n not in others), None):
         raise BadDataError(
@@ -111,8 +114,8 @@ def _refuse_gaps(
         )
 
 
-def _refuse_unused(classes: Mapping[str, Line], used: set[str], path: Path) -> None:
-    """Each class has a name of its own, and images."""
+def _refuse_unused_classes(classes: Mapping[str, Line], used: set[str], path: Path) -> None:
+    """Raise BadDataError for a class without images, and for two classes of one name."""
     names: dict[str, Line] = {}
     for number, line in classes.items():
         if number not in used:
@@ -125,7 +128,7 @@ def _refuse_unused(classes: Mapping[str, Line], used: set[str], path: Path) -> N
             )
 
 
-def _listed(image: Line, label: Line, flag: Line, classes: Mapping[str, Line]) -> ListedImage:
+def _listed_image(image: Line, label: Line, flag: Line, classes: Mapping[str, Line]) -> ListedImage:
     if label.text not in classes:
         raise BadDataError(
             f"{label.place}: class {label.text} is not in {_CLASSES}, which has {len(classes)}",
@@ -138,7 +141,8 @@ def _listed(image: Line, label: Line, flag: Line, classes: Mapping[str, Line]) -
     name = classes[label.text].text
     if (folder := image.text.partition("/")[0]) != name:
         raise BadDataError(
-            f"{image.place}: the image lies in {folder!r}, and {label.place}, says class {name!r}",
+            f"{image.place}: the image is in folder {folder!r}, but {label.place} has class "
+            f"{name!r}",
             _ADVICE,
         )
     return ListedImage(f"images/{image.text}", name, _FLAGS[flag.text], image.place)

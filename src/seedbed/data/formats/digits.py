@@ -1,7 +1,7 @@
-"""scikit-learn's handwritten digits: 1,797 real 8 x 8 scans, 10 classes (Alpaydin and Kaynak 1998,
-UCI).
+"""digits(): scikit-learn's handwritten digits, 1,797 scans of 8 x 8 px in 10 classes (Alpaydin and
+Kaynak 1998, UCI).
 
-In: nothing. Out: a Source; no data on disk and no network needed. Grey values 0..16 become white on
+In: nothing; the data come with scikit-learn. Out: a Source. Grey values 0..16 become white on
 black, resized.
 """
 
@@ -21,12 +21,12 @@ from seedbed.data.source import TRAIN, Loaded, Pixels, Source, from_records, lis
 
 @dataclass(frozen=True)
 class DigitPixels(Pixels):
-    """The scans, enlarged (bilinear) to the size asked for."""
+    """The scans, enlarged (bilinear) to the requested size."""
 
     light: ClassVar[bool] = True
 
     def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
-        grey = (_scans()[0][rows] * (255 / 16)).astype(np.uint8)
+        grey = (_load_scans()[0][rows] * (255 / 16)).astype(np.uint8)
         enlarged = [
             Image.fromarray(g).resize((size_px, size_px), Image.Resampling.BILINEAR) for g in grey
         ]
@@ -39,7 +39,7 @@ class Digits(Format):
     """scikit-learn's digits: 1,797 real 8 x 8 scans of handwritten digits, 10 classes."""
 
     def read(self) -> Source:
-        _, labels = _scans()
+        _, labels = _load_scans()
         records = [(f"{i:04d}", str(label), TRAIN) for i, label in enumerate(labels)]
         return from_records(
             "digits()",
@@ -50,8 +50,8 @@ class Digits(Format):
 
 
 @functools.cache
-def _scans() -> tuple[np.ndarray, np.ndarray]:
-    """float [1797, 8, 8] grey values 0..16, int [1797] labels."""
+def _load_scans() -> tuple[np.ndarray, np.ndarray]:
+    """Grey values 0..16, float [1797, 8, 8], and labels, int [1797]."""
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)

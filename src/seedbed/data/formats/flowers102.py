@@ -1,13 +1,13 @@
-"""Oxford's 102 flowers (Nilsback and Zisserman 2008) as distributed.
+"""flowers102(): Oxford's 102 flowers (Nilsback and Zisserman 2008).
 
-In: a folder of `jpg/image_00001.jpg`, `imagelabels.mat` (the one-based class of each image) and
-`setid.mat` (the one-based numbers of the images of `trnid`, `valid` and `tstid`), or the one that
-holds it as `flowers-102/`, which torchvision calls root. Out: a Source of train, val and test. Each
-image is in one of the three sets; files in none are not read.
+In: a folder with `jpg/image_00001.jpg`, `imagelabels.mat` (the class of each image, from 1) and
+`setid.mat` (the numbers, from 1, of the images of `trnid`, `valid` and `tstid`); or the folder that
+contains it as `flowers-102/`, as torchvision stores it. Out: a Source of train, val and test. Each
+image is in one of the three sets; other files are not read.
 
-torchvision's reader wants the tables by their checksums and in `flowers-102/`, and gives decoded
-images, where a store may want the files' own bytes; so the tables are read here. torchvision is
-asked for the names of the classes, which the tables lack: both ways give the same labels.
+torchvision's reader needs the tables with their checksums in `flowers-102/`, and returns decoded
+images, whereas a store may keep the bytes of the files. So the tables are read here. The names of
+the classes, which the tables do not have, come from torchvision: both ways give the same labels.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from seedbed.data.source import TEST, TRAIN, VAL, Source
 _BELOW, _LABELS, _SETS = "flowers-102", "imagelabels.mat", "setid.mat"
 _SPLITS = {"trnid": TRAIN, "valid": VAL, "tstid": TEST}
 _ADVICE = (
-    "The 102 flowers are distributed at robots.ox.ac.uk/~vgg/data/flowers/102: 102flowers.tgz (which gives jpg/), imagelabels.mat "
-    "and setid.mat, in one folder. torchvision('Flowers102', 'FOLDER', download=True) fetches them into FOLDER/flowers-102."
+    "The 102 flowers are distributed at robots.ox.ac.uk/~vgg/data/flowers/102: 102flowers.tgz "
+    "(which gives jpg/), imagelabels.mat and setid.mat, in one folder. "
+    "torchvision('Flowers102', 'FOLDER', download=True) fetches them into FOLDER/flowers-102."
 )
 
 
@@ -49,23 +50,23 @@ class Flowers102(Format):
     def read(self) -> Source:
         root = existing_folder(self.path)
         root = root / _BELOW if not (root / _LABELS).exists() and (root / _BELOW).is_dir() else root
-        names = _names()
+        names = _class_names()
         labels = _column(_load(root / _LABELS), "labels", root / _LABELS, len(names), "a class")
         table = _load(root / _SETS)
         sets = {
             key: _column(table, key, root / _SETS, len(labels), "an image that has a label")
             for key in _SPLITS
         }
-        _refuse_left_out(len(labels), sets, root)
+        _refuse_unlisted_images(len(labels), sets, root)
         images = [
             ListedImage(
-                f"jpg/image_{n:05d}.jpg",
-                names[labels[n - 1] - 1],
+                f"jpg/image_{number:05d}.jpg",
+                names[labels[number - 1] - 1],
                 _SPLITS[key],
                 f"{root / _SETS}, {key}, entry {i}",
             )
             for key, numbers in sets.items()
-            for i, n in enumerate(numbers.tolist(), 1)
+            for i, number in enumerate(numbers.tolist(), 1)
         ]
         splits = tuple(_SPLITS.values())
         return source_from_list(
@@ -73,19 +74,19 @@ class Flowers102(Format):
         )
 
 
-def _refuse_left_out(num_images: int, sets: Mapping[str, np.ndarray], root: Path) -> None:
-    """The sets hold every image that has a label."""
-    if left := sorted(
-        set(range(1, num_images + 1)).difference(*(numbers.tolist() for numbers in sets.values()))
-    ):
+def _refuse_unlisted_images(num_images: int, sets: Mapping[str, np.ndarray], root: Path) -> None:
+    """Raise BadDataError unless the sets name every image that has a label."""
+    numbers = set(range(1, num_images + 1))
+    if unlisted := sorted(numbers.difference(*(listed.tolist() for listed in sets.values()))):
         raise BadDataError(
-            f"{root / _LABELS} has {num_images:,} labels, and {root / _SETS} names image {left[0]} in no set "
-            f"({len(left):,} such images)",
+            f"{root / _LABELS} has {num_images:,} labels, and {root / _SETS} names image "
+            f"{unlisted[0]} in no set ({len(unlisted):,} such images)",
             f"Expected each image in one of {', '.join(_SPLITS)}. {_ADVICE}",
         )
 
 
 def _load(path: Path) -> Mapping[str, Any]:
+    """Read a MATLAB file."""
     from scipy.io import loadmat
 
     try:
@@ -99,14 +100,14 @@ def _load(path: Path) -> Mapping[str, Any]:
 
 
 def _column(table: Mapping[str, Any], key: str, path: Path, largest: int, what: str) -> np.ndarray:
-    """int64 [n] of 1..`largest`; raises BadDataError where the table has no such numbers."""
+    """A column of whole numbers 1..`largest`, int64 [n]; raises BadDataError for other values."""
     if key not in table:
         raise BadDataError(
             f"{path} has no {key!r}; it has: {', '.join(k for k in table if k[0] != '_')}", _ADVICE
         )
     values = np.asarray(table[key]).ravel()
     if not len(values) or values.dtype.kind not in "iuf" or (values != np.floor(values)).any():
-        raise BadDataError(f"{path}: {key!r} is no list of whole numbers", _ADVICE)
+        raise BadDataError(f"{path}: {key!r} is not a list of whole numbers", _ADVICE)
     wrong = np.flatnonzero((values < 1) | (values > largest))
     if len(wrong):
         raise BadDataError(
@@ -116,7 +117,7 @@ def _column(table: Mapping[str, Any], key: str, path: Path, largest: int, what: 
     return values.astype(np.int64)
 
 
-def _names() -> list[str]:
+def _class_names() -> list[str]:
     from torchvision.datasets import Flowers102 as Reader
 
     return list(Reader.classes)

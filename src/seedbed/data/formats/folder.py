@@ -1,8 +1,8 @@
-"""Image folders: one folder per class, at any depth.
+"""folder(): image folders, one folder per class, at any depth.
 
-In: a folder. Out: a Source. `train/`, `val/` (or `valid`, `validation`), `test/` at the top are
-splits; below them, or without them, the path of a file's folder is its leaf label, and nested
-folders give the class hierarchy.
+In: a folder. Out: a Source. `train/`, `val/` (or `valid`, `validation`) and `test/` at the top are
+splits. Below them, or without them, the path of an image's folder is its label, and nested folders
+give the class hierarchy.
 """
 
 from __future__ import annotations
@@ -38,90 +38,86 @@ class Folder(Format):
     def read(self) -> Source:
         root = existing_folder(self.path)
         empty: list[str] = []
-        found = list_images(root, empty=empty)
-        only_held_out = _only_held_out(found)
-        has_splits = only_held_out or any(
-            f.path.split("/")[0].lower() in ("train", "training") and f.path.count("/") > 1
-            for f in found
-        )
-        records = [_record(f, has_splits) for f in found]
-        strays = (
-            {f.path.split("/")[0] for f in found if "/" in f.path and _split_of(f) is None}
-            if has_splits
-            else set()
-        )
-        if strays:
-            raise BadDataError(
-                f"{root} has split folders, and beside them {min(strays)!r} with images of no split",
-                "Move it out of the way, or into train/, val/ or test/ as a class.",
-            )
-        loose = [f.path for f, (_, label, _) in zip(found, records, strict=True) if not label]
-        if loose:
-            raise _without_labels(root, loose, len(found))
+        files = list_images(root, empty=empty)
+        only_held_out = _is_only_held_out(files)
+        has_splits = only_held_out or any(_is_training_image(file) for file in files)
+        if has_splits:
+            _refuse_other_folders(root, files)
+        records = [_record(file, has_splits) for file in files]
+        if unlabelled := [path for path, label, _ in records if not label]:
+            raise _unlabelled_error(root, unlabelled, len(files))
         labels = {label for _, label, _ in records}
         empty_labels = {_label_of_folder(folder, has_splits) for folder in empty}
+        # Earlier versions read such folders as classes called test/... and val/...
+        version = ["held out"] if only_held_out else []
         return from_records(
             str(self.path),
             records,
-            pixels=FilePixels(str(root.resolve()), np.array([f.path for f in found], dtype=object)),
-            # Such folders were once read as folders of classes called test/... and val/...
-            listing=listing_fingerprint(
-                ["folder", *(["held out"] if only_held_out else []), *map(str, found)]
-            ),
+            pixels=FilePixels(str(root.resolve()), np.array([file.path for file in files], object)),
+            listing=listing_fingerprint(["folder", *version, *map(str, files)]),
             names={label: label.split("/")[-1] for label in labels if "/" in label},
             hierarchy=from_paths(labels) if any("/" in label for label in labels) else None,
             empty_classes=tuple(sorted(empty_labels - labels - {""})),
         )
 
 
-def _only_held_out(images: list[ImageFile]) -> bool:
-    """Whether all images lie in class folders below `val/` or `test/`, and none below `train/`."""
-    return bool(images) and all(
-        _split_of(image) in (VAL, TEST) and image.path.count("/") > 1 for image in images
+def _is_training_image(file: ImageFile) -> bool:
+    """Whether an image is in a class folder below `train/`."""
+    return _split_of(file) == TRAIN and file.path.count("/") > 1
+
+
+def _is_only_held_out(files: list[ImageFile]) -> bool:
+    """Whether all images are in class folders below `val/` or `test/`."""
+    return bool(files) and all(
+        _split_of(file) in (VAL, TEST) and file.path.count("/") > 1 for file in files
     )
 
 
-def _record(found: ImageFile, has_splits: bool) -> tuple[str, str, int]:
-    parts = found.path.split("/")[:-1]
-    split = _split_of(found) if has_splits else None
-    return (
-        (found.path, "/".join(parts), TRAIN)
-        if split is None
-        else (found.path, "/".join(parts[1:]), split)
-    )
+def _split_of(file: ImageFile) -> int | None:
+    """The split that the top folder of an image names."""
+    top, _, rest = file.path.partition("/")
+    return SPLIT_NAMES.get(top.lower()) if rest else None
+
+
+def _refuse_other_folders(root: Path, files: list[ImageFile]) -> None:
+    """Raise BadDataError for a folder that is not a split, next to those that are."""
+    tops = {file.path.split("/")[0] for file in files if "/" in file.path}
+    others = sorted(top for top in tops if top.lower() not in SPLIT_NAMES)
+    if others:
+        raise BadDataError(
+            f"{root} has split folders, and next to them {others[0]!r}, whose images are in no "
+            "split",
+            "Move it elsewhere, or into train/, val/ or test/ as a class.",
+        )
+
+
+def _record(file: ImageFile, has_splits: bool) -> tuple[str, str, int]:
+    """Id, label and split of an image."""
+    folders = file.path.split("/")[:-1]
+    split = _split_of(file) if has_splits else None
+    if split is None:
+        return file.path, "/".join(folders), TRAIN
+    return file.path, "/".join(folders[1:]), split
 
 
 def _label_of_folder(folder: str, has_splits: bool) -> str:
-    """The class of a folder: its path, without a split's name; empty for the split folder."""
+    """The class of a folder: its path without the split; empty for the split folder itself."""
     top, _, rest = folder.partition("/")
     return rest if has_splits and top.lower() in SPLIT_NAMES else folder
 
 
-def _split_of(found: ImageFile) -> int | None:
-    top, _, rest = found.path.partition("/")
-    return SPLIT_NAMES.get(top.lower()) if rest else None
-
-
-def _without_labels(root: Path, loose: list[str], num_images: int) -> BadDataError:
+def _unlabelled_error(root: Path, unlabelled: list[str], num_images: int) -> BadDataError:
+    """The error for images in no class folder; it knows forms of boxes that are not read."""
+    hint = "Put every image into a folder named after its class, for example cats/1.jpg."
+    has_yolo_boxes = (root / unlabelled[0]).with_suffix(".txt").is_file()
+    if has_yolo_boxes or any(root.glob("*coco*.json")):
+        form = "YOLO's" if has_yolo_boxes else "COCO's"
+        hint = (
+            f"It looks like boxes in {form} form: export them as PASCAL VOC, an .xml file for each "
+            "image, which is read."
+        )
     return BadDataError(
-        f"{len(loose)} of {num_images} images in {root} have no label ({loose[0]!r} lies in no class folder)",
-        _boxes_of_others(root, loose[0])
-        or "Put every image into a folder named after its class, for example cats/1.jpg.",
-    )
-
-
-def _boxes_of_others(root: Path, image: str) -> str:
-    """What to do where boxes lie beside the images in a form that is not read; empty where there
-    are none."""
-    looks = (
-        "YOLO's"
-        if (root / image).with_suffix(".txt").is_file()
-        else "COCO's"
-        if any(root.glob("*coco*.json"))
-        else ""
-    )
-    return (
-        f"It looks like boxes in {looks} form: export them as PASCAL VOC, an .xml file for each image, which is read."
-        if looks
-        else ""
+        f"{len(unlabelled)} of {num_images} images in {root} have no label ({unlabelled[0]!r} is "
+        "in no class folder)",
+        hint,
     )

@@ -1,14 +1,13 @@
-"""INRIA Holidays (Jegou, Douze and Schmid 2008) as distributed: photographs of 500 scenes, one of
-each of which is a query.
+"""holidays(): INRIA Holidays (Jegou, Douze and Schmid 2008), photographs of 500 scenes.
 
-In: a folder with images called by numbers of six digits anywhere below it, `jpg/100000.jpg` and so
-on in the official set. The number divided by 100 is the group, a scene; the images whose number
-ends in 00 are the queries. Out: a Source, all test, whose queries are answered by the other images
-of their group. All images are searched, queries too: the metric takes a query out of its own
-ranking.
+In: a folder with images anywhere below it whose names are numbers of six digits, `jpg/100000.jpg`
+and so on in the official set. The number divided by 100 is the group, which is a scene. Images
+whose number ends in 00 are the queries.
+Out: a Source of test images. The other images of a query's group are relevant. All images are
+searched, queries too: the metric removes a query from its own ranking.
 
-What kind of image a file is, its bytes say and not its name; files that are no images by name are
-passed over.
+Files with other suffixes than those of images are ignored. The decoder looks at the bytes of a
+file, not at its suffix.
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ _PER_GROUP = 100  # numbers, of which few are used
 _NUMBER = re.compile(r"[0-9]{6}")
 _OFFICIAL = re.compile(r"1[0-9]{5}\.jpg")
 _ADVICE = (
-    "Holidays is distributed at lear.inrialpes.fr/~jegou/data.php: unpack jpg1.tar.gz and jpg2.tar.gz into a folder of their own, "
-    "and name it."
+    "Holidays is distributed at lear.inrialpes.fr/~jegou/data.php: unpack jpg1.tar.gz and "
+    "jpg2.tar.gz into a new folder, and name it."
 )
 
 
@@ -56,11 +55,11 @@ class Holidays(Format):
 
     @staticmethod
     def recognises(path: Path) -> bool:
-        """Where all images lie in one folder and are called as the official ones are; in folders by
-        class they are something else."""
+        """Whether all images are in one folder and have official names; class folders are no
+        Holidays set."""
         folders, has_query = set(), False
         try:
-            for folder, name in _images(path):
+            for folder, name in _entries(path):
                 folders.add(folder)
                 if len(folders) > 1 or not _OFFICIAL.fullmatch(name):
                     return False
@@ -71,18 +70,18 @@ class Holidays(Format):
 
     def read(self) -> Source:
         root = existing_folder(self.path)
-        found = list_images(root)
-        numbers = _numbers(root, found)
+        files = list_images(root)
+        numbers = _numbers(root, files)
         groups = numbers // _PER_GROUP
-        _refuse_incomplete(root, numbers, groups)
-        answers = _relevance(numbers, groups)
+        _refuse_incomplete_groups(root, numbers, groups)
+        relevance = _relevance(numbers, groups)
         classes = tuple(f"{group:04d}" for group in np.unique(groups))
-        return retrieval_source(root, str(self.path), found, classes, answers, "holidays")
+        return retrieval_source(root, str(self.path), files, classes, relevance, "holidays")
 
 
-def _images(path: Path) -> Iterator[tuple[str, str]]:
-    """Folder and name of images at the top and in folders directly below, one after another: the
-    first that is odd ends the search."""
+def _entries(path: Path) -> Iterator[tuple[str, str]]:
+    """Folder and name of images in a folder and in the folders right below it, one by one: the
+    caller stops at the first other name."""
     below = []
     for entry in visible_entries(path):
         if entry.is_dir():
@@ -91,7 +90,7 @@ def _images(path: Path) -> Iterator[tuple[str, str]]:
             yield "", entry.name
     for folder in below:
         for entry in visible_entries(folder):
-            if _is_image(entry.name) or entry.is_dir():  # a folder is no official name either
+            if _is_image(entry.name) or entry.is_dir():  # no official name is a folder's
                 yield folder.name, entry.name
 
 
@@ -99,49 +98,53 @@ def _is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
-def _numbers(root: Path, found: Sequence[ImageFile]) -> np.ndarray:
+def _numbers(root: Path, files: Sequence[ImageFile]) -> np.ndarray:
     """The number of each image: int64 [n]."""
-    if not found:
+    if not files:
         raise BadDataError(f"there are no images below {root}", _ADVICE)
-    first: dict[int, str] = {}
-    for one in found:
-        stem = Path(one.path).stem
+    file_of_number: dict[int, str] = {}
+    for file in files:
+        stem = Path(file.path).stem
         if not _NUMBER.fullmatch(stem):
             raise BadDataError(
-                f"{one.path!r} in {root} is not called by a number of six digits",
-                f"Expected one such as jpg/100000.jpg, and no other images below the folder. {_ADVICE}",
+                f"the name of {file.path!r} in {root} is not a number of six digits",
+                "Expected a name such as jpg/100000.jpg, and no other images below the folder. "
+                f"{_ADVICE}",
             )
-        if int(stem) in first:
+        if (number := int(stem)) in file_of_number:
             raise BadDataError(
-                f"image {stem} is in {root} twice, as {first[int(stem)]!r} and as {one.path!r}",
-                f"Take one away, or name the folder of the images alone. {_ADVICE}",
+                f"image {stem} is in {root} twice, as {file_of_number[number]!r} and as "
+                f"{file.path!r}",
+                f"Remove one of them, or name a folder with the images alone. {_ADVICE}",
             )
-        first[int(stem)] = one.path
-    return np.array(list(first), np.int64)
+        file_of_number[number] = file.path
+    return np.array(list(file_of_number), np.int64)
 
 
-def _refuse_incomplete(root: Path, numbers: np.ndarray, groups: np.ndarray) -> None:
-    """Each group has a query, and the query an answer."""
-    there, sizes = set(numbers.tolist()), Counter(groups.tolist())
+def _refuse_incomplete_groups(root: Path, numbers: np.ndarray, groups: np.ndarray) -> None:
+    """Raise BadDataError unless each group has a query and another image."""
+    present, sizes = set(numbers.tolist()), Counter(groups.tolist())
     for number, group in zip(numbers.tolist(), groups.tolist(), strict=True):
         query = group * _PER_GROUP
-        if query not in there:
+        if query not in present:
             raise BadDataError(
-                f"group {group:04d} in {root} has no query: image {number:06d} is there, and {query:06d} is not",
+                f"group {group:04d} in {root} has no query: it has image {number:06d}, and not "
+                f"{query:06d}",
                 f"Unpack the images again. {_ADVICE}",
             )
         if sizes[group] == 1:
             raise BadDataError(
-                f"query {query:06d} in {root} has no other image in its group: none from {query + 1:06d} to {query + _PER_GROUP - 1:06d}",
-                f"Unpack the images again: each query has an answer at least. {_ADVICE}",
+                f"query {query:06d} in {root} has no other image in its group: none from "
+                f"{query + 1:06d} to {query + _PER_GROUP - 1:06d}",
+                f"Unpack the images again: each query needs a relevant image. {_ADVICE}",
             )
 
 
 def _relevance(numbers: np.ndarray, groups: np.ndarray) -> Relevance:
     queries = np.flatnonzero(numbers % _PER_GROUP == 0)
-    answers = groups[queries][:, None] == groups[None, :]
-    answers[np.arange(len(queries)), queries] = False
-    of_query, rows = np.nonzero(answers)
+    is_relevant = groups[queries][:, None] == groups[None, :]
+    is_relevant[np.arange(len(queries)), queries] = False
+    of_query, rows = np.nonzero(is_relevant)
     return Relevance(
         queries=queries,
         gallery=np.arange(len(numbers)),

@@ -1,10 +1,10 @@
-"""MIT-67, indoor scene recognition (Quattoni and Torralba 2009), as distributed.
+"""mit67(): MIT-67, indoor scene recognition (Quattoni and Torralba 2009).
 
-In: the folder that holds `Images/<class>/<file>` and the lists `TrainImages.txt` and
-`TestImages.txt`, of lines such as `kitchen/int474.jpg`. Out: a Source of train and test. Only
-images that the lists name are read, about 80 and 20 of each of 67
-classes: the protocol of the set, which has 15,620 images. What kind of image a file is, its bytes
-    say and not its name.
+In: the folder that has `Images/<class>/<file>` and the lists `TrainImages.txt` and
+`TestImages.txt`, whose lines are such as `kitchen/int474.jpg`.
+Out: a Source of train and test. Only the listed images are read, about 80 and 20 of each of 67
+classes: this is the protocol of the set, which has 15,620 images. The decoder looks at the bytes of
+a file, not at its suffix.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from seedbed.data.source import TEST, TRAIN, Source
 _IMAGES = "Images"
 _TRAIN, _TEST = "TrainImages.txt", "TestImages.txt"
 _ADVICE = (
-    "MIT-67 is distributed at web.mit.edu/torralba/www/indoor.html: unpack indoorCVPR_09.tar, and put TrainImages.txt and "
-    "TestImages.txt beside its folder Images."
+    "MIT-67 is distributed at web.mit.edu/torralba/www/indoor.html: unpack indoorCVPR_09.tar, and "
+    "put TrainImages.txt and TestImages.txt next to its folder Images."
 )
 
 
@@ -47,15 +47,17 @@ class Mit67(Format):
         if not (root / _IMAGES).is_dir():
             raise BadDataError(f"{root} has no folder {_IMAGES}/", _ADVICE)
         images = [
-            _listed(line, split)
+            _listed_image(line, split)
             for name, split in ((_TRAIN, TRAIN), (_TEST, TEST))
             for line in read_lines(root / name, _ADVICE)
         ]
         labels = {image.label for image in images}
-        if strays := sorted(_folders(root / _IMAGES) - labels):
+        if unlisted := sorted(_folders(root / _IMAGES) - labels):
             raise BadDataError(
-                f"{root / _IMAGES} has a folder {strays[0]!r}, of which neither {_TRAIN} nor {_TEST} names an image",
-                f"The lists end too early; or the folder is not of this set, and must go. {_ADVICE}",
+                f"{root / _IMAGES} has a folder {unlisted[0]!r}, of which neither {_TRAIN} nor "
+                f"{_TEST} names an image",
+                "The lists were cut off, or the folder does not belong to this set and must be "
+                f"removed. {_ADVICE}",
             )
         return source_from_list(
             str(self.path),
@@ -68,11 +70,11 @@ class Mit67(Format):
         )
 
 
-def _listed(line: Line, split: int) -> ListedImage:
+def _listed_image(line: Line, split: int) -> ListedImage:
     label, _, name = line.text.partition("/")
     if not label or not name or "/" in name:
         raise BadDataError(
-            f"{line.place}: {line.text!r} is no class and file",
+            f"{line.place}: {line.text!r} is not a class and a file",
             f"Expected a line such as kitchen/int474.jpg. {_ADVICE}",
         )
     return ListedImage(f"{_IMAGES}/{line.text}", label, split, line.place)

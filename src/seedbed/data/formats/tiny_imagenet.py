@@ -1,8 +1,8 @@
-"""Tiny ImageNet as distributed: train folders by synset, `val/val_annotations.txt`, `words.txt`.
+"""tiny_imagenet(): Tiny ImageNet as distributed, with training folders by synset.
 
-In: the unpacked folder. Out: a Source whose class ids are WordNet 3.0 synsets (`n02124075`). The
-unlabelled test images are left out. A class of `wnids.txt` without images is an inconsistency that
-is reported.
+In: the unpacked folder, with `train/`, `val/val_annotations.txt` and `words.txt`. Out: a Source
+whose class ids are WordNet 3.0 synsets (`n02124075`). The test images have no labels and are not
+read. A class of `wnids.txt` without images is an error.
 """
 
 from __future__ import annotations
@@ -36,37 +36,29 @@ class TinyImageNet(Format):
 
     def read(self) -> Source:
         root = existing_folder(self.path)
-        labels_of_val = _read_annotations(root)
+        val_labels = _read_annotations(root)
         train, val = list_images(root, "train"), list_images(root, "val")
-        records = [(f.path, f.path.split("/")[1], TRAIN) for f in train]
-        records += [(f.path, _label(f.path, labels_of_val), VAL) for f in val]
-        present = {f.path for f in val}
-        # An annotated image that is not on disk is kept as a record, so that packing reports it as
+        records = [(file.path, file.path.split("/")[1], TRAIN) for file in train]
+        records += [(file.path, _val_label(file.path, val_labels), VAL) for file in val]
+        # An annotated image that does not exist is listed too, so that packing reports it as
         # unreadable.
-        records += [
-            (f"val/images/{n}", label, VAL)
-            for n, label in labels_of_val.items()
-            if f"val/images/{n}" not in present
-        ]
-        _same_classes(root, records)
+        present = {file.path for file in val}
+        annotated = {f"val/images/{name}": label for name, label in val_labels.items()}
+        records += [(path, label, VAL) for path, label in annotated.items() if path not in present]
+        _refuse_missing_classes(root, records)
+        paths = sorted(path for path, _, _ in records)
+        rows = [f"{name}\t{label}" for name, label in val_labels.items()]
         return from_records(
             str(self.path),
             records,
-            pixels=FilePixels(
-                str(root.resolve()), np.array(sorted(r[0] for r in records), dtype=object)
-            ),
-            listing=listing_fingerprint(
-                [
-                    "tiny_imagenet",
-                    *map(str, train + val),
-                    *(f"{k}\t{v}" for k, v in labels_of_val.items()),
-                ]
-            ),
-            names=_read_words(root, {r[1] for r in records}),
+            pixels=FilePixels(str(root.resolve()), np.array(paths, object)),
+            listing=listing_fingerprint(["tiny_imagenet", *map(str, train + val), *rows]),
+            names=_read_words(root, {label for _, label, _ in records}),
         )
 
 
 def _read_annotations(root: Path) -> dict[str, str]:
+    """Name of each validation image -> synset."""
     path = root / _ANNOTATIONS
     if not path.is_file():
         raise BadDataError(
@@ -79,7 +71,7 @@ def _read_annotations(root: Path) -> dict[str, str]:
     return {row[0]: row[1] for row in rows if len(row) > 1}
 
 
-def _label(path: str, labels: dict[str, str]) -> str:
+def _val_label(path: str, labels: dict[str, str]) -> str:
     name = path.rsplit("/", 1)[-1]
     if name not in labels:
         raise BadDataError(
@@ -89,29 +81,30 @@ def _label(path: str, labels: dict[str, str]) -> str:
     return labels[name]
 
 
-def _same_classes(root: Path, records: list[tuple[str, str, int]]) -> None:
-    train, val = ({r[1] for r in records if r[2] == split} for split in (TRAIN, VAL))
+def _refuse_missing_classes(root: Path, records: list[tuple[str, str, int]]) -> None:
+    """Raise BadDataError for a class of wnids.txt or of the validation images that has no training
+    images."""
+    train, val = ({label for _, label, part in records if part == split} for split in (TRAIN, VAL))
     wnids = root / "wnids.txt"
     listed = set(wnids.read_text(encoding="utf-8").split()) if wnids.is_file() else train
     if missing := sorted(listed - train):
         raise BadDataError(
-            f"{root}: class {missing[0]!r} of wnids.txt has no training images ({len(missing)} such classes)",
+            f"{root}: class {missing[0]!r} of wnids.txt has no training images "
+            f"({len(missing)} such classes)",
             "Unpack every training archive of the set, or remove these lines.",
         )
-    if strangers := sorted(val - train):
+    if missing := sorted(val - train):
         raise BadDataError(
-            f"{root}: class {strangers[0]!r} is in {_ANNOTATIONS} and has no training folder",
+            f"{root}: class {missing[0]!r} is in {_ANNOTATIONS} and has no training folder",
             "Unpack every training archive of the set, or remove these rows.",
         )
 
 
 def _read_words(root: Path, labels: set[str]) -> dict[str, str]:
+    """Words of the classes, if there is a words.txt."""
     path = root / "words.txt"
     if not path.is_file():
         return {}
-    rows = (
-        line.split("\t", 1)
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if "\t" in line
-    )
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = (line.split("\t", 1) for line in lines if "\t" in line)
     return {synset: words.strip() for synset, words in rows if synset in labels}

@@ -1,9 +1,7 @@
-"""torchvision's classification data sets by name: what it reads, and downloads when that is asked
-for.
+"""torchvision(): torchvision's classification data sets by name; downloads on request.
 
-In: a name such as CIFAR10, and the folder that torchvision calls root. Out: a Source. All splits
-that the set has are read. Sets of arrays come as their pixels, sets of files as their files'
-pixels.
+In: a name such as CIFAR10, and the folder that torchvision calls root. Out: a Source with all
+splits of the set.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ from seedbed.data.source import (
     listing_fingerprint,
 )
 
-# name -> (split, the arguments that choose it); sets of one split come without arguments.
+# name -> (split, the arguments that select it); sets of one split have no arguments.
 _TRAIN_TEST = ((TRAIN, {"train": True}), (TEST, {"train": False}))
 _BY_NAME = ((TRAIN, {"split": "train"}), (TEST, {"split": "test"}))
 _THREE = ((TRAIN, {"split": "train"}), (VAL, {"split": "val"}), (TEST, {"split": "test"}))
@@ -90,18 +88,16 @@ class TorchvisionSet(Format):
                 (f"{_PREFIX[split]}/{i:07d}", names.get(label, str(label)), split)
                 for i, label in enumerate(labels)
             ]
-        order = np.array([_PREFIX[split] for split, _ in _SETS[self.name]])
-        by_id = np.argsort(order, kind="stable")
+        # Rows are sorted by id, which begins with the split.
+        prefixes = np.array([_PREFIX[split] for split, _ in _SETS[self.name]])
+        by_id = np.argsort(prefixes, kind="stable")
         sizes = [len(parts[i]) for i in by_id]
-        pixels = SetPixels(
-            tuple(parts[i] for i in by_id), tuple(np.concatenate([[0], np.cumsum(sizes)]).tolist())
-        )
-        text = f"torchvision({self.name!r}, {self.root!r})"
+        starts = tuple(np.concatenate([[0], np.cumsum(sizes)]).tolist())
         labels = [label for _, label, _ in sorted(records)]
         return from_records(
-            text,
+            f"torchvision({self.name!r}, {self.root!r})",
             records,
-            pixels=pixels,
+            pixels=SetPixels(tuple(parts[i] for i in by_id), starts),
             listing=listing_fingerprint(["torchvision", self.name, *map(str, sizes), *labels]),
         )
 
@@ -111,15 +107,16 @@ class TorchvisionSet(Format):
         cls = getattr(datasets, self.name)
         if not self.download:
             existing_folder(self.root)
-        can_download = "download" in inspect.signature(cls).parameters
+        if "download" in inspect.signature(cls).parameters:
+            arguments = {**arguments, "download": self.download}
         try:
-            return cls(
-                root=self.root, **arguments, **({"download": self.download} if can_download else {})
-            )
+            return cls(root=self.root, **arguments)
         except (RuntimeError, OSError, ValueError) as error:
             raise BadDataError(
-                f"torchvision does not find {self.name} in {self.root}: {str(error).splitlines()[0]}",
-                f"Put it there as torchvision has it, or let it be fetched: torchvision('{self.name}', '{self.root}', download=True).",
+                f"torchvision does not find {self.name} in {self.root}: "
+                f"{str(error).splitlines()[0]}",
+                "Put it there in torchvision's layout, or download it: "
+                f"torchvision('{self.name}', '{self.root}', download=True).",
             ) from None
 
 
@@ -127,37 +124,37 @@ _PREFIX = {TRAIN: "train", VAL: "val", TEST: "test"}
 
 
 def _class_names(part: Any) -> dict[int, str]:
-    """Class number -> name, where the set has names; a '/' would make a hierarchy of a name."""
+    """Class number -> name, if the set has names.
+
+    A '/' is replaced, since it would make a hierarchy of the name.
+    """
     classes = getattr(part, "classes", None) or getattr(part, "categories", None) or []
-    return {
-        i: str(c if isinstance(c, str) else c[0]).replace("/", " or ")
-        for i, c in enumerate(classes)
-    }
+    names = [name if isinstance(name, str) else str(name[0]) for name in classes]
+    return {i: name.replace("/", " or ") for i, name in enumerate(names)}
 
 
 def _labels(part: Any) -> list[int]:
-    """The class numbers, from the columns that torchvision's sets keep, or by reading the whole
-    set."""
+    """The class number of each image, from an attribute of the set, or by reading all images."""
     for name in ("targets", "labels", "_labels", "y"):
-        found = getattr(part, name, None)
-        if found is not None and len(found) == len(part):
-            return [int(label) for label in found]
+        labels = getattr(part, name, None)
+        if labels is not None and len(labels) == len(part):
+            return [int(label) for label in labels]
     return [int(part[i][1]) for i in range(len(part))]
 
 
 @dataclass(frozen=True)
 class SetPixels(Pixels):
-    """Images as torchvision gives them; `starts` are the first rows of each part, and the number of
-    rows."""
+    """Reads images from torchvision's data sets; `starts` has the first row of each part, and the
+    number of rows."""
 
     parts: tuple[Any, ...]
     starts: tuple[int, ...]
 
     def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
-        def one(row: int) -> DecodedImage:
+        def load_one(row: int) -> DecodedImage:
             part = int(np.searchsorted(self.starts, row, side="right")) - 1
             image = self.parts[part][row - self.starts[part]][0]
             pixels = fit_square(image, size_px, fit)  # pyright: ignore[reportArgumentType]
             return content_hash(image.tobytes()), pixels, *image.size
 
-        return load_each(rows, size_px, one)
+        return load_each(rows, size_px, load_one)

@@ -1,13 +1,13 @@
-"""UKBench (Nister and Stewenius 2006) as distributed: 2,550 objects, four photographs of each.
+"""ukbench(): UKBench (Nister and Stewenius 2006), 2,550 objects with four photographs each.
 
-In: a folder with images `ukbench00000.jpg` and on anywhere below it, in `full/` in the official
-archive; four numbers that follow each other, from a multiple of four on, are of one object. Out: a
-Source, all test: each image is a query, all are searched, and the four of its object answer it, the
-query itself among them. A part of the set will do, as its authors' 6,376 and 1,400 images, but of
-whole objects.
+In: a folder with images `ukbench00000.jpg` and so on anywhere below it, in `full/` in the official
+archive. Four consecutive numbers, the first a multiple of four, are of one object.
+Out: a Source of test images. Each image is a query, and all images are searched. The four images of
+its object are relevant, the query itself among them. A subset of complete objects works too, such
+as the 6,376 and 1,400 images of the authors.
 
-What kind of image a file is, its bytes say and not its name; files that are no images by name are
-passed over.
+Files with other suffixes than those of images are ignored. The decoder looks at the bytes of a
+file, not at its suffix.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from seedbed.data.unlabelled_images import retrieval_source
 _PER_OBJECT = 4
 _NAME = re.compile(r"ukbench([0-9]{5})")
 _FIRST, _FULL = "ukbench00000.jpg", "full"
-_ADVICE = "UKBench is distributed at archive.org/details/ukbench: unpack ukbench.zip, and name its folder full."
+_ADVICE = (
+    "UKBench is distributed at archive.org/details/ukbench: unpack ukbench.zip, and name its "
+    "folder full."
+)
 
 
 @dataclass(frozen=True)
@@ -47,63 +50,66 @@ class Ukbench(Format):
 
     def read(self) -> Source:
         root = existing_folder(self.path)
-        # The archive has thumbnails beside the images in full size.
-        found = list_images(root, _FULL if (root / _FULL / _FIRST).is_file() else "")
-        numbers = _numbers(root, found)
-        objects, of_object = np.unique(numbers // _PER_OBJECT, return_inverse=True)
-        _refuse_incomplete(root, numbers)
-        answers = _relevance(numbers, of_object)
-        classes = tuple(f"{one:05d}" for one in objects)
-        return retrieval_source(root, str(self.path), found, classes, answers, "ukbench")
+        # The archive also has thumbnails, in another folder.
+        files = list_images(root, _FULL if (root / _FULL / _FIRST).is_file() else "")
+        numbers = _numbers(root, files)
+        objects, object_of_row = np.unique(numbers // _PER_OBJECT, return_inverse=True)
+        _refuse_incomplete_objects(root, numbers)
+        relevance = _relevance(numbers, object_of_row)
+        classes = tuple(f"{number:05d}" for number in objects)
+        return retrieval_source(root, str(self.path), files, classes, relevance, "ukbench")
 
 
-def _numbers(root: Path, found: Sequence[ImageFile]) -> np.ndarray:
+def _numbers(root: Path, files: Sequence[ImageFile]) -> np.ndarray:
     """The number of each image: int64 [n]."""
-    if not found:
+    if not files:
         raise BadDataError(f"there are no images below {root}", _ADVICE)
-    first: dict[int, str] = {}
-    for one in found:
-        named = _NAME.fullmatch(Path(one.path).stem)
-        if not named:
+    file_of_number: dict[int, str] = {}
+    for file in files:
+        match = _NAME.fullmatch(Path(file.path).stem)
+        if not match:
             raise BadDataError(
-                f"{one.path!r} in {root} is not called ukbench and five digits",
-                f"Expected one such as full/{_FIRST}, and no other images below the folder. {_ADVICE}",
+                f"the name of {file.path!r} in {root} is not ukbench and five digits",
+                f"Expected a name such as full/{_FIRST}, and no other images below the folder. "
+                f"{_ADVICE}",
             )
-        number = int(named[1])
-        if number in first:
+        if (number := int(match[1])) in file_of_number:
             raise BadDataError(
-                f"image {number:05d} is in {root} twice, in {_folder(first[number])} and in {_folder(one.path)}",
-                f"Name the folder of the images in full size, not one that holds their thumbnails too. {_ADVICE}",
+                f"image {number:05d} is in {root} twice, in {_place(file_of_number[number])} and "
+                f"in {_place(file.path)}",
+                f"Name the folder of the full images, without the thumbnails. {_ADVICE}",
             )
-        first[number] = one.path
-    return np.array(list(first), np.int64)
+        file_of_number[number] = file.path
+    return np.array(list(file_of_number), np.int64)
 
 
-def _folder(path: str) -> str:
-    above, _, name = path.rpartition("/")
-    return f"{above}/ ({name})" if above else f"the folder itself ({name})"
+def _place(path: str) -> str:
+    """The folder and the name of a file, for messages."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/ ({name})" if folder else f"the folder itself ({name})"
 
 
-def _refuse_incomplete(root: Path, numbers: np.ndarray) -> None:
-    there = set(numbers.tolist())
-    for number in sorted(there):
+def _refuse_incomplete_objects(root: Path, numbers: np.ndarray) -> None:
+    """Raise BadDataError unless all four images of each object are there."""
+    present = set(numbers.tolist())
+    for number in sorted(present):
         first = number - number % _PER_OBJECT
-        if missing := [n for n in range(first, first + _PER_OBJECT) if n not in there]:
+        if missing := [n for n in range(first, first + _PER_OBJECT) if n not in present]:
             raise BadDataError(
                 f"ukbench{missing[0]:05d}.jpg is not in {root}: ukbench{number:05d}.jpg is, and "
                 f"{first:05d} to {first + _PER_OBJECT - 1:05d} are of one object",
-                f"Unpack the images again: all four of an object must be there. {_ADVICE}",
+                f"Unpack the images again: all four images of an object must exist. {_ADVICE}",
             )
 
 
-def _relevance(numbers: np.ndarray, of_object: np.ndarray) -> Relevance:
-    n = len(numbers)
-    images = np.sort(np.argsort(numbers).reshape(-1, _PER_OBJECT), axis=1)  # rows of each object
+def _relevance(numbers: np.ndarray, object_of_row: np.ndarray) -> Relevance:
+    num = len(numbers)
+    rows_of_object = np.sort(np.argsort(numbers).reshape(-1, _PER_OBJECT), axis=1)
     return Relevance(
-        queries=np.arange(n),
-        gallery=np.arange(n),
-        of_query=np.repeat(np.arange(n), _PER_OBJECT),
-        rows=images[of_object].ravel(),
-        values=np.ones(n * _PER_OBJECT, np.int8),
+        queries=np.arange(num),
+        gallery=np.arange(num),
+        of_query=np.repeat(np.arange(num), _PER_OBJECT),
+        rows=rows_of_object[object_of_row].ravel(),
+        values=np.ones(num * _PER_OBJECT, np.int8),
         protocol=np.array("ukbench"),
     )
