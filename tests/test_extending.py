@@ -14,15 +14,20 @@ from typing import Any
 
 import pytest
 
+import seedbed as sb
 from seedbed.data.formats import FORMATS
 from seedbed.data.recipes import RECIPES
+from seedbed.metrics import METRICS
 from seedbed.transfers.methods import METHODS
 from seedbed.trials.executors import EXECUTORS
 from seedbed.verdicts.questions import QUESTIONS
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(p for p in (DOCS / "how-to" / "extend").glob("*.md") if p.stem != "index")
-REGISTRIES = {r.group: r for r in (EXECUTORS, FORMATS, METHODS, QUESTIONS, RECIPES)}
+PAGES_BY_NAME = {page.stem: page for page in PAGES}
+REGISTRIES = {
+    r.group: r for r in (EXECUTORS, FORMATS, METHODS, METRICS._registry, QUESTIONS, RECIPES)
+}
 
 
 def _files(page: Path) -> dict[str, str]:
@@ -73,6 +78,18 @@ def test_the_contract_test_passes(package: Path, tmp_path_factory: pytest.TempPa
         if "tmp_path" in inspect.signature(test).parameters:
             given["tmp_path"] = tmp_path_factory.mktemp("page")
         test(**given)
+
+
+@pytest.mark.parametrize("package", [PAGES_BY_NAME["metric"]], indirect=True, ids=["metric"])
+def test_a_target_may_be_measured_by_the_metric_of_the_page(package: Path) -> None:
+    measured = sb.transfer(
+        "small(width=4, weights='random', size_px=8)",
+        "digits(train_per_class=5, metric='top3')",
+        "probe(c=[1.0])",
+        workspace=package,
+    )
+    assert measured.primary == "top3"
+    assert measured.metrics["top1"] < measured.metrics["top3"] < measured.metrics["top5"]
 
 
 def test_the_wheel_holds_the_module(package: Path) -> None:

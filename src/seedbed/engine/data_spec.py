@@ -25,7 +25,6 @@ from seedbed.tasks.domains import LABELLED, LEARN_ON, TARGET
 # As a target: the study's own source, with a recipe of its own.
 STUDY_SOURCE = "source"
 _TASK_SETTINGS = ("train_per_class", "recipe", "metric")
-_SINGLE_LABEL_METRICS = ("top1", "mean_class_accuracy")
 # Settings of a target that may stand in its call string, beside those of its format.
 _TARGET_SETTINGS = ("size_px", "hierarchy", "labelled", "learn_on", *_TASK_SETTINGS)
 _PART_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
@@ -71,7 +70,7 @@ class DataSpec:
             raise UsageError(
                 f"size_px = {self.size_px!r} is not a whole number in {_MIN_PX}..{_MAX_PX}"
             )
-        if self.metric is None or self.metric in _SINGLE_LABEL_METRICS:
+        if self.metric is None or METRICS.get(self.metric).primary_for:
             TASKS.make(self.single_label_task())
 
     def _normalised_data(self) -> Any:

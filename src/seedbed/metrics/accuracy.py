@@ -35,7 +35,14 @@ def _error(k: int) -> Callable[[Predictions], np.ndarray]:
     return lambda p: 100.0 - top_k_contributions(p["labels"], p["ranked"], k)
 
 
-TOP1 = MeanMetric(name="top1", title="top-1 accuracy", contributions=_top(1), is_share=True)
+_SINGLE_LABEL = ("classification", "adaptation")
+TOP1 = MeanMetric(
+    name="top1",
+    title="top-1 accuracy",
+    contributions=_top(1),
+    is_share=True,
+    primary_for=_SINGLE_LABEL,
+)
 TOP5 = MeanMetric(name="top5", title="top-5 accuracy", contributions=_top(5), is_share=True)
 TOP1_ERROR = MeanMetric(
     name="top1_error",
@@ -55,6 +62,7 @@ MEAN_CLASS_ACCURACY = MeanMetric(
     name="mean_class_accuracy",
     title="mean per-class accuracy",
     contributions=lambda p: mean_class_contributions(p["labels"], p["ranked"]),
+    primary_for=_SINGLE_LABEL,
 )
 # Induction: the label is that of the nearest image of the gallery (seedbed.readout.induction).
 INDUCTION_TOP1 = MeanMetric(

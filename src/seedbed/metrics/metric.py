@@ -54,6 +54,8 @@ class Metric(ABC):
         default_margin: a difference that does not matter, in the metric's unit.
         is_share: whether it is the share of test images (or queries) that are right, so that a
             binomial interval applies.
+        primary_for: kinds of single-label tasks, "classification" and "adaptation", whose targets
+            may choose it as their primary metric: `folder('photos/', metric='NAME')`.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Metric(ABC):
     counted_in: tuple[str, str] = IMAGES
     default_margin: float = 1.0
     is_share: bool = False
+    primary_for: tuple[str, ...] = ()
 
     @abstractmethod
     def per_image(self, predictions: Predictions) -> np.ndarray | None:

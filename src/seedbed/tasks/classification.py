@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
+from seedbed.metrics import METRICS
 from seedbed.metrics.accuracy import TOP1, accuracies, accuracy_metrics, rank
 from seedbed.tasks.class_scores import ClassScoresTask
 from seedbed.tasks.task import Measurement
@@ -39,7 +40,7 @@ class ClassificationTask(ClassScoresTask):
     @property
     def metrics(self) -> tuple[str, ...]:
         names = [metric.name for metric in accuracy_metrics(self.num_classes)]
-        return tuple(sorted(names, key=lambda name: name != self.primary))
+        return tuple(dict.fromkeys((self.primary, *names)))
 
     @property
     def selection_metric(self) -> str:
@@ -75,11 +76,14 @@ class ClassificationTask(ClassScoresTask):
     ) -> Measurement:
         """The measurement of ranked classes int [t, >=1], best first, on the test rows."""
         labels = self._labels(self.test)
+        predictions = {"ids": self.store.hashes[self.test], "labels": labels, "ranked": ranked}
         values = accuracies(labels, ranked, self.num_classes)
+        if self.primary not in values:
+            values[self.primary] = METRICS.get(self.primary).value(predictions)
         return Measurement(
             metrics={name: values[name] for name in self.metrics},
             primary=self.primary,
-            predictions={"ids": self.store.hashes[self.test], "labels": labels, "ranked": ranked},
+            predictions=predictions,
             task=self.fingerprint,
             facts=facts,
             fitted=model,

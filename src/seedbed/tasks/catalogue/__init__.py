@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 from seedbed.base.registry import Registry
 from seedbed.data.store import Store
+from seedbed.metrics import METRICS
 from seedbed.tasks.task import Task
 
 
@@ -32,6 +33,14 @@ TASKS.add("classification", "seedbed.tasks.catalogue.classification:Classificati
 TASKS.add("detection", "seedbed.tasks.catalogue.detection:Detection")
 TASKS.add("multilabel", "seedbed.tasks.catalogue.multilabel:MultiLabel")
 TASKS.add("retrieval", "seedbed.tasks.catalogue.retrieval:Retrieval")
+
+
+def check_primary_metric(metric: str, kind: str) -> None:
+    """Raise ValueError for a metric that a task of this kind cannot have as its primary one."""
+    names = [name for name in METRICS if kind in METRICS.get(name).primary_for]
+    if metric not in names:
+        raise ValueError(f"metric = {metric!r} is not one of {', '.join(names)}")
+
 
 # The task of a store with annotations, unless another one is named.
 TASK_OF_ANNOTATIONS = {"boxes": "detection", "marks": "multilabel", "relevance": "retrieval"}

@@ -10,7 +10,6 @@ target is read before scoring.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -18,7 +17,8 @@ from seedbed.base.errors import BadDataError
 from seedbed.data.source import TEST, TRAIN, VAL
 from seedbed.data.splits import hold_out
 from seedbed.data.store import Store
-from seedbed.tasks.catalogue import TaskSpec
+from seedbed.metrics.accuracy import TOP1
+from seedbed.tasks.catalogue import TaskSpec, check_primary_metric
 from seedbed.tasks.classification import ClassificationTask
 from seedbed.tasks.domains import LABELLED, TARGET, is_joined, split_domains
 from seedbed.tasks.folds import small_task_folds
@@ -31,7 +31,10 @@ class Adaptation(TaskSpec):
     In a study: `folder('night/', labelled='day/')`.
     """
 
-    metric: Literal["top1", "mean_class_accuracy"] = "top1"
+    metric: str = TOP1.name
+
+    def __post_init__(self) -> None:
+        check_primary_metric(self.metric, "adaptation")
 
     def load(
         self, store: Store, seed: int, *, needs_training_images: bool = True

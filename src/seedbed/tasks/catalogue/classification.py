@@ -7,7 +7,7 @@ hash. With few labels, training and validation images form cross-validation fold
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from seedbed.data.source import TEST, TRAIN, VAL
 from seedbed.data.splits import hold_out
 from seedbed.data.store import Store
 from seedbed.data.view import make_view
-from seedbed.tasks.catalogue import TaskSpec
+from seedbed.metrics.accuracy import TOP1
+from seedbed.tasks.catalogue import TaskSpec, check_primary_metric
 from seedbed.tasks.classification import ClassificationTask
 from seedbed.tasks.folds import small_task_folds
 
@@ -36,9 +37,10 @@ class Classification(TaskSpec):
 
     train_per_class: int | None = None
     recipe: str = ""
-    metric: Literal["top1", "mean_class_accuracy"] = "top1"
+    metric: str = TOP1.name
 
     def __post_init__(self) -> None:
+        check_primary_metric(self.metric, "classification")
         if self.train_per_class is not None and self.train_per_class < 2:
             raise ValueError(
                 f"train_per_class = {self.train_per_class}: give at least 2, one for training and "
