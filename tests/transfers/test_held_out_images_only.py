@@ -18,7 +18,7 @@ from seedbed.models.checkpoint import save_backbone
 from seedbed.tasks.catalogue.classification import Classification
 from seedbed.tasks.catalogue.retrieval import Retrieval
 from seedbed.transfers.methods import METHODS, Context
-from seedbed.trials.results import Results
+from seedbed.trials.run import run_study
 from seedbed.trials.study import Study
 
 
@@ -159,7 +159,7 @@ def test_as_a_target_of_a_study(tmp_path: Path) -> None:
         images_seen=256,
         folder=tmp_path,
     )  # pyright: ignore[reportCallIssue]
-    results: Results = study.run(executor="inline", workspace=tmp_path / "workspace")
+    results = run_study(study, executor="inline", workspace=tmp_path / "workspace")
     assert (results.num_failed, results.num_left) == (0, 0)
     num_test = {cell.target: cell.num_test for cell in results.plan.cells if cell.method == "as_is"}
     assert num_test == {"alone": 10, "several": 50}
