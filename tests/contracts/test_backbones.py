@@ -1,5 +1,5 @@
-"""What every registered backbone owes: each network of the architecture table is built, read at
-every layer, and trained one step."""
+"""Contract of all registered backbones: each is built, read at all layers, and trained for a
+step."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives.supervised import Supervised
 
-# Call -> input side, px: the smallest that the network takes, or nearly, so that the tests are
-# quick.
+# Call -> side of the input in px: near the smallest that the network accepts, for quick tests.
 EXAMPLES = {
     "alexnet()": 64,
     "alexnet(stem='small')": 32,
@@ -77,11 +76,11 @@ def test_the_layer_table_matches_real_shapes(backbone: Backbone) -> None:
     seen: dict[str, tuple[int, ...]] = {}
     lowest: dict[str, float] = {}
 
-    def note(name: str, values: torch.Tensor) -> None:
+    def record(name: str, values: torch.Tensor) -> None:
         seen[name], lowest[name] = tuple(values.shape[1:]), values.min().item()
 
     handles = [
-        la.hook(backbone.module, lambda out, la=la: note(la.name, la.read(out)))
+        la.hook(backbone.module, lambda out, la=la: record(la.name, la.read(out)))
         for la in backbone.layers
     ]
     with torch.inference_mode():
@@ -113,20 +112,20 @@ def test_codes_of_every_layer_in_one_pass_have_the_shape_of_the_table(backbone: 
 
 
 def test_the_head_reads_the_penultimate_layer(backbone: Backbone) -> None:
-    """Of networks with one linear head: the head's own product of the penultimate codes is the
-    network's output."""
+    """For networks with one linear head: the head applied to the penultimate codes gives the
+    scores."""
     if len(backbone.heads) > 1 or backbone.layer().kind == "tokens":
-        pytest.skip("not of that kind")
+        pytest.skip("several heads, or tokens")
     head, images = backbone.module.get_submodule(backbone.heads[0]), _images(backbone, 3)
     if not isinstance(head, torch.nn.Linear):
-        pytest.skip("its head is a convolution")
+        pytest.skip("the head is a convolution")
     with torch.inference_mode():
         scores = backbone.module.eval()(next(images.plain(3)))
         assert torch.allclose(head(codes(backbone, images)), scores, rtol=1e-3, atol=1e-4)
 
 
 @large_are_slow
-def test_saved_and_loaded_it_gives_the_same_codes(backbone: Backbone, tmp_path: Path) -> None:
+def test_a_loaded_backbone_gives_the_same_codes(backbone: Backbone, tmp_path: Path) -> None:
     save_backbone(backbone, tmp_path)
     again, images = load_backbone(tmp_path), _images(backbone, 3)
     assert torch.equal(codes(again, images), codes(backbone, images))
@@ -146,7 +145,7 @@ def test_the_body_does_not_depend_on_the_number_of_classes(backbone: Backbone) -
 
 
 @large_are_slow
-def test_it_is_tuned_one_step_with_a_new_head(backbone: Backbone) -> None:
+def test_a_step_of_fine_tuning_changes_the_network(backbone: Backbone) -> None:
     tuned = backbone.with_new_head(["x", "y", "z", "w"], 0)
     batches = Stream(_images(tuned, 4), 4, 0)
     fitted = fit(

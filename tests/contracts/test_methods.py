@@ -1,4 +1,4 @@
-"""What every registered transfer method owes, on every kind of task that it takes."""
+"""Contract of all registered transfer methods, on all kinds of tasks that they take."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def test_the_same_seed_gives_the_same_measurement(name: str, kind: str) -> None:
     assert all(
         np.array_equal(first.predictions[k], again.predictions[k]) for k in first.predictions
     )
-    # the backbone is lent, not given
+    # The backbone does not change.
     assert same_weights(weights_of(trained().backbone.module), before)
 
 
 @pytest.mark.parametrize(("name", "kind"), PAIRS)
-def test_a_measurement_is_whole(name: str, kind: str) -> None:
+def test_a_measurement_is_complete(name: str, kind: str) -> None:
     task = _task(kind)
     measured = METHODS.make(QUICK.get(name, name)).run(trained().backbone, task, Context(seed=0))
     assert measured.primary == next(iter(measured.metrics)) == task.primary
@@ -74,7 +74,7 @@ def test_a_measurement_is_whole(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", METHODS.names())
-def test_a_task_of_another_kind_is_refused_with_the_methods_that_can(name: str) -> None:
+def test_the_error_for_another_kind_of_task_lists_suitable_methods(name: str) -> None:
     method = METHODS.make(name)
     for task in set(TASKS.names()) - set(method.takes):
         with pytest.raises(UsageError) as caught:
@@ -86,7 +86,7 @@ def test_a_task_of_another_kind_is_refused_with_the_methods_that_can(name: str) 
 
 
 @pytest.mark.parametrize("name", METHODS.names())
-def test_it_says_what_it_is(name: str) -> None:
+def test_it_has_a_summary_a_revision_and_costs(name: str) -> None:
     row = next(r for r in METHODS.describe() if r["name"] == name)
     assert row["summary"]
     assert isinstance(METHODS.get(name).revision, int)

@@ -1,4 +1,4 @@
-"""What every registered objective owes."""
+"""Contract of all registered objectives."""
 
 from __future__ import annotations
 
@@ -46,15 +46,15 @@ def test_it_falls_on_a_toy_batch(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OBJECTIVES.names())
-def test_it_is_a_scalar_with_a_count_of_hits(name: str) -> None:
+def test_it_returns_a_scalar_and_the_number_of_correct_images(name: str) -> None:
     images, labels = torch.randn(8, 3, 8, 8), torch.arange(8) % 4
-    value, right = OBJECTIVES.make(name).loss(built(num_classes=4).module, (images, labels))
+    value, num_correct = OBJECTIVES.make(name).loss(built(num_classes=4).module, (images, labels))
     assert value.shape == ()
     assert value.requires_grad
-    assert 0 <= int(right) <= 8
+    assert 0 <= int(num_correct) <= 8
 
 
-def test_label_smoothing_changes_the_loss_as_it_should() -> None:
+def test_label_smoothing_equals_its_formula() -> None:
     images, labels = torch.randn(8, 3, 8, 8), torch.arange(8) % 4
     module = built(num_classes=4).module.eval()
     plain, smooth = (

@@ -1,4 +1,4 @@
-"""CORAL against an independent version."""
+"""CORAL against an independent implementation."""
 
 from __future__ import annotations
 
@@ -16,23 +16,26 @@ def _domains() -> tuple[np.ndarray, np.ndarray]:
     return generator.normal(size=(200, 6)) @ mix, generator.normal(size=(150, 6)) * np.arange(1, 7)
 
 
-def test_coral_is_whitening_and_colouring() -> None:
+def test_coral_is_whitening_and_recolouring() -> None:
     source, target = _domains()
-    mine, theirs = np.cov(source.T) + np.eye(6), np.cov(target.T) + np.eye(6)
-    slow = source @ fractional_matrix_power(mine, -0.5) @ fractional_matrix_power(theirs, 0.5)
+    source_cov, target_cov = np.cov(source.T) + np.eye(6), np.cov(target.T) + np.eye(6)
+    whitened = source @ fractional_matrix_power(source_cov, -0.5)
+    slow = whitened @ fractional_matrix_power(target_cov, 0.5)
     assert np.allclose(
         coral(torch.from_numpy(source), torch.from_numpy(target)).numpy(), slow, atol=1e-8
     )
 
 
-def test_coral_brings_the_covariances_together() -> None:
-    source, target = (100 * t for t in _domains())  # so large that the added identity hardly counts
+def test_coral_aligns_the_covariances() -> None:
+    source, target = (
+        100 * t for t in _domains()
+    )  # so large that the added identity hardly matters
     recoloured = coral(torch.from_numpy(source), torch.from_numpy(target)).numpy()
     gap = np.abs(np.cov(recoloured.T) - np.cov(target.T)).max() / np.abs(np.cov(target.T)).max()
     assert gap < 1e-3
 
 
-def test_the_loss_is_its_formula_and_has_its_gradient() -> None:
+def test_the_loss_equals_its_formula_and_its_gradient_is_correct() -> None:
     source, target = (torch.from_numpy(t).requires_grad_() for t in _domains())
     value = coral_loss(source, target)
     difference = np.cov(source.detach().numpy().T) - np.cov(target.detach().numpy().T)

@@ -1,5 +1,5 @@
-"""Induction against a slow twin that looks at one query at a time, and its baselines against
-published ones."""
+"""Induction against a slow implementation with one query at a time; baselines against published
+values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.readout.induction import baselines, merged_leaves, rank_fine
 
-COARSE = np.array([0, 0, 1, 1, 1, 2, -1, 0])  # leaf 5 is alone in its class, leaf 6 is dropped
+COARSE = np.array([0, 0, 1, 1, 1, 2, -1, 0])  # leaf 5 has a class of its own, leaf 6 is excluded
 
 
 def slow(
@@ -30,26 +30,26 @@ def slow(
     return ranked[:5], inside[0]
 
 
-def test_those_that_share_their_class_take_part() -> None:
+def test_labels_that_share_their_class_take_part() -> None:
     assert merged_leaves(COARSE).tolist() == [0, 1, 2, 3, 4, 7]
     assert merged_leaves(np.arange(4)).tolist() == []
 
 
-def test_ranks_as_one_query_at_a_time() -> None:
+def test_ranks_equal_those_of_the_slow_implementation() -> None:
     rng = np.random.default_rng(0)
     leaves = rng.permutation(np.repeat(merged_leaves(COARSE), 5))
     gallery, queries = rng.standard_normal((30, 6)), rng.standard_normal((40, 6))
     query_leaves = rng.choice(merged_leaves(COARSE), 40)
-    found = rank_fine(torch.tensor(gallery), leaves, torch.tensor(queries), query_leaves, COARSE)
+    ranking = rank_fine(torch.tensor(gallery), leaves, torch.tensor(queries), query_leaves, COARSE)
     for i in range(40):
         ranked, inside = slow(gallery, leaves, queries[i], int(query_leaves[i]))
-        assert found.among_all[i].tolist() == ranked
-        assert found.within[i, 0] == inside
+        assert ranking.among_all[i].tolist() == ranked
+        assert ranking.within[i, 0] == inside
         assert COARSE[inside] == COARSE[query_leaves[i]]
 
 
-def test_codes_that_hold_the_coarse_class_alone_reach_the_coarse_guess_only() -> None:
-    """Perfect coarse knowledge, and nothing beyond: the figure that `baselines` states."""
+def test_codes_of_the_coarse_class_only_reach_the_coarse_baseline() -> None:
+    """Perfect coarse labels give the accuracy of `baselines`."""
     rng = np.random.default_rng(1)
     parts = merged_leaves(COARSE)
     gallery_leaves, query_leaves = np.repeat(parts, 50), np.repeat(parts, 400)
@@ -57,11 +57,11 @@ def test_codes_that_hold_the_coarse_class_alone_reach_the_coarse_guess_only() ->
         np.eye(3)[COARSE[leaves]] * 10 + rng.standard_normal((len(leaves), 3)) * 1e-3
         for leaves in (gallery_leaves, query_leaves)
     ]
-    found = rank_fine(
+    ranking = rank_fine(
         torch.tensor(codes[0]), gallery_leaves, torch.tensor(codes[1]), query_leaves, COARSE
     )
-    right = 100 * (found.among_all[:, 0] == query_leaves).mean()
-    assert right == pytest.approx(baselines(COARSE)["coarse_guess_top1"], abs=4)
+    top1 = 100 * (ranking.among_all[:, 0] == query_leaves).mean()
+    assert top1 == pytest.approx(baselines(COARSE)["coarse_guess_top1"], abs=4)
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,10 @@ def test_baselines_of_the_authors_label_sets(
     tree = open_hierarchy("wordnet", leaves)
     by_size = {918: 92, 753: 279}
     classes = [tree.ancestor_at(leaf, depth) for leaf in leaves]
-    place = {c: i for i, c in enumerate(sorted(set(classes)))}
-    class_of_leaf = np.array([place[c] for c in classes])
-    if len(place) in by_size:
-        assert len(merged_leaves(class_of_leaf)) == by_size[len(place)] == num_leaves
+    index = {c: i for i, c in enumerate(sorted(set(classes)))}
+    class_of_leaf = np.array([index[c] for c in classes])
+    if len(index) in by_size:
+        assert len(merged_leaves(class_of_leaf)) == by_size[len(index)] == num_leaves
         assert baselines(class_of_leaf)["coarse_guess_top1"] == pytest.approx(guess, abs=0.05)
     else:
         assert guess is None

@@ -1,4 +1,4 @@
-"""Linear readouts against scikit-learn's."""
+"""Linear readouts against those of scikit-learn."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from tiny import digits_store
 
 from seedbed.base.errors import UsageError
-from seedbed.readout import losses, solver
+from seedbed.readout import losses
 from seedbed.readout.linear import LinearClassifier, fit_linear, normalise_rows, objective
+from seedbed.readout.linear_problem import LinearProblem, gram_matrix
+from seedbed.readout.solver_iteration import SolverAtC
 
 Data = tuple[torch.Tensor, torch.Tensor]
 GRID = [1e-3, 1e-1, 1.0, 10.0, 1e3]
@@ -61,21 +63,21 @@ def _sklearn(
 
 @functools.cache
 def _sklearn_solution(data: Callable[[], Data], c: float, loss: str) -> LinearClassifier:
-    """Solved once for the tests of both precisions."""
+    """Cached for the tests of both precisions."""
     return _sklearn(*data(), c, loss)
 
 
 def _wide() -> tuple[torch.Tensor, torch.Tensor]:
-    """More dimensions than images, as a few hundred photographs have."""
+    """More dimensions than images, as for a few hundred photographs."""
     return _blobs(n=150, d=400, num_classes=5)
 
 
 @pytest.fixture(params=[torch.float64, torch.float32], ids=["double", "single"])
 def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.dtype:
-    """Both precisions on small problems: with no operation allowed in float64, all is done as for
-    large ones."""
+    """Both precisions on small problems: without a limit for float64, they are solved like large
+    ones."""
     if request.param is torch.float32:
-        monkeypatch.setattr("seedbed.readout.solver._EXACT_FLOPS", 0.0)
+        monkeypatch.setattr("seedbed.readout.solver._FLOAT64_FLOPS", 0.0)
     return request.param
 
 
@@ -86,40 +88,44 @@ def test_objective_and_predictions_are_those_of_scikit_learn(
 ) -> None:
     codes, labels = data()
     num_classes = int(labels.max()) + 1
-    for ours, c in zip(fit_linear(codes, labels, num_classes, GRID, loss), GRID, strict=True):
-        theirs = _sklearn_solution(data, c, loss)
-        a, b = objective(codes, labels, ours, loss), objective(codes, labels, theirs, loss)
-        assert ours.converged, f"C = {c}: {ours.suboptimality}"
-        assert ours.c == c
+    for solution, c in zip(fit_linear(codes, labels, num_classes, GRID, loss), GRID, strict=True):
+        reference = _sklearn_solution(data, c, loss)
+        a, b = objective(codes, labels, solution, loss), objective(codes, labels, reference, loss)
+        assert solution.converged, f"C = {c}: {solution.suboptimality}"
+        assert solution.c == c
         assert bool((a <= b * (1 + 1e-4) + 1e-9).all()), f"C = {c}: {a} {b}"
         top1 = [
             100 * float((m.scores(codes).argmax(1) == labels).double().mean())
-            for m in (ours, theirs)
+            for m in (solution, reference)
         ]
         assert abs(top1[0] - top1[1]) <= 0.1 + 100 / len(labels), f"C = {c}: {top1}"
         assert (
-            float((ours.scores(codes).argmax(1) == theirs.scores(codes).argmax(1)).double().mean())
+            float(
+                (solution.scores(codes).argmax(1) == reference.scores(codes).argmax(1))
+                .double()
+                .mean()
+            )
             >= 0.99
         )
 
 
 @pytest.mark.parametrize("newton_passes", [0, 1e9], ids=["quasi-Newton", "Newton"])
-def test_both_kinds_of_step_end_at_the_same_place(
+def test_both_kinds_of_steps_reach_the_same_minimum(
     newton_passes: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes, labels = _digits()
-    wanted = fit_linear(codes, labels, 10, GRID)
-    monkeypatch.setattr("seedbed.readout.solver._NEWTON_PASSES", newton_passes)
-    monkeypatch.setattr("seedbed.readout.solver._NEWTON_FLOPS", 0.0)
-    for a, b in zip(fit_linear(codes, labels, 10, GRID), wanted, strict=True):
+    expected = fit_linear(codes, labels, 10, GRID)
+    monkeypatch.setattr("seedbed.readout.solver_iteration._NEWTON_PASSES", newton_passes)
+    monkeypatch.setattr("seedbed.readout.solver_iteration._NEWTON_FLOPS", 0.0)
+    for a, b in zip(fit_linear(codes, labels, 10, GRID), expected, strict=True):
         assert torch.allclose(objective(codes, labels, a), objective(codes, labels, b), rtol=1e-6)
 
 
 def test_sparse_gradients_are_dense_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     codes, labels = _digits()
-    wanted = fit_linear(codes, labels, 10, GRID)
-    monkeypatch.setattr("seedbed.readout.solver._SPARSE_BELOW", 2.0)
-    for a, b in zip(fit_linear(codes, labels, 10, GRID), wanted, strict=True):
+    expected = fit_linear(codes, labels, 10, GRID)
+    monkeypatch.setattr("seedbed.readout.linear_problem._SPARSE_BELOW", 2.0)
+    for a, b in zip(fit_linear(codes, labels, 10, GRID), expected, strict=True):
         assert torch.allclose(a.weights, b.weights, atol=1e-6 * float(b.weights.abs().max()))
 
 
@@ -127,7 +133,7 @@ def test_sparse_gradients_are_dense_gradients(monkeypatch: pytest.MonkeyPatch) -
     ("change", "message"),
     [({"loss": "hinge"}, "unknown readout 'hinge'"), ({"grid": [0.0]}, "positive")],
 )
-def test_wrong_settings_are_refused(change: dict, message: str) -> None:
+def test_wrong_settings_are_rejected(change: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         fit_linear(
             **{
@@ -140,15 +146,15 @@ def test_wrong_settings_are_refused(change: dict, message: str) -> None:
         )
 
 
-def test_codes_that_are_no_numbers_are_refused() -> None:
+def test_codes_that_are_not_finite_are_rejected() -> None:
     with pytest.raises(UsageError, match="not finite"):
         fit_linear(torch.full((4, 2), torch.nan), torch.arange(4) % 2, 2, [1.0])
 
 
-def test_the_objective_by_hand() -> None:
+def test_the_objective_equals_its_formula() -> None:
     codes, labels = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
     weights = torch.tensor([[2.0, 0.0], [0.0, 0.5]], dtype=torch.float64)
-    made = LinearClassifier(
+    classifier = LinearClassifier(
         weights=weights,
         intercept=torch.tensor([0.1, 0.0], dtype=torch.float64),
         c=3.0,
@@ -158,7 +164,7 @@ def test_the_objective_by_hand() -> None:
     )
     first = 0.5 * (4 + 0.01) + 3 * (0 + (1 + 0.1) ** 2)
     second = 0.5 * 0.25 + 3 * ((1 + 0.0) ** 2 + (1 - 0.5) ** 2)
-    assert objective(codes, labels, made).tolist() == pytest.approx([first, second])
+    assert objective(codes, labels, classifier).tolist() == pytest.approx([first, second])
 
 
 def test_a_warm_start_along_the_grid_equals_cold_starts() -> None:
@@ -170,36 +176,38 @@ def test_a_warm_start_along_the_grid_equals_cold_starts() -> None:
         ), warm.c
 
 
-def test_a_class_without_an_image_says_no() -> None:
+def test_a_class_without_images_is_never_predicted() -> None:
     codes, labels = _blobs()
-    for found in fit_linear(codes, labels, 6, GRID):
-        assert found.converged
-        assert bool((found.scores(codes).argmax(1) < 4).all()) or found.c < 1
-        assert bool((found.scores(codes)[:, 4:] < 0).all())
+    for classifier in fit_linear(codes, labels, 6, GRID):
+        assert classifier.converged
+        assert bool((classifier.scores(codes).argmax(1) < 4).all()) or classifier.c < 1
+        assert bool((classifier.scores(codes)[:, 4:] < 0).all())
 
 
 def test_duplicated_columns_share_their_weight() -> None:
     codes, labels = _blobs()
     twice = torch.cat([codes, codes], dim=1)
-    for found in fit_linear(twice, labels, 4, GRID):
-        assert found.converged
+    for classifier in fit_linear(twice, labels, 4, GRID):
+        assert classifier.converged
         assert torch.allclose(
-            found.weights[:12], found.weights[12:], atol=1e-3 * float(found.weights.abs().max())
+            classifier.weights[:12],
+            classifier.weights[12:],
+            atol=1e-3 * float(classifier.weights.abs().max()),
         )
         assert torch.allclose(
-            objective(twice, labels, found),
-            objective(twice, labels, _sklearn(twice, labels, found.c)),
+            objective(twice, labels, classifier),
+            objective(twice, labels, _sklearn(twice, labels, classifier.c)),
             rtol=1e-4,
         )
 
 
 def test_more_dimensions_than_images() -> None:
     codes, labels = _blobs(n=40, d=120)
-    for found in fit_linear(codes, labels, 4, GRID):
-        assert found.converged
+    for classifier in fit_linear(codes, labels, 4, GRID):
+        assert classifier.converged
         assert torch.allclose(
-            objective(codes, labels, found),
-            objective(codes, labels, _sklearn(codes, labels, found.c)),
+            objective(codes, labels, classifier),
+            objective(codes, labels, _sklearn(codes, labels, classifier.c)),
             rtol=1e-4,
         )
 
@@ -207,17 +215,17 @@ def test_more_dimensions_than_images() -> None:
 def test_constant_and_zero_codes() -> None:
     codes, labels = torch.zeros(20, 5), torch.arange(20) % 2
     assert torch.equal(normalise_rows(codes), codes)
-    found = fit_linear(codes, labels, 2, [1.0])[0]
-    assert found.converged
-    assert bool(torch.isfinite(found.scores(codes)).all())
+    classifier = fit_linear(codes, labels, 2, [1.0])[0]
+    assert classifier.converged
+    assert bool(torch.isfinite(classifier.scores(codes)).all())
 
 
-def test_the_flag_says_when_the_steps_ran_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seedbed.readout.solver._MAX_STEPS", 1)
+def test_the_result_says_whether_the_solver_converged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seedbed.readout.solver_iteration._MAX_STEPS", 1)
     codes, labels = _digits()
-    found = fit_linear(codes, labels, 10, [100.0])[0]
-    assert not found.converged
-    assert found.num_steps == 1
+    classifier = fit_linear(codes, labels, 10, [100.0])[0]
+    assert not classifier.converged
+    assert classifier.num_steps == 1
 
 
 def test_rows_are_normalised() -> None:
@@ -232,21 +240,23 @@ def test_the_same_codes_give_the_same_weights() -> None:
 
 
 @pytest.mark.parametrize("precision", [torch.float64, torch.float32])
-def test_a_class_without_an_image_does_not_keep_the_others_waiting(
+def test_a_class_without_images_does_not_delay_the_others(
     precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The intercept of ridge is free, so that such a class comes down to an objective of 0."""
+    """The intercept of ridge is not penalised, so that the objective of such a class goes to 0."""
     if precision == torch.float32:
-        monkeypatch.setattr("seedbed.readout.solver._EXACT_FLOPS", 0.0)
+        monkeypatch.setattr("seedbed.readout.solver._FLOAT64_FLOPS", 0.0)
     codes, labels = _blobs(n=500, d=20)
-    for found in fit_linear(codes, labels, 6, GRID, "ridge"):
-        assert found.converged
-        assert found.num_steps <= 5
-        assert torch.allclose(found.intercept[4:], -torch.ones(2, dtype=torch.float64), atol=1e-3)
+    for classifier in fit_linear(codes, labels, 6, GRID, "ridge"):
+        assert classifier.converged
+        assert classifier.num_steps <= 5
+        assert torch.allclose(
+            classifier.intercept[4:], -torch.ones(2, dtype=torch.float64), atol=1e-3
+        )
 
 
 @pytest.mark.parametrize("loss", ["svm", "ridge"])
-def test_classes_are_solved_some_at_a_time_where_memory_is_short(
+def test_classes_are_solved_in_groups_if_memory_is_short(
     loss: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes, labels = _digits()
@@ -280,17 +290,17 @@ def test_classes_are_solved_some_at_a_time_where_memory_is_short(
         max_size=3,
     ),
 )
-def test_a_step_along_a_line_leads_down(
+def test_a_line_search_decreases_the_function(
     lines: list[tuple[float, list[tuple[float, float, float]]]],
 ) -> None:
-    """Convex functions with sudden bends: a slope of -descent, a little curvature, and softened
-    corners; several at once."""
+    """Convex functions with kinks: a slope of -descent, a little curvature, and smoothed kinks;
+    several at once."""
     descents = torch.tensor([descent for descent, _ in lines], dtype=torch.float64)
     zero = torch.zeros(1, dtype=torch.float64)
 
     def parts(t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Value, derivative and second derivative of each line at its own t."""
-        found = []
+        values = []
         for x, (descent, kinks) in zip(t, lines, strict=True):
             value, slope, curve = (
                 -descent * x + 5e-4 * x**2,
@@ -309,30 +319,33 @@ def test_a_step_along_a_line_leads_down(
                 value = value + height * (softened[0] - softened[1] - at_zero * x)
                 slope = slope + height * (bend - at_zero)
                 curve = curve + height * steepness * bend * (1 - bend)
-            found.append((value, slope, curve))
-        return tuple(torch.stack(column) for column in zip(*found, strict=True))
+            values.append((value, slope, curve))
+        return tuple(torch.stack(column) for column in zip(*values, strict=True))
 
-    found = losses._root(
+    minimum = losses._root(
         lambda t: tuple(part[:, 0] for part in parts(t[:, None])[1:]),
         descents,
         torch.ones_like(descents),
     )
-    value, slope, _ = (part[:, 0] for part in parts(found[:, None]))
-    assert bool((found > 0).all())
-    # no higher than at 0, but for what counts as level
-    assert bool((value <= 0.02 * descents * found).all())
+    value, slope, _ = (part[:, 0] for part in parts(minimum[:, None]))
+    assert bool((minimum > 0).all())
+    # Not higher than at 0, up to the tolerance, and the rounding of `parts`: a difference of values
+    # of up to log(2) / steepness.
+    scales = [sum(height * (1 + 1 / steep) for _, height, steep in kinks) for _, kinks in lines]
+    rounding = 1e-15 * torch.tensor(scales, dtype=torch.float64)
+    assert bool((value <= 0.02 * descents * minimum + rounding).all())
     assert bool((slope <= 0.5 * descents).all())
 
 
-def test_where_nothing_falls_no_step_is_made() -> None:
+def test_an_increasing_function_gives_a_step_of_zero() -> None:
     rising = losses._root(
         lambda t: (t + 1, torch.ones_like(t)), torch.tensor([-1.0, 0.0]), torch.ones(2)
     )
     assert rising.tolist() == [0.0, 0.0]
 
 
-def test_a_saturated_softmax_is_not_led_uphill() -> None:
-    """At step 1 the slope is gentle again, and the objective forty times as high."""
+def test_the_line_search_decreases_a_saturated_softmax() -> None:
+    """At step 1 the slope is small again, but the objective is forty times as high."""
     scores, along = (
         torch.tensor([[-100.0, 0.0], [100.0, 0.0]]),
         torch.tensor([[1e4, 0.0], [-4500.0, 0.0]]),
@@ -348,15 +361,15 @@ def test_a_saturated_softmax_is_not_led_uphill() -> None:
     assert before == pytest.approx(100) and after < 70
 
 
-def test_softmax_converges_from_far_off_where_it_is_saturated() -> None:
+def test_softmax_converges_from_distant_saturated_weights() -> None:
     codes, labels = _blobs(n=600, d=16, num_classes=12)
-    problem = solver._Problem(
-        codes, solver.gram_matrix(codes), losses.LOSSES["softmax"](labels, 12, codes.dtype)
+    problem = LinearProblem(
+        codes, gram_matrix(codes), losses.LOSSES["softmax"](labels, 12, codes.dtype)
     )
     far = 3000 * torch.randn(17, 12, generator=torch.Generator().manual_seed(3), dtype=codes.dtype)
-    found = solver._AtC(problem, 10.0, far).solve()
+    solution = SolverAtC(problem, 10.0, far).solve()
     [near] = fit_linear(codes, labels, 12, [10.0], "softmax")
-    assert found.converged and near.converged
+    assert solution.converged and near.converged
     assert torch.allclose(
-        found.weights[:-1], near.weights, atol=0.05 * near.weights.abs().max().item()
+        solution.weights[:-1], near.weights, atol=0.05 * near.weights.abs().max().item()
     )

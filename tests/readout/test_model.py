@@ -1,4 +1,4 @@
-"""Models: one folder, the same scores after loading, as one module, and exported."""
+"""Models: equal scores after loading, as one module, and exported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CALLS = (
 
 @functools.cache
 def _measured(call: str) -> Measurement:
-    """Read-only: several tests look at one measurement."""
+    """Shared by several tests, which must not change it."""
     task = Classification(train_per_class=5).load(digits_store(), 0)
     return METHODS.make(call).run(trained().backbone, task, Context(seed=0))
 
@@ -64,11 +64,11 @@ def test_a_saved_model_gives_the_same_scores(call: str, tmp_path: Path) -> None:
         model.temperature,
         {"method": call},
     )
-    assert load_backbone(tmp_path).penultimate == "pool"  # the folder is a backbone's too
+    assert load_backbone(tmp_path).penultimate == "pool"  # the folder is also a backbone folder
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_as_one_module_it_says_the_same(call: str) -> None:
+def test_one_module_gives_the_same_scores(call: str) -> None:
     model = _model(call)
     images = _images(model)
     (batch,) = images.plain(12)
@@ -77,7 +77,7 @@ def test_as_one_module_it_says_the_same(call: str) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_the_predictions_of_the_measurement_are_the_models(call: str) -> None:
+def test_the_predictions_of_a_measurement_are_those_of_its_model(call: str) -> None:
     measured = _measured(call)
     task = Classification(train_per_class=5).load(digits_store(), 0)
     assert measured.model is not None
@@ -125,7 +125,7 @@ def _assert_onnx_takes_any_number_of_images(model: Model, path: Path) -> None:
     assert np.allclose(probabilities.sum(1), 1, atol=1e-5)
 
 
-def test_timm_loads_what_was_fine_tuned_and_nothing_else(tmp_path: Path) -> None:
+def test_only_fine_tuned_timm_networks_are_exported_to_timm(tmp_path: Path) -> None:
     import timm
 
     backbone = BACKBONES.make("timm('test_resnet', size_px=32)").build(["a", "b"], 32)
@@ -138,14 +138,14 @@ def test_timm_loads_what_was_fine_tuned_and_nothing_else(tmp_path: Path) -> None
     assert loaded.pretrained_cfg["mean"] == pytest.approx(
         [m / 255 for m in backbone.preprocessing.mean]
     )
-    with pytest.raises(UsageError, match="no network of timm's"):
+    with pytest.raises(UsageError, match="is not a network of timm"):
         export_model(_model(CALLS[5]), tmp_path / "small", "timm")
-    with pytest.raises(UsageError, match="readout on codes"):
+    with pytest.raises(UsageError, match="readout on normalised codes"):
         export_model(_model(CALLS[0]), tmp_path / "probe", "timm")
     assert not (tmp_path / "probe").exists()
 
 
-def test_unknown_formats_and_damaged_heads_are_told(tmp_path: Path) -> None:
+def test_unknown_formats_and_damaged_heads_are_errors(tmp_path: Path) -> None:
     model = _model(CALLS[0])
     with pytest.raises(UsageError, match="unknown export format 'onxx'"):
         export_model(model, tmp_path / "m", "onxx")
@@ -157,21 +157,21 @@ def test_unknown_formats_and_damaged_heads_are_told(tmp_path: Path) -> None:
         load_model(tmp_path / "nowhere")
 
 
-def test_sixteen_views_are_eight_and_their_mirrors() -> None:
+def test_sixteen_views_are_eight_and_their_mirror_images() -> None:
     images = torch.rand(2, 3, 18, 18, generator=torch.Generator().manual_seed(0))
     views = [view(images, which) for which in range(NUM_VIEWS)]
     assert all(v.shape == images.shape for v in views)
     assert all(torch.equal(views[i + 8], views[i].flip(-1)) for i in range(8))
     assert torch.equal(views[0], images)
     corner = torch.zeros(1, 3, 18, 18)
-    corner[..., :12, :12] = 1  # four ninths of the area: the first crop sees nothing else
+    corner[..., :12, :12] = 1  # 4/9 of the area: the first crop
     assert torch.equal(view(corner, 1), torch.ones_like(corner))
     assert view(corner, 4).mean() < 0.6
-    unlike = {tuple(v.flatten().tolist()) for v in views}
-    assert len(unlike) == NUM_VIEWS
+    distinct = {tuple(v.flatten().tolist()) for v in views}
+    assert len(distinct) == NUM_VIEWS
 
 
-def test_saving_leaves_the_backbone_as_it_was(tmp_path: Path) -> None:
+def test_saving_does_not_change_the_backbone(tmp_path: Path) -> None:
     model = _model(CALLS[0])
     before = dict(model.backbone.card)
     model.save(tmp_path)
@@ -179,18 +179,18 @@ def test_saving_leaves_the_backbone_as_it_was(tmp_path: Path) -> None:
     assert load_model(tmp_path).num_calibrated == 50
 
 
-def test_a_fine_tuned_network_remembers_where_it_began(tmp_path: Path) -> None:
+def test_the_card_of_a_fine_tuned_network_names_its_initial_weights(tmp_path: Path) -> None:
     from seedbed.models.checkpoint import read_card
     from seedbed.models.resolve import open_backbone
 
     tuned = open_backbone("small").with_new_head(("a", "b"), 0)
     Model(backbone=tuned, classes=tuned.classes).save(tmp_path)
-    told = read_card(tmp_path)["pretrained"]
-    assert told["source"].startswith("Tiny ImageNet")  # pyright: ignore
-    assert told["licence"] == "Apache-2.0"  # pyright: ignore
+    card = read_card(tmp_path)["pretrained"]
+    assert card["source"].startswith("Tiny ImageNet")  # pyright: ignore
+    assert card["licence"] == "Apache-2.0"  # pyright: ignore
 
 
-def test_more_neighbours_than_there_are_images() -> None:
+def test_more_neighbours_than_images() -> None:
     task = Classification(train_per_class=3).load(digits_store(), 0)
     measured = METHODS.make("probe(readout='knn', k=[1, 1000])").run(
         trained().backbone, task, Context()

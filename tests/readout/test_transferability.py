@@ -1,4 +1,4 @@
-"""Transferability scores against slow, obvious versions and published properties."""
+"""Transferability scores against slow implementations and published properties."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def _task(
 
 
 def _slow_logme(codes: np.ndarray, labels: np.ndarray) -> float:
-    """The log evidence of Bayesian linear regression as the Gaussian density of the targets, its
-    two precisions found by a simplex."""
+    """Log evidence of Bayesian linear regression as the Gaussian density of the targets; its two
+    precisions are optimised by Nelder-Mead."""
     n = len(codes)
 
     def evidence(parameters: np.ndarray, target: np.ndarray) -> float:
@@ -36,7 +36,7 @@ def _slow_logme(codes: np.ndarray, labels: np.ndarray) -> float:
             target @ np.linalg.solve(covariance, target) + log_det + n * math.log(2 * math.pi)
         )
 
-    found = []
+    evidences = []
     for label in np.unique(labels):
         target = (labels == label).astype(float)
         best = minimize(
@@ -45,8 +45,8 @@ def _slow_logme(codes: np.ndarray, labels: np.ndarray) -> float:
             method="Nelder-Mead",
             options={"xatol": 1e-7, "fatol": 1e-9},
         )
-        found.append(-best.fun / n)
-    return float(np.mean(found))
+        evidences.append(-best.fun / n)
+    return float(np.mean(evidences))
 
 
 @pytest.mark.parametrize(("n", "d"), [(60, 8), (30, 50)])
@@ -57,13 +57,13 @@ def test_logme_is_the_maximum_of_the_evidence(n: int, d: int) -> None:
     )
 
 
-def test_logme_rises_with_what_the_codes_say() -> None:
+def test_logme_grows_with_the_signal_in_the_codes() -> None:
     values = [logme(*_task(signal=s)) for s in (0.0, 1.0, 3.0)]
     assert values == sorted(values)
     assert values[2] > values[0] + 0.2
 
 
-def test_h_score_is_what_its_definition_says() -> None:
+def test_h_score_equals_its_definition() -> None:
     codes, labels = (t.numpy() for t in _task())
     means = np.stack([codes[labels == label].mean(0) for label in labels])
     slow = np.trace(np.linalg.inv(np.cov(codes.T, bias=True)) @ np.cov(means.T, bias=True))
@@ -84,14 +84,14 @@ def test_the_shrunk_h_score_uses_ledoit_and_wolf() -> None:
     )
 
 
-def test_without_shrinkage_few_images_count_as_dimensions() -> None:
+def test_without_shrinkage_the_h_score_counts_dimensions() -> None:
     noise, labels = _task(40, 60, signal=0.0)
-    # K - 1, whatever the codes say
+    # K - 1, for any codes.
     assert h_score(noise, labels, shrink=False) == pytest.approx(2.0, abs=1e-6)
     assert h_score(noise, labels) < 0.5
 
 
-def test_leep_and_nce_are_what_their_definitions_say() -> None:
+def test_leep_and_nce_equal_their_definitions() -> None:
     generator = np.random.default_rng(1)
     probabilities, labels = generator.dirichlet(np.ones(5), size=50), generator.integers(3, size=50)
     joint = np.zeros((3, 5))
@@ -107,18 +107,18 @@ def test_leep_and_nce_are_what_their_definitions_say() -> None:
     assert leep(torch.from_numpy(probabilities), torch.from_numpy(labels)) == pytest.approx(
         slow, rel=1e-9
     )
-    said = probabilities.argmax(1)
+    predicted = probabilities.argmax(1)
     entropy = 0.0
-    for z in np.unique(said):
+    for z in np.unique(predicted):
         for y in range(3):
-            both = np.mean((said == z) & (labels == y))
-            entropy -= both * math.log(both / np.mean(said == z)) if both else 0.0
-    assert nce(torch.from_numpy(said), torch.from_numpy(labels)) == pytest.approx(
+            both = np.mean((predicted == z) & (labels == y))
+            entropy -= both * math.log(both / np.mean(predicted == z)) if both else 0.0
+    assert nce(torch.from_numpy(predicted), torch.from_numpy(labels)) == pytest.approx(
         -entropy, rel=1e-9
     )
 
 
-def test_perfect_source_labels_leave_nothing_to_say() -> None:
+def test_perfect_source_labels_give_the_best_scores() -> None:
     labels = torch.tensor([0, 1, 2, 0, 1, 2])
     assert nce(labels, labels) == pytest.approx(0.0, abs=1e-9)
     assert leep(torch.nn.functional.one_hot(labels).double(), labels) == pytest.approx(
@@ -138,5 +138,5 @@ def test_knn_leaves_each_image_out() -> None:
         right.append(fitted.predict(values[i : i + 1])[0] == labels[i].item())
     assert knn_accuracy(codes, labels, k=1) == pytest.approx(100 * np.mean(right))
     same = torch.ones(8, 3)
-    # equal codes: no image votes for itself by accident
+    # With equal codes, no image votes for itself.
     assert 0 <= knn_accuracy(same, torch.tensor([0, 1] * 4), k=3) <= 100

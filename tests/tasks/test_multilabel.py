@@ -62,7 +62,7 @@ def test_each_class_is_learnt_as_scikit_learn_learns_it_alone(loss: str) -> None
 
 def test_softmax_is_refused_as_it_gives_one_class(tmp_path: Path) -> None:
     codes, marks = _codes()
-    with pytest.raises(UsageError, match="gives each image one class"):
+    with pytest.raises(UsageError, match="predicts one class per image"):
         fit_linear(codes, marks, 3, [1.0], "softmax")
     with pytest.raises(UsageError, match="readout='knn'"):
         METHODS.make("probe(readout='knn')").run(

@@ -39,8 +39,8 @@ def test_whitened_codes_have_no_correlation_and_one_variance() -> None:
 def test_directions_without_variance_are_left_out() -> None:
     codes = torch.zeros(50, 6)
     codes[:, :2] = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
-    assert Whitening.fit(codes, 6).turn.shape == (6, 2)
-    with pytest.raises(UsageError, match="all alike"):
+    assert Whitening.fit(codes, 6).projection.shape == (6, 2)
+    with pytest.raises(UsageError, match="all equal"):
         Whitening.fit(torch.ones(10, 3), 2)
     with pytest.raises(UsageError, match="fitted on 1 images"):
         Whitening.fit(torch.ones(1, 3), 2)
@@ -94,7 +94,7 @@ def test_classes_are_asked_of_other_test_images() -> None:
 def test_a_set_with_queries_of_its_own_names_what_it_was_fitted_on(tmp_path: Path) -> None:
     root = holidays_tree(tmp_path / "holidays")
     net = trained().backbone
-    with pytest.raises(UsageError, match="needs images to be fitted on") as caught:
+    with pytest.raises(UsageError, match="whitening needs training images") as caught:
         sb.transfer(net, str(root), "retrieve()", workspace=tmp_path / "ws")
     assert "learn_on=" in caught.value.hint
     plain = sb.transfer(net, str(root), "retrieve(whiten=False)", workspace=tmp_path / "ws")
@@ -179,16 +179,17 @@ def test_any_images_do_for_a_whitening(tmp_path: Path) -> None:
         learn_on=str(others),
         workspace=tmp_path / "ws",
     )
-    assert "noisy: 48 would do" in str(noisy.facts["fitted_on"])
+    assert "too few for 16 dimensions: 48 images would be enough" in str(noisy.facts["fitted_on"])
     many = sb.transfer(
         trained().backbone, str(root), "retrieve()", learn_on=str(others), workspace=tmp_path / "ws"
     )
-    assert f"noisy: {3 * trained().backbone.layer().dim} would do" in str(many.facts["fitted_on"])
+    num = 3 * trained().backbone.layer().dim
+    assert f"{num} images would be enough" in str(many.facts["fitted_on"])
 
 
 def test_the_images_that_are_searched_are_not_fitted_on(tmp_path: Path) -> None:
     root = holidays_tree(tmp_path / "holidays")
-    with pytest.raises(UsageError, match="18 of the 18 images .* are those that are searched"):
+    with pytest.raises(UsageError, match="18 of the 18 images .* are searched too"):
         sb.transfer(
             trained().backbone,
             str(root),

@@ -1,4 +1,4 @@
-"""as_is(): a checkpoint with its own head."""
+"""as_is(): a checkpoint with its own classifier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seedbed.tasks.catalogue.classification import Classification
 from seedbed.transfers.methods import METHODS, Context
 
 
-def test_errors_are_those_of_its_own_scores() -> None:
+def test_errors_are_those_of_its_scores() -> None:
     task = Classification().load(digits_store(), 0)
     measured = METHODS.make("as_is()").run(trained().backbone, task, Context())
     scores = logits(trained().backbone, trained().backbone.images(task.store, task.test)).numpy()
@@ -37,5 +37,5 @@ def test_classes_in_another_order_are_matched_by_name_and_others_count_as_wrong(
     labels = digits_store().leaves[task.test]  # 3, 7 and 8 among ten
     assert measured.metrics["top1"] == pytest.approx(100 * (scores.argmax(1) == labels).mean())
     renamed = replace(backbone, classes=tuple(f"n{i}" for i in range(10)))
-    with pytest.raises(UsageError, match="3 of the 3 classes .* are none of"):
+    with pytest.raises(UsageError, match="3 of the 3 classes .* are not among"):
         METHODS.make("as_is()").run(renamed, task, Context())

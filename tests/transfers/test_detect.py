@@ -1,5 +1,4 @@
-"""detect(): it learns, it freezes, it resumes, it is tuned on validation images, and it adapts
-without labels."""
+"""detect(): training, frozen stages, resuming, choice of the learning rate, domain adaptation."""
 
 from __future__ import annotations
 
@@ -27,9 +26,9 @@ from seedbed.tasks.catalogue.detection import Detection
 from seedbed.tasks.detection import DetectionTask
 from seedbed.transfers.detector_training import (
     DetectorTrainer,
-    _Aligned,
     _aligned_loss,
-    _Both,
+    _AlignedDetector,
+    _TwoDomainBatches,
     adapt_batch_norms,
     detect_objects,
 )
@@ -37,7 +36,7 @@ from seedbed.transfers.methods import METHODS, Context
 from seedbed.transfers.methods.detect import Detect
 
 SMALL = {"short_px": 48, "long_px": 64, "head_dim": 32, "regions": 16, "proposals": 40}
-_NOTHING = (np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool))
+_NO_BOXES = (np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool))
 QUICK = replace(Detect(), iterations=4, batch_size=2, learning_rates=(0.02,), **SMALL)
 
 
@@ -55,36 +54,36 @@ def dusk() -> DetectionTask:
     return Detection().load(dusk_store(), 0)
 
 
-def trainer(task: DetectionTask, method: Detect = QUICK, **others: Any) -> DetectorTrainer:
-    how = {
+def new_trainer(task: DetectionTask, method: Detect = QUICK, **options: Any) -> DetectorTrainer:
+    defaults = {
         "backbone": backbone(),
-        "anatomy": method.anatomy(),
-        "settings": method.settings(),
+        "settings": method.detector_settings(),
+        "training": method.training(),
         "seed": 0,
         "device": "cpu",
     }
-    return DetectorTrainer(task=task, **{**how, **others})
+    return DetectorTrainer(task=task, **{**defaults, **options})
 
 
-def test_it_learns_to_find_what_is_easy_to_find(task: DetectionTask) -> None:
-    """Bright squares and dark bars on noise; 120 steps on twelve pictures find most of them in six
-    others."""
+def test_it_learns_to_detect_simple_objects(task: DetectionTask) -> None:
+    """Bright squares and dark bars on noise; after 120 steps on twelve images, it detects most of
+    them in six others."""
     method = replace(QUICK, iterations=120, batch_size=4, learning_rates=(0.1,))
     measured = method.run(backbone("small(width=8)"), task, Context(seed=0))
     assert measured.metrics["map_voc10"] > 60
     assert measured.facts["per_class"]["square"] > 60  # pyright: ignore[reportIndexIssue]
-    floor = replace(method, iterations=1).run(backbone("small(width=8)"), task, Context(seed=0))
-    assert floor.metrics["map_voc10"] < measured.metrics["map_voc10"] - 30
+    baseline = replace(method, iterations=1).run(backbone("small(width=8)"), task, Context(seed=0))
+    assert baseline.metrics["map_voc10"] < measured.metrics["map_voc10"] - 30
 
 
-def test_boxes_are_told_in_pixels_of_the_image_as_found(task: DetectionTask) -> None:
-    """A detector trained at half the size finds squares of 20 px where they are: their middles lie
-    in the image, not in a quarter of it."""
+def test_boxes_are_in_pixels_of_the_original_image(task: DetectionTask) -> None:
+    """A detector that is trained at half the size detects squares of 20 px all over the image, not
+    in a quarter of it."""
     method = replace(
         QUICK, iterations=80, batch_size=4, learning_rates=(0.1,), short_px=36, long_px=48
     )
-    found = method.run(backbone("small(width=8)"), task, Context(seed=0)).predictions
-    best = found["detections.corners"][found["detections.scores"] > 0.5]
+    predictions = method.run(backbone("small(width=8)"), task, Context(seed=0)).predictions
+    best = predictions["detections.corners"][predictions["detections.scores"] > 0.5]
     assert len(best)
     sides = best[:, 2:] - best[:, :2]
     assert 10 < np.median(sides[:, 0]) < 30
@@ -92,17 +91,19 @@ def test_boxes_are_told_in_pixels_of_the_image_as_found(task: DetectionTask) -> 
 
 
 def test_the_learning_rate_is_chosen_on_validation_images(task: DetectionTask) -> None:
-    model, facts = trainer(task, replace(QUICK, learning_rates=(0.02, 1e-6))).tune()
+    model, facts = new_trainer(task, replace(QUICK, learning_rates=(0.02, 1e-6))).tune()
     assert set(facts["validation_map_voc07"]) == {"0.02", "1e-06"}
     assert facts["num_train"] == len(task.train)
     tried = {float(rate): value for rate, value in facts["validation_map_voc07"].items()}
     assert tried[facts["learning_rate"]] == max(tried.values())
     assert model.classes == ("bar", "square")
-    _, alone = trainer(task).tune()
-    assert alone["num_train"] == len(task.train) + len(task.validation)  # one rate chooses nothing
+    _, facts = new_trainer(task).tune()
+    assert facts["num_train"] == len(task.train) + len(task.validation)  # nothing is chosen
 
 
-def test_test_boxes_are_refused_before_scoring(task: DetectionTask, dusk: DetectionTask) -> None:
+def test_test_boxes_are_not_available_before_scoring(
+    task: DetectionTask, dusk: DetectionTask
+) -> None:
     with pytest.raises(AssertionError, match="scoring alone"):
         task.boxes(task.test[:1])
     assert dusk.unlabelled is not None
@@ -112,68 +113,69 @@ def test_test_boxes_are_refused_before_scoring(task: DetectionTask, dusk: Detect
             dusk.boxes(rows[:1])
 
 
-def test_the_first_stages_stay_as_they_are(task: DetectionTask) -> None:
+def test_frozen_stages_do_not_change(task: DetectionTask) -> None:
     before = weights_of(backbone().module)
     after = weights_of(
-        trainer(task, replace(QUICK, frozen_stages=2)).train(task.train, 0.05).backbone.module
+        new_trainer(task, replace(QUICK, frozen_stages=2)).train(task.train, 0.05).backbone.module
     )
-    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
-    assert moved == {"stage3", "stage4"}
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"stage3", "stage4"}
 
 
-def test_batch_norm_rests_if_it_is_told_to(task: DetectionTask) -> None:
-    rested = (
-        trainer(task, replace(QUICK, batch_norm="rests")).train(task.train, 0.05).backbone.module
+def test_batch_norm_keeps_its_statistics_if_it_rests(task: DetectionTask) -> None:
+    resting = (
+        new_trainer(task, replace(QUICK, batch_norm="rests"))
+        .train(task.train, 0.05)
+        .backbone.module
     )
-    learnt = trainer(task).train(task.train, 0.05).backbone.module
+    learning = new_trainer(task).train(task.train, 0.05).backbone.module
     means = {
         name: t
         for name, t in backbone().module.state_dict().items()
         if name.endswith("running_mean")
     }
-    assert all(torch.equal(t, rested.state_dict()[name]) for name, t in means.items())
-    assert not all(torch.equal(t, learnt.state_dict()[name]) for name, t in means.items())
+    assert all(torch.equal(t, resting.state_dict()[name]) for name, t in means.items())
+    assert not all(torch.equal(t, learning.state_dict()[name]) for name, t in means.items())
 
 
-def test_a_training_that_was_cut_off_goes_on_exactly(task: DetectionTask, tmp_path: Path) -> None:
+def test_an_interrupted_training_resumes_exactly(
+    task: DetectionTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     method = replace(QUICK, iterations=6)
-    whole = trainer(task, method).train(task.train, 0.02)
+    whole = new_trainer(task, method).train(task.train, 0.02)
 
-    class CutError(Exception):
+    class KilledError(Exception):
         pass
 
-    def cut(progress: Any) -> None:
-        raise CutError
+    def state_path(name: str) -> Path:
+        return tmp_path / f"{name}.safetensors"
 
-    at = lambda name: tmp_path / f"{name}.safetensors"  # noqa: E731
-    broken = trainer(task, method, unfinished=at)
-    real = broken.scenes(task.train)
+    interrupted = new_trainer(task, method, unfinished=state_path)
+    scenes = interrupted.scenes(task.train)
     from seedbed.models import training_state
 
-    class Once(training_state.Checkpoint):
+    class AlwaysDue(training_state.Checkpoint):
         def is_due(self) -> bool:
             return True
 
-    import seedbed.transfers.detector_training as detecting
+    monkeypatch.setattr("seedbed.transfers.detector_training.Checkpoint", AlwaysDue)
+    num_calls = 0
+    begin = scenes.begin
 
-    kept, detecting.Checkpoint = detecting.Checkpoint, Once
-    calls = {"n": 0}
-    begin = real.begin
-
-    def counted(which: Any) -> Any:
-        calls["n"] += 1
-        if calls["n"] > 4:
-            raise CutError
+    def begin_or_fail(which: Any) -> Any:
+        nonlocal num_calls
+        num_calls += 1
+        if num_calls > 4:
+            raise KilledError
         return begin(which)
 
-    real.begin = counted  # type: ignore[method-assign]
-    try:
-        with pytest.raises(CutError):
-            broken.train(task.train, 0.02)
-    finally:
-        detecting.Checkpoint = kept
-    assert at("0.02").is_file()
-    resumed = trainer(task, method, unfinished=at).train(task.train, 0.02)
+    with monkeypatch.context() as patch:
+        patch.setattr(scenes, "begin", begin_or_fail)
+        with pytest.raises(KilledError):
+            interrupted.train(task.train, 0.02)
+    assert state_path("0.02").is_file()
+    monkeypatch.undo()
+    resumed = new_trainer(task, method, unfinished=state_path).train(task.train, 0.02)
     assert same_weights(weights_of(whole.detector), weights_of(resumed.detector))
 
 
@@ -190,41 +192,41 @@ def test_one_map_or_a_pyramid() -> None:
 
 
 @pytest.mark.parametrize("feature", ["c4", "c5", "fpn", "stage2"])
-def test_every_way_of_reading_maps_gives_a_detector(feature: str) -> None:
+def test_each_kind_of_feature_map_gives_a_detector(feature: str) -> None:
     detector = Detector(backbone(), DetectorSettings(feature=feature, **SMALL), 2)
     images = [torch.zeros(3, 48, 64, dtype=torch.uint8), torch.zeros(3, 40, 30, dtype=torch.uint8)]
     detector.eval()
     with torch.inference_mode():
-        found = detector(images)
-    assert len(found) == 2
-    for image, one in zip(images, found, strict=True):
-        assert one["boxes"].shape == (len(one["scores"]), 4)
-        assert (one["boxes"][:, 2] <= image.shape[2]).all()
-        assert (one["boxes"][:, 3] <= image.shape[1]).all()
+        outputs = detector(images)
+    assert len(outputs) == 2
+    for image, output in zip(images, outputs, strict=True):
+        assert output["boxes"].shape == (len(output["scores"]), 4)
+        assert (output["boxes"][:, 2] <= image.shape[2]).all()
+        assert (output["boxes"][:, 3] <= image.shape[1]).all()
 
 
-def test_the_head_never_runs_and_any_size_will_do() -> None:
-    """AlexNet for small images ends in layers that want one size; its maps do not."""
+def test_the_head_does_not_run_and_images_may_have_any_size() -> None:
+    """AlexNet for small images ends in layers for one size; its feature maps have any size."""
     net = backbone("alexnet(stem='small')", 32)
     maps = FeatureMaps(net.module, [single_map(net)]).eval()
     with torch.inference_mode():
         assert maps(torch.zeros(1, 3, 48, 80))[0].shape[2:] == (6, 10)
-        same = maps(torch.ones(1, 3, 32, 32))[0]
-        caught: list[torch.Tensor] = []
-        handle = single_map(net).hook(net.module, lambda output: caught.append(output.clone()))
+        values = maps(torch.ones(1, 3, 32, 32))[0]
+        outputs: list[torch.Tensor] = []
+        handle = single_map(net).hook(net.module, lambda output: outputs.append(output.clone()))
         net.module.eval()(torch.ones(1, 3, 32, 32))
         handle.remove()
-    assert torch.allclose(same, caught[0].clamp_min(0))
+    assert torch.allclose(values, outputs[0].clamp_min(0))
 
 
-def test_the_networks_own_layers_may_judge_the_regions() -> None:
+def test_the_layers_of_the_network_can_be_the_box_head() -> None:
     net = backbone("alexnet(stem='small')", 32)
-    tail = pretrained_box_head(net)
-    assert (tail.side, tail.dim) == (4, 1024)
-    pieces = torch.rand(3, 256, 4, 4)
-    tail.module.eval()
-    expected = net.module.get_submodule("classifier")[:-1].eval()(pieces.flatten(1))  # pyright: ignore[reportIndexIssue]
-    assert torch.equal(tail.module(pieces), expected)
+    head = pretrained_box_head(net)
+    assert (head.side, head.dim) == (4, 1024)
+    features = torch.rand(3, 256, 4, 4)
+    head.module.eval()
+    expected = net.module.get_submodule("classifier")[:-1].eval()(features.flatten(1))  # pyright: ignore[reportIndexIssue]
+    assert torch.equal(head.module(features), expected)
     detector = Detector(net, DetectorSettings(box_head="own", **SMALL), 2)
     assert torch.equal(
         detector.heads.box_head[2].weight, net.module.get_submodule("classifier.1").weight
@@ -233,21 +235,21 @@ def test_the_networks_own_layers_may_judge_the_regions() -> None:
         replace(QUICK, box_head="own").check(backbone())
 
 
-def test_the_drop_between_domains_is_told_with_the_score_in_the_own(dusk: DetectionTask) -> None:
+def test_the_drop_between_domains_is_reported(dusk: DetectionTask) -> None:
     assert dusk.classes == ("bar", "square")
     method = replace(QUICK, iterations=60, batch_size=4, learning_rates=(0.1,))
     measured = method.run(backbone("small(width=8)"), dusk, Context(seed=0))
-    own, drop = measured.facts["in_domain"], measured.facts["drop"]
-    assert own == pytest.approx(measured.metrics["map_voc07"] + drop)  # pyright: ignore[reportOperatorIssue]
+    in_domain, drop = measured.facts["in_domain"], measured.facts["drop"]
+    assert in_domain == pytest.approx(measured.metrics["map_voc07"] + drop)  # pyright: ignore[reportOperatorIssue]
     assert measured.num_test == 6
-    assert drop > 0  # pyright: ignore[reportOperatorIssue]  # three times darker: it must cost something
+    assert drop > 0  # pyright: ignore[reportOperatorIssue]  # the images are three times darker
 
 
-def test_adaptive_batch_norm_takes_the_statistics_of_the_new_domain(dusk: DetectionTask) -> None:
-    made = trainer(dusk)
-    model = made.train(dusk.train, 0.02)
+def test_adaptive_batch_norm_has_the_statistics_of_the_new_domain(dusk: DetectionTask) -> None:
+    trainer = new_trainer(dusk)
+    model = trainer.train(dusk.train, 0.02)
     assert dusk.unlabelled is not None
-    scenes = made.scenes(dusk.unlabelled)
+    scenes = trainer.scenes(dusk.unlabelled)
     before = {n: t.clone() for n, t in model.detector.state_dict().items()}
     assert adapt_batch_norms(model, scenes) == 4
     after = model.detector.state_dict()
@@ -257,40 +259,42 @@ def test_adaptive_batch_norm_takes_the_statistics_of_the_new_domain(dusk: Detect
         if not torch.equal(before[n], after[n]) and not n.endswith("num_batches_tracked")
     }
     assert changed == {n for n in before if n.endswith(("running_mean", "running_var"))}
-    # By hand: the mean of the first convolution's pooled output over the images, batch by batch.
+    # Reference: the mean of the pooled output of the first convolution, batch by batch.
     stage = model.detector.maps.network.get_submodule("stage1")
     means = []
     with torch.inference_mode():
         for _, images in scenes.plain(4):
-            shown = model.detector.shown(images).tensors
-            means.append(stage.pool(stage.conv(shown)).mean((0, 2, 3)))  # pyright: ignore
+            batch = model.detector.preprocess(images).tensors
+            means.append(stage.pool(stage.conv(batch)).mean((0, 2, 3)))  # pyright: ignore
     assert torch.allclose(
         torch.stack(means).mean(0), after["maps.network.stage1.norm.running_mean"], atol=1e-5
     )
 
 
 def test_aligned_features_train_on_both_domains(dusk: DetectionTask) -> None:
-    plain = trainer(dusk).train(dusk.train, 0.02)
-    aligned = trainer(dusk, replace(QUICK, adapt="align", align_weight=1.0)).train(dusk.train, 0.02)
+    plain = new_trainer(dusk).train(dusk.train, 0.02)
+    aligned = new_trainer(dusk, replace(QUICK, adapt="align", align_weight=1.0)).train(
+        dusk.train, 0.02
+    )
     assert not same_weights(weights_of(plain.backbone.module), weights_of(aligned.backbone.module))
 
 
-def test_the_critic_learns_to_tell_domains_apart_and_the_maps_learn_the_opposite(
+def test_the_domain_classifier_separates_domains_and_the_features_do_the_opposite(
     dusk: DetectionTask,
 ) -> None:
     detector = Detector(backbone(), DetectorSettings(**SMALL), 2).eval()
-    images = trainer(dusk).scenes(dusk.train).images([0, 1])
+    images = new_trainer(dusk).scenes(dusk.train).images([0, 1])
 
     def gradients(reversal: float | None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of the first filters of the network and of the critic."""
-        aligned = _Aligned(detector, 0)
+        """Gradients of the first filters of the network and of the domain classifier."""
+        aligned = _AlignedDetector(detector, 0)
         aligned.zero_grad()
-        if reversal is None:  # by hand, without a reversal
-            (features,) = detector.features(detector.shown(images).tensors).values()
+        if reversal is None:  # reference without reversal
+            (features,) = detector.features(detector.preprocess(images).tensors).values()
             scores = aligned.critic(features)
             loss = torch.nn.functional.softplus(-scores).mean()  # of the second domain
         else:
-            loss = aligned.of_domain(images, 1.0, reversal)
+            loss = aligned.domain_loss(images, 1.0, reversal)
         loss.backward()
         first, critic = (
             next(detector.maps.network.parameters()).grad,
@@ -300,34 +304,34 @@ def test_the_critic_learns_to_tell_domains_apart_and_the_maps_learn_the_opposite
         assert critic is not None
         return first.clone(), critic.clone()
 
-    plain, own = gradients(None)
+    plain, plain_critic = gradients(None)
     reversed_, critic = gradients(0.25)
     assert plain.abs().max() > 0
     assert torch.allclose(reversed_, -0.25 * plain, rtol=1e-3, atol=1e-8)
-    assert torch.allclose(critic, own, rtol=1e-3, atol=1e-8)
+    assert torch.allclose(critic, plain_critic, rtol=1e-3, atol=1e-8)
 
 
 def test_running_statistics_are_those_of_the_labelled_domain(dusk: DetectionTask) -> None:
-    made = trainer(dusk, replace(QUICK, adapt="align"))
-    aligned = _Aligned(Detector(backbone(), DetectorSettings(**SMALL), 2), 0).train()
+    trainer = new_trainer(dusk, replace(QUICK, adapt="align"))
+    aligned = _AlignedDetector(Detector(backbone(), DetectorSettings(**SMALL), 2), 0).train()
     rows = dusk.train[:2]
-    batches = _Both(
-        labelled=DetectionStream(made.scenes(rows), dusk.boxes(rows), 2, 0),
-        unlabelled=DetectionStream(made.scenes(rows), [_NOTHING] * 2, 2, 0),
+    batches = _TwoDomainBatches(
+        labelled=DetectionStream(trainer.scenes(rows), dusk.boxes(rows), 2, 0),
+        unlabelled=DetectionStream(trainer.scenes(rows), [_NO_BOXES] * 2, 2, 0),
     )
-    loss = _aligned_loss(batches, made.settings)
+    loss = _aligned_loss(batches, trainer.training)
     images, boxes = batches.batch(0)
     mean = aligned.detector.state_dict()["maps.network.stage1.norm.running_mean"]
     before = mean.clone()
-    others = [i for i, of_image in enumerate(boxes) if of_image is None]
-    assert len(others) == 2
-    loss(aligned, ([images[i] for i in others], [None, None]))
+    unlabelled = [i for i, image_boxes in enumerate(boxes) if image_boxes is None]
+    assert len(unlabelled) == 2
+    loss(aligned, ([images[i] for i in unlabelled], [None, None]))
     assert torch.equal(mean, before)
     loss(aligned, (images, boxes))
     assert not torch.equal(mean, before)
 
 
-def test_validation_without_a_box_chooses_nothing(task: DetectionTask) -> None:
+def test_validation_images_without_boxes_are_an_error(task: DetectionTask) -> None:
     empty = replace(task, validation=task.validation[:0])
     assert empty.has_nothing_to_find(empty.validation)
     assert not task.has_nothing_to_find(task.validation)
@@ -337,28 +341,28 @@ def test_validation_without_a_box_chooses_nothing(task: DetectionTask) -> None:
     QUICK.check_target(empty)  # one learning rate: nothing is chosen
 
 
-def test_a_task_is_another_where_the_own_domains_boxes_are(dusk: DetectionTask) -> None:
+def test_the_fingerprint_depends_on_the_boxes_of_the_labelled_domain(dusk: DetectionTask) -> None:
     assert dusk.in_domain is not None
     boxes = dusk.store.annotations
     assert isinstance(boxes, Boxes)
-    moved = boxes.corners.copy()
-    moved[np.isin(boxes.rows, dusk.in_domain)] += 1.0
+    corners = boxes.corners.copy()
+    corners[np.isin(boxes.rows, dusk.in_domain)] += 1.0
     other = copy.copy(dusk.store)
-    other.__dict__["annotations"] = replace(boxes, corners=moved)
+    other.__dict__["annotations"] = replace(boxes, corners=corners)
     again = copy.copy(dusk.store)
     again.__dict__["annotations"] = replace(boxes)
     assert replace(dusk, store=again).fingerprint == dusk.fingerprint
     assert replace(dusk, store=other).fingerprint != dusk.fingerprint
 
 
-def test_networks_of_one_size_are_refused_before_training() -> None:
+def test_networks_for_one_size_are_rejected_before_training() -> None:
     fixed = BACKBONES.make("timm('swin_tiny_patch4_window7_224')").build(["a", "b"], 224)
     with pytest.raises(UsageError, match="does not accept images of 256 x 160 px"):
         QUICK.check(fixed)
     QUICK.check(backbone())
 
 
-def test_what_needs_two_domains_says_so(task: DetectionTask) -> None:
+def test_adaptation_with_one_domain_is_an_error(task: DetectionTask) -> None:
     with pytest.raises(UsageError, match="images of another") as caught:
         replace(QUICK, adapt="align").run(backbone(), task, Context())
     assert "labelled=" in caught.value.hint
@@ -370,24 +374,27 @@ def test_what_needs_two_domains_says_so(task: DetectionTask) -> None:
         ("iterations=0", "at least 1"),
         ("learning_rates=[]", "positive"),
         ("drops=[1.5]", "shares of the iterations"),
-        ("short_px=500, long_px=400", "the short one first"),
+        ("short_px=500, long_px=400", "long_px at least short_px"),
         ("anchors=[3.0]", "shares of short_px"),
-        ("nms=1.0", "lies in"),
+        ("nms=1.0", "must lie in"),
         ("feature=3", "feature"),
     ],
 )
-def test_settings_out_of_range_are_refused(settings: str, message: str) -> None:
+def test_settings_out_of_range_are_rejected(settings: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         METHODS.make(f"detect({settings})")
 
 
-def test_too_many_frozen_stages_are_refused_before_training() -> None:
-    with pytest.raises(UsageError, match="has 4 besides its head"):
+def test_too_many_frozen_stages_are_rejected_before_training() -> None:
+    with pytest.raises(UsageError, match="has 4 beside its head"):
         replace(QUICK, frozen_stages=9).check(backbone())
 
 
-def test_a_detector_comes_back_from_its_folder_and_predicts(tmp_path: Path) -> None:
-    method = "detect(iterations=60, batch_size=4, learning_rates=[0.1], short_px=48, long_px=64, head_dim=32)"
+def test_a_saved_detector_is_loaded_and_predicts(tmp_path: Path) -> None:
+    method = (
+        "detect(iterations=60, batch_size=4, learning_rates=[0.1], short_px=48, long_px=64, "
+        "head_dim=32)"
+    )
     folder = scenes_folder()
     measured = sb.transfer(
         backbone("small(width=8)"),
@@ -413,10 +420,13 @@ def test_a_detector_comes_back_from_its_folder_and_predicts(tmp_path: Path) -> N
         sb.export(model, tmp_path / "model.onnx")
 
 
-def test_a_damaged_detector_says_so(tmp_path: Path) -> None:
+def test_a_damaged_detector_is_an_error(tmp_path: Path) -> None:
     from seedbed.base.errors import BadDataError
 
-    method = "detect(iterations=1, batch_size=1, learning_rates=[0.1], short_px=32, long_px=48, head_dim=8)"
+    method = (
+        "detect(iterations=1, batch_size=1, learning_rates=[0.1], short_px=32, long_px=48, "
+        "head_dim=8)"
+    )
     sb.transfer(
         backbone(), str(scenes_folder()), method, out=tmp_path / "model", workspace=tmp_path / "ws"
     )
@@ -425,22 +435,21 @@ def test_a_damaged_detector_says_so(tmp_path: Path) -> None:
         sb.load(tmp_path / "model", device="cpu")
 
 
-def test_finding_is_the_same_whatever_the_batch(
+def test_detections_do_not_depend_on_the_batch_size(
     task: DetectionTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = trainer(task)
-    model = made.train(task.train, 0.02)
-    scenes = made.scenes(task.test)
+    trainer = new_trainer(task)
+    model = trainer.train(task.train, 0.02)
+    scenes = trainer.scenes(task.test)
     one = detect_objects(model, scenes)
-    monkeypatch.setattr("seedbed.transfers.detector_training._AT_ONCE", 1)
+    monkeypatch.setattr("seedbed.transfers.detector_training._EVAL_BATCH_SIZE", 1)
     other = detect_objects(model, scenes)
     assert np.array_equal(one.images, other.images)
     assert np.allclose(one.scores, other.scores, atol=1e-5)
 
 
-def test_what_is_found_does_not_depend_on_what_was_seen_before() -> None:
-    """torchvision would tell the scales of the maps by the first image: a narrow one tells them
-    wrongly."""
+def test_detections_do_not_depend_on_earlier_images() -> None:
+    """torchvision infers the scales of the maps from the first image, wrongly if it is narrow."""
     net = backbone("resnet18(stem='small')", 32)
     narrow, usual = (
         torch.zeros(3, 40, 400, dtype=torch.uint8),
@@ -458,20 +467,20 @@ def test_what_is_found_does_not_depend_on_what_was_seen_before() -> None:
             ]
 
 
-def test_norms_behind_the_last_map_are_left_alone(dusk: DetectionTask) -> None:
-    made = trainer(dusk, replace(QUICK, feature="stage2"))
-    model = made.train(dusk.train, 0.02)
+def test_batch_norms_after_the_last_map_do_not_change(dusk: DetectionTask) -> None:
+    trainer = new_trainer(dusk, replace(QUICK, feature="stage2"))
+    model = trainer.train(dusk.train, 0.02)
     before = model.backbone.module.get_submodule("stage4.norm").running_var.clone()  # pyright: ignore
     assert dusk.unlabelled is not None
-    assert adapt_batch_norms(model, made.scenes(dusk.unlabelled)) == 2
+    assert adapt_batch_norms(model, trainer.scenes(dusk.unlabelled)) == 2
     assert torch.equal(model.backbone.module.get_submodule("stage4.norm").running_var, before)  # pyright: ignore
 
 
-def test_what_the_network_cannot_carry_is_refused_before_training() -> None:
+def test_unsuitable_networks_are_rejected_before_training() -> None:
     alexnet = backbone("alexnet(stem='small')", 32)
     replace(QUICK, box_head="own").check(alexnet)
     for settings, message in (
-        ({"box_head": "own", "feature": "features.2"}, "has others"),
+        ({"box_head": "own", "feature": "features.2"}, "has another number"),
         ({"adapt": "batch_norm"}, "needs batch norm"),
         ({"feature": "avgpool"}, "is not a feature map"),
     ):
@@ -479,20 +488,22 @@ def test_what_the_network_cannot_carry_is_refused_before_training() -> None:
             replace(QUICK, **settings).check(alexnet)
 
 
-def test_a_grid_of_rates_is_told_as_one_training(task: DetectionTask) -> None:
-    told: list[tuple[int, int]] = []
+def test_the_progress_covers_all_learning_rates(task: DetectionTask) -> None:
+    reports: list[tuple[int, int]] = []
     method = replace(QUICK, learning_rates=(0.01, 0.02))
-    trainer(task, method, on_progress=lambda p: told.append((p.images_done, p.images_total))).tune()
-    assert {total for _, total in told} == {16}
-    assert [done for done, _ in told] == [8, 16]
+    new_trainer(
+        task, method, on_progress=lambda p: reports.append((p.images_done, p.images_total))
+    ).tune()
+    assert {total for _, total in reports} == {16}
+    assert [done for done, _ in reports] == [8, 16]
 
 
-def test_a_training_that_had_been_finished_did_not_go_on(
+def test_a_finished_training_of_the_grid_is_not_resumed(
     task: DetectionTask, tmp_path: Path
 ) -> None:
-    """Of a grid that was cut off in its second training, the first is taken as it is."""
-    places = Workspace(tmp_path).unfinished_states(lambda: "k")
-    trainer(task, unfinished=places).train(task.train, 0.01)
-    again = trainer(task, replace(QUICK, learning_rates=(0.01, 0.02)), unfinished=places)
+    """A grid was interrupted in its second training; the first one is used as it is."""
+    states = Workspace(tmp_path).unfinished_states(lambda: "k")
+    new_trainer(task, unfinished=states).train(task.train, 0.01)
+    again = new_trainer(task, replace(QUICK, learning_rates=(0.01, 0.02)), unfinished=states)
     again.tune()
     assert again.resumed_at == {}

@@ -1,5 +1,5 @@
-"""Tuning: what is frozen stays, what is slowed is slowed, L2-SP pulls back, and both ways to begin
-are tuned alike."""
+"""Fine-tuning: frozen stages, decay of learning rates, L2-SP, and equal tuning from pre-trained and
+random weights."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _tuned(call: str) -> Backbone:
 
 
 def _moved(tuned: Backbone) -> dict[str, float]:
-    """How far each tensor of the body lies from where it began."""
+    """Distance of each tensor of the body from its initial value."""
     before = trained().backbone.module.state_dict()
     after = tuned.module.state_dict()
     return {
@@ -48,10 +48,10 @@ def test_only_the_last_stages_move() -> None:
     moved = _moved(_tuned(f"finetune({_QUICK}, stages=1)"))
     assert all(distance == 0 for name, distance in moved.items() if not name.startswith("stage4."))
     assert moved["stage4.conv.weight"] > 0
-    assert moved["stage4.norm.running_mean"] > 0  # batch norm of what is tuned learns
+    assert moved["stage4.norm.running_mean"] > 0  # batch norm of trained stages learns
 
 
-def test_retuning_the_last_layer_leaves_the_body_as_it_is() -> None:
+def test_training_the_last_layer_does_not_change_the_body() -> None:
     tuned = _tuned(f"finetune({_QUICK}, stages=0)")
     assert set(_moved(tuned).values()) == {0.0}
     head = tuned.module.get_parameter("head.weight")
@@ -61,7 +61,7 @@ def test_retuning_the_last_layer_leaves_the_body_as_it_is() -> None:
     assert _run(f"finetune({_QUICK}, stages=0)").metrics["top1"] > 20
 
 
-def test_batch_norm_that_rests_keeps_its_statistics() -> None:
+def test_batch_norm_keeps_its_statistics_if_it_rests() -> None:
     moved = _moved(_tuned(f"finetune({_QUICK}, batch_norm='rests')"))
     assert all(moved[name] == 0 for name in moved if "running" in name or "tracked" in name)
     assert moved["stage1.norm.weight"] > 0
@@ -69,41 +69,41 @@ def test_batch_norm_that_rests_keeps_its_statistics() -> None:
     assert len(batch_norms(trained().backbone.module)) == 4
 
 
-def test_earlier_stages_move_less_when_their_rate_decays() -> None:
-    alike, slowed = (
+def test_stage_decay_slows_earlier_stages() -> None:
+    plain, slowed = (
         _moved(_tuned(f"finetune({_QUICK})")),
         _moved(_tuned(f"finetune({_QUICK}, stage_decay=0.2)")),
     )
     ratios = [
-        slowed[f"stage{i}.conv.weight"] / alike[f"stage{i}.conv.weight"] for i in (1, 2, 3, 4)
+        slowed[f"stage{i}.conv.weight"] / plain[f"stage{i}.conv.weight"] for i in (1, 2, 3, 4)
     ]
     assert ratios[0] < 0.1
     assert ratios == sorted(ratios)
 
 
-def test_l2_sp_keeps_the_body_near_where_it_began() -> None:
-    free, held = (
+def test_l2_sp_keeps_the_body_near_its_initial_weights() -> None:
+    free, regularised = (
         _moved(_tuned(f"finetune({_QUICK})")),
         _moved(_tuned(f"finetune({_QUICK}, l2_sp=1.0)")),
     )
-    assert sum(v for n, v in held.items() if "conv" in n) < 0.6 * sum(
+    assert sum(v for n, v in regularised.items() if "conv" in n) < 0.6 * sum(
         v for n, v in free.items() if "conv" in n
     )
 
 
-def test_the_backbone_is_lent_with_its_gradients_on() -> None:
+def test_all_parameters_require_gradients_after_the_training() -> None:
     tuned = _tuned(f"finetune({_QUICK}, stages=1)")
     assert all(p.requires_grad for p in tuned.module.parameters())
     assert all(p.requires_grad for p in trained().backbone.module.parameters())
 
 
-def test_more_stages_than_there_are_is_an_error_before_anything_is_trained() -> None:
-    with pytest.raises(UsageError, match="stages = 9, and small\\(width=4\\) has 4"):
+def test_too_many_stages_are_rejected_before_training() -> None:
+    with pytest.raises(UsageError, match="stages = 9, but small\\(width=4\\) has 4"):
         METHODS.make("finetune(stages=9)").check(trained().backbone)
     for call, words in (
         ("finetune(stages=-1)", "stages = -1"),
         ("finetune(stage_decay=0.0)", "stage_decay = 0.0"),
-        ("finetune(l2_sp=-1.0)", "neither may be negative"),
+        ("finetune(l2_sp=-1.0)", "must not be negative"),
         ("finetune(images_seen='auto')", "images_seen"),
     ):
         with pytest.raises(UsageError, match=words):
@@ -120,7 +120,7 @@ def test_steps_follow_the_size_of_the_data() -> None:
     ]
 
 
-def test_few_labels_choose_by_folds_and_are_all_learnt_from() -> None:
+def test_with_few_labels_folds_choose_and_all_labels_are_trained_on() -> None:
     facts = _run(
         "finetune(images_seen=64, learning_rates=[0.05, 0.1], batch_size=16)", per_class=5
     ).facts
@@ -132,7 +132,7 @@ def test_few_labels_choose_by_folds_and_are_all_learnt_from() -> None:
     assert many.facts["num_train"] == len(task.train)
 
 
-def test_scratch_begins_at_random_and_at_other_weights_with_each_seed() -> None:
+def test_scratch_starts_from_weights_of_its_seed() -> None:
     task = Classification(train_per_class=10).load(digits_store(), 0)
     call = METHODS.make(f"scratch({_QUICK})")
     a, again, b = (call.run(trained().backbone, task, Context(seed=s)) for s in (0, 0, 1))
@@ -143,13 +143,13 @@ def test_scratch_begins_at_random_and_at_other_weights_with_each_seed() -> None:
     assert finetuned.facts["images_seen"] == a.facts["images_seen"]
 
 
-def test_scratch_has_no_weights_to_draw_for_a_module_of_ones_own() -> None:
+def test_scratch_rejects_modules_of_users() -> None:
     module = torch.nn.Sequential(
         torch.nn.Conv2d(3, 4, 3, 2), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(36, 2)
     )
-    own = Backbone.wrap(module, size_px=8)
+    wrapped = Backbone.wrap(module, size_px=8)
     with pytest.raises(UsageError, match="module of your own"):
-        METHODS.make("scratch()").check(own)
+        METHODS.make("scratch()").check(wrapped)
 
 
 def test_options_at_their_default_change_no_key() -> None:

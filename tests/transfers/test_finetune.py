@@ -1,4 +1,4 @@
-"""Fine-tuning: which learning rates count."""
+"""Fine-tuning: diverged trainings and lack of memory."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ def _tuned(rates: str) -> Measurement:
     )
 
 
-def test_a_rate_that_diverges_does_not_count() -> None:
+def test_a_learning_rate_that_diverges_is_skipped() -> None:
     facts = _tuned("[0.05, 1e12]").facts
     assert facts["learning_rate"] == 0.05
     assert facts["validation_top1"]["1e+12"] is None
-    with pytest.raises(DivergedError, match="diverged at every learning rate"):
+    with pytest.raises(DivergedError, match="diverged at all learning rates"):
         _tuned("[1e12]")
 
 
-def test_memory_that_runs_out_is_no_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or a result would depend on what else the machine was doing."""
+def test_lack_of_memory_is_not_a_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a result would depend on other processes."""
     make_optimiser = Schedule.make_optimiser
 
-    def starved(self: Schedule, module: torch.nn.Module, scales=None) -> torch.optim.Optimizer:
-        made = make_optimiser(self, module, scales)
+    def without_memory(
+        self: Schedule, module: torch.nn.Module, scales=None
+    ) -> torch.optim.Optimizer:
+        optimiser = make_optimiser(self, module, scales)
         if self.peak_learning_rate == 0.1:
-            made.step = lambda *_: (_ for _ in ()).throw(
+            optimiser.step = lambda *_: (_ for _ in ()).throw(
                 torch.OutOfMemoryError("CUDA out of memory.")
             )
-        return made
+        return optimiser
 
-    monkeypatch.setattr(Schedule, "make_optimiser", starved)
+    monkeypatch.setattr(Schedule, "make_optimiser", without_memory)
     with pytest.raises(TrainingError, match="not enough memory") as caught:
         _tuned("[0.05, 0.1, 0.3]")
     assert not isinstance(caught.value, DivergedError)

@@ -1,8 +1,7 @@
-"""Why "CNN code and SVM" often does not reproduce: each pitfall, with what it costs where it is not
-avoided.
+"""Why "CNN codes and SVM" often cannot be reproduced: each pitfall, and the accuracy that it costs.
 
-Handwritten digits at 16 px, 10 labels per class in training; differences are far beyond the noise
-of 360 test images (2 points).
+Handwritten digits at 16 px, 10 labels per class in training; differences are much larger than the
+noise of 360 test images (2 points).
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ def _task() -> ClassificationTask:
 
 @functools.cache
 def _net() -> Backbone:
-    """Random weights serve: what goes wrong is in how the codes are used."""
+    """Random weights are enough: the pitfalls are in the use of the codes."""
     net = BACKBONES.make("alexnet(stem='small')").build(["p", "q"], 16, 0)
     net.module.eval()
     return net
@@ -51,9 +50,9 @@ def _top1_of(net: Backbone, method: str) -> float:
     return METHODS.make(method).run(net, _task(), Context(seed=0)).metrics["top1"]
 
 
-def test_codes_before_the_relu_say_little() -> None:
-    """The mean over space of a convolution is a linear function of the image's mean; only the ReLU
-    lets it tell textures."""
+def test_codes_before_the_relu_are_poor() -> None:
+    """The spatial mean of a convolution is a linear function of the mean image; only the ReLU makes
+    it depend on textures."""
     net, layer = _net(), _net().layer("features.0")
     assert layer.after_relu
     raw = replace(layer, tap="features.0", rectify="", after_relu=False)
@@ -61,12 +60,12 @@ def test_codes_before_the_relu_say_little() -> None:
     assert _top1("probe(layer='features.0')") > _top1_of(without, "probe(layer='features.0')") + 30
 
 
-def test_without_l2_normalisation_a_c_means_nothing() -> None:
-    """The same codes in other units: normalised, nothing changes; as they are, the same C leaves
-    the SVM at its prior."""
+def test_without_l2_normalisation_c_depends_on_the_network() -> None:
+    """The same codes in other units: with normalisation nothing changes; without it, an SVM with
+    the same C predicts the prior."""
     task, net = _task(), _net()
     rows = np.concatenate([task.train, task.test])
-    found = codes(net, net.images(task.store, rows), "features.10")
+    values = codes(net, net.images(task.store, rows), "features.10")
     labels = torch.from_numpy(task.labels(task.train))
     truth = torch.from_numpy(task.store.leaves[task.test].astype(np.int64))
 
@@ -74,8 +73,8 @@ def test_without_l2_normalisation_a_c_means_nothing() -> None:
         (svm,) = fit_linear(values[: len(labels)], labels, 10, [10.0])
         return 100 * (svm.scores(values[len(labels) :]).argmax(1) == truth).double().mean().item()
 
-    small = found * (0.01 / found.norm(dim=1).mean())
-    assert abs(accuracy(normalise_rows(small)) - accuracy(normalise_rows(found))) < 0.5
+    small = values * (0.01 / values.norm(dim=1).mean())
+    assert abs(accuracy(normalise_rows(small)) - accuracy(normalise_rows(values))) < 0.5
     assert accuracy(normalise_rows(small)) > accuracy(small) + 10
     assert (
         _top1("probe(layer='features.10', c=[10.0])")
@@ -85,7 +84,7 @@ def test_without_l2_normalisation_a_c_means_nothing() -> None:
 
 @functools.cache
 def _faint() -> Backbone:
-    """The same network whose fifth convolution puts out a ten-thousandth."""
+    """The same network with the output of its fifth convolution divided by 10,000."""
     net = BACKBONES.make("alexnet(stem='small')").build(["p", "q"], 16, 0)
     with torch.no_grad():
         net.module.get_submodule("features.10").weight.mul_(1e-4)
@@ -94,13 +93,13 @@ def _faint() -> Backbone:
     return net
 
 
-def test_a_misspelt_layer_is_answered_with_all_that_may_be_asked() -> None:
+def test_the_error_for_an_unknown_layer_suggests_best() -> None:
     with pytest.raises(UsageError, match="unknown layer 'bset'") as caught:
         METHODS.make("probe(layer='bset')").check(_net())
     assert "Or 'best'" in caught.value.hint
 
 
-def test_the_class_scores_are_the_wrong_layer() -> None:
+def test_class_scores_are_the_wrong_layer() -> None:
     """A head for two classes keeps two numbers of a code of 1,024."""
     assert _net().penultimate == "classifier.4"
     assert _top1("probe()") > _top1("probe(layer='classifier.6')") + 30
@@ -111,16 +110,16 @@ def test_a_c_for_other_data_underfits() -> None:
     assert _measure("probe(c=[0.00001, 1000.0])").facts["c_at_edge"]
 
 
-def test_batch_norm_and_dropout_rest_while_codes_are_read() -> None:
+def test_codes_are_computed_in_evaluation_mode() -> None:
     """A network left in training mode gives the codes of evaluation mode, and keeps its
     statistics."""
     net = BACKBONES.make("resnet18(stem='small')").build(["p", "q"], 16, 0)
     images = net.images(digits_store(16), np.arange(20))
     net.module.eval()
-    wanted = codes(net, images)
+    expected = codes(net, images)
     before = {k: v.clone() for k, v in net.module.state_dict().items()}
     net.module.train()
-    assert torch.equal(codes(net, images), wanted)
+    assert torch.equal(codes(net, images), expected)
     assert all(torch.equal(before[k], v) for k, v in net.module.state_dict().items())
     dropping = _net()
     dropping.module.train()

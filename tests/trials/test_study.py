@@ -170,7 +170,7 @@ MISTAKES = {
     "budget twice": (
         ("images_seen = 64", "images_seen = [64, 64]"),
         "images_seen",
-        "holds a budget twice",
+        "contains a budget twice",
         "",
     ),
     "random with a budget": (
@@ -408,7 +408,7 @@ def test_arms_with_budgets_of_their_own_stand_for_no_size_and_for_no_reference(w
         ({"budget_share": 1.5}, "budget_share = 1.5"),
         ({"budget_share": 0.5, "images_seen": 100}, "leave one out"),
         ({"budget_share": 0.5, "init": "random"}, "'budget_share' would have no effect"),
-        ({"budget_share": 0.0001}, "holds a budget twice"),
+        ({"budget_share": 0.0001}, "contains a budget twice"),
     ],
 )
 def test_a_share_of_the_budgets_that_is_none_is_refused(

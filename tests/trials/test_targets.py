@@ -239,7 +239,7 @@ def test_what_a_method_lacks_is_told_before_anything_is_trained(tmp_path: Path) 
     photos = holidays_tree(tmp_path / "holidays")
     place = Workspace(tmp_path / "ws")
     with pytest.raises(
-        UsageError, match=r"\[targets\] photos, by retrieve: a whitening needs images"
+        UsageError, match=r"\[targets\] photos, by retrieve: whitening needs training images"
     ):
         make_plan(
             study_in(

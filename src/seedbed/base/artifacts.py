@@ -125,7 +125,8 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def _errno_in_text(error: Exception) -> int | None:
-    """The error number in the message of a library's exception: safetensors writes "(os error 28)"."""
+    """The error number in the message of a library's exception: safetensors writes "(os error
+    28)"."""
     match = re.search(r"\(os error (\d+)\)", str(error))
     return int(match.group(1)) if match else None
 

@@ -1,6 +1,6 @@
-"""Settings of a pre-training, as a study or a verb declares them.
+"""Settings of a pre-training, in a study or on the command line.
 
-In: keyword arguments. Out: validated frozen settings, and the training that they describe.
+In: keyword arguments. Out: validated, frozen settings, and the training that they describe.
 """
 
 from __future__ import annotations
@@ -13,27 +13,28 @@ from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES, Architecture
 from seedbed.pretraining.pretrain import Training
 
-_ADAMW_MOST = 0.05  # a learning rate that no network here trains with under AdamW
+# With AdamW, trainings diverge above this learning rate.
+_ADAMW_MAX_LEARNING_RATE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining:
-    """How every arm is pre-trained; an arm may override any of it. `images_seen` holds one or more
-    training budgets."""
+    """How all arms are pre-trained; an arm may override each setting. `images_seen` holds one or
+    more training budgets."""
 
     backbone: str = "small(width=16)"
     objective: str = "supervised()"
     images_seen: tuple[int, ...] = (300_000,)
     batch_size: int = 128
-    learning_rate: float = 0.2  # the peak of the one-cycle schedule
+    learning_rate: float = 0.2  # peak of the one-cycle schedule
     weight_decay: float = 5e-4
     optimiser: Literal["sgd", "adamw"] = "sgd"
     decay: Literal["linear", "cosine", "steps"] = "linear"  # of the learning rate
-    # of decay "steps": shares of the budget after each of which the rate is a tenth
+    # For decay "steps": the learning rate is divided by ten after these shares of the budget.
     drops: tuple[float, ...] = ()
     warmup: float = 0.2  # share of the budget
     augmentation: Augmentation = "crop"
-    early_stopping: int = 0  # looks without a better accuracy on held-out training images; 0: none
+    early_stopping: int = 0  # patience, in evaluations on held-out training images; 0: off
 
     def __post_init__(self) -> None:
         if not self.images_seen or min(self.images_seen) < 1:
@@ -41,7 +42,7 @@ class Pretraining:
                 f"images_seen = {list(self.images_seen)}: give one or more positive budgets"
             )
         if len(set(self.images_seen)) < len(self.images_seen):
-            raise ValueError(f"images_seen = {list(self.images_seen)} holds a budget twice")
+            raise ValueError(f"images_seen = {list(self.images_seen)} contains a budget twice")
         if self.batch_size < 2:
             raise ValueError(f"batch_size = {self.batch_size}: batch norm needs at least 2 images")
         if self.learning_rate <= 0 or self.weight_decay < 0:
@@ -49,19 +50,20 @@ class Pretraining:
                 f"learning_rate = {self.learning_rate} must be positive, "
                 f"weight_decay = {self.weight_decay} not negative"
             )
-        if self.optimiser == "adamw" and self.learning_rate > _ADAMW_MOST:
+        if self.optimiser == "adamw" and self.learning_rate > _ADAMW_MAX_LEARNING_RATE:
             raise ValueError(
-                f"learning_rate = {self.learning_rate} is one for SGD: "
-                "with AdamW about 0.001 is usual"
+                f"learning_rate = {self.learning_rate} is too high for AdamW: about 0.001 is usual"
             )
         if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup = {self.warmup} is a share of the budget, in [0, 1)")
+            raise ValueError(
+                f"warmup must lie in [0, 1), got {self.warmup}: it is a share of the budget"
+            )
         if any(not 0 < drop < 1 for drop in self.drops) or bool(self.drops) != (
             self.decay == "steps"
         ):
             raise ValueError(
-                f"decay = {self.decay!r}, drops = {list(self.drops)}: 'steps' goes with drops, "
-                "shares of the budget in (0, 1)"
+                f"decay = {self.decay!r}, drops = {list(self.drops)}: 'steps' needs drops, which "
+                "are shares of the budget in (0, 1)"
             )
         if self.early_stopping < 0:
             raise ValueError(
@@ -73,7 +75,7 @@ class Pretraining:
         return BACKBONES.make(self.backbone)
 
     def training(self, images_seen: int) -> Training:
-        """One training of this kind, at one budget."""
+        """The training for one training budget."""
         schedule = Schedule(
             images_seen=images_seen,
             batch_size=self.batch_size,

@@ -1,1 +1,2 @@
-"""Codes -> classifiers, neighbours, similarity."""
+"""Readouts on codes: linear classifiers, nearest neighbours, detectors, similarity,
+transferability."""

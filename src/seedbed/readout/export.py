@@ -1,12 +1,11 @@
-"""Export: a model for other software, and how well it agrees with the original.
+"""Export a model for other software.
 
-In: a model and a format. Out: files, and the largest difference between the two on random images.
-`onnx` and `torch-export` hold
-the whole model: pixels float32 [b, 3, h, w] in 0..255 go in, class scores [b, K] and probabilities
-    [b, K] come out; what the
-classes are called stands beside, in a JSON file beside it, model.onnx.json. `timm` is a folder that
-`timm.create_model("local-dir:FOLDER", pretrained=True)` loads, for networks of timm's whose own
-head is the model's: pixels are normalised outside there, and class scores come out.
+In: a model and a format. Out: files, and the largest difference from the original on random images.
+`onnx` and `torch-export` hold the whole model: from pixels float32 [b, 3, h, w] in 0..255 to class
+scores [b, K] and probabilities [b, K]. A JSON file next to it (model.onnx.json) describes inputs,
+outputs and classes. `timm` is a folder for `timm.create_model("local-dir:FOLDER",
+pretrained=True)`, for timm networks whose last layer is the head: from normalised pixels to class
+scores.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from seedbed.base.errors import UsageError, unknown
 from seedbed.data.decode import RULES
 from seedbed.readout.model import Model
 
-_NUM_CHECKED = 4
-_TRACED = 2  # images in the batch that the program is recorded with
+_NUM_CHECKED = 4  # images that the export is compared on
+_NUM_TRACED = 2  # images in the batch that is traced
 
 
 class _FromPixels(nn.Module):
-    """Preprocessing, model and calibration in one."""
+    """Normalisation, model and calibration as one module."""
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -49,30 +48,30 @@ class _FromPixels(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         scores = self.model((pixels - self.mean) / self.std)
-        warmed = scores / self.temperature
-        return scores, torch.sigmoid(warmed) if self.several else torch.softmax(warmed, 1)
+        scaled = scores / self.temperature
+        return scores, torch.sigmoid(scaled) if self.several else torch.softmax(scaled, 1)
 
 
 def export_model(model: Model, out: Path, kind: str) -> float:
-    """Write the model as `kind`; the largest absolute difference from the original on random
-    images, of scores and probabilities.
+    """Write a model in the format `kind`, and return the largest absolute difference of scores and
+    probabilities from the original, on random images.
 
-    Raises UsageError for an unknown format, a path that is taken, a package that is not installed,
-    a model that the format cannot hold.
+    Raises UsageError for an unknown format, an existing path, a missing package, or a model that
+    the format cannot represent.
     """
     if kind not in FORMATS:
         raise unknown("export format", kind, FORMATS)
-    for taken in (out, beside(out)):
-        if taken.exists():
+    for path in (out, description_path(out)):
+        if path.exists():
             raise UsageError(
-                f"{taken} exists", "Name another place, or remove it; nothing there was touched."
+                f"{path} exists", "Give another path, or remove it; nothing was changed."
             )
     out.parent.mkdir(parents=True, exist_ok=True)
     return FORMATS[kind](model, out)
 
 
-def beside(out: Path) -> Path:
-    """Where it stands what goes in and comes out: model.onnx.json."""
+def description_path(out: Path) -> Path:
+    """Path of the JSON file with inputs, outputs and classes: model.onnx.json."""
     return out.with_name(f"{out.name}.json")
 
 
@@ -88,14 +87,14 @@ def _original(whole: nn.Module, pixels: torch.Tensor) -> list[torch.Tensor]:
 
 
 def _program(model: Model) -> tuple[_FromPixels, Any]:
-    """The whole as a module and as a recorded program with a free batch size."""
+    """The model as a module, and as an exported program with a dynamic batch size."""
     whole = _FromPixels(model).eval()
     for parameter in whole.parameters():
         parameter.requires_grad_(False)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch's own making
+        warnings.simplefilter("ignore")  # internal warnings of torch.export
         batch = torch.export.Dim("batch", min=1, max=4096)
-        sample = _sample(model, _TRACED)
+        sample = _sample(model, _NUM_TRACED)
         program = torch.export.export(
             whole, (sample,), dynamic_shapes={"pixels": {0: batch}}, strict=False
         )
@@ -103,16 +102,19 @@ def _program(model: Model) -> tuple[_FromPixels, Any]:
 
 
 def _describe(model: Model, out: Path, names: list[str]) -> None:
-    """What goes in and comes out, beside the file."""
+    """Write the JSON file that describes an export."""
     preprocessing = model.backbone.preprocessing
-    with atomic_file(beside(out)) as aside:
+    size_px, store_px = model.backbone.size_px, preprocessing.store_px
+    with atomic_file(description_path(out)) as aside:
         write_json(
             aside,
             {
-                "input": f"float32 [batch, 3, {model.backbone.size_px}, {model.backbone.size_px}], RGB, 0..255, not normalised",
-                "resize": f"to {preprocessing.store_px} px, antialiased bilinear ({RULES[model.card.get('fit', 'crop')]}), JPEG decoded "
-                f"at the smallest eighth of its size that is not below that (Pillow: image.draft('RGB', ({preprocessing.store_px}, "
-                f"{preprocessing.store_px}))), turned as EXIF says; of that the centre {preprocessing.size_px} px",
+                "input": f"float32 [batch, 3, {size_px}, {size_px}], RGB, 0..255, not normalised",
+                "resize": f"to {store_px} px, antialiased bilinear "
+                f"({RULES[model.card.get('fit', 'crop')]}), JPEG decoded at the smallest eighth of "
+                "its size that is not below that (Pillow: "
+                f"image.draft('RGB', ({store_px}, {store_px}))), rotated by its EXIF orientation; "
+                f"of that the centre {preprocessing.size_px} px",
                 "outputs": names,
                 "classes": list(model.classes),
                 "names": model.card.get("names", {}),
@@ -140,30 +142,30 @@ def _torch_export(model: Model, out: Path) -> float:
 def _onnx(model: Model, out: Path) -> float:
     try:
         import onnxruntime
-        import onnxscript  # noqa: F401  what torch writes ONNX with
+        import onnxscript  # noqa: F401  torch needs it to write ONNX
     except ImportError as error:
         raise UsageError(
             f"ONNX needs the package {error.name}",
-            "Install what it needs: pip install onnx onnxruntime onnxscript; or --format torch-export, which needs nothing more.",
+            "Install: pip install onnx onnxruntime onnxscript; or use --format torch-export, which "
+            "needs no other package.",
         ) from None
     whole, program = _program(model)
     with atomic_file(out) as aside, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        made = torch.onnx.export(
+        exported = torch.onnx.export(
             program,
             input_names=["pixels"],
             output_names=["scores", "probabilities"],
             dynamo=True,
             verbose=False,
         )
-        assert made is not None
-        made.save(str(aside), external_data=False)
+        assert exported is not None
+        exported.save(str(aside), external_data=False)
         session = onnxruntime.InferenceSession(str(aside), providers=["CPUExecutionProvider"])
         pixels = _sample(model, _NUM_CHECKED)
-        found = [
-            torch.from_numpy(np.asarray(o)) for o in session.run(None, {"pixels": pixels.numpy()})
-        ]
-        difference = _difference(_original(whole, pixels), found)
+        outputs = session.run(None, {"pixels": pixels.numpy()})
+        tensors = [torch.from_numpy(np.asarray(output)) for output in outputs]
+        difference = _difference(_original(whole, pixels), tensors)
     _describe(model, out, ["scores", "probabilities"])
     return difference
 
@@ -206,11 +208,12 @@ def _timm(model: Model, out: Path) -> float:
 
 
 def _timm_name(model: Model) -> str:
-    """The name of the network in timm; raises UsageError where the model is none of timm's."""
+    """Name of the network in timm; raises UsageError if the model cannot be exported to timm."""
     if model.head is not None:
         raise UsageError(
-            "a readout on codes is no network of timm's, whose last layer reads codes that are not normalised",
-            "Fine-tune, be it the last layer alone: finetune(stages=0); or --format onnx, which holds any model.",
+            "a readout on normalised codes cannot be the last layer of a timm network",
+            "Fine-tune, for example only the last layer: finetune(stages=0); or use --format onnx, "
+            "which can represent all models.",
         )
     call = parse_call(model.backbone.architecture, "backbone")
     if call.name == "timm":
@@ -218,7 +221,7 @@ def _timm_name(model: Model) -> str:
     name = getattr(model.backbone.module, "pretrained_cfg", {}).get("architecture")
     if not name:
         raise UsageError(
-            f"{model.backbone.architecture} is no network of timm's",
+            f"{model.backbone.architecture} is not a network of timm",
             "Use --format onnx or torch-export.",
         )
     return str(name)

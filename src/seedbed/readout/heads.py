@@ -1,8 +1,7 @@
-"""Heads: what turns the codes of a network into class scores, as modules that are saved, run and
-exported with it.
+"""Heads: modules from the codes of a network to class scores, which are saved and exported with it.
 
-In: codes [b, v, d] of v views of each image (one, or sixteen). Out: scores [b, K]. Each says its
-settings as JSON has them, and its tensors are its state. Knows nothing of networks.
+In: codes [b, v, d] of v views of each image (one, or sixteen). Out: scores [b, K]. The settings of
+a head are JSON values, and its tensors are its state dict.
 """
 
 from __future__ import annotations
@@ -21,56 +20,58 @@ from seedbed.readout.neighbours import vote
 def prepare_codes(
     codes: torch.Tensor, dims: Sequence[int], *, normalise: bool, power: bool
 ) -> torch.Tensor:
-    """Codes [..., d] of several layers joined, each part of `dims` L2-normalised, and by `power`
-    squared with their sign and normalised
-    again: what a readout learns from."""
+    """Prepare codes [..., d] of one or several concatenated layers (`dims`) for a readout.
+
+    `normalise`: L2-normalise the part of each layer. `power`: then square the values with their
+    signs, and normalise again.
+    """
     if not normalise:
         return codes
-    parts = [_unit(part) for part in codes.split(list(dims), dim=-1)]
+    parts = [_normalise(part) for part in codes.split(list(dims), dim=-1)]
     if power:
-        parts = [_unit(part.sign() * part.square()) for part in parts]
+        parts = [_normalise(part.sign() * part.square()) for part in parts]
     return torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
 
 
-def _unit(codes: torch.Tensor) -> torch.Tensor:
+def _normalise(codes: torch.Tensor) -> torch.Tensor:
     flat = codes.flatten(0, -2)
     return normalise_rows(flat).view(codes.shape)
 
 
 class Head(nn.Module, ABC):
-    """Codes of each view -> scores."""
+    """From codes of each view to scores."""
 
     def __init__(self, dims: Sequence[int], *, normalise: bool, power: bool) -> None:
         super().__init__()
         self.dims, self.normalise, self.power = [int(d) for d in dims], normalise, power
 
     def settings(self) -> dict[str, Any]:
-        """What builds it again, beside its tensors."""
+        """The settings for `build_head`, which builds the head without its tensors."""
         return {
             "is": type(self).__name__,
             "dims": self.dims,
             "normalise": self.normalise,
             "power": self.power,
-            **self.own(),
+            **self.extra_settings(),
         }
 
     @abstractmethod
-    def own(self) -> dict[str, Any]:
-        """Settings of this kind alone."""
+    def extra_settings(self) -> dict[str, Any]:
+        """The settings of this class only."""
 
     @abstractmethod
     def scores(self, codes: torch.Tensor) -> torch.Tensor:
-        """[b, v, K] of prepared codes [b, v, d]."""
+        """Scores [b, v, K] of prepared codes [b, v, d]."""
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
-        """[b, K] of codes [b, v, d] as a network gives them: summed over the views."""
+        """Scores [b, K] of the codes [b, v, d] of a network, summed over the views."""
         return self.scores(
             prepare_codes(codes, self.dims, normalise=self.normalise, power=self.power)
         ).sum(1)
 
 
 class LinearHead(Head):
-    """codes @ weight + bias."""
+    """A linear classifier: codes @ weight + bias."""
 
     weight: torch.Tensor  # float32 [d, K]
     bias: torch.Tensor  # float32 [K]
@@ -83,14 +84,14 @@ class LinearHead(Head):
         self.register_buffer("bias", torch.zeros(num_classes))
 
     @classmethod
-    def of(
-        cls, fitted: LinearClassifier, dims: Sequence[int], *, normalise: bool, power: bool
+    def from_classifier(
+        cls, classifier: LinearClassifier, dims: Sequence[int], *, normalise: bool, power: bool
     ) -> LinearHead:
-        made = cls(dims, fitted.weights.shape[1], normalise=normalise, power=power)
-        made.weight, made.bias = fitted.weights.float(), fitted.intercept.float()
-        return made
+        head = cls(dims, classifier.weights.shape[1], normalise=normalise, power=power)
+        head.weight, head.bias = classifier.weights.float(), classifier.intercept.float()
+        return head
 
-    def own(self) -> dict[str, Any]:
+    def extra_settings(self) -> dict[str, Any]:
         return {"num_classes": int(self.bias.shape[0])}
 
     def scores(self, codes: torch.Tensor) -> torch.Tensor:
@@ -98,7 +99,7 @@ class LinearHead(Head):
 
 
 class NeighboursHead(Head):
-    """Votes of the k nearest of a gallery, by cosine similarity."""
+    """Votes of the k nearest neighbours in a gallery, by cosine similarity."""
 
     gallery: torch.Tensor  # float32 [n, d], prepared
     labels: torch.Tensor  # int64 [n]
@@ -119,7 +120,7 @@ class NeighboursHead(Head):
         self.register_buffer("labels", torch.zeros(num_gallery, dtype=torch.int64))
 
     @classmethod
-    def of(
+    def from_gallery(
         cls,
         gallery: torch.Tensor,
         labels: torch.Tensor,
@@ -130,12 +131,12 @@ class NeighboursHead(Head):
         normalise: bool,
         power: bool,
     ) -> NeighboursHead:
-        """Of prepared codes [n, d] and labels int64 [n]."""
-        made = cls(dims, num_classes, len(gallery), k, normalise=normalise, power=power)
-        made.gallery, made.labels = gallery.float(), labels
-        return made
+        """A head on prepared codes [n, d] and labels int64 [n]."""
+        head = cls(dims, num_classes, len(gallery), k, normalise=normalise, power=power)
+        head.gallery, head.labels = gallery.float(), labels
+        return head
 
-    def own(self) -> dict[str, Any]:
+    def extra_settings(self) -> dict[str, Any]:
         return {
             "num_classes": self.num_classes,
             "num_gallery": int(self.labels.shape[0]),
@@ -145,15 +146,14 @@ class NeighboursHead(Head):
     def scores(self, codes: torch.Tensor) -> torch.Tensor:
         flat = normalise_rows(codes.flatten(0, 1))
         similarities, rows = torch.topk(flat @ normalise_rows(self.gallery.to(codes)).T, self.k)
-        return vote(similarities, self.labels[rows], self.num_classes, self.k).view(
-            *codes.shape[:2], self.num_classes
-        )
+        votes = vote(similarities, self.labels[rows], self.num_classes, self.k)
+        return votes.view(*codes.shape[:2], self.num_classes)
 
 
 _KINDS = {"LinearHead": LinearHead, "NeighboursHead": NeighboursHead}
 
 
 def build_head(settings: dict[str, Any]) -> Head:
-    """A head of its settings, without its tensors."""
+    """Build a head from its settings, without its tensors."""
     kind = _KINDS[settings["is"]]
     return kind(**{key: value for key, value in settings.items() if key != "is"})

@@ -1,15 +1,13 @@
-"""Induction: does a net that was trained on coarse labels tell the fine ones apart? (Huh, Agrawal
-and Efros 2016, section 3.3.)
+"""Induction: does a network that was trained on coarse labels separate the fine labels? (Huh,
+Agrawal and Efros 2016, section 3.3.)
 
-In: codes and fine labels of a gallery and of queries, and which coarse class each fine label has in
-training. Out: for each query the fine
-labels whose nearest gallery image is nearest, best first: among all, and among those of the query's
-    own coarse class. Learns nothing.
+In: codes and fine labels of a gallery and of queries, and the coarse class of each fine label. Out:
+fine labels for each query, ranked by the cosine similarity of their nearest gallery image: among
+all labels, and among those of the query's coarse class. Nothing is trained.
 
-Only fine labels that share their coarse class with another take part, in the gallery and as
-queries: the others were trained on as they are. Similarity is the cosine. `top1` is thus the label
-    of the nearest image, and `top5` whether the label is among the five whose nearest
-images are nearest.
+Only fine labels that share their coarse class with others take part, as gallery and as queries. The
+remaining ones are coarse classes by themselves, on which the network was trained. `top1` is the
+label of the nearest image; `top5` tells whether the correct label is among the first five.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ import torch
 
 from seedbed.readout.linear import normalise_rows
 
-_BLOCK = 2**26  # similarities held at once
+_BLOCK = 2**26  # similarities computed at once
 NUM_RANKED = 5
 
 
@@ -31,20 +29,20 @@ class Ranked:
     """Fine labels for each of m queries, best first; -1 where there are fewer."""
 
     among_all: np.ndarray  # int32 [m, 5]
-    within: np.ndarray  # int32 [m, 1], among the labels of the query's own coarse class
+    within: np.ndarray  # int32 [m, 1], among the labels of the query's coarse class
 
 
 def merged_leaves(class_of_leaf: np.ndarray) -> np.ndarray:
-    """The fine labels that share their coarse class with another: int [k]; -1 in `class_of_leaf`
-    means that a label is dropped."""
-    kept = np.flatnonzero(class_of_leaf >= 0)
-    sizes = np.bincount(class_of_leaf[kept], minlength=int(class_of_leaf.max(initial=-1)) + 1)
-    return kept[sizes[class_of_leaf[kept]] > 1]
+    """The fine labels that share their coarse class with others: int [k]; -1 in `class_of_leaf`
+    marks excluded labels."""
+    leaves = np.flatnonzero(class_of_leaf >= 0)
+    sizes = np.bincount(class_of_leaf[leaves], minlength=int(class_of_leaf.max(initial=-1)) + 1)
+    return leaves[sizes[class_of_leaf[leaves]] > 1]
 
 
 def baselines(class_of_leaf: np.ndarray) -> dict[str, float]:
-    """Percent: a uniform guess among the labels that take part, and the guess within the right
-    coarse class, which is what perfect coarse knowledge gives."""
+    """Baselines in percent: a uniform guess among all labels that take part, and a uniform guess
+    within the correct coarse class, which is the accuracy of perfect coarse labels."""
     leaves = merged_leaves(class_of_leaf)
     sizes = np.bincount(class_of_leaf[leaves])[class_of_leaf[leaves]]
     return {
@@ -66,9 +64,9 @@ def rank_fine(
 
     Args:
         gallery: float [n, d]; queries: float [m, d].
-        gallery_leaves, query_leaves: int [n], [m], fine labels that all take part
-            (`merged_leaves`), each with a gallery image.
-        class_of_leaf: int [num_leaves], the coarse class of each fine label, -1 where dropped.
+        gallery_leaves, query_leaves: int [n], [m], labels among `merged_leaves`; each has a gallery
+            image.
+        class_of_leaf: int [num_leaves], the coarse class of each fine label, -1 for excluded ones.
     """
     leaves, which = np.unique(gallery_leaves, return_inverse=True)
     order = np.argsort(which, kind="stable")

@@ -1,17 +1,17 @@
-"""Linear readouts of codes: L2-regularised SVM, softmax, logistic and ridge, all classes and a grid
-of C at once.
+"""Linear readouts of codes: L2-regularised SVM, softmax, logistic and ridge regression, for all
+classes and a grid of C at once.
 
-In: codes float [n, d] and labels. Out: weights. The objectives are scikit-learn's, with X the codes
-and b the intercept:
+In: codes float [n, d] and labels. Out: weights. The objectives are those of scikit-learn, with
+codes x_i, weights w and intercept b; all but softmax treat each class against the rest, with labels
+y_i = +-1:
 
-    svm      1/2 (|w|^2 + b^2) + C sum_i max(0, 1 - y_i (w.x_i + b))^2   each class against the
-    rest: LinearSVC softmax  1/2 |W|^2 + C sum_i -log softmax(W x_i + b)[label]
-        LogisticRegression
-    logistic 1/2 |w|^2 + C sum_i log(1 + exp(-y_i (w.x_i + b)))           each class:
-    LogisticRegression of two classes ridge    1/2 |w|^2 + C sum_i (y_i - w.x_i - b)^2
-           each class, y = +-1: RidgeClassifier at alpha = 1 / (2 C)
+    svm       1/2 (|w|^2 + b^2) + C sum_i max(0, 1 - y_i (w.x_i + b))^2    LinearSVC
+    softmax   1/2 |W|^2 + C sum_i -log softmax(W x_i + b)[label_i]         LogisticRegression
+    logistic  1/2 |w|^2 + C sum_i log(1 + exp(-y_i (w.x_i + b)))           LogisticRegression
+    ridge     1/2 |w|^2 + C sum_i (y_i - w.x_i - b)^2                      RidgeClassifier with
+                                                                           alpha = 1 / (2 C)
 
-How they are minimised: `seedbed.readout.solver`.
+`seedbed.readout.solver` minimises them.
 """
 
 from __future__ import annotations
@@ -24,29 +24,31 @@ import torch
 from seedbed.base.errors import UsageError, unknown
 from seedbed.readout.losses import LOSSES
 from seedbed.readout.solver import minimise
+from seedbed.readout.solver_iteration import Solution
 
 
 @dataclass(frozen=True, kw_only=True)
 class LinearClassifier:
-    """Scores are codes @ weights + intercept."""
+    """A linear classifier: scores are codes @ weights + intercept."""
 
     weights: torch.Tensor  # float64 [d, K]
     intercept: torch.Tensor  # float64 [K]
     c: float
     num_steps: int
-    # how far the objective lies above its minimum, as a share of it; estimated, the largest over
-    # the classes
+    # Estimated distance of the objective from its minimum, relative to the objective; the largest
+    # over the classes.
     suboptimality: float
     converged: bool
-    num_parts: int = 1  # in which the classes were solved, where memory did not hold all at once
+    # Into how many groups the classes were divided because memory could not hold all at once.
+    num_parts: int = 1
 
     def scores(self, codes: torch.Tensor) -> torch.Tensor:
-        """[n, K] of codes [n, d], in their own precision."""
+        """Scores [n, K] of codes [n, d], in the precision of the codes."""
         return torch.addmm(self.intercept.to(codes), codes, self.weights.to(codes))
 
 
 def normalise_rows(codes: torch.Tensor) -> torch.Tensor:
-    """Each code divided by its L2 norm; a zero code stays zero."""
+    """L2-normalise each code; zero codes stay zero."""
     return codes / codes.norm(dim=1, keepdim=True).clamp_min(1e-12)
 
 
@@ -57,18 +59,16 @@ def fit_linear(
     grid: Sequence[float],
     loss: str = "svm",
 ) -> list[LinearClassifier]:
-    """One classifier for each C, in the order of `grid`; each is begun where the one of the next
-    smaller C ended.
+    """Fit one classifier for each C, in the order of `grid`; each starts from the solution of the
+    next smaller C.
 
     Args:
         codes: float [n, d], on the CPU or a GPU; normalise them first.
         labels: int64 [n] in 0..num_classes-1, on the same device; or marks int8 [n, K] of images
-            that may have several classes: 1
-        yes, -1 no,
-            0 where an image is left out of a class.
-        num_classes: K; a class without an image gets a classifier that says no.
+            with several classes: 1 yes, -1 no, 0 if an image is ignored for a class.
+        num_classes: K; the classifier of a class without images always answers no.
         grid: values of C > 0, the weight of the loss.
-        loss: "svm", "softmax", "logistic" or "ridge"; softmax takes single labels only.
+        loss: "svm", "softmax", "logistic" or "ridge"; softmax needs one label per image.
 
     Raises:
         UsageError: an unknown loss, a C that is not positive, codes that are not finite.
@@ -88,29 +88,30 @@ def fit_linear(
     if not bool(torch.isfinite(codes).all()):
         raise UsageError(
             "some codes are not finite",
-            "Look at the network's weights, or at its input's mean and std.",
+            "Check the weights of the network, and mean and std of its input.",
         )
     if labels.ndim == 2:
-        return _fit_marks(codes, labels, grid, loss)
-    solved = {s.c: s for s in minimise(codes, LOSSES[loss], labels, num_classes, sorted(set(grid)))}
-    return [_classifier(solved[c]) for c in grid]
+        return _fit_multilabel(codes, labels, grid, loss)
+    solutions = minimise(codes, LOSSES[loss], labels, num_classes, sorted(set(grid)))
+    by_c = {solution.c: solution for solution in solutions}
+    return [_to_classifier(by_c[c]) for c in grid]
 
 
-def _fit_marks(
+def _fit_multilabel(
     codes: torch.Tensor, marks: torch.Tensor, grid: Sequence[float], loss: str
 ) -> list[LinearClassifier]:
-    """Each class on the images that are not left out of it; classes that leave out the same ones
+    """Fit each class on the images that are not ignored for it; classes that ignore the same images
     are solved together."""
     if LOSSES[loss].couples:
         raise UsageError(
-            f"readout {loss!r} gives each image one class, and these have several",
-            "Take 'svm', 'logistic' or 'ridge'.",
+            f"readout {loss!r} predicts one class per image, but these images have several",
+            "Use 'svm', 'logistic' or 'ridge'.",
         )
     dim, num_classes = codes.shape[1], marks.shape[1]
     groups: dict[bytes, list[int]] = {}
     for k in range(num_classes):
         groups.setdefault((marks[:, k] != 0).cpu().numpy().tobytes(), []).append(k)
-    found = [
+    classifiers = [
         LinearClassifier(
             weights=codes.new_zeros(dim, num_classes, dtype=torch.float64),
             intercept=codes.new_zeros(num_classes, dtype=torch.float64),
@@ -122,32 +123,32 @@ def _fit_marks(
         for c in grid
     ]
     for classes in groups.values():
-        counted = marks[:, classes[0]] != 0
-        if not bool(counted.any()):  # nothing says anything of these: they stay zeros
+        used = marks[:, classes[0]] != 0
+        if not bool(used.any()):  # no image counts for these classes: weights stay zero
             continue
-        signs = marks[counted][:, classes].contiguous()
-        solved = {
-            s.c: s
-            for s in minimise(codes[counted], LOSSES[loss], signs, len(classes), sorted(set(grid)))
-        }
-        found = [_with_classes(one, classes, solved[one.c]) for one in found]
-    return found
+        signs = marks[used][:, classes].contiguous()
+        solutions = minimise(codes[used], LOSSES[loss], signs, len(classes), sorted(set(grid)))
+        by_c = {solution.c: solution for solution in solutions}
+        classifiers = [_with_classes(one, classes, by_c[one.c]) for one in classifiers]
+    return classifiers
 
 
-def _with_classes(whole: LinearClassifier, classes: Sequence[int], solution) -> LinearClassifier:  # noqa: ANN001  a Solution
-    """A classifier with some classes solved, in place of its zeros."""
-    whole.weights[:, classes] = solution.weights[:-1]
-    whole.intercept[classes] = solution.weights[-1]
+def _with_classes(
+    classifier: LinearClassifier, classes: Sequence[int], solution: Solution
+) -> LinearClassifier:
+    """The classifier with the weights of some classes from a solution."""
+    classifier.weights[:, classes] = solution.weights[:-1]
+    classifier.intercept[classes] = solution.weights[-1]
     return replace(
-        whole,
-        num_steps=max(whole.num_steps, solution.num_steps),
-        suboptimality=max(whole.suboptimality, solution.suboptimality),
-        converged=whole.converged and solution.converged,
-        num_parts=max(whole.num_parts, solution.num_parts),
+        classifier,
+        num_steps=max(classifier.num_steps, solution.num_steps),
+        suboptimality=max(classifier.suboptimality, solution.suboptimality),
+        converged=classifier.converged and solution.converged,
+        num_parts=max(classifier.num_parts, solution.num_parts),
     )
 
 
-def _classifier(solution) -> LinearClassifier:  # noqa: ANN001  a Solution
+def _to_classifier(solution: Solution) -> LinearClassifier:
     return LinearClassifier(
         weights=solution.weights[:-1],
         intercept=solution.weights[-1],
@@ -162,14 +163,14 @@ def _classifier(solution) -> LinearClassifier:  # noqa: ANN001  a Solution
 def objective(
     codes: torch.Tensor, labels: torch.Tensor, classifier: LinearClassifier, loss: str = "svm"
 ) -> torch.Tensor:
-    """The objective in float64: of each class [K], or of softmax as a whole [1]."""
-    chosen = LOSSES[loss](labels, classifier.weights.shape[1], torch.float64)
-    value, _, _ = chosen.at(
+    """The objective in float64: of each class [K], or of all classes together for softmax [1]."""
+    function = LOSSES[loss](labels, classifier.weights.shape[1], torch.float64)
+    value, _, _ = function.at(
         classifier.scores(codes.double()),
         torch.arange(classifier.weights.shape[1], device=codes.device),
     )
     norms = classifier.weights.square().sum(0)
-    if chosen.penalises_intercept:
+    if function.penalises_intercept:
         norms = norms + classifier.intercept.square()
-    each = 0.5 * norms + classifier.c * value
-    return each.sum(0, keepdim=True) if chosen.couples else each
+    objectives = 0.5 * norms + classifier.c * value
+    return objectives.sum(0, keepdim=True) if function.couples else objectives

@@ -7,16 +7,16 @@ from typing import Any
 
 from seedbed.models.checkpoint import read_card
 from seedbed.readout.detector import KIND, load_detector
-from seedbed.readout.model import KEY, load_model
+from seedbed.readout.model import MODEL_KEY, load_model
 from seedbed.readout.trained_model import TrainedModel
 
 
 def load_trained(folder: Path) -> TrainedModel:
-    """The model in a folder; a backbone's folder is a model by its own head.
+    """Load the model in a folder; a plain backbone is a model with its last layer as the head.
 
-    Raises BadDataError for a folder without a model, or a damaged one.
+    Raises BadDataError for a folder without a model, or with a damaged one.
     """
     card: dict[str, Any] = read_card(folder)
-    if (card.get(KEY) or {}).get("is") == KIND:
+    if (card.get(MODEL_KEY) or {}).get("is") == KIND:
         return load_detector(folder, card)
     return load_model(folder)

@@ -1,52 +1,52 @@
-"""Losses of linear readouts: squared hinge one against the rest, softmax, squared error.
+"""Losses of linear readouts: squared hinge, softmax, squared error, logistic.
 
-In: scores and labels. Out: values, residuals, how curved the loss is, and where along a direction
-it is lowest. The first and the third are one problem per class; softmax couples all classes.
-Suffixes: N images, K classes.
+In: scores and labels. Out: values, negative derivatives, mean curvature, and the minimum along a
+direction. Softmax couples all classes; the other losses are one problem per class, against the
+rest. Suffixes: N images, K classes.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import torch
 
-_LINE_STEPS = (
-    # at most, along a direction, mostly one or two: each costs some sums over all scores, a tenth
-    # of a pass over the codes
-    24
-)
-_LEVEL = 0.02  # of the descent at the start: a slope that counts as none
-_STRIDE = 10.0  # times a point: how far ahead the next one may lie
+# Most iterations of a line search; one or two are usual. Each costs sums over all scores, a tenth
+# of a pass over the codes.
+_LINE_STEPS = 24
+# A slope counts as zero below this share of the initial descent.
+_FLAT = 0.02
+# The next point lies at most this factor ahead.
+_STRIDE = 10.0
 _CHUNK = 1024  # rows
 
 
 class Loss(ABC):
-    """A loss of scores [N, K] against labels; objectives are 1/2 |w|^2 + C loss."""
+    """A loss of scores [N, K] for labels; objectives are 1/2 |w|^2 + C loss."""
 
-    couples: ClassVar[bool] = False  # classes have to be solved together
+    couples: ClassVar[bool] = False  # whether all classes form one problem
     penalises_intercept: ClassVar[bool] = False
-    bound: ClassVar[float]  # the largest second derivative of the loss by a score
+    bound: ClassVar[float]  # on the second derivative of the loss with respect to a score
 
     def __init__(
         self, labels: torch.Tensor, num_classes: int, dtype: torch.dtype, first: int = 0
     ) -> None:
-        """Of the classes first .. first + num_classes - 1; labels int64 [N], or signs of every
-        class, 1 and -1, [N, all classes]."""
+        """Loss of the classes first .. first + num_classes - 1; labels int64 [N], or signs 1 and -1
+        of all classes [N, all classes]."""
         self.labels, self.num_classes, self.first = labels, num_classes, first
         if labels.ndim == 2:
             self.signs_NK = labels[:, first : first + num_classes].to(dtype)
             return
-        is_own = labels[:, None] == torch.arange(first, first + num_classes, device=labels.device)
-        self.signs_NK = is_own.to(dtype).mul_(2).sub_(1)
+        classes = torch.arange(first, first + num_classes, device=labels.device)
+        self.signs_NK = (labels[:, None] == classes).to(dtype).mul_(2).sub_(1)
 
     def of_rows(self, rows: slice, dtype: torch.dtype) -> Loss:
-        """The same loss of some rows."""
+        """The loss of some rows."""
         return type(self)(self.labels[rows], self.num_classes, dtype, self.first)
 
-    def of(self, classes: torch.Tensor) -> torch.Tensor:
+    def signs(self, classes: torch.Tensor) -> torch.Tensor:
         """Signs of some classes: [N, K']."""
         return self.signs_NK if len(classes) == self.num_classes else self.signs_NK[:, classes]
 
@@ -54,8 +54,8 @@ class Loss(ABC):
     def at(
         self, scores_NK: torch.Tensor, classes: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Of some classes: loss [K'], minus its derivative by the scores [N, K'], and mean second
-        derivative [K'] in units of the bound."""
+        """Loss [K'] of some classes, its negative derivative with respect to the scores [N, K'],
+        and its mean second derivative [K'] in units of the bound."""
 
     @abstractmethod
     def step(
@@ -68,13 +68,13 @@ class Loss(ABC):
         classes: torch.Tensor,
         descent: torch.Tensor,
     ) -> torch.Tensor:
-        """The step [K'] to the minimum of linear t + 1/2 square t^2 + C loss(scores + t along), for
-        each class or for all alike; `descent` [K'] is minus its derivative at 0."""
+        """The t [K'] that minimises linear t + 1/2 square t^2 + C loss(scores + t along), for each
+        class, or one for all coupled classes; `descent` [K'] is the negative derivative at 0."""
 
 
 class SquaredHinge(Loss):
-    """sum_i max(0, 1 - y_i s_i)^2 with y = +-1: scikit-learn's LinearSVC, one against the rest, the
-    intercept penalised too."""
+    """sum_i max(0, 1 - y_i s_i)^2 with y = +-1: scikit-learn's LinearSVC, one against the rest; the
+    intercept is penalised too."""
 
     penalises_intercept = True
     bound: ClassVar[float] = 2.0
@@ -82,7 +82,7 @@ class SquaredHinge(Loss):
     def at(
         self, scores_NK: torch.Tensor, classes: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        signs = self.of(classes)
+        signs = self.signs(classes)
         slack = (1 - signs * scores_NK).clamp_min_(0)
         return slack.square().sum(0), 2 * signs * slack, (slack > 0).to(slack.dtype).mean(0)
 
@@ -98,7 +98,7 @@ class SquaredHinge(Loss):
     ) -> torch.Tensor:
         def slope(t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             first, curve = torch.zeros_like(t), torch.zeros_like(t)
-            for rows in _chunks(len(scores)):  # what a chunk needs stays in the cache
+            for rows in _chunks(len(scores)):  # the values of a chunk fit into the cache
                 signs = self.signs_NK[rows] if all_classes else self.signs_NK[rows][:, classes]
                 moves = signs * along[rows]
                 slack = torch.addcmul(signs * scores[rows], t, moves).neg_().add_(1).clamp_min_(0)
@@ -111,7 +111,7 @@ class SquaredHinge(Loss):
 
 
 def _chunks(num: int) -> Iterator[slice]:
-    """Rows, few at a time."""
+    """Slices of rows."""
     for start in range(0, num, _CHUNK):
         yield slice(start, start + _CHUNK)
 
@@ -125,12 +125,9 @@ class SquaredError(Loss):
     def at(
         self, scores_NK: torch.Tensor, classes: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        rest = self.signs_NK[:, classes] - scores_NK
-        return (
-            rest.square().sum(0),
-            2 * rest,
-            torch.ones(len(classes), dtype=rest.dtype, device=rest.device),
-        )
+        residual = self.signs_NK[:, classes] - scores_NK
+        curvature = torch.ones(len(classes), dtype=residual.dtype, device=residual.device)
+        return residual.square().sum(0), 2 * residual, curvature
 
     def step(
         self,
@@ -142,10 +139,10 @@ class SquaredError(Loss):
         classes: torch.Tensor,
         descent: torch.Tensor,
     ) -> torch.Tensor:
-        rest = self.signs_NK[:, classes] - scores
+        residual = self.signs_NK[:, classes] - scores
         curve = square + 2 * c * along.square().sum(0)
-        # no direction, no step
-        return torch.where(curve > 0, (2 * c * (rest * along).sum(0) - linear) / curve, 0.0)
+        # A direction of zero gives a step of zero.
+        return torch.where(curve > 0, (2 * c * (residual * along).sum(0) - linear) / curve, 0.0)
 
 
 class Softmax(Loss):
@@ -159,14 +156,14 @@ class Softmax(Loss):
         self, scores_NK: torch.Tensor, classes: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         log_sum = torch.logsumexp(scores_NK, 1)
-        chosen = scores_NK.gather(1, self.labels[:, None])[:, 0]
+        label_scores = scores_NK.gather(1, self.labels[:, None])[:, 0]
         shares = torch.exp(scores_NK - log_sum[:, None])
         curvature = (shares * (1 - shares)).mean(0)
         residual = -shares
-        residual.scatter_add_(1, self.labels[:, None], torch.ones_like(chosen)[:, None])
-        # The whole loss stands in the first place: it does not fall apart into classes.
+        residual.scatter_add_(1, self.labels[:, None], torch.ones_like(label_scores)[:, None])
+        # The loss is not a sum over classes; the first entry holds all of it.
         loss = torch.zeros(self.num_classes, dtype=shares.dtype, device=shares.device)
-        loss[0] = (log_sum - chosen).sum()
+        loss[0] = (log_sum - label_scores).sum()
         return loss, residual, curvature
 
     def step(
@@ -179,41 +176,46 @@ class Softmax(Loss):
         classes: torch.Tensor,
         descent: torch.Tensor,
     ) -> torch.Tensor:
-        chosen = along.gather(1, self.labels[:, None]).sum()
+        label_along = along.gather(1, self.labels[:, None]).sum()
         first, second = linear.sum(), square.sum()
 
         def slope(t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             shares = torch.softmax(scores + t * along, 1)
             mean = (shares * along).sum(1)
             curve = (shares * along.square()).sum(1) - mean.square()
-            return first + t * second + c * (mean.sum() - chosen), second + c * curve.sum()
+            return first + t * second + c * (mean.sum() - label_along), second + c * curve.sum()
 
         return _root(slope, descent.sum(), torch.ones_like(first)).expand(len(linear))
 
 
-def _root(slope, descent: torch.Tensor, start: torch.Tensor) -> torch.Tensor:  # noqa: ANN001  t -> (derivative, second derivative)
-    """About where a convex function's derivative vanishes, by safeguarded Newton steps from
-    `start`; elementwise.
+def _root(
+    slope: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]],
+    descent: torch.Tensor,
+    start: torch.Tensor,
+) -> torch.Tensor:
+    """Approximate minimum of convex functions, by safeguarded Newton steps from `start`;
+    elementwise.
 
-    `descent` is minus the derivative at 0; where that is not positive, the answer is 0. The
-    function lies no higher at the answer than at 0, but for a fiftieth of what the descent
-        promised: it is a point from which the function still falls, or one beyond the minimum whose
-    rise since such a point is, by its derivative, smaller than the fall up to there; or one between
-    two such.
+    `slope` maps t to the derivative and the second derivative; `descent` is the negative derivative
+    at 0. The result is 0 where that is not positive. The function is not higher at the result than
+    at 0, up to a fiftieth of the fall that the descent predicts. For the result is a point where
+    the function still falls; or a point beyond the minimum whose rise since such a point, bounded
+    by the derivative, is smaller than the fall up to there; or a point between these two.
     """
     t, low, high = start, torch.zeros_like(start), torch.full_like(start, torch.inf)
-    # sizes of the derivatives at the ends of the bracket
+    # Absolute derivatives at the two ends of the bracket.
     fall, rise = descent, torch.zeros_like(start)
-    answer, found = low, descent <= 0
+    result, is_done = low, descent <= 0
     for _ in range(_LINE_STEPS):
         value, curve = slope(t)
         newton, ahead, falls = t - value / curve, _STRIDE * t, value <= 0
-        is_lower = falls | ((t - low) * value <= low * fall + _LEVEL * t * descent)
-        good = is_lower & (value.abs() <= 0.5 * descent) & ~found
-        back = ~falls & (newton > low) & (newton < t)
-        answer, found = torch.where(good, torch.where(back, newton, t), answer), found | good
-        if bool(found.all()):
-            return answer
+        is_lower = falls | ((t - low) * value <= low * fall + _FLAT * t * descent)
+        accepted = is_lower & (value.abs() <= 0.5 * descent) & ~is_done
+        steps_back = ~falls & (newton > low) & (newton < t)
+        result = torch.where(accepted, torch.where(steps_back, newton, t), result)
+        is_done = is_done | accepted
+        if bool(is_done.all()):
+            return result
         low, fall = torch.where(falls, t, low), torch.where(falls, -value, fall)
         high, rise = torch.where(falls, high, t), torch.where(falls, rise, value)
         between = low + (torch.where(high < torch.inf, high, ahead) - low) * (
@@ -221,7 +223,7 @@ def _root(slope, descent: torch.Tensor, start: torch.Tensor) -> torch.Tensor:  #
         ).clamp(0.1, 0.5)
         inside = (newton > low) & (newton < torch.minimum(high, ahead))
         t = torch.where(inside, newton, torch.where(high < torch.inf, between, ahead))
-    return torch.where(found, answer, low)
+    return torch.where(is_done, result, low)
 
 
 class Logistic(Loss):
@@ -232,7 +234,7 @@ class Logistic(Loss):
     def at(
         self, scores_NK: torch.Tensor, classes: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        signs = self.of(classes)
+        signs = self.signs(classes)
         margins = signs * scores_NK
         shares = torch.sigmoid(-margins)
         curvature = (shares * (1 - shares)).mean(0) / self.bound
@@ -248,7 +250,7 @@ class Logistic(Loss):
         classes: torch.Tensor,
         descent: torch.Tensor,
     ) -> torch.Tensor:
-        signs = self.of(classes)
+        signs = self.signs(classes)
 
         def slope(t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             shares = torch.sigmoid(-signs * (scores + t * along))

@@ -1,15 +1,12 @@
-"""A model: a network with what turns its codes into probabilities of classes; one folder on disk.
+"""Model: a network with a head and a temperature, which predicts class probabilities.
 
-In: a backbone, a head on codes of its layers (or its own head), a temperature. Out: scores,
-probabilities, one `nn.Module`, the folder. The folder is that of the backbone, so whatever takes a
-backbone takes it:
+In: a backbone, a head on codes of its layers (or the network's last layer), a temperature. Out:
+scores, probabilities, one `nn.Module`, a folder. The folder is also a valid backbone folder:
 
-    <model>/  weights.safetensors  card.json     of the network; the card's "model" says what
-    follows
-              head.safetensors                   of a head on codes; none where the network's own
-              head is the model's
-
-Knows nothing of tasks.
+    <model>/  weights.safetensors    of the network
+              card.json              of the network; its key "model" describes the model
+              head.safetensors       of a head on codes; absent if the network's last layer is the
+                                     head
 """
 
 from __future__ import annotations
@@ -35,14 +32,14 @@ from seedbed.readout.heads import Head, build_head
 from seedbed.readout.prediction import Prediction, predict_files
 from seedbed.readout.trained_model import TrainedModel
 
-# KEY: of what a card says of a model; "is" in it tells another kind than a classifier.
-HEAD, KEY = "head.safetensors", "model"
+# MODEL_KEY: entry of a card that describes the model; its "is" marks other kinds than classifiers.
+HEAD, MODEL_KEY = "head.safetensors", "model"
 OnProgress = Callable[[int, int], None]
 
 
 @dataclass(kw_only=True, repr=False)
 class Model(TrainedModel):
-    """A network and its readout; `head` None stands for the network's own head."""
+    """A network and its readout; `head` None stands for the last layer of the network."""
 
     backbone: Backbone
     classes: tuple[str, ...]
@@ -51,55 +48,50 @@ class Model(TrainedModel):
     flatten: bool = False
     num_views: int = 1
     temperature: float = 1.0
-    # whether an image may have several classes, each with a probability of its own
+    # Whether an image may have several classes, each with its own probability.
     several: bool = False
-    num_calibrated: int = 0  # held-out images that the temperature was fitted on; 0: it was not
-    card: dict[str, Any] = field(default_factory=dict)  # how it was made, and how well it did
+    num_calibrated: int = 0  # held-out images that the temperature was fitted on; 0: not fitted
+    card: dict[str, Any] = field(default_factory=dict)  # settings and metrics
 
     def __repr__(self) -> str:
-        how = (
-            f"{type(self.head).__name__} on {' + '.join(self.layers)}"
-            if self.head
-            else "its own head"
-        )
-        return f"Model of {len(self.classes)} classes: {self.backbone.architecture}, {how}"
+        head = "its last layer"
+        if self.head:
+            head = f"{type(self.head).__name__} on {' + '.join(self.layers)}"
+        return f"Model of {len(self.classes)} classes: {self.backbone.architecture}, {head}"
 
     def scores(self, images: Images, on_progress: OnProgress | None = None) -> torch.Tensor:
-        """Class scores of all the images in order: float32 [n, K], on the CPU."""
+        """Class scores of all images, in order: float32 [n, K], on the CPU."""
         if self.head is None:
             return logits(self.backbone, images, on_progress)
         head, total = self.head.cpu(), torch.zeros(len(images), len(self.classes))
         for which in range(self.num_views):
-            told = _part_of(on_progress, which, self.num_views)
+            report = _progress_of_view(on_progress, which, self.num_views)
             codes = layer_codes(
                 self.backbone,
                 images,
                 self._layers(),
                 flatten=self.flatten,
                 which=which,
-                on_progress=told,
+                on_progress=report,
             )
             for start in range(0, len(codes), _BLOCK):
                 total[start : start + _BLOCK] += head(codes[start : start + _BLOCK, None])
         return total
 
     def probabilities(self, scores: torch.Tensor) -> torch.Tensor:
-        """Of scores: float32 [n, K]; each row sums to 1 where an image has one class."""
-        return (
-            torch.sigmoid(scores / self.temperature)
-            if self.several
-            else torch.softmax(scores / self.temperature, 1)
-        )
+        """Calibrated probabilities of scores: float32 [n, K]; rows sum to 1 if an image has one
+        class."""
+        scaled = scores / self.temperature
+        return torch.sigmoid(scaled) if self.several else torch.softmax(scaled, 1)
 
     def _layers(self) -> list[Layer]:
         return [self.backbone.layer(name) for name in self.layers]
 
     def module(self) -> nn.Module:
-        """Images as the network takes them, float32 [b, 3, h, w], already normalised -> scores [b,
-        K]."""
+        """A module from preprocessed images float32 [b, 3, h, w] to scores [b, K]."""
         if self.head is None:
             return self.backbone.module
-        return _Whole(
+        return _NetworkWithHead(
             self.backbone.module, self._layers(), self.head, self.flatten, self.num_views
         ).eval()
 
@@ -112,8 +104,8 @@ class Model(TrainedModel):
         self.backbone.module.to(device)
 
     def save(self, folder: Path) -> None:
-        """Write it into an existing folder."""
-        told = {
+        """Write the model into an existing folder."""
+        entry = {
             "classes": list(self.classes),
             "layers": list(self.layers),
             "flatten": self.flatten,
@@ -124,19 +116,30 @@ class Model(TrainedModel):
             "head": self.head.settings() if self.head else None,
             **self.card,
         }
-        save_backbone(replace(self.backbone, card={**self.backbone.card, KEY: told}), folder)
+        save_backbone(replace(self.backbone, card={**self.backbone.card, MODEL_KEY: entry}), folder)
         if self.head:
             write_tensors(folder / HEAD, self.head.state_dict())
 
 
 _BLOCK = 4096  # codes scored at once
+# Fields of the model in a card; the other entries are its own card.
+_ENTRY_FIELDS = {
+    "classes",
+    "layers",
+    "flatten",
+    "num_views",
+    "temperature",
+    "num_calibrated",
+    "several",
+    "head",
+}
 
 
 def load_model(folder: str | Path) -> Model:
-    """The model that `transfer` left in a folder; a backbone without one is a model by its own
-    head.
+    """Load the model in a folder of `transfer`; a plain backbone is a model with its last layer as
+    the head.
 
-    Raises BadDataError where there is none, or it is damaged.
+    Raises BadDataError if there is none, or if it is damaged.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -144,21 +147,11 @@ def load_model(folder: str | Path) -> Model:
     folder = Path(folder)
     card = read_card(folder)
     backbone = load_backbone(folder)
-    told: Any = card.get(KEY)
-    if told is None:
+    entry: Any = card.get(MODEL_KEY)
+    if entry is None:
         return Model(backbone=backbone, classes=backbone.classes)
-    own = {
-        "classes",
-        "layers",
-        "flatten",
-        "num_views",
-        "temperature",
-        "num_calibrated",
-        "several",
-        "head",
-    }
     try:
-        head = build_head(told["head"]) if told["head"] else None
+        head = build_head(entry["head"]) if entry["head"] else None
         if head:
             head.load_state_dict(load_file(folder / HEAD))
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
@@ -169,15 +162,15 @@ def load_model(folder: str | Path) -> Model:
         ) from None
     return Model(
         backbone=backbone,
-        classes=tuple(told["classes"]),
+        classes=tuple(entry["classes"]),
         head=head,
-        layers=tuple(told["layers"]),
-        flatten=bool(told["flatten"]),
-        num_views=int(told["num_views"]),
-        temperature=float(told["temperature"]),
-        num_calibrated=int(told.get("num_calibrated", 0)),
-        several=bool(told.get("several", False)),
-        card={key: value for key, value in told.items() if key not in own},
+        layers=tuple(entry["layers"]),
+        flatten=bool(entry["flatten"]),
+        num_views=int(entry["num_views"]),
+        temperature=float(entry["temperature"]),
+        num_calibrated=int(entry.get("num_calibrated", 0)),
+        several=bool(entry.get("several", False)),
+        card={key: value for key, value in entry.items() if key not in _ENTRY_FIELDS},
     )
 
 
@@ -190,23 +183,23 @@ def layer_codes(
     which: int = 0,
     on_progress: OnProgress | None = None,
 ) -> torch.Tensor:
-    """Codes of several layers joined, of one view of each image: float32 [n, sum of dims], on the
+    """Concatenated codes of layers for one view of each image: float32 [n, sum of dims], on the
     CPU."""
-    found = np.empty((len(images), sum(code_dim(la, flatten) for la in layers)), np.float32)
-    into, start = {}, 0
+    codes = np.empty((len(images), sum(code_dim(la, flatten) for la in layers)), np.float32)
+    arrays, start = {}, 0
     for layer in layers:
         end = start + code_dim(layer, flatten)
-        into[layer.name] = found[:, start:end]
+        arrays[layer.name] = codes[:, start:end]
         start = end
     fill_codes(
         backbone,
         images,
-        into,
+        arrays,
         flatten=flatten,
         transform=_view(which) if which else None,
         on_progress=on_progress,
     )
-    return torch.from_numpy(found)
+    return torch.from_numpy(codes)
 
 
 def _view(which: int) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -214,14 +207,15 @@ def _view(which: int) -> Callable[[torch.Tensor], torch.Tensor]:
     return lambda batch: view(batch, which)
 
 
-def _part_of(on_progress: OnProgress | None, which: int, num: int) -> OnProgress | None:
+def _progress_of_view(on_progress: OnProgress | None, which: int, num: int) -> OnProgress | None:
+    """Progress of one of `num` views, as progress over all of them."""
     if on_progress is None:
         return None
     return lambda done, total: on_progress(which * total + done, num * total)
 
 
-class _Whole(nn.Module):
-    """Network and head in one, for export."""
+class _NetworkWithHead(nn.Module):
+    """Network and head as one module, for export."""
 
     def __init__(
         self, network: nn.Module, layers: Sequence[Layer], head: Head, flatten: bool, num_views: int
@@ -237,20 +231,20 @@ class _Whole(nn.Module):
         return self.head(codes)
 
     def _codes(self, images: torch.Tensor) -> torch.Tensor:
-        caught: dict[str, torch.Tensor] = {}
+        outputs: dict[str, torch.Tensor] = {}
 
-        def catcher(layer: Layer) -> Callable[[torch.Tensor], None]:
+        def store(layer: Layer) -> Callable[[torch.Tensor], None]:
             def use(output: torch.Tensor) -> None:
-                caught[layer.name] = (
+                outputs[layer.name] = (
                     layer.read(output).flatten(1) if self._flatten else layer.pooled(output)
                 )
 
             return use
 
-        handles = [layer.hook(self.network, catcher(layer)) for layer in self._layers]
+        handles = [layer.hook(self.network, store(layer)) for layer in self._layers]
         try:
             self.network(images)
         finally:
             for handle in handles:
                 handle.remove()
-        return torch.cat([caught[layer.name] for layer in self._layers], dim=1)
+        return torch.cat([outputs[layer.name] for layer in self._layers], dim=1)

@@ -1,8 +1,8 @@
-"""Predictions for image files: no labels, no store.
+"""Predict the classes or objects of image files.
 
 In: a model and paths of files or folders. Out: for each image its classes with calibrated
-probabilities, or why it cannot be read. Decoded as the model's training images were, some thousand
-at a time.
+probabilities (or its boxes), or the reason why it cannot be read. Images are decoded in the same
+way as the training images.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from seedbed.data.image_files import list_images
 from seedbed.data.images import Resident
 from seedbed.models.backbone import Backbone
 
-_CHUNK_BYTES = 2**28  # of decoded images held at once
-NUM_LISTED = 5
+_CHUNK_BYTES = 2**28  # decoded images in memory at once
+NUM_LISTED = 5  # classes of a prediction
 
 
 class Classifier(Protocol):
-    """What `predict_files` needs of a model."""
+    """A model for `predict_files`."""
 
     backbone: Backbone
     classes: tuple[str, ...]
@@ -41,9 +41,9 @@ class Classifier(Protocol):
 
 
 class BoxFinder(Protocol):
-    """What `detect_in_files` needs of a detector."""
+    """A detector for `detect_in_files`."""
 
-    anatomy: Any
+    settings: Any
     classes: tuple[str, ...]
 
     def find(self, images: Sequence[torch.Tensor]) -> list[Any]: ...
@@ -51,18 +51,18 @@ class BoxFinder(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """One image: its classes with probabilities in 0..1, the likeliest first, at most five; or the
-    reason why it could not be read.
+    """Prediction for one image, or the reason why it could not be read.
 
-    Of a model of several labels: those that it says the image has. Of a detector: its boxes, the
-    most confident first, and as `top` the classes with the score of the best box of each.
+    `top`: at most five classes with probabilities in 0..1, the most probable first; of a detector,
+    classes with the score of their best box. `labels`: the predicted classes of a multi-label
+    model. `boxes`: those of a detector, the most confident first.
     """
 
     path: str
     top: tuple[tuple[str, float], ...] = ()
-    labels: tuple[str, ...] | None = None  # None: of a model that gives each image one class
-    boxes: tuple[Box, ...] | None = None  # None: of a classifier
-    best_score: float | None = None  # of a detector: of all boxes, told or not
+    labels: tuple[str, ...] | None = None  # None: the model predicts one class
+    boxes: tuple[Box, ...] | None = None  # None: the model is a classifier
+    best_score: float | None = None  # of a detector, over all boxes, listed or not
     error: str | None = None
 
     @property
@@ -76,8 +76,8 @@ class Prediction:
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """Something found: its class, score in 0..1 (as the network gives it), and edges in px of the
-    upright image from its upper left."""
+    """A detected object: class, score of the network in 0..1, and edges in px of the upright image,
+    from its upper left corner."""
 
     label: str
     probability: float
@@ -85,33 +85,33 @@ class Box:
 
 
 def image_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """The image files that paths name: files as they are, folders with all the images below them.
+    """List the image files of paths: files, and all images below folders.
 
-    Raises BadDataError for a path at which nothing is, or a folder without images.
+    Raises BadDataError for a missing path, or a folder without images.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in map(expand_user, paths):
         if path.is_dir():
             inside = [path / image.path for image in list_images(path)]
             if not inside:
                 raise BadDataError(
-                    f"{path} holds no images", "Name image files, or a folder with some in it."
+                    f"{path} contains no images", "Name image files, or a folder with images."
                 )
-            found += inside
+            files += inside
         elif path.is_file():
-            found.append(path)
+            files.append(path)
         else:
             raise BadDataError(
                 f"there is no {path}",
                 f"Name image files or folders; the current folder is {Path.cwd()}.",
             )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(files))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """Some files decoded: pixels uint8 [n, px, px, 3] of those that could be, and why the others
-    could not."""
+    """A chunk of decoded files: pixels uint8 [n, px, px, 3] of the readable ones, and errors of the
+    others by position."""
 
     paths: list[Path]
     pixels: np.ndarray
@@ -120,21 +120,22 @@ class Decoded:
 
 
 def decode_files(paths: Sequence[Path], backbone: Backbone, fit: Fit = "crop") -> Iterator[Decoded]:
-    """Files decoded at the side that a network wants, in their order, a part at a time."""
+    """Decode files at the size that a network needs, in order, a chunk at a time."""
     side = backbone.preprocessing.store_px
     size = max(1, _CHUNK_BYTES // (side * side * 3))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(paths), size):
             part = list(paths[start : start + size])
-            rows = list(pool.map(lambda path: _read(path, side, fit), part))
-            errors = {i: row for i, row in enumerate(rows) if isinstance(row, str)}
-            pixels = [row for row in rows if not isinstance(row, str)]
-            held = np.stack(pixels) if pixels else np.zeros((0, side, side, 3), np.uint8)
+            results = list(pool.map(lambda path: _decode(path, side, fit), part))
+            errors = {i: error for i, error in enumerate(results) if isinstance(error, str)}
+            images = [image for image in results if not isinstance(image, str)]
+            pixels = np.stack(images) if images else np.zeros((0, side, side, 3), np.uint8)
             is_read = np.array([i not in errors for i in range(len(part))], bool)
-            yield Decoded(paths=part, pixels=held, is_read=is_read, errors=errors)
+            yield Decoded(paths=part, pixels=pixels, is_read=is_read, errors=errors)
 
 
-def _read(path: Path, side: int, fit: Fit) -> np.ndarray | str:
+def _decode(path: Path, side: int, fit: Fit) -> np.ndarray | str:
+    """The pixels of an image file, or an error message."""
     try:
         return decode(path.read_bytes(), side, fit)[0]
     except (OSError, ValueError) as error:
@@ -142,7 +143,7 @@ def _read(path: Path, side: int, fit: Fit) -> np.ndarray | str:
 
 
 def decoded_images(part: Decoded, backbone: Backbone) -> Resident:
-    """What was decoded, as the network takes it."""
+    """Decoded images, preprocessed for the network."""
     return Resident(
         part.pixels, np.arange(len(part.pixels)), None, backbone.device, backbone.preprocessing
     )
@@ -155,34 +156,35 @@ def predict_files(
     on_progress: Callable[[int, int], None] | None = None,
     above: float = 0.5,
 ) -> list[Prediction]:
-    """A prediction for each file, in order; `above`: of several labels, the lowest probability of
-    one that is told."""
-    found: list[Prediction] = []
+    """Predict each file, in order; `above` is the least probability of a label of a multi-label
+    model."""
+    predictions: list[Prediction] = []
     for part in decode_files(paths, model.backbone, fit):
-        rows = iter(_ranked(model, part))
+        rows = iter(_rank_classes(model, part))
         for i, path in enumerate(part.paths):
             if not part.is_read[i]:
-                found.append(Prediction(path=str(path), error=part.errors[i]))
+                predictions.append(Prediction(path=str(path), error=part.errors[i]))
                 continue
             ranked = next(rows)
             labels = tuple(label for label, p in ranked if p >= above) if model.several else None
-            found.append(Prediction(path=str(path), top=tuple(ranked[:NUM_LISTED]), labels=labels))
+            top = tuple(ranked[:NUM_LISTED])
+            predictions.append(Prediction(path=str(path), top=top, labels=labels))
         if on_progress:
-            on_progress(len(found), len(paths))
-    return found
+            on_progress(len(predictions), len(paths))
+    return predictions
 
 
-def _ranked(model: Classifier, part: Decoded) -> list[list[tuple[str, float]]]:
-    """Classes with their probabilities, the likeliest first: all of them where an image may have
-    several, else those that are told."""
+def _rank_classes(model: Classifier, part: Decoded) -> list[list[tuple[str, float]]]:
+    """Classes with their probabilities, the most probable first: all of a multi-label model, else
+    the first five."""
     if not len(part.pixels):
         return []
     probabilities = model.probabilities(model.scores(decoded_images(part, model.backbone)))
     num = len(model.classes) if model.several else min(NUM_LISTED, len(model.classes))
     values, classes = probabilities.topk(num, dim=1)
     return [
-        [(model.classes[c], float(v)) for c, v in zip(row, of_row, strict=True)]
-        for row, of_row in zip(classes.tolist(), values.tolist(), strict=True)
+        [(model.classes[c], float(v)) for c, v in zip(image_classes, image_values, strict=True)]
+        for image_classes, image_values in zip(classes.tolist(), values.tolist(), strict=True)
     ]
 
 
@@ -192,42 +194,50 @@ def detect_in_files(
     above: float,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Prediction]:
-    """The boxes of each file, in order, whose score is at least `above`."""
-    found: list[Prediction] = []
-    size = model.anatomy.size
+    """Detect the objects in each file, in order; `above` is the least score of a box."""
+    predictions: list[Prediction] = []
+    size = model.settings.size
     for path in paths:
         try:
             pixels, width, height = decode_whole(
                 path.read_bytes(), size.short_px, size.long_px, upright=True
             )
         except (OSError, ValueError) as error:
-            found.append(Prediction(path=str(path), error=str(error) or type(error).__name__))
-            continue
-        [of_image] = model.find([torch.from_numpy(pixels.copy()).permute(2, 0, 1)])
-        scale = (width / pixels.shape[1], height / pixels.shape[0]) * 2
-        boxes = [
-            _box(model.classes[c], score, corners, scale)
-            for c, score, corners in of_image
-            if score >= above
-        ]
-        boxes.sort(key=lambda box: -box.probability)
-        best: dict[str, float] = {}
-        for box in boxes:
-            best.setdefault(box.label, box.probability)
-        highest = max((score for _, score, _ in of_image), default=0.0)
-        found.append(
-            Prediction(
-                path=str(path),
-                top=tuple(best.items())[:NUM_LISTED],
-                boxes=tuple(boxes),
-                best_score=highest,
-            )
-        )
+            message = str(error) or type(error).__name__
+            predictions.append(Prediction(path=str(path), error=message))
+        else:
+            boxes, best_score = _detect(model, pixels, (width, height), above)
+            predictions.append(_box_prediction(path, boxes, best_score))
         if on_progress:
-            on_progress(len(found), len(paths))
-    return found
+            on_progress(len(predictions), len(paths))
+    return predictions
 
 
-def _box(label: str, score: float, corners: Sequence[float], scale: Sequence[float]) -> Box:
+def _detect(
+    model: BoxFinder, pixels: np.ndarray, size: tuple[int, int], above: float
+) -> tuple[list[Box], float]:
+    """Boxes in px of an image of `size` (width, height), the most confident first, and the best
+    score of all."""
+    [detections] = model.find([torch.from_numpy(pixels.copy()).permute(2, 0, 1)])
+    scale = (size[0] / pixels.shape[1], size[1] / pixels.shape[0]) * 2
+    boxes = [
+        _to_box(model.classes[c], score, corners, scale)
+        for c, score, corners in detections
+        if score >= above
+    ]
+    boxes.sort(key=lambda box: -box.probability)
+    return boxes, max((score for _, score, _ in detections), default=0.0)
+
+
+def _box_prediction(path: Path, boxes: Sequence[Box], best_score: float) -> Prediction:
+    best: dict[str, float] = {}
+    for box in boxes:
+        best.setdefault(box.label, box.probability)
+    top = tuple(best.items())[:NUM_LISTED]
+    return Prediction(path=str(path), top=top, boxes=tuple(boxes), best_score=best_score)
+
+
+def _to_box(label: str, score: float, corners: Sequence[float], scale: Sequence[float]) -> Box:
+    """A box with edges in px of the image, from edges in px of the resized image."""
     left, top, right, bottom = (c * s for c, s in zip(corners, scale, strict=True))
     return Box(label=label, probability=score, corners=(left, top, right, bottom))

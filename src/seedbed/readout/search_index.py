@@ -1,9 +1,8 @@
-"""Codes for retrieval, and the search: L2, PCA with whitening, L2 again, signed power (Razavian et
-al. 2014, section 4).
+"""Codes for retrieval and search: L2 norm, PCA whitening, L2 norm, signed power (Razavian et al.
+2014, section 4).
 
-In: codes of images that the whitening is fitted on, which are named, never the searched ones by
-default; codes of gallery and queries. Out: codes to be searched, and rankings, exact by torch or by
-faiss for sets that are too large for that. Knows nothing of tasks.
+In: codes of images to fit the whitening on, codes of gallery and queries. Out: codes to search
+with, and rankings: exact with torch, or approximate with faiss for large galleries.
 """
 
 from __future__ import annotations
@@ -17,66 +16,69 @@ import torch
 from seedbed.base.errors import UsageError
 from seedbed.readout.linear import normalise_rows
 
-# of the largest variance: directions below it are noise, and whitening would blow it up
-_FLOOR = 1e-6
+# Directions with less than this share of the largest variance are noise that whitening would
+# amplify.
+_MIN_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Whitening:
-    """x -> (x - mean) @ turn, whose columns are principal directions over their standard
-    deviations."""
+    """PCA whitening: x -> (x - mean) @ projection, whose columns are principal directions divided
+    by their standard deviations."""
 
     mean: torch.Tensor  # float64 [d]
-    turn: torch.Tensor  # float64 [d, k]
-    explained: float  # share of the variance that the k directions hold, 0..1
+    projection: torch.Tensor  # float64 [d, k]
+    explained: float  # share of the variance in these k directions, 0..1
 
     @staticmethod
     def fit(codes: torch.Tensor, dim: int) -> Whitening:
-        """Of codes float [n, d] to at most `dim` dimensions; fewer where the codes have not so
-        many."""
+        """Fit on codes float [n, d]; `dim` is the largest number of dimensions."""
         if len(codes) < 2:
             raise UsageError(
-                f"a whitening was to be fitted on {len(codes)} images",
-                "Give it some hundreds: learn_on='other-photos/'.",
+                f"whitening cannot be fitted on {len(codes)} images",
+                "Give some hundreds of images: learn_on='other-photos/'.",
             )
         values = codes.double()
         mean = values.mean(0)
-        _, spread, directions = torch.linalg.svd(values - mean, full_matrices=False)
-        variances = spread.square() / (len(values) - 1)
-        num = min(dim, int((variances > _FLOOR * variances[0]).sum()))
+        _, singular, directions = torch.linalg.svd(values - mean, full_matrices=False)
+        variances = singular.square() / (len(values) - 1)
+        num = min(dim, int((variances > _MIN_VARIANCE * variances[0]).sum()))
         if not num:
             raise UsageError(
-                "the codes that a whitening was to be fitted on are all alike",
-                "Name other images: learn_on='other-photos/'.",
+                "whitening cannot be fitted on codes that are all equal",
+                "Use other images: learn_on='other-photos/'.",
             )
-        turn = directions[:num].T / variances[:num].sqrt()
+        projection = directions[:num].T / variances[:num].sqrt()
         return Whitening(
-            mean=mean, turn=turn, explained=float(variances[:num].sum() / variances.sum())
+            mean=mean,
+            projection=projection,
+            explained=float(variances[:num].sum() / variances.sum()),
         )
 
     def __call__(self, codes: torch.Tensor) -> torch.Tensor:
-        return ((codes.double() - self.mean) @ self.turn).float()
+        return ((codes.double() - self.mean) @ self.projection).float()
 
 
 def to_search_codes(codes: torch.Tensor, whitening: Whitening | None, power: float) -> torch.Tensor:
-    """Codes float [n, d] as they are compared: float32 [n, k] of length 1. `power` 2 squares values
-    and keeps their signs."""
-    found = normalise_rows(codes.float())
+    """Search codes float32 [n, k] of unit length, from codes float [n, d]. Values are raised to
+    `power`, with their signs kept."""
+    values = normalise_rows(codes.float())
     if whitening is not None:
-        found = normalise_rows(whitening(found))
+        values = normalise_rows(whitening(values))
     if power != 1:
-        found = normalise_rows(found.sign() * found.abs().pow(power))
-    return found
+        values = normalise_rows(values.sign() * values.abs().pow(power))
+    return values
 
 
 def rank_exact(queries: torch.Tensor, gallery: torch.Tensor) -> np.ndarray:
-    """Positions in the gallery by falling similarity, ties to the lower: int64 [q, g]."""
+    """Positions in the gallery in order of decreasing similarity: int64 [q, g]; ties go to the
+    lower position."""
     return torch.argsort(queries @ gallery.T, dim=1, descending=True, stable=True).cpu().numpy()
 
 
 class FaissIndex:
-    """An inverted file of faiss: looks at the cells that are nearest to a query, for galleries of a
-    million images and more."""
+    """An inverted-file index of faiss, for galleries of a million images and more: it searches the
+    cells nearest to a query."""
 
     def __init__(self, gallery: torch.Tensor, depth: int) -> None:
         try:
@@ -88,7 +90,7 @@ class FaissIndex:
             ) from None
         values = np.ascontiguousarray(gallery.cpu().numpy(), np.float32)
         num, dim = values.shape
-        # faiss wants 39 images a cell to place it
+        # faiss recommends at least 39 images per cell.
         cells = max(1, min(int(4 * num**0.5), num // 39))
         self.depth, self.num_cells = min(depth, num), cells
         self._index: Any = faiss.IndexIVFFlat(
@@ -99,8 +101,8 @@ class FaissIndex:
         self._index.nprobe = self.num_probed = max(1, round(cells**0.5))
 
     def rank(self, queries: torch.Tensor) -> np.ndarray:
-        """What was found, the best first, then -1 where nothing was: int64 [q, depth]."""
-        _, found = self._index.search(
-            np.ascontiguousarray(queries.cpu().numpy(), np.float32), self.depth
-        )
-        return found.astype(np.int64)
+        """Positions in the gallery in order of decreasing similarity, -1 after the last result:
+        int64 [q, depth]."""
+        values = np.ascontiguousarray(queries.cpu().numpy(), np.float32)
+        _, positions = self._index.search(values, self.depth)
+        return positions.astype(np.int64)

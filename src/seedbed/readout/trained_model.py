@@ -1,6 +1,6 @@
-"""What every trained model can do: predict image files, move to a device, save itself.
+"""Base class of trained models: predict image files, move to a device, save.
 
-In: paths of images. Out: predictions. `seedbed.readout.loading` reads models from their folders.
+`seedbed.readout.loading` loads models from their folders.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 class TrainedModel(ABC):
     """A network with its head: a classifier or a detector."""
 
-    # Whether predictions hold boxes.
+    # Whether predictions contain boxes.
     finds_boxes: ClassVar[bool] = False
 
     classes: tuple[str, ...]
@@ -34,8 +34,7 @@ class TrainedModel(ABC):
 
         Args:
             paths: image files, folders of them, or several of both.
-            above: the lowest score to report, 0..1: of a box, or of a label of a model with several
-                labels.
+            above: the least score to report, 0..1: of a box, or of a label of a multi-label model.
 
         Raises:
             UsageError: `above` out of range, no images named.
@@ -45,7 +44,7 @@ class TrainedModel(ABC):
             raise UsageError(f"above must lie in [0, 1], got {above}")
         files = image_files([paths] if isinstance(paths, str | os.PathLike) else paths)
         if not files:
-            raise UsageError("no images were named", "Give image files, or folders of them.")
+            raise UsageError("no images are named", "Give image files, or folders with images.")
         predictions = self._predict_files(files, above, on_progress)
         if all(p.error for p in predictions):
             first = predictions[0]

@@ -1,25 +1,19 @@
-"""Transferability scores: how well a network may serve a task, told from its codes or its own
-head's probabilities without training.
+"""Transferability scores: estimate without training how well a network suits a task.
 
-In: codes float [n, d] or probabilities float [n, Z] over the source's Z classes, and labels int64
-[n] of the task. Out: one number, higher is better. None needs the source's images. What each is
-good for, measured: docs/own-images.md.
+In: codes float [n, d], or probabilities float [n, Z] of the Z classes of the source, and labels
+int64 [n] of the task. Out: one number; higher is better. Images of the source are not needed.
 
-- `logme` (You et al. 2021, algorithm 1): the log evidence per image of a Bayesian linear regression
-  of each class's 0/1 labels on
-the codes,
-  its two precisions at their maximum, averaged over the classes; in nats. Ranks networks for
-  fine-tuning and for a linear readout.
-- `h_score` (Bao et al. 2019), with the shrinkage of Ibrahim et al. 2021: the trace of cov(codes)^-1
-  times the covariance of the
-codes' class
-  means, in 0..min(d, K - 1); covariances by Ledoit and Wolf (2004), without which it only counts
-  dimensions when n is not far above d.
-- `leep` (Nguyen et al. 2020): mean log probability, in nats, that the empirical conditional p(label
-  | source class) gives the labels.
-- `nce` (Tran et al. 2019): minus the entropy of the labels given the source class that the network
-  says, in nats.
-- `knn_accuracy`: leave-one-out accuracy of the k nearest by cosine similarity, percent.
+- `logme` (You et al. 2021, algorithm 1): log evidence per image, in nats, of a Bayesian linear
+  regression of the 0/1 labels of a class on the codes, with its two precisions at their maximum;
+  the mean over the classes. Ranks networks for fine-tuning and for linear readouts.
+- `h_score` (Bao et al. 2019): trace of cov(codes)^-1 times the covariance of the class means of the
+  codes, in 0..min(d, K - 1). Covariances are shrunk as in Ibrahim et al. (2021), after Ledoit and
+  Wolf (2004). Without that, the score only counts dimensions unless n is far above d.
+- `leep` (Nguyen et al. 2020): mean log probability of the labels, in nats, under the empirical
+  conditional p(label | class of the source).
+- `nce` (Tran et al. 2019): negative conditional entropy of the labels given the source class that
+  the network predicts, in nats.
+- `knn_accuracy`: leave-one-out accuracy of the k nearest neighbours by cosine similarity, percent.
 """
 
 from __future__ import annotations
@@ -31,12 +25,12 @@ import torch
 from seedbed.readout.linear import normalise_rows
 from seedbed.readout.neighbours import nearest, vote
 
-_MOST_ROUNDS = 100
+_MAX_ITERATIONS = 100
 _TINY = 1e-12
 
 
 def logme(codes: torch.Tensor, labels: torch.Tensor) -> float:
-    """Log maximum evidence per image, nats; higher is better.
+    """Maximum log evidence per image, in nats; higher is better.
 
     Args:
         codes: float [n, d], as the network gives them.
@@ -46,36 +40,35 @@ def logme(codes: torch.Tensor, labels: torch.Tensor) -> float:
     num, dim = values.shape
     left, singular, _ = torch.linalg.svd(values, full_matrices=False)
     sigma = singular.square()
-    found = []
+    evidences = []
     for label in labels.unique():
         target = (labels == label).double()
-        found.append(
-            _evidence(sigma, (left.T @ target).square(), float(target.square().sum()), num, dim)
-        )
-    return sum(found) / len(found)
+        projected, norm = (left.T @ target).square(), float(target.square().sum())
+        evidences.append(_evidence(sigma, projected, norm, num, dim))
+    return sum(evidences) / len(evidences)
 
 
 def _evidence(
     sigma: torch.Tensor, projected: torch.Tensor, norm: float, num: int, dim: int
 ) -> float:
-    """Of one regression: squared singular values, squared projections of the target, its squared
-    norm."""
-    # of the target, out of the reach of any weights
+    """Maximum log evidence of one regression, from the squared singular values of the codes, the
+    squared projections of the target, and its squared norm."""
+    # The part of the target outside the span of the codes.
     outside = max(0.0, norm - float(projected.sum()))
     alpha, beta = 1.0, 1.0
 
     def fit() -> tuple[float, float]:
-        """Squared norms of the mean weights and of what they leave."""
+        """Squared norms of the mean weights and of their residual."""
         shrunk = alpha / beta / (sigma + alpha / beta)
         weights = float((sigma * projected / (sigma + alpha / beta) ** 2).sum())
         return weights, float((shrunk.square() * projected).sum()) + outside
 
-    for _ in range(_MOST_ROUNDS):
-        before = alpha / beta
+    for _ in range(_MAX_ITERATIONS):
+        previous = alpha / beta
         weights, residual = fit()
         gamma = float((sigma / (sigma + alpha / beta)).sum())
         alpha, beta = gamma / max(weights, _TINY), (num - gamma) / max(residual, _TINY)
-        if abs(alpha / beta - before) <= 1e-6 * before:
+        if abs(alpha / beta - previous) <= 1e-6 * previous:
             break
     weights, residual = fit()
     log_det = float(torch.log(alpha + beta * sigma).sum()) + (dim - len(sigma)) * math.log(alpha)
@@ -86,8 +79,8 @@ def _evidence(
 
 
 def h_score(codes: torch.Tensor, labels: torch.Tensor, *, shrink: bool = True) -> float:
-    """Trace of the inverse covariance of the codes times that of their class means; higher is
-    better. `shrink=False`: as in 2019.
+    """Trace of the inverse covariance of the codes times the covariance of their class means;
+    higher is better. `shrink=False` computes the score of 2019.
 
     Args:
         codes: float [n, d], 2 or more.
@@ -105,7 +98,7 @@ def h_score(codes: torch.Tensor, labels: torch.Tensor, *, shrink: bool = True) -
     if not shrink:
         return float(torch.trace(torch.linalg.pinv(covariance, rtol=1e-10) @ between))
     if float(torch.trace(covariance)) <= 0:
-        return 0.0  # codes that never vary tell nothing apart
+        return 0.0  # constant codes do not separate classes
     share = _shrinkage(centred, covariance)
     dim = values.shape[1]
     eye = torch.eye(dim, dtype=torch.float64, device=values.device) * (
@@ -116,11 +109,11 @@ def h_score(codes: torch.Tensor, labels: torch.Tensor, *, shrink: bool = True) -
 
 
 def _shrinkage(centred: torch.Tensor, covariance: torch.Tensor) -> float:
-    """Ledoit and Wolf's share of a multiple of the identity that lies nearest to the true
-    covariance, in 0..1."""
+    """The optimal weight, in 0..1, of a multiple of the identity in the covariance (Ledoit and Wolf
+    2004)."""
     num, dim = centred.shape
     mean = torch.trace(covariance) / dim
-    # d^2 of the paper, times the dimension
+    # d^2 of the paper times the dimension.
     spread = covariance.square().sum() - dim * mean.square()
     if float(spread) <= 0:
         return 1.0
@@ -129,10 +122,10 @@ def _shrinkage(centred: torch.Tensor, covariance: torch.Tensor) -> float:
 
 
 def leep(probabilities: torch.Tensor, labels: torch.Tensor) -> float:
-    """Log expected empirical prediction, nats, at most 0; higher is better.
+    """Log expected empirical prediction, in nats, at most 0; higher is better.
 
     Args:
-        probabilities: float [n, Z], of the source's classes, rows sum to 1.
+        probabilities: float [n, Z] of the classes of the source; rows sum to 1.
         labels: int64 [n].
     """
     values = probabilities.double()
@@ -145,27 +138,29 @@ def leep(probabilities: torch.Tensor, labels: torch.Tensor) -> float:
 
 
 def nce(source_labels: torch.Tensor, labels: torch.Tensor) -> float:
-    """Minus the conditional entropy of the labels given the source's, nats, at most 0; higher is
-    better. Both int64 [n]."""
-    _, theirs = source_labels.unique(return_inverse=True)
-    _, which = labels.unique(return_inverse=True)
-    joint = torch.zeros(int(theirs.max()) + 1, int(which.max()) + 1, dtype=torch.float64)
-    joint.index_put_(
-        (theirs.cpu(), which.cpu()), torch.ones(len(which), dtype=torch.float64), accumulate=True
-    )
+    """Negative conditional entropy of the labels given those of the source, in nats, at most 0;
+    higher is better. Both are int64 [n]."""
+    _, source = source_labels.unique(return_inverse=True)
+    _, target = labels.unique(return_inverse=True)
+    joint = torch.zeros(int(source.max()) + 1, int(target.max()) + 1, dtype=torch.float64)
+    ones = torch.ones(len(target), dtype=torch.float64)
+    joint.index_put_((source.cpu(), target.cpu()), ones, accumulate=True)
     joint /= joint.sum()
     conditional = joint / joint.sum(1, keepdim=True)
     return float((joint * conditional.clamp_min(_TINY).log()).sum())
 
 
 def knn_accuracy(codes: torch.Tensor, labels: torch.Tensor, k: int = 5) -> float:
-    """Leave-one-out accuracy of the k nearest, percent; codes float [n, d], labels int64 [n]."""
+    """Leave-one-out accuracy of the k nearest neighbours, in percent; codes float [n, d], labels
+    int64 [n]."""
     values = normalise_rows(codes.float())
     k = min(k, len(values) - 1)
     similarities, rows = nearest(values, values, k + 1)
-    own = rows == torch.arange(len(values), device=rows.device)[:, None]
-    own[~own.any(1), -1] = True  # many equal codes: the image itself is not among the nearest
-    others, near = similarities[~own].view(len(values), k), rows[~own].view(len(values), k)
+    is_itself = rows == torch.arange(len(values), device=rows.device)[:, None]
+    # With many equal codes, an image may not be among its own nearest neighbours.
+    is_itself[~is_itself.any(1), -1] = True
+    similarities = similarities[~is_itself].view(len(values), k)
+    neighbours = rows[~is_itself].view(len(values), k)
     classes, which = labels.unique(return_inverse=True)
-    scores = vote(others, which[near], len(classes), k)
+    scores = vote(similarities, which[neighbours], len(classes), k)
     return 100.0 * float((scores.argmax(1) == which).double().mean())

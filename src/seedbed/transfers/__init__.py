@@ -1,1 +1,1 @@
-"""Backbone + task -> measurement."""
+"""Transfer a backbone to a task, and measure it."""

@@ -1,14 +1,13 @@
-"""Training a detector on a task, its learning rate chosen on held-out images.
+"""Train a detector on a task; choose its learning rate on held-out images.
 
-In: a backbone, a task of detection, settings. Out: a trained detector, and what it finds in rows of
-the task. Every way of beginning, from pre-trained weights or random ones, goes through here, so
-that they are tuned alike. Knows nothing of which it is.
+In: a backbone, a detection task, settings. Out: a trained detector, and its detections in rows of
+the task. Networks with pre-trained and with random weights are tuned by the same code.
 
-Label-free remedies for a shift of domain: adaptive batch norm (Li et al. 2017): statistics of the
-new domain in place of those of training; aligned features (Chen et al. 2018, image level): a critic
-tells the domains apart at every position of the maps, its gradient reversed; running statistics
-stay those of the labelled domain meanwhile, and the new domain gets its own at the end (Chang et
-al. 2019).
+Domain adaptation without labels. Adaptive batch norm (Li et al. 2017) replaces the running
+statistics by those of the new domain. Feature alignment (Chen et al. 2018, image level) trains a
+domain classifier at each position of the feature maps, with gradient reversal. During that training
+the running statistics are those of the labelled domain; at the end, they are replaced by those of
+the new domain (Chang et al. 2019).
 """
 
 from __future__ import annotations
@@ -43,27 +42,28 @@ from seedbed.transfers.gradient_reversal import (
     reversal_weight,
 )
 
-_PREFIX = "maps.network."  # of the backbone's parameters in a detector
+# Channels of the hidden layer of the domain classifier.
 _HIDDEN = 64
-_REPORTED_EVERY = 5  # steps
-_AT_ONCE = 4  # images in a forward pass that trains nothing
+_REPORT_EVERY = 5  # steps
+_EVAL_BATCH_SIZE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorTraining:
-    """How a detector is trained."""
+    """Settings of the training of a detector."""
 
     iterations: int
     batch_size: int
     learning_rates: tuple[float, ...]
-    # shares of the iterations after which the rate is a tenth; none: one cycle down to 0
+    # The learning rate is divided by ten after each of these shares of the iterations; without
+    # drops it follows one cycle.
     drops: tuple[float, ...]
     weight_decay: float
     max_gradient_norm: float | None
     frozen_stages: int
     batch_norm: str  # "learns" or "rests"
     flip: bool
-    align: float  # weight of the critic of domains; 0: none
+    align: float  # weight of the domain classifier; 0 turns feature alignment off
 
     def schedule(self, rate: float) -> Schedule:
         return Schedule(
@@ -80,89 +80,89 @@ class DetectorTraining:
 
 @dataclass(kw_only=True)
 class DetectorTrainer:
-    """Trains detectors on a task, each on a copy of the backbone."""
+    """Trains detectors on a task, each with a copy of the backbone."""
 
     backbone: Backbone
     task: DetectionTask
-    anatomy: DetectorSettings
-    settings: DetectorTraining
+    settings: DetectorSettings
+    training: DetectorTraining
     seed: int
     device: str
     on_progress: Callable[[Progress], None] | None = None
     unfinished: Callable[[str], Path | None] | None = None
-    # learning rate -> steps at which its training went on
+    # Learning rate -> steps at which its training was resumed.
     resumed_at: dict[str, list[int]] = field(default_factory=dict)
-    num_done: int = 0  # trainings of the grid
+    num_done: int = 0  # finished trainings of the grid
     _scenes: dict[bytes, WholeImages] = field(default_factory=dict)
 
     def scenes(self, rows: np.ndarray) -> WholeImages:
-        """The images of some rows; decoded once for all trainings."""
+        """The images of rows, decoded once for all trainings."""
         return self._scenes.setdefault(
-            rows.tobytes(), WholeImages(self.task.store, rows, self.anatomy.size)
+            rows.tobytes(), WholeImages(self.task.store, rows, self.settings.size)
         )
 
     def train(self, rows: np.ndarray, rate: float) -> DetectorModel:
-        """A detector after its training on these rows."""
+        """Train a detector on these rows."""
         backbone = copy.deepcopy(self.backbone)
-        task, settings = self.task, self.settings
-        detector = Detector(backbone, self.anatomy, task.num_classes, self.seed).to(self.device)
-        eval_modules = _freeze(backbone, detector, settings)
+        task, training = self.task, self.training
+        detector = Detector(backbone, self.settings, task.num_classes, self.seed).to(self.device)
+        eval_modules = _freeze(backbone, detector, training)
         seed = stream(self.seed, "detect")
         batches: Any = DetectionStream(
-            self.scenes(rows), task.boxes(rows), settings.batch_size, seed, settings.flip
+            self.scenes(rows), task.boxes(rows), training.batch_size, seed, training.flip
         )
         module: nn.Module = detector
-        loss: Any = _loss
-        if settings.align:
+        loss: Any = _detector_loss
+        if training.align:
             assert task.unlabelled is not None
             unlabelled = self.scenes(task.unlabelled)
             other = DetectionStream(
                 unlabelled,
-                _nothing(len(unlabelled)),
-                settings.batch_size,
+                _no_boxes(len(unlabelled)),
+                training.batch_size,
                 stream(seed, "unlabelled"),
             )
-            batches = _Both(labelled=batches, unlabelled=other)
-            module = _Aligned(detector, self.seed).to(self.device)
-            loss = _aligned_loss(batches, settings)
-        place = self.unfinished(f"{rate:g}") if self.unfinished is not None else None
-        checkpoint = Checkpoint(path=place, keeps_last=True) if place is not None else None
-        fitted = fit(
+            batches = _TwoDomainBatches(labelled=batches, unlabelled=other)
+            module = _AlignedDetector(detector, self.seed).to(self.device)
+            loss = _aligned_loss(batches, training)
+        path = self.unfinished(f"{rate:g}") if self.unfinished is not None else None
+        checkpoint = Checkpoint(path=path, keeps_last=True) if path is not None else None
+        result = fit(
             module,
             batches,
             loss,
-            settings.schedule(rate),
-            on_progress=self._told,
-            report_every=_REPORTED_EVERY,
+            training.schedule(rate),
+            on_progress=self._report,
+            report_every=_REPORT_EVERY,
             checkpoint=checkpoint,
             eval_modules=eval_modules,
             eager_float32=True,
         )
-        # else it had been finished
-        if fitted.resumed_at and fitted.resumed_at[-1] < settings.iterations:
-            self.resumed_at[f"{rate:g}"] = list(fitted.resumed_at)
+        # A training that was resumed at its end had been finished before.
+        if result.resumed_at and result.resumed_at[-1] < training.iterations:
+            self.resumed_at[f"{rate:g}"] = list(result.resumed_at)
         return DetectorModel(
-            backbone=backbone, detector=detector, anatomy=self.anatomy, classes=task.classes
+            backbone=backbone, detector=detector, settings=self.settings, classes=task.classes
         )
 
-    def _told(self, progress: Progress) -> None:
-        """One training after another, as one."""
+    def _report(self, progress: Progress) -> None:
+        """Report the progress over all trainings of the grid."""
         if self.on_progress is not None:
-            rates, total = len(self.settings.learning_rates), progress.images_total
+            rates, total = len(self.training.learning_rates), progress.images_total
             done = self.num_done * total + progress.images_done
             self.on_progress(replace(progress, images_done=done, images_total=rates * total))
 
     def detect_objects(self, model: DetectorModel, rows: np.ndarray) -> Detections:
-        """What a detector finds in rows of the task, in px of the images as found."""
+        """Detections in rows of the task, in px of the original images."""
         return detect_objects(model, self.scenes(rows))
 
     def tune(self) -> tuple[DetectorModel, dict[str, Any]]:
-        """The detector at the rate that the validation images choose, and what was tried; one rate
-        alone learns from them too.
+        """Choose the learning rate on the validation images: the trained detector, and facts.
 
-        Raises DivergedError where no rate of the grid trains.
+        With a single learning rate, the detector is trained on the validation images too. Raises
+        DivergedError if the training diverges at all learning rates of the grid.
         """
-        task, rates = self.task, sorted(self.settings.learning_rates)
+        task, rates = self.task, sorted(self.training.learning_rates)
         if len(rates) == 1:
             rows = np.sort(task.known)
             return self.train(rows, rates[0]), {"learning_rate": rates[0], "num_train": len(rows)}
@@ -181,7 +181,7 @@ class DetectorTrainer:
                 best = (value, rate, model)
         if best is None:
             raise DivergedError(
-                f"training diverged at every learning rate of {rates}",
+                f"the training diverged at all learning rates of {rates}",
                 "Give smaller ones: learning_rates=[0.001].",
             )
         _, rate, model = best
@@ -195,21 +195,21 @@ class DetectorTrainer:
 
 
 def detect_objects(model: DetectorModel, scenes: WholeImages) -> Detections:
-    """What a detector finds in images, in px of these as found."""
+    """Detections of a detector in images, in px of the original images."""
     model.detector.eval()
     parts: list[tuple[np.ndarray, ...]] = []
     with torch.inference_mode():
-        for which, images in scenes.plain(_AT_ONCE):
-            for position, image, found in zip(which, images, model.detector(images), strict=True):
+        for which, images in scenes.plain(_EVAL_BATCH_SIZE):
+            for position, image, output in zip(which, images, model.detector(images), strict=True):
                 width, height = scenes.sizes[position]
                 scale = np.array([width / image.shape[2], height / image.shape[1]] * 2)
-                boxes = found["boxes"].double().cpu().numpy() * scale
-                labels = found["labels"].cpu().numpy() - 1
+                boxes = output["boxes"].double().cpu().numpy() * scale
+                labels = output["labels"].cpu().numpy() - 1
                 parts.append(
                     (
                         np.full(len(labels), position, np.int64),
                         labels,
-                        found["scores"].double().cpu().numpy(),
+                        output["scores"].double().cpu().numpy(),
                         boxes,
                     )
                 )
@@ -222,83 +222,84 @@ def detect_objects(model: DetectorModel, scenes: WholeImages) -> Detections:
 
 
 def adapt_batch_norms(model: DetectorModel, scenes: WholeImages) -> int:
-    """Adaptive batch norm: running statistics of these images in place of those of training; how
-    many modules were adapted."""
+    """Adaptive batch norm: replace the running statistics by those of these images; returns the
+    number of adapted modules."""
     model.detector.eval()
-    norms: list[Any] = _that_run(model, scenes)
-    kept = [(norm, norm.momentum) for norm in norms]
+    norms: list[Any] = _used_batch_norms(model, scenes)
+    momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the plain mean over batches
+        norm.momentum = None  # plain mean over the batches
         norm.train()
     with torch.no_grad():
-        for _, images in scenes.plain(_AT_ONCE):
-            model.detector.features(model.detector.shown(images).tensors)
-    for norm, momentum in kept:
+        for _, images in scenes.plain(_EVAL_BATCH_SIZE):
+            model.detector.features(model.detector.preprocess(images).tensors)
+    for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()
     return len(norms)
 
 
-def _that_run(model: DetectorModel, scenes: WholeImages) -> list[nn.Module]:
-    """The batch-norm modules that a forward pass reaches: those behind the last map never run."""
-    reached: list[nn.Module] = []
+def _used_batch_norms(model: DetectorModel, scenes: WholeImages) -> list[nn.Module]:
+    """The batch-norm modules that a forward pass uses; those after the last feature map are not."""
+    used: list[nn.Module] = []
     handles = [
-        norm.register_forward_hook(lambda m, _i, _o: reached.append(m))
+        norm.register_forward_hook(lambda m, _i, _o: used.append(m))
         for norm in batch_norms(model.detector.maps)
     ]
     try:
         with torch.no_grad():
-            model.detector.features(model.detector.shown(scenes.images([0])).tensors)
+            model.detector.features(model.detector.preprocess(scenes.images([0])).tensors)
     finally:
         for handle in handles:
             handle.remove()
-    return list(dict.fromkeys(reached))
+    return list(dict.fromkeys(used))
 
 
-def _freeze(backbone: Backbone, detector: Detector, settings: DetectorTraining) -> list[nn.Module]:
-    """Freeze the first stages; the modules that stay in evaluation mode."""
+def _freeze(backbone: Backbone, detector: Detector, training: DetectorTraining) -> list[nn.Module]:
+    """Freeze the first stages; returns the modules that stay in evaluation mode."""
     network = detector.maps.network
     stages = stages_of(backbone)
-    if settings.frozen_stages > len(stages):
+    if training.frozen_stages > len(stages):
         raise UsageError(
-            f"frozen_stages = {settings.frozen_stages}, and {backbone.architecture} has {len(stages)} besides its head",
-            "Give fewer.",
+            f"frozen_stages = {training.frozen_stages}, but {backbone.architecture} has "
+            f"{len(stages)} beside its head",
+            "Give a smaller number.",
         )
-    frozen = stages[: settings.frozen_stages]
+    frozen = stages[: training.frozen_stages]
     names = {name for stage in frozen for name in stage.parameters}
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name not in names)
     eval_modules = [network.get_submodule(path) for stage in frozen for path in stage.modules]
-    if settings.batch_norm == "rests":
+    if training.batch_norm == "rests":
         norms = batch_norms(network)
         eval_modules += norms
     return eval_modules
 
 
-def _loss(detector: nn.Module, batch: DetectionBatch) -> tuple[torch.Tensor, None]:
+def _detector_loss(detector: nn.Module, batch: DetectionBatch) -> tuple[torch.Tensor, None]:
     losses = detector(*batch)
     return torch.stack(list(losses.values())).sum(), None
 
 
-def _nothing(num: int) -> list[Any]:
-    """No boxes, of images whose boxes are not looked at."""
-    none = (np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool))
-    return [none] * num
+def _no_boxes(num: int) -> list[Any]:
+    """Empty boxes for unlabelled images."""
+    empty = (np.zeros((0, 4)), np.zeros(0, np.int64), np.zeros(0, bool))
+    return [empty] * num
 
 
-class _Both(InterleavedBatches):
-    """Of both domains; the unlabelled have no entry of boxes."""
+class _TwoDomainBatches(InterleavedBatches):
+    """Batches of both domains; the boxes of unlabelled images are None."""
 
-    def mixed(
+    def interleave(
         self, labelled: DetectionBatch, unlabelled: DetectionBatch
     ) -> tuple[list[torch.Tensor], list[Any]]:
         images = [i for pair in zip(labelled[0], unlabelled[0], strict=True) for i in pair]
         return images, [entry for boxes in labelled[1] for entry in (boxes, None)]
 
 
-class _Aligned(nn.Module):
-    """A detector and the critic that tells its domains apart, trained together."""
+class _AlignedDetector(nn.Module):
+    """A detector and a domain classifier, trained together."""
 
     def __init__(self, detector: Detector, seed: int) -> None:
         super().__init__()
@@ -308,11 +309,11 @@ class _Aligned(nn.Module):
             nn.Sequential(nn.Conv2d(width, _HIDDEN, 1), nn.ReLU(), nn.Conv2d(_HIDDEN, 1, 1)), seed
         )
 
-    def of_domain(
+    def domain_loss(
         self, images: Sequence[torch.Tensor], domain: float, weight: float
     ) -> torch.Tensor:
-        """The critic's loss on the maps of images of one domain."""
-        features = self.detector.features(self.detector.shown(images).tensors)
+        """Loss of the domain classifier on images of one domain."""
+        features = self.detector.features(self.detector.preprocess(images).tensors)
         scores = [
             self.critic(GradientReversal.apply(m, weight)).flatten() for m in features.values()
         ]  # pyright: ignore[reportArgumentType]
@@ -321,33 +322,36 @@ class _Aligned(nn.Module):
 
 
 @contextmanager
-def _statistics_kept(norms: Sequence[Any]) -> Iterator[None]:
-    """Batch norm goes by its batch, and its running statistics stay as they are."""
-    kept = [norm.momentum for norm in norms]
+def _frozen_statistics(norms: Sequence[Any]) -> Iterator[None]:
+    """Keep the running statistics of batch norm unchanged inside the block; batches are normalised
+    by their own statistics."""
+    momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm, momentum in zip(norms, kept, strict=True):
+        for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 
 
 def _aligned_loss(
-    batches: _Both, settings: DetectorTraining
+    batches: _TwoDomainBatches, training: DetectorTraining
 ) -> Callable[[Any, tuple[list[torch.Tensor], list[Any]]], tuple[torch.Tensor, None]]:
     def loss(model: Any, batch: tuple[list[torch.Tensor], list[Any]]) -> tuple[torch.Tensor, None]:
-        own = [(image, boxes) for image, boxes in zip(*batch, strict=True) if boxes is not None]
-        others = [image for image, boxes in zip(*batch, strict=True) if boxes is None]
+        labelled = [
+            (image, boxes) for image, boxes in zip(*batch, strict=True) if boxes is not None
+        ]
+        unlabelled = [image for image, boxes in zip(*batch, strict=True) if boxes is None]
         value = torch.zeros((), device=next(model.parameters()).device)
-        weight = settings.align * reversal_weight(batches.step / settings.iterations)
-        if own:
-            images = [image for image, _ in own]
-            value = value + _loss(model.detector, (images, [boxes for _, boxes in own]))[0]
-            value = value + model.of_domain(images, 0.0, weight)
-        if others:
-            with _statistics_kept(batch_norms(model.detector.maps)):
-                value = value + model.of_domain(others, 1.0, weight)
+        weight = training.align * reversal_weight(batches.step / training.iterations)
+        if labelled:
+            images, boxes = [image for image, _ in labelled], [boxes for _, boxes in labelled]
+            value = value + _detector_loss(model.detector, (images, boxes))[0]
+            value = value + model.domain_loss(images, 0.0, weight)
+        if unlabelled:
+            with _frozen_statistics(batch_norms(model.detector.maps)):
+                value = value + model.domain_loss(unlabelled, 1.0, weight)
         return value, None
 
     return loss

@@ -1,9 +1,5 @@
-"""What training on two domains takes: both in one batch, and gradient reversal, for features that a
-critic cannot tell them by.
-
-In: streams of both; features and a weight. Out: batches in turn; the same features, whose gradient
-comes back reversed. Source: Ganin et al. 2016, equation 18.
-"""
+"""Parts for training on two domains: batches of both domains, and gradient reversal for features
+that a domain classifier cannot separate (Ganin et al. 2016, equation 18)."""
 
 from __future__ import annotations
 
@@ -22,12 +18,12 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(kw_only=True)
 class InterleavedBatches(ABC):
-    """Labelled and unlabelled images in turn, so that any part of a batch holds both; images seen
-    are counted in labelled ones."""
+    """Batches that alternate labelled and unlabelled images, so that each micro-batch holds both;
+    only labelled images count as images seen."""
 
     labelled: Any
     unlabelled: Any
-    step: int = field(default=0, init=False)  # of the batch that was asked for last
+    step: int = field(default=0, init=False)  # of the last batch
 
     @property
     def batch_size(self) -> int:
@@ -39,15 +35,15 @@ class InterleavedBatches(ABC):
 
     def batch(self, step: int) -> Any:
         self.step = step
-        return self.mixed(self.labelled.batch(step), self.unlabelled.batch(step))
+        return self.interleave(self.labelled.batch(step), self.unlabelled.batch(step))
 
     @abstractmethod
-    def mixed(self, labelled: Any, unlabelled: Any) -> Any:
-        """One batch of two."""
+    def interleave(self, labelled: Any, unlabelled: Any) -> Any:
+        """Combine two batches into one."""
 
 
 class GradientReversal(torch.autograd.Function):
-    """The identity, whose gradient comes back reversed and weighted."""
+    """The identity in the forward pass; multiplies the gradient by -weight in the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, codes: torch.Tensor, weight: float) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -60,13 +56,13 @@ class GradientReversal(torch.autograd.Function):
 
 
 def reversal_weight(progress: float) -> float:
-    """From 0 at the start of a training (progress 0) to 1 at its end: the weight of the reversal
-    (section 5.2.2)."""
+    """Weight of the gradient reversal: from 0 at progress 0 to 1 at progress 1 (section 5.2.2)."""
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
 def initialise_critic(critic: M, seed: int) -> M:
-    """The critic with weights from its own stream: normal with variance 2 / fan_in, biases 0."""
+    """Initialise a domain classifier from its own stream: normal with variance 2 / fan_in, biases
+    0."""
     generator = torch.Generator().manual_seed(stream(seed, "init/critic"))
     with torch.no_grad():
         for parameter in critic.parameters():

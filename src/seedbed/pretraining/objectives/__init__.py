@@ -1,4 +1,5 @@
-"""Objectives *(plug-ins)*: `loss(model, batch) -> (scalar, number of hits in the batch)`."""
+"""Objectives *(plug-ins)*: `loss(model, batch)` returns a scalar and the number of correct
+images."""
 
 from __future__ import annotations
 
@@ -13,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class Objective(ABC):
-    """What a pre-training minimises; a frozen dataclass of its settings."""
+    """The loss of a pre-training: a frozen dataclass of its settings."""
 
-    revision: ClassVar[int] = 1  # raised by hand when its meaning changes
+    revision: ClassVar[int] = 1  # increased by hand when its meaning changes
 
     @abstractmethod
     def loss(
         self, model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The mean loss of a batch of images and labels, and how many of them the model got right
-        (for the eye alone)."""
+        """The mean loss of a batch of images and labels, and the number of correctly classified
+        images, which progress reports show."""
 
 
 OBJECTIVES: Registry[Objective] = Registry("objective", "seedbed.objectives")

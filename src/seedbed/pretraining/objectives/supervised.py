@@ -1,4 +1,4 @@
-"""Supervised classification: cross-entropy on the view's labels."""
+"""Supervised classification: cross-entropy on the labels of the view."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from seedbed.pretraining.objectives import Objective
 
 @dataclass(frozen=True)
 class Supervised(Objective):
-    """Cross-entropy on the labels of the view, with label smoothing if asked for."""
+    """Cross-entropy on the labels of the view, with optional label smoothing."""
 
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing = {self.label_smoothing} is outside [0, 1)")
+            raise ValueError(f"label_smoothing must lie in [0, 1), got {self.label_smoothing}")
 
     def loss(
         self, model: nn.Module, batch: tuple[torch.Tensor, torch.Tensor]

@@ -1,14 +1,18 @@
-"""adapt(): labels of one domain, unlabelled images of another, the same classes: by day to by
-night, photographs to drawings.
+"""adapt(): domain adaptation with labels of one domain and unlabelled images of another with the
+same classes, such as day and night, or photographs and drawings.
 
-`source_only` trains on the labelled domain alone, the floor. `coral` recolours its codes to the
-covariance of the target's and fits a linear readout on them (Sun, Feng and Saenko 2016).
-`deep_coral` fine-tunes with the distance of the two covariances as a second loss (Sun and Saenko
-2016; here on the penultimate codes, where the paper takes the class scores). `dann` fine-tunes
-against a small network that tells the domains apart by the penultimate codes, its gradient reversed
-with a weight that grows as 2 / (1 + exp(-10 p)) - 1 with the share p of the training (Ganin et al.
-2016, section 5.2.2). Every setting is fixed or chosen on held-out images of
-the labelled domain: no label of the target is read.
+- `source_only` trains on the labelled domain only, as the baseline.
+- `coral` aligns the covariance of its codes to that of the target, and fits a linear readout (Sun,
+  Feng and Saenko 2016).
+- `deep_coral` fine-tunes with the distance of the two covariances as a second loss (Sun and Saenko
+  2016; here on the penultimate codes, in the paper on the class scores).
+- `dann` fine-tunes against a domain classifier on the penultimate codes, with gradient reversal.
+Its
+  weight grows as 2 / (1 + exp(-10 p)) - 1 with the share p of the training (Ganin et al. 2016,
+  section 5.2.2).
+
+Settings are fixed, or chosen on held-out images of the labelled domain: labels of the target are
+never read.
 """
 
 from __future__ import annotations
@@ -46,19 +50,19 @@ from seedbed.transfers.gradient_reversal import (
 from seedbed.transfers.methods import Context, Method
 from seedbed.transfers.readout_selection import HeadShape, make_readout
 
-_CS = (0.1, 1.0, 10.0, 100.0, 1000.0)
+_C_GRID = (0.1, 1.0, 10.0, 100.0, 1000.0)
 _WEIGHTS = {"deep_coral": 1.0, "dann": 0.1}
-_HIDDEN = 128  # units of the network that tells domains apart
+_HIDDEN = 128  # units of the hidden layer of the domain classifier
 
 
 @dataclass(frozen=True)
 class Adapt(Method):
     """Adapt to an unlabelled domain with the same classes: 'source_only', 'coral', 'deep_coral' or
-    'dann'; tuned without its labels.
+    'dann'; its labels are not used.
 
-    `weight`: of the second loss, fixed: 1 for deep_coral, 0.1 for dann unless said (with 1 the
-    reversed gradient ruined the labelled domain's own accuracy, too, in trials). `learning_rates`:
-    chosen on held-out images of the labelled domain.
+    `weight`: of the second loss, by default 1 for deep_coral and 0.1 for dann (with 1, the reversed
+    gradient also destroyed the accuracy on the labelled domain). `learning_rates`: chosen on
+    held-out images of the labelled domain.
     """
 
     kind: Literal["source_only", "coral", "deep_coral", "dann"] = "coral"
@@ -73,7 +77,7 @@ class Adapt(Method):
     def __post_init__(self) -> None:
         self.tuning()
         if self.weight is not None and self.weight < 0:
-            raise ValueError(f"weight = {self.weight} is negative")
+            raise ValueError(f"weight = {self.weight} must not be negative")
 
     @property
     def strength(self) -> float:
@@ -91,16 +95,15 @@ class Adapt(Method):
         backbone.layer(self.layer)
 
     def identity(self) -> object:
-        """Closed-form CORAL trains nothing, and the floor has no second loss."""
-        idle = {
+        """Settings without those that the kind does not use."""
+        unused = {
             "coral": ("images_seen", "learning_rates", "batch_size", "weight"),
             "source_only": ("weight", "layer"),
         }.get(self.kind, ())
+        settings = asdict(self) | {"weight": self.strength}
         return {
             "is": "Adapt",
-            **{
-                k: v for k, v in (asdict(self) | {"weight": self.strength}).items() if k not in idle
-            },
+            **{name: value for name, value in settings.items() if name not in unused},
         }
 
     def num_images_trained(self) -> int:
@@ -110,11 +113,12 @@ class Adapt(Method):
         unlabelled = task.unlabelled
         if unlabelled is None:
             raise UsageError(
-                "adapt() needs labels of one domain and images of another, and this task is one data set",
-                "Say where the labels come from: folder('night/', labelled='day/').",
+                "adapt() needs labels of one domain and images of another, but this task has one "
+                "data set",
+                "Name the labelled data set: folder('night/', labelled='day/').",
             )
         if self.kind == "coral":
-            return self._recoloured(backbone, task, unlabelled, context)
+            return self._run_coral(backbone, task, unlabelled, context)
 
         def make() -> Backbone:
             return backbone.with_new_head(task.classes, context.seed)
@@ -122,31 +126,31 @@ class Adapt(Method):
         trainer = Trainer(
             make, task, self.tuning(), context.seed, context.device, context.on_progress
         )
-        pairs = _Pairs(trainer=trainer, unlabelled=unlabelled, settings=self)
-        tuned = tune(trainer, None if self.kind == "source_only" else pairs.train)
+        two_domains = _TwoDomainTrainer(trainer=trainer, unlabelled=unlabelled, method=self)
+        tuned = tune(trainer, None if self.kind == "source_only" else two_domains.train)
         return measure_tuned(tuned, task, {**self._facts(unlabelled), **tuned.facts(self.tuning())})
 
     def _facts(self, unlabelled: np.ndarray) -> dict[str, Any]:
         weight = {"weight": self.strength} if self.kind in _WEIGHTS else {}
         return {"kind": self.kind, "num_unlabelled": len(unlabelled), **weight}
 
-    def _recoloured(
+    def _run_coral(
         self, backbone: Backbone, task: ClassificationTask, unlabelled: np.ndarray, context: Context
     ) -> Measurement:
         layer, known = backbone.layer(self.layer), task.known
         labels = torch.from_numpy(task.labels(known)).to(context.device)
-        mine, _ = _standardised(_unit(backbone, task, known, layer, context))
-        theirs, scale = _standardised(_unit(backbone, task, unlabelled, layer, context))
-        # about as long as normalised codes, so that C means the same
-        recoloured = coral(mine, theirs)[:, None] / layer.dim**0.5
-        readout = make_readout("svm", _CS, ())
-        choice = readout.choose(recoloured, labels, task.folds(), task)
+        source, _ = _standardise(_normalised_codes(backbone, task, known, layer, context))
+        target, scale = _standardise(_normalised_codes(backbone, task, unlabelled, layer, context))
+        # Divided by sqrt(d), codes have about unit length, so that the same values of C apply.
+        aligned = coral(source, target)[:, None] / layer.dim**0.5
+        readout = make_readout("svm", _C_GRID, ())
+        choice = readout.choose(aligned, labels, task.folds(), task)
         shape = HeadShape(
             dims=(layer.dim,), normalise=True, power=False, num_classes=task.num_classes
         )
-        fitted, facts = readout.fit(recoloured, labels, choice.best, choice.tried, shape)
+        fitted, facts = readout.fit(aligned, labels, choice.best, choice.tried, shape)
         assert isinstance(fitted, LinearHead)
-        head = scale.folded_into(fitted, 1 / layer.dim**0.5)
+        head = scale.fold_into(fitted, 1 / layer.dim**0.5)
         temperature = fit_temperature(choice.held_out.scores, choice.held_out.labels)
         model = Model(
             backbone=backbone,
@@ -167,42 +171,42 @@ class Adapt(Method):
         return task.score(scores.numpy(), facts, model)
 
 
-def _unit(
+def _normalised_codes(
     backbone: Backbone, task: ClassificationTask, rows: np.ndarray, layer: Layer, context: Context
 ) -> torch.Tensor:
-    found = layer_codes(backbone, backbone.images(task.store, rows), [layer]).to(context.device)
-    return prepare_codes(found[:, None], [layer.dim], normalise=True, power=False)[:, 0]
+    codes = layer_codes(backbone, backbone.images(task.store, rows), [layer]).to(context.device)
+    return prepare_codes(codes[:, None], [layer.dim], normalise=True, power=False)[:, 0]
 
 
 @dataclass(frozen=True)
 class _Scale:
-    """Mean and standard deviation of each dimension of a domain's codes: float [d]."""
+    """Mean and standard deviation of each dimension of the codes of a domain: float [d]."""
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def folded_into(self, head: LinearHead, factor: float) -> LinearHead:
-        """The head of codes as they are, from one of standardised codes times a factor."""
-        made = copy.deepcopy(head)
-        made.weight = head.weight * (factor / self.std.to(head.weight))[:, None]
-        made.bias = head.bias - self.mean.to(head.weight) @ made.weight
-        return made
+    def fold_into(self, head: LinearHead, factor: float) -> LinearHead:
+        """Convert a head for standardised codes times a factor into a head for the codes."""
+        folded = copy.deepcopy(head)
+        folded.weight = head.weight * (factor / self.std.to(head.weight))[:, None]
+        folded.bias = head.bias - self.mean.to(head.weight) @ folded.weight
+        return folded
 
 
-def _standardised(codes: torch.Tensor) -> tuple[torch.Tensor, _Scale]:
-    """Each dimension with mean 0 and variance 1; one that never varies stays 0."""
+def _standardise(codes: torch.Tensor) -> tuple[torch.Tensor, _Scale]:
+    """Scale each dimension to mean 0 and variance 1; constant dimensions become 0."""
     mean, std = codes.mean(0), codes.std(0)
     scale = _Scale(mean, std.clamp_min(1e-6 * float(std.max().clamp_min(1e-12))))
     return (codes - scale.mean) / scale.std, scale
 
 
 @dataclass(kw_only=True)
-class _Pairs:
-    """Trains on batches whose first half is labelled and whose second half is of the target."""
+class _TwoDomainTrainer:
+    """Trains on batches that hold equally many labelled images and images of the target."""
 
     trainer: Trainer
     unlabelled: np.ndarray
-    settings: Adapt
+    method: Adapt
 
     def train(self, rows: np.ndarray, rate: float) -> Backbone:
         trainer, task = self.trainer, self.trainer.task
@@ -211,46 +215,43 @@ class _Pairs:
         labelled = network.images(task.store, rows, task.labels(rows))
         other = network.images(task.store, self.unlabelled, np.full(len(self.unlabelled), -1))
         size = trainer.tuning.batch_size
-        batches = _Both(
+        batches = _TwoDomainBatches(
             labelled=Stream(labelled, size, stream(trainer.seed, "finetune")),
             unlabelled=Stream(other, size, stream(trainer.seed, "unlabelled")),
         )
-        layer = network.layer(self.settings.layer)
-        if self.settings.kind == "deep_coral":
-            trainer.fit(network, batches, _with_codes(network, layer, self._coral), rate)
+        layer = network.layer(self.method.layer)
+        if self.method.kind == "deep_coral":
+            loss = _two_domain_loss(network, layer, self._coral_loss)
+            trainer.fit(network, batches, loss, rate)
         else:
-            whole = _Adversarial(network.module, layer.dim, trainer.seed).to(trainer.device)
+            adversarial = _Adversarial(network.module, layer.dim, trainer.seed).to(trainer.device)
             num_steps = trainer.tuning.schedule(trainer.images_seen, rate).num_steps
-            trainer.fit(
-                network,
-                batches,
-                _with_codes(network, layer, self._dann(whole, batches, num_steps)),
-                rate,
-                whole,
-            )
+            domain_loss = self._domain_loss(adversarial, batches, num_steps)
+            loss = _two_domain_loss(network, layer, domain_loss)
+            trainer.fit(network, batches, loss, rate, adversarial)
         return network
 
-    def _coral(self, codes: torch.Tensor, num_labelled: int) -> torch.Tensor:
-        return self.settings.strength * coral_loss(codes[:num_labelled], codes[num_labelled:])
+    def _coral_loss(self, codes: torch.Tensor, num_labelled: int) -> torch.Tensor:
+        return self.method.strength * coral_loss(codes[:num_labelled], codes[num_labelled:])
 
-    def _dann(
-        self, whole: _Adversarial, batches: _Both, num_steps: int
+    def _domain_loss(
+        self, adversarial: _Adversarial, batches: _TwoDomainBatches, num_steps: int
     ) -> Callable[[torch.Tensor, int], torch.Tensor]:
+        """The loss of the domain classifier, with gradient reversal."""
+
         def loss(codes: torch.Tensor, num_labelled: int) -> torch.Tensor:
-            reversal = reversal_weight(batches.step / num_steps)
+            weight = self.method.strength * reversal_weight(batches.step / num_steps)
             domain = (torch.arange(len(codes), device=codes.device) >= num_labelled).float()
-            scores = whole.critic(GradientReversal.apply(codes, self.settings.strength * reversal))[
-                :, 0
-            ]
+            scores = adversarial.critic(GradientReversal.apply(codes, weight))[:, 0]
             return functional.binary_cross_entropy_with_logits(scores, domain)
 
         return loss
 
 
-class _Both(InterleavedBatches):
-    """Of both domains; labels of the unlabelled are -1."""
+class _TwoDomainBatches(InterleavedBatches):
+    """Batches of both domains; labels of unlabelled images are -1."""
 
-    def mixed(self, labelled: Batch, unlabelled: Batch) -> Batch:
+    def interleave(self, labelled: Batch, unlabelled: Batch) -> Batch:
         images, labels = (
             torch.stack(pair, dim=1).flatten(0, 1)
             for pair in zip(labelled, unlabelled, strict=True)
@@ -258,32 +259,33 @@ class _Both(InterleavedBatches):
         return images, labels
 
 
-def _with_codes(
-    network: Backbone, layer: Layer, second: Callable[[torch.Tensor, int], torch.Tensor]
+def _two_domain_loss(
+    network: Backbone, layer: Layer, domain_loss: Callable[[torch.Tensor, int], torch.Tensor]
 ) -> Loss:
-    """Cross-entropy of the labelled images plus `second(codes [b, d], number of labelled)`."""
+    """Cross-entropy of the labelled images plus `domain_loss(codes [b, d], number of labelled)`."""
 
     def loss(model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         images, labels = batch
         order = torch.argsort((labels < 0).int(), stable=True)
         images, labels = images[order], labels[order]
-        caught: list[torch.Tensor] = []
-        handle = layer.hook(network.module, lambda output: caught.append(layer.pooled(output)))
+        codes: list[torch.Tensor] = []
+        handle = layer.hook(network.module, lambda output: codes.append(layer.pooled(output)))
         try:
             scores = model(images)
         finally:
             handle.remove()
         num = int((labels >= 0).sum())
         value = functional.cross_entropy(scores[:num], labels[:num]) if num else scores.sum() * 0
-        if min(num, len(labels) - num) > 1:  # a covariance needs two images of each
-            value = value + second(caught[0], num)
+        # A covariance needs two images of each domain.
+        if min(num, len(labels) - num) > 1:
+            value = value + domain_loss(codes[0], num)
         return value, (scores.detach()[:num].argmax(1) == labels[:num]).sum()
 
     return loss
 
 
 class _Adversarial(nn.Module):
-    """A network and the critic that tells its domains apart, trained together."""
+    """A network and a domain classifier, trained together."""
 
     def __init__(self, network: nn.Module, dim: int, seed: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""as_is(): a checkpoint with its own head, scored on a task whose classes it knows: top-1 and top-5
-error on ImageNet, say.
+"""as_is(): evaluate a checkpoint with its own classifier on a task with the same classes, for
+example top-1 and top-5 error on ImageNet.
 
-Classes are matched by their labels (`n02084071`). The network chooses among all its classes; one
-that the task has not is wrong.
+Classes are matched by their labels (`n02084071`). The network predicts one of all its classes;
+classes that the task does not have count as errors.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from seedbed.tasks.classification import ClassificationTask
 from seedbed.tasks.task import Measurement
 from seedbed.transfers.methods import Context, Method
 
-_MOST_NAMED = 5
+_MAX_NAMED = 5  # classes in an error message
 
 
 @dataclass(frozen=True)
 class AsIs(Method):
-    """Score a checkpoint with its own head, nothing trained: top-1 / top-5 error where it knows the
+    """Evaluate a checkpoint with its own classifier, without training: top-1 and top-5 error on the
     classes of the task."""
 
     revision: ClassVar[int] = 1
@@ -34,18 +34,20 @@ class AsIs(Method):
         return False
 
     def run(self, backbone: Backbone, task: ClassificationTask, context: Context) -> Measurement:
-        place = {label: i for i, label in enumerate(task.classes)}
-        if missing := sorted(place.keys() - set(backbone.classes)):
-            known = ", ".join(backbone.classes[:_MOST_NAMED])
+        index = {label: i for i, label in enumerate(task.classes)}
+        if missing := sorted(index.keys() - set(backbone.classes)):
+            known = ", ".join(backbone.classes[:_MAX_NAMED])
             raise UsageError(
-                f"{len(missing):,} of the {len(place):,} classes of {task.store.name} are none of {backbone.architecture}'s "
-                f"{len(backbone.classes):,}: {', '.join(missing[:_MOST_NAMED])}",
-                f"as_is() matches labels; the network's are {known}, ... Rename the folders, or train a readout: probe().",
+                f"{len(missing):,} of the {len(index):,} classes of {task.store.name} are not "
+                f"among the {len(backbone.classes):,} classes of {backbone.architecture}: "
+                f"{', '.join(missing[:_MAX_NAMED])}",
+                f"as_is() matches labels; those of the network are {known}, ... Rename the "
+                "folders, or train a readout: probe().",
             )
-        # A class that the task has not stands in the ranking as -1, which no label is.
-        theirs = np.array([place.get(label, -1) for label in backbone.classes], np.int32)
+        # -1, which is no label, stands for classes that the task does not have.
+        task_class = np.array([index.get(label, -1) for label in backbone.classes], np.int32)
         model = Model(backbone=backbone, classes=backbone.classes)
-        ranked = theirs[rank(model.scores(backbone.images(task.store, task.test)).numpy())]
+        ranked = task_class[rank(model.scores(backbone.images(task.store, task.test)).numpy())]
         facts = {
             "layers": "none trained",
             "num_train": 0,

@@ -1,10 +1,10 @@
-"""detect(): a region detector on the backbone, fine-tuned on boxes (Faster R-CNN; Ren et al. 2015).
+"""detect(): fine-tune a region detector on the backbone with boxes (Faster R-CNN; Ren et al. 2015).
 
-The same call trains from pre-trained weights and from random ones: the learning rate of a small
-grid is chosen on validation images for each. With one learning rate nothing is chosen, and the
-validation images are learnt from too, as the papers do with VOC's trainval. Defaults are sizes that
-train on a processor: a net of four layers sees about twenty images a second on one core. What it is
-made of: `seedbed.readout.detector`; how it is trained: `seedbed.transfers.detector_training`.
+The learning rate is chosen from a small grid on validation images, for pre-trained and for random
+weights. With a single learning rate, the detector is trained on the validation images too, as
+papers do with trainval of VOC. The defaults suit a CPU: a network of four layers sees about twenty
+images per second on one core. `seedbed.readout.detector` has the architecture,
+`seedbed.transfers.detector_training` the training.
 """
 
 from __future__ import annotations
@@ -24,20 +24,21 @@ from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.detector_training import DetectorTrainer, DetectorTraining, adapt_batch_norms
 from seedbed.transfers.methods import Context, Method
 
-_ALIGN = 0.1
-_REGIONS = 2.7
+_ALIGN_WEIGHT = 0.1
+# Cost of an image, relative to the classification of as many pixels: with a network of four layers
+# on a CPU (docs/log.md).
+_RELATIVE_COST = 2.7
 
 
 @dataclass(frozen=True)
 class Detect(Method):
-    """Fine-tune a region detector: one map (feature='c4', 'c5' or a layer) or a pyramid ('fpn');
-    short_px and long_px bound the sides.
+    """Fine-tune a region detector: one feature map (feature='c4', 'c5' or a layer) or a pyramid
+    ('fpn'); short_px and long_px bound the sides of images.
 
-    `frozen_stages`: how many of the first stages stay as they are. `drops`: shares of the
-    iterations after which the rate is a tenth. `box_head='own'`: the network's own fully connected
-    layers (AlexNet, VGG). `adapt`: for images of another domain than the labels, 'batch_norm' (its
-    statistics) or 'align' (these, and features that a critic cannot tell apart), both without its
-    labels.
+    `frozen_stages`: number of first stages that are not trained. `drops`: divide the learning rate
+    by ten after these shares of the iterations. `box_head='own'`: use the fully connected layers of
+    the network (AlexNet, VGG). `adapt`: adapt to images of another domain without its labels, with
+    its 'batch_norm' statistics, or 'align' (also align features with a domain classifier).
     """
 
     iterations: int = 500
@@ -59,7 +60,7 @@ class Detect(Method):
     max_gradient_norm: float | None = 10.0
     flip: bool = True
     adapt: Literal["none", "batch_norm", "align"] = "none"
-    align_weight: float = _ALIGN
+    align_weight: float = _ALIGN_WEIGHT
     revision: ClassVar[int] = 1
     takes: ClassVar[tuple[str, ...]] = ("detection",)
 
@@ -69,61 +70,69 @@ class Detect(Method):
                 "iterations, batch_size, regions, proposals and head_dim must be at least 1"
             )
         if not self.learning_rates or min(self.learning_rates) <= 0:
-            raise ValueError(
-                f"learning_rates = {list(self.learning_rates)} must be positive values"
-            )
+            raise ValueError(f"learning_rates = {list(self.learning_rates)} must be positive")
         if any(not 0 < drop < 1 for drop in self.drops):
-            raise ValueError(f"drops = {list(self.drops)} are shares of the iterations, in (0, 1)")
+            raise ValueError(
+                f"drops = {list(self.drops)} must lie in (0, 1): they are shares of the iterations"
+            )
         if not 32 <= self.short_px <= self.long_px:
             raise ValueError(
-                f"short_px = {self.short_px}, long_px = {self.long_px}: at least 32, and the short one first"
+                f"short_px = {self.short_px}, long_px = {self.long_px}: short_px must be at least "
+                "32, and long_px at least short_px"
             )
         if not self.anchors or not 0 < min(self.anchors) <= max(self.anchors) <= 2:
-            raise ValueError(f"anchors = {list(self.anchors)} are shares of short_px, in (0, 2]")
+            raise ValueError(
+                f"anchors = {list(self.anchors)} must lie in (0, 2]: they are shares of short_px"
+            )
         if not 0 < self.nms < 1 or self.frozen_stages < 0 or self.align_weight <= 0:
             raise ValueError(
-                f"nms = {self.nms} lies in (0, 1), frozen_stages = {self.frozen_stages} is 0 or more, align_weight above 0"
+                f"nms = {self.nms} must lie in (0, 1), frozen_stages = {self.frozen_stages} must "
+                f"not be negative, align_weight = {self.align_weight} must be positive"
             )
 
-    def anatomy(self) -> DetectorSettings:
-        own = {f.name for f in fields(DetectorSettings)}
-        return DetectorSettings(
-            **{name: value for name, value in asdict(self).items() if name in own}
-        )
+    def detector_settings(self) -> DetectorSettings:
+        return DetectorSettings(**self._fields_of(DetectorSettings))
 
-    def settings(self) -> DetectorTraining:
-        own = {f.name for f in fields(DetectorTraining)} - {"align"}
+    def training(self) -> DetectorTraining:
         align = self.align_weight if self.adapt == "align" else 0.0
-        return DetectorTraining(
-            **{name: value for name, value in asdict(self).items() if name in own}, align=align
-        )
+        return DetectorTraining(**self._fields_of(DetectorTraining), align=align)
+
+    def _fields_of(self, cls: type) -> dict[str, Any]:
+        """The settings that are fields of a dataclass."""
+        names = {f.name for f in fields(cls)}
+        return {name: value for name, value in asdict(self).items() if name in names}
 
     def check(self, backbone: Backbone) -> None:
         check_any_size(backbone, self._layers(backbone))
         if self.box_head == "own":
-            self._check_own(backbone)
+            self._check_pretrained_box_head(backbone)
         if self.adapt == "batch_norm" and not batch_norms(backbone.module):
             raise UsageError(
-                f"adapt='batch_norm' needs batch norm, and {backbone.architecture} has none",
-                "Take adapt='align', or another network.",
+                f"adapt='batch_norm' needs batch norm, but {backbone.architecture} has none",
+                "Use adapt='align', or another network.",
             )
         if self.frozen_stages > (num := len(stages_of(backbone))):
             raise UsageError(
-                f"frozen_stages = {self.frozen_stages}, and {backbone.architecture} has {num} besides its head",
-                "Give fewer.",
+                f"frozen_stages = {self.frozen_stages}, but {backbone.architecture} has {num} "
+                "beside its head",
+                "Give a smaller number.",
             )
 
     def check_target(self, task: Task) -> None:
         assert isinstance(task, DetectionTask)
         if self.adapt != "none" and task.unlabelled is None:
             raise UsageError(
-                f"adapt={self.adapt!r} needs labels of one domain and images of another, and this target is one data set",
-                "Say where the labels come from: --labelled day/, in a study voc('night/', labelled=\"voc('day/')\").",
+                f"adapt={self.adapt!r} needs labels of one domain and images of another, but this "
+                "target has one data set",
+                "Name the labelled data set: --labelled day/, in a study "
+                "voc('night/', labelled=\"voc('day/')\").",
             )
         if len(self.learning_rates) > 1 and task.has_nothing_to_find(task.validation):
             raise BadDataError(
-                f"no validation image of {task.store.name} has a box that is not difficult: no learning rate can be chosen",
-                "Give one, detect(learning_rates=[0.03]), which learns from these images too; or add images with boxes.",
+                f"no validation image of {task.store.name} has a box that is not difficult, so "
+                "that no learning rate can be chosen",
+                "Give one learning rate, detect(learning_rates=[0.03]), which trains on these "
+                "images too; or add images with boxes.",
             )
 
     def _layers(self, backbone: Backbone) -> list[Layer]:
@@ -133,48 +142,52 @@ class Detect(Method):
             else [single_map(backbone, self.feature)]
         )
 
-    def _check_own(self, backbone: Backbone) -> None:
-        """The network's own layers stand on its last map, and on no other."""
-        _ = pretrained_box_head(backbone)
+    def _check_pretrained_box_head(self, backbone: Backbone) -> None:
+        """Check that the fully connected layers of the network fit the feature map."""
+        pretrained_box_head(backbone)
         last = spatial_layers(backbone)[-1]
         if self.feature == "fpn" or single_map(backbone, self.feature).dim != last.dim:
             raise UsageError(
-                f"box_head='own' stands on maps of {last.dim} channels, and feature={self.feature!r} has others",
-                f"Take feature={last.name!r} or 'c4', or box_head='new'.",
+                f"box_head='own' needs a feature map with {last.dim} channels, but "
+                f"feature={self.feature!r} has another number",
+                f"Use feature={last.name!r} or 'c4', or box_head='new'.",
             )
 
     def identity(self) -> object:
         return {"is": "Detect", **asdict(self)}
 
     def num_images_trained(self) -> int:
-        each = self.batch_size * (2 if self.adapt == "align" else 1)  # and as many without labels
-        return self.iterations * each * len(self.learning_rates)
+        # Feature alignment adds as many unlabelled images.
+        per_step = self.batch_size * (2 if self.adapt == "align" else 1)
+        return self.iterations * per_step * len(self.learning_rates)
 
     def effort(self, size_px: int) -> float:
-        """By pixels at 4 : 3, times what regions cost beside (2.7 with four layers on a processor:
-        docs/log.md)."""
-        return _REGIONS * self.short_px * min(self.long_px, self.short_px * 4 / 3) / size_px**2
+        """Cost by the number of pixels of an image with sides 4 : 3."""
+        num_pixels = self.short_px * min(self.long_px, self.short_px * 4 / 3)
+        return _RELATIVE_COST * num_pixels / size_px**2
 
     def run(self, backbone: Backbone, task: DetectionTask, context: Context) -> Measurement:
         self.check_target(task)
         trainer = DetectorTrainer(
             backbone=backbone,
             task=task,
-            anatomy=self.anatomy(),
-            settings=self.settings(),
+            settings=self.detector_settings(),
+            training=self.training(),
             seed=context.seed,
             device=context.device,
             on_progress=context.on_progress,
             unfinished=context.unfinished,
         )
-        model, chosen = trainer.tune()
-        facts: dict[str, Any] = {**chosen, **self._told(backbone, task, trainer)}
-        own = None if task.in_domain is None else trainer.detect_objects(model, task.in_domain)
+        model, tuning_facts = trainer.tune()
+        facts: dict[str, Any] = {**tuning_facts, **self._facts(backbone, task, trainer)}
+        in_domain = (
+            None if task.in_domain is None else trainer.detect_objects(model, task.in_domain)
+        )
         if self.adapt != "none" and task.unlabelled is not None:
             facts["num_norms_adapted"] = adapt_batch_norms(model, trainer.scenes(task.unlabelled))
-        return task.score(trainer.detect_objects(model, task.test), facts, model, own)
+        return task.score(trainer.detect_objects(model, task.test), facts, model, in_domain)
 
-    def _told(
+    def _facts(
         self, backbone: Backbone, task: DetectionTask, trainer: DetectorTrainer
     ) -> dict[str, Any]:
         layers = self._layers(backbone)

@@ -1,9 +1,9 @@
-"""finetune(): pre-trained weights and a new head trained on the target, all of the network or its
-last stages.
+"""finetune(): train a pre-trained network with a new head on the target, all stages or the last
+ones.
 
-`stages=0` retunes the last layer alone, with augmented images, and leaves the body as it is, batch
-norm included. How the learning
-rate is chosen, and where the options come from: `seedbed.transfers.fine_tuning`.
+`stages=0` trains the last layer only, with augmented images; the body stays as it is, including
+batch norm. The choice of the learning rate and the sources of the options are described in
+`seedbed.transfers.fine_tuning`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from seedbed.tasks.task import Measurement
 from seedbed.transfers.fine_tuning import Trainer, Tuning, measure_tuned, tune
 from seedbed.transfers.methods import Context, Method
 
+# The first settings of this method; they are part of every key.
+_IN_EVERY_KEY = ("images_seen", "learning_rates", "batch_size", "weight_decay")
+
 
 @dataclass(frozen=True)
 class Finetune(Method):
-    """Fine-tune all stages, or the last ones, with a new head; the learning rate of a small grid is
-    chosen on held-out images.
+    """Fine-tune all stages, or the last ones, with a new head; the learning rate is chosen from a
+    small grid on held-out images.
 
-    `images_seen='by_size'`: 500, 10,000 or 20,000 steps by the number of labels. `stage_decay`:
-    factor of the learning rate from each stage to the one before it. `batch_norm`: 'learns' its
-    statistics anew, or 'rests' on those of pre-training (of frozen stages it always rests).
-    `l2_sp`: weight of the distance from the pre-trained weights, in place of weight decay of the
-    body. `drops`: shares of the images seen after each of which the rate is a tenth, instead of one
-    cycle. `refit`: train once more on all labels.
+    `images_seen='by_size'`: 500, 10,000 or 20,000 steps, by the number of labels. `stage_decay`:
+    learning rate of a stage relative to that of the next one. `batch_norm`: 'learns' new
+    statistics, or 'rests' with those of pre-training (in frozen stages it always rests). `l2_sp`:
+    penalty on the distance from the pre-trained weights, instead of weight decay of the body.
+    `drops`: divide the learning rate by ten after these shares of the images seen, instead of one
+    cycle. `refit`: train again on all labels.
     """
 
     images_seen: int | Literal["by_size"] = 100_000
@@ -56,16 +59,14 @@ class Finetune(Method):
             Trainer.check_stages(backbone, int(self.stages))
 
     def identity(self) -> object:
-        """Settings at their default change no key, so that options added later leave finished work
-        as it is."""
-        return {
-            "is": "Finetune",
-            **{
-                f.name: getattr(self, f.name)
-                for f in fields(self)
-                if _counts(f, getattr(self, f.name))
-            },
-        }
+        """Settings without later ones at their default value, which change no key: existing
+        measurements stay valid."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if self._is_in_key(f)}
+        return {"is": "Finetune", **values}
+
+    def _is_in_key(self, field: Any) -> bool:
+        value = getattr(self, field.name)
+        return field.name in _IN_EVERY_KEY or field.default is MISSING or value != field.default
 
     def run(self, backbone: Backbone, task: ClassScoresTask, context: Context) -> Measurement:
         def make() -> Backbone:
@@ -85,10 +86,3 @@ class Finetune(Method):
 
     def num_images_trained(self) -> int:
         return self.tuning().num_images(0) * (len(self.learning_rates) + self.refit)
-
-
-_FIRST = ("images_seen", "learning_rates", "batch_size", "weight_decay")  # in every key
-
-
-def _counts(field: Any, value: object) -> bool:
-    return field.name in _FIRST or field.default is MISSING or value != field.default

@@ -1,11 +1,9 @@
-"""probe_augmented(): the classic recipe with 16 views of each image (Razavian et al. 2014,
-CNNaug-SVM).
+"""probe_augmented(): a linear readout on 16 views of each image (CNNaug-SVM; Razavian et al. 2014).
 
-The codes of every view are learnt from, L2-normalised, squared with their sign (the paper's power
-transform) and normalised again, which
-the paper does not do: C then means the same for every network. Responses are summed over the views
-    of a test image. C is chosen on
-held-out images, all of whose views are held out.
+The readout is trained on the codes of all views: L2-normalised, squared with their signs (the power
+transform of the paper) and normalised again. The paper has no second normalisation; with it, C has
+the same meaning for all networks. Responses are summed over the views of a test image. C is chosen
+on held-out images, with all their views.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ import torch
 from seedbed.base.device import free_bytes
 from seedbed.base.errors import UsageError
 from seedbed.models.backbone import Backbone
+from seedbed.models.layers import Layer
 from seedbed.readout.augmented_views import NUM_VIEWS
 from seedbed.readout.calibration import fit_temperature
 from seedbed.readout.heads import prepare_codes
@@ -28,13 +27,14 @@ from seedbed.tasks.task import Measurement
 from seedbed.transfers.methods import Context, Method
 from seedbed.transfers.readout_selection import HeadShape, make_readout
 
-_SHARE_OF_MEMORY = 0.4
+# Largest share of the free memory for codes.
+_MEMORY_SHARE = 0.4
 
 
 @dataclass(frozen=True)
 class ProbeAugmented(Method):
-    """A linear readout on codes of 16 views (whole, five crops, two rotations, each mirrored), its
-    responses summed over them."""
+    """A linear readout on codes of 16 views of each image (the whole image, five crops, two
+    rotations, and these mirrored), whose responses are summed."""
 
     layer: str = "penultimate"
     readout: Literal["svm", "softmax", "ridge"] = "svm"
@@ -44,7 +44,7 @@ class ProbeAugmented(Method):
 
     def __post_init__(self) -> None:
         if not self.c or min(self.c) <= 0:
-            raise ValueError(f"c = {list(self.c)} must be positive values")
+            raise ValueError(f"c = {list(self.c)} must be positive")
 
     def check(self, backbone: Backbone) -> None:
         backbone.layer(self.layer)
@@ -54,21 +54,9 @@ class ProbeAugmented(Method):
 
     def run(self, backbone: Backbone, task: ClassificationTask, context: Context) -> Measurement:
         layer, known = backbone.layer(self.layer), task.known
-        images, labels = (
-            backbone.images(task.store, known),
-            torch.from_numpy(task.labels(known)).to(context.device),
-        )
-        needed = 4 * len(known) * NUM_VIEWS * layer.dim
-        if needed > _SHARE_OF_MEMORY * free_bytes("cpu"):
-            raise UsageError(
-                f"{NUM_VIEWS} views of {len(known):,} images are {needed / 1e9:.1f} GB of codes, more than this machine has free",
-                "Take fewer images (train_per_class=N), a layer of fewer dimensions, or probe(), which needs a sixteenth.",
-            )
-        found = np.empty((len(known), NUM_VIEWS, layer.dim), np.float32)
-        for which in range(NUM_VIEWS):
-            found[:, which] = layer_codes(backbone, images, [layer], which=which).numpy()
+        labels = torch.from_numpy(task.labels(known)).to(context.device)
         codes = prepare_codes(
-            torch.from_numpy(found).to(context.device),
+            self._view_codes(backbone, task, layer).to(context.device),
             [layer.dim],
             normalise=True,
             power=self.power,
@@ -98,3 +86,23 @@ class ProbeAugmented(Method):
         }
         scores = model.scores(backbone.images(task.store, task.test))
         return task.score(scores.numpy(), facts, model)
+
+    def _view_codes(
+        self, backbone: Backbone, task: ClassificationTask, layer: Layer
+    ) -> torch.Tensor:
+        """Codes [n, v, d] of all views of the labelled images; raises UsageError if they do not fit
+        into memory."""
+        num = len(task.known)
+        num_bytes = 4 * num * NUM_VIEWS * layer.dim
+        if num_bytes > _MEMORY_SHARE * free_bytes("cpu"):
+            raise UsageError(
+                f"the codes of {NUM_VIEWS} views of {num:,} images need {num_bytes / 1e9:.1f} GB, "
+                "more memory than is free",
+                "Use fewer images (train_per_class=N), a layer with fewer dimensions, or probe(), "
+                "which needs a sixteenth.",
+            )
+        images = backbone.images(task.store, task.known)
+        codes = np.empty((num, NUM_VIEWS, layer.dim), np.float32)
+        for which in range(NUM_VIEWS):
+            codes[:, which] = layer_codes(backbone, images, [layer], which=which).numpy()
+        return torch.from_numpy(codes)

@@ -1,9 +1,9 @@
-"""retrieve(): CNN codes as they are searched: L2, PCA with whitening, L2, signed power (Razavian et
+"""retrieve(): search by codes with L2 norm, PCA whitening, L2 norm and signed power (Razavian et
 al. 2014, section 4).
 
-Nothing is trained but the whitening, and that on named images: the set's own training images, or
-another data set (`learn_on`). Where there are none the codes are compared as they are, if that is
-asked for. We differ from the paper in the search of patches, which is left out.
+Only the whitening is fitted: on the training images of the data set, or on another data set
+(`learn_on`). Without such images, `whiten=False` compares the codes as they are. We differ from the
+paper: there is no search over patches.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ from seedbed.tasks.retrieval import RetrievalTask
 from seedbed.tasks.task import Measurement, Task
 from seedbed.transfers.methods import Context, Method
 
-_ENOUGH = 3  # images a direction; with fewer the last directions are noise that whitening blows up
+# Images per dimension; with fewer, the last dimensions are noise that whitening amplifies.
+_IMAGES_PER_DIM = 3
 
 
 def _num_searched(task: RetrievalTask) -> int:
-    """Of the images that a whitening is fitted on: how many are searched, byte for byte."""
+    """How many of the images for the whitening are also in the gallery, byte for byte."""
     return int(np.isin(task.store.checksums[task.train], task.store.checksums[task.gallery]).sum())
 
 
 @dataclass(frozen=True)
 class Retrieve(Method):
-    """Rank a gallery by codes of a layer: L2, PCA-whitening to `dim`, L2, signed `power`;
-    `whiten=False` leaves the codes as they are.
+    """Rank a gallery by codes of a layer: L2 norm, PCA whitening to `dim` dimensions, L2 norm,
+    signed `power`; `whiten=False` leaves the whitening out.
 
-    `search='faiss'` is approximate, for large galleries: what is not among the first `depth` counts
-    as not found.
+    `search='faiss'` is approximate, for large galleries: images after the first `depth` count as
+    not retrieved.
     """
 
     layer: str = "penultimate"
@@ -58,12 +59,17 @@ class Retrieve(Method):
         backbone.layer(self.layer)
 
     def _fitted_on(self, task: RetrievalTask, whitening: Whitening) -> str:
-        """What the whitening was fitted on, and what is doubtful about that."""
+        """A description of the images that the whitening was fitted on, with warnings."""
         num, dim = len(task.train), min(self.dim, len(whitening.mean))
-        of = "training images" if task.protocol == "classes" else "images"
-        also = f", {shared:,} of which are searched too" if (shared := _num_searched(task)) else ""
-        few = f"; so few make {dim} directions noisy: {_ENOUGH * dim:,} would do, or a smaller dim, or whiten=False"
-        return f"{num:,} {of}{also}{few if num < _ENOUGH * dim else ''}"
+        words = f"{num:,} {'training images' if task.protocol == 'classes' else 'images'}"
+        if num_shared := _num_searched(task):
+            words += f", {num_shared:,} of which are searched too"
+        if num < _IMAGES_PER_DIM * dim:
+            words += (
+                f"; too few for {dim} dimensions: {_IMAGES_PER_DIM * dim:,} images would be "
+                "enough, or a smaller dim, or whiten=False"
+            )
+        return words
 
     def needs_training_images(self) -> bool:
         return self.whiten
@@ -78,14 +84,16 @@ class Retrieve(Method):
             return
         if not len(task.train):
             raise UsageError(
-                f"a whitening needs images to be fitted on, and {task.store.name} has no training images",
-                "Name some: learn_on='other-photos/' of the target (--learn-on), or compare codes as they are: retrieve(whiten=False).",
+                f"whitening needs training images, but {task.store.name} has none",
+                "Name other images: learn_on='other-photos/' of the target (--learn-on), or leave "
+                "the whitening out: retrieve(whiten=False).",
             )
         assert isinstance(task, RetrievalTask)
         if (num := _num_searched(task)) > len(task.train) / 2:
             raise UsageError(
-                f"{num:,} of the {len(task.train):,} images that the whitening would be fitted on are those that are searched",
-                "Name other images: learn_on='other-photos/' (--learn-on), or compare codes as they are: retrieve(whiten=False).",
+                f"{num:,} of the {len(task.train):,} images for the whitening are searched too",
+                "Name other images: learn_on='other-photos/' (--learn-on), or leave the whitening "
+                "out: retrieve(whiten=False).",
             )
 
     def run(self, backbone: Backbone, task: RetrievalTask, context: Context) -> Measurement:

@@ -1,5 +1,5 @@
-"""scratch(): the backbone's own architecture trained on the target from random weights, tuned as
-`finetune` is: what pre-training is held against."""
+"""scratch(): train the same architecture on the target from random weights, with the same tuning as
+`finetune`, as the baseline without pre-training."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from seedbed.transfers.methods import Context, Method
 
 @dataclass(frozen=True)
 class Scratch(Method):
-    """Train the same architecture from random weights, with the same grid of learning rates and as
-    many images as `finetune`."""
+    """Train the same architecture from random weights, with the same learning rates and training
+    budget as `finetune`."""
 
     images_seen: int | Literal["by_size"] = 100_000
     learning_rates: tuple[float, ...] = (0.1, 0.3, 1.0)
@@ -36,8 +36,9 @@ class Scratch(Method):
     def check(self, backbone: Backbone) -> None:
         if backbone.architecture == CUSTOM_MODULE:
             raise UsageError(
-                "scratch() cannot draw new weights for a module of your own",
-                "Give it with random weights: sb.Backbone.wrap(MyNet(), size_px=32), and fine-tune that.",
+                "scratch() cannot initialise a module of your own",
+                "Wrap it with random weights, sb.Backbone.wrap(MyNet(), size_px=32), and fine-tune "
+                "that.",
             )
 
     def run(self, backbone: Backbone, task: ClassScoresTask, context: Context) -> Measurement:
@@ -45,9 +46,9 @@ class Scratch(Method):
         architecture = BACKBONES.make(backbone.architecture)
 
         def make() -> Backbone:
-            made = architecture.build(task.classes, backbone.size_px, context.seed)
-            made.preprocessing = backbone.preprocessing
-            return made
+            network = architecture.build(task.classes, backbone.size_px, context.seed)
+            network.preprocessing = backbone.preprocessing
+            return network
 
         tuning = self.tuning()
         tuned = tune(Trainer(make, task, tuning, context.seed, context.device, context.on_progress))
