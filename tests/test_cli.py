@@ -457,6 +457,7 @@ def test_list() -> None:
         "tasks",
         "methods",
         "questions",
+        "metrics",
         "executors",
     ]
     assert all(

@@ -12,7 +12,10 @@ def _list(p: ArgumentParser) -> None:
         "group",
         nargs="?",
         metavar="GROUP",
-        help="formats, recipes, backbones, objectives, tasks, methods, questions or executors",
+        help=(
+            "formats, recipes, backbones, objectives, tasks, methods, questions, metrics or "
+            "executors"
+        ),
     )
 
 
@@ -28,7 +31,7 @@ def _disk(p: ArgumentParser) -> None:
 COMMANDS = (
     Command(
         "list",
-        "formats, recipes, backbones, objectives, tasks, methods, questions, executors",
+        "formats, recipes, backbones, objectives, tasks, methods, questions, metrics, executors",
         "workspace:list_plugins",
         _list,
     ),

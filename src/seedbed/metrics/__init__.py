@@ -50,6 +50,12 @@ class MetricTable:
             )
         return metric
 
+    def describe(self) -> list[dict[str, Any]]:
+        """For `seedbed list`: name, call and title of each."""
+        return [
+            {"name": name, "call": name, "summary": self.get(name).title} for name in self.names()
+        ]
+
 
 METRICS = MetricTable()
 METRICS.add("top1", "seedbed.metrics.accuracy:TOP1")

@@ -14,6 +14,7 @@ from seedbed.verbs.output import Result, say
 def list_plugins(options: Namespace) -> Result:
     from seedbed.data.formats import FORMATS
     from seedbed.data.recipes import RECIPES
+    from seedbed.metrics import METRICS
     from seedbed.models.zoo import BACKBONES
     from seedbed.pretraining.objectives import OBJECTIVES
     from seedbed.tasks.catalogue import TASKS
@@ -29,6 +30,7 @@ def list_plugins(options: Namespace) -> Result:
         "tasks": TASKS,
         "methods": METHODS,
         "questions": QUESTIONS,
+        "metrics": METRICS,
         "executors": EXECUTORS,
     }
     if options.group is not None and options.group not in groups:
