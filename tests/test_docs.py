@@ -151,7 +151,7 @@ def test_the_folder_tables_are_the_folders() -> None:
     for page in (ROOT / "README.md", DOCS / "explanation" / "data-flow.md"):
         rows = re.findall(r"^\| (`.*?) \|", page.read_text(encoding="utf-8"), re.MULTILINE)
         named = {name for row in rows for name in re.findall(r"`(\w+)/`", row)}
-        assert folders <= named, _name(page)
+        assert folders == named, _name(page)
 
 
 def test_the_python_reference_has_every_public_name() -> None:
@@ -174,3 +174,22 @@ def test_the_json_reference_has_every_field_of_an_answer() -> None:
     text = (DOCS / "reference" / "json.md").read_text()
     fields = set(Answer.__dataclass_fields__)
     assert fields <= set(re.findall(r"`(\w+)`", text))
+
+
+def test_pages_that_the_code_names_exist() -> None:
+    files = [
+        *(ROOT / "src").rglob("*.py"),
+        *(ROOT / "tests").rglob("*.py"),
+        *(ROOT / "benchmarks").iterdir(),
+        *(ROOT / "scripts").iterdir(),
+    ]
+    missing = {
+        f"{_name(file)}: {path}"
+        for file in files
+        if file.is_file() and file.suffix in {".py", ".md"}
+        for path in re.findall(
+            r"\bdocs/[\w/-]+\.(?:md|py|toml)\b", file.read_text(encoding="utf-8")
+        )
+        if not (ROOT / path).is_file()
+    }
+    assert missing == set()

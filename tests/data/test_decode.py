@@ -231,8 +231,8 @@ def test_pixels_without_a_known_range_are_refused(pixels: np.ndarray, reason: st
 def test_a_reduced_decode_differs_from_pillows_full_one_within_bounds(
     size: tuple[int, int], size_px: int
 ) -> None:
-    """The bound of docs/formats.md: 12 of 255 on average over the image, for textures far rougher
-    than photographs."""
+    """The bound of docs/reference/formats.md: 12 of 255 on average over the image, for textures
+    far rougher than photographs."""
     rough = Image.effect_noise(size, 60).convert("RGB")
     image = Image.blend(_smooth(*size), rough, 0.4)
     data = _bytes(image, "JPEG", quality=90)
