@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from seedbed.data.annotations import Boxes, Marks
+from seedbed.data.source import Source
+
 Box = tuple[int, int, int, int]  # xmin, ymin, xmax, ymax, px from 1, both ends included
 WIDTH, HEIGHT = 64, 48
 
@@ -43,9 +46,10 @@ def write_image(
         seed = sum(map(ord, name))
         pixels = np.random.default_rng(seed).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(root / "JPEGImages" / f"{name}{suffix}")
-    size = f"<size><width>{pixels.shape[1]}</width><height>{pixels.shape[0]}</height><depth>3</depth></size>"
+    height, width, depth = pixels.shape
+    size = f"<width>{width}</width><height>{height}</height><depth>{depth}</depth>"
     (root / "Annotations" / f"{name}.xml").write_text(
-        f"<annotation><filename>wrong.jpg</filename>{size}{''.join(objects)}</annotation>",
+        f"<annotation><filename>wrong.jpg</filename><size>{size}</size>{''.join(objects)}</annotation>",
         encoding="utf-8",
     )
 
@@ -65,15 +69,15 @@ def scene(seed: int) -> tuple[np.ndarray, list[tuple[str, Box]]]:
     """A picture with one bright square and perhaps a dark bar, and where they are."""
     rng = np.random.default_rng(seed)
     pixels = rng.integers(90, 140, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    found: list[tuple[str, Box]] = []
+    objects: list[tuple[str, Box]] = []
     left, top = int(rng.integers(0, 30)), int(rng.integers(0, 26))
     pixels[top : top + 20, left : left + 20] = (250, 250, 60)
-    found.append(("square", (left + 1, top + 1, left + 20, top + 20)))
+    objects.append(("square", (left + 1, top + 1, left + 20, top + 20)))
     if seed % 2:
         left = int(rng.integers(52, 56))
         pixels[6:44, left : left + 8] = (10, 10, 90)
-        found.append(("bar", (left + 1, 7, left + 8, 44)))
-    return pixels, found
+        objects.append(("bar", (left + 1, 7, left + 8, 44)))
+    return pixels, objects
 
 
 def scenes_tree(
@@ -83,11 +87,11 @@ def scenes_tree(
     sets: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     for i in range(num_train + num_val + num_test):
         name = f"scene_{i:03d}"
-        pixels, found = scene(i)
+        pixels, objects = scene(i)
         write_image(
             root,
             name,
-            [object_xml(label, box) for label, box in found],
+            [object_xml(label, box) for label, box in objects],
             (pixels * shade).astype(np.uint8),
         )
         sets["train" if i < num_train else "val" if i < num_train + num_val else "test"].append(
@@ -95,3 +99,60 @@ def scenes_tree(
         )
     write_sets(root, {**sets, "trainval": sets["train"] + sets["val"]})
     return root
+
+
+def four_images(root: Path) -> Path:
+    """Four images: two for training, one for validation, one for test; a cat, a dog, a difficult
+    dog."""
+    cat, dog = object_xml("cat", (1, 1, 10, 20)), object_xml("dog", (5, 6, 5, 6), difficult=None)
+    write_image(root, "a", [cat, dog])
+    write_image(root, "b", [object_xml("dog", (2, 3, 64, 48), difficult=1)])
+    write_image(root, "ümläut 7", [object_xml("cat", (1.5, 2.5, 30.25, 40.75))], suffix=".jpg")
+    write_image(root, "d", [])
+    sets = {"train": ["a", "b"], "val": ["ümläut 7"], "test": ["d"]}
+    write_sets(root, {**sets, "trainval": [*sets["train"], *sets["val"]]})
+    return root
+
+
+def persons_tree(root: Path) -> Path:
+    """Three images with persons; one person is second in its annotation, after a horse."""
+    actions = "<actions><running>1</running><walking>0</walking></actions>"
+    person = object_xml("person", (21, 11, 40, 30), extra=actions)
+    write_image(root, "p1", [object_xml("horse", (1, 1, 20, 20)), person])
+    actions = "<actions><reading>1</reading></actions>"
+    write_image(root, "p2", [object_xml("person", (1, 1, 64, 48), extra=actions)])
+    actions = "<actions><walking>1</walking></actions>"
+    write_image(root, "p3", [object_xml("person", (3, 3, 20, 20), difficult=1, extra=actions)])
+    write_sets(root, {"train": ["p1"], "val": ["p2"]})
+    write_sets(root, {"train": ["p1 2"], "val": ["p2 1", "p3 1"]}, "Action")
+    return root
+
+
+def move_next_to_images(root: Path, folder: str = "") -> None:
+    """Put each .xml file next to its image and remove the image sets, as LabelImg leaves them."""
+    (root / folder).mkdir(exist_ok=True)
+    for path in [*(root / "JPEGImages").iterdir(), *(root / "Annotations").iterdir()]:
+        path.rename(root / folder / path.name)
+    for name in ("JPEGImages", "Annotations", "ImageSets/Main", "ImageSets"):
+        for path in (root / name).glob("*.txt"):
+            path.unlink()
+        (root / name).rmdir()
+
+
+def boxes_of_image(source: Source, image: str) -> list[tuple[str, list[float], bool]]:
+    """Class, edges and difficulty of each box of an image."""
+    boxes = source.annotations
+    assert isinstance(boxes, Boxes)
+    return [
+        (source.classes[boxes.labels[i]], boxes.corners[i].tolist(), bool(boxes.difficult[i]))
+        for i in boxes.boxes_of_image(source.ids.tolist().index(image))
+    ]
+
+
+def marks_of_images(source: Source) -> dict[str, dict[str, int]]:
+    """Image -> class -> mark."""
+    assert isinstance(source.annotations, Marks)
+    return {
+        str(image): dict(zip(source.classes, marks.tolist(), strict=True))
+        for image, marks in zip(source.ids, source.annotations.marks, strict=True)
+    }

@@ -30,7 +30,7 @@ def _scene(seed: int, size: int = 96) -> Image.Image:
 
 
 def _frame(scene: Image.Image, i: int) -> bytes:
-    """A frame of a burst: moved by a pixel, a little brighter, compressed anew."""
+    """A frame of a burst: shifted by a pixel, a little brighter, compressed again."""
     moved = scene.crop((i % 2, 0, scene.width - 1 + i % 2, scene.height - 1))
     buffer = io.BytesIO()
     moved.point(lambda v: min(255, int(v * (1 + 0.03 * i)))).save(
@@ -56,16 +56,16 @@ def _burst(image: str) -> str:
     return image.split("_")[0]
 
 
-def test_frames_of_a_burst_are_found_and_others_are_not(bursts: Path, tmp_path: Path) -> None:
-    found = audit_store(pack(str(bursts), tmp_path / "x.store", size_px=64).store)
-    assert sorted(map(sorted, found.duplicate_groups)) == sorted(
+def test_only_frames_of_a_burst_are_near_duplicates(bursts: Path, tmp_path: Path) -> None:
+    audit = audit_store(pack(str(bursts), tmp_path / "x.store", size_px=64).store)
+    assert sorted(map(sorted, audit.duplicate_groups)) == sorted(
         [f"{label}/{b:02d}_{i}.jpg" for i in range(4)]
         for label in ("cats", "dogs")
         for b in range(8)
     )
-    assert found.across_classes == []
-    assert found.across_splits == []  # derived splits keep a burst on one side
-    assert found.tiny_classes == []
+    assert audit.across_classes == []
+    assert audit.across_splits == []  # derived splits keep a burst on one side
+    assert audit.tiny_classes == []
 
 
 @pytest.mark.parametrize("encoded", [False, True])
@@ -81,7 +81,7 @@ def test_splits_keep_a_burst_on_one_side(bursts: Path, tmp_path: Path, encoded: 
     assert 0.1 < (store.splits == TEST).mean() < 0.35
 
 
-def test_leaks_wrong_labels_and_tiny_classes_are_told(bursts: Path, tmp_path: Path) -> None:
+def test_leaks_wrong_labels_and_tiny_classes_are_reported(bursts: Path, tmp_path: Path) -> None:
     split = tmp_path / "split"
     for part, images in (("train", range(12)), ("test", range(12, 16))):
         for label in ("cats", "dogs"):
@@ -96,16 +96,16 @@ def test_leaks_wrong_labels_and_tiny_classes_are_told(bursts: Path, tmp_path: Pa
         (split / "train" / "owls").mkdir(exist_ok=True)
         (split / "train" / "owls" / f"{i}.jpg").write_bytes(_frame(_scene(900 + i), 0))
     (split / "train" / "cats" / "broken.jpg").write_bytes(b"")
-    found = audit_store(
+    audit = audit_store(
         pack(str(split), tmp_path / "x.store", size_px=64, allow_unreadable=1.0).store
     )
-    assert found.across_splits == [["test/cats/leak.jpg", "train/cats/3.jpg"]]
-    assert found.across_classes == [["train/cats/5.jpg", "train/dogs/cat.jpg"]]
-    assert found.tiny_classes == ["owls"]
-    assert found.unreadable == [{"id": "train/cats/broken.jpg", "reason": "empty file"}]
+    assert audit.across_splits == [["test/cats/leak.jpg", "train/cats/3.jpg"]]
+    assert audit.across_classes == [["train/cats/5.jpg", "train/dogs/cat.jpg"]]
+    assert audit.tiny_classes == ["owls"]
+    assert audit.unreadable == [{"id": "train/cats/broken.jpg", "reason": "empty file"}]
 
 
-def test_what_two_sets_share_is_told(bursts: Path, tmp_path: Path) -> None:
+def test_images_that_two_sets_share_are_reported(bursts: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     for k in range(2):
         (other / str(k)).mkdir(parents=True)
@@ -124,7 +124,7 @@ def test_what_two_sets_share_is_told(bursts: Path, tmp_path: Path) -> None:
     assert document["tiny_classes"] == ["0", "1"]
 
 
-def test_images_that_are_all_alike_do_not_bring_the_search_down(
+def test_the_search_is_bounded_for_equal_images(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(duplicates, "_BLOCK", 50)
@@ -137,7 +137,7 @@ def test_images_that_are_all_alike_do_not_bring_the_search_down(
     assert len(duplicates.candidate_pairs(flat)) == 0
 
 
-def test_equal_files_are_one_image_in_the_search() -> None:
+def test_equal_files_are_searched_once() -> None:
     pixels = np.stack([np.asarray(_scene(i % 3).resize((32, 32))) for i in range(60)])
     checksums = np.array([i % 3 + 1 for i in range(60)], np.uint64)
     pairs = duplicates.near_pairs(duplicates.describe(pixels), checksums, lambda rows: pixels[rows])
@@ -146,7 +146,7 @@ def test_equal_files_are_one_image_in_the_search() -> None:
     assert [set(np.flatnonzero(groups == g) % 3) for g in range(3)] == [{0}, {1}, {2}]
 
 
-def test_pairs_are_those_of_all_against_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_candidates_equal_those_of_exhaustive_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "_BLOCK", 7)
     monkeypatch.setattr(duplicates, "_TILE", 11)
     rng = np.random.default_rng(0)
@@ -159,10 +159,10 @@ def test_pairs_are_those_of_all_against_all(monkeypatch: pytest.MonkeyPatch) -> 
     expected = np.argwhere(np.triu(values @ values.T > duplicates.COARSE, 1))
     assert len(expected) > 60
     seen: list[tuple[int, int]] = []
-    found = duplicates.candidate_pairs(
+    pairs = duplicates.candidate_pairs(
         described, on_progress=lambda done, total: seen.append((done, total))
     )
-    assert sorted(found.tolist()) == expected.tolist()
+    assert sorted(pairs.tolist()) == expected.tolist()
     assert seen[-1] == (60, 60)
     across = duplicates.candidate_pairs(described[:20], described[20:])
     assert (
@@ -174,7 +174,7 @@ def test_pairs_are_those_of_all_against_all(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
-def test_of_too_many_the_nearest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_nearest_of_too_many_candidates_are_selected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "_MAX_CANDIDATES", 3)
     monkeypatch.setattr(duplicates, "_TILE", 5)
     rng = np.random.default_rng(1)
@@ -183,6 +183,6 @@ def test_of_too_many_the_nearest_are_kept(monkeypatch: pytest.MonkeyPatch) -> No
         [np.clip(scene + rng.integers(-k, k + 1, 192), 0, 255) for k in range(1, 31)]
     ).astype(np.uint8)
     shuffled = rng.permutation(30)
-    found = duplicates.candidate_pairs(scene.astype(np.uint8)[None], gallery[shuffled])
-    assert set(shuffled[found[:, 1]]) >= {0, 1, 2}
-    assert len(found) <= 3 + 5
+    pairs = duplicates.candidate_pairs(scene.astype(np.uint8)[None], gallery[shuffled])
+    assert set(shuffled[pairs[:, 1]]) >= {0, 1, 2}
+    assert len(pairs) <= 3 + 5

@@ -93,7 +93,7 @@ def test_audit_and_inspect_report_faults(verb: str, case: Case, make_tree, tmp_p
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("verb", ["audit", "inspect"])
-def test_a_person_reads_the_faults(
+def test_faults_are_printed(
     verb: str, case: Case, make_tree, tmp_path: Path, capsys, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -102,7 +102,7 @@ def test_a_person_reads_the_faults(
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_pack_refuses_them(case: Case, make_tree, tmp_path: Path) -> None:
+def test_pack_refuses_data_with_faults(case: Case, make_tree, tmp_path: Path) -> None:
     root, store = make_tree(case.counts, damaged=case.damaged), tmp_path / "x.store"
     status, document, _ = cli("pack", root, store)
     if case.refusal is None:
@@ -142,7 +142,7 @@ def test_a_store_packed_for_inspection_is_refused_for_training(make_tree, tmp_pa
     assert pack(str(root), path, size_px=8, for_inspection=True).images_per_s is None
 
 
-def test_inspection_changes_nothing_of_a_sound_store(make_tree, tmp_path: Path) -> None:
+def test_inspection_does_not_change_a_sound_store(make_tree, tmp_path: Path) -> None:
     root = make_tree({"cats": 4, "dogs": 4})
     cards = [
         pack(str(root), tmp_path / f"{flag}.store", size_px=8, for_inspection=flag).store.card
@@ -160,7 +160,7 @@ def test_an_empty_class_that_appears_later_is_reported(make_tree, tmp_path: Path
     assert audit(str(root), workspace=workspace).empty_classes == []
 
 
-def test_a_joined_source_of_one_class_is_refused_by_its_name(make_tree, tmp_path: Path) -> None:
+def test_a_joined_source_of_one_class_is_refused_by_name(make_tree, tmp_path: Path) -> None:
     sources = {
         "many": open_source(str(make_tree({"cats": 4, "dogs": 4}, root="many"))),
         "one": open_source(str(make_tree({"owls": 4}, root="one"))),

@@ -29,7 +29,7 @@ def test_chain_and_depth_follow_primary_parents() -> None:
 @pytest.mark.parametrize(
     ("depth", "ancestor"), [(0, "thing"), (2, "canine"), (4, "husky"), (9, "husky")]
 )
-def test_an_ancestor_is_at_most_as_deep_as_the_node(depth: int, ancestor: str) -> None:
+def test_the_ancestor_at_a_depth_is_at_most_as_deep_as_the_node(depth: int, ancestor: str) -> None:
     assert PETS.ancestor_at("husky", depth) == ancestor
 
 

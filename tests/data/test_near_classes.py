@@ -1,5 +1,4 @@
-"""What `exclude(target='pascal')` leaves in that a person would call the same: the known leaks are
-listed."""
+"""Near classes that `exclude(target='pascal')` leaves: the known leaks are listed."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ class Labels:
     hierarchy: Hierarchy | None = None
 
 
-def _imagenet() -> list[str]:
+def _imagenet_synsets() -> list[str]:
     return (
         (importlib.resources.files("timm.data") / "_info" / "imagenet_synsets.txt")
         .read_text()
@@ -30,33 +29,35 @@ def _imagenet() -> list[str]:
     )
 
 
-def test_the_known_leaks_of_pascal_are_listed_and_the_reason_for_each_that_went() -> None:
-    leaves = _imagenet()
+def test_known_leaks_of_pascal_are_listed() -> None:
+    leaves = _imagenet_synsets()
     tree = open_hierarchy("wordnet", leaves)
-    found = excluded_classes(leaves, tree, Recipe("exclude(target='pascal')"))
-    assert found is not None
-    assert len(found.dropped) == 229
-    assert all(leaf in tree.closure([node]) for leaf, node in found.dropped.items())
-    near = {n.name.partition(",")[0]: n for n in found.near}
+    excluded = excluded_classes(leaves, tree, Recipe("exclude(target='pascal')"))
+    assert excluded is not None
+    assert len(excluded.dropped) == 229
+    assert all(leaf in tree.closure([node]) for leaf, node in excluded.dropped.items())
+    near = {n.name.partition(",")[0]: n for n in excluded.near}
     assert {"television", "motor scooter", "pickup", "warplane"} <= set(near)
     assert near["television"].word == "television" and near["television"].node == "n03782006"
     assert near["warplane"].hops == 2
     assert "English springer" not in near and "goldfish" not in near
 
 
-def test_without_an_exclusion_there_is_nothing_to_say() -> None:
+def test_without_an_exclusion_nothing_is_reported() -> None:
     assert (
         excluded_classes(["a/x", "a/y"], from_paths(["a/x", "a/y"]), Recipe("bottom_up(depth=1)"))
         is None
     )
 
 
-def test_near_in_a_hierarchy_of_ones_own() -> None:
+def test_near_classes_in_a_hierarchy_of_folders() -> None:
     leaves = ["animal/dog", "animal/cat", "plant/oak"]
-    found = excluded_classes(leaves, from_paths(leaves), Recipe("exclude(synsets=['animal/dog'])"))
-    assert found is not None
-    assert found.dropped == {"animal/dog": "animal/dog"}
-    assert [(n.leaf, n.hops) for n in found.near] == [("animal/cat", 2)]
+    excluded = excluded_classes(
+        leaves, from_paths(leaves), Recipe("exclude(synsets=['animal/dog'])")
+    )
+    assert excluded is not None
+    assert excluded.dropped == {"animal/dog": "animal/dog"}
+    assert [(n.leaf, n.hops) for n in excluded.near] == [("animal/cat", 2)]
 
 
 def test_shared_classes_through_the_hierarchy_and_by_label() -> None:

@@ -1,4 +1,4 @@
-"""Packing: a store is complete or not there, and no unreadable image is dropped silently."""
+"""Packing: a store is complete or does not exist, and no unreadable image is dropped silently."""
 
 from __future__ import annotations
 
@@ -7,37 +7,33 @@ import importlib
 import json
 import os
 import re
-import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from seedbed.base.errors import BadDataError, SeedbedError, UsageError
+from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.randomness import content_hash, item_hashes
-from seedbed.base.worker_pool import WorkerDiedError
 from seedbed.data.decode import decode
-from seedbed.data.formats import open_source
 from seedbed.data.pack import pack
 from seedbed.data.store import Store
 
 WRITE_STORE = importlib.import_module("seedbed.data.write_store")
 
 
-def _times(folder: Path) -> dict[str, int]:
+def _file_times(folder: Path) -> dict[str, int]:
     return {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
 
 
-def _bytes(folder: Path) -> dict[str, bytes]:
+def _file_bytes(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.iterdir()}
 
 
-def _listed(path: Path) -> list[dict[str, str]]:
+def _read_list(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
-def _damaged(count: int, label: str = "a") -> list[str]:
+def _damaged_paths(count: int, label: str = "a") -> list[str]:
     return [f"{label}/{i:03d}.png" for i in range(count)]
 
 
@@ -72,7 +68,7 @@ def test_the_layout_opens_with_plain_tools(make_tree, tmp_path: Path) -> None:
         assert (pixel == decode(data, 8)[0]).all()
 
 
-def test_a_store_opens_with_the_columns_it_was_given(make_tree, tmp_path: Path) -> None:
+def test_a_store_has_the_labels_and_splits_of_its_source(make_tree, tmp_path: Path) -> None:
     pack(
         str(make_tree({"train/b": 3, "train/a/x": 2, "val/b": 2, "test/a/x": 1})),
         tmp_path / "s.store",
@@ -95,9 +91,9 @@ def test_a_store_opens_with_the_columns_it_was_given(make_tree, tmp_path: Path) 
 def test_a_second_pack_does_nothing(make_tree, tmp_path: Path) -> None:
     root = make_tree({"a": 5, "b": 5})
     first = pack(str(root), tmp_path / "s.store", size_px=8)
-    before = _times(tmp_path / "s.store")
+    before = _file_times(tmp_path / "s.store")
     second = pack(str(root), tmp_path / "s.store", size_px=8)
-    assert _times(tmp_path / "s.store") == before
+    assert _file_times(tmp_path / "s.store") == before
     assert first.images_per_s is not None
     assert second.images_per_s is None
     assert second.store.digest == first.store.digest
@@ -129,14 +125,14 @@ def test_a_store_of_another_size_or_of_other_data_is_not_replaced(
     assert pack(f"{root}/.", tmp_path / "s.store", size_px=8).store.digest == small
 
 
-def test_a_damaged_store_is_bad_data(make_tree, tmp_path: Path) -> None:
+def test_a_damaged_store_raises_bad_data_error(make_tree, tmp_path: Path) -> None:
     pack(str(make_tree({"a": 5, "b": 5})), tmp_path / "s.store", size_px=8)
     (tmp_path / "s.store" / "rows.parquet").write_text("<html>")
     with pytest.raises(BadDataError, match="is damaged: rows.parquet"):
         _ = Store.open(tmp_path / "s.store").leaves
 
 
-def test_the_digest_says_content_not_place(make_tree, tmp_path: Path) -> None:
+def test_the_digest_depends_on_content_not_on_the_folder(make_tree, tmp_path: Path) -> None:
     digests = [
         pack(
             str(make_tree({"a": 4, "b": 4}, root=name)), tmp_path / f"{name}.store", size_px=8
@@ -146,30 +142,30 @@ def test_the_digest_says_content_not_place(make_tree, tmp_path: Path) -> None:
     assert digests[0] == digests[1]
 
 
-def test_two_percent_damaged_is_refused_and_the_list_is_kept(make_tree, tmp_path: Path) -> None:
-    root = make_tree({"a": 50, "b": 50}, damaged=_damaged(2))
+def test_two_percent_of_unreadable_images_are_refused_and_listed(make_tree, tmp_path: Path) -> None:
+    root = make_tree({"a": 50, "b": 50}, damaged=_damaged_paths(2))
     with pytest.raises(BadDataError, match=r"2 of 100 images are unreadable \(2\.0%") as caught:
         pack(str(root), tmp_path / "s.store", size_px=8)
-    listed = tmp_path / "s.store.unreadable.csv"
+    list_path = tmp_path / "s.store.unreadable.csv"
     assert caught.value.exit_status == 3
-    assert str(listed) in caught.value.hint
+    assert str(list_path) in caught.value.hint
     assert "--allow-unreadable 0.02" in caught.value.hint
-    rows = _listed(listed)
-    assert [r["id"] for r in rows] == _damaged(2)
+    rows = _read_list(list_path)
+    assert [r["id"] for r in rows] == _damaged_paths(2)
     assert all(r["reason"] for r in rows)
     assert not (tmp_path / "s.store").exists()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_the_share_that_the_hint_names_is_enough(make_tree, tmp_path: Path, count: int) -> None:
-    root = make_tree({"a": 20, "b": 13}, damaged=_damaged(count))
+    root = make_tree({"a": 20, "b": 13}, damaged=_damaged_paths(count))
     with pytest.raises(BadDataError) as caught:
         pack(str(root), tmp_path / "s.store", size_px=8)
-    found = re.search(r"--allow-unreadable ([\d.]+)\.", caught.value.hint)
-    assert found is not None
+    match = re.search(r"--allow-unreadable ([\d.]+)\.", caught.value.hint)
+    assert match is not None
     assert (
         pack(
-            str(root), tmp_path / "s.store", size_px=8, allow_unreadable=float(found[1])
+            str(root), tmp_path / "s.store", size_px=8, allow_unreadable=float(match[1])
         ).num_unreadable
         == count
     )
@@ -178,39 +174,39 @@ def test_the_share_that_the_hint_names_is_enough(make_tree, tmp_path: Path, coun
 def test_unreadable_images_that_are_allowed_are_listed_and_left_out(
     make_tree, tmp_path: Path
 ) -> None:
-    root = make_tree({"a": 50, "b": 50}, damaged=[*_damaged(1), *_damaged(1, "b")])
+    root = make_tree({"a": 50, "b": 50}, damaged=[*_damaged_paths(1), *_damaged_paths(1, "b")])
     packed = pack(str(root), tmp_path / "s.store", size_px=8, allow_unreadable=0.02)
     assert packed.unreadable == tmp_path / "s.store" / "unreadable.csv"
-    assert [r["id"] for r in _listed(packed.unreadable)] == ["a/000.png", "b/000.png"]
+    assert [r["id"] for r in _read_list(packed.unreadable)] == ["a/000.png", "b/000.png"]
     assert (packed.num_unreadable, packed.store.num_images, len(packed.store.pixels)) == (2, 98, 98)
     for row, name in enumerate(packed.store.ids):
         assert (packed.store.pixels[row] == decode((root / name).read_bytes(), 8)[0]).all()
 
 
-def test_half_a_percent_passes_and_is_counted(make_tree, tmp_path: Path) -> None:
-    root = make_tree({"a": 100, "b": 100}, damaged=_damaged(1))
+def test_half_a_percent_of_unreadable_images_is_allowed(make_tree, tmp_path: Path) -> None:
+    root = make_tree({"a": 100, "b": 100}, damaged=_damaged_paths(1))
     packed = pack(str(root), tmp_path / "s.store", size_px=8)
     assert (packed.num_unreadable, packed.store.num_images) == (1, 199)
     assert not (tmp_path / "s.store.unreadable.csv").exists()
 
 
-def test_a_stricter_second_pack_is_refused(make_tree, tmp_path: Path) -> None:
-    root = make_tree({"a": 50, "b": 50}, damaged=_damaged(2))
+def test_a_second_pack_with_a_stricter_limit_is_refused(make_tree, tmp_path: Path) -> None:
+    root = make_tree({"a": 50, "b": 50}, damaged=_damaged_paths(2))
     pack(str(root), tmp_path / "s.store", size_px=8, allow_unreadable=0.02)
     with pytest.raises(BadDataError, match="2 of 100"):
         pack(str(root), tmp_path / "s.store", size_px=8)
 
 
-def test_a_class_of_damaged_images_is_told_as_unreadable_images(make_tree, tmp_path: Path) -> None:
-    root = make_tree({"a": 10, "b": 10}, damaged=_damaged(10))
+def test_a_class_of_damaged_images_counts_as_unreadable_images(make_tree, tmp_path: Path) -> None:
+    root = make_tree({"a": 10, "b": 10}, damaged=_damaged_paths(10))
     with pytest.raises(BadDataError, match="10 of 20 images are unreadable"):
         pack(str(root), tmp_path / "s.store", size_px=8)
     assert (tmp_path / "s.store.unreadable.csv").is_file()
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_nothing_readable_is_always_refused(make_tree, tmp_path: Path, share: float) -> None:
-    root = make_tree({"a": 3, "b": 3}, damaged=[*_damaged(3), *_damaged(3, "b")])
+def test_data_without_readable_images_are_refused(make_tree, tmp_path: Path, share: float) -> None:
+    root = make_tree({"a": 3, "b": 3}, damaged=[*_damaged_paths(3), *_damaged_paths(3, "b")])
     with pytest.raises(BadDataError):
         pack(str(root), tmp_path / "s.store", size_px=8, allow_unreadable=share)
     assert not (tmp_path / "s.store").exists()
@@ -222,15 +218,15 @@ def test_a_class_with_one_image_is_named(make_tree, tmp_path: Path) -> None:
     assert list(tmp_path.glob("s.store*")) == []
 
 
-def test_the_count_told_is_that_of_the_class_named(make_tree, tmp_path: Path) -> None:
-    root = make_tree({"a": 1, "b": 5, "c": 3}, damaged=_damaged(3, "c"))
+def test_the_refused_class_and_its_count_agree(make_tree, tmp_path: Path) -> None:
+    root = make_tree({"a": 1, "b": 5, "c": 3}, damaged=_damaged_paths(3, "c"))
     with pytest.raises(BadDataError) as caught:
         pack(str(root), tmp_path / "s.store", size_px=8, allow_unreadable=1.0)
     assert ("'a'" in caught.value.message) == (" 1 readable" in caught.value.message)
 
 
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
-def test_an_interrupted_pack_leaves_nothing_that_looks_finished(
+def test_an_interrupted_pack_leaves_no_store(
     make_tree, tmp_path: Path, monkeypatch, failure
 ) -> None:
     root = make_tree({"a": 20, "b": 20})
@@ -249,7 +245,7 @@ def test_an_interrupted_pack_leaves_nothing_that_looks_finished(
 def test_an_interrupted_second_pack_keeps_the_first_store(make_tree, tmp_path: Path) -> None:
     root = make_tree({"a": 5, "b": 5})
     pack(str(root), tmp_path / "s.store", size_px=8)
-    before = _bytes(tmp_path / "s.store")
+    before = _file_bytes(tmp_path / "s.store")
     (root / "a" / "000.png").unlink()
 
     def interrupt(done: int, total: int) -> None:
@@ -257,11 +253,11 @@ def test_an_interrupted_second_pack_keeps_the_first_store(make_tree, tmp_path: P
 
     with pytest.raises(RuntimeError):
         pack(str(root), tmp_path / "s.store", size_px=8, progress=interrupt)
-    assert _bytes(tmp_path / "s.store") == before
+    assert _file_bytes(tmp_path / "s.store") == before
 
 
 @pytest.mark.parametrize("what", ["folder", "file", "empty folder"])
-def test_what_is_no_store_is_never_replaced(make_tree, tmp_path: Path, what: str) -> None:
+def test_a_path_that_is_not_a_store_is_not_replaced(make_tree, tmp_path: Path, what: str) -> None:
     target = tmp_path / "precious"
     if what == "file":
         target.write_text("thesis")
@@ -291,24 +287,6 @@ def test_settings_out_of_range_are_refused(tmp_path: Path, settings: dict[str, f
     assert list(tmp_path.iterdir()) == []
 
 
-def test_workers_do_not_change_a_byte(
-    make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(WRITE_STORE, "_BATCH", 7)
-    root = make_tree({"a": 30, "b": 30}, damaged=["a/003.png", "b/029.png"])
-    stores = []
-    for workers in (1, 2):
-        pack(
-            str(root),
-            tmp_path / f"{workers}.store",
-            size_px=8,
-            workers=workers,
-            allow_unreadable=0.1,
-        )
-        stores.append(_bytes(tmp_path / f"{workers}.store"))
-    assert stores[0] == stores[1]
-
-
 def test_progress_ends_at_all_images(
     make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -325,7 +303,7 @@ def test_progress_ends_at_all_images(
     assert len(seen) >= 3
 
 
-def test_nothing_done_to_the_pixels_reaches_the_disk(make_tree, tmp_path: Path) -> None:
+def test_pixels_of_a_store_are_read_only(make_tree, tmp_path: Path) -> None:
     store = pack(str(make_tree({"a": 3, "b": 3})), tmp_path / "s.store", size_px=8).store
     before = (store.path / "pixels.npy").read_bytes()
     with pytest.raises(ValueError, match="read-only"):
@@ -333,7 +311,7 @@ def test_nothing_done_to_the_pixels_reaches_the_disk(make_tree, tmp_path: Path) 
     assert (store.path / "pixels.npy").read_bytes() == before
 
 
-def test_opening_what_is_no_store_says_how_to_make_one(tmp_path: Path) -> None:
+def test_opening_another_folder_says_how_to_make_a_store(tmp_path: Path) -> None:
     with pytest.raises(BadDataError, match="is not a store") as caught:
         Store.open(tmp_path)
     assert "seedbed pack" in caught.value.hint
@@ -348,7 +326,7 @@ def test_another_layout_version_is_refused_and_packed_again(make_tree, tmp_path:
     assert pack(str(root), tmp_path / "s.store", size_px=8).store.card["version"] != 99
 
 
-def test_a_store_that_may_not_be_written_is_a_storage_error(make_tree, tmp_path: Path) -> None:
+def test_a_read_only_folder_raises_storage_error(make_tree, tmp_path: Path) -> None:
     from seedbed.base.errors import StorageError
 
     if os.geteuid() == 0:
@@ -356,94 +334,3 @@ def test_a_store_that_may_not_be_written_is_a_storage_error(make_tree, tmp_path:
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(StorageError):
         pack(str(make_tree({"a": 3, "b": 3})), tmp_path / "locked" / "s.store", size_px=8)
-
-
-_DEADLY = """
-import os
-from dataclasses import dataclass
-from seedbed.data.image_files import FilePixels
-
-class Deadly(FilePixels):
-    def read(self, row):
-        data = super().read(row)
-        if b"deadly" in data and not (b"once" in data and os.path.exists(os.environ["DEADLY"])):
-            open(os.environ["DEADLY"], "w").close()
-            os.kill(os.getpid(), 9)
-        data = data.removeprefix(b"deadly once")
-        return data
-
-    def part(self, rows):
-        return Deadly(self.root, self.paths[rows])
-"""
-
-
-@pytest.mark.parametrize("encoded", [False, True])
-def test_an_image_that_kills_its_decoder_is_told_and_left_out(
-    make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoded: bool
-) -> None:
-    """What a bug in a decoder, or an image larger than the memory, does to a worker."""
-    (tmp_path / "modules").mkdir()
-    (tmp_path / "modules" / "deadly.py").write_text(_DEADLY)
-    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
-    monkeypatch.setenv("DEADLY", str(tmp_path / "died"))
-    monkeypatch.setattr(WRITE_STORE, "_MIN_IMAGES_FOR_PROCESSES", 10)
-    monkeypatch.setattr(WRITE_STORE, "_BATCH", 7)
-    root = make_tree({"a": 20, "b": 20})
-    plain = pack(str(root), tmp_path / "plain.store", size_px=8, workers=2, encoded=encoded).store
-    for name in ("a/003.png", "b/011.png"):
-        (root / name).write_bytes(b"deadly")
-    unlucky = (root / "a/001.png").read_bytes()
-    # ended for what others had taken of the memory
-    (root / "a/001.png").write_bytes(b"deadly once" + unlucky)
-    source = open_source(str(root))
-    monkeypatch.delitem(sys.modules, "deadly", raising=False)
-    deadly = replace(source, pixels=importlib.import_module("deadly").Deadly(**vars(source.pixels)))
-    found = pack(
-        deadly, tmp_path / "s.store", size_px=8, workers=2, encoded=encoded, allow_unreadable=0.1
-    )
-    assert found.num_unreadable == 2
-    assert found.unreadable is not None
-    listed = found.unreadable.read_text()
-    assert "a/003.png,its decoder crashes (exit status -9)" in listed
-    assert "b/011.png" in listed
-    kept = ~np.isin(plain.ids, ["a/003.png", "b/011.png"])
-    assert list(found.store.ids) == list(plain.ids[kept])
-    assert np.array_equal(found.store.checksums, plain.checksums[kept])
-    if not encoded:
-        assert np.array_equal(found.store.pixels, plain.pixels[kept])
-    else:
-        assert found.store.encoded(5) == plain.encoded(int(np.flatnonzero(kept)[5]))
-
-
-def test_a_format_that_no_worker_can_read_is_an_error_soon(
-    make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "modules").mkdir()
-    (tmp_path / "modules" / "deadly.py").write_text(_DEADLY)
-    # and not for workers: they cannot import it
-    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
-    monkeypatch.setattr(WRITE_STORE, "_MIN_IMAGES_FOR_PROCESSES", 10)
-    source = open_source(str(make_tree({"a": 20, "b": 20})))
-    monkeypatch.delitem(sys.modules, "deadly", raising=False)
-    deadly = replace(source, pixels=importlib.import_module("deadly").Deadly(**vars(source.pixels)))
-    with pytest.raises(SeedbedError, match="cannot read its job: No module named 'deadly'"):
-        pack(deadly, tmp_path / "s.store", size_px=8, workers=2)
-    assert not (tmp_path / "s.store").exists()
-
-
-def test_workers_that_all_die_are_an_error_soon(
-    make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "modules").mkdir()
-    (tmp_path / "modules" / "deadly.py").write_text(_DEADLY.replace('b"deadly" in data', "True"))
-    monkeypatch.syspath_prepend(str(tmp_path / "modules"))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "modules"))
-    monkeypatch.setenv("DEADLY", str(tmp_path / "died"))
-    monkeypatch.setattr(WRITE_STORE, "_MIN_IMAGES_FOR_PROCESSES", 10)
-    source = open_source(str(make_tree({"a": 40, "b": 40})))
-    monkeypatch.delitem(sys.modules, "deadly", raising=False)
-    deadly = replace(source, pixels=importlib.import_module("deadly").Deadly(**vars(source.pixels)))
-    with pytest.raises(WorkerDiedError, match="ended during a job"):
-        pack(deadly, tmp_path / "s.store", size_px=8, workers=2, allow_unreadable=1.0)
-    assert not (tmp_path / "s.store").exists()

@@ -3,7 +3,6 @@ ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +33,8 @@ def stores(make_tree, tmp_path: Path) -> tuple[Store, Store]:
 
 def _batches(images: Images, augmentation: str) -> list[torch.Tensor]:
     stream = Stream(images, 4, 5, augmentation)  # pyright: ignore[reportArgumentType]
-    found = [stream.batch(step) for step in (0, 1, 2, 7, 3)]
-    return [t for batch in found for t in batch] + [batch.clone() for batch in images.plain(3)]
+    batches = [stream.batch(step) for step in (0, 1, 2, 7, 3)]
+    return [t for batch in batches for t in batch] + [batch.clone() for batch in images.plain(3)]
 
 
 @pytest.mark.parametrize("augmentation", ["crop", "resized_crop"])
@@ -72,14 +71,14 @@ def test_an_encoded_store_holds_the_files_bytes(
         assert encoded.encoded(row) == (tmp_path / "photos" / encoded.ids[row]).read_bytes()
 
 
-def test_unreadable_images_leave_no_gap_in_either_kind(make_tree, tmp_path: Path) -> None:
+def test_unreadable_images_leave_no_gap_in_a_store(make_tree, tmp_path: Path) -> None:
     photos = make_tree({"a": 6, "b": 6}, damaged=["a/001.png", "b/005.png"])
-    made = [
+    results = [
         pack(str(photos), tmp_path / f"{e}.store", size_px=16, encoded=e, allow_unreadable=0.5)
         for e in (False, True)
     ]
-    assert [m.num_unreadable for m in made] == [2, 2]
-    plain, encoded = (m.store for m in made)
+    assert [m.num_unreadable for m in results] == [2, 2]
+    plain, encoded = (m.store for m in results)
     assert len(plain.pixels) == plain.num_images == encoded.num_images == 10
     images = [
         next(open_images(s, np.arange(10), None, Preprocessing(size_px=16)).plain(10))
@@ -88,7 +87,7 @@ def test_unreadable_images_leave_no_gap_in_either_kind(make_tree, tmp_path: Path
     assert torch.equal(*images)
 
 
-def test_how_images_are_loaded_is_chosen_by_size(
+def test_loading_depends_on_free_memory(
     stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, preprocessing = stores[0], Preprocessing(size_px=16)
@@ -99,7 +98,7 @@ def test_how_images_are_loaded_is_chosen_by_size(
     assert isinstance(open_images(store, ROWS, None, preprocessing), Streamed)
 
 
-def test_codes_are_the_same_however_images_come() -> None:
+def test_codes_of_streamed_images_equal_those_of_resident_ones() -> None:
     pixels, net = random_pixels(700, 8), built()
     rows = np.random.default_rng(0).permutation(700)
     assert torch.equal(
@@ -114,14 +113,14 @@ def test_a_store_of_another_size_is_refused(stores: tuple[Store, Store]) -> None
         open_images(stores[0], ROWS, None, Preprocessing(size_px=32, crop=0.875))
 
 
-def test_the_centre_is_shown_to_a_network_that_crops(stores: tuple[Store, Store]) -> None:
+def test_a_network_that_crops_gets_the_centre(stores: tuple[Store, Store]) -> None:
     store = stores[0]
     whole = next(open_images(store, ROWS, None, Preprocessing(size_px=16)).plain(10))
     centre = next(open_images(store, ROWS, None, Preprocessing(size_px=14, crop=0.875)).plain(10))
     assert torch.equal(centre, whole[:, :, 1:15, 1:15])
 
 
-def test_an_image_that_was_damaged_since_is_named(stores: tuple[Store, Store]) -> None:
+def test_an_image_damaged_after_packing_is_named(stores: tuple[Store, Store]) -> None:
     encoded = stores[1]
     file = encoded.path / "encoded.bin"
     file.write_bytes(bytes(file.stat().st_size))
@@ -129,7 +128,7 @@ def test_an_image_that_was_damaged_since_is_named(stores: tuple[Store, Store]) -
         next(open_images(encoded, ROWS, None, Preprocessing(size_px=16)).plain(4))
 
 
-def test_generated_images_cannot_be_kept_encoded(tmp_path: Path) -> None:
+def test_generated_images_cannot_be_packed_encoded(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no encoded images to keep"):
         pack("digits()", tmp_path / "x.store", encoded=True)
 
@@ -162,42 +161,3 @@ def test_worker_processes_pack_the_same_store(
     assert (one.store.path / "unreadable.csv").read_text() == (
         two.store.path / "unreadable.csv"
     ).read_text()
-
-
-Augment = Callable[..., torch.Tensor]
-
-
-def test_a_resized_crop_is_pillows_of_the_same_box() -> None:
-    """Within a level of rounding: Pillow's filter is antialiased bilinear too."""
-    from PIL import Image
-
-    from seedbed.data.augment import crop_boxes, resized_crop
-
-    pixels, places = random_pixels(6, 24), np.arange(6, dtype=np.uint64)
-    found = resized_crop(torch.from_numpy(pixels), torch.arange(6), places, 3, 16).numpy()
-    boxes, flip = crop_boxes(places, 3, 24, 24)
-    assert 0 < flip.sum() < 6
-    for image, (top, left, tall, wide), mirrored, ours in zip(
-        pixels, boxes, flip, found, strict=True
-    ):
-        box = (left, top, left + wide, top + tall)
-        wanted = np.asarray(
-            Image.fromarray(image).resize((16, 16), Image.Resampling.BILINEAR, box)
-        ).astype(float)
-        assert np.abs(ours - (wanted[:, ::-1] if mirrored else wanted)).max() < 1.5
-
-
-def test_boxes_of_resized_crops_lie_inside_and_vary() -> None:
-    from seedbed.data.augment import MAX_ASPECT, MIN_AREA, crop_boxes
-
-    boxes, flip = crop_boxes(np.arange(4000, dtype=np.uint64), 1, 40, 60)
-    top, left, tall, wide = boxes.T
-    assert (top >= 0).all() and (left >= 0).all()
-    assert (top + tall <= 40 + 1e-9).all() and (left + wide <= 60 + 1e-9).all()
-    area = tall * wide / 2400
-    assert area.min() >= MIN_AREA * 0.7  # where a box is clipped to the image, it may be smaller
-    assert area.max() <= 1
-    ratio = np.log(wide / tall)[(tall < 40) & (wide < 60)]
-    assert np.abs(ratio).max() <= np.log(MAX_ASPECT) + 1e-9
-    assert np.abs(ratio.mean()) < 0.05
-    assert 0.45 < flip.mean() < 0.55

@@ -94,18 +94,18 @@ def test_uniform_numbers_are_uniform_and_independent_of_near_seeds() -> None:
         ([0], [0], 4, "at least 8"),
     ],
 )
-def test_mistakes_are_named(
+def test_invalid_arguments_are_refused(
     classes: list[int], seeds: list[int], size_px: int, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         render(np.array(classes), np.array(seeds, np.uint64), size_px)
 
 
-def test_no_images_is_not_a_mistake() -> None:
+def test_no_images_can_be_rendered() -> None:
     assert render(np.array([], np.int64), _seeds(0)).shape == (0, 32, 32, 3)
 
 
 def test_images_are_those_of_published_results() -> None:
-    """Results and keys depend on these pixels: a change needs another REVISION in formats/toy.py."""
+    """Results and keys depend on these pixels: another drawing needs another REVISION of toy()."""
     pixels = render(np.arange(NUM_CLASSES), _seeds(NUM_CLASSES), 32)
     assert zlib.crc32(pixels.tobytes()) == 2068387350

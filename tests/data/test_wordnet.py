@@ -32,7 +32,7 @@ def _classes(ilsvrc: list[str], tree: Hierarchy, recipe: str, seed: int = 0) -> 
     }
 
 
-def test_the_table_holds_the_nouns() -> None:
+def test_the_table_has_the_nouns_of_wordnet() -> None:
     table = wordnet()
     assert len(table.offsets) == 82_115
     dog = table.position("n02084071")
@@ -64,14 +64,14 @@ def test_the_table_holds_the_nouns() -> None:
         ("dog", "is not a synset"),
     ],
 )
-def test_what_wordnet_has_not_is_refused(synset: str, message: str) -> None:
+def test_unknown_synsets_are_refused(synset: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         wordnet().position(synset)
     if synset == "dog.n.99":
         assert "dog.n.01" in caught.value.hint
 
 
-def test_ilsvrcs_leaves_lie_at_their_published_depths(ilsvrc: list[str], tree: Hierarchy) -> None:
+def test_leaves_of_ilsvrc_have_the_published_depths(ilsvrc: list[str], tree: Hierarchy) -> None:
     depths = [tree.depth(leaf) for leaf in ilsvrc]
     assert (min(depths), max(depths), len(ilsvrc)) == (4, 18, 1000)
     assert tree.chain("n02084071")[0] == "n00001740"  # entity
@@ -100,7 +100,7 @@ def test_top_down_label_sets_have_the_published_sizes(
     assert len(_classes(ilsvrc, tree, f"top_down(rounds={rounds})")) == num_classes
 
 
-def test_the_root_holds_all(ilsvrc: list[str], tree: Hierarchy) -> None:
+def test_all_leaves_are_under_the_root(ilsvrc: list[str], tree: Hierarchy) -> None:
     assert {tree.ancestor_at(leaf, 0) for leaf in ilsvrc} == {"n00001740"}
 
 
@@ -109,20 +109,20 @@ def test_the_root_holds_all(ilsvrc: list[str], tree: Hierarchy) -> None:
     [(15, 92), (12, 279), (9, 568), (6, 954), (3, 996)],
     ids=["918", "753", "486", "79", "9"],
 )
-def test_as_many_leaves_share_their_class_as_published(
+def test_the_number_of_leaves_that_share_a_class_is_the_published_one(
     ilsvrc: list[str], tree: Hierarchy, depth: int, num_shared: int
 ) -> None:
-    """What induction is measured on."""
+    """Induction is measured on these leaves."""
     classes = relabelled_leaves(ilsvrc, tree, Recipe(f"bottom_up(depth={depth})"), 0)
     values = list(classes.values())
     assert sum(values.count(c) > 1 for c in values) == num_shared
 
 
-def test_pascals_overlap(ilsvrc: list[str], tree: Hierarchy) -> None:
-    kept = _classes(ilsvrc, tree, "exclude(target='pascal')")
-    assert len(kept) == 771
-    assert tree.under("n02084071", ilsvrc) and not kept & set(tree.under("n02084071", ilsvrc))
-    words = {tree.names[c].partition(",")[0] for c in kept}
+def test_excluding_pascal_drops_229_classes(ilsvrc: list[str], tree: Hierarchy) -> None:
+    remaining = _classes(ilsvrc, tree, "exclude(target='pascal')")
+    assert len(remaining) == 771
+    assert tree.under("n02084071", ilsvrc) and not remaining & set(tree.under("n02084071", ilsvrc))
+    words = {tree.names[c].partition(",")[0] for c in remaining}
     # it leaks, as published
     assert words >= {"television", "motor scooter", "warplane", "ox", "pickup", "steam locomotive"}
 
@@ -139,11 +139,11 @@ def test_the_minimal_split(ilsvrc: list[str], tree: Hierarchy) -> None:
 def test_a_control_of_excluded_classes_keeps_the_targets(
     ilsvrc: list[str], tree: Hierarchy
 ) -> None:
-    """229 classes go, none of them PASCAL's; subtrees of like size where there are such."""
-    theirs = _classes(ilsvrc, tree, "exclude(target='pascal')")
-    ours = _classes(ilsvrc, tree, "like(recipe=\"exclude(target='pascal')\")", 3)
-    assert len(ours) == 771
-    assert set(ilsvrc) - theirs <= ours
+    """229 classes are dropped, none of PASCAL's; subtrees of similar size if there are any."""
+    excluded = _classes(ilsvrc, tree, "exclude(target='pascal')")
+    control = _classes(ilsvrc, tree, "like(recipe=\"exclude(target='pascal')\")", 3)
+    assert len(control) == 771
+    assert set(ilsvrc) - excluded <= control
 
 
 def test_a_control_of_merged_classes_has_their_histogram(
@@ -151,13 +151,15 @@ def test_a_control_of_merged_classes_has_their_histogram(
 ) -> None:
     from collections import Counter
 
-    theirs = relabelled_leaves(ilsvrc, tree, Recipe("bottom_up(depth=6)"), 0)
-    ours = relabelled_leaves(ilsvrc, tree, Recipe("like(recipe='bottom_up(depth=6)')"), 0)
-    assert sorted(Counter(theirs.values()).values()) == sorted(Counter(ours.values()).values())
-    assert ours != relabelled_leaves(ilsvrc, tree, Recipe("like(recipe='bottom_up(depth=6)')"), 1)
+    merged = relabelled_leaves(ilsvrc, tree, Recipe("bottom_up(depth=6)"), 0)
+    control = relabelled_leaves(ilsvrc, tree, Recipe("like(recipe='bottom_up(depth=6)')"), 0)
+    assert sorted(Counter(merged.values()).values()) == sorted(Counter(control.values()).values())
+    assert control != relabelled_leaves(
+        ilsvrc, tree, Recipe("like(recipe='bottom_up(depth=6)')"), 1
+    )
 
 
-def test_words_are_looked_up_and_never_guessed(tmp_path) -> None:
+def test_ambiguous_and_unknown_words_are_refused(tmp_path) -> None:
     labels = ["airplane", "automobile", "deer", "crane", "qwertz"]
     with pytest.raises(UsageError) as caught:
         open_hierarchy("wordnet", labels)
@@ -198,7 +200,7 @@ def test_files_of_child_and_parent(name: str, tmp_path) -> None:
         ("a,\n", ["a"], BadDataError, "line 1 is 'a,'"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_named(
+def test_faults_of_a_hierarchy_file_are_named(
     text: str, labels: list[str], error: type, message: str, tmp_path
 ) -> None:
     (tmp_path / "tree.csv").write_text(text)
@@ -206,15 +208,15 @@ def test_what_is_wrong_with_a_file_is_named(
         open_hierarchy("tree.csv", labels, tmp_path)
 
 
-def test_what_is_no_hierarchy_is_refused(tmp_path) -> None:
+def test_other_texts_than_hierarchies_are_refused(tmp_path) -> None:
     with pytest.raises(UsageError, match="unknown hierarchy 'wordnt'"):
         open_hierarchy("wordnt", ["n02084071"])
     with pytest.raises(BadDataError, match="cannot read"):
         open_hierarchy("nowhere.csv", ["a"], tmp_path)
 
 
-def test_every_class_of_the_whole_of_imagenet_lies_under_entity() -> None:
-    """Some are instances, which have no hypernym proper: the sun lies under star."""
+def test_every_class_of_imagenet_21k_is_under_entity() -> None:
+    """Some are instances, which have no hypernym of their kind: the sun is under star."""
     leaves = (files("timm") / "data/_info/imagenet22k_synsets.txt").read_text().split()
     tree = wordnet_hierarchy(leaves, {})
     assert len(leaves) == 21_841
@@ -222,7 +224,7 @@ def test_every_class_of_the_whole_of_imagenet_lies_under_entity() -> None:
     assert tree.names[tree.parent("n09450163")].partition(",")[0] == "star"
 
 
-def test_a_plain_word_for_a_node_is_answered_with_what_it_may_mean() -> None:
+def test_a_word_for_a_node_gives_its_possible_synsets() -> None:
     tree = wordnet().hierarchy(["n02084071", "n02121620"])
     with pytest.raises(UsageError, match="'dog' is a word, not a synset") as caught:
         closure_of(["dog"], tree)

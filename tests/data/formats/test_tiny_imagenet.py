@@ -1,4 +1,4 @@
-"""Tiny ImageNet as its archive unpacks, in small."""
+"""Tiny ImageNet on a small tree of its layout."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_unlabelled_test_images_are_left_out(tiny: Path) -> None:
     assert not [i for i in open_source(str(tiny)).ids if i.startswith("test/")]
 
 
-def test_words_name_the_classes_that_are_there(tiny: Path) -> None:
+def test_words_name_the_classes(tiny: Path) -> None:
     source = open_source(str(tiny))
     assert dict(source.names) == {
         "n01443537": "goldfish, Carassius auratus",
@@ -108,7 +108,7 @@ def test_an_annotated_image_that_is_missing_is_reported(tiny: Path, tmp_path: Pa
     assert packed.num_unreadable == 1
 
 
-def test_a_listed_class_without_images_is_reported(tiny: Path) -> None:
+def test_a_listed_class_without_images_is_refused(tiny: Path) -> None:
     with (tiny / "wnids.txt").open("a") as file:
         file.write("n09999999\n")
     with pytest.raises(BadDataError, match="n09999999"):

@@ -34,7 +34,7 @@ def test_pixels_do_not_depend_on_the_batch(call: str) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("size_px", [8, 33])
-def test_pixels_have_the_size_asked_for(call: str, size_px: int) -> None:
+def test_pixels_have_the_requested_size(call: str, size_px: int) -> None:
     loaded = open_source(call).pixels.load(ROWS, size_px)
     assert loaded.pixels.shape == (3, size_px, size_px, 3)
     assert loaded.pixels.dtype == np.uint8
@@ -58,7 +58,7 @@ def test_toy_has_a_hierarchy_of_three_levels() -> None:
     assert len({source.hierarchy.ancestor_at(c, 2) for c in source.classes}) < len(source.classes)
 
 
-def test_toy_counts_are_those_asked_for() -> None:
+def test_toy_has_the_requested_number_of_images() -> None:
     source = open_source("toy(per_class=3, test_per_class=2)")
     for split, count in ((TRAIN, 3), (TEST, 2)):
         assert set(np.bincount(source.leaves[source.splits == split]).tolist()) == {count}

@@ -1,5 +1,4 @@
-"""Oxford and Paris on small trees of their true layouts: queries, answers, and what each error
-says."""
+"""Oxford and Paris on small trees of their layouts: queries, answers, and what each error says."""
 
 from __future__ import annotations
 
@@ -11,16 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from format_trees import Encode, open_error, write_file
 from PIL import Image
 from retrieval_sets import (
-    Encode,
     answers_of,
     assert_packed,
     assert_packed_without,
     assert_source,
     gallery_of,
-    refused,
-    write,
     write_images,
 )
 
@@ -57,8 +54,8 @@ OXFORD_ANSWERS = {
 }
 
 
-def _quarters(seed: int) -> bytes:
-    """16 x 12 px whose quarters are of four greys, other ones in each image."""
+def _quarters_png(seed: int) -> bytes:
+    """An image of 16 x 12 px with four grey quarters, which differ between images."""
     grey = np.kron(
         np.array([[40, 90], [140, 190]], np.uint8) + np.uint8(7 * seed), np.ones((6, 8), np.uint8)
     )
@@ -67,15 +64,15 @@ def _quarters(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-def _truth(folder: Path, lists: Mapping[str, str] = OXFORD_TRUTH) -> None:
+def _write_truth(folder: Path, lists: Mapping[str, str] = OXFORD_TRUTH) -> None:
     for name, text in lists.items():
-        write(folder / f"{name}.txt", text)
+        write_file(folder / f"{name}.txt", text)
 
 
-def _oxford(root: Path, truth: str = "gt_files_170407") -> Path:
+def _write_oxford(root: Path, truth: str = "gt_files_170407") -> Path:
     for i, name in enumerate(OXFORD):
-        write(root / "oxbuild_images" / f"{name}.jpg", _quarters(i))
-    _truth(root / truth)
+        write_file(root / "oxbuild_images" / f"{name}.jpg", _quarters_png(i))
+    _write_truth(root / truth)
     return root
 
 
@@ -84,7 +81,7 @@ def _pixels(source: Source, id_: str, size_px: int = 8) -> np.ndarray:
 
 
 @pytest.mark.parametrize("truth", ["gt_files_170407", ".", "oxbuild_images"])
-def test_oxford_by_its_lists(tmp_path: Path, truth: str) -> None:
+def test_reading_oxford(tmp_path: Path, truth: str) -> None:
     source = open_source(f"oxford({str(_oxford(tmp_path / 'in', truth))!r})")
     assert_source(source, "oxford")
     assert source.name == str(tmp_path / "in")
@@ -97,8 +94,8 @@ def test_oxford_by_its_lists(tmp_path: Path, truth: str) -> None:
     assert_packed(source, tmp_path)
 
 
-def test_a_query_of_oxford_is_its_box_and_its_image_stays_whole(tmp_path: Path) -> None:
-    root = _oxford(tmp_path)
+def test_a_query_of_oxford_is_cropped_and_its_image_is_not(tmp_path: Path) -> None:
+    root = _write_oxford(tmp_path)
     source = open_source(str(root))
     # the upper right quarter, and a row of the one below
     assert (_pixels(source, "queries/all_souls_1")[:, 1:] == 90).mean() > 0.7
@@ -112,15 +109,15 @@ def test_a_query_of_oxford_is_its_box_and_its_image_stays_whole(tmp_path: Path) 
     assert whole.listing != source.listing
 
 
-def test_another_box_is_another_source(tmp_path: Path) -> None:
-    root = _oxford(tmp_path)
+def test_another_box_changes_the_listing(tmp_path: Path) -> None:
+    root = _write_oxford(tmp_path)
     before = open_source(str(root)).listing
-    write(root / "gt_files_170407" / "balliol_10_query.txt", "oxc1_balliol_000167 0 0 4 5")
+    write_file(root / "gt_files_170407" / "balliol_10_query.txt", "oxc1_balliol_000167 0 0 4 5")
     assert open_source(str(root)).listing != before
 
 
 def test_lists_of_oxford_with_windows_line_ends_are_the_same_source(tmp_path: Path) -> None:
-    root = _oxford(tmp_path)
+    root = _write_oxford(tmp_path)
     before = open_source(str(root))
     for path in (root / "gt_files_170407").iterdir():
         path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
@@ -129,9 +126,9 @@ def test_lists_of_oxford_with_windows_line_ends_are_the_same_source(tmp_path: Pa
     assert answers_of(after.ids, after.annotations) == OXFORD_ANSWERS
 
 
-def test_images_and_truth_of_oxford_elsewhere(tmp_path: Path) -> None:
-    """Ids are relative to the images' folder; in a study all paths are relative to its file."""
-    _oxford(tmp_path / "a")
+def test_images_and_truth_of_oxford_in_other_folders(tmp_path: Path) -> None:
+    """Ids are relative to the folder of the images; in a study all paths are relative to its file."""
+    _write_oxford(tmp_path / "a")
     shutil.move(tmp_path / "a" / "gt_files_170407", tmp_path / "truth")
     (tmp_path / "empty").mkdir()
     images, truth = tmp_path / "a" / "oxbuild_images", tmp_path / "truth"
@@ -141,11 +138,11 @@ def test_images_and_truth_of_oxford_elsewhere(tmp_path: Path) -> None:
     assert source.ids[0] == "all_souls_000013.jpg"
     assert set(answers_of(source.ids, source.annotations)) == set(OXFORD_ANSWERS)
     assert f"images={str(images)!r}" in source.name
-    placed = open_source(
+    relative = open_source(
         "oxford('empty', images='a/oxbuild_images', truth='truth')", folder=tmp_path
     )
-    assert placed.ids.tolist() == source.ids.tolist()
-    assert placed.listing == source.listing
+    assert relative.ids.tolist() == source.ids.tolist()
+    assert relative.listing == source.listing
 
 
 PARIS = {
@@ -166,17 +163,16 @@ PARIS_TRUTH = {
 }
 
 
-def _paris(root: Path) -> Path:
+def _write_paris(root: Path) -> Path:
     for i, (name, text) in enumerate(PARIS.items()):
-        write(root / "paris" / f"{name}.jpg", text or _quarters(i))
-    _truth(root / "paris_120310", PARIS_TRUTH)
+        write_file(root / "paris" / f"{name}.jpg", text or _quarters_png(i))
+    _write_truth(root / "paris_120310", PARIS_TRUTH)
     return root
 
 
-def test_paris_in_folders_by_landmark_with_a_damaged_image(tmp_path: Path) -> None:
-    """As distributed some files of Paris are no images: they leave the gallery and the answers when
-    they are packed."""
-    source = open_source(str(_paris(tmp_path / "in")))
+def test_reading_paris_with_a_damaged_image(tmp_path: Path) -> None:
+    """Some distributed files of Paris are damaged: packing removes them from gallery and answers."""
+    source = open_source(str(_write_paris(tmp_path / "in")))
     assert_source(source, "oxford")
     assert source.classes == ("eiffel", "louvre")
     lost, museum = (
@@ -190,18 +186,18 @@ def test_paris_in_folders_by_landmark_with_a_damaged_image(tmp_path: Path) -> No
     assert_packed_without(source, {lost}, tmp_path)
 
 
-def test_a_query_that_cannot_be_read_goes_with_its_answers(tmp_path: Path) -> None:
-    """A box outside of its image: the image itself stays."""
-    root = _oxford(tmp_path / "in")
-    write(
+def test_an_unreadable_query_is_removed_with_its_answers(tmp_path: Path) -> None:
+    """The query's box is outside its image; the image remains."""
+    root = _write_oxford(tmp_path / "in")
+    write_file(
         root / "gt_files_170407" / "all_souls_1_query.txt", "oxc1_all_souls_000013 100 100 200 200"
     )
     assert_packed_without(open_source(str(root)), {"queries/all_souls_1"}, tmp_path)
 
 
-def test_accents_in_either_spelling(tmp_path: Path) -> None:
-    """One system writes the accent with its letter, another as a character of its own."""
-    root = _paris(tmp_path)
+def test_accents_may_be_composed_or_decomposed(tmp_path: Path) -> None:
+    """File systems store an accented letter as one character or as two."""
+    root = _write_paris(tmp_path)
     folder = root / "paris" / "general"
     shutil.move(
         folder / "paris_mus\u00e9e_000001.jpg",
@@ -213,16 +209,16 @@ def test_accents_in_either_spelling(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["query", "good", "ok", "junk"])
 def test_a_missing_file_of_oxfords_truth_is_named(tmp_path: Path, kind: str) -> None:
-    root = _oxford(tmp_path)
+    root = _write_oxford(tmp_path)
     (root / "gt_files_170407" / f"balliol_10_{kind}.txt").unlink()
-    error = refused(f"oxford({str(root)!r})")
+    error = open_error(f"oxford({str(root)!r})")
     assert (
         f"{root / 'gt_files_170407'} has no balliol_10_{kind}.txt, and has balliol_10_"
         in error.message
     )
     assert (
-        "balliol_10_query.txt, balliol_10_good.txt, balliol_10_ok.txt, balliol_10_junk.txt; junk may be empty"
-        in error.hint
+        "balliol_10_query.txt, balliol_10_good.txt, balliol_10_ok.txt, balliol_10_junk.txt; "
+        "junk may be empty" in error.hint
     )
 
 
@@ -257,12 +253,14 @@ def test_a_missing_file_of_oxfords_truth_is_named(tmp_path: Path, kind: str) -> 
         (
             "all_souls_1_junk",
             "oxford_002904",
-            "_junk.txt, line 1: 'oxford_002904' is junk, and an answer by {}/gt_files_170407/all_so",
+            "_junk.txt, line 1: 'oxford_002904' is junk, and an answer by "
+            "{}/gt_files_170407/all_so",
         ),
         (
             "balliol_10_ok",
             " \r\n",
-            "query balliol_10 has no answer: {}/gt_files_170407/balliol_10_good.txt and balliol_10_ok.txt are",
+            "query balliol_10 has no answer: {}/gt_files_170407/balliol_10_good.txt and "
+            "balliol_10_ok.txt are",
         ),
         (
             "balliol_10_query",
@@ -289,78 +287,79 @@ def test_a_missing_file_of_oxfords_truth_is_named(tmp_path: Path, kind: str) -> 
         ),
     ],
 )
-def test_what_is_wrong_with_oxfords_lists_is_named(
+def test_faults_of_oxfords_lists_are_named(
     tmp_path: Path, name: str, text: str, message: str
 ) -> None:
-    root = _oxford(tmp_path)
-    write(root / "gt_files_170407" / f"{name}.txt", text)
-    error = refused(str(root))
+    root = _write_oxford(tmp_path)
+    write_file(root / "gt_files_170407" / f"{name}.txt", text)
+    error = open_error(str(root))
     assert message.format(root) in error.message
     assert "robots.ox.ac.uk/~vgg/data/oxbuildings" in error.hint
     assert "robots.ox.ac.uk/~vgg/data/parisbuildings" in error.hint
 
 
-def test_an_image_of_oxford_that_is_gone_is_expected_by_its_name(tmp_path: Path) -> None:
-    root = _oxford(tmp_path)
+def test_a_missing_image_of_oxford_is_named(tmp_path: Path) -> None:
+    root = _write_oxford(tmp_path)
     (root / "oxbuild_images" / "worcester_000198.jpg").unlink()
-    error = refused(str(root))
+    error = open_error(str(root))
     assert "all_souls_1_junk.txt, line 1 names 'worcester_000198'" in error.message
     assert "Expected a file worcester_000198.jpg" in error.hint
     (root / "oxbuild_images" / "balliol_000167.jpg").unlink()
-    write(root / "gt_files_170407" / "all_souls_1_junk.txt", "")
-    assert "Expected a file balliol_000167.jpg" in refused(str(root)).hint
+    write_file(root / "gt_files_170407" / "all_souls_1_junk.txt", "")
+    assert "Expected a file balliol_000167.jpg" in open_error(str(root)).hint
 
 
-def test_a_list_of_oxford_that_is_no_text_is_named(tmp_path: Path) -> None:
-    root = _oxford(tmp_path)
+def test_an_oxford_list_that_is_not_text_is_named(tmp_path: Path) -> None:
+    root = _write_oxford(tmp_path)
     (root / "gt_files_170407" / "all_souls_1_ok.txt").write_bytes("caf\u00e9".encode("latin-1"))
-    assert "all_souls_1_ok.txt, line 1: b'caf\\xe9' is not UTF-8" in refused(str(root)).message
+    assert "all_souls_1_ok.txt, line 1: b'caf\\xe9' is not UTF-8" in open_error(str(root)).message
     (root / "gt_files_170407" / "all_souls_1_ok.txt").unlink()
     (root / "gt_files_170407" / "all_souls_1_ok.txt").mkdir()
-    assert "all_souls_1_ok.txt: Is a directory" in refused(str(root)).message
+    assert "all_souls_1_ok.txt: Is a directory" in open_error(str(root)).message
 
 
-def test_where_oxfords_truth_is_not_to_be_found(tmp_path: Path) -> None:
-    root = _oxford(tmp_path / "in")
-    _truth(root / "again")
-    error = refused(f"oxford({str(root)!r})")
+def test_missing_or_ambiguous_truth_of_oxford_is_refused(tmp_path: Path) -> None:
+    root = _write_oxford(tmp_path / "in")
+    _write_truth(root / "again")
+    error = open_error(f"oxford({str(root)!r})")
     assert (
         f"has ground truth in 2 folders: {root / 'again'}, {root / 'gt_files_170407'}"
         in error.message
     )
     assert "truth='FOLDER'" in error.hint
     assert open_source(f"oxford({str(root)!r}, truth={str(root / 'again')!r})").num_images == 8
-    error = refused(f"oxford({str(root)!r}, truth={str(root / 'oxbuild_images')!r})")
+    error = open_error(f"oxford({str(root)!r}, truth={str(root / 'oxbuild_images')!r})")
     assert f"{root / 'oxbuild_images'} has no ground truth" in error.message
     for name in ("again", "gt_files_170407"):
         shutil.rmtree(root / name)
-    assert f"{root} has no ground truth" in refused(f"oxford({str(root)!r})").message
+    assert f"{root} has no ground truth" in open_error(f"oxford({str(root)!r})").message
 
 
-def test_oxfords_truth_behind_a_link_and_not_in_what_systems_leave(tmp_path: Path) -> None:
-    root = _oxford(tmp_path / "in")
+def test_truth_of_oxford_in_a_linked_folder(tmp_path: Path) -> None:
+    root = _write_oxford(tmp_path / "in")
     shutil.move(root / "gt_files_170407", tmp_path / "truth")
     (root / "lab").symlink_to(tmp_path / "truth")
     (root / "lab2").symlink_to(tmp_path / "truth")  # the same folder once more
     (root / "oxbuild_images" / "loop").symlink_to(root)
-    write(root / "__MACOSX" / "gt" / "balliol_1_query.txt", "x")
-    write(root / "oxbuild_images" / "._balliol_1_query.txt", "x")
+    write_file(root / "__MACOSX" / "gt" / "balliol_1_query.txt", "x")
+    write_file(root / "oxbuild_images" / "._balliol_1_query.txt", "x")
     assert parse_data(str(root)).name == "oxford"
     source = open_source(
-        f"oxford({str(root)!r}, images={str(root / 'oxbuild_images')!r}, truth={str(root / 'lab')!r})"
+        f"oxford({str(root)!r}, images={str(root / 'oxbuild_images')!r}, "
+        f"truth={str(root / 'lab')!r})"
     )
     assert source.num_images == 8
     (root / "oxbuild_images" / "loop").unlink()
     assert open_source(str(root)).num_images == 8
 
 
-def test_names_of_oxfords_images_are_unique_whatever_their_folders(tmp_path: Path) -> None:
-    root = _oxford(tmp_path)
-    write(root / "thumbs" / "balliol_000167.png", _quarters(9))
-    error = refused(str(root))
+def test_two_images_of_oxford_with_one_name_are_refused(tmp_path: Path) -> None:
+    root = _write_oxford(tmp_path)
+    write_file(root / "thumbs" / "balliol_000167.png", _quarters_png(9))
+    error = open_error(str(root))
     assert (
-        "two images of one name, 'oxbuild_images/balliol_000167.jpg' and 'thumbs/balliol_000167.png'"
-        in error.message
+        "two images of one name, 'oxbuild_images/balliol_000167.jpg' and "
+        "'thumbs/balliol_000167.png'" in error.message
     )
     assert "images='FOLDER'" in error.hint
     assert (
@@ -369,11 +368,11 @@ def test_names_of_oxfords_images_are_unique_whatever_their_folders(tmp_path: Pat
     )
     for folder in ("thumbs", "oxbuild_images"):
         shutil.rmtree(root / folder)
-    assert f"there are no images below {root}" in refused(str(root)).message
+    assert f"there are no images below {root}" in open_error(str(root)).message
 
 
-def test_what_is_taken_for_oxford(tmp_path: Path, encode: Encode) -> None:
-    root = _oxford(tmp_path / "in")
+def test_recognising_oxford(tmp_path: Path, encode: Encode) -> None:
+    root = _write_oxford(tmp_path / "in")
     assert parse_data(str(root)).name == "oxford"
     assert parse_data(str(root / "gt_files_170407")).name == "oxford"
     assert parse_data(str(root / "oxbuild_images")).name == "folder"
@@ -382,5 +381,5 @@ def test_what_is_taken_for_oxford(tmp_path: Path, encode: Encode) -> None:
     (root / "gt_files_170407" / "balliol_10_good.txt").unlink()
     assert parse_data(str(root)).name == "folder"
     photos = write_images(tmp_path / "photos", ("cats/1.jpg", "dogs/1.jpg"), encode)
-    write(photos / "search_query.txt", "cats")
+    write_file(photos / "search_query.txt", "cats")
     assert parse_data(str(photos)).name == "folder"

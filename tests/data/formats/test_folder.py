@@ -1,4 +1,4 @@
-"""Image folders as people have them."""
+"""Image folders: splits, hierarchies, unusual names, links."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _read(path: Path) -> Source:
     return open_source(str(path))
 
 
-def _by_split(source: Source) -> dict[str, int]:
+def _split_sizes(source: Source) -> dict[str, int]:
     return {name: int((source.splits == i).sum()) for i, name in enumerate(SPLITS)}
 
 
@@ -52,12 +52,12 @@ def test_folders_of_any_depth_give_labels_and_a_hierarchy(make_tree) -> None:
 )
 def test_splits_at_the_top_are_recognised(make_tree, val: str, test: str) -> None:
     source = _read(make_tree({"train/a": 3, "train/b/x": 3, f"{val}/a": 2, f"{test}/b/x": 1}))
-    assert _by_split(source) == {"train": 6, "val": 2, "test": 1}
+    assert _split_sizes(source) == {"train": 6, "val": 2, "test": 1}
     assert source.classes == ("a", "b/x")
 
 
 def test_train_with_a_lone_val(make_tree) -> None:
-    assert _by_split(_read(make_tree({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1}))) == {
+    assert _split_sizes(_read(make_tree({"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1}))) == {
         "train": 4,
         "val": 2,
         "test": 0,
@@ -67,7 +67,7 @@ def test_train_with_a_lone_val(make_tree) -> None:
 def test_classes_that_are_called_train_and_test_are_classes(make_tree) -> None:
     source = _read(make_tree({"train": 2, "plane": 2, "test": 2}))
     assert source.classes == ("plane", "test", "train")
-    assert _by_split(source)["train"] == 6
+    assert _split_sizes(source)["train"] == 6
 
 
 @pytest.mark.parametrize("loose", ["loose.png", "train/loose.png", "val/loose.png"])
@@ -93,7 +93,7 @@ def test_no_images_is_an_error(make_tree, counts: dict[str, int]) -> None:
         _read(make_tree(counts))
 
 
-def test_one_class_is_an_error_that_names_it(make_tree) -> None:
+def test_one_class_is_refused_by_name(make_tree) -> None:
     source = _read(make_tree({"cats": 3}))
     with pytest.raises(BadDataError, match=r"one class only \('cats'\)"):
         pack(source, source.name + ".store")
@@ -107,7 +107,7 @@ def test_a_missing_path_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["my-photos", "my photos/2024", "caf\u00e9/\u732b", "n" * 300, "lambda: 1", "a | b"]
 )
-def test_a_text_that_is_neither_path_nor_call_is_refused_politely(
+def test_a_text_that_is_neither_path_nor_call_raises_a_seedbed_error(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -115,13 +115,13 @@ def test_a_text_that_is_neither_path_nor_call_is_refused_politely(
         open_source(text)
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_a_file_instead_of_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "photos.zip").write_bytes(b"PK")
     with pytest.raises(BadDataError, match="is a file, not a folder"):
         _read(tmp_path / "photos.zip")
 
 
-def test_odd_names_are_kept(make_tree, encode) -> None:
+def test_unusual_folder_names_are_class_names(make_tree, encode) -> None:
     names = [
         "caf\u00e9",
         "\u732b",
@@ -143,7 +143,7 @@ def test_odd_names_are_kept(make_tree, encode) -> None:
     assert "a b/1.tar.JPEG" in source.ids
 
 
-def test_odd_names_are_packed(make_tree, tmp_path: Path) -> None:
+def test_unusual_class_names_are_packed(make_tree, tmp_path: Path) -> None:
     names = ["caf\u00e9", "\u732b", 'a "b", c', "new\nline"]
     store = pack(str(make_tree(dict.fromkeys(names, 3))), tmp_path / "s.store", size_px=8).store
     assert store.classes == tuple(sorted(names))
@@ -164,12 +164,12 @@ def test_a_name_that_is_not_utf8_is_packed_or_named(make_tree, tmp_path: Path, e
     assert packed.store.num_images + packed.num_unreadable == 7
 
 
-def test_two_forms_of_one_accent_stay_two_classes(make_tree) -> None:
+def test_composed_and_decomposed_accents_are_two_classes(make_tree) -> None:
     root = make_tree({"caf\u00e9": 1, "cafe\u0301": 1, "x": 1})
     assert len(_read(root).classes) == len(os.listdir(root))
 
 
-def test_hidden_files_and_other_files_are_passed_over(make_tree, encode) -> None:
+def test_hidden_files_and_other_files_are_ignored(make_tree, encode) -> None:
     root = make_tree({"a": 2, "b": 2, ".thumbnails": 2, "__MACOSX": 2})
     for name in ("a/._1.jpg", "a/.hidden.png", ".DS_Store"):
         (root / name).write_bytes(encode(8))
@@ -180,13 +180,13 @@ def test_hidden_files_and_other_files_are_passed_over(make_tree, encode) -> None
     assert source.num_images == 4
 
 
-def test_a_link_to_a_folder_above_ends(make_tree) -> None:
+def test_a_link_to_a_folder_above_is_followed_once(make_tree) -> None:
     root = make_tree({"a": 2, "b": 2})
     (root / "a" / "loop").symlink_to(root, target_is_directory=True)
     assert _read(root).num_images == 4
 
 
-def test_a_link_to_itself_ends(make_tree) -> None:
+def test_a_link_to_itself_is_skipped(make_tree) -> None:
     root = make_tree({"a": 2, "b": 2})
     (root / "loop").symlink_to(root / "loop")
     assert _read(root).num_images == 4
@@ -208,7 +208,7 @@ def test_a_dangling_link_is_listed_and_reported_when_packed(make_tree, tmp_path:
     assert "a/gone.png" in packed.unreadable.read_text()
 
 
-def test_the_listing_notices_names_sizes_and_times(make_tree, encode) -> None:
+def test_the_listing_depends_on_names_sizes_and_times(make_tree, encode) -> None:
     root = make_tree({"a": 2, "b": 2})
     listings = [_read(root).listing]
     assert _read(root).listing == listings[0]
@@ -221,7 +221,7 @@ def test_the_listing_notices_names_sizes_and_times(make_tree, encode) -> None:
     assert len(set(listings)) == 4
 
 
-def test_a_plain_path_goes_to_folder_and_a_call_to_its_format(make_tree) -> None:
+def test_a_path_is_read_as_folder_and_a_call_by_its_format(make_tree) -> None:
     root = make_tree({"a": 2, "b": 2})
     assert parse_data(str(root)).name == "folder"
     assert parse_data(f"folder({str(root)!r})").args == (str(root),)
@@ -233,11 +233,11 @@ def test_a_plain_path_goes_to_folder_and_a_call_to_its_format(make_tree) -> None
 def test_real_folders_open(real_data: Path, part: str) -> None:
     source = _read(real_data / part)
     assert len(source.classes) == {"hymenoptera": 2, "cifar10": 10}[part]
-    assert _by_split(source)["train"] > 0
+    assert _split_sizes(source)["train"] > 0
     assert source.ids.tolist() == sorted(set(source.ids))
 
 
-def test_a_folder_beside_the_splits_is_no_class(make_tree) -> None:
+def test_a_folder_next_to_the_splits_is_refused(make_tree) -> None:
     root = make_tree({"train/a": 2, "train/b": 2, "test/a": 1, "unlabeled": 3})
     with pytest.raises(BadDataError, match="'unlabeled'") as caught:
         open_source(str(root))
