@@ -82,7 +82,7 @@ def _pixels(source: Source, id_: str, size_px: int = 8) -> np.ndarray:
 
 @pytest.mark.parametrize("truth", ["gt_files_170407", ".", "oxbuild_images"])
 def test_reading_oxford(tmp_path: Path, truth: str) -> None:
-    source = open_source(f"oxford({str(_oxford(tmp_path / 'in', truth))!r})")
+    source = open_source(f"oxford({str(_write_oxford(tmp_path / 'in', truth))!r})")
     assert_source(source, "oxford")
     assert source.name == str(tmp_path / "in")
     files = [f"oxbuild_images/{name}.jpg" for name in OXFORD]
@@ -127,7 +127,7 @@ def test_lists_of_oxford_with_windows_line_ends_are_the_same_source(tmp_path: Pa
 
 
 def test_images_and_truth_of_oxford_in_other_folders(tmp_path: Path) -> None:
-    """Ids are relative to the folder of the images; in a study all paths are relative to its file."""
+    """Ids are relative to the images' folder; in a study all paths are relative to its file."""
     _write_oxford(tmp_path / "a")
     shutil.move(tmp_path / "a" / "gt_files_170407", tmp_path / "truth")
     (tmp_path / "empty").mkdir()
@@ -171,7 +171,7 @@ def _write_paris(root: Path) -> Path:
 
 
 def test_reading_paris_with_a_damaged_image(tmp_path: Path) -> None:
-    """Some distributed files of Paris are damaged: packing removes them from gallery and answers."""
+    """Some files of Paris are damaged: packing removes them from gallery and answers."""
     source = open_source(str(_write_paris(tmp_path / "in")))
     assert_source(source, "oxford")
     assert source.classes == ("eiffel", "louvre")

@@ -65,7 +65,7 @@ def test_a_class_number_without_a_name_is_refused(tmp_path: Path, encode) -> Non
 
 @pytest.mark.parametrize("cut_at", ["between members", "in a header", "before the mark of the end"])
 def test_a_truncated_archive_is_named(tmp_path: Path, encode, cut_at: str) -> None:
-    """After an interrupted download; Python's reader accepts each of these as a complete archive."""
+    """After an interrupted download; Python's own reader accepts each of these archives."""
     write_tar(
         tmp_path / "train-0.tar",
         {f"{i}.jpg": encode(i, (16, 16), "JPEG") for i in range(9)}
