@@ -28,7 +28,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     UsageError for an unknown key (with the nearest valid one), a missing key, or a value of the
     wrong type or out of range.
     """
-    names = [f.name for f in dataclasses.fields(cls) if f.init]  # pyright: ignore[reportArgumentType]
+    names = _field_names(cls)
     unknown_keys = [unknown("key", key, names, where) for key in values if key not in names]
     if unknown_keys:
         raise UsageError("; ".join(e.message for e in unknown_keys), unknown_keys[0].hint)
@@ -56,7 +56,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 def build_call(cls: type[T], call: Call, what: str) -> T:
     """Create a dataclass instance from the arguments of a call; positional arguments fill the
     fields in order."""
-    names = [f.name for f in dataclasses.fields(cls) if f.init]  # pyright: ignore[reportArgumentType]
+    names = _field_names(cls)
     if len(call.args) > len(names):
         raise UsageError(
             f"{call} has {len(call.args)} positional arguments; {what} {call.name!r} takes "
@@ -79,6 +79,11 @@ def call_of(value: Any, name: str) -> Call:
         if f.init and (setting := getattr(value, f.name)) != f.default
     }
     return Call(name=name, kwargs=_to_plain(changed))
+
+
+def _field_names(cls: Any) -> list[str]:
+    """The fields of a dataclass that its constructor takes."""
+    return [f.name for f in dataclasses.fields(cls) if f.init]
 
 
 def signature(cls: type, name: str) -> str:

@@ -248,7 +248,7 @@ def replace_heads(module: nn.Module, heads: Iterable[str], num_classes: int, see
     for path in heads:
         parent_path, _, name = path.rpartition(".")
         old = module.get_submodule(path)
-        weight = old.weight
+        weight: Any = old.weight
         if isinstance(old, nn.Linear):
             new: nn.Module = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
         else:
@@ -260,7 +260,8 @@ def replace_heads(module: nn.Module, heads: Iterable[str], num_classes: int, see
             new = nn.Conv2d(out_channels=num_classes, bias=old.bias is not None, **shape)
         with torch.no_grad():
             _draw_head(new, seed, path)
-        setattr(module.get_submodule(parent_path), name, new.to(weight))  # pyright: ignore[reportCallIssue, reportArgumentType]
+        parent = module.get_submodule(parent_path)
+        setattr(parent, name, new.to(weight))  # pyright: ignore[reportCallIssue]
 
 
 def _draw_head(head: nn.Module, seed: int, path: str) -> None:

@@ -15,6 +15,7 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -105,7 +106,8 @@ def load_backbone(path: str | Path, module: nn.Module | None = None) -> Backbone
             f"{Path(path) / CARD} lacks {sorted(missing)}",
             "Name a folder that seedbed pretrain wrote.",
         )
-    classes, size_px = [str(c) for c in card["classes"]], int(str(card["size_px"]))  # pyright: ignore[reportGeneralTypeIssues]
+    stored_classes: Any = card["classes"]
+    classes, size_px = [str(c) for c in stored_classes], int(str(card["size_px"]))
     backbone = _build_from_card(card, classes, size_px, Path(path), module)
     try:
         backbone.module.load_state_dict(load_file(Path(path) / WEIGHTS))

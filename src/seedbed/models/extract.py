@@ -128,23 +128,14 @@ def extract(
     }
     path = None if out is None else codes_path(out)
     labels, started = labels.astype(np.int64), time.perf_counter()
-    target = (
-        create_array_file(
-            path, shapes | {"labels": (np.int64, labels.shape)}, _metadata(facts, ids, classes)
-        )
-        if path
-        else nullcontext(
-            {n: np.empty(shape, kind) for n, (kind, shape) in shapes.items()} | {"labels": labels}
-        )
-    )
+    shapes["labels"] = (np.int64, labels.shape)
+    if path:
+        target = create_array_file(path, shapes, _metadata(facts, ids, classes))
+    else:
+        target = nullcontext({n: np.empty(shape, kind) for n, (kind, shape) in shapes.items()})
     with target as arrays:
-        fill_codes(
-            backbone,
-            images,
-            {layer: arrays[name] for layer, name in names.items()},
-            flatten=flatten,
-            on_progress=on_progress,
-        )
+        by_layer = {layer: arrays[name] for layer, name in names.items()}
+        fill_codes(backbone, images, by_layer, flatten=flatten, on_progress=on_progress)
         arrays["labels"][...] = labels
     rate = len(images) / max(time.perf_counter() - started, 1e-9)
     tensors = map_array_file(path) if path else arrays

@@ -107,10 +107,10 @@ class Layer:
     def hook(self, module: nn.Module, use: Callable[[torch.Tensor], None]) -> RemovableHandle:
         """Call `use` with the tensor at this layer in each forward pass, until the handle is
         removed."""
-        submodule = module.get_submodule(self.tap)
+        submodule: Any = module.get_submodule(self.tap)
         if self.takes == "input":
-            return submodule.register_forward_pre_hook(lambda _m, inputs: use(inputs[0]))  # pyright: ignore[reportArgumentType]
-        return submodule.register_forward_hook(lambda _m, _i, output: use(output))  # pyright: ignore[reportArgumentType]
+            return submodule.register_forward_pre_hook(lambda _m, inputs: use(inputs[0]))
+        return submodule.register_forward_hook(lambda _m, _i, output: use(output))
 
 
 def layer_record(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,5 +83,6 @@ def _published_networks(hub_names: list[str], caches: list[Path]) -> list[str]:
     }
     for bridge, name in ((TORCHVISION, "torchvision"), (TIMM, "timm")):
         networks += [f"{name}({network!r})" for network in bridge.networks_with_files(set(stems))]
-    listed = {BACKBONES.make(n).published().hub for n in networks if "(" not in n}  # pyright: ignore[reportOptionalMemberAccess]
+    published = [BACKBONES.make(name).published() for name in networks if "(" not in name]
+    listed = {one.hub for one in published if one is not None}
     return networks + [f"timm({name!r})" for name in hub_names if f"timm/{name}" not in listed]

@@ -60,7 +60,8 @@ class Checkpoint:
         try:
             with safe_open(self.path, framework="pt") as file:
                 facts = json.loads((file.metadata() or {})["facts"])
-                return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118  not a dictionary
+                names: list[str] = list(file.keys())
+                return {name: file.get_tensor(name) for name in names}, facts
         except (OSError, SafetensorError, KeyError, ValueError):
             return None
 

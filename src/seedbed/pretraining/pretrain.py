@@ -169,12 +169,13 @@ def identity(
     settings, but no names or paths."""
     weights = initial_weights(architecture)
     # These settings are replaced by the resolved weights and size below.
-    resolved = {f.name for f in fields(architecture)} & {"weights", "size_px"}  # pyright: ignore[reportArgumentType]
+    settings: Any = architecture
+    resolved = {f.name for f in fields(settings)} & {"weights", "size_px"}
     return {
         "step": "pretraining",
         "revision": [REVISION, architecture.revision],
         "view": view.fingerprint,
-        "architecture": replace(architecture, **dict.fromkeys(resolved)),  # pyright: ignore[reportArgumentType]
+        "architecture": replace(settings, **dict.fromkeys(resolved)),
         "size_px": architecture.size_px or view.store.size_px,
         "weights": file_fingerprint(weights) if weights else None,
         # Random weights depend neither on the objective nor on the schedule.

@@ -124,11 +124,11 @@ class Detector(nn.Module):
         height, width = (
             math.ceil(max(side) / self.stride) * self.stride for side in zip(*sizes, strict=True)
         )
-        batch = torch.zeros(len(images), 3, height, width, device=self.mean.device)
+        batch: Any = torch.zeros(len(images), 3, height, width, device=self.mean.device)
         for target, image in zip(batch, images, strict=True):
             normalised = (image.to(batch.device).float() - self.mean) / self.std
             target[:, : image.shape[1], : image.shape[2]] = normalised
-        return ImageList(batch.to(memory_format=torch.channels_last), sizes)  # pyright: ignore[reportCallIssue]
+        return ImageList(batch.to(memory_format=torch.channels_last), sizes)
 
 
 def _mean_and_std(preprocessing: Preprocessing) -> tuple[torch.Tensor, torch.Tensor]:

@@ -42,16 +42,17 @@ class InterleavedBatches(ABC):
         """Combine two batches into one."""
 
 
+# pyright: reportIncompatibleMethodOverride=false
 class GradientReversal(torch.autograd.Function):
     """The identity in the forward pass; multiplies the gradient by -weight in the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, codes: torch.Tensor, weight: float) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forward(ctx: Any, codes: torch.Tensor, weight: float) -> torch.Tensor:
         ctx.weight = weight
         return codes.view_as(codes)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         return -ctx.weight * gradient, None
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -54,7 +55,8 @@ class Small(Architecture):
             ("pool", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())),
             ("head", nn.Linear(widths[-1], len(classes))),
         ]
-        module = nn.Sequential(OrderedDict([*stages, *rest])).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        module: Any = nn.Sequential(OrderedDict([*stages, *rest]))
+        module = module.to(memory_format=torch.channels_last)
         initialise_weights(module, seed)
         names = [*(name for name, _ in stages), "pool"]
         architecture = str(Call(name="small", kwargs={"width": self.width}))
