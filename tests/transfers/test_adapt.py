@@ -58,7 +58,7 @@ def _prepare(kind: str, step: int, num_steps: int):
     network = replace(trained().backbone, module=copy.deepcopy(trained().backbone.module))
     network.module.eval()
     method = Adapt(kind=kind, weight=0.7)  # pyright: ignore
-    pairs = _TwoDomainTrainer(trainer=None, unlabelled=np.zeros(1), method=method)  # pyright: ignore
+    pairs = _TwoDomainTrainer(trainer=None, unlabelled=np.zeros(1), method=method)
     source, labels, target = _batch()
     batches = _TwoDomainBatches(
         labelled=_Fixed(source, labels), unlabelled=_Fixed(target, torch.full((8,), -1))

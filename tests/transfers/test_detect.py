@@ -225,7 +225,7 @@ def test_the_layers_of_the_network_can_be_the_box_head() -> None:
     assert (head.side, head.dim) == (4, 1024)
     features = torch.rand(3, 256, 4, 4)
     head.module.eval()
-    expected = net.module.get_submodule("classifier")[:-1].eval()(features.flatten(1))  # pyright: ignore[reportIndexIssue]
+    expected = net.module.get_submodule("classifier")[:-1].eval()(features.flatten(1))
     assert torch.equal(head.module(features), expected)
     detector = Detector(net, DetectorSettings(box_head="own", **SMALL), 2)
     assert torch.equal(
@@ -240,7 +240,7 @@ def test_the_drop_between_domains_is_reported(dusk: DetectionTask) -> None:
     method = replace(QUICK, iterations=60, batch_size=4, learning_rates=(0.1,))
     measured = method.run(backbone("small(width=8)"), dusk, Context(seed=0))
     in_domain, drop = measured.facts["in_domain"], measured.facts["drop"]
-    assert in_domain == pytest.approx(measured.metrics["map_voc07"] + drop)  # pyright: ignore[reportOperatorIssue]
+    assert in_domain == pytest.approx(measured.metrics["map_voc07"] + drop)
     assert measured.num_test == 6
     assert drop > 0  # pyright: ignore[reportOperatorIssue]  # the images are three times darker
 
@@ -470,10 +470,10 @@ def test_detections_do_not_depend_on_earlier_images() -> None:
 def test_batch_norms_after_the_last_map_do_not_change(dusk: DetectionTask) -> None:
     trainer = new_trainer(dusk, replace(QUICK, feature="stage2"))
     model = trainer.train(dusk.train, 0.02)
-    before = model.backbone.module.get_submodule("stage4.norm").running_var.clone()  # pyright: ignore
+    before = model.backbone.module.get_submodule("stage4.norm").running_var.clone()
     assert dusk.unlabelled is not None
     assert adapt_batch_norms(model, trainer.scenes(dusk.unlabelled)) == 2
-    assert torch.equal(model.backbone.module.get_submodule("stage4.norm").running_var, before)  # pyright: ignore
+    assert torch.equal(model.backbone.module.get_submodule("stage4.norm").running_var, before)
 
 
 def test_unsuitable_networks_are_rejected_before_training() -> None:

@@ -20,6 +20,7 @@ from seedbed.tasks.catalogue.retrieval import Retrieval
 from seedbed.transfers.methods import METHODS, Context
 from seedbed.trials.run import run_study
 from seedbed.trials.study import Study
+from seedbed.trials.study_data import data_notes
 
 
 def digits_folder(root: Path, splits: dict[str, int]) -> Path:
@@ -109,6 +110,16 @@ def test_a_gallery_of_test_images_alone(tmp_path: Path) -> None:
     assert (len(task.train), task.num_test) == (0, 50)
     assert plain.run(trained().backbone, task, Context()).num_test == 50
     assert len(Retrieval().load(store, 0).train) > 0
+
+
+def test_shared_images_are_counted_among_all_test_images(tmp_path: Path) -> None:
+    stores = {
+        name: pack(str(digits_folder(tmp_path / name, splits)), tmp_path / f"{name}.store").store
+        for name, splits in (("source", {"train": 3, "test": 1}), ("target", {"test": 4}))
+    }
+    notes = [note for note in data_notes(stores) if "byte for byte" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("target: 30 of its 40 test images are training images of the source")
 
 
 def test_a_store_packed_without_the_found_splits_is_packed_again(tmp_path: Path) -> None:

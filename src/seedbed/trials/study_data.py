@@ -125,23 +125,24 @@ def data_notes(stores: Mapping[str, Store]) -> list[str]:
         if name != "source" and store == stores["source"]:
             continue
         notes += [f"{name}: {remark}" for remark in store.notes]
-        if (
-            name != "source"
-            and store != stores["source"]
-            and (num := _num_shared(stores["source"], store))
-        ):
-            notes.append(
-                f"{name}: {num:,} of its {store.card['splits']['test']:,} test images are training "
-                "images of the source, byte for byte; seedbed audit --against finds near "
-                "duplicates too"
-            )
+        if name != "source" and store != stores["source"]:
+            notes += _shared_images_note(name, store, stores["source"])
     return notes
 
 
-def _num_shared(source: Store, target: Store) -> int:
-    """Test images of a target that a backbone may have been trained on."""
+def _shared_images_note(name: str, target: Store, source: Store) -> list[str]:
+    """A note on test images of a target that are training images of the source, if there are
+    any."""
+    is_test = target.splits == TEST
+    test = target.held_out_rows if target.only_held_out else np.flatnonzero(is_test)
     trained_on = source.checksums[source.splits == TRAIN]
-    return int(np.isin(target.checksums[target.splits == TEST], trained_on).sum())
+    num = int(np.isin(target.checksums[test], trained_on).sum())
+    if not num:
+        return []
+    return [
+        f"{name}: {num:,} of its {len(test):,} test images are training images of the source, byte "
+        "for byte; seedbed audit --against finds near duplicates too"
+    ]
 
 
 def record_of(study: Study, stores: Mapping[str, Store]) -> dict[str, Any]:
