@@ -25,26 +25,35 @@ def _folder(root: Path, sizes: dict[str, int], seed: int = 0, shift: float = 0.0
     return root
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    photos = _folder(tmp_path / "photos", {"a": 12, "b": 12, "c": 12})
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with photos/, a model/ that was trained on them, and a workspace ws/."""
+    folder = tmp_path_factory.mktemp("own")
+    photos = _folder(folder / "photos", {"a": 12, "b": 12, "c": 12})
     status, document, _ = cli(
         "transfer",
         NET,
         photos,
         "probe(c=[10.0])",
         "--out",
-        tmp_path / "model",
+        folder / "model",
         "--workspace",
-        tmp_path / "ws",
+        folder / "ws",
     )
     assert status == 0
-    assert document["model"] == str(tmp_path / "model")
+    assert document["model"] == str(folder / "model")
     assert document["value"] > 60
-    return tmp_path / "model"
+    return folder
 
 
-def test_predictions_name_each_image_and_what_cannot_be_read(model: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def model(folder: Path) -> Path:
+    return folder / "model"
+
+
+def test_predictions_name_each_image_and_what_cannot_be_read(
+    model: Path, folder: Path, tmp_path: Path
+) -> None:
     new = _folder(tmp_path / "new", {"a": 2, "b": 2, "c": 2}, seed=5)
     (new / "broken.jpg").write_bytes(b"\xff\xd8 nothing")
     status, document, _ = cli("predict", model, new)
@@ -64,16 +73,16 @@ def test_predictions_name_each_image_and_what_cannot_be_read(model: Path, tmp_pa
     (tmp_path / "empty").mkdir()
     for path in (tmp_path / "nowhere", tmp_path / "empty"):
         assert cli("predict", model, path)[0] == 3
-    status, document, _ = cli("predict", tmp_path / "photos", new)
+    status, document, _ = cli("predict", folder / "photos", new)
     assert status == 3
     assert "is not a model" in document["error"]["message"]
     assert "seedbed transfer small DATA" in document["error"]["hint"]
 
 
-def test_the_nearest_image_of_an_image_is_itself(model: Path, tmp_path: Path) -> None:
-    photos, query = tmp_path / "photos", tmp_path / "photos" / "b" / "3.png"
+def test_the_nearest_image_of_an_image_is_itself(model: Path, folder: Path, tmp_path: Path) -> None:
+    photos, query = folder / "photos", folder / "photos" / "b" / "3.png"
     status, document, _ = cli(
-        "similar", model, photos, query, "--num", "4", "--workspace", tmp_path / "ws"
+        "similar", model, photos, query, "--num", "4", "--workspace", folder / "ws"
     )
     assert status == 0
     near = document[0]["neighbours"]
@@ -82,11 +91,11 @@ def test_the_nearest_image_of_an_image_is_itself(model: Path, tmp_path: Path) ->
     assert [n["similarity"] for n in near] == sorted((n["similarity"] for n in near), reverse=True)
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     status, document, _ = cli(
-        "similar", model, photos, query, tmp_path / "broken.jpg", "--workspace", tmp_path / "ws"
+        "similar", model, photos, query, tmp_path / "broken.jpg", "--workspace", folder / "ws"
     )
     assert [bool(row["error"]) for row in document] == [False, True]
     assert (
-        cli("similar", model, photos, query, "--num", "999", "--workspace", tmp_path / "ws")[0] == 2
+        cli("similar", model, photos, query, "--num", "999", "--workspace", folder / "ws")[0] == 2
     )
 
 
@@ -103,14 +112,14 @@ def test_an_export_says_how_well_it_agrees(model: Path, tmp_path: Path) -> None:
     assert "finetune(stages=0)" in document["error"]["hint"]
 
 
-def test_a_model_is_a_backbone_too(model: Path, tmp_path: Path) -> None:
+def test_a_model_is_a_backbone_too(model: Path, folder: Path) -> None:
     status, document, _ = cli(
         "transfer",
         model,
-        tmp_path / "photos",
+        folder / "photos",
         "probe(readout='knn')",
         "--workspace",
-        tmp_path / "ws",
+        folder / "ws",
         "--train-per-class",
         "4",
     )

@@ -288,7 +288,7 @@ def test_photographs_with_the_network_that_comes_with_seedbed(
     advice = sb.advise(
         photos,
         ["small"],
-        minutes=0.3,
+        minutes=0.1,
         workspace=tmp_path,
         on_event=lambda _, message: messages.append(message),
     )

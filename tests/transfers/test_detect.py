@@ -24,6 +24,7 @@ from seedbed.models.zoo import BACKBONES
 from seedbed.readout.detector import Detector, DetectorSettings
 from seedbed.tasks.catalogue.detection import Detection
 from seedbed.tasks.detection import DetectionTask
+from seedbed.tasks.task import Measurement
 from seedbed.transfers.detector_training import (
     DetectorTrainer,
     _aligned_loss,
@@ -65,14 +66,30 @@ def new_trainer(task: DetectionTask, method: Detect = QUICK, **options: Any) -> 
     return DetectorTrainer(task=task, **{**defaults, **options})
 
 
-def test_it_learns_to_detect_simple_objects(task: DetectionTask) -> None:
-    """Bright squares and dark bars on noise; after 120 steps on twelve images, it detects most of
-    them in six others."""
-    method = replace(QUICK, iterations=120, batch_size=4, learning_rates=(0.1,))
-    measured = method.run(backbone("small(width=8)"), task, Context(seed=0))
+@pytest.fixture(scope="module")
+def trained_detector(tmp_path_factory: pytest.TempPathFactory) -> tuple[Measurement, Path]:
+    """A detector after 120 steps on twelve images, and its folder."""
+    folder = tmp_path_factory.mktemp("detector")
+    sizes = ", ".join(f"{name}={value}" for name, value in SMALL.items())
+    measured = sb.transfer(
+        backbone("small(width=8)"),
+        str(scenes_folder()),
+        f"detect(iterations=120, batch_size=4, learning_rates=[0.1], {sizes})",
+        out=folder / "model",
+        workspace=folder / "ws",
+    )
+    return measured, folder / "model"
+
+
+def test_it_learns_to_detect_simple_objects(
+    task: DetectionTask, trained_detector: tuple[Measurement, Path]
+) -> None:
+    """Bright squares and dark bars on noise: it detects most of them in six other images."""
+    measured, _ = trained_detector
     assert measured.metrics["map_voc10"] > 60
     assert measured.facts["per_class"]["square"] > 60  # pyright: ignore[reportIndexIssue]
-    baseline = replace(method, iterations=1).run(backbone("small(width=8)"), task, Context(seed=0))
+    method = replace(QUICK, iterations=1, batch_size=4, learning_rates=(0.1,))
+    baseline = method.run(backbone("small(width=8)"), task, Context(seed=0))
     assert baseline.metrics["map_voc10"] < measured.metrics["map_voc10"] - 30
 
 
@@ -390,21 +407,12 @@ def test_too_many_frozen_stages_are_rejected_before_training() -> None:
         replace(QUICK, frozen_stages=9).check(backbone())
 
 
-def test_a_saved_detector_is_loaded_and_predicts(tmp_path: Path) -> None:
-    method = (
-        "detect(iterations=60, batch_size=4, learning_rates=[0.1], short_px=48, long_px=64, "
-        "head_dim=32)"
-    )
-    folder = scenes_folder()
-    measured = sb.transfer(
-        backbone("small(width=8)"),
-        str(folder),
-        method,
-        out=tmp_path / "model",
-        workspace=tmp_path / "ws",
-    )
-    model = sb.load(tmp_path / "model", device="cpu")
-    pictures = sorted((folder / "JPEGImages").iterdir())[-3:]
+def test_a_saved_detector_is_loaded_and_predicts(
+    tmp_path: Path, trained_detector: tuple[Measurement, Path]
+) -> None:
+    measured, folder = trained_detector
+    model = sb.load(folder, device="cpu")
+    pictures = sorted((scenes_folder() / "JPEGImages").iterdir())[-3:]
     first, again = (sb.predict(m, pictures, above=0.3) for m in (measured.model, model))
     assert [one.boxes for one in first] == [one.boxes for one in again]
     assert any(one.boxes for one in first)
