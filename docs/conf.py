@@ -15,6 +15,9 @@ html_title = "seedbed"
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
 exclude_patterns = ["_build", "_extension"]
+# `names` in docstrings are code.
+default_role = "literal"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
 suppress_warnings = ["ref.python", "docutils"]
