@@ -127,7 +127,7 @@ def test_a_module_of_ones_own_is_an_arm(make_study, workspace, tmp_path: Path) -
     }
     base = make_study()
     study = replace(base, arms={**base.arms, "own": mine}, methods=methods)
-    with pytest.raises(UsageError, match="cannot be sent to worker processes"):
+    with pytest.raises(UsageError, match="cannot send a module of yours to other processes"):
         run_study(study, workspace=workspace.root, executor="processes", device="cpu")
     before = {k: v.clone() for k, v in mine.module.state_dict().items()}
     results = run_study(study, workspace=workspace.root, device="cpu", workers=2)

@@ -123,9 +123,11 @@ def _weight(backbone: str, num_classes: int, size_px: int) -> tuple[int, int]:
         found = open_backbone(backbone)
         return found.num_parameters, found.layer().dim
     architecture = BACKBONES.make(backbone)
-    built = architecture.build(
-        [str(i) for i in range(num_classes)], architecture.size_px or size_px
-    )
+    # On the meta device, a network has shapes but no values, and is built at once.
+    with torch.device("meta"):
+        built = architecture.build(
+            [str(i) for i in range(num_classes)], architecture.size_px or size_px
+        )
     return built.num_parameters, built.layer().dim
 
 
