@@ -403,7 +403,7 @@ def test_settings_out_of_range_are_rejected(settings: str, message: str) -> None
 
 
 def test_too_many_frozen_stages_are_rejected_before_training() -> None:
-    with pytest.raises(UsageError, match="has 4 beside its head"):
+    with pytest.raises(UsageError, match="has 4 besides its head"):
         replace(QUICK, frozen_stages=9).check(backbone())
 
 

@@ -65,7 +65,7 @@ class FitResult:
     early_stopping: dict[str, Any] | None  # evaluations and the best one
 
     def facts(self) -> dict[str, Any]:
-        """Facts for the card of the network, beside the settings."""
+        """Facts for the card of the network, in addition to the settings."""
         return {
             "precision": self.precision,
             "compiled": self.compiled,

@@ -70,7 +70,7 @@ class Pretrained:
         return self.images_trained / self.num_train if self.num_train else 0.0
 
     def facts(self) -> dict[str, Any]:
-        """Facts about the training beside its settings."""
+        """Facts about the training, in addition to its settings."""
         if self.fitted is None:
             return dict(self.backbone.card.get("training") or {})
         return {"loading": self.loading, **self.fitted.facts()}

@@ -228,7 +228,7 @@ class DetectorModel(TrainedModel):
         }
         card = {**self.backbone.card, MODEL_KEY: entry}
         save_backbone(replace(self.backbone, card=card), folder)
-        write_tensors(folder / DETECTOR_WEIGHTS, _tensors_beside_backbone(self.detector))
+        write_tensors(folder / DETECTOR_WEIGHTS, _tensors_without_backbone(self.detector))
 
     def find(
         self, images: Sequence[torch.Tensor]
@@ -262,7 +262,7 @@ def load_detector(folder: Path, card: Mapping[str, Any]) -> DetectorModel:
         classes = tuple(entry.pop("classes"))
         detector = Detector(backbone, settings, len(classes))
         tensors = load_file(folder / DETECTOR_WEIGHTS)
-        if tensors.keys() != _tensors_beside_backbone(detector).keys():
+        if tensors.keys() != _tensors_without_backbone(detector).keys():
             raise KeyError("it holds the tensors of another detector")
         detector.load_state_dict(tensors, strict=False)
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError) as error:
@@ -277,7 +277,7 @@ def load_detector(folder: Path, card: Mapping[str, Any]) -> DetectorModel:
     )
 
 
-def _tensors_beside_backbone(detector: Detector) -> dict[str, torch.Tensor]:
+def _tensors_without_backbone(detector: Detector) -> dict[str, torch.Tensor]:
     """The tensors of a detector without those of its backbone, which are saved separately."""
     return {
         name: t for name, t in detector.state_dict().items() if not name.startswith("maps.network.")

@@ -263,7 +263,7 @@ def _freeze(backbone: Backbone, detector: Detector, training: DetectorTraining) 
     if training.frozen_stages > len(stages):
         raise UsageError(
             f"frozen_stages = {training.frozen_stages}, but {backbone.architecture} has "
-            f"{len(stages)} beside its head",
+            f"{len(stages)} besides its head",
             "Give a smaller number.",
         )
     frozen = stages[: training.frozen_stages]

@@ -55,7 +55,7 @@ class Tuning:
     learning_rates: tuple[float, ...] = (0.1, 0.3, 1.0)
     batch_size: int = 128
     weight_decay: float = 5e-4
-    stages: int | Literal["all"] = "all"  # number of last stages to train, beside the head
+    stages: int | Literal["all"] = "all"  # number of last stages to train, besides the head
     stage_decay: float = 1.0  # learning rate of a stage, relative to that of the next stage
     batch_norm: Literal["learns", "rests"] = "learns"
     l2_sp: float = 0.0
@@ -157,7 +157,7 @@ class Trainer:
         num_stages = len(stages_of(network))
         if num > num_stages:
             raise UsageError(
-                f"stages = {num}, but {network.architecture} has {num_stages} beside its head",
+                f"stages = {num}, but {network.architecture} has {num_stages} besides its head",
                 "Give a smaller number, or stages='all'.",
             )
 

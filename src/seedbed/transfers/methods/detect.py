@@ -114,7 +114,7 @@ class Detect(Method):
         if self.frozen_stages > (num := len(stages_of(backbone))):
             raise UsageError(
                 f"frozen_stages = {self.frozen_stages}, but {backbone.architecture} has {num} "
-                "beside its head",
+                "besides its head",
                 "Give a smaller number.",
             )
 
