@@ -398,14 +398,16 @@ def test_questions_take_labelled_domains_and_images_to_learn_on(
         sb.ask("images-per-class", [], f"holidays({str(root)!r}, learn_on='gone/')")
 
 
-def test_a_folder_of_the_users_own_is_left_where_it_is(tmp_path: Path) -> None:
+def test_transfer_leaves_its_measurement_in_the_workspace_and_no_unfinished_training(
+    tmp_path: Path,
+) -> None:
     store = sb.pack(str(scenes_folder()), tmp_path / "s.store")
-    (tmp_path / "ws").mkdir()
-    for place, stays in ((tmp_path / "ws", True), (tmp_path / "other", False)):
+    (tmp_path / "there").mkdir()
+    for name in ("there", "new"):
         sb.transfer(
             "small(width=4, weights='random', size_px=32)",
             store,
             QUICK.replace("30", "2"),
-            workspace=place,
+            workspace=tmp_path / name,
         )
-        assert place.exists() == stays
+        assert [path.name for path in (tmp_path / name).iterdir()] == ["measurements"]
