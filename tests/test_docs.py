@@ -3,8 +3,10 @@ resolve."""
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
+import inspect
 import re
 import shlex
 import sys
@@ -193,3 +195,22 @@ def test_pages_that_the_code_names_exist() -> None:
         if not (ROOT / path).is_file()
     }
     assert missing == set()
+
+
+@pytest.mark.parametrize("page", CURRENT, ids=_name)
+def test_python_on_the_pages_calls_what_exists(page: Path) -> None:
+    """Each block compiles, and each call of `sb.name(...)` fits the function's arguments."""
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    for tree in map(ast.parse, blocks):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("sb."):
+                function = _attribute(ast.unparse(node.func))
+                keywords = {k.arg: None for k in node.keywords if k.arg}
+                inspect.signature(function).bind(*node.args, **keywords)
+
+
+def _attribute(name: str) -> Any:
+    value: Any = seedbed
+    for part in name.split(".")[1:]:
+        value = getattr(value, part)
+    return value

@@ -181,6 +181,12 @@ def questions() -> str:
     return table(("question", "in words"), rows)
 
 
+def executors() -> str:
+    from seedbed.trials.executors import EXECUTORS
+
+    return plugins(EXECUTORS)
+
+
 def backbones() -> str:
     from seedbed.models.zoo import BACKBONES
 
@@ -196,6 +202,7 @@ def objectives() -> str:
 GENERATORS: dict[str, Callable[[], str]] = {
     "backbones": backbones,
     "command-line": command_line,
+    "executors": executors,
     "formats": formats,
     "method-settings": method_settings,
     "methods": methods,
