@@ -20,12 +20,15 @@ from seedbed.cli import main
 from seedbed.cli.parser import build_parser
 
 OUTCOME = {
-    "study", "arm", "seed", "images_seen", "target", "method", "backbone", "metric", "unit", "value", "num_test", "higher_is_better",
+    "study", "arm", "seed", "images_seen", "target", "method", "backbone", "metric",
+    "unit", "value", "num_test", "higher_is_better",
     "seconds", "key",
 }  # fmt: skip
 ANSWER = {
-    "question", "target", "method", "images_seen", "metric", "unit", "arm", "reference", "difference", "interval", "interval_90",
-    "interval_seeds", "p_value", "significant", "margin", "verdict", "beyond_margin", "converged", "num_seeds", "seeds_needed", "sentence",
+    "question", "target", "method", "images_seen", "metric", "unit", "arm", "reference",
+    "difference", "interval", "interval_90",
+    "interval_seeds", "p_value", "significant", "margin", "verdict", "beyond_margin",
+    "converged", "num_seeds", "seeds_needed", "sentence",
 }  # fmt: skip
 STUDY = """\
 reference = "all"
@@ -257,7 +260,10 @@ def test_a_transfer_shows_the_number_first_with_its_interval(
     assert low < document["value"] < high or document["value"] in (0.0, 100.0)
     assert main([*map(str, call)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    expected = f"top1: {document['value']:.2f} % (95 % interval {low:.2f} to {high:.2f}) on {document['num_test']} test images"
+    expected = (
+        f"top1: {document['value']:.2f} % (95 % interval {low:.2f} to {high:.2f}) on"
+        f" {document['num_test']} test images"
+    )
     assert lines[0] == expected
     table = lines.index("c was selected on validation images:")
     assert [line.split()[0] for line in lines[table + 1 : table + 4]] == ["c", "0.001", "1"]
@@ -866,9 +872,9 @@ def test_import_is_light_and_lazy() -> None:
     """Neither seedbed nor its command line imports what is heavy; every public name is there all
     the same."""
     code = (
-        "import sys, seedbed, seedbed.cli.parser; seedbed.cli.parser.build_parser();"
-        "heavy = {'torch', 'numpy', 'pandas', 'pyarrow', 'PIL', 'sklearn', 'scipy', 'matplotlib', 'rich', 'pydantic', 'jinja2'};"
-        "print(sorted(heavy & set(sys.modules)))"
+        "import sys, seedbed, seedbed.cli.parser; seedbed.cli.parser.build_parser();heavy ="
+        " {'torch', 'numpy', 'pandas', 'pyarrow', 'PIL', 'sklearn', 'scipy', 'matplotlib', 'rich',"
+        " 'pydantic', 'jinja2'};print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True

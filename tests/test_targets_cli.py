@@ -23,7 +23,10 @@ from seedbed.models.training_progress import Progress
 from seedbed.tasks.catalogue.detection import Detection
 from seedbed.transfers.methods.detect import Detect
 
-QUICK = "detect(iterations=30, batch_size=2, learning_rates=[0.1], short_px=48, long_px=64, head_dim=16)"
+QUICK = (
+    "detect(iterations=30, batch_size=2, learning_rates=[0.1], short_px=48, long_px=64,"
+    " head_dim=16)"
+)
 
 
 @pytest.fixture(scope="module")

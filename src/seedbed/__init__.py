@@ -1,4 +1,4 @@
-"""seedbed: what in a pre-training data set makes transfer work, and how to transfer to your own data.
+"""seedbed: what in pre-training data makes transfer work, and transfer to your own data.
 
 Names are imported when they are first used, so that `import seedbed` is quick.
 """

@@ -65,7 +65,8 @@ def _ilsvrc(root: Path, encode: Callable[..., bytes]) -> str:
         {f"ILSVRC2012_val_{i:08d}.JPEG": encode(90 + i, (16, 16), "JPEG") for i in (1, 2)},
     )
     (root / "LOC_val_solution.csv").write_text(
-        "ImageId,PredictionString\nILSVRC2012_val_00000001,n01440764 1 2 3 4 \nILSVRC2012_val_00000002,n01443537 1 2 3 4 \n"
+        "ImageId,PredictionString\nILSVRC2012_val_00000001,n01440764 1 2 3 4"
+        " \nILSVRC2012_val_00000002,n01443537 1 2 3 4 \n"
     )
     (root / "LOC_synset_mapping.txt").write_text(
         "n01440764 tench, Tinca tinca\nn01443537 goldfish, Carassius auratus\n"

@@ -42,7 +42,8 @@ def test_fieller_covers(num_seeds: int, gain: float, spread: tuple[float, ...]) 
             covered += found.interval[0] <= 0.7 <= found.interval[1]
     coverage = 100 * (covered + unbounded) / num
     print(
-        f"\nFieller  {num_seeds} seeds  gain {gain:4}  spread {spread}  coverage {coverage:.1f}  unbounded {100 * unbounded / num:.1f}"
+        f"\nFieller  {num_seeds} seeds  gain {gain:4}  spread {spread}  coverage {coverage:.1f} "
+        f" unbounded {100 * unbounded / num:.1f}"
     )
     assert 93 - 0.7 <= coverage <= 97 + 0.7
 
@@ -73,7 +74,8 @@ def test_interactions_cover(num_seeds: int, image_part: float, residual_part: fl
         covered += low <= 0 <= high
     coverage = 100 * covered / num
     print(
-        f"\ninteraction  {num_seeds} seeds  images {image_part}  residual {residual_part}  coverage {coverage:.1f}"
+        f"\ninteraction  {num_seeds} seeds  images {image_part}  residual {residual_part}  coverage"
+        f" {coverage:.1f}"
     )
     assert 93 - 0.7 <= coverage <= (97 if not image_part else 98.5) + 0.7
 
@@ -100,7 +102,8 @@ def test_nested_designs_recover_their_variances(
         found.append((one.sample, one.training))
     coverage, mean = 100 * covered / num, np.mean(found, axis=0)
     print(
-        f"\nnested {samples} x {trainings}, {arms} arms, {variance}: coverage {coverage}, means {mean.round(2)}"
+        f"\nnested {samples} x {trainings}, {arms} arms, {variance}: coverage {coverage}, means"
+        f" {mean.round(2)}"
     )
     assert np.all(coverage >= 93) and np.all(coverage <= 98.7)
     assert mean[1] == pytest.approx(1, abs=0.05)
@@ -167,7 +170,8 @@ def test_scaling_laws_are_recovered(asymptote: float, scale: float, exponent: fl
             e.interval[0] <= truth <= e.interval[1] for e, truth in zip(found, truths, strict=True)
         ]
     print(
-        f"\nscaling {asymptote} - {scale} n^-{exponent}: fitted {fitted} of {num}, coverage {(100 * covered / fitted).round(1)}"
+        f"\nscaling {asymptote} - {scale} n^-{exponent}: fitted {fitted} of {num}, coverage"
+        f" {(100 * covered / fitted).round(1)}"
     )
     assert fitted >= 0.97 * num
     assert np.all(covered / fitted >= 0.88)
@@ -218,8 +222,9 @@ def test_influence_finds_planted_classes_and_its_intervals_cover(
         reliability.append(found.reliability)
         squared.append(np.corrcoef(found.values, weights)[0, 1] ** 2)
     print(
-        f"\ninfluence {num_nets} nets, {num_classes} classes: single {100 * np.mean(single):.1f}, joint {100 * np.mean(joint):.1f}; "
-        f"reliability told {np.mean(reliability):.2f}, squared correlation with the truth {np.mean(squared):.2f}"
+        f"\ninfluence {num_nets} nets, {num_classes} classes: single {100 * np.mean(single):.1f},"
+        f" joint {100 * np.mean(joint):.1f}; reliability told {np.mean(reliability):.2f}, squared"
+        f" correlation with the truth {np.mean(squared):.2f}"
     )
     assert 93 <= 100 * np.mean(single) <= 97
     assert np.mean(joint) >= 0.9

@@ -140,7 +140,8 @@ def test_coverage_over_seeds(num_arms: int, num_seeds: int, spread: str) -> None
     result = simulate_seeds(num_arms, num_seeds, spread)
     coverage, errs = result.coverage(), result.false_equivalence()
     print(
-        f"\n{num_arms} arms  {num_seeds} seeds  {spread:20}  coverage {coverage:.1f}  false equivalence {errs:.1f}"
+        f"\n{num_arms} arms  {num_seeds} seeds  {spread:20}  coverage {coverage:.1f}  false"
+        f" equivalence {errs:.1f}"
     )
     two_at_three = num_arms == 2 and num_seeds == 3 and spread != "equal"
     assert abs(coverage - STATED[num_seeds, num_arms][SPREADS.index(spread)]) <= TOLERANCE
@@ -194,8 +195,8 @@ def test_coverage_over_seeds_and_images(
     result = simulate_images(num_arms, num_seeds, spread, image_part, residual_part)
     coverage, errs = result.coverage(), result.false_equivalence()
     print(
-        f"\n{num_arms} arms  {num_seeds} seeds  {spread:20}  images {image_part:4}  residual {residual_part:4}  "
-        f"coverage {coverage:.1f}  false equivalence {errs:.1f}"
+        f"\n{num_arms} arms  {num_seeds} seeds  {spread:20}  images {image_part:4}  residual"
+        f" {residual_part:4}  coverage {coverage:.1f}  false equivalence {errs:.1f}"
     )
     assert coverage <= 99 + TOLERANCE
     assert coverage >= (91.6 if num_arms == 2 else 94) - TOLERANCE

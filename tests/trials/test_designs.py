@@ -142,9 +142,8 @@ def test_a_part_of_the_source_is_a_target(make_study, workspace) -> None:
     study = make_study(
         (
             'cells = "cells"',
-            'own = "source(recipe=\\"classes(names=[\'a\', \'b\'])\\")"\nfew = "cells(train_per_class=3)"'.replace(
-                "cells(", "folder('cells', "
-            ),
+            "own = \"source(recipe=\\\"classes(names=['a', 'b'])\\\")\"\nfew ="
+            ' "cells(train_per_class=3)"'.replace("cells(", "folder('cells', "),
         ),
     )
     results = _run(study, workspace)
@@ -214,9 +213,12 @@ def test_arms_are_paired_with_the_reference_of_their_own_network_and_with_their_
     study = make_study(
         (
             'half = "images(fraction=0.5)"',
-            'half = "classes(num=2) | images(fraction=0.5)"\nlike = "like(recipe=\'classes(num=2)\') | images(fraction=0.5)"\n'
-            'all-wide = { backbone = "small(width=3)" }\n'
-            'half-wide = { recipe = "classes(num=2)|images(fraction=0.5)", backbone = "small(width=3)" }',
+            (
+                'half = "classes(num=2) | images(fraction=0.5)"\nlike ='
+                " \"like(recipe='classes(num=2)') | images(fraction=0.5)\"\nall-wide = { backbone ="
+                ' "small(width=3)" }\nhalf-wide = { recipe = "classes(num=2)|images(fraction=0.5)",'
+                ' backbone = "small(width=3)" }'
+            ),
         )
     )
     assert with_controls(study) == [
@@ -233,8 +235,10 @@ def test_effects_are_compared_over_budgets_networks_and_targets(make_study, work
         ("seeds = 2", "seeds = 3"),
         (
             'half = "images(fraction=0.5)"',
-            'half = "images(fraction=0.5)"\nall-wide = { backbone = "small(width=3)" }\n'
-            'half-wide = { recipe = "images(fraction=0.5)", backbone = "small(width=3)" }',
+            (
+                'half = "images(fraction=0.5)"\nall-wide = { backbone = "small(width=3)" }\n'
+                'half-wide = { recipe = "images(fraction=0.5)", backbone = "small(width=3)" }'
+            ),
         ),
         ('cells = "cells"', 'cells = "cells"\nsame = "source()"'),
     )
@@ -288,8 +292,10 @@ def test_another_learning_rate_is_not_another_network(make_study, workspace) -> 
         ("seeds = 2", "seeds = 3"),
         (
             'half = "images(fraction=0.5)"',
-            'half = "images(fraction=0.5)"\nall-slow = { learning_rate = 0.05 }\n'
-            'half-slow = { recipe = "images(fraction=0.5)", learning_rate = 0.05 }',
+            (
+                'half = "images(fraction=0.5)"\nall-slow = { learning_rate = 0.05 }\n'
+                'half-slow = { recipe = "images(fraction=0.5)", learning_rate = 0.05 }'
+            ),
         ),
     )
     results = _run(study, workspace)
@@ -306,8 +312,10 @@ def test_whether_a_reference_had_converged_is_its_own_matter(make_study, workspa
         ("images_seen = 64", "images_seen = [64, 128]"),
         (
             'half = "images(fraction=0.5)"',
-            'half = "images(fraction=0.5)"\nall-wide = { backbone = "small(width=3)" }\n'
-            'half-wide = { recipe = "images(fraction=0.5)", backbone = "small(width=3)" }',
+            (
+                'half = "images(fraction=0.5)"\nall-wide = { backbone = "small(width=3)" }\n'
+                'half-wide = { recipe = "images(fraction=0.5)", backbone = "small(width=3)" }'
+            ),
         ),
     )
     results = _run(study, workspace)

@@ -17,7 +17,8 @@ from seedbed.trials.run import run_study, study_status
 from seedbed.trials.steps import PretrainStep
 
 CONTRACT = (
-    "study", "arm", "seed", "images_seen", "target", "method", "backbone", "metric", "unit", "value", "num_test", "higher_is_better",
+    "study", "arm", "seed", "images_seen", "target", "method", "backbone", "metric",
+    "unit", "value", "num_test", "higher_is_better",
     "seconds", "key",
 )  # fmt: skip
 
@@ -33,13 +34,16 @@ def run(make_study, workspace):
             if event.what == "began":
                 began.append(event.step.label)
 
-        return run_study(
-            make_study(*changes),
-            workspace=workspace.root,
-            executor="inline",
-            device="cpu",
-            on_event=hear,
-        ), began
+        return (
+            run_study(
+                make_study(*changes),
+                workspace=workspace.root,
+                executor="inline",
+                device="cpu",
+                on_event=hear,
+            ),
+            began,
+        )
 
     return go
 

@@ -23,7 +23,10 @@ from seedbed.writeup.html import render
 from seedbed.writeup.task_results import _limits
 
 METHODS = {
-    "detect": "detect(iterations=8, batch_size=2, learning_rates=[0.05], short_px=32, long_px=48, head_dim=8)",
+    "detect": (
+        "detect(iterations=8, batch_size=2, learning_rates=[0.05], short_px=32, long_px=48,"
+        " head_dim=8)"
+    ),
     "probe": "probe(c=[1.0])",
     "retrieve": "retrieve(dim=8)",
 }

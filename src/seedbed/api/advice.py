@@ -232,8 +232,8 @@ def _larger_network_hint(names: list[str], downloaded: bool) -> str:
     published = BACKBONES.make(GOOD_NETWORK).published()
     assert published is not None
     return (
-        "Only the small network that comes with seedbed was compared. A network of 224 px with more "
-        "pre-training data is usually better on photographs: seedbed advise DATA --download "
-        f"fetches {GOOD_NETWORK} (about {_GOOD_NETWORK_MB} MB, licence {published.licence}). To "
-        f"fetch it by hand: {download_instruction(published)}."
+        "Only the small network that comes with seedbed was compared. A network of 224 px with"
+        " more pre-training data is usually better on photographs: seedbed advise DATA --download"
+        f" fetches {GOOD_NETWORK} (about {_GOOD_NETWORK_MB} MB, licence {published.licence}). To"
+        f" fetch it by hand: {download_instruction(published)}."
     )

@@ -107,20 +107,9 @@ def pretrain(
     folder, space = _output_folder(out), Workspace.at(workspace)
     px = packing_px(size_px, settings.architecture().size_px)
     opened = check_store_px(open_store(store, px, space, on_pack=on_pack), size_px)
-    training, view = settings.training(images_seen), make_view(opened, recipe, seed)
-    seeds, label = Seeds(sample=seed, init=seed), f"pretrain, seed {seed}"
-    step = Pretrain(
-        view=view,
-        backbone=backbone,
-        training=training,
-        seeds=seeds,
-        recipe=recipe,
-        threads=threads,
-        label=label,
-    )
-    return _run_or_read(
-        step, space, folder, resolve_device(device), on_progress, checkpoint_every_s
-    )
+    step = _step(make_view(opened, recipe, seed), settings, recipe, images_seen, seed, threads)
+    device = resolve_device(device)
+    return _run_or_read(step, space, folder, device, on_progress, checkpoint_every_s)
 
 
 def _settings(backbone: str, images_seen: int, **overrides: Any) -> Pretraining:
@@ -133,6 +122,26 @@ def _settings(backbone: str, images_seen: int, **overrides: Any) -> Pretraining:
     chosen = {name: value for name, value in overrides.items() if value is not None}
     chosen |= {"backbone": backbone, "images_seen": (max(1, images_seen),)}
     return build(Pretraining, chosen, "pretrain")
+
+
+def _step(
+    view: View,
+    settings: Pretraining,
+    recipe: str,
+    images_seen: int,
+    seed: int,
+    threads: int | None,
+) -> Pretrain:
+    """The step of one training; one seed draws the sample and the initial weights."""
+    return Pretrain(
+        view=view,
+        backbone=settings.backbone,
+        training=settings.training(images_seen),
+        seeds=Seeds(sample=seed, init=seed),
+        recipe=recipe,
+        threads=threads,
+        label=f"pretrain, seed {seed}",
+    )
 
 
 def _run_or_read(

@@ -91,23 +91,23 @@ def score(
         "labels": labels,
         "k": k,
     }
-    given = {
+    named = {
         name: os.fspath(value) if isinstance(value, os.PathLike) else value
         for name, value in arguments.items()
         if value is not None
     }
     if metric.startswith("voc"):
-        given = _with_one_name_for_results(given)
+        named = _with_one_name_for_results(named)
     parameters = inspect.signature(_SCORERS[metric]).parameters
-    for name in given:
+    for name in named:
         if name not in parameters:
             raise unknown("argument", name, parameters, f"score({metric!r})")
     for name, parameter in parameters.items():
-        if parameter.default is inspect.Parameter.empty and name not in given:
+        if parameter.default is inspect.Parameter.empty and name not in named:
             raise UsageError(
                 f"score({metric!r}) needs {name}", f"It takes: {', '.join(parameters)}."
             )
-    return _SCORERS[metric](**given)
+    return _SCORERS[metric](**named)
 
 
 def _with_one_name_for_results(arguments: dict[str, Any]) -> dict[str, Any]:

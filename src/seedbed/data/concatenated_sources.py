@@ -68,10 +68,10 @@ class _JoinedFiles(EncodedPixels):
         place = np.empty(len(rows), np.int64)
         readers, start = [], 0
         for i, reader in enumerate(self.readers):
-            mine = order[start : start + int((which == i).sum())]
-            readers.append(reader.part(self.rows[rows[mine]]))
-            place[mine] = np.arange(len(mine))
-            start += len(mine)
+            own_rows = order[start : start + int((which == i).sum())]
+            readers.append(reader.part(self.rows[rows[own_rows]]))
+            place[own_rows] = np.arange(len(own_rows))
+            start += len(own_rows)
         return _JoinedFiles(tuple(readers), which, place)
 
 
@@ -102,7 +102,7 @@ def join(sources: Mapping[str, Source]) -> Source:
         classes=classes,
         pixels=_reader([p.pixels for p in parts], which, rows),
         listing=listing_fingerprint(
-            [f"{n} {p.listing} {_told(p.hierarchy)}" for n, p in sources.items()]
+            [f"{n} {p.listing} {_hierarchy_text(p.hierarchy)}" for n, p in sources.items()]
         ),
         names={
             f"{name}/{label}": words
@@ -130,13 +130,16 @@ def for_retrieval(learnt_on: Source, target: Source) -> Source:
         "target": replace(target, annotations=None),
     }
     joined = join(plain)
-    theirs = joined.parts == 1
-    row = np.flatnonzero(theirs)  # ids are sorted within each part, as they were before
-    found = target.annotations
+    is_target = joined.parts == 1
+    row = np.flatnonzero(is_target)  # ids are sorted within each part, as they were before
+    relevance = target.annotations
     placed = replace(
-        found, queries=row[found.queries], gallery=row[found.gallery], rows=row[found.rows]
+        relevance,
+        queries=row[relevance.queries],
+        gallery=row[relevance.gallery],
+        rows=row[relevance.rows],
     )
-    splits = np.where(theirs, joined.splits, TRAIN).astype(np.uint8)
+    splits = np.where(is_target, joined.splits, TRAIN).astype(np.uint8)
     listing = listing_fingerprint([joined.listing, placed.digest()])
     leaves = np.full_like(joined.leaves, NO_LABEL)
     return replace(joined, leaves=leaves, splits=splits, annotations=placed, listing=listing)
@@ -146,10 +149,10 @@ def _annotations(
     sources: Mapping[str, Source], place: Sequence[int], firsts: np.ndarray, order: np.ndarray
 ) -> Boxes | None:
     """The boxes of all, under the joined labels; other annotations cannot be joined."""
-    found = {name: part.annotations for name, part in sources.items()}
-    if not any(found.values()):
+    annotations = {name: part.annotations for name, part in sources.items()}
+    if not any(annotations.values()):
         return None
-    for name, one in found.items():
+    for name, one in annotations.items():
         if not isinstance(one, Boxes):
             has = (
                 {"marks": "several labels an image", "relevance": "queries and answers"}[one.kind]
@@ -157,10 +160,11 @@ def _annotations(
                 else "one label an image"
             )
             raise UsageError(
-                f"{name} has {has}, and data sets are joined that have one label an image all, or boxes all",
+                f"{name} has {has}, and data sets are joined that have one label an image all, or"
+                " boxes all",
                 "Name two of one kind.",
             )
-    boxes = [one for one in found.values() if isinstance(one, Boxes)]
+    boxes = [one for one in annotations.values() if isinstance(one, Boxes)]
     new_row = np.empty(len(order), np.int64)
     new_row[order] = np.arange(len(order))
     starts = np.cumsum([0, *(part.num_images for part in sources.values())])
@@ -190,8 +194,8 @@ def _reader(readers: Sequence[Pixels], which: np.ndarray, rows: np.ndarray) -> P
     )
 
 
-def _told(hierarchy: Hierarchy | None) -> str:
-    """A hierarchy as a part of what was found: another one means another store."""
+def _hierarchy_text(hierarchy: Hierarchy | None) -> str:
+    """A hierarchy as text of the listing: another one means another store."""
     return repr(sorted(hierarchy.parents.items())) if hierarchy else ""
 
 
@@ -209,9 +213,11 @@ def _hierarchy(sources: Mapping[str, Source]) -> Hierarchy | None:
             for node, above in tree.parents.items():
                 if parents.setdefault(node, above) != above:
                     raise BadDataError(
-                        f"sources share the node {node!r} under different parents: {name} has it under {' and '.join(above)}, "
-                        f"another under {' and '.join(parents[node])}",
-                        'Give all one hierarchy, such as "wordnet", or name the node differently in one of them.',
+                        f"sources share the node {node!r} under different parents: {name} has it"
+                        f" under {' and '.join(above)}, another under"
+                        f" {' and '.join(parents[node])}",
+                        'Give all one hierarchy, such as "wordnet", or name the node differently in'
+                        " one of them.",
                     )
             words |= dict(tree.names)
     return Hierarchy(parents, names=words)
@@ -247,9 +253,11 @@ def source_of(store: Store, size_px: int) -> Source:
         kind = "of encoded files" if store.is_encoded else f"packed at {store.size_px} px"
         raise UsageError(
             f"{store.path} is a store {kind}, and the sources are joined at {size_px} px",
-            "Name the images instead of the store."
-            if store.is_encoded
-            else f"Pack it at {size_px} px, or name the images instead.",
+            (
+                "Name the images instead of the store."
+                if store.is_encoded
+                else f"Pack it at {size_px} px, or name the images instead."
+            ),
         )
     return Source(
         name=store.name,

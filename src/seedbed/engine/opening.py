@@ -154,9 +154,9 @@ def pack_source(
         size = "" if has_boxes else f" --size-px {size_px}"
         raise BadDataError(
             error.text,
-            f"All are listed in {error.list_path}. Repair or remove them. Or allow them, and name the "
-            f"store instead of the images: seedbed pack {shlex.quote(source.name)} STORE{size} "
-            f"--allow-unreadable {error.share:g}.",
+            f"All are listed in {error.list_path}. Repair or remove them. Or allow them, and name"
+            f" the store instead of the images: seedbed pack {shlex.quote(source.name)} STORE{size}"
+            f" --allow-unreadable {error.share:g}.",
         ) from None
 
 

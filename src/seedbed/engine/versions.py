@@ -16,13 +16,13 @@ from pathlib import Path
 def versions() -> dict[str, str]:
     """Versions of Python, of the packages that make the numbers, and the commit of seedbed where it
     runs from a checkout."""
-    found = {"python": platform.python_version()}
+    texts = {"python": platform.python_version()}
     for package in ("seedbed", "torch", "numpy", "Pillow"):
         try:
-            found[package] = version(package)
+            texts[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "source tree" if package == "seedbed" else "not installed"
-    return found | {"commit": _commit()}
+            texts[package] = "source tree" if package == "seedbed" else "not installed"
+    return texts | {"commit": _commit()}
 
 
 def _commit() -> str:

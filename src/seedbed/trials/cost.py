@@ -120,8 +120,8 @@ def _disk(plan: Plan, step: Step) -> int:
 def _weight(backbone: str, num_classes: int, size_px: int) -> tuple[int, int]:
     """Parameters, and dimensions of a code."""
     if not _is_call(backbone):
-        found = open_backbone(backbone)
-        return found.num_parameters, found.layer().dim
+        opened = open_backbone(backbone)
+        return opened.num_parameters, opened.layer().dim
     architecture = BACKBONES.make(backbone)
     # On the meta device, a network has shapes but no values, and is built at once.
     with torch.device("meta"):

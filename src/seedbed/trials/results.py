@@ -107,7 +107,7 @@ class Results:
     def backbones(self) -> dict[str, Path]:
         """Folders of the backbones that were measured, by arm, seed and training budget: what
         `advise` and `transfer` take."""
-        found: dict[str, Path] = {}
+        folders: dict[str, Path] = {}
         for o in self.outcomes:
             name = (
                 f"{o.arm}, seed {o.seed}, {o.images_seen:,} images"
@@ -115,8 +115,8 @@ class Results:
                 else f"{o.arm}, seed {o.seed}"
             )
             folder = self.plan.workspace.folder("backbones", o.backbone_key or o.key)
-            found.setdefault(name, folder)
-        return found
+            folders.setdefault(name, folder)
+        return folders
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per outcome; what a method chose is in `facts`, as JSON."""
@@ -169,7 +169,7 @@ def collect(plan: Plan, failures: Mapping[str, Failure]) -> Results:
             outcomes += _outcomes(plan, cell, manifests)
         elif cell.key in failures or cell.backbone_key in failures:
             num_failed += 1
-    kept = {
+    still_failed = {
         k: f
         for k, f in failures.items()
         if k in plan.by_key and not plan.workspace.has(plan.by_key[k].kind, k)
@@ -177,7 +177,7 @@ def collect(plan: Plan, failures: Mapping[str, Failure]) -> Results:
     return Results(
         study=plan.study,
         outcomes=tuple(outcomes),
-        failures=tuple(kept.values()),
+        failures=tuple(still_failed.values()),
         num_cells=len(plan.cells),
         num_failed=num_failed,
         plan=plan,

@@ -136,11 +136,11 @@ def _show_excluded(
     under: dict[str, list[str]] = {}
     for leaf, node in excluded.dropped.items():
         under.setdefault(node, []).append(_called(tree, leaf))
-    gone = [
+    dropped = [
         f"under {_called(tree, node)} ({node}): {', '.join(sorted(names))}"
         for node, names in under.items()
     ]
-    show_list(options, "nodes whose classes were dropped", gone, 20)
+    show_list(options, "nodes whose classes were dropped", dropped, 20)
     show_list(
         options,
         "stay, though a person might call them the same",

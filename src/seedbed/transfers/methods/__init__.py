@@ -75,8 +75,10 @@ def check_task(method: Method, call: str, task: str) -> None:
         return
     if method.takes == ("adaptation",):
         raise UsageError(
-            f"{call} needs labels of one domain and images of another, and this target is one data set",
-            "Say where the labels come from: --labelled day/, in a study folder('night/', labelled='day/').",
+            f"{call} needs labels of one domain and images of another, and this target is one"
+            " data set",
+            "Say where the labels come from: --labelled day/, in a study folder('night/',"
+            " labelled='day/').",
         )
     fitting = [other for other in METHODS.names() if name in METHODS.get(other).takes]
     raise UsageError(
