@@ -36,7 +36,8 @@ NUM_IMAGES = 100
 TOLERANCE = 1.5  # points
 SEEDS = (3, 5, 8)
 SPREADS = ("equal", "reference twice", "one arm three times")
-# coverage, percent, as docs/explanation/verdict.md states it: (seeds, arms) -> one for each of SPREADS
+# coverage, percent, as docs/explanation/verdict.md states it:
+# (seeds, arms) -> one for each of SPREADS
 STATED = {
     (3, 2): (93.6, 92.3, 91.1), (3, 4): (95.4, 93.3, 94.3), (3, 6): (96.4, 93.9, 95.5),
     (5, 2): (94.6, 93.9, 93.4), (5, 4): (95.2, 94.5, 95.6), (5, 6): (95.5, 94.9, 96.1),

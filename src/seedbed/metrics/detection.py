@@ -4,9 +4,10 @@ In: true boxes and detected boxes of many images and classes. Out: `Decisions`, 
 `average_precision` computes AP.
 
 The rules (py-faster-rcnn, the paper's code; docs/reference/metrics.md): a detection is matched with
-the box of its class and image that it overlaps most, the first of equals. It is right if their intersection
-over union is above 0.5, counted with the +1 of whole pixels, and no detection with a higher score
-was matched with that box. A second match is wrong. A match with a difficult box does not count.
+the box of its class and image that it overlaps most, the first of equals. It is right if their
+intersection over union is above 0.5, counted with the +1 of whole pixels, and no detection with a
+higher score was matched with that box. A second match is wrong. A match with a difficult box does
+not count.
 """
 
 from __future__ import annotations

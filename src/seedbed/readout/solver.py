@@ -84,8 +84,8 @@ def _class_groups(codes: torch.Tensor, loss: type[Loss], num_classes: int) -> li
     if loss.couples or bytes_per_class > free:
         raise UsageError(
             f"a readout of {num_classes:,} classes on {len(codes):,} codes needs "
-            f"{bytes_per_class * num_classes / 2**30:,.0f} GiB on {codes.device} in addition to the "
-            f"codes; {free / 2**30:,.0f} GiB are available",
+            f"{bytes_per_class * num_classes / 2**30:,.0f} GiB on {codes.device} in addition to "
+            f"the codes; {free / 2**30:,.0f} GiB are available",
             "Use fewer images (train_per_class), or 'svm' or 'ridge', which solve some classes at "
             "a time.",
         )
