@@ -13,7 +13,7 @@ import pytest
 from tiny import cli, digits_store, trained
 
 import seedbed as sb
-from seedbed.advice import negative_transfer, successive_halving
+from seedbed.advice import learning_curve, negative_transfer, successive_halving
 from seedbed.advice.advice import Advice
 from seedbed.advice.contender import Contender
 from seedbed.base.errors import BadDataError, UsageError
@@ -25,11 +25,12 @@ NETS = ("small(width=4, weights='random')", "small(width=2, weights='random')")
 @contextmanager
 def _short_trainings() -> Iterator[None]:
     """Fine-tuning sees 300 images instead of 3,000 or more; pre-trained and random weights are
-    compared at one learning rate."""
+    compared at one learning rate; a learning curve has two draws of each size."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(successive_halving, "_MIN_IMAGES_SEEN", 300)
         patch.setattr(successive_halving, "_EPOCHS", 2)
         patch.setattr(negative_transfer, "LEARNING_RATES", (0.1,))
+        patch.setattr(learning_curve, "_NUM_DRAWS", 2)
         yield
 
 

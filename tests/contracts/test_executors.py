@@ -7,7 +7,8 @@ import pytest
 from seedbed.testing import check_executor
 from seedbed.trials.executors import EXECUTORS
 
-CALLS = {"processes": "processes(workers=2)"}
+# Each start of a worker imports torch; tests/trials/test_executors.py runs two workers.
+CALLS = {"processes": "processes(workers=1)"}
 
 
 @pytest.mark.parametrize("name", EXECUTORS.names())
