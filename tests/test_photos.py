@@ -16,8 +16,8 @@ from seedbed.cli import main
 PAGE = (Path(__file__).parent.parent / "docs" / "tutorials" / "photos-to-model.md").read_text()
 
 SHORTER = {
-    "--minutes 1 ": "--minutes 0.02 ",
-    "minutes=0.2": "minutes=0.02",
+    "--minutes 1 ": "--minutes 0.05 ",
+    "minutes=0.2": "minutes=0.05",
     "images_seen=2000": "images_seen=64",
 }
 
