@@ -200,13 +200,33 @@ def test_pages_that_the_code_names_exist() -> None:
 @pytest.mark.parametrize("page", CURRENT, ids=_name)
 def test_python_on_the_pages_calls_what_exists(page: Path) -> None:
     """Each block compiles, and each call of `sb.name(...)` fits the function's arguments."""
-    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
-    for tree in map(ast.parse, blocks):
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("sb."):
-                function = _attribute(ast.unparse(node.func))
-                keywords = {k.arg: None for k in node.keywords if k.arg}
-                inspect.signature(function).bind(*node.args, **keywords)
+    assert _wrong_calls(page.read_text(encoding="utf-8")) == []
+
+
+def test_calls_that_do_not_exist_are_seen() -> None:
+    page = "```python\nsb.audit('photos')\nsb.audit(fotos='photos')\nsb.adit('photos')\n```\n"
+    assert _wrong_calls(page) == ["sb.audit(fotos='photos')", "sb.adit('photos')"]
+
+
+def _wrong_calls(page: str) -> list[str]:
+    """The calls of `sb.name(...)` in the Python blocks that the package does not take."""
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    nodes = [node for block in blocks for node in ast.walk(ast.parse(block))]
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    return [ast.unparse(c) for c in calls if _is_public(c) and not _fits(c)]
+
+
+def _is_public(call: ast.Call) -> bool:
+    return ast.unparse(call.func).startswith("sb.")
+
+
+def _fits(call: ast.Call) -> bool:
+    keywords = {k.arg: None for k in call.keywords if k.arg}
+    try:
+        inspect.signature(_attribute(ast.unparse(call.func))).bind(*call.args, **keywords)
+    except (AttributeError, TypeError):
+        return False
+    return True
 
 
 def _attribute(name: str) -> Any:

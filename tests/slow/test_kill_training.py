@@ -20,6 +20,7 @@ KILLS = 20
 
 
 def _command(store: Path, out: Path) -> list[str]:
+    """Each training has a workspace of its own: a finished one would not be repeated."""
     # A checkpoint every 50 ms, so that twenty kills find twenty states; alexnet has dropout, whose
     # noise must come back too.
     options = [
@@ -45,8 +46,20 @@ def _command(store: Path, out: Path) -> list[str]:
         backbone,
         "--out",
         str(out),
+        "--workspace",
+        str(_workspace(out)),
         *options,
     ]
+
+
+def _workspace(out: Path) -> Path:
+    return out.parent / f"{out.name}.workspace"
+
+
+def _unfinished(out: Path) -> set[tuple[str, int]]:
+    """The states of unfinished trainings, with their times."""
+    paths = (_workspace(out) / "unfinished").glob("*.safetensors")
+    return {(path.name, path.stat().st_mtime_ns) for path in paths}
 
 
 def test_killed_twenty_times_it_ends_with_the_same_weights(tmp_path: Path) -> None:
@@ -67,10 +80,10 @@ def test_killed_twenty_times_it_ends_with_the_same_weights(tmp_path: Path) -> No
             stderr=subprocess.DEVNULL,
             env=environment,
         )
-        before = _unfinished(tmp_path)
+        before = _unfinished(tmp_path / "cut")
         deadline = time.monotonic() + 60
         while (
-            _unfinished(tmp_path) == before
+            _unfinished(tmp_path / "cut") == before
             and process.poll() is None
             and time.monotonic() < deadline
         ):
@@ -99,8 +112,4 @@ def test_killed_twenty_times_it_ends_with_the_same_weights(tmp_path: Path) -> No
     resumed = json.loads(done.stdout)["resumed_at"]
     print(f"went on at steps {resumed} of 300")
     assert len(resumed) >= KILLS
-    assert not list(tmp_path.glob("*.unfinished*"))
-
-
-def _unfinished(folder: Path) -> set[tuple[str, int]]:
-    return {(p.name, p.stat().st_mtime_ns) for p in folder.glob("cut.*.unfinished")}
+    assert not _unfinished(tmp_path / "cut")

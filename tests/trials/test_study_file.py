@@ -97,7 +97,8 @@ def test_every_kind_of_arm_reads_back(arm: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("settings", STUDIES)
 def test_every_setting_reads_back(settings: str, tmp_path: Path) -> None:
     (tmp_path / "cells (v2)").mkdir()
-    _read_back(_study(tmp_path, **STUDIES[settings]))
+    study = _study(tmp_path, **STUDIES[settings])
+    assert write_study(_read_back(study)) == write_study(study)
 
 
 def test_a_folder_with_parentheses_is_not_written_as_a_call(tmp_path: Path) -> None:

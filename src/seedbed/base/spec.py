@@ -28,7 +28,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     UsageError for an unknown key (with the nearest valid one), a missing key, or a value of the
     wrong type or out of range.
     """
-    names = _field_names(cls)
+    names = setting_names(cls)
     unknown_keys = [unknown("key", key, names, where) for key in values if key not in names]
     if unknown_keys:
         raise UsageError("; ".join(e.message for e in unknown_keys), unknown_keys[0].hint)
@@ -56,7 +56,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 def build_call(cls: type[T], call: Call, what: str) -> T:
     """Create a dataclass instance from the arguments of a call; positional arguments fill the
     fields in order."""
-    names = _field_names(cls)
+    names = setting_names(cls)
     if len(call.args) > len(names):
         raise UsageError(
             f"{call} has {len(call.args)} positional arguments; {what} {call.name!r} takes "
@@ -81,9 +81,14 @@ def call_of(value: Any, name: str) -> Call:
     return Call(name=name, kwargs=_to_plain(changed))
 
 
-def _field_names(cls: Any) -> list[str]:
-    """The fields of a dataclass that its constructor takes."""
+def setting_names(cls: Any) -> list[str]:
+    """The settings of a plug-in: the fields that the constructor of its class takes."""
     return [f.name for f in dataclasses.fields(cls) if f.init]
+
+
+def setting_values(instance: Any) -> dict[str, Any]:
+    """The settings of a plug-in, by name."""
+    return dataclasses.asdict(instance)
 
 
 def signature(cls: type, name: str) -> str:
@@ -143,7 +148,7 @@ def _coerced_values(cls: type, values: Mapping[str, Any]) -> dict[str, str]:
     Returns one message per faulty field, by the location that pydantic would report.
     """
     faults = {}
-    for f in dataclasses.fields(cls):  # pyright: ignore[reportArgumentType]
+    for f in dataclasses.fields(typing.cast(Any, cls)):
         value, type_name = values.get(f.name), str(f.type)
         is_number_field = "int" in type_name or "float" in type_name
         is_bool = isinstance(value, bool) and "bool" not in type_name

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError, at_place, unknown
+from seedbed.base.spec import setting_names
 from seedbed.data.formats import FORMATS, parse_data
 from seedbed.data.source import Source
 from seedbed.data.store import Store
@@ -178,7 +179,7 @@ def _split_call(spec: DataSpec, folder: Path) -> DataSpec:
     call = parse_call(text, "data set") if is_source else parse_data(text)
     format_settings: list[str] = []
     if not is_source:
-        format_settings = [f.name for f in fields(FORMATS.get(call.name))]  # pyright: ignore[reportArgumentType]
+        format_settings = setting_names(FORMATS.get(call.name))
     settings = _TASK_SETTINGS if is_source else _TARGET_SETTINGS
     for key in call.kwargs:
         if key not in (*format_settings, *settings):

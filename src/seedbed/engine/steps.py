@@ -19,6 +19,7 @@ import numpy as np
 from seedbed.base.artifacts import Unfinished, Workspace, default_permissions
 from seedbed.base.device import describe_hardware, flush_denormals
 from seedbed.base.errors import StorageError
+from seedbed.base.spec import setting_values
 from seedbed.data.view import View
 from seedbed.engine.keys import CARD_DIGEST, CARD_KEY, measurement_key, thread_counts, training_key
 from seedbed.engine.versions import versions
@@ -243,7 +244,7 @@ class Measure:
             "target": self.task.store.name,
             "task": self.task_call,
             "method": self.method,
-            "method_settings": asdict(METHODS.make(self.method)),  # pyright: ignore[reportArgumentType]
+            "method_settings": setting_values(METHODS.make(self.method)),
             "seed": self.seed,
             "task_seed": self.task_seed,
         }

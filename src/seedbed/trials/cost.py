@@ -17,6 +17,7 @@ import torch
 from seedbed.base.artifacts import Workspace, write_json
 from seedbed.base.device import describe_hardware, num_cores
 from seedbed.base.spec import fingerprint
+from seedbed.data.store import Store
 from seedbed.engine.steps import torch_threads
 from seedbed.models.backbone import CUSTOM_MODULE
 from seedbed.models.resolve import open_backbone
@@ -24,17 +25,22 @@ from seedbed.models.zoo import BACKBONES
 from seedbed.transfers.methods import METHODS
 from seedbed.trials.fine_labels import GALLERY_PER_LEAF, InductionStep
 from seedbed.trials.plan import Plan
-from seedbed.trials.steps import BackboneStep, CheckpointStep, MeasureStep, PretrainStep, Step
+from seedbed.trials.steps import (
+    BackboneStep,
+    CheckpointStep,
+    MeasureStep,
+    PretrainStep,
+    Step,
+    TransferStep,
+)
 
 _BATCH = 128
 _MEASURE_S = 3.0  # of each rate
 _MAX_NETWORKS = 3
 _STEP_S = 1.0  # opening stores, writing artifacts
-_SVM_S_PER_CODE = (
-    # seconds per image and class of a probe: five C and the refit; 5 s for 50,000 codes of 128
-    # dimensions, 10 classes
-    1e-5
-)
+# Seconds per image and class of a probe: five C and the refit; 5 s for 50,000 codes of 128
+# dimensions, 10 classes.
+_SVM_S_PER_CODE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -68,13 +74,25 @@ def estimate(plan: Plan, workers: int | None = None) -> Estimate:
 
 
 def _backbone_of(step: Step, backbones: dict[str, str]) -> str:
-    return step.backbone if isinstance(step, BackboneStep) else backbones[step.backbone_key]  # pyright: ignore[reportAttributeAccessIssue]
+    match step:
+        case BackboneStep():
+            return step.backbone
+        case TransferStep():
+            return backbones[step.backbone_key]
+        case _:
+            raise TypeError(f"the cost of a {type(step).__name__} is not known")
+
+
+def _store_of(plan: Plan, step: Step) -> Store:
+    """The packed store whose images a step reads."""
+    assert isinstance(step, PretrainStep | TransferStep), step
+    return next(s for s in plan.stores.values() if s.path == step.store)
 
 
 def _seconds(plan: Plan, step: Step, rates: Rates) -> float:
     if isinstance(step, CheckpointStep):
         return _STEP_S
-    store = next(s for s in plan.stores.values() if s.path == step.store)  # pyright: ignore[reportAttributeAccessIssue]
+    store = _store_of(plan, step)
     effort = (
         METHODS.make(step.method).effort(plan.stores["source"].size_px)
         if isinstance(step, MeasureStep)
@@ -82,22 +100,14 @@ def _seconds(plan: Plan, step: Step, rates: Rates) -> float:
     )
     seconds = _STEP_S + step.num_images * effort / rates.train
     if isinstance(step, InductionStep):
-        return (
-            seconds
-            + min(
-                store.num_images,
-                len(store.classes) * GALLERY_PER_LEAF + store.card["splits"]["test"],
-            )
-            / rates.forward
-        )
+        num_codes = len(store.classes) * GALLERY_PER_LEAF + store.card["splits"]["test"]
+        return seconds + min(store.num_images, num_codes) / rates.forward
     if isinstance(step, MeasureStep):
         seconds += store.num_images * effort / rates.forward
         is_solved = not step.num_images and "classification" in METHODS.make(step.method).takes
-        return (
-            seconds
-            if not is_solved
-            else seconds + store.num_images * len(store.classes) * _SVM_S_PER_CODE
-        )
+        if is_solved:
+            seconds += store.num_images * len(store.classes) * _SVM_S_PER_CODE
+        return seconds
     return seconds + store.card["splits"]["test"] / rates.forward
 
 
@@ -108,7 +118,7 @@ def _disk(plan: Plan, step: Step) -> int:
             if step.model
             else _weight(step.backbone, 1000, plan.stores["source"].size_px)[0] * 4
         )
-    store = next(s for s in plan.stores.values() if s.path == step.store)  # pyright: ignore[reportAttributeAccessIssue]
+    store = _store_of(plan, step)
     predictions = store.card["splits"]["test"] * (8 + 4 + 5 * 4)
     if not isinstance(step, PretrainStep):
         return predictions + 2_000

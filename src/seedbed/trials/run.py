@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 
 from seedbed.base.artifacts import Workspace, disk_errors, write_json
 from seedbed.base.call import Call, parse_call
 from seedbed.base.device import resolve_device
 from seedbed.base.errors import UsageError
+from seedbed.base.spec import setting_names
 from seedbed.trials.disk import read_record, record_study
 from seedbed.trials.executors import EXECUTORS, Event, Executor
 from seedbed.trials.executors.processes import default_workers
@@ -101,7 +102,7 @@ def _make_executor(executor: str | None, device: str, workers: int | None) -> Ex
     if executor is None:
         executor = "processes" if (workers or default_workers(device)) > 1 else "inline"
     call = parse_call(executor, "executor")
-    names = {f.name for f in fields(EXECUTORS.get(call.name))}  # pyright: ignore[reportArgumentType]
+    names = setting_names(EXECUTORS.get(call.name))
     options = {"workers": workers} if workers is not None and "workers" in names else {}
     return EXECUTORS.make(Call(name=call.name, args=call.args, kwargs={**call.kwargs, **options}))
 

@@ -6,7 +6,6 @@ In: a path or a call string. Out: a Source. A plain path goes to the format that
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -16,6 +15,7 @@ from seedbed.base.call import Call, parse_call
 from seedbed.base.errors import UsageError
 from seedbed.base.paths import expand_user
 from seedbed.base.registry import Registry
+from seedbed.base.spec import setting_names
 from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.data.source import Source
 
@@ -82,7 +82,7 @@ def parse_data(text: str, folder: Path | None = None) -> Call:
 def _with_absolute_paths(call: Call, folder: Path) -> Call:
     """The call with its relative paths resolved against `folder`."""
     cls = FORMATS.get(call.name)
-    names = [f.name for f in dataclasses.fields(cls)]  # pyright: ignore[reportArgumentType]
+    names = setting_names(cls)
 
     def resolve(name: str, value: Any) -> Any:
         is_path = name in cls.paths and isinstance(value, str)

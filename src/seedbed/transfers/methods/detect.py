@@ -9,10 +9,11 @@ images per second on one core. `seedbed.readout.detector` has the architecture,
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 from seedbed.base.errors import BadDataError, UsageError
+from seedbed.base.spec import setting_names
 from seedbed.models.backbone import Backbone
 from seedbed.models.box_head import pretrained_box_head
 from seedbed.models.feature_maps import check_any_size, pyramid_maps, single_map, spatial_layers
@@ -99,7 +100,7 @@ class Detect(Method):
 
     def _fields_of(self, cls: type) -> dict[str, Any]:
         """The settings that are fields of a dataclass."""
-        names = {f.name for f in fields(cls)}
+        names = setting_names(cls)
         return {name: value for name, value in asdict(self).items() if name in names}
 
     def check(self, backbone: Backbone) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
+from typing import Any
 
 from seedbed.base.artifacts import Workspace
 from seedbed.base.device import num_cores
@@ -111,14 +112,14 @@ class _Pool:
                 continue
             self._handle(place, what, value, details)
 
-    def _handle(self, place: _Place, what: str, value: object, details: str) -> None:
+    def _handle(self, place: _Place, what: str, value: Any, details: str) -> None:
         if what == "ready":
             place.is_ready = True
             return
         step = place.step
         assert step is not None
         if what == "progress":
-            self._on_event(Event(what="progress", step=step, progress=value))  # pyright: ignore[reportArgumentType]
+            self._on_event(Event(what="progress", step=step, progress=value))
             return
         place.step = None
         if what == "done":
@@ -126,7 +127,7 @@ class _Pool:
         elif isinstance(value, StorageError):
             raise value
         else:
-            self._queue.fail(step, describe(value), details)  # pyright: ignore[reportArgumentType]
+            self._queue.fail(step, describe(value), details)
 
     def _replace_worker(self, place: _Place) -> None:
         """A worker died: its step gets one retry, and a new worker starts."""

@@ -15,9 +15,13 @@ import time
 import traceback
 from multiprocessing.connection import Connection
 
+from seedbed.base.artifacts import Workspace
+from seedbed.base.errors import SeedbedError
 from seedbed.engine.steps import torch_threads
 from seedbed.models.training_progress import Progress
+from seedbed.trials.steps import Step
 
+_Work = tuple[Step, Workspace, str]
 _REPORT_EVERY_S = 1.0
 
 
@@ -25,24 +29,24 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = Connection(int(sys.argv[1]))
     connection.send(("ready", None, ""))
-    todo: queue.Queue[tuple] = queue.Queue()
-    threading.Thread(target=_receive, args=(connection, todo), daemon=True).start()
+    steps: queue.Queue[_Work] = queue.Queue()
+    threading.Thread(target=_receive, args=(connection, steps), daemon=True).start()
     while True:
-        _work(connection, *todo.get())
+        _work(connection, *steps.get())
 
 
-def _receive(connection: Connection, todo: queue.Queue[tuple]) -> None:
+def _receive(connection: Connection, steps: queue.Queue[_Work]) -> None:
     while True:
         try:
-            todo.put(connection.recv())
+            steps.put(connection.recv())
         except (EOFError, OSError):
             os._exit(1)  # the executor is gone: nothing half-done may go on
 
 
-def _work(connection: Connection, step, workspace, device: str) -> None:  # noqa: ANN001  as the executor sent them
+def _work(connection: Connection, step: Step, workspace: Workspace, device: str) -> None:
     last = 0.0
 
-    def tell(progress: Progress) -> None:
+    def report(progress: Progress) -> None:
         nonlocal last
         if time.monotonic() - last >= _REPORT_EVERY_S:
             last = time.monotonic()
@@ -50,7 +54,7 @@ def _work(connection: Connection, step, workspace, device: str) -> None:  # noqa
 
     try:
         with torch_threads(step.threads):
-            step.run(workspace, device, tell)
+            step.run(workspace, device, report)
     except Exception as error:  # whatever it is, the executor records it
         connection.send(("failed", _sendable(error), traceback.format_exc()))
     else:
@@ -58,9 +62,8 @@ def _work(connection: Connection, step, workspace, device: str) -> None:  # noqa
 
 
 def _sendable(error: Exception) -> Exception:
-    """The error itself where it is ours, else its words: not every exception survives a pickle."""
-    from seedbed.base.errors import SeedbedError
-
+    """The error itself where it is one of seedbed's, else its message: not every exception can be
+    pickled."""
     return (
         error
         if isinstance(error, SeedbedError)

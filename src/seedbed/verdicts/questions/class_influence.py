@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from seedbed.base.errors import UsageError
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
-from seedbed.verdicts.answer import Answer
-from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.questions import Question
+from seedbed.verdicts.pairs import Pair, with_reference
+from seedbed.verdicts.questions.arms_question import ArmsQuestion
 from seedbed.verdicts.questions.source_summary import summarise_source
-from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, StudyBuilder, one_source
+from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, one_source
 
 _NUM_SEEDS = 60
 _SEEDS_COMMENT = (
@@ -30,8 +30,21 @@ _MIN_CLASSES = 4
 
 
 @dataclass(frozen=True)
-class ClassInfluence(Question):
+class ClassInfluence(ArmsQuestion):
     """Which classes of the source help the target, and which harm it?"""
+
+    name = "class-influence"
+    words = "Which classes of the source help the target, and which harm it?"
+    reference = "half"
+    arms = (
+        CommentedArm(
+            "half", "classes(fraction=0.5)", "half of the classes, other ones for each seed"
+        ),
+        RANDOM,
+    )
+    budgets = (50_000,)
+    num_seeds = _NUM_SEEDS
+    comments = MappingProxyType({"seeds": _SEEDS_COMMENT})
 
     def study(
         self,
@@ -40,30 +53,18 @@ class ClassInfluence(Question):
         backbones: Sequence[str] = (),
         folder: Path = Path(),
     ) -> Study:
-        summary = summarise_source(one_source("class-influence", sources), folder)
+        summary = summarise_source(one_source(self.name, sources), folder)
         if len(summary.leaves) < _MIN_CLASSES:
             raise UsageError(
                 f"a source of {len(summary.leaves)} classes is too small for the question "
-                "'class-influence'",
+                f"{self.name!r}",
                 f"Halves must differ from network to network: {_MIN_CLASSES} classes at least, "
                 "better dozens.",
             )
-        half = CommentedArm(
-            "half", "classes(fraction=0.5)", "half of the classes, other ones for each seed"
-        )
-        return StudyBuilder(
-            question="class-influence",
-            words="Which classes of the source help the target, and which harm it?",
-            reference="half",
-            arms=(half, RANDOM),
-            sources=sources,
-            targets=targets,
-            backbones=backbones,
-            folder=folder,
-            budgets=(50_000,),
-            num_seeds=_NUM_SEEDS,
-            comments={"seeds": _SEEDS_COMMENT},
-        ).build()
+        return super().study(sources, targets, backbones, folder)
 
-    def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "class-influence")
+    def describe(self, results: Results, arm: str) -> str | None:
+        return None
+
+    def pairs(self, study: Study, target: str) -> list[Pair]:
+        return with_reference(study, target)

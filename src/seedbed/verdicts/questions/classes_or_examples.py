@@ -7,93 +7,69 @@ The two ways of one budget are compared with each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from seedbed.base.errors import UsageError
-from seedbed.trials.results import Results
 from seedbed.trials.study import Study
-from seedbed.verdicts.answer import Answer
-from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, counterpart, with_matching_reference
-from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import name_with_classes
-from seedbed.verdicts.questions.source_summary import SourceSummary, summarise_source
-from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, StudyBuilder, one_source
+from seedbed.verdicts.questions.arms_question import FittedArmsQuestion
+from seedbed.verdicts.questions.source_summary import SourceSummary
+from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm
 
 _SHARES = (2, 4, 8)  # the budgets are a half, a quarter and an eighth of the images
 _MIN_PER_CLASS = 2  # images of a class, if a budget is spread over all classes
 
 
 @dataclass(frozen=True)
-class ClassesOrExamples(Question):
+class ClassesOrExamples(FittedArmsQuestion):
     """For the same number of images, are more classes better or more examples of each?"""
 
-    def study(
-        self,
-        sources: Sequence[str],
-        targets: Sequence[str],
-        backbones: Sequence[str] = (),
-        folder: Path = Path(),
-    ) -> Study:
-        summary = summarise_source(one_source("classes-or-examples", sources), folder)
-        return StudyBuilder(
-            question="classes-or-examples",
-            words="For the same number of images, are more classes better, or more examples of "
-            "each?",
-            reference="all",
-            arms=_arms(summary),
-            sources=sources,
-            targets=targets,
-            backbones=backbones,
-            folder=folder,
-            summary=summary,
-        ).build()
+    name = "classes-or-examples"
+    words = "For the same number of images, are more classes better, or more examples of each?"
+    reference = "all"
 
-    def answer(self, results: Results) -> list[Answer]:
-        return answer_families(
-            results, "classes-or-examples", lambda arm: name_with_classes(results, arm), _pairs
-        )
-
-
-def _arms(summary: SourceSummary) -> list[CommentedArm]:
-    """Two arms for each budget that fits the source; raises UsageError if none does."""
-    num_classes = len(summary.leaves)
-    shares = [
-        share
-        for share in _SHARES
-        if summary.num_images // share >= _MIN_PER_CLASS * num_classes
-        and _is_choice(summary, share)
-    ]
-    if not shares:
-        raise UsageError(
-            f"{summary.num_images:,} images of {num_classes} classes are too few for the question "
-            "'classes-or-examples'",
-            f"Half of them must be at least {_MIN_PER_CLASS} images a class, and fit into fewer "
-            "classes than there are.",
-        )
-    arms = [CommentedArm("all", "", "every image of every class")]
-    for share in shares:
-        budget = f"images={summary.num_images // share:_}"
-        arms += [
-            CommentedArm(
-                f"classes{share}",
-                f"budget({budget}, favour='classes')",
-                f"1/{share} of the images, all classes",
-            ),
-            CommentedArm(
-                f"examples{share}", f"budget({budget}, favour='examples')", "as many, few classes"
-            ),
+    def fitted_arms(self, source: SourceSummary) -> list[CommentedArm]:
+        """Two arms for each budget that fits the source; raises UsageError if none does."""
+        num_classes = len(source.leaves)
+        shares = [
+            share
+            for share in _SHARES
+            if source.num_images // share >= _MIN_PER_CLASS * num_classes
+            and _is_choice(source, share)
         ]
-    return [*arms, RANDOM]
+        if not shares:
+            raise UsageError(
+                f"{source.num_images:,} images of {num_classes} classes are too few for the "
+                "question 'classes-or-examples'",
+                f"Half of them must be at least {_MIN_PER_CLASS} images a class, and fit into "
+                "fewer classes than there are.",
+            )
+        arms = [CommentedArm("all", "", "every image of every class")]
+        for share in shares:
+            budget = f"images={source.num_images // share:_}"
+            arms += [
+                CommentedArm(
+                    f"classes{share}",
+                    f"budget({budget}, favour='classes')",
+                    f"1/{share} of the images, all classes",
+                ),
+                CommentedArm(
+                    f"examples{share}",
+                    f"budget({budget}, favour='examples')",
+                    "as many, few classes",
+                ),
+            ]
+        return [*arms, RANDOM]
 
-
-def _pairs(study: Study, target: str) -> list[Pair]:
-    """More examples against more classes at each budget; and more classes against everything."""
-    ways = [Pair(arm, other) for arm in study.arms if (other := _other_way(study, arm)) is not None]
-    few = {pair.arm for pair in ways}
-    return ways + [pair for pair in with_matching_reference(study, target) if pair.arm not in few]
+    def pairs(self, study: Study, target: str) -> list[Pair]:
+        """More examples against more classes at each budget; more classes against everything."""
+        ways = [
+            Pair(arm, other) for arm in study.arms if (other := _other_way(study, arm)) is not None
+        ]
+        few = {pair.arm for pair in ways}
+        return ways + [
+            pair for pair in with_matching_reference(study, target) if pair.arm not in few
+        ]
 
 
 def _other_way(study: Study, arm: str) -> str | None:

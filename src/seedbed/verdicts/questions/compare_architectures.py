@@ -14,17 +14,22 @@ from pathlib import Path
 from seedbed.models.zoo import BACKBONES
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
-from seedbed.verdicts.answer import Answer, quoted
-from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, StudyBuilder
+from seedbed.verdicts.answer import quoted
+from seedbed.verdicts.pairs import Pair, with_reference
+from seedbed.verdicts.questions.arms_question import ArmsQuestion
+from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm
 
 _NETWORKS = ("small(width=16)", "small(width=8)", "small(width=32)")
 
 
 @dataclass(frozen=True)
-class CompareArchitectures(Question):
+class CompareArchitectures(ArmsQuestion):
     """Which network learns more from the same source, for a target?"""
+
+    name = "compare-architectures"
+    words = "Which network learns more from the same source, for the target?"
+    reference = "plain"
+    arms = (CommentedArm("plain", "", "the network of [pretraining]"), RANDOM)
 
     def study(
         self,
@@ -33,25 +38,16 @@ class CompareArchitectures(Question):
         backbones: Sequence[str] = (),
         folder: Path = Path(),
     ) -> Study:
-        return StudyBuilder(
-            question="compare-architectures",
-            words="Which network learns more from the same source, for the target?",
-            reference="plain",
-            arms=(CommentedArm("plain", "", "the network of [pretraining]"), RANDOM),
-            sources=sources,
-            targets=targets,
-            backbones=backbones if len(backbones) > 1 else _with_usual_networks(backbones),
-            folder=folder,
-        ).build()
+        if len(backbones) < 2:
+            backbones = _with_usual_networks(backbones)
+        return super().study(sources, targets, backbones, folder)
 
-    def answer(self, results: Results) -> list[Answer]:
+    def describe(self, results: Results, arm: str) -> str | None:
         study = results.study
-        networks = {
-            name: arm.backbone or study.pretraining.backbone for name, arm in study.arms.items()
-        }
-        return answer_families(
-            results, "compare-architectures", lambda arm: f"{quoted(arm)} ({networks[arm]})"
-        )
+        return f"{quoted(arm)} ({study.arms[arm].backbone or study.pretraining.backbone})"
+
+    def pairs(self, study: Study, target: str) -> list[Pair]:
+        return with_reference(study, target)
 
 
 def _with_usual_networks(backbones: Sequence[str]) -> list[str]:

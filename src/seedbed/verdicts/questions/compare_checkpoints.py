@@ -8,17 +8,14 @@ its data. All have one input size.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from types import MappingProxyType
 
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
-from seedbed.verdicts.answer import Answer
-from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, with_reference
-from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, StudyBuilder
+from seedbed.verdicts.questions.arms_question import ArmsQuestion
+from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm
 
 _HOW_TO_ADD = """\
 Existing weights are arms like these; remove the # and say where yours are:
@@ -29,46 +26,30 @@ packs at 64 px by default)."""
 
 
 @dataclass(frozen=True)
-class CompareCheckpoints(Question):
+class CompareCheckpoints(ArmsQuestion):
     """Which of several existing weights is best for a target?"""
 
-    def study(
-        self,
-        sources: Sequence[str],
-        targets: Sequence[str],
-        backbones: Sequence[str] = (),
-        folder: Path = Path(),
-    ) -> Study:
-        arms = (
-            CommentedArm("fresh", "", "a network trained here"),
-            CommentedArm("few", "images(fraction=0.25)", "on a quarter of the images"),
-            RANDOM,
-        )
-        return StudyBuilder(
-            question="compare-checkpoints",
-            words="Which of several existing weights is best for the target? Add them under "
-            "[arms].",
-            reference="fresh",
-            arms=arms,
-            sources=sources,
-            targets=targets,
-            backbones=backbones,
-            folder=folder,
-            comments={"arms": _HOW_TO_ADD},
-        ).build()
+    name = "compare-checkpoints"
+    words = "Which of several existing weights is best for the target? Add them under [arms]."
+    reference = "fresh"
+    arms = (
+        CommentedArm("fresh", "", "a network trained here"),
+        CommentedArm("few", "images(fraction=0.25)", "on a quarter of the images"),
+        RANDOM,
+    )
+    comments = MappingProxyType({"arms": _HOW_TO_ADD})
 
-    def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "compare-checkpoints", pairing=_pairs)
+    def describe(self, results: Results, arm: str) -> str | None:
+        return None
 
-
-def _pairs(study: Study, target: str) -> list[Pair]:
-    """Every arm with the network that is trained here, and the checkpoints with each other."""
-    checkpoints = [arm for arm, spec in study.arms.items() if spec.is_checkpoint]
-    return [
-        *with_reference(study),
-        *(
-            Pair(a, b)
-            for b, a in itertools.combinations(checkpoints, 2)
-            if study.reference not in (a, b)
-        ),
-    ]
+    def pairs(self, study: Study, target: str) -> list[Pair]:
+        """Every arm with the network that is trained here, and the checkpoints with each other."""
+        checkpoints = [arm for arm, spec in study.arms.items() if spec.is_checkpoint]
+        return [
+            *with_reference(study),
+            *(
+                Pair(a, b)
+                for b, a in itertools.combinations(checkpoints, 2)
+                if study.reference not in (a, b)
+            ),
+        ]

@@ -7,101 +7,71 @@ arms, so that only the kind of classes differs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from seedbed.trials.results import Results
 from seedbed.trials.study import Study
-from seedbed.verdicts.answer import Answer
-from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, with_controls
-from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import name_with_classes
-from seedbed.verdicts.questions.source_summary import SourceSummary, summarise_source
+from seedbed.verdicts.questions.arms_question import FittedArmsQuestion
+from seedbed.verdicts.questions.source_summary import SourceSummary
 from seedbed.verdicts.questions.study_builder import (
     LABEL_SET_METHODS,
     RANDOM,
     CommentedArm,
-    StudyBuilder,
-    one_source,
 )
 
 
 @dataclass(frozen=True)
-class Granularity(Question):
+class Granularity(FittedArmsQuestion):
     """For the same number of classes and images, are coarse or fine, near or far classes better?"""
 
-    def study(
-        self,
-        sources: Sequence[str],
-        targets: Sequence[str],
-        backbones: Sequence[str] = (),
-        folder: Path = Path(),
-    ) -> Study:
-        summary = summarise_source(one_source("granularity", sources), folder)
-        summary.require_hierarchy("granularity")
-        return StudyBuilder(
-            question="granularity",
-            words="For the same number of classes and images, are coarse or fine, near or far "
-            "classes better?",
-            reference="leaves",
-            arms=_arms(summary),
-            sources=sources,
-            targets=targets,
-            backbones=backbones,
-            folder=folder,
-            summary=summary,
-            methods=LABEL_SET_METHODS,
-        ).build()
-
-    def answer(self, results: Results) -> list[Answer]:
-        return answer_families(
-            results, "granularity", lambda arm: name_with_classes(results, arm), _pairs
-        )
-
-
-def _arms(summary: SourceSummary) -> list[CommentedArm]:
-    """Arms with as many classes as one depth of the hierarchy has."""
-    depth, num = next(iter(summary.depths_near((0.35,)).items()))
-    # any `num` leaves have that many images
-    total = num * max(1, min(summary.sizes))
-    images = f"images(total={total})"
-    return [
-        CommentedArm(
-            "leaves",
-            f"classes(num={num}) | {images}",
-            f"{num} leaf classes at random, {total:,} images as in all others",
-        ),
-        CommentedArm(
-            "coarse",
-            f"bottom_up(depth={depth}) | {images}",
-            f"the {num} classes at depth {depth}, over all leaves",
-        ),
-        CommentedArm(
-            "like-coarse",
-            f"like(recipe='bottom_up(depth={depth})') | {images}",
-            "random merging, the control of coarse",
-        ),
-        CommentedArm(
-            "siblings",
-            f"classes(num={num}, pick='siblings') | {images}",
-            "near each other in the hierarchy",
-        ),
-        CommentedArm(
-            "spread",
-            f"classes(num={num}, pick='spread') | {images}",
-            "far from each other; compared with siblings too",
-        ),
-        RANDOM,
-    ]
-
-
-def _pairs(study: Study, target: str) -> list[Pair]:
-    """Each against random leaves, coarse against its control, and spread against siblings."""
-    far, near = (
-        [arm for arm, spec in study.arms.items() if spec.recipe.class_distance == distance]
-        for distance in ("far", "near")
+    name = "granularity"
+    words = (
+        "For the same number of classes and images, are coarse or fine, near or far classes better?"
     )
-    by_distance = [Pair(a, b) for a, b in zip(far, near, strict=False)]
-    return list(dict.fromkeys([*with_controls(study, target), *by_distance]))
+    reference = "leaves"
+    methods = LABEL_SET_METHODS
+    needs_hierarchy = True
+
+    def fitted_arms(self, source: SourceSummary) -> list[CommentedArm]:
+        """Arms with as many classes as one depth of the hierarchy has."""
+        depth, num = next(iter(source.depths_near((0.35,)).items()))
+        # any `num` leaves have that many images
+        total = num * max(1, min(source.sizes))
+        images = f"images(total={total})"
+        return [
+            CommentedArm(
+                "leaves",
+                f"classes(num={num}) | {images}",
+                f"{num} leaf classes at random, {total:,} images as in all others",
+            ),
+            CommentedArm(
+                "coarse",
+                f"bottom_up(depth={depth}) | {images}",
+                f"the {num} classes at depth {depth}, over all leaves",
+            ),
+            CommentedArm(
+                "like-coarse",
+                f"like(recipe='bottom_up(depth={depth})') | {images}",
+                "random merging, the control of coarse",
+            ),
+            CommentedArm(
+                "siblings",
+                f"classes(num={num}, pick='siblings') | {images}",
+                "near each other in the hierarchy",
+            ),
+            CommentedArm(
+                "spread",
+                f"classes(num={num}, pick='spread') | {images}",
+                "far from each other; compared with siblings too",
+            ),
+            RANDOM,
+        ]
+
+    def pairs(self, study: Study, target: str) -> list[Pair]:
+        """Each against random leaves, coarse against its control, and spread against siblings."""
+        far, near = (
+            [arm for arm, spec in study.arms.items() if spec.recipe.class_distance == distance]
+            for distance in ("far", "near")
+        )
+        by_distance = [Pair(a, b) for a, b in zip(far, near, strict=False)]
+        return list(dict.fromkeys([*with_controls(study, target), *by_distance]))

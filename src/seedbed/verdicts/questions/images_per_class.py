@@ -8,18 +8,13 @@ and two training budgets at equal images seen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from seedbed.trials.results import Results
-from seedbed.trials.study import Study
-from seedbed.verdicts.answer import Answer, quoted
-from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.pairs import with_controls
-from seedbed.verdicts.questions import Question
+from seedbed.verdicts.answer import quoted
 from seedbed.verdicts.questions.arm_names import name_with_classes, training_counts
-from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, StudyBuilder
+from seedbed.verdicts.questions.arms_question import ArmsQuestion
+from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm
 
 _ARMS = (
     CommentedArm("all", "", "every image of every class"),
@@ -32,39 +27,20 @@ _ARMS = (
 
 
 @dataclass(frozen=True)
-class ImagesPerClass(Question):
+class ImagesPerClass(ArmsQuestion):
     """What do fewer images of every class cost on the target?"""
 
-    def study(
-        self,
-        sources: Sequence[str],
-        targets: Sequence[str],
-        backbones: Sequence[str] = (),
-        folder: Path = Path(),
-    ) -> Study:
-        return StudyBuilder(
-            question="images-per-class",
-            words="What do fewer images of every class cost on the target?",
-            reference="all",
-            arms=_ARMS,
-            sources=sources,
-            targets=targets,
-            backbones=backbones,
-            folder=folder,
-        ).build()
+    name = "images-per-class"
+    words = "What do fewer images of every class cost on the target?"
+    reference = "all"
+    arms = _ARMS
 
-    def answer(self, results: Results) -> list[Answer]:
-        return answer_families(
-            results, "images-per-class", lambda arm: _describe(results, arm), with_controls
-        )
-
-
-def _describe(results: Results, arm: str) -> str | None:
-    """For example "'half' (250 images per class)"; an arm that is not trained has no number."""
-    if not results.study.arms[arm].trains:
-        return name_with_classes(results, arm)
-    if (counts := training_counts(results, arm)) is None:
-        return None
-    num_classes, num_images = counts
-    per_class = f"{num_images / num_classes:,.4g}"
-    return f"{quoted(arm)} ({per_class} {'image' if per_class == '1' else 'images'} per class)"
+    def describe(self, results: Results, arm: str) -> str | None:
+        """For example "'half' (250 images per class)"; an arm that is not trained has no number."""
+        if not results.study.arms[arm].trains:
+            return name_with_classes(results, arm)
+        if (counts := training_counts(results, arm)) is None:
+            return None
+        num_classes, num_images = counts
+        per_class = f"{num_images / num_classes:,.4g}"
+        return f"{quoted(arm)} ({per_class} {'image' if per_class == '1' else 'images'} per class)"

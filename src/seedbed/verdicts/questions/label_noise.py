@@ -8,17 +8,13 @@ which shows whether wrong labels harm, or are only wasted.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from seedbed.trials.results import Results
 from seedbed.trials.study import Study
-from seedbed.verdicts.answer import Answer
-from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, settings_of, with_controls
-from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm, StudyBuilder
+from seedbed.verdicts.questions.arms_question import ArmsQuestion
+from seedbed.verdicts.questions.study_builder import RANDOM, CommentedArm
 
 _ARMS = (
     CommentedArm("clean", "", "every label as it is"),
@@ -36,44 +32,30 @@ _ARMS = (
 
 
 @dataclass(frozen=True)
-class LabelNoise(Question):
+class LabelNoise(ArmsQuestion):
     """What do wrong labels in the source cost on the target?"""
 
-    def study(
-        self,
-        sources: Sequence[str],
-        targets: Sequence[str],
-        backbones: Sequence[str] = (),
-        folder: Path = Path(),
-    ) -> Study:
-        return StudyBuilder(
-            question="label-noise",
-            words="What do wrong labels in the source cost on the target?",
-            reference="clean",
-            arms=_ARMS,
-            sources=sources,
-            targets=targets,
-            backbones=backbones,
-            folder=folder,
-        ).build()
+    name = "label-noise"
+    words = "What do wrong labels in the source cost on the target?"
+    reference = "clean"
+    arms = _ARMS
 
-    def answer(self, results: Results) -> list[Answer]:
-        return answer_families(results, "label-noise", pairing=_pairs)
+    def describe(self, results: Results, arm: str) -> str | None:
+        return None
 
-
-def _pairs(study: Study, target: str) -> list[Pair]:
-    """Every arm with the clean one, and each noisy arm with as many clean images as it has."""
-    noisy = {
-        arm: share
-        for arm, spec in study.arms.items()
-        if (share := spec.recipe.shuffled_share) is not None
-    }
-    clean = [
-        Pair(arm, other)
-        for arm, share in noisy.items()
-        for other, spec in study.arms.items()
-        if settings_of(study, arm) == settings_of(study, other)
-        and (image_share := spec.recipe.image_share) is not None
-        and math.isclose(image_share, 1 - share)
-    ]
-    return list(dict.fromkeys([*with_controls(study, target), *clean]))
+    def pairs(self, study: Study, target: str) -> list[Pair]:
+        """Every arm with the clean one, and each noisy arm with as many clean images as it has."""
+        noisy = {
+            arm: share
+            for arm, spec in study.arms.items()
+            if (share := spec.recipe.shuffled_share) is not None
+        }
+        clean = [
+            Pair(arm, other)
+            for arm, share in noisy.items()
+            for other, spec in study.arms.items()
+            if settings_of(study, arm) == settings_of(study, other)
+            and (image_share := spec.recipe.image_share) is not None
+            and math.isclose(image_share, 1 - share)
+        ]
+        return list(dict.fromkeys([*with_controls(study, target), *clean]))

@@ -7,18 +7,12 @@ scratch usually takes longer. An arm that is worse than scratch shows negative t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from seedbed.trials.results import Results
 from seedbed.trials.study import Study
-from seedbed.verdicts.answer import Answer
-from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, group_by_settings
-from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import name_with_classes
-from seedbed.verdicts.questions.study_builder import CommentedArm, Method, StudyBuilder
+from seedbed.verdicts.questions.arms_question import ArmsQuestion
+from seedbed.verdicts.questions.study_builder import CommentedArm, Method
 
 _ARMS = (
     CommentedArm("scratch", "", "from random weights, equally tuned", {"init": "random"}),
@@ -41,38 +35,21 @@ _METHODS = (
 
 
 @dataclass(frozen=True)
-class NegativeTransfer(Question):
+class NegativeTransfer(ArmsQuestion):
     """Is pre-training worse than training from scratch, equally tuned, on the target?"""
 
-    def study(
-        self,
-        sources: Sequence[str],
-        targets: Sequence[str],
-        backbones: Sequence[str] = (),
-        folder: Path = Path(),
-    ) -> Study:
-        return StudyBuilder(
-            question="negative-transfer",
-            words="Is pre-training worse than training from scratch, equally tuned, on the target?",
-            reference="scratch",
-            arms=_ARMS,
-            sources=sources,
-            targets=targets,
-            backbones=backbones,
-            folder=folder,
-            methods=_METHODS,
-        ).build()
+    name = "negative-transfer"
+    words = "Is pre-training worse than training from scratch, equally tuned, on the target?"
+    reference = "scratch"
+    arms = _ARMS
+    methods = _METHODS
 
-    def answer(self, results: Results) -> list[Answer]:
-        return answer_families(
-            results, "negative-transfer", lambda arm: name_with_classes(results, arm), _pairs
-        )
-
-
-def _pairs(study: Study, target: str) -> list[Pair]:
-    """Every pre-trained arm with training from scratch of the same network."""
-    pairs = []
-    for arms in group_by_settings(study):
-        scratch = next((arm for arm in arms if study.arms[arm].init == "random"), study.reference)
-        pairs += [Pair(arm, scratch) for arm in arms if study.arms[arm].init != "random"]
-    return pairs
+    def pairs(self, study: Study, target: str) -> list[Pair]:
+        """Every pre-trained arm with training from scratch of the same network."""
+        pairs = []
+        for arms in group_by_settings(study):
+            scratch = next(
+                (arm for arm in arms if study.arms[arm].init == "random"), study.reference
+            )
+            pairs += [Pair(arm, scratch) for arm in arms if study.arms[arm].init != "random"]
+        return pairs

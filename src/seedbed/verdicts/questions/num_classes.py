@@ -8,80 +8,48 @@ each label set is a random merging with the same sizes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from seedbed.data.recipes import Recipe, relabelled_leaves
-from seedbed.trials.results import Results
-from seedbed.trials.study import Study
-from seedbed.verdicts.answer import Answer
-from seedbed.verdicts.families import answer_families
-from seedbed.verdicts.pairs import with_controls
-from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import name_with_classes
-from seedbed.verdicts.questions.source_summary import SourceSummary, summarise_source
+from seedbed.verdicts.questions.arms_question import FittedArmsQuestion
+from seedbed.verdicts.questions.source_summary import SourceSummary
 from seedbed.verdicts.questions.study_builder import (
     LABEL_SET_METHODS,
     RANDOM,
     CommentedArm,
-    StudyBuilder,
-    one_source,
 )
 
 _SHARES = (0.7, 0.35, 0.1)  # of the classes
 
 
 @dataclass(frozen=True)
-class NumClasses(Question):
+class NumClasses(FittedArmsQuestion):
     """What do fewer, coarser classes cost on the target?"""
 
-    def study(
-        self,
-        sources: Sequence[str],
-        targets: Sequence[str],
-        backbones: Sequence[str] = (),
-        folder: Path = Path(),
-    ) -> Study:
-        summary = summarise_source(one_source("num-classes", sources), folder)
-        summary.require_hierarchy("num-classes")
-        return StudyBuilder(
-            question="num-classes",
-            words="What do fewer, coarser classes cost on the target?",
-            reference="all",
-            arms=_arms(summary),
-            sources=sources,
-            targets=targets,
-            backbones=backbones,
-            folder=folder,
-            summary=summary,
-            methods=LABEL_SET_METHODS,
-            fine_labels=True,
-        ).build()
+    name = "num-classes"
+    words = "What do fewer, coarser classes cost on the target?"
+    reference = "all"
+    methods = LABEL_SET_METHODS
+    needs_hierarchy = True
+    fine_labels = True
 
-    def answer(self, results: Results) -> list[Answer]:
-        return answer_families(
-            results, "num-classes", lambda arm: name_with_classes(results, arm), with_controls
-        )
-
-
-def _arms(summary: SourceSummary) -> list[CommentedArm]:
-    """Label sets at several depths, a top-down one, and a random merging for each depth."""
-    depths = summary.depths_near(_SHARES)
-    coarse = [
-        CommentedArm(f"classes{num}", f"bottom_up(depth={depth})", f"{num} classes")
-        for depth, num in depths.items()
-    ]
-    controls = [
-        CommentedArm(
-            f"like{num}",
-            f"like(recipe='bottom_up(depth={depth})')",
-            f"random merging, the control of classes{num}",
-        )
-        for depth, num in depths.items()
-    ]
-    top_down = _top_down(summary, set(depths.values()))
-    return [CommentedArm("all", "", "every leaf class"), *coarse, *top_down, *controls, RANDOM]
+    def fitted_arms(self, source: SourceSummary) -> list[CommentedArm]:
+        """Label sets at several depths, a top-down one, and a random merging for each depth."""
+        depths = source.depths_near(_SHARES)
+        coarse = [
+            CommentedArm(f"classes{num}", f"bottom_up(depth={depth})", f"{num} classes")
+            for depth, num in depths.items()
+        ]
+        controls = [
+            CommentedArm(
+                f"like{num}",
+                f"like(recipe='bottom_up(depth={depth})')",
+                f"random merging, the control of classes{num}",
+            )
+            for depth, num in depths.items()
+        ]
+        top_down = _top_down(source, set(depths.values()))
+        return [CommentedArm("all", "", "every leaf class"), *coarse, *top_down, *controls, RANDOM]
 
 
 def _top_down(summary: SourceSummary, others: set[int]) -> list[CommentedArm]:

@@ -47,7 +47,7 @@ class Method(NamedTuple):
     comment: str
 
 
-_PROBE = Method(
+PROBE = Method(
     "probe",
     "probe()",
     'linear SVM on the frozen codes; add: finetune = "finetune(images_seen=100_000)"',
@@ -119,7 +119,7 @@ class StudyBuilder:
     _: KW_ONLY
     # of the source, if the arms were fitted to it
     summary: SourceSummary | None = None
-    methods: Sequence[Method] = (_PROBE,)
+    methods: Sequence[Method] = (PROBE,)
     # targets of the question, before those of the user
     extra_targets: Mapping[str, str] = field(default_factory=dict)
     fine_labels: bool = False

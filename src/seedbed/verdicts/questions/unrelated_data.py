@@ -10,30 +10,32 @@ The same for B.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from types import MappingProxyType
 
 from seedbed.data.recipes import Recipe
 from seedbed.data.recipes.split import minimal_half
-from seedbed.trials.results import Results
 from seedbed.trials.study import Study
-from seedbed.verdicts.answer import Answer
-from seedbed.verdicts.families import answer_families
 from seedbed.verdicts.pairs import Pair, group_by_settings
-from seedbed.verdicts.questions import Question
-from seedbed.verdicts.questions.arm_names import name_with_classes
-from seedbed.verdicts.questions.source_summary import SourceSummary, summarise_source
+from seedbed.verdicts.questions.arms_question import FittedArmsQuestion
+from seedbed.verdicts.questions.source_summary import SourceSummary
 from seedbed.verdicts.questions.study_builder import (
     RANDOM,
     CommentedArm,
     Method,
-    StudyBuilder,
-    one_source,
     rounded_share,
 )
 
 _HALVES = (("minimal", "a"), ("minimal", "b"), ("random", "a"))
+
+
+def _recipe(kind: str, half: str) -> str:
+    return f"split(kind='{kind}', half='{half}')"
+
+
+_TARGETS = MappingProxyType(
+    {f"{kind}-{half}-classes": f'source(recipe="{_recipe(kind, half)}")' for kind, half in _HALVES}
+)
 _METHODS = (
     Method(
         "last-layer",
@@ -49,62 +51,55 @@ _METHODS = (
 
 
 @dataclass(frozen=True)
-class UnrelatedData(Question):
+class UnrelatedData(FittedArmsQuestion):
     """Does pre-training on unrelated classes as well help or harm a half of the source?"""
 
-    def study(
-        self,
-        sources: Sequence[str],
-        targets: Sequence[str],
-        backbones: Sequence[str] = (),
-        folder: Path = Path(),
-    ) -> Study:
-        summary = summarise_source(one_source("unrelated-data", sources), folder)
-        summary.require_hierarchy("unrelated-data")
-        return StudyBuilder(
-            question="unrelated-data",
-            words="Does pre-training on unrelated classes as well help or harm a half of the "
-            "source?",
-            reference="both",
-            arms=_arms(summary),
-            sources=sources,
-            targets=targets,
-            backbones=backbones,
-            folder=folder,
-            summary=summary,
-            methods=_METHODS,
-            extra_targets={
-                f"{kind}-{half}-classes": f'source(recipe="{_recipe(kind, half)}")'
-                for kind, half in _HALVES
-            },
-        ).build()
+    name = "unrelated-data"
+    words = "Does pre-training on unrelated classes as well help or harm a half of the source?"
+    reference = "both"
+    methods = _METHODS
+    needs_hierarchy = True
+    extra_targets = _TARGETS
 
-    def answer(self, results: Results) -> list[Answer]:
-        return answer_families(
-            results, "unrelated-data", lambda arm: name_with_classes(results, arm), _pairs
-        )
-
-
-def _arms(summary: SourceSummary) -> list[CommentedArm]:
-    """Both halves together, and each half at equal compute and at equal exposure."""
-    arms = [CommentedArm("both", "", "A and B; each half is compared with it on its own classes")]
-    for kind, half in _HALVES:
-        num, share = _size(summary, kind, half)
-        classes = f"{num} classes, " if num else ""
-        arms += [
-            CommentedArm(f"{kind}-{half}", _recipe(kind, half), f"{classes}at equal compute"),
-            CommentedArm(
-                f"{kind}-{half}-short",
-                _recipe(kind, half),
-                f"{100 * share:.0f} % of the images, and of the budget: at equal exposure",
-                {"budget_share": rounded_share(share)},
-            ),
+    def fitted_arms(self, source: SourceSummary) -> list[CommentedArm]:
+        """Both halves together, and each half at equal compute and at equal exposure."""
+        arms = [
+            CommentedArm("both", "", "A and B; each half is compared with it on its own classes")
         ]
-    return [*arms, RANDOM]
+        for kind, half in _HALVES:
+            num, share = _size(source, kind, half)
+            classes = f"{num} classes, " if num else ""
+            arms += [
+                CommentedArm(f"{kind}-{half}", _recipe(kind, half), f"{classes}at equal compute"),
+                CommentedArm(
+                    f"{kind}-{half}-short",
+                    _recipe(kind, half),
+                    f"{100 * share:.0f} % of the images, and of the budget: at equal exposure",
+                    {"budget_share": rounded_share(share)},
+                ),
+            ]
+        return [*arms, RANDOM]
 
-
-def _recipe(kind: str, half: str) -> str:
-    return f"split(kind='{kind}', half='{half}')"
+    def pairs(self, study: Study, target: str) -> list[Pair]:
+        """On the classes of a half: both halves together against the networks of that half, at
+        equal compute and equal exposure, and against no pre-training. On any other target, against
+        the networks of every half."""
+        text = study.targets[target].recipe if target in study.targets else None
+        half, pairs = Recipe(text or ""), []
+        for arms in group_by_settings(study):
+            trained = [arm for arm in arms if study.arms[arm].trains]
+            both = next(
+                (arm for arm in trained if study.arms[arm].recipe.is_empty), study.reference
+            )
+            halves = [
+                arm
+                for arm in trained
+                if arm != both and (half.is_empty or study.arms[arm].recipe == half)
+            ]
+            pairs += [Pair(both, arm) for arm in halves] + [
+                Pair(arm, both) for arm in arms if arm not in trained
+            ]
+        return pairs
 
 
 def _size(summary: SourceSummary, kind: str, half: str) -> tuple[int | None, float]:
@@ -116,23 +111,3 @@ def _size(summary: SourceSummary, kind: str, half: str) -> tuple[int | None, flo
     num = len(a) if half == "a" else len(summary.leaves) - len(a)
     share = summary.share_of(a) if kind == "minimal" else len(a) / len(summary.leaves)
     return num, share if half == "a" else 1 - share
-
-
-def _pairs(study: Study, target: str) -> list[Pair]:
-    """On the classes of a half: both halves together against the networks of that half, at equal
-    compute and equal exposure, and against no pre-training. On any other target, against the
-    networks of every half."""
-    text = study.targets[target].recipe if target in study.targets else None
-    half, pairs = Recipe(text or ""), []
-    for arms in group_by_settings(study):
-        trained = [arm for arm in arms if study.arms[arm].trains]
-        both = next((arm for arm in trained if study.arms[arm].recipe.is_empty), study.reference)
-        halves = [
-            arm
-            for arm in trained
-            if arm != both and (half.is_empty or study.arms[arm].recipe == half)
-        ]
-        pairs += [Pair(both, arm) for arm in halves] + [
-            Pair(arm, both) for arm in arms if arm not in trained
-        ]
-    return pairs
