@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,9 @@ from seedbed.trials.run import run_study
 from seedbed.trials.study import Study
 from seedbed.verdicts.families import answer_families, families
 from seedbed.verdicts.pairs import Pair
-from seedbed.verdicts.questions.contrasts import _pairs
+from seedbed.verdicts.questions import QUESTIONS
+from seedbed.verdicts.questions.arms_question import ArmsQuestion
+from seedbed.verdicts.questions.contrasts import Contrasts
 
 
 def _study(folder: Path, **budgets: object) -> Study:
@@ -152,12 +153,12 @@ def test_arms_with_other_labels_are_not_compared(tmp_path: Path, shared_workspac
 def test_a_comparison_is_not_repeated_in_the_other_direction() -> None:
     arms = {"all": "", "without": "classes(num=3)", "like": "like(recipe='classes(num=3)')"}
     study = Study(name="s", source="toy()", arms=arms, reference="all", targets={"d": "digits()"})
-    assert _pairs(study, "d") == [
+    assert Contrasts().pairs(study, "d") == [
         Pair("without", "all"),
         Pair("like", "all"),
         Pair("without", "like"),
     ]
-    assert _pairs(replace(study, reference="without"), "d") == [
+    assert Contrasts().pairs(replace(study, reference="without"), "d") == [
         Pair("all", "without"),
         Pair("like", "without"),
     ]
@@ -167,9 +168,9 @@ def _study_and_pairs(name: str, **arms: Any) -> tuple[Study, list[tuple[str, str
     """A study with these arms added to its question's arms, and the pairs that are compared."""
     study = ask(name)
     study = replace(study, arms={**study.arms, **arms})
-    pairs = importlib.import_module(f"seedbed.verdicts.questions.{name.replace('-', '_')}")._pairs(
-        study, "digits"
-    )
+    question = QUESTIONS.get(name)()
+    assert isinstance(question, ArmsQuestion)
+    pairs = question.pairs(study, "digits")
     return study, [(pair.arm, pair.reference) for pair in pairs]
 
 
