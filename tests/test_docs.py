@@ -7,6 +7,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import json
 import re
 import shlex
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 import seedbed
+from seedbed.cli import main
 from seedbed.cli.parser import build_parser
 from seedbed.trials.study_file import load_study, parse_study, write_study
 from seedbed.verdicts.answer import Answer
@@ -176,6 +178,21 @@ def test_the_json_reference_has_every_field_of_an_answer() -> None:
     text = (DOCS / "reference" / "json.md").read_text()
     fields = set(Answer.__dataclass_fields__)
     assert fields <= set(re.findall(r"`(\w+)`", text))
+
+
+@pytest.mark.parametrize("command", ["pack", "inspect", "audit", "transfer"])
+def test_the_json_reference_has_every_field_of(command: str, tmp_path: Path, capsys: Any) -> None:
+    data, work = "toy(per_class=4, test_per_class=2)", ["--workspace", str(tmp_path / "work")]
+    options = {
+        "pack": ["pack", data, str(tmp_path / "toy.store"), "--size-px", "8"],
+        "inspect": ["inspect", data, "--recipe", "images(fraction=0.5)", *work],
+        "audit": ["audit", data, *work],
+        "transfer": ["transfer", "small", data, "probe(c=[1.0])", *work],
+    }
+    assert main([*options[command], "--json"]) == 0
+    text = (DOCS / "reference" / "json.md").read_text()
+    documented = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", text))))
+    assert set(json.loads(capsys.readouterr().out)) - documented == set()
 
 
 def test_pages_that_the_code_names_exist() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,8 @@ def _make(root: Path) -> Path:
     return root / "s.toml"
 
 
-def _start(study: Path, mark: str) -> subprocess.Popen[str]:
+def _start(study: Path, mark: str) -> subprocess.Popen[bytes]:
+    """Run the study; what it prints goes to files, as nobody may read a pipe before it is full."""
     call = [
         sys.executable,
         "-m",
@@ -69,20 +71,30 @@ def _start(study: Path, mark: str) -> subprocess.Popen[str]:
         "cpu",
     ]
     environment = os.environ | {"SEEDBED_TEST_MARK": mark}
-    return subprocess.Popen(
-        call,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        start_new_session=True,
-    )
+    with _stdout(study).open("w") as stdout, _stderr(study).open("w") as stderr:
+        return subprocess.Popen(
+            call, stdout=stdout, stderr=stderr, env=environment, start_new_session=True
+        )
+
+
+def _stdout(study: Path) -> Path:
+    return study.with_suffix(".stdout")
+
+
+def _stderr(study: Path) -> Path:
+    return study.with_suffix(".stderr")
+
+
+def _end(study: Path, process: subprocess.Popen[bytes], timeout_s: float = 600.0) -> dict[str, Any]:
+    """Wait for the end; the JSON that was printed."""
+    process.wait(timeout_s)
+    return json.loads(_stdout(study).read_text())
 
 
 def _marked(mark: str) -> list[int]:
     """Living processes that were started, however indirectly, with this mark in their
     environment."""
-    found = []
+    pids = []
     for entry in Path("/proc").iterdir():
         try:
             environment = (entry / "environ").read_bytes() if entry.name.isdigit() else b""
@@ -92,8 +104,8 @@ def _marked(mark: str) -> list[int]:
         except OSError:
             continue
         if state != "Z" and f"SEEDBED_TEST_MARK={mark}".encode() in environment.split(b"\0"):
-            found.append(int(entry.name))
-    return found
+            pids.append(int(entry.name))
+    return pids
 
 
 def _wait_until_gone(mark: str, timeout_s: float = 60.0) -> list[int]:
@@ -113,7 +125,7 @@ def _num_done(study: Path) -> int:
     return len(list((study.parent / "seedbed-work").glob("*/*/manifest.json")))
 
 
-def _wait_for_steps(study: Path, process: subprocess.Popen[str], num: int) -> None:
+def _wait_for_steps(study: Path, process: subprocess.Popen[bytes], num: int) -> None:
     while _num_done(study) < num and process.poll() is None:
         time.sleep(0.05)
 
@@ -121,10 +133,9 @@ def _wait_for_steps(study: Path, process: subprocess.Popen[str], num: int) -> No
 def test_a_study_killed_ten_times_gives_the_same_numbers(tmp_path: Path) -> None:
     whole = _make(tmp_path / "whole")
     started = time.monotonic()
-    out, err = _start(whole, str(tmp_path)).communicate(timeout=600)
+    cells = _end(whole, _start(whole, str(tmp_path)))["cells"]
     seconds = time.monotonic() - started
-    cells = json.loads(out)["cells"]
-    assert cells["failed"] == cells["left"] == 0, err
+    assert cells["failed"] == cells["left"] == 0, _stderr(whole).read_text()
 
     killed = _make(tmp_path / "killed")
     chance = random.Random(20160830)
@@ -139,13 +150,13 @@ def test_a_study_killed_ten_times_gives_the_same_numbers(tmp_path: Path) -> None
         else:
             time.sleep(chance.uniform(0.5, 0.7 * seconds))
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=60)
+        process.wait(60)
         assert _wait_until_gone(str(tmp_path)) == [], "workers outlived their study"
         kills_at.append(_num_done(killed))
     process = _start(killed, str(tmp_path))
-    out, err = process.communicate(timeout=600)
-    assert process.returncode == 0, err
-    assert json.loads(out)["cells"] == cells
+    result = _end(killed, process)
+    assert process.returncode == 0, _stderr(killed).read_text()
+    assert result["cells"] == cells
     print(f"finished steps at each kill: {kills_at} of {_num_done(killed)}")
     pd.testing.assert_frame_equal(_numbers(killed), _numbers(whole), check_exact=True)
     left = [
@@ -161,12 +172,12 @@ def test_ctrl_c_ends_the_workers_and_exits_130(tmp_path: Path) -> None:
     _wait_for_steps(study, process, 2)
     assert len(_marked(str(tmp_path))) >= 3  # the command and two workers
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert json.loads(out)["error"]["kind"] == "interrupted"
-    assert "Traceback" not in err
+    result = _end(study, process, 60)
+    assert process.returncode == 130, _stderr(study).read_text()
+    assert result["error"]["kind"] == "interrupted"
+    assert "Traceback" not in _stderr(study).read_text()
     assert _wait_until_gone(str(tmp_path), 10.0) == []
     process = _start(study, str(tmp_path))
-    out, err = process.communicate(timeout=600)
-    assert process.returncode == 0, err
-    assert json.loads(out)["cells"]["left"] == 0
+    result = _end(study, process)
+    assert process.returncode == 0, _stderr(study).read_text()
+    assert result["cells"]["left"] == 0
