@@ -13,7 +13,6 @@ Or: python benchmarks/packing.py --folder PHOTOS --size-px 64
 from __future__ import annotations
 
 import io
-import os
 import tempfile
 from pathlib import Path
 
@@ -24,8 +23,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from seedbed.data.decode import decode
-from seedbed.data.image_files import IMAGE_SUFFIXES
+from seedbed.data.decode import decode, has_image_suffix
 from seedbed.data.pack import pack
 
 SIDES = {"seedbed, images/s": "pack", "other, images/s": "loader"}
@@ -47,7 +45,7 @@ def load_once(folder: Path, size_px: int, num_workers: int) -> int:
     dataset = ImageFolder(
         str(folder),
         transform,
-        is_valid_file=lambda p: os.path.splitext(p)[1].lower() in IMAGE_SUFFIXES,
+        is_valid_file=lambda p: has_image_suffix(p),
     )
     return sum(
         len(images) for images, _ in DataLoader(dataset, batch_size=256, num_workers=num_workers)
@@ -73,9 +71,7 @@ def measure_decoding(
 ) -> dict[str, list[float]]:
     """Images per second of one core, from bytes in memory to a square: our decoder, and Pillow's
     full decode."""
-    files = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES][
-        :num_images
-    ]
+    files = [p for p in sorted(folder.rglob("*")) if has_image_suffix(p.name)][:num_images]
     images = [p.read_bytes() for p in files]
     fit = transforms.Compose([transforms.Resize(size_px), transforms.CenterCrop(size_px)])
 

@@ -17,6 +17,7 @@ from seedbed.data import duplicates
 from seedbed.data.class_faults import find_class_faults, split_note
 from seedbed.data.decode import decode
 from seedbed.data.matching_classes import shared_classes
+from seedbed.data.skipped_files import SkippedFiles, to_card
 from seedbed.data.store import Store
 from seedbed.data.view import entropy_bits
 
@@ -53,6 +54,7 @@ class Audit:
     codes_threshold: float | None = None
     # notes of the source, and notes on classes, boxes and splits
     notes: list[str] = field(default_factory=list)
+    skipped: list[SkippedFiles] = field(default_factory=list)  # files that were not read
     # share of the images that another image of this data set is as near to, by codes
     codes_lookalikes: float | None = None
 
@@ -63,6 +65,7 @@ class Audit:
             "num_classes": len(self.class_sizes),
             "unreadable": self.unreadable,
             "notes": self.notes,
+            "skipped": to_card(self.skipped),
             "tiny_classes": self.tiny_classes,
             "empty_classes": self.empty_classes,
             "unreadable_classes": self.unreadable_classes,
@@ -103,6 +106,7 @@ def audit_store(
         class_sizes={c: int(n) for c, n in zip(classes, sizes, strict=True)},
         unreadable=_read_unreadable(store),
         notes=[*store.source_notes, *faults.notes, *split_note(store)],
+        skipped=store.skipped,
         empty_classes=faults.empty,
         unreadable_classes=faults.unreadable,
         single_image_classes=faults.single_image,

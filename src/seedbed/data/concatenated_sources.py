@@ -114,6 +114,14 @@ def join(sources: Mapping[str, Source]) -> Source:
         part_names=tuple(names),
         annotations=_annotations(sources, [place[label] for label in labels], firsts, order),
         notes=tuple(f"{name}: {note}" for name, part in sources.items() for note in part.notes),
+        empty_classes=tuple(
+            sorted(f"{name}/{label}" for name, p in sources.items() for label in p.empty_classes)
+        ),
+        skipped=tuple(
+            replace(row, example=f"{name}/{row.example}")
+            for name, part in sources.items()
+            for row in part.skipped
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -18,12 +18,9 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
 from seedbed.base.randomness import content_hash
-from seedbed.data.decode import Fit, decode
+from seedbed.data.decode import Fit, decode, has_image_suffix
+from seedbed.data.skipped_files import HIDDEN, SkippedCounter
 from seedbed.data.source import Loaded, Pixels
-
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".jfif"}
-)
 
 
 @dataclass(frozen=True)
@@ -55,22 +52,43 @@ def existing_folder(path: str | Path) -> Path:
 def visible_entries(path: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
     """Yield the entries of a folder that are not hidden; raises OSError if it cannot be listed."""
     with os.scandir(path) as entries:
-        yield from (entry for entry in entries if not entry.name.startswith((".", "__MACOSX")))
+        yield from (entry for entry in entries if not is_hidden(entry.name))
 
 
-def list_images(root: Path, below: str = "", empty: list[str] | None = None) -> list[ImageFile]:
-    """List the image files below `root/below`, sorted by path.
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder belongs to a system, and not to the data."""
+    return name.startswith((".", "__MACOSX"))
 
-    Hidden files and folders are skipped; a link to a folder is followed once. Folders without
-    images and without folders in them are added to `empty`.
+
+@dataclass(frozen=True)
+class FolderListing:
+    """What is below a folder, with paths relative to the root: the images sorted by path, folders
+    without images and without folders in them, and the files that are no images."""
+
+    files: list[ImageFile]
+    empty: list[str] = field(default_factory=list)
+    skipped: SkippedCounter = field(default_factory=SkippedCounter)
+
+
+def list_folder(root: Path, below: str = "") -> FolderListing:
+    """List what is below `root/below`; a link to a folder is followed once.
+
+    Hidden files and folders are passed over; hidden files with the suffix of an image are counted.
     """
+    listing = FolderListing([])
     folder = root / below if below else root
-    files = _walk(folder, below, frozenset(), [] if empty is None else empty)
-    return sorted(files, key=lambda file: file.path)
+    listing.files.extend(_walk(folder, below, frozenset(), listing))
+    listing.files.sort(key=lambda file: file.path)
+    return listing
+
+
+def list_images(root: Path, below: str = "") -> list[ImageFile]:
+    """List the image files below `root/below`, sorted by path."""
+    return list_folder(root, below).files
 
 
 def _walk(
-    folder: Path, prefix: str, above: frozenset[tuple[int, int]], empty: list[str]
+    folder: Path, prefix: str, above: frozenset[tuple[int, int]], listing: FolderListing
 ) -> Iterator[ImageFile]:
     """Yield the image files below a folder; `above` identifies the folders that contain it."""
     status = folder.stat()
@@ -78,7 +96,8 @@ def _walk(
     if identity in above:  # a link to a folder that contains it
         return
     try:
-        entries = list(visible_entries(folder))
+        with os.scandir(folder) as scan:
+            entries = list(scan)
     except OSError as error:
         raise BadDataError(
             f"cannot list {folder}: {error.strerror}", "Make it readable, or move it away."
@@ -86,15 +105,21 @@ def _walk(
     is_empty = True
     for entry in entries:
         path = f"{prefix}/{entry.name}" if prefix else entry.name
+        if is_hidden(entry.name):
+            if has_image_suffix(entry.name) and not _is_folder(entry):
+                listing.skipped.add(path, HIDDEN)
+            continue
         _refuse_other_encodings(path)
         if _is_folder(entry):
             is_empty = False
-            yield from _walk(Path(entry.path), path, above | {identity}, empty)
-        elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
+            yield from _walk(Path(entry.path), path, above | {identity}, listing)
+        elif has_image_suffix(entry.name):
             is_empty = False
             yield _image_file(entry, path)
+        else:
+            listing.skipped.add(path)
     if is_empty and prefix:
-        empty.append(prefix)
+        listing.empty.append(prefix)
 
 
 def _refuse_other_encodings(path: str) -> None:

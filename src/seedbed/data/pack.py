@@ -194,7 +194,7 @@ def _reuse(path: Path, source: Source, allow_unreadable: float, for_inspection: 
 def _update_card(path: Path, source: Source) -> None:
     """Update the entries of the card that may change although the images have not."""
     card = Store(path).card
-    others = {key: value for key, value in card.items() if key != "empty_classes"}
+    others = {key: value for key, value in card.items() if key not in ("empty_classes", "skipped")}
     updated = {**others, **source_card(source)}
     if updated != {"notes": [], **card}:
         with suppress(SeedbedError):  # the folder may be read-only
@@ -242,11 +242,10 @@ def _readable_check(
         total, list_path = source.num_images, _list_path(path)
         if len(failures) > allow_unreadable * total:
             write_unreadable(list_path, failures)
-            first_id, first_reason = next(iter(failures.values()))
             share = len(failures) / total
             raise _unreadable_error(
                 f"{len(failures)} of {total} images are unreadable ({share:.1%}; "
-                f"{allow_unreadable:.1%} is allowed), the first: {first_id}: {first_reason}",
+                f"{allow_unreadable:.1%} is allowed), {_example(source, failures, readable)}",
                 share,
                 list_path,
             )
@@ -254,6 +253,16 @@ def _readable_check(
             refuse_small_classes(source, class_sizes(source, readable))
 
     return check
+
+
+def _example(source: Source, failures: Failures, readable: np.ndarray) -> str:
+    """An unreadable image with its reason: of a class that would be lost, if there is one."""
+    present = np.unique(source.leaves[readable])
+    lost = [row for row in sorted(failures) if source.leaves[row] not in present]
+    id_, reason = failures[lost[0] if lost else min(failures)]
+    if not lost or source.annotations is not None:
+        return f"the first: {id_}: {reason}"
+    return f"among them all of class {source.classes[source.leaves[lost[0]]]!r}: {id_}: {reason}"
 
 
 def _unreadable_error(message: str, share: float, list_path: Path) -> UnreadableError:

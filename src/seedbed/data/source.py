@@ -19,6 +19,7 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import Annotations
 from seedbed.data.hierarchy import Hierarchy
+from seedbed.data.skipped_files import SkippedFiles
 
 SPLITS = ("train", "val", "test")
 TRAIN, VAL, TEST = range(3)
@@ -75,6 +76,7 @@ class Source:
     annotations: Annotations | None = None  # beside one label: `leaves` are then all -1
     notes: tuple[str, ...] = ()  # what a reader of results must know: images that were left out
     empty_classes: tuple[str, ...] = ()  # class folders without images; not among `classes`
+    skipped: tuple[SkippedFiles, ...] = ()  # files that were not read
 
     def __post_init__(self) -> None:
         if len(self.ids) == 0:

@@ -32,6 +32,7 @@ from seedbed.base.paths import expand_user
 from seedbed.data.annotations import NO_LABEL, Annotations, Boxes, Marks, read_annotations
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.hierarchy_files import open_hierarchy, with_absolute_path
+from seedbed.data.skipped_files import SkippedFiles, from_card
 from seedbed.data.source import SPLITS, TEST, VAL
 
 VERSION = 2
@@ -193,7 +194,12 @@ class Store:
             f"classes {one!r} and {other!r} differ only in capitals" for one, other in pairs
         ]
         boxes = [self.box_faults] if self.box_faults else []
-        return [*self.card.get("notes", ()), *capitals, *boxes]
+        return [*self.card.get("notes", ()), *map(str, self.skipped), *capitals, *boxes]
+
+    @property
+    def skipped(self) -> list[SkippedFiles]:
+        """Files of the source that were not read."""
+        return from_card(self.card.get("skipped", ()))
 
     @cached_property
     def box_faults(self) -> str:

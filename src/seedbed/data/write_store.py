@@ -25,6 +25,7 @@ from seedbed.data.class_faults import small_classes
 from seedbed.data.duplicates import COARSE_PX, burst_hashes, merge_groups
 from seedbed.data.image_files import EncodedPixels
 from seedbed.data.pack_batch import RUN, Job, PackedBatch, StoreForm, batch_loader, run_one_by_one
+from seedbed.data.skipped_files import to_card
 from seedbed.data.source import SPLITS, Pixels, Source
 from seedbed.data.store import (
     ANNOTATIONS,
@@ -113,7 +114,8 @@ def class_sizes(source: Source, rows: np.ndarray) -> np.ndarray:
 def source_card(source: Source) -> dict[str, Any]:
     """The entries of the card that describe what is not in the store."""
     empty = {"empty_classes": list(source.empty_classes)} if source.empty_classes else {}
-    return {"notes": list(source.notes), **empty}
+    skipped = {"skipped": to_card(source.skipped)} if source.skipped else {}
+    return {"notes": list(source.notes), **empty, **skipped}
 
 
 def parents_card(source: Source) -> dict[str, list[str]] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,8 +20,9 @@ import torch
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
 from seedbed.data.decode import Fit, decode, decode_whole
-from seedbed.data.image_files import list_images
+from seedbed.data.image_files import list_folder
 from seedbed.data.images import Resident
+from seedbed.data.skipped_files import SkippedFiles
 from seedbed.models.backbone import Backbone
 
 _CHUNK_BYTES = 2**28  # decoded images in memory at once
@@ -84,6 +85,17 @@ class Box:
     corners: tuple[float, float, float, float]  # left, top, right, bottom
 
 
+def skipped_files(paths: Sequence[str | os.PathLike[str]]) -> list[SkippedFiles]:
+    """The files below the folders among `paths` that are no images, which `predict` passes over;
+    each example is a path that begins with its folder."""
+    return [
+        replace(row, example=str(path / row.example))
+        for path in map(expand_user, paths)
+        if path.is_dir()
+        for row in list_folder(path).skipped.rows()
+    ]
+
+
 def image_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """List the image files of paths: files, and all images below folders.
 
@@ -92,12 +104,14 @@ def image_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     files: list[Path] = []
     for path in map(expand_user, paths):
         if path.is_dir():
-            inside = [path / image.path for image in list_images(path)]
-            if not inside:
+            listing = list_folder(path)
+            if not listing.files:
+                skipped = "; ".join(map(str, listing.skipped.rows()))
                 raise BadDataError(
-                    f"{path} contains no images", "Name image files, or a folder with images."
+                    f"{path} contains no images{': ' if skipped else ''}{skipped}",
+                    "Name image files, or a folder with images.",
                 )
-            files += inside
+            files += [path / image.path for image in listing.files]
         elif path.is_file():
             files.append(path)
         else:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 def pack(options: Namespace) -> Result:
     from seedbed.data.formats import open_source
     from seedbed.data.pack import pack as pack_source
+    from seedbed.data.skipped_files import to_card
 
     source = open_source(options.source, format_name=options.format, hierarchy=options.hierarchy)
     with Bar("packing") as bar:
@@ -59,6 +60,7 @@ def pack(options: Namespace) -> Result:
         "num_unreadable": packed.num_unreadable,
         "unreadable": str(packed.unreadable) if packed.unreadable else None,
         "notes": notes,
+        "skipped": to_card(store.skipped),
         "images_per_s": packed.images_per_s,
     }, 0
 

@@ -158,7 +158,7 @@ def _inspect_data(options: Namespace, store: Store, kind: str) -> dict[str, Any]
 
     view = make_view(store, options.recipe, options.seed, min_classes=0)
     faults, classes, splits = _class_faults(store), _class_rows(view), _split_sizes(view)
-    notes = [*faults.pop("notes"), *view.notes]
+    notes = [*store.source_notes, *faults.pop("notes"), *view.notes]
     title = f"{options.path}: {len(view.rows):,} training images, {len(view.classes)} classes"
     _show_classes(options, title, classes)
     if view.steps:
@@ -247,9 +247,11 @@ def _annotated_rows(
 
 def _class_faults(store: Store) -> dict[str, Any]:
     from seedbed.data.class_faults import find_class_faults
+    from seedbed.data.skipped_files import to_card
 
     faults = find_class_faults(store)
     return {
+        "skipped": to_card(store.skipped),
         "notes": faults.notes,
         "empty_classes": faults.empty,
         "unreadable_classes": faults.unreadable,

@@ -15,12 +15,15 @@ _MAX_SHOWN = 20
 
 def predict(options: Namespace) -> Result:
     from seedbed.api import models as api
+    from seedbed.readout.prediction import skipped_files
 
     with Bar("predicting") as bar:
         model = api.load(options.model, device=options.device)
         predictions = api.predict(
             model, options.paths, above=options.above, out=options.out, on_progress=bar
         )
+    skipped = skipped_files(options.paths)
+    say(options, *map(str, skipped))
     document = [
         {
             "path": p.path,
@@ -37,10 +40,11 @@ def predict(options: Namespace) -> Result:
         }
         for p in predictions
     ]
+    document += [_skipped_row(row) for row in skipped]
     if any(p.boxes is not None for p in predictions):
         _show_boxes(options, predictions)
         return document, 0
-    failed = [row for row in document if row["error"]]
+    failed = [row for row in document if row["error"] and "skipped" not in row]
     rows = [_summary_row(row) for row in document if not row["error"]]
     from seedbed.readout.model import Model
 
@@ -57,6 +61,18 @@ def predict(options: Namespace) -> Result:
     for row in failed:
         say(options, f"cannot read {row['path']}: {row['error']}")
     return document, 0
+
+
+def _skipped_row(row: Any) -> dict[str, Any]:
+    """Files that are no images, as one row of the document; its path is that of the first."""
+    return {
+        "path": row.example,
+        "label": None,
+        "probability": None,
+        "top5": [],
+        "error": str(row),
+        "skipped": row.num,
+    }
 
 
 def _summary_row(row: dict[str, Any]) -> dict[str, Any]:

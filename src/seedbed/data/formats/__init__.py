@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,8 +17,10 @@ from seedbed.base.errors import UsageError
 from seedbed.base.paths import expand_user
 from seedbed.base.registry import Registry
 from seedbed.base.spec import setting_names
+from seedbed.data.decode import has_image_suffix
 from seedbed.data.hierarchy_files import open_hierarchy
-from seedbed.data.source import Source
+from seedbed.data.image_files import visible_entries
+from seedbed.data.source import SPLIT_NAMES, Source
 
 
 class Format(ABC):
@@ -69,7 +72,10 @@ def parse_data(text: str, folder: Path | None = None) -> Call:
     path = (folder or Path()) / expand_user(text)
     name = str(path) if folder else text
     if os.path.exists(path):  # unlike Path.exists, false for a text too long to be a path
-        return Call(name=recognise(path), args=(name,))
+        format_name = recognise(path)
+        if format_name == "folder" and (inner := inner_folder(path)) is not None:
+            return Call(name=recognise(inner), args=(os.path.join(name, inner.relative_to(path)),))
+        return Call(name=format_name, args=(name,))
     try:
         call = _parse_format_call(text)
     except UsageError:
@@ -112,6 +118,33 @@ def recognise(path: Path) -> str:
     return "folder"
 
 
+def inner_folder(path: Path) -> Path | None:
+    """The folder that holds the data, where the one that is named holds nothing else but it: an
+    archive is often unpacked into a folder of its own. None where the named folder holds more.
+
+    A lone folder with a split's name stays what it is, and so does the folder of a lone class.
+    """
+    inner = path
+    while (only := _only_folder(inner)) is not None and any(
+        entry.is_dir() for entry in visible_entries(only)
+    ):
+        inner = only
+    return inner if inner != path else None
+
+
+def _only_folder(path: Path) -> Path | None:
+    """The only folder in a folder without images, if it is not named as a split."""
+    folders: list[str] = []
+    try:
+        for entry in visible_entries(path):
+            folders += [entry.name] if entry.is_dir() else []
+            if len(folders) > 1 or (not entry.is_dir() and has_image_suffix(entry.name)):
+                return None
+    except OSError:
+        return None
+    return path / folders[0] if folders and folders[0].lower() not in SPLIT_NAMES else None
+
+
 def open_source(
     data: str | os.PathLike[str],
     *,
@@ -127,8 +160,18 @@ def open_source(
     data = os.fspath(data)
     call = Call(name=format_name, args=(data,)) if format_name else parse_data(data, folder)
     source = FORMATS.make(call, f"data set {data!r}").read()
+    if format_name is None and (note := _entered_note(data, call, folder)):
+        source = replace(source, notes=(note, *source.notes))
     return (
         source
         if hierarchy is None
         else source.with_hierarchy(open_hierarchy(hierarchy, source.classes, folder))
     )
+
+
+def _entered_note(data: str, call: Call, folder: Path | None) -> str:
+    """A sentence if a folder inside the named one is read."""
+    path = (folder or Path()) / expand_user(data)
+    name = call.args[0] if call.args and isinstance(call.args[0], str) else ""
+    is_inside = os.path.exists(path) and Path(name) != path and Path(name).is_relative_to(path)
+    return f"{name} is read, the only folder in {data}" if is_inside else ""

@@ -7,6 +7,7 @@ give the class hierarchy.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -16,7 +17,7 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import from_paths
-from seedbed.data.image_files import FilePixels, ImageFile, existing_folder, list_images
+from seedbed.data.image_files import FilePixels, ImageFile, existing_folder, list_folder
 from seedbed.data.source import (
     SPLIT_NAMES,
     TEST,
@@ -37,8 +38,8 @@ class Folder(Format):
 
     def read(self) -> Source:
         root = existing_folder(self.path)
-        empty: list[str] = []
-        files = list_images(root, empty=empty)
+        listing = list_folder(root)
+        files = listing.files
         only_held_out = _is_only_held_out(files)
         has_splits = only_held_out or any(_is_training_image(file) for file in files)
         if has_splits:
@@ -47,7 +48,8 @@ class Folder(Format):
         if unlabelled := [path for path, label, _ in records if not label]:
             raise _unlabelled_error(root, unlabelled, len(files))
         labels = {label for _, label, _ in records}
-        empty_labels = {_label_of_folder(folder, has_splits) for folder in empty}
+        _refuse_splits_as_classes(root, labels)
+        empty_labels = {_label_of_folder(folder, has_splits) for folder in listing.empty}
         # Earlier versions read such folders as classes called test/... and val/...
         version = ["held out"] if only_held_out else []
         return from_records(
@@ -58,6 +60,7 @@ class Folder(Format):
             names={label: label.split("/")[-1] for label in labels if "/" in label},
             hierarchy=from_paths(labels) if any("/" in label for label in labels) else None,
             empty_classes=tuple(sorted(empty_labels - labels - {""})),
+            skipped=listing.skipped.rows(),
         )
 
 
@@ -89,6 +92,23 @@ def _refuse_other_folders(root: Path, files: list[ImageFile]) -> None:
             "split",
             "Move it elsewhere, or into train/, val/ or test/ as a class.",
         )
+
+
+def _refuse_splits_as_classes(root: Path, labels: Iterable[str]) -> None:
+    """Raise BadDataError for labels such as `photos/train/cats` beside `photos/val/cats`."""
+    splits: dict[str, set[str]] = {}
+    for label in labels:
+        parts = label.split("/")
+        for i, part in enumerate(parts[:-1]):
+            if part.lower() in SPLIT_NAMES:
+                splits.setdefault("/".join(parts[:i]), set()).add(part)
+    for parent, names in sorted(splits.items()):
+        if len({SPLIT_NAMES[name.lower()] for name in names}) > 1:
+            raise BadDataError(
+                f"{root / parent} holds the folders {' and '.join(sorted(names))}, which are "
+                "splits and no classes",
+                f"Name that folder: {root / parent}. Move everything else elsewhere.",
+            )
 
 
 def _record(file: ImageFile, has_splits: bool) -> tuple[str, str, int]:

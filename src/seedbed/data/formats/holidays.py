@@ -12,7 +12,6 @@ file, not at its suffix.
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,9 +23,9 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import Relevance
+from seedbed.data.decode import has_image_suffix
 from seedbed.data.formats import Format
 from seedbed.data.image_files import (
-    IMAGE_SUFFIXES,
     ImageFile,
     existing_folder,
     list_images,
@@ -86,16 +85,12 @@ def _entries(path: Path) -> Iterator[tuple[str, str]]:
     for entry in visible_entries(path):
         if entry.is_dir():
             below.append(entry)
-        elif _is_image(entry.name):
+        elif has_image_suffix(entry.name):
             yield "", entry.name
     for folder in below:
         for entry in visible_entries(folder):
-            if _is_image(entry.name) or entry.is_dir():  # no official name is a folder's
+            if has_image_suffix(entry.name) or entry.is_dir():  # no official name is a folder's
                 yield folder.name, entry.name
-
-
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
 def _numbers(root: Path, files: Sequence[ImageFile]) -> np.ndarray:

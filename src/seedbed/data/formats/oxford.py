@@ -25,9 +25,9 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import NO_LABEL, Relevance
 from seedbed.data.crops import CropPixels
+from seedbed.data.decode import has_image_suffix
 from seedbed.data.formats import Format
 from seedbed.data.image_files import (
-    IMAGE_SUFFIXES,
     ImageFile,
     existing_folder,
     list_images,
@@ -130,7 +130,7 @@ def _has_truth(folder: os.PathLike[str], *, may_have_images: bool) -> bool:
     present: set[str] = set()
     try:
         for entry in visible_entries(folder):
-            if not may_have_images and os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
+            if not may_have_images and has_image_suffix(entry.name):
                 return False
             if TRUTH.fullmatch(entry.name):
                 present.add(entry.name)

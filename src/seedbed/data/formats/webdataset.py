@@ -20,8 +20,9 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
+from seedbed.data.decode import has_image_suffix
 from seedbed.data.formats import Format
-from seedbed.data.image_files import IMAGE_SUFFIXES, RangePixels
+from seedbed.data.image_files import RangePixels
 from seedbed.data.source import TRAIN, Source, find_split, from_records, listing_fingerprint
 from seedbed.data.tar_files import Member, members
 
@@ -119,7 +120,7 @@ def _read_samples(shard: Path) -> dict[str, _Sample]:
             stem, dot, suffix = name.partition(".")
             kind = f"{dot}{suffix}".lower()
             sample = samples.setdefault(f"{folder}/{stem}", _Sample())
-            if kind in IMAGE_SUFFIXES:
+            if has_image_suffix(f"image{kind}"):
                 sample.image = member
             elif kind in _TEXT_LABELS or kind == ".json":
                 file.seek(member.offset)

@@ -1,0 +1,66 @@
+"""Count the files of a data set that are not read, by reason and suffix.
+
+In: paths that a format passes over. Out: rows for JSON and for a store's card, and sentences.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+NO_IMAGE, HIDDEN = "not an image", "hidden"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkippedFiles:
+    """Files of one suffix that are not read for one reason."""
+
+    reason: str
+    suffix: str  # in lower case, with its dot; empty for names without one
+    num: int
+    example: str  # path of the first one, relative to the data set
+
+    def __str__(self) -> str:
+        files = f"{self.suffix} file" if self.suffix else "file without a suffix"
+        plural = files if self.num == 1 else files.replace("file", "files", 1)
+        first = "" if self.num == 1 else "the first is "
+        return f"{self.num:,} {plural} not read ({self.reason}): {first}{self.example}"
+
+
+class SkippedCounter:
+    """Counts files that are passed over while a folder is listed."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], int] = {}
+        self._examples: dict[tuple[str, str], str] = {}
+
+    def add(self, path: str, reason: str = NO_IMAGE) -> None:
+        """Count a file; `path` is relative to the data set."""
+        key = reason, os.path.splitext(path)[1].lower()
+        self._counts[key] = self._counts.get(key, 0) + 1
+        self._examples[key] = min(self._examples.get(key, path), path)
+
+    def rows(self) -> tuple[SkippedFiles, ...]:
+        """The counts, the most frequent first."""
+        order = sorted(self._counts, key=lambda key: (-self._counts[key], key))
+        return tuple(
+            SkippedFiles(
+                reason=reason,
+                suffix=suffix,
+                num=self._counts[reason, suffix],
+                example=self._examples[reason, suffix],
+            )
+            for reason, suffix in order
+        )
+
+
+def to_card(skipped: Sequence[SkippedFiles]) -> list[dict[str, Any]]:
+    """The rows as JSON."""
+    return [asdict(row) for row in skipped]
+
+
+def from_card(rows: Iterable[dict[str, Any]]) -> list[SkippedFiles]:
+    """The rows that `to_card` wrote."""
+    return [SkippedFiles(**row) for row in rows]
