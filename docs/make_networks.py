@@ -19,6 +19,7 @@ NETWORKS = {
     "small": 32,
     "alexnet": None,
     "alexnet(stem='small')": 32,
+    "efficientnet_lite0": None,
     "vgg16": None,
     "inception_v3": None,
     "resnet18": None,

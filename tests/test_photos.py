@@ -45,6 +45,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for kind in range(3):
         _photo(kind, 100).save(tmp_path / "new-photos" / f"{kind}.jpg")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("seedbed.models.local_weights.PACKAGED", {})
     monkeypatch.delenv("SEEDBED_WEIGHTS", raising=False)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))

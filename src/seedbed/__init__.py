@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from seedbed.api.advice import advise
     from seedbed.api.data import Source, audit, pack
     from seedbed.api.models import export, load, predict, similar
-    from seedbed.api.networks import codes, pretrain
+    from seedbed.api.networks import codes, pretrain, reference_codes
     from seedbed.api.scoring import score
     from seedbed.api.studies import Study, answers, ask, findings, report, run
     from seedbed.api.transfer import transfer
@@ -47,6 +47,7 @@ _MODULES = {
     "pack": "seedbed.api.data",
     "predict": "seedbed.api.models",
     "pretrain": "seedbed.api.networks",
+    "reference_codes": "seedbed.api.networks",
     "report": "seedbed.api.studies",
     "run": "seedbed.api.studies",
     "score": "seedbed.api.scoring",
@@ -76,6 +77,7 @@ __all__ = [
     "pack",
     "predict",
     "pretrain",
+    "reference_codes",
     "report",
     "run",
     "score",

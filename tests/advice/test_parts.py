@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from tiny import digits_store, trained
 
 from seedbed.advice.candidate import Candidate, short_name
@@ -19,6 +20,7 @@ from seedbed.advice.scenario import (
 )
 from seedbed.advice.task_by_size import TaskBySize, subset_task
 from seedbed.advice.time_budget import Clock
+from seedbed.models.reference_codes import ReferenceCodes
 from seedbed.readout.similarity import Similarity
 from seedbed.tasks.catalogue.classification import Classification
 from seedbed.tasks.class_scores import HeldOut
@@ -129,11 +131,10 @@ def test_a_scenario_has_transferability_scores_of_each_network() -> None:
 
 
 def test_similarity_is_measured_with_stored_codes(tmp_path) -> None:
-    from seedbed.engine.steps import save_arrays
-
     contender = _contender()
-    save_arrays(tmp_path / "codes.safetensors", {"codes": trained().card_codes})
-    scenario = measure_scenario([contender], {"net": tmp_path})
+    codes = torch.from_numpy(trained().card_codes).float()
+    reference = ReferenceCodes(codes=codes, source="digits", of_pretraining=True)
+    scenario = measure_scenario([contender], {"net": reference})
     assert scenario.measured is not None
     # The network was trained on digits, which also define what is far.
     assert scenario.measured.kid < 0.3

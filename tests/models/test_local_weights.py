@@ -23,6 +23,7 @@ def no_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Hide the weights on this machine."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("seedbed.models.local_weights.PACKAGED", {})
     monkeypatch.delenv("SEEDBED_WEIGHTS", raising=False)
 
 

@@ -2,14 +2,13 @@
 
 In: contenders. Out: the distance between the task's images and a network's pre-training images, the
 classes they share, and transferability scores of each network. The pre-training images themselves
-are not needed: a backbone's folder stores the codes of some of them.
+are not needed: codes of some of them are kept with a network (`models.reference_codes`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,8 @@ from seedbed.base.errors import SeedbedError
 from seedbed.data.formats import open_source
 from seedbed.data.images import Resident
 from seedbed.data.wordnet import is_synset, wordnet
-from seedbed.models.checkpoint import CARD_CODES
 from seedbed.models.codes import codes, logits
+from seedbed.models.reference_codes import ReferenceCodes
 from seedbed.readout.similarity import Similarity, similarity
 from seedbed.readout.transferability import h_score, knn_accuracy, leep, logme, nce
 
@@ -35,30 +34,27 @@ _MAX_IMAGES = 2_000
 
 
 def measure_scenario(
-    contenders: Sequence[Contender], code_folders: dict[str, Path | None]
+    contenders: Sequence[Contender], references: Mapping[str, ReferenceCodes | None]
 ) -> Scenario:
-    """Measure the scenario with the first contender that has stored codes of its pre-training.
+    """Measure the scenario with the first contender that has reference codes.
 
     Args:
         contenders: the most interesting first.
-        code_folders: by contender's name, the folder with the stored codes; None if there is none.
+        references: by contender's name; None where a network has none.
     """
     num = len(contenders[0].task.known)
     scores = {c.name: transferability(c) for c in contenders}
     for contender in contenders:
-        dim = contender.backbone.layer().dim
-        source_codes = _load_source_codes(code_folders.get(contender.name), dim)
-        if source_codes is None:
+        reference = references.get(contender.name)
+        if reference is None or reference.codes.shape[1:] != (contender.backbone.layer().dim,):
             continue
-        measured = _measure_similarity(contender, source_codes)
-        source = contender.backbone.card.get("source")
-        source_name = f", {short_name(str(source))}" if source else ""
+        measured = _measure_similarity(contender, reference.codes)
         return Scenario(
             size=size_class(num),
             similarity=_similarity_class(measured),
             num_labelled=num,
             measured=measured,
-            compared_with=f"the pre-training images of {short_name(contender.name)}{source_name}",
+            compared_with=_compared_with(contender, reference),
             shared_classes=shared_with_source(contender),
             scores=scores,
         )
@@ -67,7 +63,7 @@ def measure_scenario(
         similarity="unknown",
         num_labelled=num,
         measured=None,
-        compared_with="no network here stores codes of its pre-training images",
+        compared_with="no network here has reference codes (seedbed reference-codes makes them)",
         scores=scores,
     )
 
@@ -78,18 +74,12 @@ def _similarity_class(measured: Similarity) -> Any:
     return "similar" if measured.word == "similar" else "different"
 
 
-def _load_source_codes(folder: Path | None, dim: int) -> torch.Tensor | None:
-    """Stored codes of pre-training images; None if there are none of this dimension."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if folder is None or not (folder / CARD_CODES).is_file():
-        return None
-    try:
-        source_codes = load_file(folder / CARD_CODES)["codes"].float()
-    except (OSError, SafetensorError, KeyError):
-        return None
-    return source_codes if source_codes.ndim == 2 and source_codes.shape[1] == dim else None
+def _compared_with(contender: Contender, reference: ReferenceCodes) -> str:
+    """What the target was compared with, in words."""
+    name, source = short_name(contender.name), short_name(reference.source)
+    if reference.of_pretraining:
+        return f"the pre-training images of {name}{', ' if source else ''}{source}"
+    return f"{source or 'the reference images'}, by the codes of {name}"
 
 
 def _measure_similarity(contender: Contender, source_codes: torch.Tensor) -> Similarity:

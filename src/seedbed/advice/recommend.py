@@ -1,12 +1,12 @@
 """The recommendation: run the race, train the winner, and compare it with the rule of thumb.
 
-In: a race, folders with stored codes, a function that prints sentences. Out: one record, `Advice`.
+In: a race, reference codes of the networks, a function that prints sentences. Out: one record,
+`Advice`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from seedbed.advice.selection_bias import corrected_accuracy, paired_difference
 from seedbed.advice.task_by_size import subset_task
 from seedbed.base.errors import BadDataError, SeedbedError
 from seedbed.models.codes import codes
+from seedbed.models.reference_codes import ReferenceCodes
 from seedbed.readout.calibration import fit_temperature
 from seedbed.readout.neighbours import nearest
 from seedbed.tasks.task import Measurement
@@ -41,7 +42,7 @@ MeasureWinner = Callable[[Contender, str], Measurement]
 
 
 def recommend(
-    race: Race, code_folders: dict[str, Path | None], say: Say, measure: MeasureWinner
+    race: Race, references: Mapping[str, ReferenceCodes | None], say: Say, measure: MeasureWinner
 ) -> Advice:
     """Run the race and return the advice, without its output folder.
 
@@ -54,7 +55,7 @@ def recommend(
             f"no network could be compared: {'; '.join(race.notes)}",
             "Name a network that seedbed can open, for example --backbone small.",
         )
-    scenario = measure_scenario(race.contenders_by_rank(), code_folders)
+    scenario = measure_scenario(race.contenders_by_rank(), references)
     say(scenario.sentence)
     race.run_later_rounds()
     _measure_rule(race, scenario)

@@ -1,4 +1,4 @@
-"""Network verbs: pre-train a backbone, and compute its codes.
+"""Network verbs: pre-train a backbone, compute its codes, and keep reference codes.
 
 In: data, and the call or the folder of a network. Out: backbones and codes.
 """
@@ -18,16 +18,31 @@ from seedbed.base.device import resolve_device
 from seedbed.base.errors import UsageError
 from seedbed.base.paths import expand_user
 from seedbed.base.spec import build
+from seedbed.data.image_files import read_pixels
+from seedbed.data.images import Resident
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.source import SPLITS, Source
 from seedbed.data.store import Store
 from seedbed.data.view import View, make_view
 from seedbed.engine.keys import CARD_KEY
-from seedbed.engine.opening import check_store_px, open_backbone_for, open_store, packing_px
+from seedbed.engine.opening import (
+    check_store_px,
+    open_backbone_for,
+    open_data,
+    open_store,
+    packing_px,
+)
 from seedbed.engine.steps import BACKBONES_KIND, PREDICTIONS, Pretrain, read_pretrained
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import CARD, read_card
+from seedbed.models.codes import codes as compute_codes
 from seedbed.models.extract import Codes, codes_path, extract
+from seedbed.models.reference_codes import (
+    MAX_REFERENCE_CODES,
+    reference_path,
+    sample_rows,
+    write_reference_codes,
+)
 from seedbed.models.training_progress import Progress
 from seedbed.pretraining.pretrain import Pretrained, Seeds
 from seedbed.pretraining.settings import Pretraining
@@ -258,3 +273,56 @@ def _rows_of_split(view: View, split: str | None) -> tuple[np.ndarray, np.ndarra
     labels = np.concatenate([labels for _, labels in parts])
     order = np.argsort(rows, kind="stable")
     return rows[order], labels[order], view.classes
+
+
+def reference_codes(
+    backbone: str | os.PathLike[str],
+    data: Store | Source | str | os.PathLike[str],
+    *,
+    num: int = MAX_REFERENCE_CODES,
+    name: str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    workspace: str | os.PathLike[str] | None = None,
+    on_codes: PackProgress | None = None,
+) -> Path:
+    """Keep codes of some images in the workspace, as what `advise` compares a user's images with.
+
+    Whether images are similar to those that a network was trained on can then be told for networks
+    without codes of their own: those of libraries, and weights from elsewhere.
+
+    Args:
+        backbone: the folder of a backbone or a call string, as it is named to `advise`.
+        data: images like those that the network was trained on: a store of the backbone's size, or
+            a source, of which the images that are drawn are read and nothing is packed.
+        num: how many images, 2..2048, drawn by `seed`.
+        name: what these images are, in words (default: the name of the data).
+
+    Returns:
+        The file. Codes are penultimate, with 8 bits a value.
+
+    Raises:
+        UsageError: `num` out of range, an unknown network. BadDataError: data that cannot be used.
+
+    Example:
+        >>> import seedbed as sb, tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> store = sb.pack("digits()", folder + "/digits.store", size_px=8)
+        >>> network = "small(width=4, weights='random')"
+        >>> path = sb.reference_codes(network, store, num=100, workspace=folder)
+        >>> path.suffix
+        '.safetensors'
+    """
+    sample_rows(2, num)
+    net = open_backbone_for(backbone, data, device=device, seed=seed)
+    opened = open_data(data, size_px=net.preprocessing.store_px)
+    rows = sample_rows(opened.num_images, num, seed)
+    if isinstance(opened, Store):
+        images = net.images(opened, rows)
+    else:
+        pixels = read_pixels(opened, rows, net.preprocessing.store_px)
+        images = Resident(pixels, np.arange(len(pixels)), None, net.device, net.preprocessing)
+    values = compute_codes(net, images, on_progress=on_codes)
+    path = reference_path(Workspace.at(workspace).root, os.fspath(backbone))
+    write_reference_codes(path, values, name or opened.name)
+    return path

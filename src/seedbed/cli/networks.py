@@ -1,4 +1,4 @@
-"""Options of the verbs pretrain, codes."""
+"""Options of the verbs pretrain, codes, reference-codes."""
 
 from __future__ import annotations
 
@@ -84,6 +84,24 @@ def _codes(p: ArgumentParser) -> None:
     add_workspace(p)
 
 
+def _reference_codes(p: ArgumentParser) -> None:
+    p.add_argument(
+        "backbone", metavar="BACKBONE", help="a folder or a call, as it is named to advise"
+    )
+    p.add_argument("data", metavar="DATA", help="images like those that the network was trained on")
+    p.add_argument(
+        "--num",
+        type=int,
+        default=2048,
+        metavar="N",
+        help="images, 2 to 2048 (default: %(default)s)",
+    )
+    p.add_argument("--name", metavar="WORDS", help="what the images are (default: DATA)")
+    add_seed(p)
+    add_device(p)
+    add_workspace(p)
+
+
 COMMANDS = (
     Command(
         "pretrain",
@@ -92,4 +110,10 @@ COMMANDS = (
         _pretrain,
     ),
     Command("codes", "the codes of images at a layer of a backbone", "networks:codes", _codes),
+    Command(
+        "reference-codes",
+        "keep codes of images that advise compares a user's images with",
+        "networks:reference_codes",
+        _reference_codes,
+    ),
 )

@@ -29,6 +29,7 @@ _ORDER = (
     "audit",
     "pretrain",
     "codes",
+    "reference-codes",
     "transfer",
     "advise",
     "predict",

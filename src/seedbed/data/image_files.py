@@ -9,18 +9,22 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
+from seedbed.base.device import num_cores
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
 from seedbed.base.randomness import content_hash
 from seedbed.data.decode import Fit, decode, has_image_suffix
 from seedbed.data.skipped_files import HIDDEN, SkippedCounter
-from seedbed.data.source import Loaded, Pixels
+from seedbed.data.source import Loaded, Pixels, Source
+
+_CHUNK = 64  # images that one thread reads at a time
 
 
 @dataclass(frozen=True)
@@ -189,6 +193,26 @@ def _describe_error(error: Exception) -> str:
     """Why an image cannot be read, in words."""
     reason = error.strerror if isinstance(error, OSError) else None
     return reason or str(error) or type(error).__name__
+
+
+def read_pixels(source: Source, rows: np.ndarray, size_px: int) -> np.ndarray:
+    """The readable images of some rows, as uint8 [k, size_px, size_px, 3]; nothing is packed.
+
+    Raises BadDataError if fewer than two can be read.
+    """
+    chunks = np.array_split(rows, max(1, len(rows) // _CHUNK))
+    with ThreadPoolExecutor(num_cores()) as pool:
+        batches = list(pool.map(lambda chunk: source.pixels.load(chunk, size_px), chunks))
+    read = [np.delete(b.pixels, list(b.failures), axis=0) for b in batches]
+    failures = {i: reason for batch in batches for i, reason in batch.failures.items()}
+    pixels = np.concatenate(read)
+    if len(pixels) < 2:
+        reason = next(iter(failures.values()), "there are none")
+        raise BadDataError(
+            f"fewer than two of {len(rows)} images of {source.name} can be read: {reason}",
+            "seedbed audit DATA lists the images that cannot be read.",
+        )
+    return pixels
 
 
 @dataclass(frozen=True)

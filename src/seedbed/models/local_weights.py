@@ -1,8 +1,8 @@
 """List the networks whose weights are on this machine.
 
-Out: names and paths of the network that comes with seedbed, of folders by `pretrain` or `transfer`
-in SEEDBED_WEIGHTS, and of published weights in the caches of torch and Hugging Face. Nothing is
-downloaded. timm is imported only if a cache holds weights.
+Out: names and paths of the network that comes with seedbed, of networks whose package is installed,
+of folders by `pretrain` or `transfer` in SEEDBED_WEIGHTS, and of published weights in the caches of
+torch and Hugging Face. Nothing is downloaded. timm is imported only if a cache holds weights.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from seedbed.base.paths import expand_user
 from seedbed.models.checkpoint import CARD
+from seedbed.models.packaged_weights import PACKAGED
 from seedbed.models.resolve import SHIPPED
 from seedbed.models.weights import SUFFIXES, find_cached
 from seedbed.models.zoo import BACKBONES
@@ -24,6 +25,7 @@ def local_networks() -> list[str]:
     """Names or paths of the networks on this machine: that of seedbed, those of SEEDBED_WEIGHTS,
     then published ones."""
     networks = [name for name, folder in SHIPPED.items() if (folder / CARD).is_file()]
+    networks += [name for name, weights in PACKAGED.items() if weights.find() is not None]
     folder = _weights_folder()
     if folder is not None:
         networks += sorted(str(path) for path in folder.iterdir() if (path / CARD).is_file())

@@ -113,7 +113,7 @@ def _build_weighted(
         }
     else:
         backbone = architecture.build(("0", "1"), size_px)
-        tensors = weights.read_weights(path)
+        tensors = architecture.convert_weights(weights.read_weights(path), backbone.module)
         weights.load_weights(backbone, tensors, str(path), keep_head=True)
         num = len(backbone.module.get_parameter(f"{backbone.heads[0]}.weight"))
         has_published_head = num == len(published_classes)

@@ -22,6 +22,7 @@ import torch
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.paths import expand_user
 from seedbed.models.backbone import Backbone, replace_heads
+from seedbed.models.packaged_weights import PackagedWeights
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 # Keys under which training scripts store the tensors.
@@ -40,6 +41,7 @@ class Published:
     hub: str | None = None  # a repository on the Hugging Face hub
     licence: str
     classes: tuple[str, ...] = ()  # of the head, if they are known
+    package: PackagedWeights | None = None  # a Python package that brings them
 
     @property
     def file_name(self) -> str:
@@ -52,8 +54,11 @@ class Published:
 
 
 def find_cached(published: Published) -> Path | None:
-    """The file of published weights on this machine, or None."""
+    """The file of published weights on this machine, or None; that of a package comes first."""
     from torch import hub
+
+    if published.package and (path := published.package.find()) is not None:
+        return path
 
     folders = [os.environ.get("SEEDBED_WEIGHTS"), str(Path(hub.get_dir()) / "checkpoints")]
     names = [
@@ -119,8 +124,9 @@ def download_instruction(published: Published) -> str:
 
 def manual_instructions(published: Published) -> str:
     """Instructions for missing weights."""
+    package = f"{published.package.instruction}. Or: " if published.package else ""
     return (
-        f"{download_instruction(published)}; or give its path: weights='FILE'. "
+        f"{package}{download_instruction(published)}; or give its path: weights='FILE'. "
         "weights='download' downloads it; weights='random' uses random weights."
     )
 

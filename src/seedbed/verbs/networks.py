@@ -1,4 +1,4 @@
-"""pretrain, codes: one backbone at a time.
+"""pretrain, codes, reference-codes: one backbone at a time.
 
 In: parsed options. Out: (document, exit status).
 """
@@ -107,3 +107,29 @@ def codes(options: Namespace) -> Result:
     if len(computed.layers) > 1:
         show_rows(options, f"{len(computed.layers)} layers:", computed.layers)
     return summary | first_layer | size | {"layers": [dict(la) for la in computed.layers]}, 0
+
+
+def reference_codes(options: Namespace) -> Result:
+    from seedbed.api import networks as api
+    from seedbed.models.reference_codes import read_reference_codes
+
+    with Bar("codes") as bar:
+        path = api.reference_codes(
+            options.backbone,
+            options.data,
+            num=options.num,
+            name=options.name,
+            seed=options.seed,
+            device=options.device,
+            workspace=options.workspace,
+            on_codes=bar,
+        )
+    reference = read_reference_codes(path)
+    document = {
+        "reference_codes": str(path),
+        "num_images": len(reference.codes),
+        "dim": reference.codes.shape[1],
+        "source": reference.source,
+    }
+    show_facts(options, document)
+    return document, 0

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 from seedbed.base.registry import Registry
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
     from seedbed.models.backbone import Backbone
     from seedbed.models.weights import Published
 
@@ -42,9 +45,16 @@ class Architecture(ABC):
         """The published weights, if there are any."""
         return None
 
+    def convert_weights(
+        self, tensors: dict[str, torch.Tensor], module: nn.Module
+    ) -> dict[str, torch.Tensor]:
+        """The tensors of a weights file by their names in the network."""
+        return tensors
+
 
 BACKBONES: Registry[Architecture] = Registry("backbone", "seedbed.backbones")
 BACKBONES.add("alexnet", "seedbed.models.zoo.alexnet:AlexNet")
+BACKBONES.add("efficientnet_lite0", "seedbed.models.zoo.classic:EfficientNetLite0")
 BACKBONES.add("inception_resnet_v2", "seedbed.models.zoo.classic:InceptionResNetV2")
 BACKBONES.add("inception_v3", "seedbed.models.zoo.classic:InceptionV3")
 BACKBONES.add("mobilenet_v2", "seedbed.models.zoo.classic:MobileNetV2")
