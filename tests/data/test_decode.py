@@ -192,7 +192,7 @@ def test_decoding_in_threads_does_not_change_the_callers_warnings(
     inside = {name: threading.Event() for name in "AB"}
     leave = {name: threading.Event() for name in "AB"}
 
-    def waiting(data: bytes, size_px: int, fit: str) -> str:
+    def waiting(data: bytes, size_px: int, fit: str, white: float | None) -> str:
         name = threading.current_thread().name
         inside[name].set()
         leave[name].wait(10)
@@ -214,7 +214,7 @@ def test_decoding_in_threads_does_not_change_the_callers_warnings(
 @pytest.mark.parametrize(
     ("pixels", "reason"),
     [
-        (np.full((9, 9), 0.5, np.float32), "floating-point pixels"),
+        (np.full((9, 9), -0.5, np.float32), "pixels from -0.5"),
         (np.full((9, 9), 70_000, np.int32), "pixels from 70000 to 70000"),
         (np.full((9, 9), -1, np.int32), "pixels from -1"),
     ],

@@ -216,7 +216,7 @@ def similar(
         )
     gallery = codes(net, net.images(store, np.arange(store.num_images)), layer, on_progress)
     results: list[Neighbours] = []
-    for part in decode_files(files, net, store.fit):
+    for part in decode_files(files, net, store.fit, store.white):
         rows = iter(())
         if len(part.pixels):
             queries = codes(net, decoded_images(part, net), layer)

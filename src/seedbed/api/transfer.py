@@ -153,6 +153,7 @@ def save_model(measured: Measurement, store: Store, method: str, seed: int, fold
         "seed": seed,
         "data": store.name,
         "fit": store.fit,
+        **({} if store.white is None else {"white": store.white}),
         "metrics": dict(measured.metrics),
         "primary": measured.primary,
         "num_test": measured.num_test,

@@ -15,7 +15,6 @@ import numpy as np
 from seedbed.base.device import num_cores
 from seedbed.data import duplicates
 from seedbed.data.class_faults import find_class_faults, split_note
-from seedbed.data.decode import decode
 from seedbed.data.matching_classes import shared_classes
 from seedbed.data.skipped_files import SkippedFiles, to_card
 from seedbed.data.store import Store
@@ -23,6 +22,8 @@ from seedbed.data.view import entropy_bits
 
 TINY = 10  # images; smaller classes are hardly learned and hardly measured
 _BLOCK_BYTES = 2**24  # of images that each core describes at a time
+# Grey levels of 256 between the darkest and the brightest of the 64 fields of an image.
+_FLAT_BELOW = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,7 @@ class Audit:
     # notes of the source, and notes on classes, boxes and splits
     notes: list[str] = field(default_factory=list)
     skipped: list[SkippedFiles] = field(default_factory=list)  # files that were not read
+    flat: list[str] = field(default_factory=list)  # images of nearly one colour, often black
     # share of the images that another image of this data set is as near to, by codes
     codes_lookalikes: float | None = None
 
@@ -66,6 +68,7 @@ class Audit:
             "unreadable": self.unreadable,
             "notes": self.notes,
             "skipped": to_card(self.skipped),
+            "flat": self.flat,
             "tiny_classes": self.tiny_classes,
             "empty_classes": self.empty_classes,
             "unreadable_classes": self.unreadable_classes,
@@ -107,6 +110,7 @@ def audit_store(
         unreadable=_read_unreadable(store),
         notes=[*store.source_notes, *faults.notes, *split_note(store)],
         skipped=store.skipped,
+        flat=[str(store.ids[row]) for row in flat_images(descriptors)],
         empty_classes=faults.empty,
         unreadable_classes=faults.unreadable,
         single_image_classes=faults.single_image,
@@ -165,6 +169,15 @@ def _groups(num: int, pairs: np.ndarray) -> list[np.ndarray]:
     return sorted((g for g in groups if len(g) > 1), key=lambda g: (-len(g), int(g[0])))
 
 
+def flat_images(descriptors: np.ndarray) -> np.ndarray:
+    """Rows of images of nearly one colour, by their coarse descriptors, uint8 [n, 192]: int64 [k].
+
+    An image that was decoded with a wrong bit depth is nearly black.
+    """
+    values = descriptors.reshape(len(descriptors), duplicates.COARSE_PX**2, 3).astype(np.int16)
+    return np.flatnonzero((values.max(1) - values.min(1)).max(1) < _FLAT_BELOW)
+
+
 def _describe_images(store: Store) -> np.ndarray:
     """Coarse descriptors of all images: uint8 [n, 192]."""
     num = max(1, _BLOCK_BYTES // (3 * store.size_px**2))
@@ -178,7 +191,7 @@ def _describe_images(store: Store) -> np.ndarray:
 def _pixels(store: Store, rows: np.ndarray) -> np.ndarray:
     if not store.is_encoded:
         return np.asarray(store.pixels[rows])
-    return np.stack([decode(store.encoded(int(row)), store.size_px, store.fit)[0] for row in rows])
+    return np.stack([store.decoded(int(row)) for row in rows])
 
 
 def _read_unreadable(store: Store) -> list[dict[str, str]]:

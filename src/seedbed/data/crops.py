@@ -48,7 +48,7 @@ class CropPixels(Pixels):
             width, height = image.size
             if np.isnan(box).any():
                 pixels = fit_square(image, size_px, fit)  # pyright: ignore[reportArgumentType]
-                return content_hash(data), pixels, width, height
+                return DecodedImage(content_hash(data), pixels, width, height)
             left, top, right, bottom = np.clip(box, 0, (width, height, width, height))
             if right - left < 1 or bottom - top < 1:
                 raise ValueError(
@@ -56,7 +56,7 @@ class CropPixels(Pixels):
                 )
             edges = (int(left), int(top), int(np.ceil(right)), int(np.ceil(bottom)))
             pixels = fit_square(image.convert("RGB").crop(edges), size_px, "squash")
-            return content_hash(data + box.tobytes()), pixels, width, height
+            return DecodedImage(content_hash(data + box.tobytes()), pixels, width, height)
 
 
 def _open_image(data: bytes) -> Image.Image:

@@ -21,6 +21,8 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps
 
+from seedbed.data.bit_depth import is_deep, to_8_bits
+
 REVISION = 2
 Fit = Literal["crop", "squash", "pad"]
 FITS: tuple[str, ...] = get_args(Fit)
@@ -71,18 +73,28 @@ def has_image_suffix(path: str) -> bool:
     return os.path.splitext(path)[1].lower() in image_suffixes()
 
 
-def decode(data: bytes, size_px: int, fit: Fit = "crop") -> tuple[np.ndarray, int, int]:
-    """Decode an image to uint8 [size_px, size_px, 3]; also return its width and height in px."""
+def decode(
+    data: bytes, size_px: int, fit: Fit = "crop", white: float | None = None
+) -> tuple[np.ndarray, int, int]:
+    """Decode an image to uint8 [size_px, size_px, 3]; also return its width and height in px.
+
+    `white`: the value that becomes 255 in an image of more than 8 bits (`bit_depth.white_value`).
+    """
     if data[:2] == b"\xff\xd8" and (decoded := _decode_jpeg(data, size_px, fit)) is not None:
         return decoded
     try:
-        return _decode_with_pillow(data, size_px, fit)
+        return _decode_with_pillow(data, size_px, fit, white)
     except Exception as error:  # a damaged file may fail anywhere in a decoder
         raise ValueError(_reason(data, error)) from None
 
 
 def decode_whole(
-    data: bytes, short_px: int, long_px: int, *, upright: bool = False
+    data: bytes,
+    short_px: int,
+    long_px: int,
+    *,
+    upright: bool = False,
+    white: float | None = None,
 ) -> tuple[np.ndarray, int, int]:
     """Decode a whole image to uint8 [h, w, 3]; also return its width and height in px.
 
@@ -91,6 +103,7 @@ def decode_whole(
         short_px: length of the shorter side, or less where the longer one would exceed `long_px`.
         long_px: largest length of the longer side.
         upright: apply the orientation tag. Boxes are in px of the file without it.
+        white: the value that becomes 255 in an image of more than 8 bits.
 
     Raises:
         ValueError: the image cannot be read; the message is the reason.
@@ -102,7 +115,7 @@ def decode_whole(
             width, height = image.size
             size = whole_size(width, height, short_px, long_px)
             image.draft("RGB", size)
-            return _resize(_to_rgb(image), size, (0, 0, *image.size)), width, height
+            return _resize(_to_rgb(image, white), size, (0, 0, *image.size)), width, height
     except Exception as error:  # a damaged file may fail anywhere in a decoder
         raise ValueError(_reason(data, error)) from None
 
@@ -114,9 +127,11 @@ def whole_size(width: int, height: int, short_px: int, long_px: int) -> tuple[in
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def fit_square(image: Image.Image, size_px: int, fit: Fit = "crop") -> np.ndarray:
+def fit_square(
+    image: Image.Image, size_px: int, fit: Fit = "crop", white: float | None = None
+) -> np.ndarray:
     """Convert an image of any mode to uint8 [size_px, size_px, 3]."""
-    rgb = _to_rgb(image)
+    rgb = _to_rgb(image, white)
     width, height = rgb.size
     if fit == "squash" or width == height:
         return _resize(rgb, (size_px, size_px), (0, 0, width, height))
@@ -193,7 +208,9 @@ def _turn_upright(image: Image.Image, exif: bytes) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _decode_with_pillow(data: bytes, size_px: int, fit: Fit) -> tuple[np.ndarray, int, int]:
+def _decode_with_pillow(
+    data: bytes, size_px: int, fit: Fit, white: float | None
+) -> tuple[np.ndarray, int, int]:
     with Image.open(io.BytesIO(data)) as image:
         width, height = image.size
         if width * height > _MAX_PIXELS and image.format != "JPEG":
@@ -202,31 +219,17 @@ def _decode_with_pillow(data: bytes, size_px: int, fit: Fit) -> tuple[np.ndarray
             )
         image.draft("RGB", (size_px, size_px))
         upright = ImageOps.exif_transpose(image)
-        return fit_square(upright, size_px, fit), width, height
+        return fit_square(upright, size_px, fit, white), width, height
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Convert to RGB: transparent parts become white, 16-bit grey becomes 8-bit."""
+def _to_rgb(image: Image.Image, white: float | None) -> Image.Image:
+    """Convert to RGB: transparent parts become white, grey of more than 8 bits becomes 8-bit."""
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    if image.mode.startswith("I"):
-        return Image.fromarray(_to_8_bits(np.asarray(image))).convert("RGB")
-    if image.mode == "F":
-        raise ValueError(
-            "floating-point pixels have no known range: save the image with 8 or 16 bits"
-        )
+    if is_deep(image):
+        return Image.fromarray(to_8_bits(image, white)).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _to_8_bits(grey: np.ndarray) -> np.ndarray:
-    """Scale 16-bit grey to 8 bits; raise ValueError for other values, whose range is unknown."""
-    if grey.min() < 0 or grey.max() > 65535:
-        raise ValueError(
-            f"pixels from {grey.min()} to {grey.max()} have no known range: "
-            "save the image with 8 or 16 bits"
-        )
-    return (grey.astype(np.int32) >> 8).astype(np.uint8)
 
 
 _CONTAINERS = {

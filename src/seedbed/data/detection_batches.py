@@ -90,7 +90,9 @@ class WholeImages:
             return self._cache[position]
         row, size = int(self.rows[position]), self._size
         try:
-            decoded = decode_whole(self._store.encoded(row), size.short_px, size.long_px)
+            decoded = decode_whole(
+                self._store.encoded(row), size.short_px, size.long_px, white=self._store.white
+            )
         except ValueError as error:
             raise BadDataError(
                 f"{self._store.ids[row]} in {self._store.path} can no longer be decoded: {error}",

@@ -6,13 +6,14 @@ readers of pixels that can be sent to worker processes.
 
 from __future__ import annotations
 
+import copy
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, Self, cast
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from seedbed.base.device import num_cores
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
 from seedbed.base.randomness import content_hash
+from seedbed.data.bit_depth import peak
 from seedbed.data.decode import Fit, decode, has_image_suffix
 from seedbed.data.skipped_files import HIDDEN, SkippedCounter
 from seedbed.data.source import Loaded, Pixels, Source
@@ -151,7 +153,18 @@ def _image_file(entry: os.DirEntry[str], path: str) -> ImageFile:
 
 
 class EncodedPixels(Pixels):
-    """Reads images that are stored as encoded files; a subclass says where."""
+    """Reads images that are stored as encoded files; a subclass says where.
+
+    `white`: the value that becomes 255 in images of more than 8 bits (`bit_depth.white_value`).
+    """
+
+    white: float | None = None
+
+    def with_white(self, white: float) -> Self:
+        """The same reader with another value of white."""
+        reader = copy.copy(self)
+        object.__setattr__(reader, "white", white)  # subclasses are frozen
+        return reader
 
     @abstractmethod
     def read(self, row: int) -> bytes:
@@ -165,27 +178,45 @@ class EncodedPixels(Pixels):
     def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
         def load_one(row: int) -> DecodedImage:
             data = self.read(row)
-            pixels, width, height = decode(data, size_px, cast(Fit, fit))
-            return content_hash(data), pixels, width, height
+            pixels, width, height = decode(data, size_px, cast(Fit, fit), self.white)
+            return DecodedImage(content_hash(data), pixels, width, height, peak(data))
 
         return load_each(rows, size_px, load_one)
 
 
-DecodedImage = tuple[int, np.ndarray, int, int]  # checksum, pixels, width px, height px
+class DecodedImage(NamedTuple):
+    """An image as a reader of one image returns it."""
+
+    checksum: int
+    pixels: np.ndarray  # uint8 [size_px, size_px, 3]
+    width: int  # px of the file
+    height: int
+    peak: float | None = None  # the largest value of an image of more than 8 bits
 
 
 def load_each(rows: np.ndarray, size_px: int, load_one: Callable[[int], DecodedImage]) -> Loaded:
     """Make a batch from a reader of one image; images that it cannot read get a reason."""
     k = len(rows)
     pixels, checksums = np.zeros((k, size_px, size_px, 3), np.uint8), np.zeros(k, np.uint64)
-    widths, heights, failures = np.zeros(k, np.int32), np.zeros(k, np.int32), {}
+    widths, heights = np.zeros(k, np.int32), np.zeros(k, np.int32)
+    failures, peaks = {}, {}
     for i, row in enumerate(rows):
         try:
-            checksums[i], pixels[i], widths[i], heights[i] = load_one(int(row))
+            image = load_one(int(row))
         except (OSError, ValueError) as error:
             failures[i] = _describe_error(error)
+            continue
+        checksums[i], pixels[i] = image.checksum, image.pixels
+        widths[i], heights[i] = image.width, image.height
+        if image.peak is not None:
+            peaks[i] = image.peak
     return Loaded(
-        pixels=pixels, widths=widths, heights=heights, checksums=checksums, failures=failures
+        pixels=pixels,
+        widths=widths,
+        heights=heights,
+        checksums=checksums,
+        failures=failures,
+        peaks=peaks,
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from seedbed.base.randomness import content_hash
 from seedbed.base.worker_pool import WorkerDiedError, run_jobs
+from seedbed.data.bit_depth import peak
 from seedbed.data.decode import Fit, decode
 from seedbed.data.duplicates import COARSE_PX, describe
 from seedbed.data.image_files import DecodedImage, EncodedPixels, load_each
@@ -100,6 +101,7 @@ def run_one_by_one(job: Job, died: WorkerDiedError) -> PackedBatch:
         heights=np.concatenate([p.heights for p in parts]),
         checksums=np.concatenate([p.checksums for p in parts]),
         failures={i: p.failures[0] for i, p in enumerate(parts) if p.failures},
+        peaks={i: p.peaks[0] for i, p in enumerate(parts) if p.peaks},
         descriptors=np.concatenate([p.descriptors for p in parts]),
         encoded=[data for p in parts for data in p.encoded],
     )
@@ -145,9 +147,9 @@ def _load_encoded(pixels: EncodedPixels, rows: np.ndarray, form: StoreForm) -> P
 
     def load_one(row: int) -> DecodedImage:
         data = pixels.read(row)
-        image, width, height = decode(data, form.size_px, cast(Fit, form.fit))
+        image, width, height = decode(data, form.size_px, cast(Fit, form.fit), pixels.white)
         readable[row] = data
-        return content_hash(data), image, width, height
+        return DecodedImage(content_hash(data), image, width, height, peak(data))
 
     loaded = load_each(rows, form.size_px, load_one)
     return PackedBatch(
@@ -156,6 +158,7 @@ def _load_encoded(pixels: EncodedPixels, rows: np.ndarray, form: StoreForm) -> P
         heights=loaded.heights,
         checksums=loaded.checksums,
         failures=loaded.failures,
+        peaks=loaded.peaks,
         descriptors=describe(loaded.pixels),
         encoded=[readable.get(int(row), b"") for row in rows],
     )

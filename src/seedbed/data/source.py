@@ -34,6 +34,8 @@ class Loaded:
     heights: np.ndarray  # int32 [k], as found, px
     checksums: np.ndarray  # uint64 [k], of the bytes as found
     failures: Mapping[int, str] = field(default_factory=dict)  # position in the batch -> reason
+    # position -> largest value of an image of more than 8 bits
+    peaks: Mapping[int, float] = field(default_factory=dict)
 
 
 class Pixels(ABC):

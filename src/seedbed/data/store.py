@@ -23,13 +23,15 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.paths import expand_user
 from seedbed.data.annotations import NO_LABEL, Annotations, Boxes, Marks, read_annotations
+from seedbed.data.bit_depth import describe_white
+from seedbed.data.decode import Fit, decode
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.hierarchy_files import open_hierarchy, with_absolute_path
 from seedbed.data.skipped_files import SkippedFiles, from_card
@@ -99,6 +101,12 @@ class Store:
         """The bytes of an image of an encoded store."""
         start = int(self._offsets[row])
         return self._bytes[start : start + int(self._num_bytes[row])].tobytes()
+
+    def decoded(self, row: int, size_px: int | None = None) -> np.ndarray:
+        """An image of an encoded store: uint8 [size_px, size_px, 3], by default of the store's
+        size; raises ValueError where it cannot be decoded."""
+        fit = cast(Fit, self.fit)
+        return decode(self.encoded(row), size_px or self.size_px, fit, self.white)[0]
 
     @cached_property
     def _bytes(self) -> np.ndarray:
@@ -194,7 +202,13 @@ class Store:
             f"classes {one!r} and {other!r} differ only in capitals" for one, other in pairs
         ]
         boxes = [self.box_faults] if self.box_faults else []
-        return [*self.card.get("notes", ()), *map(str, self.skipped), *capitals, *boxes]
+        depth = [] if self.white is None else [describe_white(self.white)]
+        return [*self.card.get("notes", ()), *map(str, self.skipped), *depth, *capitals, *boxes]
+
+    @property
+    def white(self) -> float | None:
+        """The value that became 255 in images of more than 8 bits; None where that is 65,535."""
+        return self.card.get("white")
 
     @property
     def skipped(self) -> list[SkippedFiles]:

@@ -23,10 +23,15 @@ class ImageWriter(ABC):
     """A file that images are written to."""
 
     pixel_file: str | None = None  # a file that worker processes write their pixels into
+    white: float | None = None  # the value that becomes 255 in images of more than 8 bits
 
     @abstractmethod
     def write(self, rows: np.ndarray, batch: PackedBatch) -> None:
         """Write a batch; batches come in the order of their rows."""
+
+    @abstractmethod
+    def write_again(self, rows: np.ndarray, pixels: np.ndarray) -> None:
+        """Replace the pixels of rows that were written; encoded files stay what they are."""
 
     @abstractmethod
     def pixels(self, rows: np.ndarray) -> np.ndarray:
@@ -51,6 +56,9 @@ class PixelWriter(ImageWriter):
     def write(self, rows: np.ndarray, batch: PackedBatch) -> None:
         if len(batch.pixels):  # a worker process has written its pixels itself
             self._pixels[rows[0] : rows[-1] + 1] = batch.pixels
+
+    def write_again(self, rows: np.ndarray, pixels: np.ndarray) -> None:
+        self._pixels[rows] = pixels
 
     def pixels(self, rows: np.ndarray) -> np.ndarray:
         return np.asarray(self._pixels[rows])
@@ -97,13 +105,16 @@ class EncodedWriter(ImageWriter):
         self._sizes[rows] = [len(data) for data in batch.encoded]
         self._file.write(b"".join(batch.encoded))
 
+    def write_again(self, rows: np.ndarray, pixels: np.ndarray) -> None:
+        """The bytes are kept, and decoded by `white` when they are needed."""
+
     def pixels(self, rows: np.ndarray) -> np.ndarray:
         self._file.flush()
         ends = np.cumsum(self._sizes)
         data = np.memmap(self._path, np.uint8, "r")
         ranges = [(int(ends[row] - self._sizes[row]), int(ends[row])) for row in rows]
-        size_px, fit = self._form.size_px, cast(Fit, self._form.fit)
-        return np.stack([decode(data[a:b].tobytes(), size_px, fit)[0] for a, b in ranges])
+        form = self._form.size_px, cast(Fit, self._form.fit), self.white
+        return np.stack([decode(data[a:b].tobytes(), *form)[0] for a, b in ranges])
 
     def finish(self, readable: np.ndarray) -> dict[str, np.ndarray]:
         self._file.close()

@@ -16,7 +16,6 @@ import torch
 
 from seedbed.base.device import num_cores
 from seedbed.base.errors import BadDataError
-from seedbed.data.decode import decode
 from seedbed.data.images import Images
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.data.store import Store
@@ -136,7 +135,7 @@ class Decoded(_ReadAhead):
     def _fill(self, rows: np.ndarray, pixels: np.ndarray) -> None:
         for i, row in enumerate(rows):
             try:
-                pixels[i] = decode(self._store.encoded(row), self._stored_px, self._store.fit)[0]
+                pixels[i] = self._store.decoded(row, self._stored_px)
             except ValueError as error:
                 raise BadDataError(
                     f"{self._store.ids[row]} in {self._store.path} can no longer be decoded: "

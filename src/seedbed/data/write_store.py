@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -21,8 +21,9 @@ from seedbed.base.randomness import item_hashes
 from seedbed.base.worker_pool import run_jobs
 from seedbed.data import decode, splits
 from seedbed.data.annotations import Relevance, write_annotations
+from seedbed.data.bit_depth import MAX_16_BIT, white_value
 from seedbed.data.class_faults import small_classes
-from seedbed.data.duplicates import COARSE_PX, burst_hashes, merge_groups
+from seedbed.data.duplicates import COARSE_PX, burst_hashes, describe, merge_groups
 from seedbed.data.image_files import EncodedPixels
 from seedbed.data.pack_batch import RUN, Job, PackedBatch, StoreForm, batch_loader, run_one_by_one
 from seedbed.data.skipped_files import to_card
@@ -77,6 +78,7 @@ def write_store(
     columns = {name: np.zeros(num, kind) for name, kind in kinds.items()}
     descriptors = np.zeros((0 if source.pixels.light else num, 3 * COARSE_PX**2), np.uint8)
     failures: Failures = {}
+    peaks: dict[int, float] = {}
     with closing(_load_batches(source.pixels, num, form, workers, writer)) as batches:
         for rows, batch in batches:
             writer.write(rows, batch)
@@ -86,16 +88,40 @@ def write_store(
                 descriptors[rows] = batch.descriptors
             for i, reason in batch.failures.items():
                 failures[int(rows[i])] = str(source.ids[rows[i]]), reason
+            peaks |= {int(rows[i]): value for i, value in batch.peaks.items()}
             if progress:
                 progress(int(rows[-1]) + 1, num)
     readable = np.setdiff1d(np.arange(num), np.fromiter(failures, np.int64, len(failures)))
     check(failures, readable)
+    _scale_deep_images(source.pixels, peaks, form, writer, descriptors)
     columns = {name: column[readable] for name, column in columns.items()}
     columns["groups"] = _groups(source, readable, columns["checksums"], descriptors, writer)
     columns |= writer.finish(readable)
     if failures:
         write_unreadable(folder / UNREADABLE, failures)
-    _write_columns(source, folder, form, readable, columns, len(failures))
+    _write_columns(source, folder, form, readable, columns, len(failures), writer.white)
+
+
+def _scale_deep_images(
+    pixels: Pixels,
+    peaks: Mapping[int, float],
+    form: StoreForm,
+    writer: ImageWriter,
+    descriptors: np.ndarray,
+) -> None:
+    """Decode images of more than 8 bits again, by the bit depth of all of them.
+
+    The first time they were decoded as 16 bits. `peaks` holds the largest value of each by its row.
+    """
+    white = white_value(peaks.values()) if peaks else MAX_16_BIT
+    if white == MAX_16_BIT or not isinstance(pixels, EncodedPixels):
+        return
+    writer.white = white
+    reader, rows = pixels.with_white(white), np.array(sorted(peaks), np.int64)
+    for part in np.array_split(rows, -(-len(rows) // _SMALL_BATCH)):
+        loaded = reader.load(part, form.size_px, form.fit)
+        writer.write_again(part, loaded.pixels)
+        descriptors[part] = describe(loaded.pixels)
 
 
 def write_unreadable(path: Path, failures: Failures) -> None:
@@ -224,6 +250,7 @@ def _write_columns(
     readable: np.ndarray,
     columns: dict[str, np.ndarray],
     num_unreadable: int,
+    white: float | None,
 ) -> None:
     """Write the rows, the annotations, and last of all the card."""
     used, derived = _resolve_splits(source, readable, columns["groups"])
@@ -232,6 +259,7 @@ def _write_columns(
         "size_px": form.size_px,
         "fit": form.fit,
         "decoder_revision": decode.REVISION,
+        **({} if white is None else {"white": white}),
         "classes": list(source.classes),
         **_write_annotations(source, folder, readable),
     }

@@ -213,7 +213,7 @@ class DetectorModel(TrainedModel):
     def _predict_files(
         self, files: Sequence[Path], above: float, on_progress: OnProgress | None
     ) -> list[Prediction]:
-        return detect_in_files(self, files, above, on_progress)
+        return detect_in_files(self, files, above, on_progress, self.card.get("white"))
 
     def to(self, device: str) -> None:
         self.detector.to(device)

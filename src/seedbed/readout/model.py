@@ -98,7 +98,9 @@ class Model(TrainedModel):
     def _predict_files(
         self, files: Sequence[Path], above: float, on_progress: OnProgress | None
     ) -> list[Prediction]:
-        return predict_files(self, files, self.card.get("fit", "crop"), on_progress, above)
+        return predict_files(
+            self, files, self.card.get("fit", "crop"), on_progress, above, self.card.get("white")
+        )
 
     def to(self, device: str) -> None:
         self.backbone.module.to(device)

@@ -133,14 +133,16 @@ class Decoded:
     errors: dict[int, str]
 
 
-def decode_files(paths: Sequence[Path], backbone: Backbone, fit: Fit = "crop") -> Iterator[Decoded]:
+def decode_files(
+    paths: Sequence[Path], backbone: Backbone, fit: Fit = "crop", white: float | None = None
+) -> Iterator[Decoded]:
     """Decode files at the size that a network needs, in order, a chunk at a time."""
     side = backbone.preprocessing.store_px
     size = max(1, _CHUNK_BYTES // (side * side * 3))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(paths), size):
             part = list(paths[start : start + size])
-            results = list(pool.map(lambda path: _decode(path, side, fit), part))
+            results = list(pool.map(lambda path: _decode(path, side, fit, white), part))
             errors = {i: error for i, error in enumerate(results) if isinstance(error, str)}
             images = [image for image in results if not isinstance(image, str)]
             pixels = np.stack(images) if images else np.zeros((0, side, side, 3), np.uint8)
@@ -148,10 +150,10 @@ def decode_files(paths: Sequence[Path], backbone: Backbone, fit: Fit = "crop") -
             yield Decoded(paths=part, pixels=pixels, is_read=is_read, errors=errors)
 
 
-def _decode(path: Path, side: int, fit: Fit) -> np.ndarray | str:
+def _decode(path: Path, side: int, fit: Fit, white: float | None) -> np.ndarray | str:
     """The pixels of an image file, or an error message."""
     try:
-        return decode(path.read_bytes(), side, fit)[0]
+        return decode(path.read_bytes(), side, fit, white)[0]
     except (OSError, ValueError) as error:
         return str(error) or type(error).__name__
 
@@ -169,11 +171,12 @@ def predict_files(
     fit: Fit = "crop",
     on_progress: Callable[[int, int], None] | None = None,
     above: float = 0.5,
+    white: float | None = None,
 ) -> list[Prediction]:
     """Predict each file, in order; `above` is the least probability of a label of a multi-label
-    model."""
+    model, `white` the value that becomes 255 in images of more than 8 bits."""
     predictions: list[Prediction] = []
-    for part in decode_files(paths, model.backbone, fit):
+    for part in decode_files(paths, model.backbone, fit, white):
         rows = iter(_rank_classes(model, part))
         for i, path in enumerate(part.paths):
             if not part.is_read[i]:
@@ -207,14 +210,16 @@ def detect_in_files(
     paths: Sequence[Path],
     above: float,
     on_progress: Callable[[int, int], None] | None = None,
+    white: float | None = None,
 ) -> list[Prediction]:
-    """Detect the objects in each file, in order; `above` is the least score of a box."""
+    """Detect the objects in each file, in order; `above` is the least score of a box, `white` the
+    value that becomes 255 in images of more than 8 bits."""
     predictions: list[Prediction] = []
     size = model.settings.size
     for path in paths:
         try:
             pixels, width, height = decode_whole(
-                path.read_bytes(), size.short_px, size.long_px, upright=True
+                path.read_bytes(), size.short_px, size.long_px, upright=True, white=white
             )
         except (OSError, ValueError) as error:
             message = str(error) or type(error).__name__

@@ -190,6 +190,7 @@ def audit(options: Namespace) -> Result:
     unreadable = [f"{row['id']}: {row['reason']}" for row in report.unreadable]
     show_list(options, "unreadable", unreadable)
     say(options, *report.notes)
+    show_list(options, "images of nearly one colour", report.flat)
     show_list(options, "tiny classes", [f"{c}: {sizes[c]} images" for c in report.tiny_classes])
     for title, groups in (
         ("groups of near duplicates", report.duplicate_groups),

@@ -17,7 +17,6 @@ from markupsafe import Markup
 
 from seedbed.advice.advice import Advice
 from seedbed.advice.candidate import Candidate, short_name
-from seedbed.data.decode import decode
 from seedbed.data.store import Store
 from seedbed.engine.versions import versions
 from seedbed.writeup import advice_figures as figures
@@ -156,10 +155,7 @@ def _label(store: Store, row: int) -> str:
 def _tile(store: Store, row: int, caption: str, title: str) -> Tile:
     from PIL import Image
 
-    if store.is_encoded:
-        pixels = decode(store.encoded(row), store.size_px, store.fit)[0]
-    else:
-        pixels = np.asarray(store.pixels[row])
+    pixels = store.decoded(row) if store.is_encoded else np.asarray(store.pixels[row])
     image = Image.fromarray(pixels)
     if image.width > 2 * _TILE_PX:
         image = image.resize((2 * _TILE_PX, 2 * _TILE_PX))

@@ -15,7 +15,7 @@ import numpy as np
 
 from seedbed.base.randomness import mix, stream
 from seedbed.data.annotations import Boxes
-from seedbed.data.decode import decode, decode_whole
+from seedbed.data.decode import decode_whole
 from seedbed.data.voc_annotations import to_voc_boxes
 from seedbed.metrics.detection import MIN_OVERLAP, overlaps
 from seedbed.tasks.detection import DetectionTask
@@ -69,7 +69,9 @@ def _tile_with_boxes(
     task: DetectionTask, position: int, predictions: Mapping[str, np.ndarray]
 ) -> Image.Image:
     row = int(task.test[position])
-    picture, width, height = decode_whole(task.store.encoded(row), _IMAGE_PX, 2 * _IMAGE_PX)
+    picture, width, height = decode_whole(
+        task.store.encoded(row), _IMAGE_PX, 2 * _IMAGE_PX, white=task.store.white
+    )
     scale = np.array([picture.shape[1] / width, picture.shape[0] / height] * 2)
     shown = np.flatnonzero(
         (predictions["detections.images"] == position)
@@ -148,11 +150,7 @@ def _tile(task: RetrievalTask, row: int) -> Image.Image:
     from PIL import Image
 
     store = task.store
-    pixels_hw3 = (
-        decode(store.encoded(row), _TILE_PX, store.fit)[0]
-        if store.is_encoded
-        else np.asarray(store.pixels[row])
-    )
+    pixels_hw3 = store.decoded(row, _TILE_PX) if store.is_encoded else np.asarray(store.pixels[row])
     return Image.fromarray(pixels_hw3).resize((_TILE_PX, _TILE_PX))
 
 

@@ -155,6 +155,6 @@ class SetPixels(Pixels):
             part = int(np.searchsorted(self.starts, row, side="right")) - 1
             image = self.parts[part][row - self.starts[part]][0]
             pixels = fit_square(image, size_px, fit)  # pyright: ignore[reportArgumentType]
-            return content_hash(image.tobytes()), pixels, *image.size
+            return DecodedImage(content_hash(image.tobytes()), pixels, *image.size)
 
         return load_each(rows, size_px, load_one)
