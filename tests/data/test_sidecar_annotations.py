@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from voc_tree import (
     write_image,
 )
 
-from seedbed.data.formats import open_source
+from seedbed.data.formats import open_source, parse_data
 from seedbed.data.pack import pack
 from seedbed.data.source import TEST, TRAIN, VAL
 from seedbed.data.voc_layout import VocFolder
@@ -144,3 +145,54 @@ def test_annotations_in_utf_16_are_recognised(tree: Path) -> None:
     for path in tree.glob("*.xml"):
         path.write_bytes(path.read_text(encoding="utf-8").encode("utf-16"))
     assert open_source(str(tree)).num_images == 4
+
+
+@pytest.mark.parametrize(
+    ("images", "annotations"),
+    [
+        ("images", "annots"),  # as in the kangaroo data set
+        ("images", "xmls"),
+        ("Images", "Annotation"),
+        ("img", "xml"),
+        ("imgs", "labels"),
+        ("JPEGImages", "bboxes"),
+        ("pictures of ours", "annotations"),
+        ("images", "images"),
+        ("images/deep", "annots"),
+        ("images/train", "annots/train"),
+        ("train/images", "train/labels"),
+        ("", "annots"),
+    ],
+)
+def test_annotations_in_a_folder_beside_that_of_the_images(
+    images: str, annotations: str, tree: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "set"
+    for old, new in (("JPEGImages", images), ("Annotations", annotations)):
+        (root / new).mkdir(parents=True, exist_ok=True)
+        for path in (tree / old).iterdir():
+            path.rename(root / new / path.name)
+    assert parse_data(str(root)).name == "voc"
+    source = open_source(str(root))
+    prefix = f"{images}/" if images else ""
+    assert source.ids.tolist() == [
+        f"{prefix}{n}" for n in ("a.png", "b.png", "d.png", "ümläut 7.jpg")
+    ]
+    assert boxes_of_image(source, f"{prefix}a.png")[0] == ("cat", [0, 0, 10, 20], False)
+    assert source.notes == ()
+
+
+def test_the_file_beside_the_image_comes_before_other_folders(tree: Path) -> None:
+    move_next_to_images(tree)
+    (tree / "annots").mkdir()
+    (tree / "annots" / "a.xml").write_text("<annotation></annotation>")
+    assert len(boxes_of_image(open_source(str(tree)), "a.png")) == 2
+
+
+def test_a_kangaroo_set_is_packed_for_detection(tree: Path, tmp_path: Path) -> None:
+    (tree / "JPEGImages").rename(tree / "images")
+    (tree / "Annotations").rename(tree / "annots")
+    shutil.rmtree(tree / "ImageSets")
+    store = pack(str(tree), tmp_path / "k.store").store
+    assert store.annotation_kind == "boxes"
+    assert store.classes == ("cat", "dog")

@@ -11,6 +11,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Self, cast
@@ -59,6 +60,27 @@ def visible_entries(path: str | os.PathLike[str]) -> Iterator[os.DirEntry[str]]:
     """Yield the entries of a folder that are not hidden; raises OSError if it cannot be listed."""
     with os.scandir(path) as entries:
         yield from (entry for entry in entries if not is_hidden(entry.name))
+
+
+def subfolders(path: str | os.PathLike[str]) -> list[Path]:
+    """The visible folders in a folder; empty if it cannot be listed."""
+    paths: list[Path] = []
+    with suppress(OSError):
+        paths.extend(Path(entry.path) for entry in visible_entries(path) if _is_folder(entry))
+    return paths
+
+
+def files_in(path: str | os.PathLike[str], suffixes: tuple[str, ...] = ("",)) -> list[Path]:
+    """The visible files in a folder whose names end with one of these, in any case of letters;
+    empty if the folder cannot be listed."""
+    paths: list[Path] = []
+    with suppress(OSError):
+        paths.extend(
+            Path(entry.path)
+            for entry in visible_entries(path)
+            if entry.name.lower().endswith(suffixes) and not _is_folder(entry)
+        )
+    return paths
 
 
 def is_hidden(name: str) -> bool:

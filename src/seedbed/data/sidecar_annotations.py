@@ -1,24 +1,40 @@
 """Find annotations in PASCAL VOC's form that are next to their images, without image sets.
 
-LabelImg and Roboflow write such folders. In: a folder. Out: which images have an annotation, by
+LabelImg and Roboflow write such folders; in others, annotations have a folder of their own beside
+that of the images: `images/` and `annots/`. In: a folder. Out: which images have an annotation, by
 split, and where it is.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.image_files import list_images, visible_entries
+from seedbed.data.image_files import files_in, list_images, subfolders
 from seedbed.data.source import SPLIT_NAMES, SPLITS
 
 IMAGES = "JPEGImages"
-_ANNOTATIONS = ("Annotations", "annotations")
+# Usual names of the folder of annotations, in lower case; the first that has the file is read.
+_ANNOTATIONS = (
+    "annotations",
+    "annotation",
+    "annots",
+    "annot",
+    "xml",
+    "xmls",
+    "labels",
+    "label",
+    "bboxes",
+    "bbox",
+    "boxes",
+    "voc",
+    "pascal_voc",
+)
+_IMAGES = ("images", "image", "imgs", "img", "jpegimages")
 _MAX_READ = 20  # .xml files of a folder that are read to see whether they are annotations
 
 
@@ -35,14 +51,16 @@ class SidecarAnnotations:
     def find(root: Path) -> SidecarAnnotations | None:
         """Find the annotations of the images below a folder; None if no image has one.
 
-        The annotation of `a.jpg` is `a.xml` in the same folder, or in `Annotations/` next to it.
+        The annotation of `a.jpg` is `a.xml` in the same folder, or in a folder of annotations next
+        to that, to one above it, or in it: `images/train/a.jpg`, `annots/train/a.xml`.
         """
+        search = _AnnotationSearch(root)
         sets: dict[str, list[str]] = {}
         files: dict[str, str] = {}
         annotations: dict[str, str] = {}
         image_of_annotation: dict[str, str] = {}
         for image in (file.path for file in list_images(root)):
-            annotation = _find_annotation(root, image)
+            annotation = search.find(image)
             if annotation is None:
                 continue
             # image sets name images without this folder
@@ -63,17 +81,48 @@ class SidecarAnnotations:
         )
 
 
-def _find_annotation(root: Path, image: str) -> str | None:
-    """The annotation file of an image, relative to the root, if it exists."""
-    stem, *above = os.path.splitext(image)[0], *image.split("/")[:-1]
-    folders = ["/".join((*above[:-1], folder)) for folder in _ANNOTATIONS]
-    name = stem.rpartition("/")[2]
-    for path in (stem, *(f"{folder}/{name}" for folder in folders)):
-        for suffix in (".xml", ".XML"):
-            # os.path is faster than Path, and there are thousands of images.
-            if os.path.isfile(f"{root}/{path}{suffix}"):  # noqa: PTH113
-                return f"{path}{suffix}"
-    return None
+class _AnnotationSearch:
+    """Finds the annotation files of images; lists each folder of images once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._names: dict[str, list[str]] = {}  # folder -> folders of annotations in it
+        self._folders: dict[str, list[str]] = {}  # folder of images -> where annotations may be
+
+    def find(self, image: str) -> str | None:
+        """The annotation file of an image, relative to the root, if it exists."""
+        folder, _, name = os.path.splitext(image)[0].rpartition("/")
+        if folder not in self._folders:
+            self._folders[folder] = list(dict.fromkeys(self._places(folder)))
+        for place in self._folders[folder]:
+            for suffix in (".xml", ".XML"):
+                path = f"{place}/{name}{suffix}" if place else f"{name}{suffix}"
+                # os.path is faster than Path, and there are thousands of images.
+                if os.path.isfile(f"{self._root}/{path}"):  # noqa: PTH113
+                    return path
+        return None
+
+    def _places(self, folder: str) -> Iterator[str]:
+        """The folders in which the annotations of the images in a folder may be."""
+        yield folder
+        parts = folder.split("/") if folder else []
+        for i in reversed(range(len(parts))):
+            above = "/".join(parts[:i])
+            yield from ("/".join((*parts[:i], n, *parts[i + 1 :])) for n in self._in(above))
+            yield from ("/".join((*parts[:i], n)) for n in self._in(above))
+        yield from ("/".join((*parts, name)) for name in self._in(folder))
+
+    def _in(self, folder: str) -> list[str]:
+        """The folders of annotations in a folder, the most usual name first."""
+        if folder not in self._names:
+            self._names[folder] = _annotation_folders(self._root / folder)
+        return self._names[folder]
+
+
+def _annotation_folders(path: Path) -> list[str]:
+    """Names of the folders of annotations in a folder, the most usual first."""
+    names = [folder.name for folder in subfolders(path) if folder.name.lower() in _ANNOTATIONS]
+    return sorted(names, key=lambda name: (_ANNOTATIONS.index(name.lower()), name))
 
 
 def _split_of(image: str) -> str:
@@ -90,28 +139,25 @@ def _count_others(root: Path, annotations: set[str]) -> int:
 
 
 def has_annotations(path: Path) -> bool:
-    """Whether there are annotations in a folder, in its Annotations/, or in its split folders."""
+    """Whether there are annotations in a folder, in its folders of annotations or of images, or in
+    its split folders."""
     if not path.is_dir():
         return False
-    splits = [
-        Path(entry.path)
-        for entry in os.scandir(path)
-        if entry.name.lower() in SPLIT_NAMES and entry.is_dir()
-    ]
-    folders = (path, *(path / name for name in _ANNOTATIONS), *splits)
-    return any(map(_contains_annotation, folders))
+    tops = [path, *_folders_named(path, tuple(SPLIT_NAMES))]
+    names = (*_ANNOTATIONS, *_IMAGES)
+    inner = [folder for top in tops for folder in _folders_named(top, names)]
+    below = [folder for one in inner for folder in _folders_named(one, tuple(SPLIT_NAMES))]
+    return any(map(_contains_annotation, (*tops, *inner, *below)))
+
+
+def _folders_named(path: Path, names: tuple[str, ...]) -> list[Path]:
+    """The folders in a folder that have one of these names in lower case."""
+    return [folder for folder in subfolders(path) if folder.name.lower() in names]
 
 
 def _contains_annotation(folder: Path) -> bool:
     """Whether one of the first .xml files of a folder is an annotation."""
-    if not folder.is_dir():
-        return False
-    xml = (
-        Path(entry.path)
-        for entry in visible_entries(folder)
-        if entry.name.lower().endswith(".xml") and entry.is_file()
-    )
-    return any(map(_is_annotation, itertools.islice(xml, _MAX_READ)))
+    return any(map(_is_annotation, files_in(folder, (".xml",))[:_MAX_READ]))
 
 
 def _is_annotation(path: Path) -> bool:

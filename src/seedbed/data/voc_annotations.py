@@ -34,6 +34,8 @@ class Record:
     """The objects of one annotation, in its order; lists of actions count them from 1."""
 
     objects: tuple[Object, ...]
+    # width and height of the image in px, as the annotation states them; 0 where it does not
+    size: tuple[int, int] = (0, 0)
 
 
 def to_edges(boxes: np.ndarray) -> np.ndarray:
@@ -67,7 +69,16 @@ def read_record(path: Path) -> Record:
             f"{path} is not XML: {error}", "Download or export the annotation again."
         ) from None
     nodes = enumerate(root.findall("object"), 1)
-    return Record(objects=tuple(_read_object(node, number, path) for number, node in nodes))
+    return Record(
+        objects=tuple(_read_object(node, number, path) for number, node in nodes),
+        size=(_read_side(root, "width"), _read_side(root, "height")),
+    )
+
+
+def _read_side(root: ElementTree.Element, name: str) -> int:
+    """A side of the image in px; 0 for what is no number, since nothing depends on it."""
+    text = (root.findtext(f"size/{name}") or "").strip()
+    return int(text) if text.isdecimal() else 0
 
 
 def _read_object(node: ElementTree.Element, number: int, path: Path) -> Object:

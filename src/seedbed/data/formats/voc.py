@@ -20,6 +20,7 @@ from seedbed.data.annotations import NO_LABEL, Annotations, Boxes, Marks
 from seedbed.data.crops import CropPixels, grow_box
 from seedbed.data.formats import Format
 from seedbed.data.image_files import FilePixels
+from seedbed.data.image_headers import read_headers, size_note
 from seedbed.data.sidecar_annotations import has_annotations
 from seedbed.data.source import TEST, TRAIN, VAL, Pixels, Source, listing_fingerprint
 from seedbed.data.voc_annotations import Record, label_mark, to_edges
@@ -84,7 +85,10 @@ class Voc(Format):
         files = [image.file for image in images]
         rows = _Rows(ids=files, files=files, splits=[image.split for image in images])
         pixels = FilePixels(str(folder.root.resolve()), np.array(files, object))
-        return self._make_source(folder, rows, classes, annotations, pixels)
+        source = self._make_source(folder, rows, classes, annotations, pixels)
+        if self.task == "classification":
+            return source
+        return replace(source, notes=(*source.notes, *_size_notes(folder, images, records)))
 
     def _read_persons(
         self, folder: VocFolder, images: list[_Image], records: dict[str, Record]
@@ -114,7 +118,11 @@ class Voc(Format):
         pixels = CropPixels(str(folder.root.resolve()), np.array(files, object), np.array(boxes))
         marks = Marks(marks=np.stack([marks_of[image.set][image.id, n] for image, n in persons]))
         source = self._make_source(folder, rows, ACTIONS, marks, pixels)
-        return replace(source, files=np.unique(files, return_inverse=True)[1])
+        return replace(
+            source,
+            files=np.unique(files, return_inverse=True)[1],
+            notes=(*source.notes, *_size_notes(folder, images, records)),
+        )
 
     def _make_source(
         self,
@@ -158,6 +166,17 @@ def _unused_notes(folder: VocFolder, files: Sequence[str]) -> tuple[str, ...]:
         plural = "s" if num > 1 else ""
         notes.append(f"{num:,} annotation{plural} of {folder.root} without an image left out")
     return tuple(notes)
+
+
+def _size_notes(
+    folder: VocFolder, images: list[_Image], records: dict[str, Record]
+) -> tuple[str, ...]:
+    """A note on the images whose files are of another size than their annotations state."""
+    files = [image.file for image in images if min(records[image.id].size) > 0]
+    sizes = [records[image.id].size for image in images if min(records[image.id].size) > 0]
+    stated = np.array(sizes, np.int64).reshape(-1, 2)
+    note = size_note(files, stated, read_headers(folder.root, files))
+    return (note,) if note else ()
 
 
 def _list_images(folder: VocFolder, kind: str) -> list[_Image]:
