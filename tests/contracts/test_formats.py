@@ -202,6 +202,30 @@ def _voc(root: Path, encode: Callable[..., bytes]) -> str:
     return f"voc({str(root)!r})"
 
 
+def _coco(root: Path, encode: Callable[..., bytes]) -> str:
+    for split, first in (("train", 0), ("valid", 4)):
+        files = _listed(root / split, [f"{i}.jpg" for i in range(first, first + 4)], encode)
+        images = [{"id": i, "file_name": f, "width": 16, "height": 16} for i, f in enumerate(files)]
+        boxes = [
+            {"id": i, "image_id": i, "category_id": 1 + i % 2, "bbox": [1, 1, 8, 8]}
+            for i in range(4)
+        ]
+        categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+        document = {"images": images, "annotations": boxes, "categories": categories}
+        (root / split / "_annotations.coco.json").write_text(json.dumps(document))
+    return f"coco({str(root)!r})"
+
+
+def _yolo(root: Path, encode: Callable[..., bytes]) -> str:
+    for split, first in (("train", 0), ("val", 4)):
+        _listed(root / "images" / split, [f"{i}.jpg" for i in range(first, first + 4)], encode)
+        (root / "labels" / split).mkdir(parents=True)
+        for i in range(first, first + 4):
+            (root / "labels" / split / f"{i}.txt").write_text(f"{i % 2} 0.5 0.5 0.25 0.5\n")
+    (root / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [cat, dog]\n")
+    return f"yolo({str(root)!r})"
+
+
 def _holidays(root: Path, encode: Callable[..., bytes]) -> str:
     _listed(
         root / "jpg",
@@ -231,6 +255,7 @@ def _ukbench(root: Path, encode: Callable[..., bytes]) -> str:
 
 
 EXAMPLES: dict[str, Callable[[Path, Callable[..., bytes]], str]] = {
+    "coco": _coco,
     "cub200": _cub200,
     "digits": lambda root, encode: "digits()",
     "flowers102": _flowers102,
@@ -248,6 +273,7 @@ EXAMPLES: dict[str, Callable[[Path, Callable[..., bytes]], str]] = {
     "ukbench": _ukbench,
     "voc": _voc,
     "webdataset": _webdataset,
+    "yolo": _yolo,
 }
 
 

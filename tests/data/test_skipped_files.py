@@ -64,6 +64,9 @@ def test_the_sentence_names_the_number_the_suffix_and_the_first() -> None:
     counter.add("b/X.MOV")
     counter.add("a/y.mov")
     assert counter.rows() == (_row(NO_IMAGE, ".mov", 2, "a/y.mov"),)
+    counter.add("a/y.mov", "too long")
+    counter.remove(["b/X.MOV", "c"])
+    assert counter.rows() == (_row("too long", ".mov", 1, "a/y.mov"),)
 
 
 @pytest.mark.parametrize("command", ["pack", "inspect", "audit"])

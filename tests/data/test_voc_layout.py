@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -264,15 +265,47 @@ def test_doubtful_annotations_are_noted(tree: Path, tmp_path: Path) -> None:
     assert caught.value.hint.startswith("Correct them.")
 
 
-@pytest.mark.parametrize(
-    ("name", "form"), [("1.txt", "YOLO's"), ("_annotations.coco.json", "COCO's")]
-)
-def test_boxes_in_other_forms_give_advice(tmp_path: Path, name: str, form: str) -> None:
+def _state_size(path: Path, width: int, height: int) -> None:
+    text = re.sub(r"<width>\d+</width><height>\d+</height>", "<w/>", path.read_text())
+    size = f"<width>{width}</width><height>{height}</height>"
+    path.write_text(text.replace("<w/>", size))
+
+
+def test_sizes_of_annotations_are_compared_with_the_files(tree: Path, tmp_path: Path) -> None:
+    before = open_source(str(tree))
+    _state_size(tree / "Annotations/a.xml", 0, 0)  # 0 is not a size
+    assert open_source(str(tree)).notes == ()
+    _state_size(tree / "Annotations/a.xml", 128, 96)
+    _state_size(tree / "Annotations/b.xml", HEIGHT, WIDTH)
+    for call in (str(tree), f"voc({str(tree)!r})"):
+        source = open_source(call)
+        assert source.notes == (
+            "2 images are of another size than the annotation says: the first is "
+            "JPEGImages/a.png, 128 x 96 px in the annotation, 64 x 48 px in the file. Width and "
+            "height are exchanged in 1 of these: the boxes may refer to the image as its "
+            "orientation tag turns it",
+        )
+    assert source.listing == before.listing  # it is a note: no key changes
+    assert open_source(f"voc({str(tree)!r}, task='classification')").notes == ()
+    assert pack(source, tmp_path / "v.store").store.source_notes == list(source.notes)
+
+
+def test_a_photograph_with_an_orientation_tag_has_the_size_of_its_file(tree: Path) -> None:
+    picture = Image.fromarray(np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.save(tree / "JPEGImages" / "a.png", exif=exif)
+    assert open_source(str(tree)).notes == ()
+    _state_size(tree / "Annotations/a.xml", HEIGHT, WIDTH)
+    assert "exchanged in 1 of these" in open_source(str(tree)).notes[0]
+
+
+def test_images_in_no_class_folder_name_the_format_of_boxes(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "1.jpg")
-    (tmp_path / name).write_text("0 0.5 0.5 0.1 0.1")
-    hint = open_error(str(tmp_path)).hint
-    assert form in hint
-    assert "PASCAL VOC" in hint
+    assert "cats/1.jpg." in open_error(f"folder({str(tmp_path)!r})").hint
+    for name, form in (("a.json", "coco("), ("1.xml", "voc("), ("1.txt", "yolo(")):
+        (tmp_path / name).write_text("")
+        assert f"they are read by {form}" in open_error(f"folder({str(tmp_path)!r})").hint
 
 
 def test_image_sets_in_another_folder_are_refused(tree: Path) -> None:

@@ -33,24 +33,34 @@ class SkippedCounter:
     """Counts files that are passed over while a folder is listed."""
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, str], int] = {}
-        self._examples: dict[tuple[str, str], str] = {}
+        self._reasons: dict[str, str] = {}  # path -> reason
 
     def add(self, path: str, reason: str = NO_IMAGE) -> None:
-        """Count a file; `path` is relative to the data set."""
-        key = reason, os.path.splitext(path)[1].lower()
-        self._counts[key] = self._counts.get(key, 0) + 1
-        self._examples[key] = min(self._examples.get(key, path), path)
+        """Count a file, or give it another reason; `path` is relative to the data set."""
+        self._reasons[path] = reason
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Do not count these files: they are read after all, for example as annotations."""
+        for path in paths:
+            self._reasons.pop(path, None)
+
+    @property
+    def paths(self) -> list[str]:
+        """The files that are counted."""
+        return list(self._reasons)
 
     def rows(self) -> tuple[SkippedFiles, ...]:
         """The counts, the most frequent first."""
-        order = sorted(self._counts, key=lambda key: (-self._counts[key], key))
+        paths_of: dict[tuple[str, str], list[str]] = {}
+        for path, reason in self._reasons.items():
+            paths_of.setdefault((reason, os.path.splitext(path)[1].lower()), []).append(path)
+        order = sorted(paths_of, key=lambda key: (-len(paths_of[key]), key))
         return tuple(
             SkippedFiles(
                 reason=reason,
                 suffix=suffix,
-                num=self._counts[reason, suffix],
-                example=self._examples[reason, suffix],
+                num=len(paths_of[reason, suffix]),
+                example=min(paths_of[reason, suffix]),
             )
             for reason, suffix in order
         )

@@ -136,6 +136,19 @@ def find_split(name: str) -> int | None:
     return SPLIT_NAMES.get(re.split(r"[^A-Za-z]", name, maxsplit=1)[0].lower())
 
 
+def split_of_folder(name: str) -> int | None:
+    """The split that a folder's name means, also with a year: `val`, `train2017`; None for any
+    other."""
+    return SPLIT_NAMES.get(re.sub(r"[-_ ]?(19|20)\d\d$", "", name.strip().lower()))
+
+
+def split_of_path(path: str) -> int | None:
+    """The split that the first such folder of a file's path means: `images/train2017/1.jpg`; None
+    if no folder does."""
+    splits = map(split_of_folder, path.split("/")[:-1])
+    return next((split for split in splits if split is not None), None)
+
+
 def listing_fingerprint(parts: list[str]) -> str:
     """SHA-256 over what was found, in order."""
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()

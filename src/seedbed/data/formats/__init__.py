@@ -44,6 +44,7 @@ class Format(ABC):
 
 
 FORMATS: Registry[Format] = Registry("format", "seedbed.formats")
+FORMATS.add("coco", "seedbed.data.formats.coco:Coco")
 FORMATS.add("cub200", "seedbed.data.formats.cub200:Cub200")
 FORMATS.add("digits", "seedbed.data.formats.digits:Digits")
 FORMATS.add("flowers102", "seedbed.data.formats.flowers102:Flowers102")
@@ -61,6 +62,7 @@ FORMATS.add("toy", "seedbed.data.formats.toy:Toy")
 FORMATS.add("ukbench", "seedbed.data.formats.ukbench:Ukbench")
 FORMATS.add("voc", "seedbed.data.formats.voc:Voc")
 FORMATS.add("webdataset", "seedbed.data.formats.webdataset:WebDataset")
+FORMATS.add("yolo", "seedbed.data.formats.yolo:Yolo")
 
 
 def parse_data(text: str, folder: Path | None = None) -> Call:

@@ -127,15 +127,14 @@ def _label_of_folder(folder: str, has_splits: bool) -> str:
 
 
 def _unlabelled_error(root: Path, unlabelled: list[str], num_images: int) -> BadDataError:
-    """The error for images in no class folder; it knows forms of boxes that are not read."""
+    """The error for images in no class folder; it names the format of boxes beside them."""
     hint = "Put every image into a folder named after its class, for example cats/1.jpg."
-    has_yolo_boxes = (root / unlabelled[0]).with_suffix(".txt").is_file()
-    if has_yolo_boxes or any(root.glob("*coco*.json")):
-        form = "YOLO's" if has_yolo_boxes else "COCO's"
-        hint = (
-            f"It looks like boxes in {form} form: export them as PASCAL VOC, an .xml file for each "
-            "image, which is read."
-        )
+    image = root / unlabelled[0]
+    suffixes = {".txt": "yolo", ".xml": "voc"}
+    formats = [name for suffix, name in suffixes.items() if image.with_suffix(suffix).is_file()]
+    formats += ["coco"] if any(root.glob("*.json")) else []
+    if formats:
+        hint += f" If these are boxes, they are read by {formats[0]}({str(root)!r})."
     return BadDataError(
         f"{len(unlabelled)} of {num_images} images in {root} have no label ({unlabelled[0]!r} is "
         "in no class folder)",
