@@ -26,7 +26,7 @@ from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.engine.data_spec import read_task
 from seedbed.engine.keys import backbone_keys
-from seedbed.engine.opening import open_backbone_for, open_store
+from seedbed.engine.opening import open_backbone_for, open_data, open_store
 from seedbed.engine.steps import Measure
 from seedbed.models.backbone import Backbone
 from seedbed.models.local_weights import local_networks
@@ -105,6 +105,8 @@ def advise(
 
     named = _networks(backbones, download, report_event)
     spec = read_task(data, train_per_class=train_per_class)
+    # An error in the data is raised now, and not blamed on each network.
+    open_data(spec).require_single_label()
 
     def open_backbone(name: str) -> Backbone:
         return open_backbone_for(named[name], spec, device=device, seed=seed)

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+import numpy as np
+
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import UsageError
+from seedbed.data.array_images import source_from_arrays, source_from_dataset
 from seedbed.data.formats import open_source
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.pack import pack as pack_into_folder
@@ -25,7 +29,8 @@ if TYPE_CHECKING:
 
 @final
 class Source(SourceRecord):
-    """Labelled images as they lie on disk; the record of `seedbed.data.source`, with `open`."""
+    """Labelled images as they lie on disk; the record of `seedbed.data.source`, with
+    `open`, `from_arrays` and `from_dataset`."""
 
     @staticmethod
     def open(data: str | os.PathLike[str], hierarchy: str | None = None) -> Source:
@@ -44,9 +49,92 @@ class Source(SourceRecord):
             >>> sb.Source.open("digits()").num_images
             1797
         """
-        record = open_source(data, hierarchy=hierarchy)
-        values = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
-        return Source(**values)
+        return _to_public(open_source(data, hierarchy=hierarchy))
+
+    @staticmethod
+    def from_arrays(
+        images: Sequence[Any] | np.ndarray,
+        labels: Sequence[Any],
+        ids: Sequence[str] | None = None,
+        *,
+        classes: Sequence[str] | None = None,
+        splits: Sequence[str] | None = None,
+        name: str = "arrays",
+    ) -> Source:
+        """A source of images in memory.
+
+        Args:
+            images: an array [n, h, w] or [n, h, w, 3], a tensor [n, 3, h, w], or n images of any
+                sizes: arrays, tensors, Pillow images. uint8, uint16 grey, or floats in 0..1.
+            labels: n names, or numbers of classes.
+            ids: n names of the images (default: their numbers). They decide which images are drawn
+                for splits and samples.
+            classes: names of the class numbers.
+            splits: n of "train", "val" and "test" (default: a fifth becomes the test split).
+            name: of the data in reports.
+
+        Raises:
+            UsageError: lists of other lengths, a label or an image of another kind.
+
+        Example:
+            >>> import numpy as np, seedbed as sb
+            >>> images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+            >>> labels = ["a", "b"] * 10
+            >>> source = sb.Source.from_arrays(images, labels)
+            >>> source.num_images, source.classes
+            (20, ('a', 'b'))
+        """
+        record = source_from_arrays(
+            images, labels, ids=ids, classes=classes, splits=splits, name=name
+        )
+        return _to_public(record)
+
+    @staticmethod
+    def from_dataset(
+        dataset: Any,
+        labels: Sequence[Any] | None = None,
+        ids: Sequence[str] | None = None,
+        *,
+        classes: Sequence[str] | None = None,
+        splits: Sequence[str] | None = None,
+        name: str | None = None,
+    ) -> Source:
+        """A source of a torch data set, whose items are (image, label) or images.
+
+        Args:
+            dataset: anything with a length and items. Images are Pillow images, arrays or tensors,
+                without random transforms and not normalised.
+            labels: names or numbers of classes (default: `targets` or `labels` of the data set,
+                else the second part of each item, for which every item is read once).
+            ids, classes, splits: as in `from_arrays`; `classes` of the data set is used.
+            name: of the data in reports (default: the class of the data set).
+
+        Whether a store is up to date is told by the labels and by 64 of the images.
+
+        Raises:
+            UsageError: as `from_arrays`; an image that differs when it is read twice.
+
+        Example:
+            >>> import seedbed as sb
+            >>> from PIL import Image
+            >>> items = [(Image.new("RGB", (8, 8), (i * 9, 0, 0)), i % 2) for i in range(20)]
+            >>> sb.Source.from_dataset(items).classes
+            ('0', '1')
+        """
+        record = source_from_dataset(
+            dataset,
+            labels,
+            ids=ids,
+            classes=classes,
+            splits=splits,
+            name=name or type(dataset).__name__,
+        )
+        return _to_public(record)
+
+
+def _to_public(record: SourceRecord) -> Source:
+    values = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+    return Source(**values)
 
 
 def pack(

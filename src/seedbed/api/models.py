@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -29,8 +28,16 @@ from seedbed.readout.export import export_model
 from seedbed.readout.loading import load_trained
 from seedbed.readout.model import Model
 from seedbed.readout.neighbours import nearest
-from seedbed.readout.prediction import Prediction, decode_files, decoded_images, image_files
-from seedbed.readout.trained_model import Paths, TrainedModel
+from seedbed.readout.prediction import (
+    ImageInput,
+    ImageInputs,
+    MemoryImage,
+    Prediction,
+    decode_files,
+    decoded_images,
+    image_inputs,
+)
+from seedbed.readout.trained_model import TrainedModel
 from seedbed.writeup.box_drawing import draw_files
 
 OnProgress = Callable[[int, int], None]
@@ -68,18 +75,19 @@ def load(model: str | os.PathLike[str], *, device: str = "auto") -> TrainedModel
 
 def predict(
     model: TrainedModel | str | os.PathLike[str],
-    paths: Paths,
+    images: ImageInputs,
     *,
     above: float = 0.5,
     out: str | os.PathLike[str] | None = None,
     device: str = "auto",
     on_progress: OnProgress | None = None,
 ) -> list[Prediction]:
-    """Predict the classes of image files with calibrated probabilities, or detect boxes in them.
+    """Predict the classes of images with calibrated probabilities, or detect boxes in them.
 
     Args:
         model: a model, or its folder.
-        paths: image files, folders of them, or several of both.
+        images: image files, folders of them, Pillow images, arrays [h, w] or [h, w, 3], tensors
+            [3, h, w], a batch [n, ...] of these, or several of all. uint8, or floats in 0..1.
         above: the lowest score to report, 0..1: of a box (not calibrated), or of a label of a model
             with several labels.
         out: for detectors: a new folder for the images with their boxes drawn.
@@ -113,7 +121,9 @@ def predict(
         raise UsageError(
             f"{trained!r} finds no boxes to draw", "Leave out --out: it is for detectors."
         )
-    predictions = trained.predict(paths, above=above, on_progress=on_progress)
+    if folder is not None and any(isinstance(i, MemoryImage) for i in image_inputs(images)):
+        raise UsageError("boxes are drawn into image files alone", "Leave out `out`.")
+    predictions = trained.predict(images, above=above, on_progress=on_progress)
     if folder is not None:
         with atomic_folder(folder) as temporary:
             draw_files(predictions, trained.classes, temporary)
@@ -173,7 +183,7 @@ class Neighbours:
 def similar(
     backbone: Backbone | str | os.PathLike[str],
     data: Store | Source | str | os.PathLike[str],
-    images: Paths,
+    images: ImageInputs,
     *,
     num: int = 5,
     layer: str = "penultimate",
@@ -187,7 +197,7 @@ def similar(
     Args:
         backbone: a Backbone, the folder of one or of a model, `small`, or a call string.
         data: a store or a source, which is packed into the workspace at the backbone's size.
-        images: image files, folders of them, or several of both.
+        images: image files, folders, or images in memory, as for `predict`.
         num: number of neighbours of each.
 
     Raises:
@@ -207,7 +217,7 @@ def similar(
         (('0005',), ('5',))
     """
     net = open_backbone_for(backbone, data, device=device)
-    files = image_files([images] if isinstance(images, str | os.PathLike) else images)
+    files = image_inputs(images)
     space = Workspace.at(workspace)
     store = open_store(data, net.preprocessing.store_px, space, on_pack=on_pack)
     if not 1 <= num <= store.num_images:
@@ -236,7 +246,7 @@ def similar(
 
 
 def _neighbours(
-    store: Store, path: Path, similarities: torch.Tensor, rows: torch.Tensor
+    store: Store, path: ImageInput, similarities: torch.Tensor, rows: torch.Tensor
 ) -> Neighbours:
     indices = rows.numpy()
     # Some images have no single label.

@@ -14,6 +14,8 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from seedbed.base.errors import UsageError
+
 NO_LABEL = -1  # the leaf of an image that has no single label
 
 
@@ -141,3 +143,19 @@ def read_annotations(path: Path, kind: str) -> Annotations:
     """Read what `write_annotations` wrote."""
     with np.load(path, allow_pickle=False) as file:
         return _KINDS[kind](**dict(file))
+
+
+_ANNOTATION_WORDS = {
+    "boxes": "boxes",
+    "marks": "several labels an image",
+    "relevance": "queries and answers",
+}
+
+
+def single_label_error(name: str, kind: str) -> UsageError:
+    """The error for data with annotations of a kind, where images of one label are needed."""
+    return UsageError(
+        f"{name} has {_ANNOTATION_WORDS[kind]}, and one label an image is needed here",
+        "Name a data set with one label an image; this one can be a target: "
+        "seedbed transfer BACKBONE DATA METHOD.",
+    )

@@ -110,14 +110,26 @@ def decode_whole(
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if upright:
-                image = ImageOps.exif_transpose(image)
-            width, height = image.size
-            size = whole_size(width, height, short_px, long_px)
-            image.draft("RGB", size)
-            return _resize(_to_rgb(image, white), size, (0, 0, *image.size)), width, height
+            return fit_whole(image, short_px, long_px, upright=upright, white=white)
     except Exception as error:  # a damaged file may fail anywhere in a decoder
         raise ValueError(_reason(data, error)) from None
+
+
+def fit_whole(
+    image: Image.Image,
+    short_px: int,
+    long_px: int,
+    *,
+    upright: bool = False,
+    white: float | None = None,
+) -> tuple[np.ndarray, int, int]:
+    """`decode_whole` of an open image."""
+    if upright:
+        image = ImageOps.exif_transpose(image)
+    width, height = image.size
+    size = whole_size(width, height, short_px, long_px)
+    image.draft("RGB", size)
+    return _resize(_to_rgb(image, white), size, (0, 0, *image.size)), width, height
 
 
 def whole_size(width: int, height: int, short_px: int, long_px: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.annotations import Annotations
+from seedbed.data.annotations import Annotations, single_label_error
 from seedbed.data.hierarchy import Hierarchy
 from seedbed.data.skipped_files import SkippedFiles
 
@@ -91,6 +91,12 @@ class Source:
     def with_hierarchy(self, hierarchy: Hierarchy) -> Source:
         """The same images under another hierarchy, and its words for classes that have none."""
         return replace(self, hierarchy=hierarchy, names={**hierarchy.names, **self.names})
+
+    def require_single_label(self) -> None:
+        """Raise UsageError if images do not have a single label: the data can then only be a
+        target."""
+        if self.annotations is not None:
+            raise single_label_error(self.name, self.annotations.kind)
 
     @property
     def num_images(self) -> int:

@@ -27,9 +27,16 @@ from typing import Any, cast
 
 import numpy as np
 
-from seedbed.base.errors import BadDataError, UsageError
+from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
-from seedbed.data.annotations import NO_LABEL, Annotations, Boxes, Marks, read_annotations
+from seedbed.data.annotations import (
+    NO_LABEL,
+    Annotations,
+    Boxes,
+    Marks,
+    read_annotations,
+    single_label_error,
+)
 from seedbed.data.bit_depth import describe_white
 from seedbed.data.decode import Fit, decode
 from seedbed.data.hierarchy import Hierarchy
@@ -39,11 +46,6 @@ from seedbed.data.source import SPLITS, TEST, VAL
 
 VERSION = 2
 STORE_JSON, PIXELS, ROWS, UNREADABLE = "store.json", "pixels.npy", "rows.parquet", "unreadable.csv"
-_ANNOTATION_WORDS = {
-    "boxes": "boxes",
-    "marks": "several labels an image",
-    "relevance": "queries and answers",
-}
 ENCODED, ANNOTATIONS = "encoded.bin", "annotations.npz"
 
 
@@ -292,12 +294,7 @@ class Store:
         """Raise UsageError if images do not have a single label: the store can then only be a
         target."""
         if self.annotation_kind is not None:
-            raise UsageError(
-                f"{self.name} has {_ANNOTATION_WORDS[self.annotation_kind]}, and one label an "
-                "image is needed here",
-                "Name a data set with one label an image; this one can be a target: "
-                "seedbed transfer BACKBONE DATA METHOD.",
-            )
+            raise single_label_error(self.name, self.annotation_kind)
 
     def sizes(self, rows: np.ndarray) -> np.ndarray:
         """Width and height of the image files, px: int32 [k, 2]."""

@@ -36,7 +36,7 @@ from seedbed.models.checkpoint import load_backbone, save_backbone
 from seedbed.models.feature_maps import FeatureMaps, nominal_stride, pyramid_maps, single_map
 from seedbed.models.training_state import write_tensors
 from seedbed.readout.model import MODEL_KEY
-from seedbed.readout.prediction import Prediction, detect_in_files
+from seedbed.readout.prediction import ImageInput, Prediction, detect_in_files
 from seedbed.readout.trained_model import OnProgress, TrainedModel
 
 DETECTOR_WEIGHTS, KIND = "detector.safetensors", "detector"
@@ -211,7 +211,7 @@ class DetectorModel(TrainedModel):
         )
 
     def _predict_files(
-        self, files: Sequence[Path], above: float, on_progress: OnProgress | None
+        self, files: Sequence[ImageInput], above: float, on_progress: OnProgress | None
     ) -> list[Prediction]:
         return detect_in_files(self, files, above, on_progress, self.card.get("white"))
 

@@ -29,7 +29,7 @@ from seedbed.models.layers import Layer
 from seedbed.models.training_state import write_tensors
 from seedbed.readout.augmented_views import NUM_VIEWS, view
 from seedbed.readout.heads import Head, build_head
-from seedbed.readout.prediction import Prediction, predict_files
+from seedbed.readout.prediction import ImageInput, Prediction, predict_files
 from seedbed.readout.trained_model import TrainedModel
 
 # MODEL_KEY: entry of a card that describes the model; its "is" marks other kinds than classifiers.
@@ -96,7 +96,7 @@ class Model(TrainedModel):
         ).eval()
 
     def _predict_files(
-        self, files: Sequence[Path], above: float, on_progress: OnProgress | None
+        self, files: Sequence[ImageInput], above: float, on_progress: OnProgress | None
     ) -> list[Prediction]:
         return predict_files(
             self, files, self.card.get("fit", "crop"), on_progress, above, self.card.get("white")

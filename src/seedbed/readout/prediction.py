@@ -16,10 +16,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
-from seedbed.data.decode import Fit, decode, decode_whole
+from seedbed.data.array_images import images_of, is_image, to_image
+from seedbed.data.decode import Fit, decode, decode_whole, fit_square, fit_whole
 from seedbed.data.image_files import list_folder
 from seedbed.data.images import Resident
 from seedbed.data.skipped_files import SkippedFiles
@@ -27,6 +29,22 @@ from seedbed.models.backbone import Backbone
 
 _CHUNK_BYTES = 2**28  # decoded images in memory at once
 NUM_LISTED = 5  # classes of a prediction
+
+
+@dataclass(frozen=True)
+class MemoryImage:
+    """An image in memory, and what it is called in results."""
+
+    name: str
+    image: Image.Image
+
+    def __str__(self) -> str:
+        return self.name
+
+
+ImageInput = Path | MemoryImage
+# Files and folders, Pillow images, arrays, tensors, or several of these.
+ImageInputs = Any
 
 
 class Classifier(Protocol):
@@ -96,6 +114,31 @@ def skipped_files(paths: Sequence[str | os.PathLike[str]]) -> list[SkippedFiles]
     ]
 
 
+def image_inputs(images: ImageInputs) -> list[ImageInput]:
+    """The images that a user names or gives: paths of files, and images in memory.
+
+    Args:
+        images: files, folders, Pillow images, arrays or tensors (a fourth dimension is a batch), or
+            several of these.
+
+    Raises:
+        BadDataError: a missing path, or a folder without images.
+        UsageError: an image in memory of another type, shape or range.
+    """
+    several = [images] if isinstance(images, str | os.PathLike) or is_image(images) else images
+    inputs: list[ImageInput] = []
+    for value in several:
+        if isinstance(value, str | os.PathLike):
+            inputs += image_files([value])
+            continue
+        for image in images_of(value):
+            name = f"image {len(inputs)}"
+            inputs.append(MemoryImage(name, to_image(image, name)))
+    # A file that is named twice is read once.
+    seen: set[Path] = set()
+    return [i for i in inputs if isinstance(i, MemoryImage) or not (i in seen or seen.add(i))]
+
+
 def image_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
     """List the image files of paths: files, and all images below folders.
 
@@ -124,17 +167,17 @@ def image_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """A chunk of decoded files: pixels uint8 [n, px, px, 3] of the readable ones, and errors of the
-    others by position."""
+    """A chunk of decoded images: pixels uint8 [n, px, px, 3] of the readable ones, and errors of
+    the others by position."""
 
-    paths: list[Path]
+    paths: list[ImageInput]
     pixels: np.ndarray
     is_read: np.ndarray  # bool [len(paths)]
     errors: dict[int, str]
 
 
 def decode_files(
-    paths: Sequence[Path], backbone: Backbone, fit: Fit = "crop", white: float | None = None
+    paths: Sequence[ImageInput], backbone: Backbone, fit: Fit = "crop", white: float | None = None
 ) -> Iterator[Decoded]:
     """Decode files at the size that a network needs, in order, a chunk at a time."""
     side = backbone.preprocessing.store_px
@@ -150,9 +193,11 @@ def decode_files(
             yield Decoded(paths=part, pixels=pixels, is_read=is_read, errors=errors)
 
 
-def _decode(path: Path, side: int, fit: Fit, white: float | None) -> np.ndarray | str:
-    """The pixels of an image file, or an error message."""
+def _decode(path: ImageInput, side: int, fit: Fit, white: float | None) -> np.ndarray | str:
+    """The pixels of an image, or an error message."""
     try:
+        if isinstance(path, MemoryImage):
+            return fit_square(path.image, side, fit, white)
         return decode(path.read_bytes(), side, fit, white)[0]
     except (OSError, ValueError) as error:
         return str(error) or type(error).__name__
@@ -167,7 +212,7 @@ def decoded_images(part: Decoded, backbone: Backbone) -> Resident:
 
 def predict_files(
     model: Classifier,
-    paths: Sequence[Path],
+    paths: Sequence[ImageInput],
     fit: Fit = "crop",
     on_progress: Callable[[int, int], None] | None = None,
     above: float = 0.5,
@@ -207,7 +252,7 @@ def _rank_classes(model: Classifier, part: Decoded) -> list[list[tuple[str, floa
 
 def detect_in_files(
     model: BoxFinder,
-    paths: Sequence[Path],
+    paths: Sequence[ImageInput],
     above: float,
     on_progress: Callable[[int, int], None] | None = None,
     white: float | None = None,
@@ -218,9 +263,7 @@ def detect_in_files(
     size = model.settings.size
     for path in paths:
         try:
-            pixels, width, height = decode_whole(
-                path.read_bytes(), size.short_px, size.long_px, upright=True, white=white
-            )
+            pixels, width, height = _decode_whole(path, size.short_px, size.long_px, white)
         except (OSError, ValueError) as error:
             message = str(error) or type(error).__name__
             predictions.append(Prediction(path=str(path), error=message))
@@ -230,6 +273,14 @@ def detect_in_files(
         if on_progress:
             on_progress(len(predictions), len(paths))
     return predictions
+
+
+def _decode_whole(
+    path: ImageInput, short_px: int, long_px: int, white: float | None
+) -> tuple[np.ndarray, int, int]:
+    if isinstance(path, MemoryImage):
+        return fit_whole(path.image, short_px, long_px, upright=True, white=white)
+    return decode_whole(path.read_bytes(), short_px, long_px, upright=True, white=white)
 
 
 def _detect(
@@ -248,7 +299,7 @@ def _detect(
     return boxes, max((score for _, score, _ in detections), default=0.0)
 
 
-def _box_prediction(path: Path, boxes: Sequence[Box], best_score: float) -> Prediction:
+def _box_prediction(path: ImageInput, boxes: Sequence[Box], best_score: float) -> Prediction:
     best: dict[str, float] = {}
     for box in boxes:
         best.setdefault(box.label, box.probability)

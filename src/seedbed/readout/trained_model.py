@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from seedbed.base.errors import BadDataError, UsageError
-from seedbed.readout.prediction import Prediction, image_files
+from seedbed.readout.prediction import ImageInput, ImageInputs, Prediction, image_inputs
 
 OnProgress = Callable[[int, int], None]
-Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 class TrainedModel(ABC):
@@ -28,21 +26,22 @@ class TrainedModel(ABC):
     card: dict[str, Any]
 
     def predict(
-        self, paths: Paths, *, above: float = 0.5, on_progress: OnProgress | None = None
+        self, images: ImageInputs, *, above: float = 0.5, on_progress: OnProgress | None = None
     ) -> list[Prediction]:
-        """Predict image files; one Prediction per image, in order.
+        """Predict images; one Prediction per image, in order.
 
         Args:
-            paths: image files, folders of them, or several of both.
+            images: image files, folders of them, Pillow images, arrays [h, w] or [h, w, 3], tensors
+                [3, h, w], a batch [n, ...] of these, or several of all. uint8, or floats in 0..1.
             above: the least score to report, 0..1: of a box, or of a label of a multi-label model.
 
         Raises:
-            UsageError: `above` out of range, no images named.
+            UsageError: `above` out of range, no images named, an array of another kind.
             BadDataError: a missing path, a folder without images, no readable image.
         """
         if not 0 <= above <= 1:
             raise UsageError(f"above must lie in [0, 1], got {above}")
-        files = image_files([paths] if isinstance(paths, str | os.PathLike) else paths)
+        files = image_inputs(images)
         if not files:
             raise UsageError("no images are named", "Give image files, or folders with images.")
         predictions = self._predict_files(files, above, on_progress)
@@ -56,7 +55,7 @@ class TrainedModel(ABC):
 
     @abstractmethod
     def _predict_files(
-        self, files: Sequence[Path], above: float, on_progress: OnProgress | None
+        self, files: Sequence[ImageInput], above: float, on_progress: OnProgress | None
     ) -> list[Prediction]:
         """A prediction for each file, in order."""
 
