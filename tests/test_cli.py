@@ -3,6 +3,7 @@ statuses."""
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -883,3 +884,20 @@ def test_import_is_light_and_lazy() -> None:
     assert all(getattr(seedbed, name) is not None for name in seedbed.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'; it has: Backbone"):
         _ = seedbed.nothing
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("as_json", [False, True])
+def test_names_print_on_any_terminal(
+    encoding: str, as_json: bool, make_tree: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = make_tree({"héron": 3, "日本": 3})
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert main(["inspect", str(photos), *(["--json"] if as_json else [])]) == 0
+    stdout.flush()
+    text = stdout.buffer.getvalue().decode(encoding)
+    if as_json:
+        assert [row["label"] for row in json.loads(text)["classes"]] == ["héron", "日本"]
+    else:
+        assert r"\u65e5\u672c" in text

@@ -7,6 +7,7 @@ stderr. `seedbed.verbs` holds what each verb does and prints; heavy imports happ
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import os
 import sys
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # this variable when it is first imported.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    _print_any_name()
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in arguments
     try:
@@ -64,12 +66,25 @@ def program(arguments: Sequence[str]) -> int:
     verb = getattr(importlib.import_module(f"seedbed.verbs.{module}"), function)
     document, status = verb(options)
     if options.json:
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+        sys.stdout.write(_to_json(document))
     return status
+
+
+def _print_any_name() -> None:
+    """Let names be printed that the terminal's encoding does not have, with escapes."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _to_json(document: Any) -> str:
+    """One line of JSON; in ASCII where the encoding of stdout lacks other characters."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
+    text = json.dumps(document, ensure_ascii=not encoding.startswith("utf"), allow_nan=False)
+    return f"{text}\n"
 
 
 def _fail(error: dict[str, Any], text: str, status: int, as_json: bool) -> int:
     if as_json:
-        sys.stdout.write(json.dumps({"error": error}, ensure_ascii=False) + "\n")
+        sys.stdout.write(_to_json({"error": error}))
     sys.stderr.write(f"seedbed: {text}\n")
     return status
