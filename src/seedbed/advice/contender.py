@@ -18,6 +18,7 @@ from seedbed.advice.task_by_size import TaskBySize, subset_task
 from seedbed.base.device import free_bytes
 from seedbed.models.backbone import Backbone
 from seedbed.models.layers import Layer
+from seedbed.models.token_readings import has_class_token
 from seedbed.readout.augmented_views import NUM_VIEWS
 from seedbed.readout.heads import prepare_codes
 from seedbed.readout.model import layer_codes
@@ -52,15 +53,18 @@ class Contender:
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers to compare: all, or a few spread over the depth; always the penultimate."""
+        """The layers to compare: all, or a few spread over the depth; always the penultimate, and
+        for a network with a class token that token together with the patch tokens."""
         rows = list(self.backbone.layers)
         if len(rows) > _MAX_LAYERS:
             spread = np.linspace(0, len(rows) - 1, _MAX_LAYERS).round().astype(int)
             rows = [rows[i] for i in np.unique(spread)]
         penultimate = self.backbone.layer()
-        if any(la.name == penultimate.name for la in rows):
-            return rows
-        return [*rows, penultimate]
+        if not any(la.name == penultimate.name for la in rows):
+            rows.append(penultimate)
+        if has_class_token(rows, self.backbone.module):
+            rows.append(self.backbone.layer("cls+patch_mean"))
+        return rows
 
     def forward_seconds(self, num_images: int) -> float:
         """Seconds that a forward pass over `num_images` takes; the speed is measured once."""

@@ -21,6 +21,7 @@ from seedbed.data.images import Images
 from seedbed.data.loader import open_images
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.models.layers import Layer, Trace
+from seedbed.models.token_readings import token_layer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -134,7 +135,8 @@ class Backbone:
         return backbone
 
     def layer(self, name: str = PENULTIMATE) -> Layer:
-        """The layer of this name: one of the layer table, or any submodule by its dotted name.
+        """The layer of this name: one of the layer table, any submodule by its dotted name, or the
+        reading `cls`, `patch_mean` or `cls+patch_mean` of the last tokens of a transformer.
 
         Raises UsageError for other names.
         """
@@ -142,6 +144,9 @@ class Backbone:
         table = {layer.name: layer for layer in self.layers}
         if resolved in table:
             return table[resolved]
+        reading = token_layer(resolved, self.layers, self.module, self.architecture)
+        if reading is not None:
+            return reading
         return self._trace.any_layer(
             resolved, {PENULTIMATE: self.layer(), **table}, f"backbone {self.architecture}"
         )

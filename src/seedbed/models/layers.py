@@ -47,7 +47,12 @@ _POOLS = (
     "MkldnnMaxPool",
 )
 _RELUS = {"Relu": "relu", "Threshold": "relu", "Hardtanh": "relu6"}
+# Readings of the last tokens of a transformer (`models.token_readings`).
+TOKEN_READINGS = ("cls", "patch_mean", "cls+patch_mean")
 _POOLING = {
+    "cls": "the class token",
+    "patch_mean": "mean over the patch tokens",
+    "cls+patch_mean": "the class token and the mean over the patch tokens",
     "map": "mean over space",
     "map_last": "mean over space",
     "tokens": "mean over tokens",
@@ -69,6 +74,9 @@ class Layer:
     takes: Literal["output", "input"] = "output"
     # The ReLU to apply to the hooked tensor, if the network calls it as a function.
     rectify: Literal["", "relu", "relu6"] = ""
+    # Which tokens of a sequence are read, one of TOKEN_READINGS; empty for the whole output.
+    tokens: str = ""
+    num_prefix: int = 0  # tokens before those of the patches
 
     @property
     def dim(self) -> int:
@@ -83,11 +91,15 @@ class Layer:
     @property
     def pooling(self) -> str:
         """How pooling turns the output into a vector, in words."""
-        return _POOLING[self.kind]
+        return _POOLING[self.tokens or self.kind]
 
     def read(self, hooked: torch.Tensor) -> torch.Tensor:
         """The hooked tensor after the layer's ReLU; a copy, since a later in-place operation could
-        overwrite it."""
+        overwrite it. Of a reading of tokens: [b, dim]."""
+        if self.tokens:
+            patches = hooked[:, self.num_prefix :].mean(dim=1)
+            parts = {"cls": hooked[:, 0], "patch_mean": patches}
+            return torch.cat([parts[name] for name in self.tokens.split("+")], dim=1)
         if self.rectify:
             return hooked.clamp(0, 6) if self.rectify == "relu6" else hooked.clamp_min(0)
         return hooked.clone()
