@@ -160,7 +160,7 @@ def read_task(task: Any, **overrides: Any) -> DataSpec:
     """A DataSpec of the data that a verb is called with; `overrides` that are None do not count."""
     options = {name: value for name, value in overrides.items() if value is not None}
     if isinstance(task, str | os.PathLike):
-        spec = read_target(os.fspath(task), "task", Path())
+        spec = _split_call(DataSpec(data=os.fspath(task)), Path())
         return replace(spec, **options) if options else spec
     return DataSpec(data=task, **options)
 

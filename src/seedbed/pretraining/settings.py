@@ -52,7 +52,7 @@ class Pretraining:
             )
         if self.optimiser == "adamw" and self.learning_rate > _ADAMW_MAX_LEARNING_RATE:
             raise ValueError(
-                f"learning_rate = {self.learning_rate} is too high for AdamW: about 0.001 is usual"
+                f"learning_rate = {self.learning_rate} is too high for AdamW: set it to about 0.001"
             )
         if not 0 <= self.warmup < 1:
             raise ValueError(
