@@ -26,6 +26,7 @@ from seedbed.pretraining.objectives.supervised import Supervised
 EXAMPLES = {
     "alexnet()": 64,
     "alexnet(stem='small')": 32,
+    "efficientnet_lite0()": 32,
     "inception_resnet_v2()": 96,
     "inception_v3()": 96,
     "mobilenet_v2()": 32,

@@ -163,6 +163,14 @@ def test_a_class_that_cannot_be_read_is_named_with_the_package(tmp_path: Path) -
         sb.pack(tmp_path / "photos", tmp_path / "a.store", size_px=8)
 
 
+def test_a_lone_folder_of_classes_stays_in_their_names(tmp_path: Path) -> None:
+    _write_images(tmp_path / "animals" / "cats")
+    _write_images(tmp_path / "animals" / "dogs", seed=1)
+    source = open_source(tmp_path)
+    assert source.classes == ("animals/cats", "animals/dogs")
+    assert source.notes == ()
+
+
 def test_the_only_folder_in_a_folder_is_entered_and_named(tmp_path: Path) -> None:
     outer = tmp_path / "download"
     for split in ("train", "val"):

@@ -24,7 +24,7 @@ from seedbed.base.errors import BadDataError, SeedbedError, UsageError
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.source import Source
 from seedbed.data.store import Store
-from seedbed.engine.data_spec import read_task
+from seedbed.engine.data_spec import DataSpec, read_task
 from seedbed.engine.keys import backbone_keys
 from seedbed.engine.opening import open_backbone_for, open_data, open_store
 from seedbed.engine.steps import Measure
@@ -105,8 +105,6 @@ def advise(
 
     named = _networks(backbones, download, report_event)
     spec = read_task(data, train_per_class=train_per_class)
-    # An error in the data is raised now, and not blamed on each network.
-    open_data(spec).require_single_label()
 
     def open_backbone(name: str) -> Backbone:
         return open_backbone_for(named[name], spec, device=device, seed=seed)
@@ -119,9 +117,7 @@ def advise(
 
     call = str(spec.single_label_task())
     tasks = TaskBySize(open_at, TASKS.make(call), seed)
-    if isinstance(spec.data, Store):
-        # Opened at its own size now: an error in the data is not blamed on a network.
-        tasks.task(spec.data.size_px)
+    _check_data(spec, tasks)
     race = Race(list(named), open_backbone, tasks, clock, seed, report_event)
     with flush_denormals():
         references = {name: _reference_codes(net, space) for name, net in named.items()}
@@ -132,6 +128,14 @@ def advise(
         return advice
     winner = race.contenders[advice.winner.backbone]
     return _save(advice, winner, folder, seed, has_time=clock.left() > 0)
+
+
+def _check_data(spec: DataSpec, tasks: TaskBySize) -> None:
+    """Raise an error in the data now, so that it is not blamed on each network."""
+    data = open_data(spec)
+    data.require_single_label()
+    if isinstance(data, Store):
+        tasks.task(data.size_px)
 
 
 def _check_minutes(minutes: float) -> None:

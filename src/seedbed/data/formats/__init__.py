@@ -121,17 +121,22 @@ def recognise(path: Path) -> str:
 
 
 def inner_folder(path: Path) -> Path | None:
-    """The folder that holds the data, where the one that is named holds nothing else but it: an
-    archive is often unpacked into a folder of its own. None where the named folder holds more.
+    """The folder that holds splits or another layout, where it is the only folder in the one that
+    is named, as archives unpack; None where there is none.
 
-    A lone folder with a split's name stays what it is, and so does the folder of a lone class.
+    A lone folder of class folders stays part of their names: it may be a node of a hierarchy.
     """
     inner = path
-    while (only := _only_folder(inner)) is not None and any(
-        entry.is_dir() for entry in visible_entries(only)
-    ):
+    while (only := _only_folder(inner)) is not None:
+        if _has_split_folders(only) or recognise(only) != "folder":
+            return only
         inner = only
-    return inner if inner != path else None
+    return None
+
+
+def _has_split_folders(path: Path) -> bool:
+    """Whether a folder has train/, val/ or test/."""
+    return any(e.is_dir() and e.name.lower() in SPLIT_NAMES for e in visible_entries(path))
 
 
 def _only_folder(path: Path) -> Path | None:
