@@ -103,7 +103,7 @@ def test_a_file_of_a_user_with_another_number_of_classes(
 
 def test_weights_of_another_network_name_the_misfits(tmp_path: Path, published) -> None:
     torch.save(published, tmp_path / "mine.pth")
-    with pytest.raises(BadDataError, match=r"have no 'fc\.weight', the head of resnet18\(\)"):
+    with pytest.raises(BadDataError, match=r"are not of resnet18\(\); missing: "):
         open_backbone(f"resnet18(weights={str(tmp_path / 'mine.pth')!r})")
     incomplete = {k: v for k, v in published.items() if "features.1." not in k}
     torch.save(incomplete, tmp_path / "incomplete.pth")

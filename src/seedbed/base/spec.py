@@ -13,6 +13,7 @@ import hashlib
 import json
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from seedbed.base.call import Call
@@ -111,6 +112,12 @@ def canonical_json(value: Any) -> str:
 def fingerprint(value: Any) -> str:
     """The first 20 hexadecimal digits (80 bits) of the SHA-256 of the canonical JSON."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:20]
+
+
+def file_fingerprint(path: Path) -> str:
+    """The first 20 hexadecimal digits of the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:20]
 
 
 def _to_plain(value: Any) -> Any:

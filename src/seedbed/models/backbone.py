@@ -7,6 +7,7 @@ gives the codes of a layer by its name.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -249,13 +250,13 @@ def build_library_network(
 
 def replace_heads(module: nn.Module, heads: Iterable[str], num_classes: int, seed: int) -> None:
     """Replace the last layers `heads` by new ones with `num_classes` outputs, initialised as by
-    `initialise_weights`."""
+    `initialise_weights`; without classes they have no output."""
     for path in heads:
         parent_path, _, name = path.rpartition(".")
         old = module.get_submodule(path)
         weight: Any = old.weight
         if isinstance(old, nn.Linear):
-            new: nn.Module = nn.Linear(old.in_features, num_classes, bias=old.bias is not None)
+            new: nn.Module = _linear(old.in_features, num_classes, old.bias is not None)
         else:
             assert isinstance(old, nn.Conv2d)
             shape: dict[str, Any] = {
@@ -267,6 +268,12 @@ def replace_heads(module: nn.Module, heads: Iterable[str], num_classes: int, see
             _draw_head(new, seed, path)
         parent = module.get_submodule(parent_path)
         setattr(parent, name, new.to(weight))  # pyright: ignore[reportCallIssue]
+
+
+def _linear(num_in: int, num_out: int, bias: bool) -> nn.Linear:
+    with warnings.catch_warnings():  # of a layer without outputs
+        warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+        return nn.Linear(num_in, num_out, bias=bias)
 
 
 def _draw_head(head: nn.Module, seed: int, path: str) -> None:
@@ -287,6 +294,8 @@ def initialise_weights(module: nn.Module, seed: int, head: str = "head") -> None
 
 
 def _draw(parameter: torch.Tensor, seed: int, name: str, *, is_head: bool) -> None:
+    if not parameter.numel():  # a head without classes
+        return
     if parameter.ndim < 2:
         parameter.fill_(1.0 if name.endswith("weight") else 0.0)
         return

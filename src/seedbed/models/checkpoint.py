@@ -22,6 +22,7 @@ from torch import nn
 
 from seedbed.base.artifacts import write_json
 from seedbed.base.errors import BadDataError
+from seedbed.base.spec import file_fingerprint
 from seedbed.data.preprocessing import Preprocessing
 from seedbed.models.backbone import CUSTOM_MODULE, Backbone
 from seedbed.models.training_state import write_tensors
@@ -60,12 +61,6 @@ def read_card(path: str | Path) -> dict[str, object]:
         return json.loads(card.read_text(encoding="utf-8"))
     except ValueError as error:
         raise BadDataError(f"{card} is damaged: {error}", "Train the backbone again.") from None
-
-
-def file_fingerprint(path: Path) -> str:
-    """First 20 hexadecimal digits of the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:20]
 
 
 def module_fingerprint(module: nn.Module) -> str:

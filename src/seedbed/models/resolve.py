@@ -7,21 +7,23 @@ from.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from seedbed.base.errors import BadDataError, UsageError, nearest
 from seedbed.base.paths import expand_user
-from seedbed.base.spec import fingerprint
+from seedbed.base.spec import file_fingerprint, fingerprint
 from seedbed.models import weights
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import (
     CARD,
     WEIGHTS,
-    file_fingerprint,
     load_backbone,
     read_card,
     weights_fingerprint,
 )
+from seedbed.models.weights_file import WeightsFile
 from seedbed.models.zoo import BACKBONES, Architecture
 
 # Input size at which a network without a fixed size is described.
@@ -113,18 +115,18 @@ def _build_weighted(
         }
     else:
         backbone = architecture.build(("0", "1"), size_px)
-        tensors = architecture.convert_weights(weights.read_weights(path), backbone.module)
-        weights.load_weights(backbone, tensors, str(path), keep_head=True)
+        facts = load_file(architecture, backbone, path, keep_head=True)
         num = len(backbone.module.get_parameter(f"{backbone.heads[0]}.weight"))
-        has_published_head = num == len(published_classes)
+        has_published_head = num > 0 and num == len(published_classes)
         backbone.classes = published_classes if has_published_head else tuple(map(str, range(num)))
         is_published = architecture.weights in (None, "cached", "download")
         licence = published.licence if published and is_published else "your file"
         backbone.card = {
             "weights": str(path),
-            "weights_sha256": file_fingerprint(path),
+            "weights_sha256": file_fingerprint(path.path),
             "licence": licence,
             "images_seen": None,
+            **({"weights_file": facts} if facts else {}),
         }
     backbone.module.eval()
     return backbone
@@ -139,4 +141,14 @@ def backbone_fingerprint(backbone: str | os.PathLike[str]) -> str:
         return fingerprint([weights_fingerprint(folder), fields])
     architecture = BACKBONES.make(os.fspath(backbone))
     path = weights.resolve(architecture.weights, architecture.published(), os.fspath(backbone))
-    return file_fingerprint(path) if path else f"random {os.fspath(backbone)}"
+    return path.fingerprint() if path else f"random {os.fspath(backbone)}"
+
+
+def load_file(
+    architecture: Architecture, backbone: Backbone, file: WeightsFile, *, keep_head: bool
+) -> dict[str, Any]:
+    """Load a weights file into the network of a backbone; returns facts for its card."""
+    read = file.read()
+    tensors = architecture.convert_weights(read.tensors, backbone.module)
+    read = replace(read, tensors=tensors)
+    return weights.load_weights(backbone, read, str(file), keep_head=keep_head)

@@ -1,17 +1,14 @@
-"""Find, read and load weights of published or own checkpoints.
+"""Find and load weights of published or own checkpoints.
 
 In: a file, or the place where weights are published. Out: tensors loaded into a backbone; an error
-names tensors that do not fit. Files are safetensors, or PyTorch files, which are read with
-`weights_only`: no code in them is executed. Downloads need weights='download'. Published weights
-are looked up in the folder SEEDBED_WEIGHTS, in torch's hub folder, then in the Hugging Face cache.
+names tensors that do not fit. Downloads need weights='download'. Published weights are looked up in
+an installed package, the folder SEEDBED_WEIGHTS, torch's hub folder, then the Hugging Face cache.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
 import sys
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +19,11 @@ import torch
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.paths import expand_user
 from seedbed.models.backbone import Backbone, replace_heads
+from seedbed.models.matching_names import is_of_head, match_names
 from seedbed.models.packaged_weights import PackagedWeights
+from seedbed.models.weights_file import Weights, WeightsFile
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
-# Keys under which training scripts store the tensors.
-_WRAPPERS = ("state_dict", "model_state_dict", "state_dict_ema", "model_ema", "model")
-# Prefixes of names by DataParallel and torch.compile.
-_PREFIXES = ("module.", "_orig_mod.")
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -131,11 +126,12 @@ def manual_instructions(published: Published) -> str:
     )
 
 
-def resolve(weights: str | None, published: Published | None, what: str) -> Path | None:
+def resolve(weights: str | None, published: Published | None, what: str) -> WeightsFile | None:
     """Resolve a `weights` setting to a file; None for random weights.
 
-    "cached" and None look up published weights. `what` names the network in messages. Raises
-    UsageError for a missing file, BadDataError if no weights are cached.
+    "cached" and None look up published weights; "FILE#ENTRY" names an entry of a file. `what` names
+    the network in messages. Raises UsageError for a missing file, BadDataError if no weights are
+    cached.
     """
     if weights == "random":
         return None
@@ -146,104 +142,65 @@ def resolve(weights: str | None, published: Published | None, what: str) -> Path
                 "Train one: seedbed pretrain STORE --backbone CALL --out DIR; then name DIR.",
             )
         if path := find_cached(published):
-            return path
+            return WeightsFile(path)
         if weights == "download":
-            return download(published)
+            return WeightsFile(download(published))
         raise BadDataError(
             f"there are no weights of {what} on this machine", manual_instructions(published)
         )
-    path = expand_user(weights)
-    # os.path.isfile returns False for a text that is too long for a path; Path.is_file raises.
-    if not os.path.isfile(path):  # noqa: PTH113
+    file = WeightsFile.parse(weights)
+    if file is None:
         raise UsageError(
             f"there is no weights file {weights!r}",
-            "Valid: a file, 'random', 'cached' or 'download'.",
+            "Valid: a file, FILE#ENTRY, 'random', 'cached' or 'download'.",
         )
-    return path
-
-
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """Read the tensors of a weights file by name, without the wrappers of training scripts.
-
-    Raises BadDataError for a file that is damaged, holds no tensors, or would execute code.
-    """
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    try:
-        with warnings.catch_warnings():
-            # Warnings about the protocol of the pickle; unreadable files are an error below.
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise BadDataError(
-            f"{path} holds other objects than tensors, and reading these would execute code",
-            "Save the tensors only: torch.save(model.state_dict(), FILE), or as safetensors.",
-        ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, IndexError) as error:
-        raise _damaged(path, error) from None
-    while isinstance(content, Mapping) and (
-        key := next((k for k in _WRAPPERS if isinstance(content.get(k), Mapping)), None)
-    ):
-        content = content[key]
-    items = content.items() if isinstance(content, Mapping) else ()
-    tensors = {str(name): value for name, value in items if isinstance(value, torch.Tensor)}
-    if not tensors:
-        raise BadDataError(
-            f"{path} holds no named tensors",
-            "Save a state_dict: torch.save(model.state_dict(), FILE).",
-        )
-    return _strip_prefixes(tensors)
-
-
-def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return _strip_prefixes(load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise _damaged(path, error) from None
-
-
-def _damaged(path: Path, error: Exception) -> BadDataError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return BadDataError(
-        f"the weights in {path} cannot be read: {reason}", "Download or save the file again."
-    )
-
-
-def _strip_prefixes(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Remove a prefix that all names have."""
-    for prefix in _PREFIXES:
-        if all(name.startswith(prefix) for name in tensors):
-            tensors = {name.removeprefix(prefix): value for name, value in tensors.items()}
-    return tensors
+    return file
 
 
 def load_weights(
-    backbone: Backbone, tensors: Mapping[str, torch.Tensor], where: str, *, keep_head: bool
-) -> None:
+    backbone: Backbone, weights: Weights, where: str, *, keep_head: bool
+) -> dict[str, Any]:
     """Load tensors into the network of a backbone in place, with (`keep_head`) or without the head.
 
-    Raises BadDataError, which names the first misfits, if a tensor of the network is missing, or a
-    tensor of the file has no counterpart. Auxiliary classifiers, which are used in training only,
-    are ignored. `where` is the file, for messages.
+    A file without a head, as self-supervised training leaves it, gives the network a head of no
+    class. Parts that only a training used are left out.
+
+    Args:
+        weights: as they were read; `where` is the file, for messages.
+
+    Returns:
+        Facts for the card: the entry and the prefix of the file that were used, the other entries,
+        and what was left out.
+
+    Raises:
+        BadDataError: a tensor of the network is missing, or a tensor of the file has no
+            counterpart; the message names the first.
     """
-    tensors = _converted_names(backbone, dict(tensors))
+    matched = match_names(backbone, dict(weights.tensors))
+    tensors = matched.tensors
     if keep_head:
-        num_classes = num_classes_in_weights(backbone, tensors, where)
-        replace_heads(backbone.module, backbone.heads, num_classes, 0)
+        replace_heads(backbone.module, backbone.heads, num_classes_in(backbone, tensors), 0)
     else:
-        tensors = {name: t for name, t in tensors.items() if not _is_of_head(backbone, name)}
+        tensors = {name: t for name, t in tensors.items() if not is_of_head(backbone, name)}
+    has_head = keep_head and f"{backbone.heads[0]}.weight" in tensors
     state = backbone.module.state_dict()
-    expected = {name for name in state if keep_head or not _is_of_head(backbone, name)}
+    expected = {name for name in state if has_head or not is_of_head(backbone, name)}
     _check_tensors(backbone, tensors, expected, where)
     known = {name: t for name, t in tensors.items() if name in state}
     backbone.module.load_state_dict(known, strict=False)
+    facts = {
+        "entry": weights.entry,
+        "prefix": matched.prefix,
+        "other_entries": list(weights.others),
+        "left_out": _first_names(list(matched.ignored)) if matched.ignored else "",
+    }
+    return {name: value for name, value in facts.items() if value}
 
 
-def _is_of_head(backbone: Backbone, name: str) -> bool:
-    return name.startswith(tuple(f"{head}." for head in backbone.heads))
+def num_classes_in(backbone: Backbone, tensors: Mapping[str, torch.Tensor]) -> int:
+    """Number of classes of the head in a weights file; 0 if it has no head."""
+    weight = tensors.get(f"{backbone.heads[0]}.weight")
+    return 0 if weight is None else len(weight)
 
 
 def _check_tensors(
@@ -252,7 +209,7 @@ def _check_tensors(
     """Raise BadDataError for missing and unknown tensors, and for wrong shapes."""
     state = backbone.module.state_dict()
     missing = sorted(n for n in expected - tensors.keys() if not n.endswith("num_batches_tracked"))
-    extra = sorted(n for n in tensors.keys() - state.keys() if not n.lower().startswith("aux"))
+    extra = sorted(tensors.keys() - state.keys())
     misshapen = sorted(n for n in expected & tensors.keys() if state[n].shape != tensors[n].shape)
     faults = []
     if misshapen:
@@ -268,36 +225,6 @@ def _check_tensors(
             "Name the network of these weights: timm('NAME', weights='FILE') or "
             "torchvision('NAME', weights='FILE').",
         )
-
-
-def num_classes_in_weights(
-    backbone: Backbone, tensors: Mapping[str, torch.Tensor], where: str
-) -> int:
-    """Number of classes of the head in a weights file."""
-    name = f"{backbone.heads[0]}.weight"
-    if name not in tensors:
-        raise BadDataError(
-            f"the weights in {where} have no {name!r}, the head of {backbone.architecture}",
-            f"They hold: {_first_names(sorted(tensors))}. Name the network of these weights.",
-        )
-    return len(tensors[name])
-
-
-def _converted_names(
-    backbone: Backbone, tensors: dict[str, torch.Tensor]
-) -> dict[str, torch.Tensor]:
-    """The tensors by their names in this network; timm converts the names in files of authors."""
-    expected = backbone.module.state_dict().keys()
-    convert: Any = getattr(
-        sys.modules.get(type(backbone.module).__module__), "checkpoint_filter_fn", None
-    )
-    if convert is None or tensors.keys() >= expected:
-        return tensors
-    try:
-        return dict(convert(tensors, backbone.module))
-    # Weights of another network, which timm cannot convert.
-    except (KeyError, RuntimeError, TypeError, ValueError, AttributeError, IndexError):
-        return tensors
 
 
 def _first_names(names: list[str]) -> str:

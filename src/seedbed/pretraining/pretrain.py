@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,13 +22,14 @@ from seedbed.data.splits import hold_out
 from seedbed.data.view import View
 from seedbed.metrics.accuracy import accuracies, rank
 from seedbed.models.backbone import Backbone
-from seedbed.models.checkpoint import file_fingerprint
 from seedbed.models.codes import batch_size_for, codes, fill_codes, logits
 from seedbed.models.fit import FitResult, fit
+from seedbed.models.resolve import load_file
 from seedbed.models.schedule import Schedule
 from seedbed.models.training_progress import Progress
 from seedbed.models.training_state import Checkpoint, EarlyStopping
-from seedbed.models.weights import load_weights, read_weights, resolve
+from seedbed.models.weights import resolve
+from seedbed.models.weights_file import WeightsFile
 from seedbed.models.zoo import Architecture
 from seedbed.pretraining.objectives import OBJECTIVES
 
@@ -128,7 +128,7 @@ def pretrain_view(
     )
     weights = initial_weights(architecture)
     if weights:
-        load_weights(backbone, read_weights(weights), str(weights), keep_head=False)
+        load_file(architecture, backbone, weights, keep_head=False)
     backbone.module.to(device)
     if training.images_seen == 0:
         if not weights:
@@ -177,7 +177,7 @@ def identity(
         "view": view.fingerprint,
         "architecture": replace(settings, **dict.fromkeys(resolved)),
         "size_px": architecture.size_px or view.store.size_px,
-        "weights": file_fingerprint(weights) if weights else None,
+        "weights": weights.fingerprint() if weights else None,
         # Random weights depend neither on the objective nor on the schedule.
         "training": training.key() if training.images_seen else None,
         # Early stopping holds out whole groups of near duplicates.
@@ -188,7 +188,7 @@ def identity(
     }
 
 
-def initial_weights(architecture: Architecture) -> Path | None:
+def initial_weights(architecture: Architecture) -> WeightsFile | None:
     """The file with the initial weights, if the architecture names one; None means random
     weights."""
     if architecture.weights is None:
