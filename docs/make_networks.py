@@ -30,13 +30,29 @@ NETWORKS = {
     "xception": None,
     "inception_resnet_v2": None,
 }
+# Networks of which the page has a row, and no table of layers.
+MODERN = (
+    "clip_base",
+    "convnext_tiny",
+    "dinov2_base",
+    "dinov2_small",
+    "dinov3_convnext_tiny",
+    "dinov3_small",
+    "efficientnet_b0",
+    "efficientnet_v2_small",
+    "eva02_small",
+    "mobilenet_v4_medium",
+    "mobilenet_v4_small",
+    "siglip2_base",
+)
 MARK = "<!-- made by docs/make_networks.py -->\n"
 FILE = Path(__file__).parent / "reference" / "networks.md"
 
 
 def tables() -> str:
     """All tables, as Markdown."""
-    built = {call: _built(call, size) for call, size in NETWORKS.items()}
+    sizes = NETWORKS | dict.fromkeys(MODERN)
+    built = {call: _built(call, size) for call, size in sizes.items()}
     rows = [_summary(call, net) for call, net in built.items()]
     columns = (
         "network",
@@ -48,7 +64,7 @@ def tables() -> str:
         "licence of its weights",
     )
     head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"
-    return head + "".join(rows) + "".join(_layers(call, net) for call, net in built.items())
+    return head + "".join(rows) + "".join(_layers(call, built[call]) for call in NETWORKS)
 
 
 def _built(call: str, size: int | None) -> Backbone:

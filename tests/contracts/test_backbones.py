@@ -26,14 +26,26 @@ from seedbed.pretraining.objectives.supervised import Supervised
 EXAMPLES = {
     "alexnet()": 64,
     "alexnet(stem='small')": 32,
+    "clip_base()": 32,
+    "convnext_tiny()": 32,
+    "dinov2_base()": 28,
+    "dinov2_small()": 28,
+    "dinov3_convnext_tiny()": 32,
+    "dinov3_small()": 32,
+    "efficientnet_b0()": 32,
     "efficientnet_lite0()": 32,
+    "efficientnet_v2_small()": 32,
+    "eva02_small()": 28,
     "inception_resnet_v2()": 96,
     "inception_v3()": 96,
     "mobilenet_v2()": 32,
     "mobilenet_v3_small()": 32,
+    "mobilenet_v4_medium()": 32,
+    "mobilenet_v4_small()": 32,
     "resnet18()": 32,
     "resnet18(stem='small')": 32,
     "resnet50()": 32,
+    "siglip2_base()": 32,
     "small(width=16)": 32,
     "timm('vit_tiny_patch16_224')": 64,
     "torchvision('squeezenet1_1')": 64,
@@ -41,7 +53,14 @@ EXAMPLES = {
     "xception()": 64,
 }
 # Networks of more than 50 million weights: saving, drawing or training all of these takes long.
-LARGE = {"alexnet()", "inception_resnet_v2()", "vgg16()"}
+LARGE = {
+    "alexnet()",
+    "clip_base()",
+    "dinov2_base()",
+    "inception_resnet_v2()",
+    "siglip2_base()",
+    "vgg16()",
+}
 large_are_slow = pytest.mark.parametrize(
     "backbone",
     [pytest.param(c, marks=pytest.mark.slow) if c in LARGE else c for c in sorted(EXAMPLES)],

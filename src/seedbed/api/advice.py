@@ -42,7 +42,7 @@ from seedbed.writeup.advice_page import render_advice
 BackboneLike = Backbone | str | os.PathLike[str]
 OnEvent = Callable[[float, str], None]
 # The network that --download fetches: 224 px, Apache-2.0.
-GOOD_NETWORK = "timm('convnext_tiny.in12k_ft_in1k')"
+GOOD_NETWORK = "convnext_tiny"
 _GOOD_NETWORK_MB = 114
 REPORT = "report.html"
 

@@ -15,7 +15,7 @@ from seedbed.base.errors import BadDataError, UsageError, nearest
 from seedbed.base.paths import expand_user
 from seedbed.base.spec import file_fingerprint, fingerprint
 from seedbed.models import weights
-from seedbed.models.backbone import Backbone
+from seedbed.models.backbone import Backbone, replace_heads
 from seedbed.models.checkpoint import (
     CARD,
     WEIGHTS,
@@ -116,6 +116,8 @@ def _build_weighted(
     else:
         backbone = architecture.build(("0", "1"), size_px)
         facts = load_file(architecture, backbone, path, keep_head=True)
+        if published and published.is_embedding:
+            replace_heads(backbone.module, backbone.heads, 0, 0)
         num = len(backbone.module.get_parameter(f"{backbone.heads[0]}.weight"))
         has_published_head = num > 0 and num == len(published_classes)
         backbone.classes = published_classes if has_published_head else tuple(map(str, range(num)))

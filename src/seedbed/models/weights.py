@@ -37,6 +37,8 @@ class Published:
     licence: str
     classes: tuple[str, ...] = ()  # of the head, if they are known
     package: PackagedWeights | None = None  # a Python package that brings them
+    # Whether the last layer gives a vector to compare with texts, and no scores of classes.
+    is_embedding: bool = False
 
     @property
     def file_name(self) -> str:

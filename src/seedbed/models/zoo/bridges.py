@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # A network is built for 1,000 classes, so that the weights of its body do not depend on the
 # classes.
 _NUM_CLASSES = 1000
+# Of the image towers of CLIP: timm counts these as classes.
+_EMBEDDING_DIMS = (512, 640, 768, 1024, 1280)
 
 
 class Bridge(ABC):
@@ -83,6 +85,7 @@ class TimmBridge(Bridge):
             url=config.get("url") or None,
             hub=config.get("hf_hub_id") or None,
             licence=config.get("license") or "not stated by timm",
+            is_embedding="clip" in name and config.get("num_classes") in _EMBEDDING_DIMS,
             classes=_imagenet_classes()
             if config.get("num_classes", _NUM_CLASSES) == _NUM_CLASSES
             else (),
