@@ -17,7 +17,13 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 from seedbed.data.formats import Format
 from seedbed.data.hierarchy import from_paths
-from seedbed.data.image_files import FilePixels, ImageFile, existing_folder, list_folder
+from seedbed.data.image_files import (
+    FilePixels,
+    ImageFile,
+    existing_folder,
+    files_in,
+    list_folder,
+)
 from seedbed.data.source import (
     SPLIT_NAMES,
     TEST,
@@ -135,6 +141,9 @@ def _unlabelled_error(root: Path, unlabelled: list[str], num_images: int) -> Bad
     formats += ["coco"] if any(root.glob("*.json")) else []
     if formats:
         hint += f" If these are boxes, they are read by {formats[0]}({str(root)!r})."
+    tables = sorted(files_in(root, (".csv", ".tsv", ".jsonl")))
+    if tables and not formats:
+        hint += f" If their labels are in a table: manifest({str(tables[0])!r})."
     return BadDataError(
         f"{len(unlabelled)} of {num_images} images in {root} have no label ({unlabelled[0]!r} is "
         "in no class folder)",
