@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.boxed_images import Corners, LabelledBox, check_class_name
@@ -79,29 +79,56 @@ def read_coco_file(path: Path, counter: NoteCounter, *, with_boxes: bool = True)
             )
         images[row["id"]] = image
     for number, row in enumerate(document["annotations"], 1):
-        place = f"{path}, annotation {row.get('id', number) if isinstance(row, dict) else number}"
-        if not isinstance(row, dict) or "image_id" not in row or "category_id" not in row:
-            raise BadDataError(
-                f"{place} has no image_id or no category_id", "Export the annotations again."
-            )
-        if row["category_id"] not in names:
-            raise BadDataError(
-                f"{place} has the category_id {row['category_id']!r}, which is no category",
-                f"Categories: {', '.join(f'{i!r} {name}' for i, name in names.items())}.",
-            )
-        if (image := images.get(row["image_id"])) is None:
-            counter.add(_NO_IMAGE, place)
-            continue
-        label, is_crowd = names[row["category_id"]], row.get("iscrowd") in (1, True)
-        corners = _read_corners(row, place, counter) if with_boxes else None
-        if is_crowd and corners is not None:
-            counter.add(_CROWD, place)
-        image.boxes.append(LabelledBox(label, corners, is_crowd))
+        _add_object(images, names, row, _Place(path, number, row), counter, with_boxes)
     return CocoFile(
         images=list(images.values()),
         classes=list(names.values()),
         num_annotations=len(document["annotations"]),
     )
+
+
+class _Place(NamedTuple):
+    """Where an annotation stands: a text only where one is needed, for there may be a million."""
+
+    path: Path
+    number: int
+    row: Any
+
+    def __str__(self) -> str:
+        id_ = self.row.get("id", self.number) if isinstance(self.row, dict) else self.number
+        return f"{self.path}, annotation {id_}"
+
+
+def _add_object(
+    images: Mapping[Any, CocoImage],
+    names: Mapping[Any, str],
+    row: Any,
+    place: _Place,
+    counter: NoteCounter,
+    with_boxes: bool,
+) -> None:
+    """Add the object of one annotation to its image."""
+    if not isinstance(row, dict) or not _has_ids(row, "image_id", "category_id"):
+        raise BadDataError(
+            f"{place} has no image_id or no category_id", "Export the annotations again."
+        )
+    if row["category_id"] not in names:
+        raise BadDataError(
+            f"{place} has the category_id {row['category_id']!r}, which is no category",
+            f"Categories: {', '.join(f'{i!r} {name}' for i, name in names.items())}.",
+        )
+    if (image := images.get(row["image_id"])) is None:
+        counter.add(_NO_IMAGE, place)
+        return
+    label, is_crowd = names[row["category_id"]], row.get("iscrowd") in (1, True)
+    corners = _read_corners(row, place, counter) if with_boxes else None
+    if is_crowd and corners is not None:
+        counter.add(_CROWD, place)
+    image.boxes.append(LabelledBox(label, corners, is_crowd))
+
+
+def _has_ids(row: Mapping[str, Any], *keys: str) -> bool:
+    return all(isinstance(row.get(key), int | str) for key in keys)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -127,7 +154,11 @@ def _read_categories(path: Path, rows: list[Any], counter: NoteCounter) -> dict[
     names: dict[Any, str] = {}
     for number, row in enumerate(rows, 1):
         place = f"{path}, category {number}"
-        if not isinstance(row, dict) or "id" not in row or not isinstance(row.get("name"), str):
+        if (
+            not isinstance(row, dict)
+            or not _has_ids(row, "id")
+            or not isinstance(row.get("name"), str)
+        ):
             raise BadDataError(f"{place} has no id or no name", "Export the annotations again.")
         name = check_class_name(row["name"], place)
         if name in names.values():
@@ -142,7 +173,11 @@ def _read_categories(path: Path, rows: list[Any], counter: NoteCounter) -> dict[
 
 
 def _read_image(path: Path, row: Any, number: int) -> CocoImage:
-    if not isinstance(row, dict) or "id" not in row or not isinstance(row.get("file_name"), str):
+    if (
+        not isinstance(row, dict)
+        or not _has_ids(row, "id")
+        or not isinstance(row.get("file_name"), str)
+    ):
         raise BadDataError(
             f"{path}, image {number} has no id or no file_name", "Export the annotations again."
         )
@@ -153,7 +188,7 @@ def _read_image(path: Path, row: Any, number: int) -> CocoImage:
     return CocoImage(name=row["file_name"], size=size)
 
 
-def _read_corners(row: Mapping[str, Any], place: str, counter: NoteCounter) -> Corners | None:
+def _read_corners(row: Mapping[str, Any], place: _Place, counter: NoteCounter) -> Corners | None:
     """The edges of an object, from its box or around its polygons; None if it has neither."""
     bbox = row.get("bbox")
     if not bbox:
@@ -169,7 +204,7 @@ def _read_corners(row: Mapping[str, Any], place: str, counter: NoteCounter) -> C
     return left, top, left + width, top + height
 
 
-def _around_polygons(segmentation: Any, place: str, counter: NoteCounter) -> Corners | None:
+def _around_polygons(segmentation: Any, place: _Place, counter: NoteCounter) -> Corners | None:
     if isinstance(segmentation, dict):
         counter.add(_RLE, place)
         return None
@@ -199,7 +234,7 @@ def _is_numbers(values: Any) -> bool:
         isinstance(values, list)
         and bool(values)
         and all(
-            isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)
+            isinstance(v, (float, int)) and not isinstance(v, bool) and math.isfinite(v)
             for v in values
         )
     )

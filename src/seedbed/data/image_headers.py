@@ -2,7 +2,6 @@
 the sizes that annotations state.
 
 In: image files. Out: sizes in px, tags, boxes in px of the file, a sentence on sizes that differ.
-10,000 JPEG files take half a second on two cores.
 """
 
 from __future__ import annotations

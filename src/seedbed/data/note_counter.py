@@ -14,10 +14,11 @@ class NoteCounter:
         self._counts: dict[str, int] = {}
         self._examples: dict[str, str] = {}
 
-    def add(self, kind: str, example: str = "") -> None:
-        """Count one; the first example of a kind is shown."""
+    def add(self, kind: str, example: object = "") -> None:
+        """Count one; the text of the first example of a kind is shown."""
         self._counts[kind] = self._counts.get(kind, 0) + 1
-        self._examples.setdefault(kind, example)
+        if kind not in self._examples:
+            self._examples[kind] = str(example)
 
     def lines(self) -> tuple[str, ...]:
         """A sentence for each kind, in the order in which the kinds first occurred."""

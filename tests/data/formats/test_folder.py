@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from format_trees import open_error
 
 from seedbed.base.errors import BadDataError, SeedbedError
 from seedbed.data.formats import open_source, parse_data
@@ -242,3 +243,24 @@ def test_a_folder_next_to_the_splits_is_refused(make_tree) -> None:
     with pytest.raises(BadDataError, match="'unlabeled'") as caught:
         open_source(str(root))
     assert "train/" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("train2017", "val2017"),
+        ("train2017/cats", "val2017/cats"),
+        ("train", "val"),
+        ("images/train", "images/val"),
+    ],
+)
+def test_splits_without_annotations_are_no_classes(folders, make_tree) -> None:
+    """A set with boxes whose annotation files are missing."""
+    root = make_tree(dict.fromkeys(folders, 2))
+    error = open_error(str(root))
+    assert "which are splits and no classes" in error.message
+    assert error.hint
+
+
+def test_one_class_may_be_called_as_a_split(make_tree) -> None:
+    assert open_source(str(make_tree({"train": 2, "bus": 2}))).classes == ("bus", "train")

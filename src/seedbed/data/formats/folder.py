@@ -32,6 +32,7 @@ from seedbed.data.source import (
     Source,
     from_records,
     listing_fingerprint,
+    split_of_folder,
 )
 
 
@@ -101,19 +102,31 @@ def _refuse_other_folders(root: Path, files: list[ImageFile]) -> None:
 
 
 def _refuse_splits_as_classes(root: Path, labels: Iterable[str]) -> None:
-    """Raise BadDataError for labels such as `photos/train/cats` beside `photos/val/cats`."""
-    splits: dict[str, set[str]] = {}
+    """Raise BadDataError for labels such as `photos/train/cats` beside `photos/val/cats`, or
+    `train2017` and `val2017` with no other class beside them."""
+    children: dict[str, set[str]] = {}
+    with_folders: dict[str, set[str]] = {}
     for label in labels:
         parts = label.split("/")
-        for i, part in enumerate(parts[:-1]):
-            if part.lower() in SPLIT_NAMES:
-                splits.setdefault("/".join(parts[:i]), set()).add(part)
-    for parent, names in sorted(splits.items()):
-        if len({SPLIT_NAMES[name.lower()] for name in names}) > 1:
+        for i, part in enumerate(parts):
+            children.setdefault("/".join(parts[:i]), set()).add(part)
+            if i < len(parts) - 1:
+                with_folders.setdefault("/".join(parts[:i]), set()).add(part)
+    for parent, names in sorted(children.items()):
+        are_all_splits = all(split_of_folder(name) is not None for name in names)
+        names = names if are_all_splits else with_folders.get(parent, set())
+        splits = {name: split for name in names if (split := split_of_folder(name)) is not None}
+        if len(set(splits.values())) > 1:
+            hint = (
+                "Call them train, val and test, with a folder for each class below: "
+                "train/cats/1.jpg. Boxes need their annotation files beside the images."
+            )
+            if parent:
+                hint = f"Name that folder: {root / parent}. Move everything else elsewhere."
             raise BadDataError(
-                f"{root / parent} holds the folders {' and '.join(sorted(names))}, which are "
+                f"{root / parent} holds the folders {' and '.join(sorted(splits))}, which are "
                 "splits and no classes",
-                f"Name that folder: {root / parent}. Move everything else elsewhere.",
+                hint,
             )
 
 

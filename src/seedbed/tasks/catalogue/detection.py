@@ -37,7 +37,8 @@ class Detection(TaskSpec):
         boxes = store.annotations
         if not isinstance(boxes, Boxes):
             raise BadDataError(
-                f"{store.name} has no boxes", "Name a data set with boxes: voc('VOC2007')."
+                f"{store.name} has no boxes",
+                "Name a data set with boxes: voc('VOC2007'), coco('set/') or yolo('set/').",
             )
         _check_boxes(store, boxes)
         is_test, domains = store.splits == TEST, _domain_fields(store)
