@@ -349,6 +349,7 @@ def test_one_image_in_two_files_is_an_error_and_twice_in_one_is_joined(tmp_path:
     [
         (lambda d: d["annotations"][0].update(category_id=99), "category_id 99, which is no"),
         (lambda d: d["annotations"][0].pop("image_id"), "annotation 1 has no image_id"),
+        (lambda d: d["annotations"][0].update(image_id=[7]), "annotation 1 has no image_id"),
         (lambda d: d["annotations"][0].update(bbox=[1, 2, 3]), "has the bbox [1, 2, 3]"),
         (lambda d: d["annotations"][0].update(bbox=[1, 2, "3", 4]), "has the bbox"),
         (
