@@ -1,4 +1,4 @@
-"""webdataset(): WebDataset shards, tars whose files share a stem per sample: `0001.jpg` with
+"""webdataset(): WebDataset shards, tars whose files share a name per sample: `0001.jpg` with
 `0001.cls`, `0001.json` or `0001.txt`.
 
 In: a tar, a folder of them, or a path with braces such as `train-{000000..000146}.tar`.
@@ -11,31 +11,28 @@ split (`train-000.tar`, `val-000.tar`). Labels are the text of `.cls` or `.txt`,
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
-from seedbed.data.decode import has_image_suffix
 from seedbed.data.formats import Format
 from seedbed.data.image_files import RangePixels
+from seedbed.data.note_counter import NoteCounter
+from seedbed.data.skipped_files import SkippedCounter
 from seedbed.data.source import TRAIN, Source, find_split, from_records, listing_fingerprint
 from seedbed.data.tar_files import Member, members
+from seedbed.data.tar_samples import LABEL_KEYS, Sample, group_samples
 
-_TEXT_LABELS = (".cls", ".txt")
-_KEYS = ("label", "cls", "class", "class_name", "category")
 _NAMES = ("classes.txt", "classnames.txt", "labels.txt")
+_ARCHIVES = (".tar", ".tgz", ".tar.gz")  # a compressed one is then refused with advice
+_SEVERAL = "{num} sample{s} of several images: one of them is read"
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
-
-
-@dataclass
-class _Sample:
-    image: Member | None = None
-    label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class WebDataset(Format):
     @staticmethod
     def recognises(path: Path) -> bool:
         if path.is_file():
-            return path.suffix == ".tar"
+            return path.name.lower().endswith(_ARCHIVES)
         return path.is_dir() and any(path.glob("*.tar")) and not any(path.glob("ILSVRC2012*.tar"))
 
     def read(self) -> Source:
@@ -58,15 +55,21 @@ class WebDataset(Format):
         names = _read_class_names(shards[0].parent)
         records: list[tuple[str, str, int]] = []
         place_of_id: dict[str, tuple[int, Member]] = {}
+        skipped, counter = SkippedCounter(), NoteCounter()
         for i, shard in enumerate(shards):
             path = shard.relative_to(root) if root in shard.parents else Path(shard.name)
-            split = _split_of(shard)
-            for key, sample in _read_samples(shard).items():
-                if sample.image is None:
-                    continue
-                id_ = f"{path.with_suffix('').as_posix()}/{sample.image.name}"
-                records.append((id_, _label(sample, key, shard, names), split))
-                place_of_id[id_] = i, sample.image
+            folder, split = path.with_suffix("").as_posix(), _split_of(shard)
+            samples = group_samples(shard, members(shard), skipped)
+            with shard.open("rb") as file:
+                for sample in samples:
+                    label, image = _read_label(file, sample, shard), sample.images[0]
+                    if len(sample.images) > 1:
+                        counter.add(_SEVERAL, f"{shard.name}/{image.name}")
+                    id_ = f"{folder}/{image.name}"
+                    records.append((id_, _class_name(label, sample.key, shard, names), split))
+                    place_of_id[id_] = i, image
+        if not records:
+            raise _no_images_error(self.path, skipped)
         places = [place_of_id[id_] for id_, _, _ in sorted(records)]
         status = [f"{s.name}\t{s.stat().st_size}\t{s.stat().st_mtime_ns}" for s in shards]
         return from_records(
@@ -79,6 +82,8 @@ class WebDataset(Format):
                 np.array([member.size for _, member in places], np.int64),
             ),
             listing=listing_fingerprint(["webdataset", *status, *names]),
+            notes=counter.lines(),
+            skipped=skipped.rows(),
         )
 
 
@@ -111,54 +116,55 @@ def _find_shards(path: str) -> list[Path]:
     return shards
 
 
-def _read_samples(shard: Path) -> dict[str, _Sample]:
-    """The samples of a shard by their stem, with their labels."""
-    samples: dict[str, _Sample] = {}
-    with shard.open("rb") as file:
-        for member in members(shard):
-            folder, _, name = member.name.rpartition("/")
-            stem, dot, suffix = name.partition(".")
-            kind = f"{dot}{suffix}".lower()
-            sample = samples.setdefault(f"{folder}/{stem}", _Sample())
-            if has_image_suffix(f"image{kind}"):
-                sample.image = member
-            elif kind in _TEXT_LABELS or kind == ".json":
-                file.seek(member.offset)
-                _add_label(sample, kind, file.read(member.size), shard, member.name)
-    return samples
+def _read_label(file: BinaryIO, sample: Sample, shard: Path) -> str:
+    """The label of a sample: of .cls or .json, of .txt where there is neither."""
+    label = ""
+    for member in sample.labels:
+        suffix = os.path.splitext(member.name)[1].lower()
+        file.seek(member.offset)
+        value = _label_value(file.read(member.size), suffix, shard, member.name)
+        is_caption = suffix == ".txt" and label
+        if value is not None and not isinstance(value, list | dict) and not is_caption:
+            label = str(value)
+    if not label:
+        raise BadDataError(
+            f"{shard}: sample {sample.key!r} has no label",
+            "Each image needs a .cls or .txt, or a .json with 'label', of its name.",
+        )
+    return label
 
 
-def _add_label(sample: _Sample, kind: str, data: bytes, shard: Path, name: str) -> None:
-    """Read the label of a sample from one of its files, if it has one."""
+def _label_value(data: bytes, suffix: str, shard: Path, name: str) -> Any:
+    """The label in one file of a sample; None if it has none."""
     try:
         text = data.decode("utf-8").strip()
-        value = json.loads(text) if kind == ".json" else text
+        value = json.loads(text) if suffix == ".json" else text
     except ValueError as error:
         raise BadDataError(
             f"{shard}: {name} cannot be read: {error}", "Labels are UTF-8 text or JSON."
         ) from None
     if isinstance(value, dict):
-        value = next((value[key] for key in _KEYS if key in value), None)
-    is_caption = kind == ".txt" and sample.label is not None
-    if value is not None and not isinstance(value, list | dict) and not is_caption:
-        sample.label = str(value)
+        value = next((value[key] for key in LABEL_KEYS if key in value), None)
+    return value
 
 
-def _label(sample: _Sample, key: str, shard: Path, names: list[str]) -> str:
-    if not sample.label:
+def _class_name(label: str, key: str, shard: Path, names: list[str]) -> str:
+    if not (names and re.fullmatch(r"-?\d+", label)):
+        return label
+    if not 0 <= int(label) < len(names):
         raise BadDataError(
-            f"{shard}: sample {key.lstrip('/')!r} has no label",
-            "Each image needs a .cls or .txt, or a .json with 'label', of its stem.",
-        )
-    if not (names and sample.label.isdecimal()):
-        return sample.label
-    if int(sample.label) >= len(names):
-        raise BadDataError(
-            f"{shard}: class {sample.label} of {key.lstrip('/')!r} has no name: there are "
-            f"{len(names)} names",
+            f"{shard}: class {label} of {key!r} has no name: there are {len(names)} names",
             "Complete the list of names.",
         )
-    return names[int(sample.label)]
+    return names[int(label)]
+
+
+def _no_images_error(path: str, skipped: SkippedCounter) -> BadDataError:
+    rows = "; ".join(map(str, skipped.rows()[:3])) or "its archives are empty"
+    return BadDataError(
+        f"no sample of {path} has an image: {rows}",
+        "A sample is an image and its label: 0001.jpg and 0001.cls.",
+    )
 
 
 def _read_class_names(folder: Path) -> list[str]:
