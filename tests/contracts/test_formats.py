@@ -85,6 +85,15 @@ def _manifest(root: Path, encode: Callable[..., bytes]) -> str:
     return f"manifest({str(root / 'all.csv')!r})"
 
 
+def _imagefolder(root: Path, encode: Callable[..., bytes]) -> str:
+    for split, first in (("train", 0), ("test", 6)):
+        names = [f"{i}.jpg" for i in range(first, first + 6)]
+        _listed(root / split, names, encode)
+        rows = [f"{name},{('cat', 'dog')[i % 2]}" for i, name in enumerate(names)]
+        (root / split / "metadata.csv").write_text("\n".join(["file_name,label", *rows]))
+    return f"imagefolder({str(root)!r})"
+
+
 def _webdataset(root: Path, encode: Callable[..., bytes]) -> str:
     root.mkdir()
     for shard, first in (("train-000", 0), ("train-001", 3), ("val-000", 6)):
@@ -263,6 +272,7 @@ EXAMPLES: dict[str, Callable[[Path, Callable[..., bytes]], str]] = {
     "holidays": _holidays,
     "huggingface": _huggingface,
     "ilsvrc": _ilsvrc,
+    "imagefolder": _imagefolder,
     "manifest": _manifest,
     "mit67": _mit67,
     "oxford": _oxford,

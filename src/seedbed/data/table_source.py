@@ -26,6 +26,7 @@ from seedbed.data.source import (
     from_records,
     listing_fingerprint,
     split_named,
+    split_of_path,
 )
 from seedbed.data.table_columns import (
     ColumnNames,
@@ -63,6 +64,7 @@ class TablePart:
     table: Table
     folder: str = ""
     split: int = TRAIN
+    split_of_path: bool = False  # whether a folder in a path, as train/1.jpg, says the split
 
 
 def source_of_tables(
@@ -123,6 +125,8 @@ def _read_rows(part: TablePart, columns: Columns, counter: NoteCounter) -> list[
     else:
         labels = _read_cells(table, columns.label, counter)
     splits = [part.split] * len(paths)
+    if part.split_of_path:
+        splits = [part.split if (s := split_of_path(path)) is None else s for path in paths]
     if columns.split:
         cells = _read_cells(table, columns.split, counter)
         splits = [

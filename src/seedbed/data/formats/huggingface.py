@@ -7,7 +7,6 @@ from the names of the files, class names from the features that the files carry.
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,10 +15,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from seedbed.base.call import Call
 from seedbed.base.errors import BadDataError, unknown
 from seedbed.base.paths import expand_user
 from seedbed.data.formats import Format
 from seedbed.data.image_files import EncodedPixels
+from seedbed.data.note_counter import NoteCounter
+from seedbed.data.parquet_labels import class_names, read_labels
+from seedbed.data.skipped_files import SkippedCounter
 from seedbed.data.source import (
     TRAIN,
     Source,
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
 
 _IMAGES = ("image", "img", "jpg", "png")
 _LABELS = ("label", "labels", "fine_label", "class", "class_name", "target")
+
+
+_NO_LABELS = "no row has a label"
+_STRIPPED = "{num} label{s} with blanks around: they are removed"
 
 
 @dataclass(frozen=True)
@@ -63,18 +70,27 @@ class HuggingFace(Format):
                 "Name a .parquet file, or a folder of them.",
             )
         image_column, label_column = self._find_columns(files[0])
-        names = _class_names(files[0], label_column)
+        names = class_names(_schema(files[0]), label_column)
         records: list[tuple[str, str, int]] = []
         place_of_id: dict[str, tuple[int, int]] = {}
+        skipped, counter = SkippedCounter(), NoteCounter()
         for i, file in enumerate(files):
             path = file.relative_to(root) if root.is_dir() else Path(file.name)
-            labels = _read_labels(file, label_column)
-            for row, (value, split) in enumerate(
+            _refuse_other_names(file, names, files[0], label_column)
+            values = _read_values(file, label_column)
+            labels = read_labels(values, names, file)
+            if labels is None:
+                skipped.add(path.as_posix(), _NO_LABELS)
+                continue
+            _count_blanks(values, file, counter)
+            for row, (label, split) in enumerate(
                 zip(labels, _read_splits(file, len(labels)), strict=True)
             ):
                 id_ = f"{path.with_suffix('').as_posix()}/{row:08d}"
-                records.append((id_, _label(value, names, file, row), split))
+                records.append((id_, label, split))
                 place_of_id[id_] = i, row
+        if not records:
+            raise _no_labels_error(files[0], label_column, self.path)
         places = [place_of_id[id_] for id_, _, _ in sorted(records)]
         status = [f"{f.name}\t{f.stat().st_size}\t{f.stat().st_mtime_ns}" for f in files]
         return from_records(
@@ -87,6 +103,8 @@ class HuggingFace(Format):
                 np.array([row for _, row in places], np.int64),
             ),
             listing=listing_fingerprint(["huggingface", image_column, label_column, *status]),
+            notes=counter.lines(),
+            skipped=skipped.rows(),
         )
 
     def _find_columns(self, file: Path) -> tuple[str, str]:
@@ -97,20 +115,34 @@ class HuggingFace(Format):
             if column is not None and column not in names:
                 raise unknown("column", column, names, str(file))
         if not (self.image_column or images):
-            raise BadDataError(
-                f"{file} has no image column: a struct with bytes, or bytes with a name of "
-                f"{', '.join(_IMAGES)}",
-                f"It has: {', '.join(names)}. "
-                f"Name it: huggingface('{self.path}', image_column='NAME').",
-            )
+            raise self._no_image_column_error(file, names)
         label = self.label_column or next((name for name in _LABELS if name in names), None)
         if label is None:
+            candidates = _label_candidates(file)
+            advice = (
+                _call(self.path, image_column=self.image_column, label_column=candidates[0])
+                if candidates
+                else ""
+            )
             raise BadDataError(
                 f"{file} has no label column: none of {', '.join(_LABELS)}",
                 f"It has: {', '.join(names)}. "
-                f"Name it: huggingface('{self.path}', label_column='NAME').",
+                + (f"Name it: {advice}." if advice else "None of them is of texts or numbers."),
             )
         return self.image_column or images[0], label
+
+    def _no_image_column_error(self, file: Path, names: list[str]) -> BadDataError:
+        encoded = _binary_columns(file)
+        advice = (
+            f"Name it: {_call(self.path, image_column=encoded[0], label_column=self.label_column)}."
+            if encoded
+            else f"If it names files, it is a table: manifest({str(file)!r})."
+        )
+        return BadDataError(
+            f"{file} has no image column: a struct with bytes, or bytes with a name of "
+            f"{', '.join(_IMAGES)}",
+            f"It has: {', '.join(names)}. {advice}",
+        )
 
 
 @dataclass(frozen=True)
@@ -212,14 +244,14 @@ def _image_columns(file: Path) -> list[str]:
     return structs or [f.name for f in schema if pa.types.is_binary(f.type) and f.name in _IMAGES]
 
 
-def _class_names(file: Path, label_column: str) -> list[str]:
-    """Names of the class numbers, from the features that the library writes into the file."""
-    text = (_schema(file).metadata or {}).get(b"huggingface")
-    features = json.loads(text).get("info", {}).get("features", {}) if text else {}
-    return list((features.get(label_column) or {}).get("names") or [])
+def _binary_columns(file: Path) -> list[str]:
+    import pyarrow as pa
+
+    types = (pa.types.is_binary, pa.types.is_large_binary)
+    return [f.name for f in _schema(file) if any(is_type(f.type) for is_type in types)]
 
 
-def _read_labels(file: Path, label_column: str) -> list[Any]:
+def _read_values(file: Path, label_column: str) -> list[Any]:
     try:
         return _open(file).read(columns=[label_column])[label_column].to_pylist()
     except KeyError:
@@ -229,6 +261,54 @@ def _read_labels(file: Path, label_column: str) -> list[Any]:
         ) from None
 
 
+def _count_blanks(values: list[Any], file: Path, counter: NoteCounter) -> None:
+    for row, value in enumerate(values):
+        if isinstance(value, str) and value != value.strip():
+            counter.add(_STRIPPED, f"{file}, row {row}: {value!r}")
+
+
+def _no_labels_error(file: Path, label_column: str, path: str) -> BadDataError:
+    others = [name for name in _label_candidates(file) if name != label_column]
+    other = f" Or name another column: {_call(path, label_column=others[0])}." if others else ""
+    return BadDataError(
+        f"{path}: no row has a label in the column {label_column!r}",
+        f"The labels of a test split are often not published: name a folder with others.{other}",
+    )
+
+
+def _label_candidates(file: Path) -> list[str]:
+    """Columns that may be labels: of texts and whole numbers."""
+    import pyarrow as pa
+
+    return [
+        f.name
+        for f in _schema(file)
+        if pa.types.is_string(f.type)
+        or pa.types.is_large_string(f.type)
+        or pa.types.is_integer(f.type)
+        or pa.types.is_dictionary(f.type)
+    ]
+
+
+def _call(path: str, **settings: str | None) -> str:
+    options = {name: value for name, value in settings.items() if value is not None}
+    return str(Call(name="huggingface", args=(path,), kwargs=options))
+
+
+def _refuse_other_names(file: Path, names: list[str], first: Path, label_column: str) -> None:
+    """Raise BadDataError if the class numbers of a file have other names than those of the
+    first."""
+    others = class_names(_schema(file), label_column)
+    if others != names:
+        i = next((i for i, (a, b) in enumerate(zip(names, others, strict=False)) if a != b), None)
+        what = f"class {i} is {others[i]!r}" if i is not None else f"there are {len(others)} names"
+        first_what = f"{names[i]!r}" if i is not None else f"there are {len(names)}"
+        raise BadDataError(
+            f"{file} has other names of classes than {first}: {what}, and in that {first_what}",
+            "Read the files of one release; others into another folder.",
+        )
+
+
 def _read_splits(file: Path, num_rows: int) -> list[int]:
     """The split of each row: from the column `split`, or from the name of the file or folder."""
     if "split" in _schema(file).names:
@@ -236,12 +316,3 @@ def _read_splits(file: Path, num_rows: int) -> list[int]:
         return [split_named(str(value), f"{file}, column 'split'") for value in values]
     named = (find_split(name) for name in (file.stem, file.parent.name))
     return [next((split for split in named if split is not None), TRAIN)] * num_rows
-
-
-def _label(value: Any, names: list[str], file: Path, row: int) -> str:
-    if value is None or value == -1:
-        raise BadDataError(
-            f"{file}, row {row}: no label",
-            "Leave unlabelled files (often the test split) out of the folder.",
-        )
-    return names[value] if names and isinstance(value, int) and value < len(names) else str(value)
