@@ -578,7 +578,7 @@ ERRORS = {
     ),
     "no backbone": (
         ["codes", "nowhere", "digits()", "--out", "x.safetensors"],
-        3,
+        2,
         "nowhere",
         "seedbed pretrain",
     ),
@@ -703,7 +703,7 @@ def test_early_stopping_says_when_it_ended_and_what_was_kept(
     card = json.loads((place / "early" / "card.json").read_text())
     early, trained = card["training"]["early_stopping"], card["images_trained"]
     assert trained < 2560
-    assert f"images_trained: {trained:,}\n" in printed
+    assert f"{trained:,} images seen" in printed
     at_step = f"early stopping: at step {trained // 16} of 160"
     assert f"{at_step}; the weights are those of step {early['best_at_step']}, with " in printed
     assert "on 6 held-out training images" in printed
@@ -751,8 +751,8 @@ def test_inspecting_a_trained_backbone_shows_its_table_and_its_facts(
     assert {line.split(":")[0] for line in lines[7:]} >= {
         "penultimate",
         "source",
-        "images_seen",
-        "source_top1",
+        "images seen",
+        "source top1",
     }
 
 

@@ -165,7 +165,7 @@ def test_the_learning_curve_rises_and_estimates_the_gain_from_twice_the_labels()
     assert curve.doubling_interval is not None
     assert curve.doubling_interval[0] <= curve.doubling <= curve.doubling_interval[1]
     assert curve.doubling < means[-1] - means[0]
-    assert f"training images instead of {curve.num_images[-1]:,}) would add" in curve.sentence
+    assert f"training images instead of {curve.num_images[-1]:,}, " in curve.sentence
     assert curve.law[-1][0] == pytest.approx(2 * curve.num_images[-1])
 
 

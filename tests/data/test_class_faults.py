@@ -176,7 +176,7 @@ def test_a_joined_source_of_one_class_is_refused_by_name(make_tree, tmp_path: Pa
         ({"train/cats": 5, "train/dogs": 5}, "no test split in the data; test images are 20% of"),
         (
             {"train/cats": 5, "train/dogs": 5, "val/cats": 2, "val/dogs": 2},
-            "no test split in the data; test images are the validation split as found",
+            "no test split in the data; test images are the validation split of the data",
         ),
         ({"cats": 1, "dogs": 1}, "no test images"),
         ({"train/cats": 5, "train/dogs": 5, "test/cats": 2, "test/dogs": 2}, None),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
 import pytest
+from safetensors import safe_open
 
 from seedbed.base.artifacts import Workspace
 from seedbed.base.errors import SeedbedError
@@ -71,6 +73,25 @@ def test_processes_equal_inline_though_a_worker_is_killed(
     assert not list(there.root.rglob("*.writing-*"))
     merged = {o.num_train_classes for o in results.outcomes if o.arm == "half"}
     assert merged == {2}  # the workers read the hierarchy too
+
+
+def test_ctrl_c_keeps_the_state_of_the_trainings_that_workers_run(make_study, tmp_path) -> None:
+    study = make_study(("images_seen = ", "images_seen = 9_000_000 #"))
+    steps = [step for step in make_plan(study, Workspace(tmp_path)).left() if step.needs is None]
+    in_training: set[str] = set()
+
+    def press_ctrl_c_when_two_train(event: Event) -> None:
+        if event.what == "progress":
+            in_training.add(event.step.key)
+        if len(in_training) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Processes(workers=2).run(steps, Workspace(tmp_path), "cpu", press_ctrl_c_when_two_train)
+
+    for key in in_training:
+        with safe_open(Workspace(tmp_path).unfinished(key), framework="np") as file:
+            assert json.loads(file.metadata()["facts"])["step"] > 0
 
 
 def test_workers_that_cannot_begin_end_the_run(

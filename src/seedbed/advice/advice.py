@@ -38,6 +38,8 @@ class Rule:
     difference: float | None = None
     interval: tuple[float, float] | None = None
     has_won: bool = False
+    # whether its predictions for the held-out images are those of the winner
+    predicts_as_winner: bool = False
 
     @property
     def sentence(self) -> str:
@@ -46,6 +48,11 @@ class Rule:
             return f"{rule} This was not measured within the time."
         if self.has_won:
             return f"{rule} This is the winner."
+        if self.predicts_as_winner:
+            return (
+                f"{rule} It reaches {self.accuracy:.1f} %, and predicts the same as the winner for "
+                "every held-out image."
+            )
         low, high = self.interval
         comparison = "not significantly worse than the winner" if low <= 0 else "worse"
         return (

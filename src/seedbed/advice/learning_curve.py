@@ -53,9 +53,9 @@ class LearningCurve:
         low, high = self.doubling_interval
         now = self.num_images[-1]
         return (
-            f"Twice the labels ({2 * now:,} training images instead of {now:,}) would add "
-            f"{self.doubling:+.1f} points (95 % interval {low:+.1f} to {high:+.1f}), extrapolated "
-            "from the learning curve."
+            f"Twice the labels would add {self.doubling:+.1f} points (95 % interval {low:+.1f} to "
+            f"{high:+.1f}), extrapolated from the learning curve: {2 * now:,} training images "
+            f"instead of {now:,}, which are the labelled images without the held-out ones."
         )
 
 

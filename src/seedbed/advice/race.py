@@ -8,6 +8,7 @@ fine-tuning. Test images are not used.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -90,8 +91,9 @@ class Race:
             seconds = contender.forward_seconds(num) if self.contenders else 0.0
             if self.contenders and seconds > _SHARE_OF_FIRST_ROUND * self.clock.left():
                 self._note(
-                    f"{short_name(name)} is left out: its forward pass over {num:,} images would "
-                    f"take {seconds:,.0f} s, more than a quarter of the remaining time"
+                    f"{short_name(name)} is left out: its forward pass over {num:,} images takes "
+                    f"about {seconds:,.0f} s, more than a quarter of the remaining time; use "
+                    f"--minutes {self._minutes_for(seconds)} or more"
                 )
                 return
             candidates = contender.probe_layers()
@@ -102,6 +104,10 @@ class Race:
             return
         self.contenders[name] = contender
         self._add(candidates)
+
+    def _minutes_for(self, seconds: float) -> int:
+        """The time limit, in minutes, with which a forward pass would not be left out."""
+        return math.ceil((self.clock.spent + seconds / _SHARE_OF_FIRST_ROUND) / 60) + 1
 
     def _measure_on_all_images(self) -> None:
         """Measure the best preliminary candidates on all images."""

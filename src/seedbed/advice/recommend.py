@@ -97,7 +97,9 @@ def _best_layer(race: Race, contender: Contender) -> str:
 
 def _measure_curve(race: Race, contender: Contender) -> LearningCurve:
     if not race.clock.left():
-        return LearningCurve(num_images=(), accuracies=(), why="the time was over")
+        return LearningCurve(
+            num_images=(), accuracies=(), why="no time was left to measure it; allow more (minutes)"
+        )
     return learning_curve(contender, _best_layer(race, contender))
 
 
@@ -124,11 +126,13 @@ def _compare_rule(race: Race, scenario: Scenario, winner: Candidate) -> Rule:
     candidate = candidate_of_rule(scenario, race.on_all_images, winner.backbone, layers)
     if candidate is None or winner.is_preliminary:
         return Rule(words=words, method=None)
-    is_winner = candidate is winner
+    is_winner = candidate is winner or candidate.method == winner.method
+    same_predictions = False
     difference, interval = 0.0, (0.0, 0.0)
     if not is_winner:
         correct, groups = _correct_by_image([winner, candidate], contender, all_settings=False)
         difference, interval = paired_difference(correct[:, 0], correct[:, 1], groups)
+        same_predictions = _predicted_classes(winner) == _predicted_classes(candidate)
     return Rule(
         words=words,
         method=candidate.method,
@@ -136,7 +140,13 @@ def _compare_rule(race: Race, scenario: Scenario, winner: Candidate) -> Rule:
         difference=difference,
         interval=interval,
         has_won=is_winner,
+        predicts_as_winner=is_winner or same_predictions,
     )
+
+
+def _predicted_classes(candidate: Candidate) -> list[int]:
+    """The predicted class of each held-out image, in the order of their hashes."""
+    return candidate.held_out.scores.argmax(1)[np.argsort(candidate.images)].tolist()
 
 
 def _comparable(race: Race, winner: Candidate) -> list[Candidate]:

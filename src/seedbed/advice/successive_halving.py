@@ -106,7 +106,7 @@ def _min_budget(num_labelled: int) -> int:
 def _minutes_hint(contender: Contender, num_trainings: float) -> str:
     """How many minutes would suffice, if the training speed was measured."""
     if "train" not in contender.speeds:
-        return ""
+        return ": the other rounds took it; use a higher --minutes"
     speed = contender.speeds["train"]
     seconds = _min_budget(len(contender.task.known)) * num_trainings / speed
     minutes = math.ceil(seconds / _SHARE_OF_TIME / 60)

@@ -24,7 +24,7 @@ from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import CARD
 from seedbed.models.codes import codes
 from seedbed.models.resolve import backbone_folder
-from seedbed.readout.export import export_model
+from seedbed.readout.export import export_format, export_model
 from seedbed.readout.loading import load_trained
 from seedbed.readout.model import Model
 from seedbed.readout.neighbours import nearest
@@ -134,12 +134,13 @@ def export(
     model: TrainedModel | str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    format: str = "onnx",
+    format: str | None = None,
 ) -> float:
     """Write a model for other software.
 
     Args:
-        format: "onnx", "torch-export", or "timm" (docs: export a model).
+        format: "onnx", "torch-export", or "timm" (docs: export a model). None: by the suffix of
+            `out`, .onnx or .pt2; a name without a suffix is a folder for timm.
 
     Returns:
         The largest absolute difference between the exported model and the original, of scores and
@@ -157,7 +158,7 @@ def export(
         ...     "small(width=4, weights='random')", store, "probe(c=[10.0])", train_per_class=10,
         ...     workspace=folder,
         ... )
-        >>> sb.export(measured.model, folder + "/model.pt2", format="torch-export") < 1e-4
+        >>> sb.export(measured.model, folder + "/model.pt2") < 1e-4
         True
     """
     trained = load(model, device="cpu") if isinstance(model, str | os.PathLike) else model
@@ -165,7 +166,8 @@ def export(
         raise UsageError(
             f"{trained!r} cannot be exported", "Use detectors here: seedbed predict MODEL IMAGE."
         )
-    return export_model(trained, expand_user(out), format)
+    path = expand_user(out)
+    return export_model(trained, path, export_format(path, format))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,13 @@ from seedbed.engine.opening import (
     open_store,
     packing_px,
 )
-from seedbed.engine.steps import BACKBONES_KIND, PREDICTIONS, Pretrain, read_pretrained
+from seedbed.engine.steps import (
+    BACKBONES_KIND,
+    PREDICTIONS,
+    Pretrain,
+    check_threads,
+    read_pretrained,
+)
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import CARD, read_card
 from seedbed.models.codes import codes as compute_codes
@@ -119,6 +125,7 @@ def pretrain(
         augmentation=augmentation,
         early_stopping=early_stopping,
     )
+    check_threads(threads)
     folder, space = _output_folder(out), Workspace.at(workspace)
     px = packing_px(size_px, settings.architecture().size_px)
     opened = check_store_px(open_store(store, px, space, on_pack=on_pack), size_px)

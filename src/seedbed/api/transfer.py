@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.base.artifacts import Workspace, atomic_folder, new_folder
+from seedbed.data.class_faults import find_class_faults
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.engine.data_spec import read_task
 from seedbed.engine.keys import backbone_keys
 from seedbed.engine.opening import load_task, open_backbone_for, open_store, task_call
-from seedbed.engine.steps import Measure
+from seedbed.engine.steps import Measure, check_threads
 from seedbed.engine.versions import versions
 from seedbed.models.backbone import Backbone
 from seedbed.models.training_progress import Progress
@@ -67,6 +68,7 @@ def transfer(
             files of official scorers, in `results/`.
         threads: of the CPU (default: all; a stored result of any number is accepted). A study uses
             1 unless it says otherwise; the number is part of the key.
+        device: "auto", "cpu", "cuda" or "mps".
 
     Returns:
         Measurement: `.metrics` in percent, `.primary`, `.predictions`, `.facts`, `.model`, `.key`;
@@ -88,6 +90,7 @@ def transfer(
         >>> measured.primary, len(measured.model.classes)
         ('top1', 10)
     """
+    check_threads(threads)
     folder, space = new_folder(out), Workspace.at(workspace)
     plugin = METHODS.make(method)
     spec = read_task(
@@ -166,5 +169,5 @@ def save_model(measured: Measurement, store: Store, method: str, seed: int, fold
 
 def _with_data_notes(measured: Measurement, store: Store) -> Measurement:
     """The measurement, with remarks on the data that a reader must know."""
-    notes = store.notes
+    notes = [*store.notes, *find_class_faults(store).notes]
     return replace(measured, facts={**measured.facts, "data_notes": notes}) if notes else measured

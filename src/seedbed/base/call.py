@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,9 +47,16 @@ def parse_calls(text: str, what: str = "call string") -> tuple[Call, ...]:
     except (SyntaxError, ValueError) as error:
         column = getattr(error, "offset", None)
         place = f" at character {column}" if column else ""
-        raise UsageError(f"cannot read the {what} {text!r}{place}", _EXAMPLE) from None
+        hint = _quotes_hint(text) or _EXAMPLE
+        raise UsageError(f"cannot read the {what} {text!r}{place}", hint) from None
     except (RecursionError, MemoryError):
         raise UsageError(f"the {what} {text[:40]!r}... is nested too deeply", _EXAMPLE) from None
+
+
+def _quotes_hint(text: str) -> str:
+    """How to write a call whose only argument is a path without quotes; otherwise empty."""
+    match = re.fullmatch(r"\s*(\w+)\(\s*([\w.~ -]*/[\w./~ -]*?)\s*\)\s*", text)
+    return f"A path needs quotes: {match[1]}({match[2]!r})." if match else ""
 
 
 def _parse(text: str) -> ast.expr:
@@ -118,5 +126,6 @@ def _not_literal_error(node: ast.expr, text: str, what: str) -> UsageError:
     return UsageError(
         f"the {what} {text!r} holds {part!r}, which is not a call with literal arguments; nothing "
         "was run",
-        "Arguments may be numbers, strings, True, False, None and lists of these. " + _EXAMPLE,
+        _quotes_hint(text)
+        or "Arguments may be numbers, strings, True, False, None and lists of these. " + _EXAMPLE,
     )

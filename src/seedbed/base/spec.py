@@ -45,13 +45,22 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     else:
         if not faults:
             return instance
+    raise UsageError("; ".join(faults.values()), _hint(cls, values, faults), (where,))
+
+
+def _hint(cls: type, values: Mapping[str, Any], faults: Mapping[str, str]) -> str:
+    """The next step for faulty values: the valid words of a key, else the valid keys.
+
+    Empty where a message says itself what is valid.
+    """
+    names = setting_names(cls)
     faulty = [key for key in names if str((key,)) in faults]
     hints = [hint for key in faulty if (hint := _valid_values(cls, key, values.get(key)))]
-    raise UsageError(
-        "; ".join(faults.values()),
-        hints[0] if hints else f"Valid keys: {', '.join(names)}.",
-        (where,),
-    )
+    if hints:
+        return hints[0]
+    if any("valid:" in fault for fault in faults.values()):
+        return ""
+    return f"Valid keys: {', '.join(names)}."
 
 
 def build_call(cls: type[T], call: Call, what: str) -> T:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
@@ -77,6 +79,16 @@ def start_worker(module: str, threads: int, sharers: int) -> Worker:
             start_new_session=True,
         )
     return Worker(process, parent_end)
+
+
+def interrupt_workers(workers: Iterable[Worker], timeout_s: float) -> None:
+    """Pass Ctrl-C on to worker processes, and wait until they have ended, at most `timeout_s`."""
+    workers, deadline = list(workers), time.monotonic() + timeout_s
+    for worker in workers:
+        worker.process.send_signal(signal.SIGINT)
+    for worker in workers:
+        with suppress(subprocess.TimeoutExpired):
+            worker.process.wait(max(0.0, deadline - time.monotonic()))
 
 
 def stop_workers(workers: Iterable[Worker]) -> None:

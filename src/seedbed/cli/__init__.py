@@ -58,7 +58,9 @@ def program(arguments: Sequence[str]) -> int:
     from seedbed.cli.parser import build_parser
 
     parser = build_parser()
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    if rest:
+        raise getattr(options, "parser", parser).unknown_arguments(rest)
     if getattr(options, "verb", None) is None:
         parser.print_help()
         return 0

@@ -4,45 +4,53 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from seedbed.cli.options import Command, add_device, add_seed, add_workspace
+from seedbed.cli.options import (
+    Command,
+    add_device,
+    add_seed,
+    add_workspace,
+    number,
+    whole_number,
+)
 
 
 def _advise(p: ArgumentParser) -> None:
     p.add_argument(
         "data",
         metavar="DATA",
-        help="your images: a folder with a folder per class, a store, or a call",
+        help="your labelled images: a folder with one folder per class, a store, or a call",
     )
     p.add_argument(
         "--backbone",
         action="append",
         default=[],
         metavar="B",
-        help="a network to compare; may be given several times (default: the small one that comes "
-        "with seedbed, and all weights on this machine)",
+        help="a network to compare; may be given several times (default: small, which comes with "
+        "seedbed, and every network with weights on this machine)",
     )
     p.add_argument(
         "--minutes",
-        type=float,
+        type=number(0, above=True),
         default=5.0,
         metavar="M",
-        help="how long it may take (default: %(default)s)",
+        help="time limit (default: %(default)s)",
     )
     p.add_argument(
         "--download",
         action="store_true",
-        help="fetch a good network of 224 px first; its size and licence are said",
+        help="first download a good network for 224 px images; prints its size and licence",
     )
     p.add_argument(
         "--out",
         metavar="DIR",
-        help="a new folder for the page and the trained model (default: advice/)",
+        help="new folder for the report and the trained model (default: advice/, or advice-2/, "
+        "...)",
     )
     p.add_argument(
         "--train-per-class",
-        type=int,
+        type=whole_number(1),
         metavar="N",
-        help="use so many labelled images of each class only",
+        help="use only N labelled images of each class",
     )
     add_seed(p)
     add_device(p)
@@ -52,7 +60,7 @@ def _advise(p: ArgumentParser) -> None:
 COMMANDS = (
     Command(
         "advise",
-        "which network, layer and method for your images, on evidence",
+        "find the best network, layer and method for your labelled images, by trying them",
         "advice:advise",
         _advise,
     ),

@@ -4,58 +4,70 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from seedbed.cli.options import Command, add_seed, add_workspace
+from seedbed.cli.options import Command, add_seed, add_workspace, number, whole_number
 
 
 def _pack(p: ArgumentParser) -> None:
     p.add_argument(
-        "source", metavar="SOURCE", help="a folder of images by class, or a call such as 'toy()'"
+        "source",
+        metavar="SOURCE",
+        help="a folder with one folder of images per class, or a call such as 'toy()'",
     )
-    p.add_argument("store", metavar="STORE", help="the folder to make")
+    p.add_argument("store", metavar="STORE", help="new folder for the packed images")
     p.add_argument(
         "--format",
-        help="the source's format where the path alone does not tell (see: seedbed list formats)",
+        help="the format of SOURCE, if it is not recognised (see 'seedbed list formats')",
     )
     p.add_argument(
-        "--size-px", type=int, metavar="N", help="side of the square images (default: 64)"
+        "--size-px",
+        type=whole_number(1),
+        metavar="N",
+        help="side of the square images (default: 64)",
     )
     p.add_argument(
-        "--fit", default="crop", help="of images that are no squares: crop (default), squash or pad"
+        "--fit",
+        default="crop",
+        help="how an image becomes square: crop (default), squash or pad",
     )
     p.add_argument(
         "--hierarchy",
         metavar="H",
-        help="wordnet, or a file of child and parent, instead of the source's own",
+        help="the class hierarchy: wordnet, or a file of child and parent (default: the source's)",
     )
     p.add_argument(
         "--encoded",
         action="store_true",
-        help="keep the files' own bytes, and decode them when they are needed",
+        help="store the original files, and decode them when they are needed",
     )
     p.add_argument(
-        "--workers", type=int, metavar="N", help="processes that decode (default: one per core)"
+        "--workers",
+        type=whole_number(1),
+        metavar="N",
+        help="processes that decode (default: one per core)",
     )
     p.add_argument(
         "--allow-unreadable",
-        type=float,
+        type=number(0, 1),
         default=0.01,
         metavar="SHARE",
-        help="0..1 (default: %(default)s)",
+        help="stop if more than this share of the images is unreadable (default: %(default)s)",
     )
 
 
 def _inspect(p: ArgumentParser) -> None:
-    p.add_argument("path", metavar="PATH", help="a store, a source, a backbone or a study file")
-    p.add_argument("--recipe", default="", help="what would be left after a recipe")
+    p.add_argument("path", metavar="PATH", help="images, a store, a network or a study file")
+    p.add_argument("--recipe", default="", help="show what this recipe selects")
     add_seed(p)
     add_workspace(p)
 
 
 def _hierarchy(p: ArgumentParser) -> None:
     p.add_argument(
-        "leaves", metavar="LEAVES", help="a text file, a class label a line; no images are needed"
+        "leaves",
+        metavar="LEAVES",
+        help="a text file with one class label per line; no images are needed",
     )
-    p.add_argument("--recipe", default="", help="what becomes of them by a recipe")
+    p.add_argument("--recipe", default="", help="show the classes that this recipe makes of them")
     p.add_argument(
         "--hierarchy",
         default="wordnet",
@@ -66,42 +78,43 @@ def _hierarchy(p: ArgumentParser) -> None:
 
 
 def _audit(p: ArgumentParser) -> None:
-    p.add_argument("data", metavar="DATA", help="a store, a folder of images, or a call")
+    p.add_argument("data", metavar="DATA", help="images: a folder, a store, or a call")
     p.add_argument(
         "--against",
         metavar="DATA2",
-        help="another data set, to find images and classes that both hold",
+        help="another data set: find images and classes that are in both",
     )
     p.add_argument(
         "--hierarchy",
         metavar="H",
-        help="wordnet, or a file of child and parent: finds shared classes by it",
+        help="find shared classes by a hierarchy: wordnet, or a file of child and parent",
     )
     p.add_argument(
         "--backbone",
         metavar="B",
-        help="compares the images of both by its codes too: finds mirrored and shifted copies",
+        help="also compare images by the features of this network: finds mirrored and shifted "
+        "copies",
     )
     add_workspace(p)
 
 
 COMMANDS = (
-    Command("pack", "decode a source once into a store", "data:pack", _pack),
+    Command("pack", "decode images once into a store, for fast training", "data:pack", _pack),
     Command(
         "inspect",
-        "what a store, a source, a backbone or a study holds",
+        "describe a data set, a store, a network or a study",
         "inspection:inspect",
         _inspect,
     ),
     Command(
         "hierarchy",
-        "what a recipe makes of class labels, without images",
+        "show what a recipe makes of class labels, without images",
         "data:hierarchy",
         _hierarchy,
     ),
     Command(
         "audit",
-        "look for unreadable files, tiny classes and near duplicates, before anything is trained",
+        "find unreadable files, small classes and near duplicates in a data set",
         "data:audit",
         _audit,
     ),

@@ -4,53 +4,52 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from seedbed.cli.options import Command, add_device, add_seed, add_threads, add_workspace
+from seedbed.cli.options import (
+    Command,
+    add_device,
+    add_seed,
+    add_threads,
+    add_workspace,
+    number,
+    whole_number,
+)
 
 
 def _pretrain(p: ArgumentParser) -> None:
     p.add_argument(
-        "store", metavar="STORE", help="a store, or images, which are packed into the workspace"
+        "store",
+        metavar="STORE",
+        help="the training images: a store, or a folder or call, which is packed into the "
+        "workspace",
     )
     p.add_argument(
         "--backbone",
         default="small()",
-        help="for example 'small(width=16)', the default, or resnet18 (see: list backbones)",
+        help="the network: small(width=16) (default), resnet18, ... (see 'seedbed list backbones')",
     )
-    p.add_argument("--out", required=True, metavar="DIR", help="folder for the backbone")
-    p.add_argument("--recipe", default="", help="for example 'images(fraction=0.5)'")
-    p.add_argument("--objective", help="default: supervised()")
+    p.add_argument("--out", required=True, metavar="DIR", help="new folder for the trained network")
     p.add_argument(
-        "--images-seen",
-        type=int,
-        default=300_000,
-        metavar="N",
-        help="training budget (default: %(default)s)",
+        "--recipe",
+        default="",
+        help="trains on a selection, such as 'images(fraction=0.5)' (see 'seedbed list recipes')",
     )
     p.add_argument(
-        "--size-px",
-        type=int,
-        metavar="N",
-        help="at which images are packed (default: the network's, else 32; a store has its own)",
+        "--objective",
+        help="what is learned: supervised() (default) (see 'seedbed list objectives')",
     )
-    p.add_argument("--batch-size", type=int, metavar="N", help="default: 128")
-    p.add_argument("--learning-rate", type=float, metavar="X", help="the peak (default: 0.2)")
-    p.add_argument("--weight-decay", type=float, metavar="X", help="default: 0.0005")
-    p.add_argument("--optimiser", help="sgd (default) or adamw")
-    p.add_argument("--decay", help="of the learning rate: linear (default) or cosine")
-    p.add_argument("--warmup", type=float, metavar="SHARE", help="of the budget (default: 0.2)")
-    p.add_argument("--augmentation", help="crop (default) or resized_crop")
+    _add_training(p)
     p.add_argument(
         "--early-stopping",
-        type=int,
+        type=whole_number(1),
         metavar="N",
-        help="patience, in evaluations without progress (default: no early stopping)",
+        help="stop after N evaluations without progress (default: no early stopping)",
     )
     p.add_argument(
         "--checkpoint-minutes",
-        type=float,
+        type=number(0),
         default=3.0,
         metavar="M",
-        help="between checkpoints (default: %(default)s)",
+        help="minutes between two checkpoints (default: %(default)s)",
     )
     add_workspace(p)
     add_threads(p)
@@ -58,27 +57,69 @@ def _pretrain(p: ArgumentParser) -> None:
     add_device(p)
 
 
+def _add_training(p: ArgumentParser) -> None:
+    """The settings of the training, as in the table [pretraining] of a study."""
+    p.add_argument(
+        "--images-seen",
+        type=whole_number(0),
+        default=300_000,
+        metavar="N",
+        help="images to train on, counted with repetitions and rounded up to whole batches; 0: "
+        "keep random weights (default: %(default)s)",
+    )
+    p.add_argument(
+        "--size-px",
+        type=whole_number(1),
+        metavar="N",
+        help="side of the packed images (default: the network's, else 32); not for a store",
+    )
+    p.add_argument("--batch-size", type=whole_number(1), metavar="N", help="default: 128")
+    p.add_argument(
+        "--learning-rate",
+        type=number(0, above=True),
+        metavar="X",
+        help="the highest learning rate of the schedule (default: 0.2)",
+    )
+    p.add_argument("--weight-decay", type=number(0), metavar="X", help="default: 0.0005")
+    p.add_argument("--optimiser", help="sgd (default) or adamw")
+    p.add_argument("--decay", help="of the learning rate: linear (default), cosine or steps")
+    p.add_argument(
+        "--drops",
+        metavar="S,S,...",
+        help="of --decay steps: after which shares of the budget the rate drops to a tenth, such "
+        "as 0.5,0.75",
+    )
+    p.add_argument(
+        "--warmup",
+        type=number(0, 1),
+        metavar="SHARE",
+        help="share of the budget in which the learning rate rises (default: 0.2)",
+    )
+    p.add_argument("--augmentation", help="crop (default) or resized_crop")
+
+
 def _codes(p: ArgumentParser) -> None:
     p.add_argument(
         "backbone",
         metavar="BACKBONE",
-        help="a folder that pretrain wrote, or a call such as \"vgg16(weights='FILE')\"",
+        help="the network: small, a folder that pretrain wrote, or a call such as "
+        "\"vgg16(weights='FILE')\"",
     )
-    p.add_argument("data", metavar="DATA", help="a store, a folder of images, or a call")
-    p.add_argument("--out", required=True, metavar="FILE.safetensors")
+    p.add_argument("data", metavar="DATA", help="images: a folder, a store, or a call")
+    p.add_argument("--out", required=True, metavar="FILE.safetensors", help="the file to write")
     p.add_argument(
         "--layer",
         action="append",
-        help="may be given several times, or 'all' (default: penultimate)",
+        help="the layer to read; may be given several times, or 'all' (default: penultimate)",
     )
     p.add_argument(
         "--flatten",
         action="store_true",
-        help="the whole map as one vector, instead of its mean over space",
+        help="the whole feature map as one vector, instead of its mean over positions",
     )
     p.add_argument("--dtype", default="float32", help="float32 (default) or float16")
     p.add_argument("--split", help="train, val or test (default: all)")
-    p.add_argument("--recipe", default="")
+    p.add_argument("--recipe", default="", help="a selection, such as 'images(per_class=20)'")
     add_seed(p)
     add_device(p)
     add_workspace(p)
@@ -86,17 +127,23 @@ def _codes(p: ArgumentParser) -> None:
 
 def _reference_codes(p: ArgumentParser) -> None:
     p.add_argument(
-        "backbone", metavar="BACKBONE", help="a folder or a call, as it is named to advise"
+        "backbone", metavar="BACKBONE", help="the network, named as in advise --backbone"
     )
-    p.add_argument("data", metavar="DATA", help="images like those that the network was trained on")
+    p.add_argument(
+        "data", metavar="DATA", help="images of the kind on which the network was trained"
+    )
     p.add_argument(
         "--num",
-        type=int,
+        type=whole_number(2, 2048),
         default=2048,
         metavar="N",
-        help="images, 2 to 2048 (default: %(default)s)",
+        help="number of images (default: %(default)s)",
     )
-    p.add_argument("--name", metavar="WORDS", help="what the images are (default: DATA)")
+    p.add_argument(
+        "--name",
+        metavar="WORDS",
+        help="a description of the images, which advise prints (default: DATA)",
+    )
     add_seed(p)
     add_device(p)
     add_workspace(p)
@@ -105,14 +152,20 @@ def _reference_codes(p: ArgumentParser) -> None:
 COMMANDS = (
     Command(
         "pretrain",
-        "train a backbone on a store, or on what a recipe keeps of it",
+        "train a network on images, or on a selection of them",
         "networks:pretrain",
         _pretrain,
     ),
-    Command("codes", "the codes of images at a layer of a backbone", "networks:codes", _codes),
+    Command(
+        "codes",
+        "save the features (CNN codes) of images at a layer of a network",
+        "networks:codes",
+        _codes,
+    ),
     Command(
         "reference-codes",
-        "keep codes of images that advise compares a user's images with",
+        "save features of a network's training images, so that advise can tell how similar yours "
+        "are",
         "networks:reference_codes",
         _reference_codes,
     ),

@@ -11,10 +11,10 @@ _EPILOG = (
     "Begin with: seedbed demo. Then: seedbed study new images-per-class --source FOLDER "
     "--target FOLDER > study.toml"
 )
-_SCORE = "Scores result files by the same metrics that seedbed's own measurements have."
+_SCORE = "Compute standard metrics of result files, by the code that scores seedbed's own results."
 _STUDY = (
-    "A study pre-trains arms of a source with several seeds, transfers them to targets, and "
-    "compares."
+    "A study pre-trains networks on several selections of a source (its arms), transfers them to "
+    "targets, and compares the arms."
 )
 _ALL = {
     command.name: command
@@ -53,11 +53,13 @@ def build_parser() -> Parser:
     for name in _ORDER:
         _add_command(groups, _ALL[name])
     score = groups.add_parser(
-        "score", help="metrics on files that any tool wrote", description=_SCORE
+        "score", help="standard metrics of result files that any program wrote", description=_SCORE
     )
     _add_group(score, "METRIC", scoring.METRICS)
     study = groups.add_parser(
-        "study", help="new, plan, run, status: a whole study from a file", description=_STUDY
+        "study",
+        help="new, plan, run, status: compare pre-training data sets, as a file declares",
+        description=_STUDY,
     )
     _add_group(study, "VERB", studies.STUDY_COMMANDS)
     return parser
@@ -76,7 +78,7 @@ def _add_command(groups: Any, command: Command) -> None:
         command.name, help=summary, description=summary[0].upper() + summary[1:] + "."
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document to stdout")
-    parser.set_defaults(verb=command.verb)
+    parser.set_defaults(verb=command.verb, parser=parser)
     command.add_options(parser)
 
 

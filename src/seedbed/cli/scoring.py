@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from seedbed.cli.options import AddOptions, Command
+from seedbed.cli.options import AddOptions, Command, whole_number
 
 
 def _voc(rule: str) -> AddOptions:
@@ -49,7 +49,7 @@ def _holidays(p: ArgumentParser) -> None:
     p.add_argument(
         "--images",
         metavar="P",
-        help="all images: a list, or their folder (default: those that the rankings name)",
+        help="all images: a list, or their folder (default: the images in the rankings)",
     )
 
 
@@ -63,29 +63,29 @@ def _oxford(p: ArgumentParser) -> None:
 
 
 def _top_k(p: ArgumentParser) -> None:
-    p.add_argument("labels", metavar="LABELS", help="a whole number a line from 0, or .npy")
+    p.add_argument("labels", metavar="LABELS", help="one class number per line, from 0; or .npy")
     p.add_argument(
-        "scores", metavar="SCORES", help="a line of numbers an image, one of each class, or .npy"
+        "scores", metavar="SCORES", help="one line per image with a score for each class; or .npy"
     )
-    p.add_argument("--k", type=int, default=1, metavar="K", help="1 (default) or 5")
+    p.add_argument("--k", type=whole_number(1), default=1, metavar="K", help="1 (default) or 5")
 
 
 METRICS = (
     Command(
         "voc-detection",
-        "PASCAL VOC detection: lines image score xmin ymin xmax ymax",
+        "PASCAL VOC detection; lines of the result files: image score xmin ymin xmax ymax",
         "scoring:voc_detection",
         _voc("voc07"),
     ),
     Command(
         "voc-classification",
-        "PASCAL VOC classification: lines image score",
+        "PASCAL VOC classification; lines of the result files: image score",
         "scoring:voc_classification",
         _voc("voc07"),
     ),
     Command(
         "voc-action",
-        "PASCAL VOC actions: lines image object score",
+        "PASCAL VOC actions; lines of the result files: image object score",
         "scoring:voc_action",
         _voc("voc10"),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from seedbed.cli.options import Command, add_device, add_seed, add_workspace
+from seedbed.cli.options import Command, add_device, add_seed, add_workspace, whole_number
 
 
 def _demo(p: ArgumentParser) -> None:
@@ -12,7 +12,7 @@ def _demo(p: ArgumentParser) -> None:
         "--out",
         default="seedbed-demo",
         metavar="DIR",
-        help="folder of the study and its report (default: %(default)s)",
+        help="folder for the study and its report (default: %(default)s)",
     )
     add_seed(p)
 
@@ -26,27 +26,30 @@ def _report(p: ArgumentParser) -> None:
 
 
 def _new(p: ArgumentParser) -> None:
-    p.add_argument("question", metavar="QUESTION", help="see: seedbed list questions")
+    p.add_argument(
+        "question", metavar="QUESTION", help="the name of a question (see 'seedbed list questions')"
+    )
     p.add_argument(
         "--source",
         action="append",
         default=[],
         metavar="P",
-        help="a folder, a store or a call (default: toy()); some questions take two",
+        help="pre-training images: a folder, a store or a call (default: toy()); some questions "
+        "take two",
     )
     p.add_argument(
         "--target",
         action="append",
         default=[],
         metavar="P",
-        help="may be given several times (default: digits())",
+        help="images to transfer to; may be given several times (default: digits())",
     )
     p.add_argument(
         "--backbone",
         action="append",
         default=[],
         metavar="B",
-        help="the network; given again, every arm once more with that one",
+        help="the network; if given several times, each arm is trained with each",
     )
 
 
@@ -57,15 +60,20 @@ def _file(p: ArgumentParser) -> None:
 
 def _run(p: ArgumentParser) -> None:
     _file(p)
-    p.add_argument("--executor", help="processes (default) or inline")
-    p.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    p.add_argument(
+        "--executor",
+        help="processes: several at once (default), or inline: one step after another",
+    )
+    p.add_argument(
+        "--workers", type=whole_number(1), metavar="N", help="processes (default: one per core)"
+    )
     add_device(p)
 
 
 COMMANDS = (
     Command(
         "demo",
-        "run a real study on the embedded default: no data, no network, a few minutes",
+        "run a real study on built-in data: no download, a few minutes",
         "studies:demo",
         _demo,
     ),
@@ -75,10 +83,10 @@ STUDY_COMMANDS = (
     Command("new", "print a commented study file that asks a question", "studies:study_new", _new),
     Command(
         "plan",
-        "what a study will do and cost; packs what is not packed, trains nothing",
+        "show what a study will do, and how long it will take; packs images, trains nothing",
         "studies:study_plan",
         _file,
     ),
-    Command("run", "run what is not done of a study", "studies:study_run", _run),
-    Command("status", "the results so far", "studies:study_status", _file),
+    Command("run", "run the unfinished steps of a study", "studies:study_run", _run),
+    Command("status", "show the results so far", "studies:study_status", _file),
 )

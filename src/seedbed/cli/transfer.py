@@ -4,45 +4,61 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from seedbed.cli.options import Command, add_device, add_seed, add_threads, add_workspace
+from seedbed.cli.options import (
+    Command,
+    add_device,
+    add_seed,
+    add_threads,
+    add_workspace,
+    whole_number,
+)
+
+_BACKBONE = (
+    "the network: small (it comes with seedbed), another name (see 'seedbed list backbones'), a "
+    "folder that pretrain wrote, or a call such as \"vgg16(weights='FILE')\""
+)
 
 
 def _transfer(p: ArgumentParser) -> None:
     p.add_argument(
         "backbone",
         metavar="BACKBONE",
-        help="a folder that pretrain wrote, or a call such as \"vgg16(weights='FILE')\"",
+        help=_BACKBONE,
     )
-    p.add_argument("task", metavar="TASK", help="a store, a folder of images, or a call")
     p.add_argument(
-        "method", metavar="METHOD", help="for example 'probe()' (see: seedbed list methods)"
+        "task",
+        metavar="TASK",
+        help="labelled images: a folder, a store that pack wrote, or a call such as "
+        "\"coco('DIR')\"",
+    )
+    p.add_argument(
+        "method", metavar="METHOD", help="for example 'probe()' (see 'seedbed list methods')"
     )
     p.add_argument(
         "--out",
         metavar="DIR",
-        help="keep the model that is trained in a new folder: predict and export take it",
+        help="save the trained model in this new folder, for predict and export",
     )
     p.add_argument(
         "--train-per-class",
-        type=int,
+        type=whole_number(1),
         metavar="N",
-        help="use so many labelled images of each class only",
+        help="use only N labelled images of each class",
     )
     p.add_argument(
         "--labelled",
         metavar="DATA",
-        help="another domain with the same classes, where the labels come from: for adapt(...) "
-        "and detect()",
+        help="labelled images of the same classes from another domain, for adapt(...) and detect()",
     )
     p.add_argument(
         "--metric",
         metavar="M",
-        help="the primary one, where the task has several: mean_class_accuracy, map_voc10",
+        help="the main metric, where the task has several: mean_class_accuracy, map_voc10",
     )
     p.add_argument(
         "--learn-on",
         metavar="DATA",
-        help="images that a whitening is fitted on, for retrieve() on a set without its own",
+        help="images to fit the PCA whitening of retrieve() on, if the set has none for it",
     )
     add_threads(p)
     add_seed(p)
@@ -53,7 +69,7 @@ def _transfer(p: ArgumentParser) -> None:
 COMMANDS = (
     Command(
         "transfer",
-        "measure a backbone on a task by a method, and keep the model",
+        "train and test a network on your labelled images by one method",
         "transfer:transfer",
         _transfer,
     ),

@@ -23,7 +23,7 @@ def _disk(p: ArgumentParser) -> None:
     p.add_argument(
         "--clean",
         action="store_true",
-        help="remove what no study refers to; without it, this is only shown",
+        help="delete what no study refers to (without this option it is only listed)",
     )
     add_workspace(p)
 
@@ -31,11 +31,15 @@ def _disk(p: ArgumentParser) -> None:
 COMMANDS = (
     Command(
         "list",
-        "formats, recipes, backbones, objectives, tasks, methods, questions, metrics, executors",
+        "list formats, recipes, backbones, objectives, tasks, methods, questions, metrics, "
+        "executors",
         "workspace:list_plugins",
         _list,
     ),
     Command(
-        "disk", "what the workspace holds, and which study refers to it", "workspace:disk", _disk
+        "disk",
+        "list the contents of the workspace, and which study uses each",
+        "workspace:disk",
+        _disk,
     ),
 )

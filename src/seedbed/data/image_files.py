@@ -91,7 +91,7 @@ def is_hidden(name: str) -> bool:
 @dataclass(frozen=True)
 class FolderListing:
     """What is below a folder, with paths relative to the root: the images sorted by path, folders
-    without images and without folders in them, and the files that are no images."""
+    without images and without folders in them, and the files that are not images."""
 
     files: list[ImageFile]
     empty: list[str] = field(default_factory=list)

@@ -138,7 +138,7 @@ def _check_arguments(
     path: Path, form: StoreForm, allow_unreadable: float, workers: int | None
 ) -> None:
     if not 8 <= form.size_px <= 1024:
-        raise UsageError(f"size_px = {form.size_px} is outside 8..1024")
+        raise UsageError(f"size_px = {form.size_px} is outside 8..1024", "64 is usual.")
     if form.fit not in decode.FITS:
         raise unknown("fit", form.fit, decode.FITS)
     if not 0 <= allow_unreadable <= 1:

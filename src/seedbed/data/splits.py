@@ -29,7 +29,7 @@ def resolve(
     resolved = splits.copy()
     if VAL in present and TRAIN in present:
         resolved[splits == VAL] = TEST
-        return resolved, {"test": "the validation split as found"}
+        return resolved, {"test": "the validation split of the data"}
     resolved[:] = TRAIN
     resolved[hold_out(leaves, contents, num_classes, "test")] = TEST
     return resolved, {

@@ -18,7 +18,7 @@ import numpy as np
 
 from seedbed.base.artifacts import Unfinished, Workspace, default_permissions
 from seedbed.base.device import describe_hardware, flush_denormals
-from seedbed.base.errors import StorageError
+from seedbed.base.errors import StorageError, UsageError
 from seedbed.base.spec import setting_values
 from seedbed.data.view import View
 from seedbed.engine.keys import CARD_DIGEST, CARD_KEY, measurement_key, thread_counts, training_key
@@ -52,6 +52,14 @@ def torch_threads(threads: int) -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(before)
+
+
+def check_threads(threads: int | None) -> None:
+    """Raise UsageError for a number of threads below 1."""
+    if threads is not None and threads < 1:
+        raise UsageError(
+            f"threads = {threads} is not 1 or more", "Leave threads out to use all cores."
+        )
 
 
 def default_threads() -> int:

@@ -291,7 +291,7 @@ class _Training:
         restore_optimiser(self.optimiser, tensors)
         self.step, self.num_micro_batches = facts["step"], facts["num_parts"]
         self.resumed_at = (*facts["resumed_at"], self.step)
-        self.meter.restore(facts)
+        self.meter.restore(facts, self.step)
         if self.early_stopping:
             self.early_stopping.evaluations = [(steps, score) for steps, score in facts["looks"]]
             best = _without_prefix(tensors, "best.")

@@ -56,7 +56,7 @@ _POOLING = {
     "map": "mean over space",
     "map_last": "mean over space",
     "tokens": "mean over tokens",
-    "vector": "as it is",
+    "vector": "none (a vector)",
 }
 
 

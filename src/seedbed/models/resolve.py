@@ -67,7 +67,8 @@ def open_backbone(
         )
     if "(" not in text and text not in BACKBONES.names():
         near = nearest(text, BACKBONES.names())
-        raise BadDataError(
+        error = BadDataError if os.sep in text else UsageError
+        raise error(
             f"there is no backbone {text}: neither a folder nor a known name",
             (f"Did you mean {near!r}? " if near else "")
             + "Make one: seedbed pretrain STORE --backbone small --out DIR. Known names: "

@@ -28,6 +28,8 @@ class Progress:
     images_per_s: float
     loss: float
     accuracy: float | None
+    # images seen before the training was resumed; 0 if it was not interrupted
+    resumed_at: int = 0
 
     @property
     def seconds_left(self) -> float:
@@ -45,6 +47,7 @@ class ProgressMeter:
         self._num_correct: torch.Tensor | float | None = 0.0
         self._num_steps = 0
         self.last_loss = math.nan
+        self._resumed_at = 0
 
     @property
     def seconds(self) -> float:
@@ -69,8 +72,9 @@ class ProgressMeter:
             "count": self._num_steps,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Load the state that `state` returned."""
+    def restore(self, state: dict[str, Any], steps_done: int) -> None:
+        """Load the state that `state` returned, of a training that resumes after `steps_done`."""
+        self._resumed_at = steps_done * self._schedule.batch_size
         self._started -= state["seconds"]
         self._loss, self._num_steps = state["loss"], state["count"]
         self._num_correct = state["right"]
@@ -101,4 +105,5 @@ class ProgressMeter:
             images_per_s=images_done / self.seconds,
             loss=self.last_loss,
             accuracy=accuracy,
+            resumed_at=self._resumed_at,
         )

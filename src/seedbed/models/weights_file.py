@@ -139,7 +139,9 @@ def _load_pickle(path: Path) -> Any:
 
 
 def _damaged(path: Path, error: Exception) -> BadDataError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    # An unpickler's KeyError is a bare number.
+    words = str(error).splitlines()[0] if str(error) and not isinstance(error, KeyError) else ""
+    reason = words or "it is not a file of PyTorch or safetensors, or it is damaged"
     if "central directory" in reason or "not fully covered" in reason or "header too" in reason:
         reason = f"it is incomplete, {path.stat().st_size:,} bytes"
     return BadDataError(

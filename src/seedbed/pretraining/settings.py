@@ -63,7 +63,7 @@ class Pretraining:
         ):
             raise ValueError(
                 f"decay = {self.decay!r}, drops = {list(self.drops)}: 'steps' needs drops, which "
-                "are shares of the budget in (0, 1)"
+                "are shares of the budget in (0, 1), such as 0.5 and 0.75"
             )
         if self.early_stopping < 0:
             raise ValueError(

@@ -29,6 +29,7 @@ from seedbed.readout.model import Model
 
 _NUM_CHECKED = 4  # images that the export is compared on
 _NUM_TRACED = 2  # images in the batch that is traced
+_SUFFIXES = {".onnx": "onnx", ".pt2": "torch-export"}
 
 
 class _FromPixels(nn.Module):
@@ -68,6 +69,29 @@ def export_model(model: Model, out: Path, kind: str) -> float:
             )
     out.parent.mkdir(parents=True, exist_ok=True)
     return FORMATS[kind](model, out)
+
+
+def export_format(out: Path, kind: str | None = None) -> str:
+    """The format of an export: the one that is named, else that of the suffix of its path.
+
+    Raises UsageError for an unknown format, a suffix of no format, and a suffix of another format
+    than the one that is named.
+    """
+    if kind is not None and kind not in FORMATS:
+        raise unknown("export format", kind, FORMATS)
+    of_suffix = _SUFFIXES.get(out.suffix.lower())
+    if kind is None and of_suffix is None:
+        raise UsageError(
+            f"{out} does not say which format to write",
+            "Give it the suffix .onnx or .pt2; or name the format: --format onnx, torch-export, "
+            "or timm (a folder).",
+        )
+    if kind and of_suffix and kind != of_suffix:
+        raise UsageError(
+            f"{out} is a name for the format {of_suffix}, and the format is {kind}",
+            "Change one of them.",
+        )
+    return kind or str(of_suffix)
 
 
 def description_path(out: Path) -> Path:

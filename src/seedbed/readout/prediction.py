@@ -104,7 +104,7 @@ class Box:
 
 
 def skipped_files(paths: Sequence[str | os.PathLike[str]]) -> list[SkippedFiles]:
-    """The files below the folders among `paths` that are no images, which `predict` passes over;
+    """The files below the folders among `paths` that are not images, which `predict` passes over;
     each example is a path that begins with its folder."""
     return [
         replace(row, example=str(path / row.example))

@@ -41,6 +41,7 @@ class StudyProgress:
         self._rows: dict[str, TaskID] = {}
         self._all: TaskID | None = None
         self._done = self._total = 0.0
+        self._resumed: set[str] = set()
         self._running: dict[str, tuple[float, float]] = {}  # key -> (images done, images/s)
         self._started = time.monotonic()
         self._steps = self._steps_left = 0
@@ -84,6 +85,11 @@ class StudyProgress:
             self._running[key] = (0.0, 0.0)
         elif event.what == "progress" and event.progress and key in self._rows:
             p = event.progress
+            if p.resumed_at and key not in self._resumed:
+                self._resumed.add(key)
+                self._bars.console.print(
+                    f"resumed: {event.step.label}, at {p.resumed_at:,} images", highlight=False
+                )
             self._running[key] = (min(p.images_done, event.step.num_images), p.images_per_s)
             right = "" if p.accuracy is None else f", accuracy {p.accuracy:.0f} %"
             left = clock(p.seconds_left)

@@ -70,20 +70,31 @@ def parse_study(text: str, path: Path) -> Study:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        if any(word in str(error) for word in ("overwrite", "twice", "uplicate")):
-            raise UsageError(
-                f"{path} says something twice: {error}",
-                "Give each arm, target and table a different name.",
-            ) from None
-        raise UsageError(
-            f"{path} is not valid TOML: {error}",
-            'Texts need quotes: half = "images(fraction=0.5)".',
-        ) from None
+        raise _toml_error(error, text, path) from None
     try:
         return _read_tables(tables, path)
     except UsageError as error:
         error.places = (_place_in_file(error, text, path), *error.places)
         raise
+
+
+def _toml_error(error: tomllib.TOMLDecodeError, text: str, path: Path) -> UsageError:
+    """The error for text that is not TOML, with its line."""
+    match, lines = re.search(r"at line (\d+)", str(error)), text.splitlines()
+    number = min(int(match[1]), len(lines)) if match else len(lines)
+    line = lines[number - 1].strip() if lines else ""
+    place = f"{path}, line {number}"
+    if any(word in str(error) for word in ("overwrite", "twice", "uplicate")):
+        return UsageError(
+            f"this name was given before: {line}",
+            "Give each key, arm, target and table a different name.",
+            (place,),
+        )
+    hint = 'Texts need quotes: half = "images(fraction=0.5)".'
+    if line.startswith("[") and not line.endswith("]"):
+        hint = f"A table name ends with a bracket: {line}]."
+    reason = str(error).partition(" (at")[0]
+    return UsageError(f"not valid TOML ({reason}): {line}", hint, (place,))
 
 
 def _read_tables(tables: dict[str, Any], path: Path) -> Study:

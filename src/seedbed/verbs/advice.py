@@ -9,6 +9,8 @@ from argparse import Namespace
 
 from seedbed.verbs.output import Bar, Result, say
 
+_DEFAULT_OUT = "advice"
+
 
 def advise(options: Namespace) -> Result:
     import sys
@@ -18,13 +20,14 @@ def advise(options: Namespace) -> Result:
     def print_event(seconds: float, message: str) -> None:
         print(f"{seconds:6.1f} s  {message}", file=sys.stderr, flush=True)
 
+    out = options.out or _free_name(_DEFAULT_OUT)
     with Bar("packing") as bar:
         advice = api.advise(
             options.data,
             options.backbone,
             minutes=options.minutes,
             download=options.download,
-            out=options.out or _free_name("advice"),
+            out=out,
             train_per_class=options.train_per_class,
             seed=options.seed,
             device=options.device,
@@ -33,6 +36,12 @@ def advise(options: Namespace) -> Result:
             on_event=print_event,
         )
     say(options, *advice.lines())
+    if options.out is None and out != _DEFAULT_OUT:
+        say(
+            options,
+            f"{_DEFAULT_OUT}/ holds an earlier advice, which was not changed. The new model is in "
+            f"{out}/model: seedbed predict {out}/model PHOTO",
+        )
     return advice.to_dict(options.seed), 0
 
 

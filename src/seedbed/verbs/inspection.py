@@ -28,6 +28,7 @@ def inspect(options: Namespace) -> Result:
     from seedbed.data.formats import FORMATS
     from seedbed.data.store import Store
     from seedbed.models.checkpoint import CARD
+    from seedbed.models.resolve import shipped_folder
     from seedbed.models.zoo import BACKBONES
 
     path = Path(options.path)
@@ -37,7 +38,9 @@ def inspect(options: Namespace) -> Result:
         options.file = options.path
         return study_status(options)
     if (path / CARD).is_file():
-        return _inspect_backbone(options), 0
+        return _inspect_backbone(options, path), 0
+    if (shipped := shipped_folder(options.path)) is not None:
+        return _inspect_backbone(options, shipped), 0
     if Store.is_at(path):
         return _inspect_data(options, Store.open(path), "store"), 0
     if not os.path.exists(path) and _names_backbone(options.path):
@@ -68,12 +71,12 @@ def _names_backbone(text: str) -> bool:
 _LAYER_COLUMNS = ("name", "shape", "stride", "after_relu", "dim", "pooling")
 
 
-def _inspect_backbone(options: Namespace) -> dict[str, Any]:
+def _inspect_backbone(options: Namespace, folder: Path) -> dict[str, Any]:
     """The card of a trained backbone."""
     from seedbed.models.checkpoint import read_card
     from seedbed.models.layers import layer_record
 
-    card = read_card(options.path)
+    card = read_card(folder)
     rows: Any = card["layers"]
     layers = [layer_record(row) for row in rows]
     title = f"{card['architecture']} at {card['size_px']} px, {card['num_parameters']:,} parameters"

@@ -64,7 +64,7 @@ def predict(options: Namespace) -> Result:
 
 
 def _skipped_row(row: Any) -> dict[str, Any]:
-    """Files that are no images, as one row of the document; its path is that of the first."""
+    """Files that are not images, as one row of the document; its path is that of the first."""
     return {
         "path": row.example,
         "label": None,
@@ -160,22 +160,24 @@ def similar(options: Namespace) -> Result:
 
 
 def export(options: Namespace) -> Result:
-    from seedbed.api import models as api
+    from pathlib import Path
 
-    difference = api.export(options.model, options.out, format=options.format)
+    from seedbed.api import models as api
+    from seedbed.readout.export import export_format
+
+    kind = export_format(Path(options.out), options.format)
+    difference = api.export(options.model, options.out, format=kind)
     document = {
         "model": str(options.out),
-        "format": options.format,
+        "format": kind,
         "max_abs_difference": difference,
     }
     described = (
-        f"; what goes in and comes out stands in {options.out}.json"
-        if options.format != "timm"
-        else ""
+        f"; its inputs and outputs are described in {options.out}.json" if kind != "timm" else ""
     )
     say(
         options,
-        f"{options.model} -> {options.out} ({options.format}){described}",
+        f"{options.model} -> {options.out} ({kind}){described}",
         f"largest difference from the original on random images: {difference:.1e}",
     )
     return document, 0

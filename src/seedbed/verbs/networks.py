@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from seedbed.base.errors import UsageError
 from seedbed.verbs.output import Bar, Result, say, show_facts, show_rows
+
+if TYPE_CHECKING:
+    from seedbed.pretraining.pretrain import Pretrained
 
 
 def pretrain(options: Namespace) -> Result:
@@ -27,7 +31,7 @@ def pretrain(options: Namespace) -> Result:
             size_px=options.size_px,
             workspace=options.workspace,
             checkpoint_every_s=60 * options.checkpoint_minutes,
-            on_pack=bar,
+            on_pack=bar.named("packing"),
             on_progress=bar.training,
             objective=options.objective,
             batch_size=options.batch_size,
@@ -35,13 +39,25 @@ def pretrain(options: Namespace) -> Result:
             weight_decay=options.weight_decay,
             optimiser=options.optimiser,
             decay=options.decay,
+            drops=_read_drops(options.drops),
             warmup=options.warmup,
             augmentation=options.augmentation,
             early_stopping=options.early_stopping,
             threads=options.threads,
         )
+    document = _pretrained_document(options, result)
+    _show_pretrained(options, document)
+    if result.fitted is None and options.images_seen:
+        say(options, "this training was finished before: nothing was done")
+    if early := document.get("early_stopping"):
+        _show_early_stopping(options, result.backbone.card, early)
+    return document, 0
+
+
+def _pretrained_document(options: Namespace, result: Pretrained) -> dict[str, Any]:
+    """The JSON document of one training."""
     card, fitted = result.backbone.card, result.fitted
-    document = {
+    return {
         "backbone": str(options.out),
         "source_top1": result.metrics.get("top1"),
         "source_top5": result.metrics.get("top5"),
@@ -56,12 +72,38 @@ def pretrain(options: Namespace) -> Result:
         "key": card["key"],
         **result.facts(),
     }
-    show_facts(options, {key: value for key, value in document.items() if key != "early_stopping"})
-    if fitted is None and options.images_seen:
-        say(options, "this training was finished before: nothing was done")
-    if early := document.get("early_stopping"):
-        _show_early_stopping(options, card, early)
-    return document, 0
+
+
+def _read_drops(text: str | None) -> list[float] | None:
+    """The numbers of --drops."""
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--drops {text!r} is not a list of numbers", "Write for example --drops 0.5,0.75."
+        ) from None
+
+
+def _show_pretrained(options: Namespace, document: dict[str, Any]) -> None:
+    """What was trained, and how accurate it is."""
+    images = f"{document['num_images']:,} images of {document['num_classes']:,} classes"
+    if not options.images_seen:
+        say(options, f"{options.out}: random weights (--images-seen 0), for {images}")
+        return
+    say(
+        options,
+        f"{options.out}: trained on {images}, {document['images_trained']:,} images seen "
+        f"({document['epochs']:.1f} epochs)",
+    )
+    if (top1 := document["source_top1"]) is not None:
+        top5 = document["source_top5"]
+        also = "" if top5 is None else f", top-5 {top5:.2f} %"
+        say(options, f"on held-out images of the same source: top-1 accuracy {top1:.2f} %{also}")
+    if document["images_per_s"] is not None:
+        seconds, rate = document["seconds"], document["images_per_s"]
+        say(options, f"{seconds:,.0f} s of training, {rate:,.0f} images/s")
 
 
 def _show_early_stopping(options: Namespace, card: dict[str, Any], early: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Result = tuple[Any, int]
@@ -20,11 +20,26 @@ def say(options: Namespace, *lines: str) -> None:
         print(*lines, sep="\n")
 
 
+# Facts for programs, which --json prints and people are not shown.
+_FOR_JSON = frozenset(
+    {
+        "c_at_edge",
+        "compiled",
+        "early_stopping",
+        "learning_rate_at_edge",
+        "loading",
+        "micro_batch_size",
+        "precision",
+        "resumed_at",
+    }
+)
+
+
 def show_facts(options: Namespace, document: dict[str, Any]) -> None:
-    """One line for each fact; None is left out."""
+    """One line for each fact; None, and facts for programs, are left out."""
     for key, value in document.items():
-        if value is not None:
-            say(options, f"{key}: {_format(value)}")
+        if value is not None and key not in _FOR_JSON:
+            say(options, f"{key.replace('_', ' ')}: {_format(value)}")
 
 
 def _format(value: Any) -> str:
@@ -98,6 +113,7 @@ class Bar:
         self._row = self._bars.add_task(what, total=None)
         self._is_shown, self._what = console.is_terminal, what
         self._next_line = time.monotonic() + _FIRST_LINE_S
+        self._has_resumed = False
 
     def __enter__(self) -> Bar:
         self._bars.start()
@@ -106,11 +122,33 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
 
+    def named(self, what: str) -> Callable[[int, int], None]:
+        """The same bar under another name, for work that comes before."""
+
+        def update(done: int, total: int) -> None:
+            self._rename(what)
+            self(done, total)
+
+        return update
+
+    def _rename(self, what: str) -> None:
+        if what != self._what:
+            self._what = what
+            self._bars.update(self._row, description=what)
+
     def __call__(self, done: int, total: int) -> None:
         self._bars.update(self._row, completed=done, total=total)
         self._write_line(f"{done:,} of {total:,}")
 
     def training(self, progress: Any) -> None:
+        """Show the progress of a training; a training that resumes is announced once."""
+        self._rename("training")
+        if progress.resumed_at and not self._has_resumed:
+            self._has_resumed = True
+            self._bars.console.print(
+                f"resumed an interrupted training at {progress.resumed_at:,} images",
+                highlight=False,
+            )
         facts = f"{progress.images_per_s:,.0f} images/s, loss {progress.loss:.2f}"
         facts += "" if progress.accuracy is None else f", accuracy {progress.accuracy:.0f} %"
         self._bars.update(
@@ -119,9 +157,7 @@ class Bar:
             total=progress.images_total,
             description=facts,
         )
-        self._write_line(
-            f"{progress.images_done:,} of {progress.images_total:,} images of training, {facts}"
-        )
+        self._write_line(f"{progress.images_done:,} of {progress.images_total:,} images, {facts}")
 
     def _write_line(self, words: str) -> None:
         if self._is_shown or time.monotonic() < self._next_line:

@@ -87,7 +87,8 @@ def study_new(options: Namespace) -> Result:
     for data, as_target in names:
         if is_missing(data, Path(), as_target=as_target):
             print(
-                f"seedbed: there is no {data} (yet): the file is written as if there were",
+                f"seedbed: {data} does not exist; the study file names it, so create it before "
+                "seedbed study run",
                 file=sys.stderr,
             )
     if not options.json:

@@ -34,7 +34,7 @@ def transfer(options: Namespace) -> Result:
             threads=options.threads,
             device=options.device,
             workspace=options.workspace,
-            on_pack=bar,
+            on_pack=bar.named("packing"),
             on_progress=bar.training,
         )
     seconds = time.monotonic() - started
@@ -101,6 +101,8 @@ def _show_outcome(options: Namespace, document: dict[str, Any], tested_on: str) 
     if document["stored"]:
         say(options, "read from the workspace: the same was measured there before")
     facts = dict(document["facts"])
+    if facts.pop("solver_converged", True) is False:
+        say(options, "the linear classifier did not converge: try smaller values, probe(c=[...])")
     selection = {name: facts.pop(name) for name in _selection_facts(document) if name in facts}
     per_class, notes = facts.pop("per_class", {}), facts.pop("data_notes", [])
     resumed, untrained = facts.pop("resumed_at", {}), facts.pop("not_told_apart", [])
@@ -114,12 +116,12 @@ def _show_outcome(options: Namespace, document: dict[str, Any], tested_on: str) 
         | facts
         | {name: document[name] for name in ("model", "results")},
     )
-    say(options, *(f"of the data: {note}" for note in notes))
+    say(options, *(f"note: {note}" for note in notes))
     for rate, steps in resumed.items():
         say(
             options,
             f"resumed at step {steps[-1]} of the training with learning rate {rate}; "
-            "seconds are those of the rest",
+            "seconds count the time after that",
         )
     if untrained:
         say(

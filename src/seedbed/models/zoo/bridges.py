@@ -109,7 +109,9 @@ class TimmBridge(Bridge):
                 difflib.get_close_matches(name, names, n=8, cutoff=0.4)
                 or [n for n in names if n[:3] == name[:3]][:8]
             )
-            raise unknown("timm network", name, near, f"timm(...), which has {len(names):,}")
+            raise unknown(
+                "timm network", name, near, f"timm(...), which knows {len(names):,} networks"
+            )
         config = timm.get_pretrained_cfg(name)
         return config.to_dict() if config else {}
 

@@ -39,7 +39,9 @@ def check_primary_metric(metric: str, kind: str) -> None:
     """Raise ValueError for a metric that a task of this kind cannot have as its primary one."""
     names = [name for name in METRICS if kind in METRICS.get(name).primary_for]
     if metric not in names:
-        raise ValueError(f"metric = {metric!r} is not one of {', '.join(names)}")
+        raise ValueError(
+            f"metric = {metric!r} is not a metric of {kind}; valid: {', '.join(names)}"
+        )
 
 
 # The task of a store with annotations, unless another one is named.

@@ -82,15 +82,15 @@ def check_task(method: Method, call: str, task: str) -> None:
         )
     fitting = [other for other in METHODS.names() if name in METHODS.get(other).takes]
     raise UsageError(
-        f"{call} cannot do {_ASKED.get(name, name)}, which is what is asked of this target",
+        f"this target is for {_TASK_WORDS.get(name, name)}, and {call} cannot do that",
         f"Methods that can: {', '.join(f'{other}()' for other in fitting)}.",
     )
 
 
-# What is asked of images, in words.
-_ASKED = {
-    "classification": "classification with one label an image",
-    "multilabel": "classification with several labels an image",
+# Tasks, in words.
+_TASK_WORDS = {
+    "classification": "classification with one label per image",
+    "multilabel": "classification with several labels per image",
     "detection": "detection (boxes)",
 }
 

@@ -15,7 +15,7 @@ from typing import Any
 from seedbed.base.artifacts import Workspace
 from seedbed.base.device import num_cores
 from seedbed.base.errors import SeedbedError, StorageError, UsageError
-from seedbed.base.worker_pool import Worker, start_worker, stop_workers
+from seedbed.base.worker_pool import Worker, interrupt_workers, start_worker, stop_workers
 from seedbed.trials.executors import Event, Executor, OnEvent
 from seedbed.trials.executors.queue import Queue, describe
 from seedbed.trials.steps import Step
@@ -23,6 +23,8 @@ from seedbed.trials.steps import Step
 _WORKER_MODULE = "seedbed.trials.executors.worker"
 _MAX_RETRIES = 1
 _POLL_S = 1.0
+# How long interrupted workers may take to save the states of their trainings.
+_SAVE_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,11 @@ class _Pool:
                 self._start_worker()
             while self._give_work():
                 self._listen()
+        except KeyboardInterrupt:
+            # Each worker finishes its training step and saves the state of its training.
+            busy = (place.worker for place in self._places if place.is_ready and place.step)
+            interrupt_workers(busy, _SAVE_TIMEOUT_S)
+            raise
         finally:
             stop_workers(place.worker for place in self._places)
 

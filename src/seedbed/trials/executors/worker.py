@@ -23,16 +23,22 @@ from seedbed.trials.steps import Step
 
 _Work = tuple[Step, Workspace, str]
 _REPORT_EVERY_S = 1.0
+_INTERRUPTED = 130
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The terminal's Ctrl-C does not reach this process: the executor passes it on. A training then
+    # saves its state.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     connection = Connection(int(sys.argv[1]))
-    connection.send(("ready", None, ""))
     steps: queue.Queue[_Work] = queue.Queue()
-    threading.Thread(target=_receive, args=(connection, steps), daemon=True).start()
-    while True:
-        _work(connection, *steps.get())
+    try:
+        threading.Thread(target=_receive, args=(connection, steps), daemon=True).start()
+        connection.send(("ready", None, ""))
+        while True:
+            _work(connection, *steps.get())
+    except KeyboardInterrupt:
+        os._exit(_INTERRUPTED)
 
 
 def _receive(connection: Connection, steps: queue.Queue[_Work]) -> None:
