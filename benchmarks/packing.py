@@ -23,7 +23,8 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from seedbed.data.decode import decode, has_image_suffix
+from seedbed.data.decode import decode
+from seedbed.data.image_suffixes import has_image_suffix
 from seedbed.data.pack import pack
 
 SIDES = {"seedbed, images/s": "pack", "other, images/s": "loader"}

@@ -107,6 +107,15 @@ def test_an_export_says_how_well_it_agrees(model: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.pt2.json").write_text("mine")
     assert cli("export", model, tmp_path / "mine.pt2", "--format", "torch-export")[0] == 2
     assert (tmp_path / "mine.pt2.json").read_text() == "mine"
+    assert list(tmp_path.glob("mine*")) == [tmp_path / "mine.pt2.json"]
+    for name, words in (("m.tflite", "does not say which format"), ("mm", "does not say")):
+        status, document, _ = cli("export", model, tmp_path / name)
+        assert (status, (tmp_path / name).exists()) == (2, False)
+        assert words in document["error"]["message"]
+    assert cli("export", model, tmp_path / "m.onnx2", "--format", "onx")[0] == 2
+    assert cli("export", model, tmp_path / "mm.pt2", "--format", "onnx")[0] == 2
+    status, document, _ = cli("export", model, tmp_path / "mm.pt2")
+    assert (status, document["format"]) == (0, "torch-export")
     status, document, _ = cli("export", model, tmp_path / "m", "--format", "timm")
     assert status == 2
     assert "finetune(stages=0)" in document["error"]["hint"]

@@ -27,7 +27,9 @@ from seedbed.tasks.class_scores import HeldOut
 
 
 def _task_by_size(per_class: int | None = 10) -> TaskBySize:
-    return TaskBySize(lambda size: digits_store(size), Classification(train_per_class=per_class), 0)
+    return TaskBySize(
+        lambda size, fit: digits_store(size), Classification(train_per_class=per_class), 0
+    )
 
 
 def _contender(per_class: int | None = 10) -> Contender:
@@ -38,7 +40,7 @@ def _contender(per_class: int | None = 10) -> Contender:
 
 def test_every_size_has_the_same_images_in_each_split() -> None:
     tasks = _task_by_size()
-    small, large = tasks.task(8), tasks.task(16)
+    small, large = tasks.task(8, "crop"), tasks.task(16, "crop")
     assert large.store.size_px == 16
     for part in ("train", "validation", "test"):
         assert np.array_equal(
@@ -46,18 +48,18 @@ def test_every_size_has_the_same_images_in_each_split() -> None:
         )
     assert small.fold is not None
     assert np.array_equal(small.fold, large.fold)
-    assert tasks.task(8) is small
+    assert tasks.task(8, "crop") is small
 
 
 def test_a_subset_is_balanced_over_classes_and_keeps_its_folds() -> None:
-    whole = _task_by_size(None).task(8)
+    whole = _task_by_size(None).task(8, "crop")
     part = subset_task(whole, 100)
     assert len(part.known) == 100
     assert set(part.known.tolist()) <= set(whole.known.tolist())
     assert set(part.train.tolist()) <= set(whole.train.tolist())
     assert np.bincount(whole.labels(part.known)).tolist() == [10] * 10
     assert subset_task(whole, 10_000) is whole
-    few = _task_by_size(10).task(8)
+    few = _task_by_size(10).task(8, "crop")
     subset = subset_task(few, 50)
     assert subset.fold is not None
     assert few.fold is not None

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 import seedbed as sb
-from seedbed.data.bit_depth import peak, to_8_bits, white_value
+from seedbed.data.bit_depth import peak
+from seedbed.data.decode import to_8_bits, white_value
 from seedbed.data.formats import open_source
 
 

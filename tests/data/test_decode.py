@@ -307,3 +307,32 @@ def test_an_avif_image_is_read_where_pillow_can() -> None:
     pixels, _, _ = decode(_encode(_halves(64, 64), "AVIF", quality=95), 16)
     assert _is_near(pixels[8, 2], RED, 20)
     assert _is_near(pixels[8, 13], BLUE, 20)
+
+
+@pytest.mark.parametrize("fit", ["crop_bicubic", "squash_bicubic", "pad_bicubic"])
+def test_bicubic_rules_resize_as_pillow_does(fit: Any) -> None:
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (90, 120, 3), dtype=np.uint8))
+    pixels, *_ = decode(_encode(image, "PNG"), 24, fit)
+    cubic = Image.Resampling.BICUBIC
+    expected = {
+        "crop_bicubic": image.resize((24, 24), cubic, box=(15, 0, 105, 90)),
+        "squash_bicubic": image.resize((24, 24), cubic),
+        "pad_bicubic": image.resize((24, 18), cubic),
+    }[fit]
+    shown = pixels[3:21] if fit == "pad_bicubic" else pixels
+    assert (shown == np.asarray(expected)).all()
+    other, *_ = decode(_encode(image, "PNG"), 24, fit.removesuffix("_bicubic"))
+    assert (other != pixels).any()
+
+
+def test_a_bicubic_rule_decodes_jpeg_at_twice_the_size_or_more() -> None:
+    rng = np.random.default_rng(1)
+    coarse = Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    data = _encode(coarse.resize((512, 512)), "JPEG", quality=95)
+    full = np.asarray(Image.open(io.BytesIO(data)).resize((64, 64), Image.Resampling.BICUBIC), int)
+    errors = {
+        fit: np.abs(decode(data, 64, fit)[0].astype(int) - full).mean()
+        for fit in ("crop", "crop_bicubic")
+    }
+    assert errors["crop_bicubic"] < 0.5 * errors["crop"]

@@ -13,8 +13,8 @@ from PIL import Image
 import seedbed as sb
 from seedbed.base.errors import BadDataError
 from seedbed.cli import main
-from seedbed.data.decode import has_image_suffix, image_suffixes
 from seedbed.data.formats import open_source
+from seedbed.data.image_suffixes import has_image_suffix, image_suffixes
 from seedbed.data.skipped_files import HIDDEN, NO_IMAGE, SkippedCounter, SkippedFiles
 
 

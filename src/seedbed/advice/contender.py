@@ -49,7 +49,8 @@ class Contender:
 
     @property
     def task(self) -> ClassificationTask:
-        return self.tasks.task(self.backbone.preprocessing.store_px)
+        form = self.backbone.preprocessing
+        return self.tasks.task(form.store_px, form.fit)
 
     @property
     def layers(self) -> list[Layer]:

@@ -92,7 +92,7 @@ def _digit_codes(contender: Contender) -> torch.Tensor:
     """Codes of handwritten digits, which are far from any photograph."""
     source, preprocessing = open_source("digits()"), contender.backbone.preprocessing
     rows = np.arange(_NUM_DIGITS)
-    pixels = source.pixels.load(rows, preprocessing.store_px).pixels
+    pixels = source.pixels.load(rows, preprocessing.store_px, preprocessing.fit).pixels
     return codes(
         contender.backbone, Resident(pixels, rows, None, contender.backbone.device, preprocessing)
     )

@@ -1,8 +1,8 @@
 """One classification task at the input size of each network, with identical splits.
 
-In: a function that packs the user's images at a size, and the task specification. Out: tasks.
-Images are packed once per size. The train, validation and test split is drawn at the first size;
-other sizes reuse it by the images' ids.
+In: a function that packs the user's images at a size with an interpolation, and the task
+specification. Out: tasks. Images are packed once for each of these. The train, validation and test
+split is drawn the first time; the other tasks reuse it by the images' ids.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.randomness import Draw
+from seedbed.data.decode import Fit
 from seedbed.data.store import Store
 from seedbed.tasks.catalogue import TaskSpec
 from seedbed.tasks.classification import ClassificationTask
@@ -23,23 +24,24 @@ from seedbed.tasks.classification import ClassificationTask
 class TaskBySize:
     """The user's task at any image size."""
 
-    open_store: Callable[[int], Store]
+    open_store: Callable[[int, Fit], Store]
     task_spec: TaskSpec
     seed: int
-    _tasks: dict[int, ClassificationTask] = field(default_factory=dict)
+    _tasks: dict[tuple[int, Fit], ClassificationTask] = field(default_factory=dict)
 
-    def task(self, size_px: int) -> ClassificationTask:
-        """The task on images packed at this size."""
-        if size_px not in self._tasks:
-            store = self.open_store(size_px)
+    def task(self, size_px: int, fit: Fit) -> ClassificationTask:
+        """The task on images packed at this size and by this rule (`Preprocessing.fit`)."""
+        form = size_px, fit
+        if form not in self._tasks:
+            store = self.open_store(size_px, fit)
             first = next(iter(self._tasks.values()), None)
             if first is None:
                 task = self.task_spec.load(store, self.seed)
             else:
                 task = _move_to_store(first, store)
             assert isinstance(task, ClassificationTask)
-            self._tasks[size_px] = task
-        return self._tasks[size_px]
+            self._tasks[form] = task
+        return self._tasks[form]
 
 
 def subset_task(task: ClassificationTask, num: int) -> ClassificationTask:

@@ -21,6 +21,7 @@ from seedbed.api.transfer import save_model
 from seedbed.base.artifacts import Workspace, atomic_folder, new_folder
 from seedbed.base.device import flush_denormals
 from seedbed.base.errors import BadDataError, SeedbedError, UsageError
+from seedbed.data.decode import Fit
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.source import Source
 from seedbed.data.store import Store
@@ -109,8 +110,8 @@ def advise(
     def open_backbone(name: str) -> Backbone:
         return open_backbone_for(named[name], spec, device=device, seed=seed)
 
-    def open_at(size_px: int) -> Store:
-        return open_store(spec, size_px, space, on_pack=on_pack)
+    def open_at(size_px: int, fit: Fit) -> Store:
+        return open_store(spec, size_px, space, fit=fit, on_pack=on_pack)
 
     def measure(contender: Contender, method: str) -> Measurement:
         return _final_step(contender, method, named[contender.name], call, seed).run(space)
@@ -135,7 +136,7 @@ def _check_data(spec: DataSpec, tasks: TaskBySize) -> None:
     data = open_data(spec)
     data.require_single_label()
     if isinstance(data, Store):
-        tasks.task(data.size_px)
+        tasks.task(data.size_px, data.fit)
 
 
 def _check_minutes(minutes: float) -> None:

@@ -19,7 +19,7 @@ from seedbed.base.paths import expand_user
 from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.source import Source
 from seedbed.data.store import Store
-from seedbed.engine.opening import open_backbone_for, open_store
+from seedbed.engine.opening import open_backbone_for, open_store_for
 from seedbed.models.backbone import Backbone
 from seedbed.models.checkpoint import CARD
 from seedbed.models.codes import codes
@@ -221,7 +221,7 @@ def similar(
     net = open_backbone_for(backbone, data, device=device)
     files = image_inputs(images)
     space = Workspace.at(workspace)
-    store = open_store(data, net.preprocessing.store_px, space, on_pack=on_pack)
+    store = open_store_for(net, data, space, on_pack)
     if not 1 <= num <= store.num_images:
         raise UsageError(
             f"num = {num} must lie in 1..{store.num_images:,}, the number of images of {store.name}"

@@ -30,6 +30,7 @@ from seedbed.engine.opening import (
     open_backbone_for,
     open_data,
     open_store,
+    open_store_for,
     packing_px,
 )
 from seedbed.engine.steps import (
@@ -252,7 +253,7 @@ def codes(
         names = [row.name for row in net.layers]
     layers = list(dict.fromkeys(net.layer(name).name for name in names))
     space = Workspace.at(workspace)
-    store = open_store(data, net.preprocessing.store_px, space, on_pack=on_pack)
+    store = open_store_for(net, data, space, on_pack)
     rows, labels, classes = _rows_of_split(make_view(store, recipe, seed), split)
     if not len(rows):
         raise UsageError(
@@ -327,7 +328,7 @@ def reference_codes(
     if isinstance(opened, Store):
         images = net.images(opened, rows)
     else:
-        pixels = read_pixels(opened, rows, net.preprocessing.store_px)
+        pixels = read_pixels(opened, rows, net.preprocessing.store_px, net.preprocessing.fit)
         images = Resident(pixels, np.arange(len(pixels)), None, net.device, net.preprocessing)
     values = compute_codes(net, images, on_progress=on_codes)
     path = reference_path(Workspace.at(workspace).root, os.fspath(backbone))

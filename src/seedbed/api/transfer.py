@@ -14,11 +14,12 @@ from typing import Any
 from seedbed.base.artifacts import Workspace, atomic_folder, new_folder
 from seedbed.data.class_faults import find_class_faults
 from seedbed.data.pack import Progress as PackProgress
+from seedbed.data.preprocessing import interpolation_of
 from seedbed.data.source import Source
 from seedbed.data.store import Store
 from seedbed.engine.data_spec import read_task
 from seedbed.engine.keys import backbone_keys
-from seedbed.engine.opening import load_task, open_backbone_for, open_store, task_call
+from seedbed.engine.opening import load_task, open_backbone_for, open_store_for, task_call
 from seedbed.engine.steps import Measure, check_threads
 from seedbed.engine.versions import versions
 from seedbed.models.backbone import Backbone
@@ -106,7 +107,7 @@ def transfer(
         check_task(plugin, method, "classification")
     net = open_backbone_for(backbone, spec, device=device, seed=seed)
     plugin.check(net)
-    store = open_store(spec, net.preprocessing.store_px, space, on_pack=on_pack)
+    store = open_store_for(net, spec, space, on_pack)
     call = task_call(spec, store, plugin, method)
     loaded = load_task(call, store, plugin, seed)
     plugin.check_target(loaded)
@@ -130,7 +131,7 @@ def _read_or_run(
     """The stored measurement, or a new one; with a folder, its model is saved there."""
 
     def finish(measured: Measurement) -> Measurement:
-        noted = _with_data_notes(measured, step.task.store)
+        noted = _with_data_notes(measured, step.task.store, step.backbone)
         if folder is not None:
             _save(noted, step.task, step.method, step.seed, folder)
         return noted
@@ -167,7 +168,13 @@ def save_model(measured: Measurement, store: Store, method: str, seed: int, fold
     model.save(folder)
 
 
-def _with_data_notes(measured: Measurement, store: Store) -> Measurement:
+def _with_data_notes(measured: Measurement, store: Store, net: Backbone) -> Measurement:
     """The measurement, with remarks on the data that a reader must know."""
     notes = [*store.notes, *find_class_faults(store).notes]
+    interpolation, of_store = net.preprocessing.interpolation, interpolation_of(store.fit)
+    if store.annotation_kind != "boxes" and interpolation != of_store:
+        notes.append(
+            f"the store was resized with {of_store} interpolation, and the network was trained "
+            f"with {interpolation} (seedbed pack --fit {net.preprocessing.fit})"
+        )
     return replace(measured, facts={**measured.facts, "data_notes": notes}) if notes else measured

@@ -27,7 +27,8 @@ def _pack(p: ArgumentParser) -> None:
     p.add_argument(
         "--fit",
         default="crop",
-        help="how an image becomes square: crop (default), squash or pad",
+        help="how an image becomes square: crop (default), squash or pad; with bicubic "
+        "interpolation: crop_bicubic, ...",
     )
     p.add_argument(
         "--hierarchy",

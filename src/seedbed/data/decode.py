@@ -4,30 +4,32 @@ In: the bytes of one image file. Out: RGB pixels of size_px x size_px, orientati
 width and height of the file. Raises ValueError with a reason for what cannot be read. `REVISION` is
 raised by hand when the meaning of the pixels changes.
 
+This file needs numpy, Pillow and simplejpeg alone: `export` copies it beside a model, so that other
+programs decode images as `predict` does.
+
 JPEG is decoded by libjpeg-turbo (simplejpeg) at a reduced scale: the smallest one, in eighths, that
 is not below the target size. The resize would discard most of what a full decode adds
-(docs/reference/formats.md). Pillow decodes everything else, and unusual or damaged JPEG.
+(docs/reference/formats.md). For the bicubic rules, which published networks need, it is not below
+twice the target size: such networks were trained on full decodes (docs/log.md). Pillow decodes
+everything else, and unusual or damaged JPEG.
 """
 
 from __future__ import annotations
 
-import functools
 import io
 import math
-import os
+from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps
 
-from seedbed.data.bit_depth import is_deep, to_8_bits
-
 REVISION = 2
-Fit = Literal["crop", "squash", "pad"]
+# How an image becomes square, and after "_" the interpolation where it is not bilinear.
+Fit = Literal["crop", "squash", "pad", "crop_bicubic", "squash_bicubic", "pad_bicubic"]
 FITS: tuple[str, ...] = get_args(Fit)
-# How an image that is not square becomes one; antialiased bilinear in each case.
-RULES = {
+_SHAPES = {
     "crop": "shorter side to size_px, centre crop",
     "squash": "both sides to size_px, whatever the aspect",
     "pad": "longer side to size_px, the rest black",
@@ -35,42 +37,8 @@ RULES = {
 _ORIENTATION = 0x0112
 # Larger images are refused unless they are JPEG, which is read at reduced scale.
 _MAX_PIXELS = 178_956_970
-
-
-# Formats of Pillow that hold no photographs, need other programs, or are read by no decoder here.
-_NO_PHOTOGRAPHS = frozenset(
-    {
-        "BUFR",
-        "CUR",
-        "EPS",
-        "FITS",
-        "FLI",
-        "GBR",
-        "GRIB",
-        "HDF5",
-        "ICNS",
-        "ICO",
-        "IPTC",
-        "MPEG",
-        "WMF",
-    }
-)
-# Photographs that Pillow does not list: it reads .mpo as JPEG, and the others with a package that
-# may be missing. Then the reason says which.
-_LISTED_ALWAYS = frozenset({".avif", ".heic", ".heif", ".hif", ".jp2", ".mpo"})
-
-
-@functools.cache
-def image_suffixes() -> frozenset[str]:
-    """Suffixes of image files, in lower case with their dots: those of the decoder."""
-    suffixes = Image.registered_extensions()
-    readable = {s for s, name in suffixes.items() if name in Image.OPEN}
-    return _LISTED_ALWAYS | {s for s in readable if suffixes[s] not in _NO_PHOTOGRAPHS}
-
-
-def has_image_suffix(path: str) -> bool:
-    """Whether a file is an image by its name."""
-    return os.path.splitext(path)[1].lower() in image_suffixes()
+MAX_16_BIT = 65535.0
+_WHITES = (1.0, *(2.0**bits - 1 for bits in (8, 10, 12, 14, 16)))
 
 
 def decode(
@@ -78,93 +46,56 @@ def decode(
 ) -> tuple[np.ndarray, int, int]:
     """Decode an image to uint8 [size_px, size_px, 3]; also return its width and height in px.
 
-    `white`: the value that becomes 255 in an image of more than 8 bits (`bit_depth.white_value`).
+    `white`: the value that becomes 255 in an image of more than 8 bits (`white_value`).
     """
     if data[:2] == b"\xff\xd8" and (decoded := _decode_jpeg(data, size_px, fit)) is not None:
         return decoded
     try:
         return _decode_with_pillow(data, size_px, fit, white)
     except Exception as error:  # a damaged file may fail anywhere in a decoder
-        raise ValueError(_reason(data, error)) from None
+        raise ValueError(why_unreadable(data, error)) from None
 
 
-def decode_whole(
-    data: bytes,
-    short_px: int,
-    long_px: int,
-    *,
-    upright: bool = False,
-    white: float | None = None,
-) -> tuple[np.ndarray, int, int]:
-    """Decode a whole image to uint8 [h, w, 3]; also return its width and height in px.
-
-    Args:
-        data: the bytes of an image file.
-        short_px: length of the shorter side, or less where the longer one would exceed `long_px`.
-        long_px: largest length of the longer side.
-        upright: apply the orientation tag. Boxes are in px of the file without it.
-        white: the value that becomes 255 in an image of more than 8 bits.
-
-    Raises:
-        ValueError: the image cannot be read; the message is the reason.
-    """
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return fit_whole(image, short_px, long_px, upright=upright, white=white)
-    except Exception as error:  # a damaged file may fail anywhere in a decoder
-        raise ValueError(_reason(data, error)) from None
-
-
-def fit_whole(
-    image: Image.Image,
-    short_px: int,
-    long_px: int,
-    *,
-    upright: bool = False,
-    white: float | None = None,
-) -> tuple[np.ndarray, int, int]:
-    """`decode_whole` of an open image."""
-    if upright:
-        image = ImageOps.exif_transpose(image)
-    width, height = image.size
-    size = whole_size(width, height, short_px, long_px)
-    image.draft("RGB", size)
-    return _resize(_to_rgb(image, white), size, (0, 0, *image.size)), width, height
-
-
-def whole_size(width: int, height: int, short_px: int, long_px: int) -> tuple[int, int]:
-    """Width and height after `decode_whole`: the shorter side becomes `short_px`, or less where the
-    longer one would exceed `long_px`."""
-    scale = min(short_px / min(width, height), long_px / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
+def describe_fit(fit: str) -> str:
+    """How an image becomes a square, in words."""
+    shape, _, interpolation = fit.partition("_")
+    return f"{_SHAPES[shape]}; antialiased {interpolation or 'bilinear'}"
 
 
 def fit_square(
     image: Image.Image, size_px: int, fit: Fit = "crop", white: float | None = None
 ) -> np.ndarray:
     """Convert an image of any mode to uint8 [size_px, size_px, 3]."""
-    rgb = _to_rgb(image, white)
+    rgb = to_rgb(image, white)
     width, height = rgb.size
-    if fit == "squash" or width == height:
-        return _resize(rgb, (size_px, size_px), (0, 0, width, height))
-    if fit == "crop":
+    shape, _, interpolation = fit.partition("_")
+    if shape == "squash" or width == height:
+        return resize(rgb, (size_px, size_px), (0, 0, width, height), interpolation)
+    if shape == "crop":
         side = min(rgb.size)
         left, top = (width - side) / 2, (height - side) / 2
-        return _resize(rgb, (size_px, size_px), (left, top, left + side, top + side))
+        box = (left, top, left + side, top + side)
+        return resize(rgb, (size_px, size_px), box, interpolation)
     scale = size_px / max(rgb.size)
     inner_width, inner_height = max(1, round(width * scale)), max(1, round(height * scale))
     square = np.zeros((size_px, size_px, 3), np.uint8)
     left, top = (size_px - inner_width) // 2, (size_px - inner_height) // 2
-    inner = _resize(rgb, (inner_width, inner_height), (0, 0, width, height))
+    inner = resize(rgb, (inner_width, inner_height), (0, 0, width, height), interpolation)
     square[top : top + inner_height, left : left + inner_width] = inner
     return square
 
 
-def _resize(
-    rgb: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float]
+def resize(
+    rgb: Image.Image,
+    size: tuple[int, int],
+    box: tuple[float, float, float, float],
+    interpolation: str = "",
 ) -> np.ndarray:
+    """A part of an image at a size, antialiased: bilinear, or "bicubic"."""
+    kernels = Image.Resampling
     if rgb.size != size or box != (0, 0, *size):
-        rgb = rgb.resize(size, Image.Resampling.BILINEAR, box=box)
+        kernel = kernels.BICUBIC if interpolation == "bicubic" else kernels.BILINEAR
+        rgb = rgb.resize(size, kernel, box=box)
     return np.asarray(rgb, dtype=np.uint8)
 
 
@@ -175,11 +106,12 @@ def _decode_jpeg(data: bytes, size_px: int, fit: Fit) -> tuple[np.ndarray, int, 
         height, width, colours = int(header[0]), int(header[1]), header[2]
         if colours not in ("YCbCr", "RGB", "Gray", "GRAY"):
             return None
-        min_height = min_width = size_px
-        if fit == "pad":
+        least_px = _least_px(size_px, fit)
+        min_height = min_width = least_px
+        if fit.startswith("pad"):
             longer = max(height, width)
-            min_height = math.ceil(height * size_px / longer)
-            min_width = math.ceil(width * size_px / longer)
+            min_height = math.ceil(height * least_px / longer)
+            min_width = math.ceil(width * least_px / longer)
         pixels = simplejpeg.decode_jpeg(data, "RGB", min_height=min_height, min_width=min_width)
         image = Image.fromarray(pixels)
         if (exif := _exif_block(data)) is not None:
@@ -187,6 +119,11 @@ def _decode_jpeg(data: bytes, size_px: int, fit: Fit) -> tuple[np.ndarray, int, 
     except Exception:  # Pillow may still read it
         return None
     return fit_square(image, size_px, fit), width, height
+
+
+def _least_px(size_px: int, fit: Fit) -> int:
+    """The least side of a JPEG that is decoded at a reduced scale."""
+    return 2 * size_px if fit.endswith("_bicubic") else size_px
 
 
 def _exif_block(data: bytes) -> bytes | None:
@@ -229,12 +166,12 @@ def _decode_with_pillow(
             raise ValueError(
                 f"{width:,} x {height:,} pixels are too many to decode: save it smaller, or as JPEG"
             )
-        image.draft("RGB", (size_px, size_px))
+        image.draft("RGB", (_least_px(size_px, fit),) * 2)
         upright = ImageOps.exif_transpose(image)
         return fit_square(upright, size_px, fit, white), width, height
 
 
-def _to_rgb(image: Image.Image, white: float | None) -> Image.Image:
+def to_rgb(image: Image.Image, white: float | None) -> Image.Image:
     """Convert to RGB: transparent parts become white, grey of more than 8 bits becomes 8-bit."""
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
@@ -242,6 +179,39 @@ def _to_rgb(image: Image.Image, white: float | None) -> Image.Image:
     if is_deep(image):
         return Image.fromarray(to_8_bits(image, white)).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether an image has one channel of more than 8 bits."""
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def white_value(peaks: Iterable[float]) -> float:
+    """The value that becomes 255 in a data set with these largest values: the largest value of the
+    least bit depth (8, 10, 12, 14 or 16) that holds them all; 1 for values up to 1."""
+    largest = max(peaks)
+    return next((white for white in _WHITES if largest <= white), largest)
+
+
+def to_8_bits(image: Image.Image, white: float | None = None) -> np.ndarray:
+    """Scale grey values of 0..white to 0..255: uint8 [height, width].
+
+    Without `white`, integers are taken as 16 bits, and floating-point values by the largest of the
+    image. Raises ValueError for values below 0, above white, or that are no numbers.
+    """
+    values = np.asarray(image)
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError("some pixels are no numbers")
+    if white is None:
+        white = white_value([high]) if values.dtype.kind == "f" else MAX_16_BIT
+    if low < 0 or high > white:
+        raise ValueError(
+            f"pixels from {low:g} to {high:g} have no known range: save the image with 8 or 16 bits"
+        )
+    if white == MAX_16_BIT:
+        return (values.astype(np.int64) >> 8).astype(np.uint8)
+    return np.rint(values * (255.0 / white)).astype(np.uint8)
 
 
 _CONTAINERS = {
@@ -252,7 +222,7 @@ _CONTAINERS = {
 }
 
 
-def _reason(data: bytes, error: Exception) -> str:
+def why_unreadable(data: bytes, error: Exception) -> str:
     """Why an image cannot be decoded, for the list of unreadable images."""
     if not data:
         return "empty file"

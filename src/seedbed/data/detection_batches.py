@@ -16,8 +16,8 @@ import torch
 from seedbed.base.device import free_bytes, num_cores
 from seedbed.base.errors import BadDataError
 from seedbed.base.randomness import mix, stream
-from seedbed.data.decode import decode_whole, whole_size
 from seedbed.data.store import Store
+from seedbed.data.whole_images import decode_whole, whole_size
 
 _SHARE_OF_MEMORY = 0.3
 _MAX_THREADS = 8

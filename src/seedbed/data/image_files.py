@@ -23,7 +23,8 @@ from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
 from seedbed.base.randomness import content_hash
 from seedbed.data.bit_depth import peak
-from seedbed.data.decode import Fit, decode, has_image_suffix
+from seedbed.data.decode import Fit, decode
+from seedbed.data.image_suffixes import has_image_suffix
 from seedbed.data.skipped_files import HIDDEN, SkippedCounter
 from seedbed.data.source import Loaded, Pixels, Source
 
@@ -248,14 +249,14 @@ def _describe_error(error: Exception) -> str:
     return reason or str(error) or type(error).__name__
 
 
-def read_pixels(source: Source, rows: np.ndarray, size_px: int) -> np.ndarray:
+def read_pixels(source: Source, rows: np.ndarray, size_px: int, fit: Fit = "crop") -> np.ndarray:
     """The readable images of some rows, as uint8 [k, size_px, size_px, 3]; nothing is packed.
 
     Raises BadDataError if fewer than two can be read.
     """
     chunks = np.array_split(rows, max(1, len(rows) // _CHUNK))
     with ThreadPoolExecutor(num_cores()) as pool:
-        batches = list(pool.map(lambda chunk: source.pixels.load(chunk, size_px), chunks))
+        batches = list(pool.map(lambda chunk: source.pixels.load(chunk, size_px, fit), chunks))
     read = [np.delete(b.pixels, list(b.failures), axis=0) for b in batches]
     failures = {i: reason for batch in batches for i, reason in batch.failures.items()}
     pixels = np.concatenate(read)

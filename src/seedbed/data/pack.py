@@ -79,7 +79,7 @@ def pack(
             changed.
         size_px: side of the square images, 8 to 1024 px (default 64).
         fit: how an image that is not square becomes one: "crop" (shorter side resized, centre
-            crop), "squash" or "pad".
+            crop), "squash" or "pad"; "crop_bicubic" and so on with bicubic interpolation.
         encoded: keep the bytes of the files, which are then decoded whenever they are needed: for
             large images whose pixels would not fit on the disk.
         workers: processes that decode (default: one per core; threads for few images).

@@ -47,8 +47,8 @@ class Pixels(ABC):
 
     @abstractmethod
     def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
-        """The images of these rows as squares of `size_px`, fitted as `decode.RULES` says; never
-        raises for one bad image."""
+        """The images of these rows as squares of `size_px`, fitted by a rule of `decode.FITS`;
+        never raises for one bad image."""
 
 
 @dataclass(frozen=True, kw_only=True)

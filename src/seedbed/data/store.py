@@ -160,7 +160,7 @@ class Store:
 
     @property
     def fit(self) -> Any:
-        """How images that are not square were fitted: crop, squash or pad."""
+        """How images that are not square were fitted: one of `decode.FITS`."""
         return self.card["fit"]
 
     @property

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from seedbed.base.errors import BadDataError, unknown
-from seedbed.data.decode import has_image_suffix
 from seedbed.data.image_files import subfolders
+from seedbed.data.image_suffixes import has_image_suffix
 from seedbed.data.source import SPLIT_NAMES
 from seedbed.data.table_files import cell_text
 from seedbed.data.table_images import NUM_TRIED, ImageFinder, holds_image

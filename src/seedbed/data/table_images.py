@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.decode import has_image_suffix
 from seedbed.data.image_files import FolderListing, files_in, list_folder
+from seedbed.data.image_suffixes import has_image_suffix
 from seedbed.data.skipped_files import SkippedCounter
 
 NOT_LISTED = "not in the table"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.decode import has_image_suffix
+from seedbed.data.image_suffixes import has_image_suffix
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _SEPARATOR_LINE = re.compile(r"\s*[\"']?sep=(\\t|.)[\"']?\s*", re.IGNORECASE | re.DOTALL)

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.decode import has_image_suffix
 from seedbed.data.image_files import is_hidden
+from seedbed.data.image_suffixes import has_image_suffix
 from seedbed.data.skipped_files import HIDDEN, NO_IMAGE, SkippedCounter
 from seedbed.data.tar_files import Member
 

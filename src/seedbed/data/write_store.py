@@ -21,8 +21,8 @@ from seedbed.base.randomness import item_hashes
 from seedbed.base.worker_pool import run_jobs
 from seedbed.data import decode, splits
 from seedbed.data.annotations import Relevance, write_annotations
-from seedbed.data.bit_depth import MAX_16_BIT, white_value
 from seedbed.data.class_faults import small_classes
+from seedbed.data.decode import MAX_16_BIT, white_value
 from seedbed.data.duplicates import COARSE_PX, burst_hashes, describe, merge_groups
 from seedbed.data.image_files import EncodedPixels
 from seedbed.data.pack_batch import RUN, Job, PackedBatch, StoreForm, batch_loader, run_one_by_one
@@ -269,7 +269,7 @@ def _write_columns(
         "kind": form.to_card()["kind"],
         "source": source.name,
         "decoder": "libjpeg-turbo, Pillow",
-        "resize": f"{decode.RULES[form.fit]}; antialiased bilinear",
+        "resize": decode.describe_fit(form.fit),
         **meaning,
         "names": dict(source.names),
         "parents": parents_card(source),

@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
-from seedbed.data.decode import has_image_suffix
 from seedbed.data.image_files import FolderListing, ImageFile, files_in, list_folder, subfolders
 from seedbed.data.image_index import ImageIndex
+from seedbed.data.image_suffixes import has_image_suffix
 from seedbed.data.source import SPLIT_NAMES, SPLITS, TRAIN, split_of_path
 from seedbed.data.yolo_config import (
     YAML,

@@ -21,6 +21,7 @@ from seedbed.base.spec import fingerprint
 from seedbed.data import decode
 from seedbed.data.annotations import Boxes
 from seedbed.data.concatenated_sources import for_retrieval, join, source_of
+from seedbed.data.decode import Fit
 from seedbed.data.formats import open_source, recognise
 from seedbed.data.pack import Progress, UnreadableError, pack
 from seedbed.data.source import Source
@@ -111,12 +112,14 @@ def open_store(
     workspace: Workspace,
     *,
     folder: Path | None = None,
+    fit: Fit = "crop",
     on_pack: Progress | None = None,
     for_inspection: bool = False,
 ) -> Store:
     """The store that `data` names; a source is packed into the workspace at `size_px`.
 
     Args:
+        fit: how a source's images become squares: as the network was trained (`Preprocessing.fit`).
         folder: paths are relative to it.
         for_inspection: pack data that no classifier could be trained on, too: to report on them.
     """
@@ -126,8 +129,18 @@ def open_store(
         hierarchy, data = data.hierarchy, replace(data, hierarchy=None)
     opened = open_data(data, folder, size_px=size_px)
     if isinstance(opened, Source):
-        opened = pack_source(opened, size_px, workspace, on_pack, for_inspection=for_inspection)
+        opened = pack_source(
+            opened, size_px, workspace, on_pack, fit=fit, for_inspection=for_inspection
+        )
     return opened.with_hierarchy(hierarchy, folder)
+
+
+def open_store_for(
+    net: Backbone, data: DataLike, workspace: Workspace, on_pack: Progress | None = None
+) -> Store:
+    """The store that `data` names, for a network; a source is packed as the network was trained."""
+    form = net.preprocessing
+    return open_store(data, form.store_px, workspace, fit=form.fit, on_pack=on_pack)
 
 
 def pack_source(
@@ -136,6 +149,7 @@ def pack_source(
     workspace: Workspace,
     on_pack: Progress | None = None,
     *,
+    fit: Fit = "crop",
     for_inspection: bool = False,
 ) -> Store:
     """Pack a source into the workspace, unless it is there already.
@@ -143,15 +157,17 @@ def pack_source(
     Raises BadDataError for too many unreadable images; the hint says how to allow them.
     """
     has_boxes = isinstance(source.annotations, Boxes)
-    size_px = _BOXES_PX if has_boxes else size_px
-    options: dict[str, Any] = {}
+    if has_boxes:
+        size_px, fit = _BOXES_PX, "crop"
+    options: dict[str, Any] = {"fit": fit}
     if for_inspection:
-        options = {"for_inspection": True, "allow_unreadable": 1.0}
-    path = store_folder(source, size_px, workspace)
+        options |= {"for_inspection": True, "allow_unreadable": 1.0}
+    path = store_folder(source, size_px, workspace, fit)
     try:
         return pack(source, path, size_px=size_px, progress=on_pack, **options).store
     except UnreadableError as error:
         size = "" if has_boxes else f" --size-px {size_px}"
+        size += "" if fit == "crop" else f" --fit {fit}"
         raise BadDataError(
             error.text,
             f"All are listed in {error.list_path}. Repair or remove them. Or allow them, and name"
@@ -160,9 +176,11 @@ def pack_source(
         ) from None
 
 
-def store_folder(source: Source, size_px: int, workspace: Workspace) -> Path:
+def store_folder(source: Source, size_px: int, workspace: Workspace, fit: Fit = "crop") -> Path:
     """Where the workspace keeps the store of a source, by its listing."""
     spec = {"listing": source.listing, "size_px": size_px, "decoder": decode.REVISION}
+    if fit != "crop":
+        spec["fit"] = fit
     return workspace.folder("stores", fingerprint(spec))
 
 

@@ -39,7 +39,7 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
         {
             "architecture": backbone.architecture,
             "size_px": backbone.size_px,
-            "preprocessing": dataclasses.asdict(backbone.preprocessing),
+            "preprocessing": backbone.preprocessing.to_dict(),
             "num_parameters": backbone.num_parameters,
             "classes": list(backbone.classes),
             "layers": [dataclasses.asdict(layer) for layer in backbone.layers],

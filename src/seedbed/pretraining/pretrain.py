@@ -18,6 +18,7 @@ from seedbed.base.errors import UsageError
 from seedbed.base.randomness import Draw, content_hash, stream
 from seedbed.data.images import Augmentation
 from seedbed.data.loader import Stream
+from seedbed.data.preprocessing import interpolation_of
 from seedbed.data.splits import hold_out
 from seedbed.data.view import View
 from seedbed.metrics.accuracy import accuracies, rank
@@ -105,6 +106,20 @@ class Training:
         ]
 
 
+def _initial_backbone(
+    view: View, architecture: Architecture, weights: WeightsFile | None, seed: int
+) -> Backbone:
+    """The backbone at the start of its training, with a new head for the classes of the view."""
+    size_px = architecture.size_px or view.store.size_px
+    backbone = architecture.build(view.classes, size_px, seed)
+    if weights:
+        load_file(architecture, backbone, weights, keep_head=False)
+    # It sees the images as the store holds them, however its published weights were trained.
+    interpolation = interpolation_of(view.store.fit)
+    backbone.preprocessing = replace(backbone.preprocessing, interpolation=interpolation)
+    return backbone
+
+
 def pretrain_view(
     view: View,
     architecture: Architecture,
@@ -122,13 +137,8 @@ def pretrain_view(
     then those of 1,024 training images, without labels: with the initial statistics (mean 0,
     variance 1), the accuracy of a probe can differ by two points.
     """
-    seeds = seeds or Seeds()
-    backbone = architecture.build(
-        view.classes, architecture.size_px or view.store.size_px, seeds.init
-    )
-    weights = initial_weights(architecture)
-    if weights:
-        load_file(architecture, backbone, weights, keep_head=False)
+    seeds, weights = seeds or Seeds(), initial_weights(architecture)
+    backbone = _initial_backbone(view, architecture, weights, seeds.init)
     backbone.module.to(device)
     if training.images_seen == 0:
         if not weights:

@@ -2,16 +2,15 @@
 
 In: a model and a format. Out: files, and the largest difference from the original on random images.
 `onnx` and `torch-export` hold the whole model: from pixels float32 [b, 3, h, w] in 0..255 to class
-scores [b, K] and probabilities [b, K]. A JSON file next to it (model.onnx.json) describes inputs,
-outputs and classes. `timm` is a folder for `timm.create_model("local-dir:FOLDER",
-pretrained=True)`, for timm networks whose last layer is the head: from normalised pixels to class
-scores.
+scores [b, K] and probabilities [b, K]. Two files lie next to it: model.onnx.json describes inputs,
+outputs and classes, and model_load_image.py decodes images as `predict` does. `timm` is a folder
+for `timm.create_model("local-dir:FOLDER", pretrained=True)`, for timm networks whose last layer is
+the head: from normalised pixels to class scores.
 """
 
 from __future__ import annotations
 
 import copy
-import dataclasses
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -24,11 +23,31 @@ from torch import nn
 from seedbed.base.artifacts import atomic_file, atomic_folder, write_json
 from seedbed.base.call import parse_call
 from seedbed.base.errors import UsageError, unknown
-from seedbed.data.decode import RULES
+from seedbed.data import decode
 from seedbed.readout.model import Model
 
 _NUM_CHECKED = 4  # images that the export is compared on
 _NUM_TRACED = 2  # images in the batch that is traced
+# The end of the decoder that lies beside an export; before it comes `seedbed.data.decode`.
+_LOADER = '''
+
+# The settings of the model that this file lies beside.
+STORE_PX, SIZE_PX = {store_px}, {size_px}
+FIT: Fit = "{fit}"
+WHITE: float | None = {white}
+
+
+def load_image(path: str) -> np.ndarray:
+    """Read an image file as the model takes it: float32 [3, SIZE_PX, SIZE_PX], RGB 0..255.
+
+    Raises ValueError for a file that is not an image that can be read.
+    """
+    with open(path, "rb") as file:
+        pixels = decode(file.read(), STORE_PX, FIT, WHITE)[0]
+    start = (STORE_PX - SIZE_PX) // 2
+    centre = pixels[start : start + SIZE_PX, start : start + SIZE_PX]
+    return np.ascontiguousarray(centre.transpose(2, 0, 1), dtype=np.float32)
+'''
 _SUFFIXES = {".onnx": "onnx", ".pt2": "torch-export"}
 
 
@@ -62,11 +81,15 @@ def export_model(model: Model, out: Path, kind: str) -> float:
     """
     if kind not in FORMATS:
         raise unknown("export format", kind, FORMATS)
-    for path in (out, description_path(out)):
-        if path.exists():
-            raise UsageError(
-                f"{path} exists", "Give another path, or remove it; nothing was changed."
-            )
+    existing = [path for path in (out, description_path(out)) if path.exists()]
+    loader = loader_path(out)
+    # model.onnx and model.pt2 of one model share their decoder.
+    if kind != "timm" and loader.exists() and loader.read_bytes() != _loader_text(model).encode():
+        existing.append(loader)
+    if existing:
+        raise UsageError(
+            f"{existing[0]} exists", "Give another path, or remove it; nothing was changed."
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     return FORMATS[kind](model, out)
 
@@ -99,6 +122,11 @@ def description_path(out: Path) -> Path:
     return out.with_name(f"{out.name}.json")
 
 
+def loader_path(out: Path) -> Path:
+    """Path of the decoder beside an export: model_load_image.py."""
+    return out.with_name(f"{out.stem}_load_image.py")
+
+
 def _sample(model: Model, num: int) -> torch.Tensor:
     side = model.backbone.size_px
     values = np.random.default_rng(0).integers(0, 256, (num, 3, side, side))
@@ -125,20 +153,32 @@ def _program(model: Model) -> tuple[_FromPixels, Any]:
     return whole, program
 
 
+def _loader_text(model: Model) -> str:
+    """The decoder of `predict` as one file, with the settings of a model."""
+    preprocessing = model.backbone.preprocessing
+    settings = _LOADER.format(
+        store_px=preprocessing.store_px,
+        size_px=preprocessing.size_px,
+        fit=model.card.get("fit", "crop"),
+        white=model.card.get("white"),
+    )
+    return Path(decode.__file__).read_text(encoding="utf-8") + settings
+
+
 def _describe(model: Model, out: Path, names: list[str]) -> None:
     """Write the JSON file that describes an export."""
     preprocessing = model.backbone.preprocessing
     size_px, store_px = model.backbone.size_px, preprocessing.store_px
+    fit, loader = model.card.get("fit", "crop"), loader_path(out)
+    with atomic_file(loader) as aside:
+        aside.write_text(_loader_text(model), encoding="utf-8")
     with atomic_file(description_path(out)) as aside:
         write_json(
             aside,
             {
                 "input": f"float32 [batch, 3, {size_px}, {size_px}], RGB, 0..255, not normalised",
-                "resize": f"to {store_px} px, antialiased bilinear "
-                f"({RULES[model.card.get('fit', 'crop')]}), JPEG decoded at the smallest eighth of "
-                "its size that is not below that (Pillow: "
-                f"image.draft('RGB', ({store_px}, {store_px}))), rotated by its EXIF orientation; "
-                f"of that the centre {preprocessing.size_px} px",
+                "resize": f"to {store_px} px ({decode.describe_fit(fit)}), of that the centre "
+                f"{size_px} px: by load_image() in {loader.name}",
                 "outputs": names,
                 "classes": list(model.classes),
                 "names": model.card.get("names", {}),
@@ -205,14 +245,14 @@ def _timm(model: Model, out: Path) -> float:
         "pretrained_cfg": {
             "input_size": [3, preprocessing.size_px, preprocessing.size_px],
             "crop_pct": preprocessing.crop,
-            "interpolation": "bilinear",
+            "interpolation": preprocessing.interpolation,
             "mean": [m / 255 for m in preprocessing.mean],
             "std": [s / 255 for s in preprocessing.std],
             "num_classes": len(model.classes),
         },
         "label_names": list(model.classes),
         "seedbed": {
-            "preprocessing": dataclasses.asdict(preprocessing),
+            "preprocessing": preprocessing.to_dict(),
             "temperature": model.temperature,
         },
     }

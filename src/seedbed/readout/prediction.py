@@ -21,10 +21,11 @@ from PIL import Image
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
 from seedbed.data.array_images import images_of, is_image, to_image
-from seedbed.data.decode import Fit, decode, decode_whole, fit_square, fit_whole
+from seedbed.data.decode import Fit, decode, fit_square
 from seedbed.data.image_files import list_folder
 from seedbed.data.images import Resident
 from seedbed.data.skipped_files import SkippedFiles
+from seedbed.data.whole_images import decode_whole, fit_whole
 from seedbed.models.backbone import Backbone
 
 _CHUNK_BYTES = 2**28  # decoded images in memory at once

@@ -163,7 +163,7 @@ def export(options: Namespace) -> Result:
     from pathlib import Path
 
     from seedbed.api import models as api
-    from seedbed.readout.export import export_format
+    from seedbed.readout.export import export_format, loader_path
 
     kind = export_format(Path(options.out), options.format)
     difference = api.export(options.model, options.out, format=kind)
@@ -173,7 +173,10 @@ def export(options: Namespace) -> Result:
         "max_abs_difference": difference,
     }
     described = (
-        f"; its inputs and outputs are described in {options.out}.json" if kind != "timm" else ""
+        f"; {options.out}.json describes its inputs and outputs, and load_image() in "
+        f"{loader_path(Path(options.out))} reads images for it"
+        if kind != "timm"
+        else ""
     )
     say(
         options,

@@ -15,8 +15,8 @@ import numpy as np
 
 from seedbed.base.randomness import mix, stream
 from seedbed.data.annotations import Boxes
-from seedbed.data.decode import decode_whole
 from seedbed.data.voc_annotations import to_voc_boxes
+from seedbed.data.whole_images import decode_whole
 from seedbed.metrics.detection import MIN_OVERLAP, overlaps
 from seedbed.tasks.detection import DetectionTask
 from seedbed.tasks.retrieval import RetrievalTask

@@ -17,9 +17,9 @@ from seedbed.base.errors import UsageError
 from seedbed.base.paths import expand_user
 from seedbed.base.registry import Registry
 from seedbed.base.spec import setting_names
-from seedbed.data.decode import has_image_suffix
 from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.data.image_files import visible_entries
+from seedbed.data.image_suffixes import has_image_suffix
 from seedbed.data.source import SPLIT_NAMES, Source
 
 

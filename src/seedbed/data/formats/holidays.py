@@ -23,7 +23,6 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import Relevance
-from seedbed.data.decode import has_image_suffix
 from seedbed.data.formats import Format
 from seedbed.data.image_files import (
     ImageFile,
@@ -31,6 +30,7 @@ from seedbed.data.image_files import (
     list_images,
     visible_entries,
 )
+from seedbed.data.image_suffixes import has_image_suffix
 from seedbed.data.source import Source
 from seedbed.data.unlabelled_images import retrieval_source
 

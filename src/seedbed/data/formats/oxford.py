@@ -25,7 +25,6 @@ import numpy as np
 from seedbed.base.errors import BadDataError
 from seedbed.data.annotations import NO_LABEL, Relevance
 from seedbed.data.crops import CropPixels
-from seedbed.data.decode import has_image_suffix
 from seedbed.data.formats import Format
 from seedbed.data.image_files import (
     ImageFile,
@@ -33,6 +32,7 @@ from seedbed.data.image_files import (
     list_images,
     visible_entries,
 )
+from seedbed.data.image_suffixes import has_image_suffix
 from seedbed.data.oxford_ground_truth import (
     ADVICE,
     PREFIX,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from seedbed.base.call import Call
 from seedbed.base.errors import unknown
-from seedbed.data.preprocessing import Preprocessing
+from seedbed.data.preprocessing import Interpolation, Preprocessing
 from seedbed.models.zoo import Architecture
 
 if TYPE_CHECKING:
@@ -73,7 +73,11 @@ class TimmBridge(Bridge):
         )
         size_px = config.get("input_size", (3, 224, 224))[1]
         return Preprocessing.from_unit_range(
-            size_px, float(config.get("crop_pct") or 0.875), tuple(mean), tuple(std)
+            size_px,
+            float(config.get("crop_pct") or 0.875),
+            tuple(mean),
+            tuple(std),
+            _interpolation(config.get("interpolation")),
         )
 
     def published(self, name: str) -> Published:
@@ -116,6 +120,11 @@ class TimmBridge(Bridge):
         return config.to_dict() if config else {}
 
 
+def _interpolation(name: Any) -> Interpolation:
+    """The interpolation of a library's pipeline; bilinear where it is neither of the two."""
+    return "bicubic" if name == "bicubic" else "bilinear"
+
+
 class TorchvisionBridge(Bridge):
     """The classification networks of torchvision, without auxiliary classifiers; unknown names
     raise UsageError."""
@@ -134,7 +143,11 @@ class TorchvisionBridge(Bridge):
         transform = self._weights(name).transforms()
         size_px = transform.crop_size[0]
         return Preprocessing.from_unit_range(
-            size_px, size_px / transform.resize_size[0], tuple(transform.mean), tuple(transform.std)
+            size_px,
+            size_px / transform.resize_size[0],
+            tuple(transform.mean),
+            tuple(transform.std),
+            _interpolation(transform.interpolation.value),
         )
 
     def published(self, name: str) -> Published:
