@@ -166,7 +166,8 @@ def _decode_with_pillow(
             raise ValueError(
                 f"{width:,} x {height:,} pixels are too many to decode: save it smaller, or as JPEG"
             )
-        image.draft("RGB", (_least_px(size_px, fit),) * 2)
+        least_px = _least_px(size_px, fit)
+        image.draft("RGB", (least_px, least_px))
         upright = ImageOps.exif_transpose(image)
         return fit_square(upright, size_px, fit, white), width, height
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from seedbed.data.downloads import showing_downloads
 from seedbed.trials.executors import Event
 from seedbed.trials.plan import Plan
 
@@ -48,19 +50,26 @@ class StudyProgress:
 
     def __enter__(self) -> StudyProgress:
         self._bars.start()
+        self._downloads = showing_downloads(self._counting("downloading", "MB"))
+        self._downloads.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._downloads.__exit__(None, None, None)
         self._bars.stop()
 
-    def packing(self, name: str):  # noqa: ANN201  a callback of (images done, images in all)
-        rows: list[TaskID] = []  # made when there is something to pack
+    def packing(self, name: str) -> Callable[[int, int], None]:
+        """A callback of (images done, images in all) while a data set is packed."""
+        return self._counting(f"packing {name}", "images")
+
+    def _counting(self, label: str, unit: str) -> Callable[[int, int], None]:
+        rows: list[TaskID] = []  # made when there is something to count
 
         def tell(done: int, total: int) -> None:
             if not rows:
-                rows.append(self._bars.add_task(f"packing {name}", total=total, facts=""))
+                rows.append(self._bars.add_task(label, total=total, facts=""))
             self._bars.update(
-                rows[0], completed=done, total=total, facts=f"{done:,} of {total:,} images"
+                rows[0], completed=done, total=total, facts=f"{done:,} of {total:,} {unit}"
             )
             if done == total:
                 self._bars.remove_task(rows.pop())

@@ -116,10 +116,15 @@ class Bar:
         self._has_resumed = False
 
     def __enter__(self) -> Bar:
+        from seedbed.data.downloads import showing_downloads
+
         self._bars.start()
+        self._downloads = showing_downloads(self.named("downloading, MB"))
+        self._downloads.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._downloads.__exit__(None, None, None)
         self._bars.stop()
 
     def named(self, what: str) -> Callable[[int, int], None]:

@@ -7,6 +7,7 @@ In: a path or a call string. Out: a Source. A plain path goes to the format that
 from __future__ import annotations
 
 import os
+import re
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,11 @@ from seedbed.base.errors import UsageError
 from seedbed.base.paths import expand_user
 from seedbed.base.registry import Registry
 from seedbed.base.spec import setting_names
+from seedbed.data.downloads import fetch
 from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.data.image_files import visible_entries
 from seedbed.data.image_suffixes import has_image_suffix
+from seedbed.data.remote_files import is_url, without_secrets
 from seedbed.data.source import SPLIT_NAMES, Source
 
 
@@ -40,6 +43,11 @@ class Format(ABC):
     @staticmethod
     def recognises(path: Path) -> bool:
         """Whether a plain path is of this layout; generators say no."""
+        return False
+
+    @staticmethod
+    def is_remote_name(text: str) -> bool:
+        """Whether a text that is no local path names data on a hub."""
         return False
 
 
@@ -66,6 +74,10 @@ FORMATS.add("webdataset", "seedbed.data.formats.webdataset:WebDataset")
 FORMATS.add("yolo", "seedbed.data.formats.yolo:Yolo")
 
 
+# Shards of a WebDataset: train-{000..009}.tar
+_SHARDS = re.compile(r"\{\d+\.\.\d+\}[^()]*\.tar$")
+
+
 def parse_data(text: str, folder: Path | None = None) -> Call:
     """The call that a data string stands for: `"photos/"` is `folder('photos/')` unless another
     format recognises the path.
@@ -79,6 +91,8 @@ def parse_data(text: str, folder: Path | None = None) -> Call:
         if format_name == "folder" and (inner := inner_folder(path)) is not None:
             return Call(name=recognise(inner), args=(os.path.join(name, inner.relative_to(path)),))
         return Call(name=format_name, args=(name,))
+    if _SHARDS.search(text):
+        return Call(name="webdataset", args=(name,))
     try:
         call = _parse_format_call(text)
     except UsageError:
@@ -94,8 +108,11 @@ def _with_absolute_paths(call: Call, folder: Path) -> Call:
     names = setting_names(cls)
 
     def resolve(name: str, value: Any) -> Any:
-        is_path = name in cls.paths and isinstance(value, str)
-        return str(folder / expand_user(value)) if is_path else value
+        if name not in cls.paths or not isinstance(value, str) or is_url(value):
+            return value
+        path = folder / expand_user(value)
+        is_remote = cls.is_remote_name(value) and not os.path.exists(path)
+        return value if is_remote else str(path)
 
     resolved = tuple(resolve(name, value) for name, value in zip(names, call.args, strict=False))
     return Call(
@@ -166,8 +183,12 @@ def open_source(
     Raises UsageError for an unknown format, BadDataError for a path without labelled images.
     """
     data = os.fspath(data)
+    if is_url(data):
+        remarks: list[str] = []
+        source = open_source(fetch(data, remarks), format_name=format_name, hierarchy=hierarchy)
+        return replace(source, name=without_secrets(data), notes=(*remarks, *source.notes))
     call = Call(name=format_name, args=(data,)) if format_name else parse_data(data, folder)
-    source = FORMATS.make(call, f"data set {data!r}").read()
+    source = FORMATS.make(_with_copies(call), f"data set {data!r}").read()
     if format_name is None and (note := _entered_note(data, call, folder)):
         source = replace(source, notes=(note, *source.notes))
     return (
@@ -175,6 +196,21 @@ def open_source(
         if hierarchy is None
         else source.with_hierarchy(open_hierarchy(hierarchy, source.classes, folder))
     )
+
+
+def _with_copies(call: Call) -> Call:
+    """The call with local copies in place of the URLs among its paths."""
+    cls = FORMATS.get(call.name)
+    names = setting_names(cls)
+    args = [
+        fetch(value) if name in cls.paths and is_url(value) else value
+        for name, value in zip(names, call.args, strict=False)
+    ]
+    kwargs = {
+        name: fetch(value) if name in cls.paths and is_url(value) else value
+        for name, value in call.kwargs.items()
+    }
+    return Call(name=call.name, args=(*args, *call.args[len(names) :]), kwargs=kwargs)
 
 
 def _entered_note(data: str, call: Call, folder: Path | None) -> str:

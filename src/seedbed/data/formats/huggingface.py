@@ -18,6 +18,7 @@ import numpy as np
 from seedbed.base.call import Call
 from seedbed.base.errors import BadDataError, unknown
 from seedbed.base.paths import expand_user
+from seedbed.data.downloads import fetch_data_set, is_data_set_name
 from seedbed.data.formats import Format
 from seedbed.data.image_files import EncodedPixels
 from seedbed.data.note_counter import NoteCounter
@@ -46,8 +47,8 @@ _STRIPPED = "{num} label{s} with blanks around: they are removed"
 
 @dataclass(frozen=True)
 class HuggingFace(Format):
-    """Hugging Face data set folders: Parquet files with an image column (bytes, path) and a label
-    column."""
+    """Hugging Face data sets: Parquet files with an image column (bytes, path) and a label column,
+    in a folder, or on the hub by name: huggingface('OWNER/NAME')."""
 
     path: str
     image_column: str | None = None
@@ -61,8 +62,14 @@ class HuggingFace(Format):
             return path.suffix == ".parquet" and bool(_image_columns(path))
         return path.is_dir() and any(_image_columns(file) for file in _parquet_files(path)[:1])
 
+    @staticmethod
+    def is_remote_name(text: str) -> bool:
+        return is_data_set_name(text)
+
     def read(self) -> Source:
         root = expand_user(self.path)
+        if not root.exists() and self.is_remote_name(self.path):
+            root = fetch_data_set(self.path)
         files = _parquet_files(root)
         if not files:
             raise BadDataError(
