@@ -155,11 +155,11 @@ class _FileSystem(RemoteFiles):
             if not self.is_folder:
                 info = self._system.info(self._root)
                 return [_remote_file(PurePosixPath(self._root).name, self._root, info)]
-            found = self._system.find(self._root, detail=True)
+            listed = self._system.find(self._root, detail=True)
         root = self._root.rstrip("/") + "/"
         files = [
             _remote_file(address.removeprefix(root), address, info)
-            for address, info in sorted(found.items())
+            for address, info in sorted(listed.items())
         ]
         files = [file for file in files if not _is_hidden(file.path)]
         if not files:
