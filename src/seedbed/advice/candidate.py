@@ -13,7 +13,7 @@ import numpy as np
 
 from seedbed.tasks.class_scores import HeldOut
 
-Kind = Literal["probe", "neighbours", "joined", "augmented", "finetune"]
+Kind = Literal["probe", "neighbours", "joined", "augmented", "finetune", "zero_shot"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

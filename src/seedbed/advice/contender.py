@@ -18,12 +18,15 @@ from seedbed.advice.task_by_size import TaskBySize, subset_task
 from seedbed.base.device import free_bytes
 from seedbed.models.backbone import Backbone
 from seedbed.models.layers import Layer
+from seedbed.models.text_tower import has_text_tower
 from seedbed.models.token_readings import has_class_token
 from seedbed.readout.augmented_views import NUM_VIEWS
 from seedbed.readout.heads import prepare_codes
 from seedbed.readout.model import layer_codes
+from seedbed.tasks.class_scores import HeldOut
 from seedbed.tasks.classification import ClassificationTask
 from seedbed.transfers.methods import probe
+from seedbed.transfers.methods.zero_shot import class_names, zero_shot_model
 from seedbed.transfers.readout_selection import Choice, make_readout
 
 _MAX_LAYERS = 8
@@ -111,6 +114,32 @@ class Contender:
             layer_codes(self.backbone, images, [row], which=which) for which in range(NUM_VIEWS)
         ]
         return self._candidate(task, [row], torch.stack(views, dim=1), "augmented")
+
+    def zero_shot(self) -> Candidate | None:
+        """Classification by the names of the classes, on the held-out images of the others; None
+        for a network without a text tower."""
+        if not has_text_tower(self.backbone):
+            return None
+        started, task = time.monotonic(), self.task
+        model = zero_shot_model(self.backbone, task.classes, class_names(task.store, task.classes))
+        positions = np.concatenate([held_out for _, held_out in task.folds()])
+        rows = task.known[positions]
+        held_out = HeldOut(
+            scores=model.scores(self.backbone.images(task.store, rows)),
+            labels=torch.from_numpy(task.labels(rows)),
+        )
+        return Candidate(
+            backbone=self.name,
+            method="zero_shot()",
+            kind="zero_shot",
+            layer=None,
+            is_penultimate=False,
+            held_out=held_out,
+            positions=positions,
+            images=task.store.hashes[rows],
+            seconds=time.monotonic() - started,
+            num_folds=len(task.folds()),
+        )
 
     def has_memory_for_views(self, layer: str) -> bool:
         """Whether the codes of all augmented views fit into memory."""

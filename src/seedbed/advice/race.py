@@ -104,6 +104,17 @@ class Race:
             return
         self.contenders[name] = contender
         self._add(candidates)
+        self._add_zero_shot(contender)
+
+    def _add_zero_shot(self, contender: Contender) -> None:
+        """Classify by the names of the classes, where the network has a text tower."""
+        try:
+            candidate = contender.zero_shot()
+        except SeedbedError as error:
+            self._note(f"zero_shot() of {short_name(contender.name)} is left out: {error.message}")
+            return
+        if candidate is not None:
+            self._add([candidate])
 
     def _minutes_for(self, seconds: float) -> int:
         """The time limit, in minutes, with which a forward pass would not be left out."""
@@ -125,11 +136,12 @@ class Race:
 
     def _leading_layers(self) -> list[str]:
         """Layers of the leading backbone, the best first."""
-        probes = [
-            c
-            for c in self.on_all_images
-            if c.backbone == self.leader.backbone and c.kind == "probe"
-        ]
+        probes, leading = [], self.leader.backbone
+        # Where zero_shot() leads, its backbone may have preliminary probes alone.
+        for candidates in (self.on_all_images, self.candidates):
+            probes = probes or [
+                c for c in candidates if c.backbone == leading and c.kind == "probe"
+            ]
         ranked = sorted(probes, key=lambda c: -c.accuracy)
         return list(dict.fromkeys(str(c.layer) for c in ranked))
 

@@ -24,7 +24,6 @@ from seedbed.models.packaged_weights import PackagedWeights
 from seedbed.models.weights_file import Weights, WeightsFile
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
-_HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +36,7 @@ class Published:
     licence: str
     classes: tuple[str, ...] = ()  # of the head, if they are known
     package: PackagedWeights | None = None  # a Python package that brings them
+    hub_files: tuple[str, ...] = ("model.safetensors", "pytorch_model.bin")  # in the repository
     # Whether the last layer gives a vector to compare with texts, and no scores of classes.
     is_embedding: bool = False
 
@@ -66,14 +66,15 @@ def find_cached(published: Published) -> Path | None:
         for name in names:
             if (path := expand_user(folder) / name).is_file():
                 return path
-    return _in_hub_cache(published.hub) if published.hub else None
+    return _in_hub_cache(published) if published.hub else None
 
 
-def _in_hub_cache(repository: str) -> Path | None:
+def _in_hub_cache(published: Published) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    for name in _HUB_FILES:
-        if isinstance(path := try_to_load_from_cache(repository, name), str):
+    assert published.hub is not None
+    for name in published.hub_files:
+        if isinstance(path := try_to_load_from_cache(published.hub, name), str):
             return Path(path)
     return None
 
@@ -85,7 +86,7 @@ def download(published: Published) -> Path:
         if published.hub:
             from huggingface_hub import hf_hub_download
 
-            return Path(hf_hub_download(published.hub, _HUB_FILES[0]))
+            return Path(hf_hub_download(published.hub, published.hub_files[0]))
         if published.url:
             from torch import hub
 
@@ -110,7 +111,7 @@ def download_instruction(published: Published) -> str:
         f"https://huggingface.co/{published.hub}" if published.hub else "its authors"
     )
     if published.hub and not published.url:
-        file = f"{_HUB_FILES[0]} from {origin}, save it as {published.file_name}"
+        file = f"{published.hub_files[0]} from {origin}, save it as {published.file_name}"
     else:
         file = f"{published.file_name} from {origin}"
     return (

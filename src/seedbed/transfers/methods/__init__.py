@@ -104,6 +104,7 @@ METHODS.add("probe", "seedbed.transfers.methods.probe:Probe")
 METHODS.add("probe_augmented", "seedbed.transfers.methods.probe_augmented:ProbeAugmented")
 METHODS.add("retrieve", "seedbed.transfers.methods.retrieve:Retrieve")
 METHODS.add("scratch", "seedbed.transfers.methods.scratch:Scratch")
+METHODS.add("zero_shot", "seedbed.transfers.methods.zero_shot:ZeroShot")
 for name in ("svm", "softmax", "ridge", "knn"):
     METHODS.redirect(name, f"probe(readout={name!r})")
 METHODS.redirect("last_layer", "finetune(stages=0)")
