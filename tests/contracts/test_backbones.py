@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 from tiny import random_pixels
@@ -21,6 +22,8 @@ from seedbed.models.fit import fit
 from seedbed.models.schedule import Schedule
 from seedbed.models.zoo import BACKBONES
 from seedbed.pretraining.objectives.supervised import Supervised
+
+open_clip.add_model_config(Path(__file__).parents[1] / "open_clip_configs")
 
 # Call -> side of the input in px: near the smallest that the network accepts, for quick tests.
 EXAMPLES = {
@@ -42,6 +45,7 @@ EXAMPLES = {
     "mobilenet_v3_small()": 32,
     "mobilenet_v4_medium()": 32,
     "mobilenet_v4_small()": 32,
+    "open_clip('seedbed-tiny')": 32,
     "resnet18()": 32,
     "resnet18(stem='small')": 32,
     "resnet50()": 32,

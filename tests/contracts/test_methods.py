@@ -23,7 +23,9 @@ QUICK = {
     "retrieve": "retrieve(dim=8)",
     "scratch": f"scratch{_FEW}",
 }
-PAIRS = [(name, task) for name in METHODS.names() for task in METHODS.get(name).takes]
+# zero_shot() needs a text tower and words for classes: its tests are in tests/transfers.
+NAMES = [name for name in METHODS.names() if name != "zero_shot"]
+PAIRS = [(name, task) for name in NAMES for task in METHODS.get(name).takes]
 
 
 def _task(name: str) -> Any:

@@ -515,3 +515,45 @@ def test_a_finished_training_of_the_grid_is_not_resumed(
     again = new_trainer(task, replace(QUICK, learning_rates=(0.01, 0.02)), unfinished=states)
     again.tune()
     assert again.resumed_at == {}
+
+
+def test_the_cost_is_said_before_it_begins_and_changes_nothing(task: DetectionTask) -> None:
+    method = replace(QUICK, learning_rates=(0.02, 0.05))
+    sentences: list[str] = []
+    done: list[int] = []
+    told = method.run(
+        backbone(),
+        task,
+        Context(
+            on_message=sentences.append,
+            on_progress=lambda progress: done.append(len(sentences)),
+        ),
+    )
+    assert "2 trainings of 4 steps of 2 images at 48 px: about " in sentences[0]
+    assert "images/s" in sentences[0]
+    assert "learning_rates=[0.1]" in sentences[1]
+    assert min(done) == len(sentences)  # all of it before the first step
+    untold = method.run(backbone(), task, Context())
+    assert told.metrics == untold.metrics
+    assert same_weights(weights_of(told.model.detector), weights_of(untold.model.detector))
+
+
+@pytest.mark.parametrize(
+    ("networks", "words"),
+    [
+        (["small", "resnet50"], "resnet50 on this machine was pre-trained on more"),
+        (["small"], "pip install 'seedbed[imagenet]'"),
+    ],
+)
+def test_a_larger_network_is_suggested_where_a_small_one_is_named(
+    networks: list[str], words: str, task: DetectionTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seedbed.transfers.methods.detect.local_networks", lambda: networks)
+    sentences: list[str] = []
+    method = replace(QUICK, iterations=1)
+    method.run(backbone(), task, Context(on_message=sentences.append))
+    assert words in sentences[-1]
+    sentences.clear()
+    wrapped = replace(backbone(), architecture="resnet50()")
+    method.run(wrapped, task, Context(on_message=sentences.append))
+    assert not any("photographs" in sentence for sentence in sentences)

@@ -18,26 +18,16 @@ from seedbed.models.text_tower import text_tower
 
 open_clip = pytest.importorskip("open_clip")
 
+CONFIGS = Path(__file__).parents[1] / "open_clip_configs"
 NAME = "seedbed-tiny"
-CONFIG = {
-    "embed_dim": 24,
-    "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8},
-    "text_cfg": {
-        "context_length": 77,
-        "vocab_size": 49408,
-        "width": 16,
-        "heads": 2,
-        "layers": 2,
-    },
-}
+CONFIG = json.loads((CONFIGS / f"{NAME}.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The call of a tiny network whose weights are in a file."""
     folder = tmp_path_factory.mktemp("clip")
-    (folder / f"{NAME}.json").write_text(json.dumps(CONFIG))
-    open_clip.add_model_config(folder)
+    open_clip.add_model_config(CONFIGS)
     torch.manual_seed(0)
     model = open_clip.create_model(NAME, pretrained=None)
     torch.save(model.state_dict(), folder / "tiny.pt")
@@ -175,3 +165,16 @@ def test_random_weights_are_reproduced(photos: Path, tmp_path: Path, network: st
     a = text_tower(open_backbone(call)).embed(["a cat"])
     b = text_tower(open_backbone(call)).embed(["a cat"])
     assert torch.equal(a, b)
+
+
+def test_the_same_call_gives_the_same_measurement(
+    network: str, photos: Path, tmp_path: Path
+) -> None:
+    net = open_backbone(network)
+    before = {name: t.clone() for name, t in net.module.state_dict().items()}
+    first, again = (
+        sb.transfer(net, photos, "zero_shot()", workspace=tmp_path / folder) for folder in "ab"
+    )
+    assert dict(first.metrics) == dict(again.metrics)
+    assert all(np.array_equal(v, again.predictions[k]) for k, v in first.predictions.items())
+    assert all(torch.equal(t, before[name]) for name, t in net.module.state_dict().items())

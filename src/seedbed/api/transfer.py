@@ -17,7 +17,7 @@ from seedbed.data.pack import Progress as PackProgress
 from seedbed.data.preprocessing import interpolation_of
 from seedbed.data.source import Source
 from seedbed.data.store import Store
-from seedbed.engine.data_spec import read_task
+from seedbed.engine.data_spec import DataSpec, read_task
 from seedbed.engine.keys import backbone_keys
 from seedbed.engine.opening import load_task, open_backbone_for, open_store_for, task_call
 from seedbed.engine.steps import Measure, check_threads
@@ -26,7 +26,7 @@ from seedbed.models.backbone import Backbone
 from seedbed.models.training_progress import Progress
 from seedbed.tasks.export_results import RESULTS
 from seedbed.tasks.task import Measurement, Task
-from seedbed.transfers.methods import METHODS, check_task
+from seedbed.transfers.methods import METHODS, Method, check_task
 
 OnProgress = Callable[[Progress], None]
 
@@ -48,6 +48,7 @@ def transfer(
     workspace: str | os.PathLike[str] | None = None,
     on_pack: PackProgress | None = None,
     on_progress: OnProgress | None = None,
+    on_message: Callable[[str], None] | None = None,
 ) -> Measurement:
     """Measure a backbone on a task by a method.
 
@@ -70,6 +71,7 @@ def transfer(
         threads: of the CPU (default: all; a stored result of any number is accepted). A study uses
             1 unless it says otherwise; the number is part of the key.
         device: "auto", "cpu", "cuda" or "mps".
+        on_message: called with sentences on the cost of a long training, before it begins.
 
     Returns:
         Measurement: `.metrics` in percent, `.primary`, `.predictions`, `.facts`, `.model`, `.key`;
@@ -102,11 +104,8 @@ def transfer(
         labelled=labelled,
         learn_on=learn_on,
     )
-    if plugin.takes == ("adaptation",) and spec.labelled is None:
-        # Refused before anything is packed.
-        check_task(plugin, method, "classification")
     net = open_backbone_for(backbone, spec, device=device, seed=seed)
-    plugin.check(net)
+    _check_before_packing(plugin, method, spec, net)
     store = open_store_for(net, spec, space, on_pack)
     call = task_call(spec, store, plugin, method)
     loaded = load_task(call, store, plugin, seed)
@@ -120,9 +119,17 @@ def transfer(
         seed=seed,
         task_seed=seed,
         threads=threads,
+        on_message=on_message,
         label=f"transfer to {store.name} by {method}, seed {seed}",
     )
     return _read_or_run(step, space, folder, on_progress)
+
+
+def _check_before_packing(plugin: Method, call: str, spec: DataSpec, net: Backbone) -> None:
+    """Raise UsageError for a method that cannot work on the data or the network."""
+    if plugin.takes == ("adaptation",) and spec.labelled is None:
+        check_task(plugin, call, "classification")
+    plugin.check(net)
 
 
 def _read_or_run(

@@ -76,15 +76,15 @@ def fetch_data_set(name: str) -> Path:
 
     Raises BadDataError if there is none, or if it cannot be reached.
     """
-    own = f"hf://datasets/{name}"
-    for url in (own, own + _PARQUET_BRANCH):
+    repository = f"hf://datasets/{name}"
+    for url in (repository, repository + _PARQUET_BRANCH):
         files = remote_files(url)
         chosen = [file for file in files.list() if file.path.endswith(".parquet")]
         if chosen:
             return _fetch(url, files, chosen)
     raise BadDataError(
         f"the data set {name} of Hugging Face has no Parquet files",
-        f"If it is a folder of images by class, name it so: {own}.",
+        f"If it is a folder of images by class, name it so: {repository}.",
     )
 
 

@@ -222,6 +222,7 @@ class Measure:
         method: a call string.
         seed: of the method; `task_seed`: of the draw of the task's images.
         threads: of the CPU; None: all, and a finished result of any number serves.
+        on_message: told what the method says of its cost.
     """
 
     backbone: Backbone
@@ -233,6 +234,7 @@ class Measure:
     task_seed: int
     threads: int | None = None
     label: str = ""
+    on_message: Callable[[str], None] | None = None
 
     def candidate_keys(self) -> tuple[str, ...]:
         """The keys whose results serve; the first is the one to compute."""
@@ -331,6 +333,7 @@ class Measure:
             device=self.backbone.device,
             on_progress=on_progress,
             unfinished=unfinished,
+            on_message=self.on_message,
         )
         with torch_threads(self.threads or default_threads()):
             return METHODS.make(self.method).run(self.backbone, self.task, context)

@@ -365,14 +365,18 @@ def _is(node: Any, *kinds: tuple[str, ...]) -> bool:
     return any(name.startswith(prefix) for group in kinds for prefix in group)
 
 
+# Attribute of a module whose children are blocks, and which is none itself.
+CONTAINER = "is_container_of_blocks"
+
+
 def _blocks(module: nn.Module, heads: tuple[str, ...], prefix: str = "") -> Iterable[str]:
     """Submodules in order; containers, and the block that holds the head, are replaced by their
     children."""
     for name, child in module.named_children():
         path = f"{prefix}{name}"
-        if type(child) in (nn.Sequential, nn.ModuleList, nn.ModuleDict) or any(
-            h.startswith(f"{path}.") for h in heads
-        ):
+        is_container = type(child) in (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+        holds_head = any(head.startswith(f"{path}.") for head in heads)
+        if is_container or holds_head or getattr(child, CONTAINER, False):
             yield from _blocks(child, heads, f"{path}.")
         else:
             yield path

@@ -17,7 +17,7 @@ from seedbed.models.resolve import SHIPPED
 from seedbed.models.weights import SUFFIXES, find_cached
 from seedbed.models.zoo import BACKBONES
 
-_BRIDGES = ("small", "timm", "torchvision")
+_BRIDGES = ("open_clip", "small", "timm", "torchvision")
 _HUB_PREFIX = "models--timm--"
 
 

@@ -12,6 +12,7 @@ import os
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,11 +143,18 @@ def _damaged(path: Path, error: Exception) -> BadDataError:
     # An unpickler's KeyError is a bare number.
     words = str(error).splitlines()[0] if str(error) and not isinstance(error, KeyError) else ""
     reason = words or "it is not a file of PyTorch or safetensors, or it is damaged"
-    if "central directory" in reason or "not fully covered" in reason or "header too" in reason:
+    cut = ("central directory", "not fully covered", "header too")
+    if any(words in reason for words in cut) or _is_half_a_zip(path):
         reason = f"it is incomplete, {path.stat().st_size:,} bytes"
     return BadDataError(
         f"the weights in {path} cannot be read: {reason}", "Download or save the file again."
     )
+
+
+def _is_half_a_zip(path: Path) -> bool:
+    """Whether a file begins as PyTorch's do, and has no end."""
+    with path.open("rb") as file:
+        return file.read(2) == b"PK" and not zipfile.is_zipfile(path)
 
 
 def _choose_entry(content: Any, entry: str, file: WeightsFile) -> Weights:

@@ -13,6 +13,7 @@ the new domain (Chang et al. 2019).
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,7 @@ from seedbed.transfers.gradient_reversal import (
 # Channels of the hidden layer of the domain classifier.
 _HIDDEN = 64
 _REPORT_EVERY = 5  # steps
+_TIMED_STEPS = 4
 _EVAL_BATCH_SIZE = 4
 
 
@@ -144,6 +146,21 @@ class DetectorTrainer:
         return DetectorModel(
             backbone=backbone, detector=detector, settings=self.settings, classes=task.classes
         )
+
+    def measure_speed(self) -> float:
+        """Training images per second, over a few steps of a detector that is thrown away."""
+        rate = min(self.training.learning_rates)
+        rows = np.sort(self.task.train)
+        speed = 0.0
+        # The first step decodes images and is slower.
+        for num_steps in (1, _TIMED_STEPS):
+            training = replace(self.training, iterations=num_steps, drops=())
+            trial = replace(self, training=training, on_progress=None, unfinished=None)
+            started = time.perf_counter()
+            trial.train(rows, rate)
+            num_images = num_steps * self.training.batch_size * (2 if training.align else 1)
+            speed = num_images / max(1e-4, time.perf_counter() - started)
+        return speed
 
     def _report(self, progress: Progress) -> None:
         """Report the progress over all trainings of the grid."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from seedbed.base.clock import clock
 from seedbed.data.downloads import showing_downloads
 from seedbed.trials.executors import Event
 from seedbed.trials.plan import Plan
@@ -137,10 +138,3 @@ class StudyProgress:
 
 def _cost(num_images: int) -> float:
     return num_images + _STEP_IMAGES
-
-
-def clock(seconds: float) -> str:
-    """45 s, 12 min, 3.4 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -136,6 +136,10 @@ class Bar:
 
         return update
 
+    def message(self, sentence: str) -> None:
+        """Print a sentence to stderr, above the bar."""
+        self._bars.console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
     def _rename(self, what: str) -> None:
         if what != self._what:
             self._what = what
@@ -147,15 +151,15 @@ class Bar:
 
     def training(self, progress: Any) -> None:
         """Show the progress of a training; a training that resumes is announced once."""
+        from seedbed.base.clock import clock
+
         self._rename("training")
         if progress.resumed_at and not self._has_resumed:
             self._has_resumed = True
-            self._bars.console.print(
-                f"resumed an interrupted training at {progress.resumed_at:,} images",
-                highlight=False,
-            )
+            self.message(f"resumed an interrupted training at {progress.resumed_at:,} images")
         facts = f"{progress.images_per_s:,.0f} images/s, loss {progress.loss:.2f}"
         facts += "" if progress.accuracy is None else f", accuracy {progress.accuracy:.0f} %"
+        facts += f", {clock(progress.seconds_left)} left"
         self._bars.update(
             self._row,
             completed=progress.images_done,

@@ -98,9 +98,10 @@ def study_new(options: Namespace) -> Result:
 
 def study_plan(options: Namespace) -> Result:
     from seedbed.base.artifacts import Workspace
+    from seedbed.base.clock import clock
     from seedbed.trials.cost import estimate
     from seedbed.trials.planner import make_plan
-    from seedbed.trials.progress import StudyProgress, clock
+    from seedbed.trials.progress import StudyProgress
 
     study = _load(options)
     with StudyProgress() as progress, _errors_name(options.file):

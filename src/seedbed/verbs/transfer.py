@@ -36,6 +36,7 @@ def transfer(options: Namespace) -> Result:
             workspace=options.workspace,
             on_pack=bar.named("packing"),
             on_progress=bar.training,
+            on_message=bar.message,
         )
     seconds = time.monotonic() - started
     document = _measurement_document(options, measured, seconds)

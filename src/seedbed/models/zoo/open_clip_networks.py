@@ -18,6 +18,7 @@ from seedbed.base.call import Call
 from seedbed.base.errors import BadDataError, UsageError, unknown
 from seedbed.base.randomness import stream
 from seedbed.data.preprocessing import Channels, Preprocessing
+from seedbed.models.layers import CONTAINER
 from seedbed.models.text_embeddings import TextTower
 from seedbed.models.zoo import Architecture
 
@@ -41,6 +42,9 @@ class ImageTower(nn.Module):
         super().__init__()
         self.tower, self.embedding = tower, nn.Identity()
         self.head = nn.Linear(dim, _NUM_CLASSES)
+        for path in ("", "transformer", "trunk"):
+            if hasattr(tower, path) or not path:
+                setattr(tower.get_submodule(path), CONTAINER, True)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.head(self.embedding(self.tower(images)))

