@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from seedbed.base.errors import UsageError, unknown
 from seedbed.base.randomness import content_hash
-from seedbed.data.decode import Fit, fit_square
+from seedbed.data.decode import Fit, fit_square, is_deep
 from seedbed.data.image_files import DecodedImage, load_each
 from seedbed.data.source import (
     SPLIT_NAMES,
@@ -35,6 +35,8 @@ _SHAPES = (
 )
 # Images of a data set whose contents enter its fingerprint.
 _NUM_HASHED = 64
+# Items whose labels are compared with the attribute that lists the labels.
+_NUM_COMPARED = 8
 
 
 def is_image(value: Any) -> bool:
@@ -61,7 +63,7 @@ def to_image(value: Any, where: str = "the image") -> Image.Image:
         UsageError: another type, shape or range; the message names it.
     """
     if isinstance(value, Image.Image):
-        return value
+        return ImageOps.exif_transpose(value)  # upright, as files are read
     if not isinstance(value, np.ndarray) and not _is_tensor(value):
         raise UsageError(f"{where} is of type {type(value).__name__}, not an image", _SHAPES)
     array = value if isinstance(value, np.ndarray) else _from_tensor(value, where)
@@ -111,6 +113,7 @@ class MemoryPixels(Pixels):
     images: Any  # with a length and items
     order: np.ndarray  # int64 [n]
     item: int | None = None  # the place of the image in each item; None: the item is the image
+    white: float | None = None  # the value that becomes 255 in images of more than 8 bits
     _lock: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     def load(self, rows: np.ndarray, size_px: int, fit: Fit = "crop") -> Loaded:
@@ -119,10 +122,14 @@ class MemoryPixels(Pixels):
                 image = self.image(int(self.order[row]))
             except UsageError as error:
                 raise ValueError(error.message) from None
-            pixels = fit_square(image, size_px, fit)
-            return DecodedImage(_hash(image), pixels, *image.size)
+            pixels = fit_square(image, size_px, fit, self.white)
+            peak = float(np.asarray(image).max()) if is_deep(image) else None
+            return DecodedImage(_hash(image), pixels, *image.size, peak)
 
         return load_each(rows, size_px, load_one)
+
+    def with_white(self, white: float) -> MemoryPixels:
+        return replace(self, white=white)
 
     def image(self, place: int) -> Image.Image:
         """The image at a place of the sequence."""
@@ -167,7 +174,9 @@ def source_from_dataset(
     num = len(dataset)
     if not num:
         raise UsageError(f"{name} is empty", "Give a data set of two images or more.")
-    values = _labels_of(dataset) if labels is None else labels
+    values = labels
+    if values is None:
+        values = _labels_of(dataset)
     names = list(classes or getattr(dataset, "classes", None) or ()) or None
     records = _records(num, values, ids, names, splits)
     item = 0 if isinstance(dataset[0], tuple | list) else None
@@ -187,6 +196,8 @@ def _labels_of(dataset: Any) -> list[Any]:
     for attribute in ("targets", "labels", "_labels"):
         values = getattr(dataset, attribute, None)
         if values is not None and len(values) == len(dataset):
+            if not _are_labels_of_items(list(values), dataset):
+                break
             return list(values)
     items = (dataset[place] for place in range(len(dataset)))
     try:
@@ -196,6 +207,18 @@ def _labels_of(dataset: Any) -> list[Any]:
             "the items of the data set are not (image, label)",
             "Give the labels yourself: sb.Source.from_dataset(dataset, labels).",
         ) from None
+
+
+def _are_labels_of_items(values: list[Any], dataset: Any) -> bool:
+    """Whether an attribute holds what some items say; a transform of labels changes the items."""
+    for place in np.unique(np.linspace(0, len(values) - 1, _NUM_COMPARED).astype(int)).tolist():
+        item = dataset[place]
+        if not isinstance(item, tuple | list) or len(item) < 2:
+            return True  # the items have no labels
+        pair = (item[1], values[place])
+        if len({str(v.item() if hasattr(v, "item") else v) for v in pair}) > 1:
+            return False
+    return True
 
 
 Records = list[tuple[str, str, int, int]]  # id, label, split, place; sorted by id

@@ -6,13 +6,14 @@ audit. An audit reports these faults; packing for a training refuses them.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from seedbed.base.errors import BadDataError
-from seedbed.data.source import Source
+from seedbed.data.source import TRAIN, Source
 from seedbed.data.store import Store
 
 _MAX_NAMES = 10  # classes that a note lists by name
@@ -30,6 +31,10 @@ class ClassFaults:
     single_image: list[str]
     # the only class with images, where there is just one
     only_class: str | None
+    # with test or validation images, and none to train on
+    without_training: list[str] = field(default_factory=list)
+    # pairs whose names differ only in case, blanks or the form of their letters
+    similar_names: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
@@ -38,11 +43,16 @@ class ClassFaults:
             "without images": self.empty,
             "without readable images": self.unreadable,
             "with one image": self.single_image,
+            "with test or validation images alone": self.without_training,
         }
         notes = [
             f"{len(names)} class{'' if len(names) == 1 else 'es'} {kind}: {_join_names(names)}"
             for kind, names in kinds.items()
             if names
+        ]
+        notes += [
+            f"classes {one!r} and {other!r} differ only in blanks or in the form of their letters"
+            for one, other in self.similar_names
         ]
         if self.only_class is not None:
             notes.append(
@@ -66,7 +76,28 @@ def find_class_faults(store: Store) -> ClassFaults:
         unreadable=[] if has_labels else without,
         single_image=single,
         only_class=populated[0] if len(populated) == 1 and not has_labels else None,
+        without_training=[] if has_labels else _without_training(store, sizes),
+        similar_names=_similar_names(store.classes),
     )
+
+
+def _without_training(store: Store, sizes: np.ndarray) -> list[str]:
+    """Classes that have images, and no training image although others have."""
+    num_training = store.class_sizes(TRAIN)
+    if not num_training.any():
+        return []
+    return [store.classes[i] for i in np.flatnonzero((sizes > 0) & (num_training == 0))]
+
+
+def _similar_names(classes: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs of classes that are read alike; those that differ in case the store notes itself."""
+    first: dict[str, str] = {}
+    pairs: list[tuple[str, str]] = []
+    for label in classes:
+        key = " ".join(unicodedata.normalize("NFC", label).split())
+        if first.setdefault(key, label) != label:
+            pairs.append((first[key], label))
+    return pairs
 
 
 def split_note(store: Store) -> list[str]:

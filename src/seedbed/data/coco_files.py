@@ -184,7 +184,8 @@ def _read_image(path: Path, row: Any, number: int) -> CocoImage:
     width, height = row.get("width"), row.get("height")
     size = (0, 0)
     if isinstance(width, int | float) and isinstance(height, int | float):
-        size = round(width), round(height)
+        is_size = math.isfinite(width) and math.isfinite(height)
+        size = (round(width), round(height)) if is_size else (0, 0)
     return CocoImage(name=row["file_name"], size=size)
 
 

@@ -153,7 +153,8 @@ def _split_of_file(file: Path, root: Path) -> int | None:
     words = re.findall("[a-z]+", file.stem.lower())
     splits = [TRAIN if word == "trainval" else SPLIT_NAMES.get(word) for word in words]
     folder = f"{file.parent.relative_to(root).as_posix()}/" if root in file.parents else ""
-    return next((s for s in splits if s is not None), split_of_path(folder))
+    named = [split for split in splits if split is not None]
+    return named[-1] if named else split_of_path(folder)
 
 
 def _images_on_disk(

@@ -37,7 +37,8 @@ class _Joined(Pixels):
     def load(self, rows: np.ndarray, size_px: int, fit: str = "crop") -> Loaded:
         k = len(rows)
         pixels, checksums = np.zeros((k, size_px, size_px, 3), np.uint8), np.zeros(k, np.uint64)
-        widths, heights, failures = np.zeros(k, np.int32), np.zeros(k, np.int32), {}
+        widths, heights = np.zeros(k, np.int32), np.zeros(k, np.int32)
+        failures, peaks = {}, {}
         for i, reader in enumerate(self.readers):
             here = np.flatnonzero(self.which[rows] == i)
             if not len(here):
@@ -46,9 +47,18 @@ class _Joined(Pixels):
             pixels[here], checksums[here] = loaded.pixels, loaded.checksums
             widths[here], heights[here] = loaded.widths, loaded.heights
             failures |= {int(here[j]): reason for j, reason in loaded.failures.items()}
+            peaks |= {int(here[j]): value for j, value in loaded.peaks.items()}
         return Loaded(
-            pixels=pixels, widths=widths, heights=heights, checksums=checksums, failures=failures
+            pixels=pixels,
+            widths=widths,
+            heights=heights,
+            checksums=checksums,
+            failures=failures,
+            peaks=peaks,
         )
+
+    def with_white(self, white: float) -> _Joined:
+        return replace(self, readers=tuple(reader.with_white(white) for reader in self.readers))
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def _from_file(path: Path, labels: Sequence[str]) -> Hierarchy:
 def read_pairs(path: Path) -> dict[str, list[str]]:
     """Read child -> parents, the primary parent first, from a CSV, TSV, JSON or TOML file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return _parse_pairs(text, path.suffix)
     except OSError as error:
         raise BadDataError(
@@ -152,10 +152,16 @@ def _parse_pairs(text: str, suffix: str) -> dict[str, list[str]]:
         table: Any = json.loads(text) if suffix == ".json" else tomllib.loads(text)
         rows = table.items() if isinstance(table, dict) else table
         for child, parents in rows:
+            if isinstance(parents, int | float) or parents is None:
+                raise ValueError(f"the parent of {child!r} is {parents!r}, and not a name")
             parents = [parents] if isinstance(parents, str) else map(str, parents)
             pairs.setdefault(str(child), []).extend(parents)
         return pairs
-    lines = csv.reader(text.splitlines(), delimiter="\t" if suffix == ".tsv" else ",")
+    rows = text.splitlines()
+    delimiter = "\t" if suffix == ".tsv" else ","
+    if rows and delimiter not in rows[0] and ";" in rows[0]:
+        delimiter = ";"
+    lines = csv.reader(rows, delimiter=delimiter)
     for number, row in enumerate(lines, 1):
         if not row or (number == 1 and [w.strip().lower() for w in row] in _HEADERS):
             continue

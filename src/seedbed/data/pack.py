@@ -195,7 +195,7 @@ def _update_card(path: Path, source: Source) -> None:
     """Update the entries of the card that may change although the images have not."""
     card = Store(path).card
     others = {key: value for key, value in card.items() if key not in ("empty_classes", "skipped")}
-    updated = {**others, **source_card(source)}
+    updated = {**others, **source_card(source), "names": dict(source.names)}
     if updated != {"notes": [], **card}:
         with suppress(SeedbedError):  # the folder may be read-only
             write_json(path / STORE_JSON, updated)

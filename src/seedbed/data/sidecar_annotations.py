@@ -15,7 +15,7 @@ from pathlib import Path
 
 from seedbed.base.errors import BadDataError
 from seedbed.data.image_files import files_in, list_images, subfolders
-from seedbed.data.source import SPLIT_NAMES, SPLITS
+from seedbed.data.source import SPLITS, TRAIN, split_of_folder, split_of_path
 
 IMAGES = "JPEGImages"
 # Usual names of the folder of annotations, in lower case; the first that has the file is read.
@@ -127,8 +127,8 @@ def _annotation_folders(path: Path) -> list[str]:
 
 def _split_of(image: str) -> str:
     """The split that a folder of an image's path names; train if none does."""
-    folders = [part.lower() for part in image.split("/")[:-1]]
-    return SPLITS[next((SPLIT_NAMES[part] for part in folders if part in SPLIT_NAMES), 0)]
+    split = split_of_path(image)
+    return SPLITS[TRAIN if split is None else split]
 
 
 def _count_others(root: Path, annotations: set[str]) -> int:
@@ -143,11 +143,15 @@ def has_annotations(path: Path) -> bool:
     its split folders."""
     if not path.is_dir():
         return False
-    tops = [path, *_folders_named(path, tuple(SPLIT_NAMES))]
+    tops = [path, *_split_folders(path)]
     names = (*_ANNOTATIONS, *_IMAGES)
     inner = [folder for top in tops for folder in _folders_named(top, names)]
-    below = [folder for one in inner for folder in _folders_named(one, tuple(SPLIT_NAMES))]
+    below = [folder for one in inner for folder in _split_folders(one)]
     return any(map(_contains_annotation, (*tops, *inner, *below)))
+
+
+def _split_folders(path: Path) -> list[Path]:
+    return [folder for folder in subfolders(path) if split_of_folder(folder.name) is not None]
 
 
 def _folders_named(path: Path, names: tuple[str, ...]) -> list[Path]:

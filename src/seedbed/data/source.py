@@ -50,6 +50,10 @@ class Pixels(ABC):
         """The images of these rows as squares of `size_px`, fitted by a rule of `decode.FITS`;
         never raises for one bad image."""
 
+    def with_white(self, white: float) -> Pixels:
+        """The same reader, in which this value of an image of more than 8 bits becomes 255."""
+        return self
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -137,15 +141,26 @@ def split_named(name: str, where: str) -> int:
 
 
 def find_split(name: str) -> int | None:
-    """The split that a file's name begins with, as a whole word: `train-00000-of-00002`, `val_3`;
-    None where it names none."""
-    return SPLIT_NAMES.get(re.split(r"[^A-Za-z]", name, maxsplit=1)[0].lower())
+    """The split that a word of a name means: `train-00000-of-00002`, `cifar10-test`; of several
+    the last one. None where none does."""
+    words = re.split(r"[^a-z]+", name.lower())
+    splits = [SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES]
+    return splits[-1] if splits else None
+
+
+def split_of_file(path: str) -> int | None:
+    """The split of a file of many images, by its name, else by the nearest folder of its path that
+    names one: `test/part0/0000.parquet`; None where none does."""
+    folders, _, name = path.rpartition("/")
+    parts = [name.partition(".")[0], *reversed(folders.split("/"))]
+    return next((split for part in parts if (split := find_split(part)) is not None), None)
 
 
 def split_of_folder(name: str) -> int | None:
-    """The split that a folder's name means, also with a year: `val`, `train2017`; None for any
-    other."""
-    return SPLIT_NAMES.get(re.sub(r"[-_ ]?(19|20)\d\d$", "", name.strip().lower()))
+    """The split that a folder's name means, also with a year or a word for a set: `val`,
+    `train2017`, `test_set`; None for any other."""
+    word = re.sub(r"[-_ ]?((19|20)\d\d|set|data|images?|imgs?)$", "", name.strip().lower())
+    return SPLIT_NAMES.get(word)
 
 
 def split_of_path(path: str) -> int | None:

@@ -48,6 +48,9 @@ VERSION = 2
 STORE_JSON, PIXELS, ROWS, UNREADABLE = "store.json", "pixels.npy", "rows.parquet", "unreadable.csv"
 ENCODED, ANNOTATIONS = "encoded.bin", "annotations.npz"
 
+# Without these, a store cannot be opened.
+_CARD_KEYS = {"version", "classes", "num_images", "digest"}
+
 
 @dataclass(frozen=True)
 class Store:
@@ -86,13 +89,23 @@ class Store:
     @cached_property
     def card(self) -> dict[str, Any]:
         """The contents of `store.json`."""
-        return json.loads((self.path / STORE_JSON).read_text(encoding="utf-8"))
+        path = self.path / STORE_JSON
+        try:
+            card = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise _damaged_error(self.path, f"{STORE_JSON}: {error}") from None
+        if not isinstance(card, dict) or not card.keys() >= _CARD_KEYS:
+            raise _damaged_error(self.path, f"{STORE_JSON} is not complete")
+        return card
 
     @cached_property
     def pixels(self) -> np.ndarray:
         """uint8 [n, size_px, size_px, 3], memory-mapped and read-only; may be larger than
         memory."""
-        return np.load(self.path / PIXELS, mmap_mode="r")
+        try:
+            return np.load(self.path / PIXELS, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise _damaged_error(self.path, f"{PIXELS}: {error}") from None
 
     @property
     def is_encoded(self) -> bool:
@@ -249,10 +262,7 @@ class Store:
         try:
             return pq.read_table(self.path / ROWS, columns=[name])[name]
         except (OSError, pa.ArrowException) as error:
-            raise BadDataError(
-                f"the store {self.path} is damaged: {ROWS}: {str(error).splitlines()[0]}",
-                "Remove it, and pack its source again.",
-            ) from None
+            raise _damaged_error(self.path, f"{ROWS}: {str(error).splitlines()[0]}") from None
 
     @property
     def annotation_kind(self) -> str | None:
@@ -268,10 +278,7 @@ class Store:
         try:
             return read_annotations(self.path / ANNOTATIONS, self.annotation_kind)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise BadDataError(
-                f"the store {self.path} is damaged: {ANNOTATIONS}: {error}",
-                "Remove it, and pack its source again.",
-            ) from None
+            raise _damaged_error(self.path, f"{ANNOTATIONS}: {error}") from None
 
     def class_sizes(self, split: int | None = None) -> np.ndarray:
         """The number of images of each class, in all splits or in one: int64 [num_classes].
@@ -346,6 +353,12 @@ class Store:
     def ids(self) -> np.ndarray:
         """str objects [n], sorted."""
         return self._column("id").to_numpy()
+
+
+def _damaged_error(path: Path, reason: str) -> BadDataError:
+    return BadDataError(
+        f"the store {path} is damaged: {reason}", "Remove it, and pack its source again."
+    )
 
 
 def _codes(column: Any, values: tuple[str, ...]) -> np.ndarray:

@@ -63,6 +63,8 @@ def _read_parquet(path: Path) -> Table:
             f"{path} cannot be read as a table: {str(error).splitlines()[0]}",
             "Download the file again, or save it as CSV with a header.",
         ) from None
+    if any(name is not None for name in frame.index.names):
+        frame = frame.reset_index()  # a column that was saved as the index
     columns = [frame.iloc[:, i].tolist() for i in range(frame.shape[1])]
     return Table(
         path=path,

@@ -45,6 +45,7 @@ _SLASHES = "{num} path{s} with backslashes: read as /"
 _BY_NAME = "{num} image{s} in folders that the table does not name: matched by the name of the file"
 _REPEATED = "{num} row{s} that repeat an earlier one: used once"
 _MISSING_LABELS = ("nan", "none", "null", "n/a", "<na>")
+_SPLIT_FOLDERS = "{num} image{s} in the split that a folder of the path names"
 _NO_LABEL = "{num} label{s} that may stand for a missing one: they are a class"
 
 
@@ -125,7 +126,7 @@ def _read_rows(part: TablePart, columns: Columns, counter: NoteCounter) -> list[
     else:
         labels = _read_cells(table, columns.label, counter)
     splits = [part.split] * len(paths)
-    if part.split_of_path:
+    if part.split_of_path or _are_split_folders(paths, columns, counter):
         splits = [part.split if (s := split_of_path(path)) is None else s for path in paths]
     if columns.split:
         cells = _read_cells(table, columns.split, counter)
@@ -143,6 +144,18 @@ def _read_rows(part: TablePart, columns: Columns, counter: NoteCounter) -> list[
     ]
 
 
+def _are_split_folders(paths: list[str], columns: Columns, counter: NoteCounter) -> bool:
+    """Whether a table without a column of splits has them as folders: train/1.jpg, test/1.jpg."""
+    if columns.split:
+        return False
+    splits = [split_of_path(path) for path in paths]
+    if len(set(splits)) < 2 or None in splits:
+        return False
+    for path in paths:
+        counter.add(_SPLIT_FOLDERS, path)
+    return True
+
+
 def _read_cells(table: Table, column: str, counter: NoteCounter) -> list[str]:
     cells: list[str] = []
     for i, value in enumerate(table.column(column)):
@@ -154,6 +167,11 @@ def _read_cells(table: Table, column: str, counter: NoteCounter) -> list[str]:
                 "An image has one path, one label and one split, each of them text or a number.",
             ) from None
         cell = text.strip()
+        if "\n" in cell or "\r" in cell:
+            raise BadDataError(
+                f"{table.place(i)}: {column!r} has a line break: {cell[:40]!r}...",
+                "A quote before it is not closed: write two quotes for one, or remove it.",
+            )
         if not cell:
             raise BadDataError(
                 f"{table.place(i)}: {column!r} is empty", "Fill it in, or remove the row."

@@ -22,6 +22,8 @@ DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 _SEPARATOR_LINE = re.compile(r"\s*[\"']?sep=(\\t|.)[\"']?\s*", re.IGNORECASE | re.DOTALL)
 _BLANK = " "  # as a delimiter: one or more blanks or tabs
 _NUM_SNIFFED = 30  # lines that the delimiter is found by
+# A list whose lines begin with an image: the rest of the line is the label.
+_IMAGE_FIRST = re.compile(r"\s*(\S+\.[A-Za-z0-9]{3,5})\s+(?=\S)")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -107,7 +109,12 @@ def read_text_table(
 def _decode(data: bytes, path: Path) -> tuple[str, list[str]]:
     """The text of a file, and a note if it is not UTF-8."""
     if data.startswith(_UTF_16):
-        return data.decode("utf-16"), [f"{path.name} is read as UTF-16"]
+        try:
+            return data.decode("utf-16"), [f"{path.name} is read as UTF-16"]
+        except UnicodeDecodeError as error:
+            raise BadDataError(
+                f"{path} begins as UTF-16 and is not: {error.reason}", "Save the table as UTF-8."
+            ) from None
     try:
         return data.decode("utf-8-sig"), []
     except UnicodeDecodeError as error:
@@ -168,7 +175,12 @@ def _sniff(sample: list[str], path: Path, names: Collection[str]) -> str:
     candidates = [usual, *(delimiter for delimiter in DELIMITERS if delimiter != usual)]
     widths: dict[str, list[int]] = {}
     for delimiter in candidates:
-        rows = list(csv.reader(sample, delimiter=delimiter))
+        try:
+            rows = list(csv.reader(sample, delimiter=delimiter))
+        except csv.Error as error:
+            raise BadDataError(
+                f"{path} cannot be split into cells: {error}", "Check its quotes."
+            ) from None
         widths[delimiter] = [_width(row) for row in rows]
         header = [cell.strip().lower() for cell in rows[0]]
         if len(header) > 1 and any(cell in names for cell in header):
@@ -206,6 +218,11 @@ def _split_rows(lines: list[str], start: int, delimiter: str) -> tuple[list[list
 def _read_rows(lines: list[str], delimiter: str) -> Iterator[tuple[list[str], int]]:
     """Yield each row and the number of its first line, from 1."""
     if delimiter == _BLANK:
+        if all(_IMAGE_FIRST.match(line) for line in lines if line.strip()):
+            for number, line in enumerate(lines, 1):
+                match = _IMAGE_FIRST.match(line)
+                yield ([match[1], line[match.end() :].strip()] if match else []), number
+            return
         split = [line.split() for line in lines]
         is_even = len({len(cells) for cells in split if cells}) == 1
         for number, line in enumerate(lines, 1):

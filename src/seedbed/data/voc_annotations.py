@@ -6,6 +6,7 @@ both corners inside the box.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +65,10 @@ def read_record(path: Path) -> Record:
     """Read an annotation; raises BadDataError for a file that is not one."""
     try:
         root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise BadDataError(
-            f"{path} is not XML: {error}", "Download or export the annotation again."
+            f"{path} cannot be read as XML: {error}",
+            "Download or export the annotation again.",
         ) from None
     nodes = enumerate(root.findall("object"), 1)
     return Record(
@@ -122,10 +124,10 @@ def _read_box(
             f"{dict(zip(_CORNERS, texts, strict=True))}",
             "Every object needs a <bndbox> of four numbers: xmin, ymin, xmax, ymax.",
         ) from None
-    if not (right >= left and bottom >= top):
+    if not (math.isfinite(right - left + bottom - top) and right >= left and bottom >= top):
         raise BadDataError(
             f"{path}: the box of object {number} ends before it begins: {left:g}, {top:g}, "
             f"{right:g}, {bottom:g}",
-            "xmax must be at least xmin, and ymax at least ymin.",
+            "The corners are numbers in px; xmax must be at least xmin, and ymax at least ymin.",
         )
     return left, top, right, bottom

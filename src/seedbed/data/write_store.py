@@ -114,7 +114,7 @@ def _scale_deep_images(
     The first time they were decoded as 16 bits. `peaks` holds the largest value of each by its row.
     """
     white = white_value(peaks.values()) if peaks else MAX_16_BIT
-    if white == MAX_16_BIT or not isinstance(pixels, EncodedPixels):
+    if white == MAX_16_BIT:
         return
     writer.white = white
     reader, rows = pixels.with_white(white), np.array(sorted(peaks), np.int64)

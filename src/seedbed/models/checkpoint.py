@@ -58,9 +58,12 @@ def read_card(path: str | Path) -> dict[str, object]:
             "Make one: seedbed pretrain STORE --backbone small --out DIR.",
         )
     try:
-        return json.loads(card.read_text(encoding="utf-8"))
+        content = json.loads(card.read_text(encoding="utf-8"))
     except ValueError as error:
         raise BadDataError(f"{card} is damaged: {error}", "Train the backbone again.") from None
+    if not isinstance(content, dict):
+        raise BadDataError(f"{card} is damaged: it is no object", "Train the backbone again.")
+    return content
 
 
 def module_fingerprint(module: nn.Module) -> str:
@@ -102,8 +105,13 @@ def load_backbone(path: str | Path, module: nn.Module | None = None) -> Backbone
             "Name a folder that seedbed pretrain wrote.",
         )
     stored_classes: Any = card["classes"]
-    classes, size_px = [str(c) for c in stored_classes], int(str(card["size_px"]))
-    backbone = _build_from_card(card, classes, size_px, Path(path), module)
+    try:
+        classes, size_px = [str(c) for c in stored_classes], int(str(card["size_px"]))
+        backbone = _build_from_card(card, classes, size_px, Path(path), module)
+    except (TypeError, ValueError) as error:
+        raise BadDataError(
+            f"{Path(path) / CARD} is damaged: {error}", "Train the backbone again."
+        ) from None
     try:
         backbone.module.load_state_dict(load_file(Path(path) / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as error:

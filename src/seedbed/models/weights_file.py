@@ -129,9 +129,11 @@ def _load_pickle(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f" ({named[1]})" if named else ""
+        if named is None:
+            raise _damaged(path, KeyError()) from None
         raise BadDataError(
-            f"{path} holds other objects than tensors{what}, and reading these would execute code",
+            f"{path} holds other objects than tensors ({named[1]}), and reading these would "
+            "execute code",
             "If you trust the file, save its tensors alone where it came from: "
             "torch.save(model.state_dict(), FILE), or as safetensors.",
         ) from None

@@ -242,6 +242,7 @@ def _timm(model: Model, out: Path) -> float:
     config: dict[str, Any] = {
         "architecture": name.partition(".")[0],
         "num_classes": len(model.classes),
+        **_image_size(name, preprocessing.size_px),
         "pretrained_cfg": {
             "input_size": [3, preprocessing.size_px, preprocessing.size_px],
             "crop_pct": preprocessing.crop,
@@ -264,11 +265,20 @@ def _timm(model: Model, out: Path) -> float:
     with atomic_folder(out) as aside:
         save_file(tensors, aside / "model.safetensors")
         write_json(aside / "config.json", config)
-    loaded = timm.create_model(f"local-dir:{out.resolve()}", pretrained=True).eval()
-    sample = (_sample(model, _NUM_CHECKED) - 127.5) / 64
-    module = copy.deepcopy(model.backbone.module).cpu().eval()
-    with torch.inference_mode():
-        return _difference([module(sample)], [loaded(sample)])
+        loaded = timm.create_model(f"local-dir:{aside.resolve()}", pretrained=True).eval()
+        sample = (_sample(model, _NUM_CHECKED) - 127.5) / 64
+        module = copy.deepcopy(model.backbone.module).cpu().eval()
+        with torch.inference_mode():
+            return _difference([module(sample)], [loaded(sample)])
+
+
+def _image_size(name: str, size_px: int) -> dict[str, Any]:
+    """Settings of a network of timm whose parameters depend on the size of its input."""
+    import timm
+
+    published = timm.get_pretrained_cfg(name)
+    is_fixed = published is not None and bool(published.fixed_input_size)
+    return {"model_args": {"img_size": size_px}} if is_fixed else {}
 
 
 def _timm_name(model: Model) -> str:

@@ -135,9 +135,7 @@ def image_inputs(images: ImageInputs) -> list[ImageInput]:
         for image in images_of(value):
             name = f"image {len(inputs)}"
             inputs.append(MemoryImage(name, to_image(image, name)))
-    # A file that is named twice is read once.
-    seen: set[Path] = set()
-    return [i for i in inputs if isinstance(i, MemoryImage) or not (i in seen or seen.add(i))]
+    return inputs
 
 
 def image_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -163,7 +161,7 @@ def image_files(paths: Sequence[str | os.PathLike[str]]) -> list[Path]:
                 f"there is no {path}",
                 f"Name image files or folders; the current folder is {Path.cwd()}.",
             )
-    return list(dict.fromkeys(files))
+    return files
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from seedbed.data.hierarchy_files import open_hierarchy
 from seedbed.data.image_files import visible_entries
 from seedbed.data.image_suffixes import has_image_suffix
 from seedbed.data.remote_files import is_url, without_secrets
-from seedbed.data.source import SPLIT_NAMES, Source
+from seedbed.data.source import Source, split_of_folder
 
 
 class Format(ABC):
@@ -154,7 +154,10 @@ def inner_folder(path: Path) -> Path | None:
 
 def _has_split_folders(path: Path) -> bool:
     """Whether a folder has train/, val/ or test/."""
-    return any(e.is_dir() and e.name.lower() in SPLIT_NAMES for e in visible_entries(path))
+    return any(
+        entry.is_dir() and split_of_folder(entry.name) is not None
+        for entry in visible_entries(path)
+    )
 
 
 def _only_folder(path: Path) -> Path | None:
@@ -167,7 +170,7 @@ def _only_folder(path: Path) -> Path | None:
                 return None
     except OSError:
         return None
-    return path / folders[0] if folders and folders[0].lower() not in SPLIT_NAMES else None
+    return path / folders[0] if folders and split_of_folder(folders[0]) is None else None
 
 
 def open_source(

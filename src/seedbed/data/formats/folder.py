@@ -59,6 +59,8 @@ class Folder(Format):
         empty_labels = {_label_of_folder(folder, has_splits) for folder in listing.empty}
         # Earlier versions read such folders as classes called test/... and val/...
         version = ["held out"] if only_held_out else []
+        tops = {file.path.partition("/")[0] for file in files} if has_splits else set()
+        version += sorted(top for top in tops if top.lower() not in SPLIT_NAMES)
         return from_records(
             str(self.path),
             records,
@@ -86,13 +88,13 @@ def _is_only_held_out(files: list[ImageFile]) -> bool:
 def _split_of(file: ImageFile) -> int | None:
     """The split that the top folder of an image names."""
     top, _, rest = file.path.partition("/")
-    return SPLIT_NAMES.get(top.lower()) if rest else None
+    return split_of_folder(top) if rest else None
 
 
 def _refuse_other_folders(root: Path, files: list[ImageFile]) -> None:
     """Raise BadDataError for a folder that is not a split, next to those that are."""
     tops = {file.path.split("/")[0] for file in files if "/" in file.path}
-    others = sorted(top for top in tops if top.lower() not in SPLIT_NAMES)
+    others = sorted(top for top in tops if split_of_folder(top) is None)
     if others:
         raise BadDataError(
             f"{root} has split folders, and next to them {others[0]!r}, whose images are in no "
@@ -142,7 +144,7 @@ def _record(file: ImageFile, has_splits: bool) -> tuple[str, str, int]:
 def _label_of_folder(folder: str, has_splits: bool) -> str:
     """The class of a folder: its path without the split; empty for the split folder itself."""
     top, _, rest = folder.partition("/")
-    return rest if has_splits and top.lower() in SPLIT_NAMES else folder
+    return rest if has_splits and split_of_folder(top) is not None else folder
 
 
 def _unlabelled_error(root: Path, unlabelled: list[str], num_images: int) -> BadDataError:

@@ -19,18 +19,18 @@ from seedbed.base.call import Call
 from seedbed.base.errors import BadDataError, unknown
 from seedbed.base.paths import expand_user
 from seedbed.data.downloads import fetch_data_set, is_data_set_name
+from seedbed.data.file_splits import file_status, path_below, splits_of_files
 from seedbed.data.formats import Format
 from seedbed.data.image_files import EncodedPixels
 from seedbed.data.note_counter import NoteCounter
 from seedbed.data.parquet_labels import class_names, read_labels
 from seedbed.data.skipped_files import SkippedCounter
 from seedbed.data.source import (
-    TRAIN,
     Source,
-    find_split,
     from_records,
     listing_fingerprint,
     split_named,
+    split_of_file,
 )
 
 if TYPE_CHECKING:
@@ -77,10 +77,13 @@ class HuggingFace(Format):
                 "Name a .parquet file, or a folder of them.",
             )
         image_column, label_column = self._find_columns(files[0])
+        _refuse_other_columns(files, image_column)
         names = class_names(_schema(files[0]), label_column)
         records: list[tuple[str, str, int]] = []
         place_of_id: dict[str, tuple[int, int]] = {}
         skipped, counter = SkippedCounter(), NoteCounter()
+        _refuse_configurations(files, root, self.path)
+        splits = splits_of_files(files, root, counter)
         for i, file in enumerate(files):
             path = file.relative_to(root) if root.is_dir() else Path(file.name)
             _refuse_other_names(file, names, files[0], label_column)
@@ -91,7 +94,7 @@ class HuggingFace(Format):
                 continue
             _count_blanks(values, file, counter)
             for row, (label, split) in enumerate(
-                zip(labels, _read_splits(file, len(labels)), strict=True)
+                zip(labels, _read_splits(file, len(labels), splits[i]), strict=True)
             ):
                 id_ = f"{path.with_suffix('').as_posix()}/{row:08d}"
                 records.append((id_, label, split))
@@ -99,7 +102,7 @@ class HuggingFace(Format):
         if not records:
             raise _no_labels_error(files[0], label_column, self.path)
         places = [place_of_id[id_] for id_, _, _ in sorted(records)]
-        status = [f"{f.name}\t{f.stat().st_size}\t{f.stat().st_mtime_ns}" for f in files]
+        status = [file_status(file, root, split) for file, split in zip(files, splits, strict=True)]
         return from_records(
             str(self.path),
             records,
@@ -248,7 +251,11 @@ def _image_columns(file: Path) -> list[str]:
         for f in schema
         if pa.types.is_struct(f.type) and "bytes" in {inner.name for inner in f.type}
     ]
-    return structs or [f.name for f in schema if pa.types.is_binary(f.type) and f.name in _IMAGES]
+    return structs or [
+        f.name
+        for f in schema
+        if (pa.types.is_binary(f.type) or pa.types.is_large_binary(f.type)) and f.name in _IMAGES
+    ]
 
 
 def _binary_columns(file: Path) -> list[str]:
@@ -266,6 +273,16 @@ def _read_values(file: Path, label_column: str) -> list[Any]:
             f"{file} has no column {label_column!r}, which the first file has",
             "All files of a set must have the same columns.",
         ) from None
+
+
+def _refuse_other_columns(files: list[Path], image_column: str) -> None:
+    """Raise BadDataError for a file without the image column of the first."""
+    for file in files:
+        if image_column not in _schema(file).names:
+            raise BadDataError(
+                f"{file} has no column {image_column!r}, which the first file has",
+                "All files of a set must have the same columns.",
+            )
 
 
 def _count_blanks(values: list[Any], file: Path, counter: NoteCounter) -> None:
@@ -316,10 +333,26 @@ def _refuse_other_names(file: Path, names: list[str], first: Path, label_column:
         )
 
 
-def _read_splits(file: Path, num_rows: int) -> list[int]:
-    """The split of each row: from the column `split`, or from the name of the file or folder."""
+def _refuse_configurations(files: list[Path], root: Path, path: str) -> None:
+    """Raise BadDataError for several configurations of a data set: folders that each have splits,
+    `full/train` and `small/train`."""
+    folders: set[str] = set()
+    for file in files:
+        parts = path_below(file, root).split("/")
+        places = [i for i, part in enumerate(parts) if split_of_file(part) is not None]
+        if places and root in file.parents:
+            folders.add("/".join(parts[: places[0]]))
+    if len(folders) > 1:
+        names = sorted(folder or "." for folder in folders)
+        raise BadDataError(
+            f"{path} has several configurations, each with its splits: {', '.join(names)}",
+            "Name the folder of one.",
+        )
+
+
+def _read_splits(file: Path, num_rows: int, split: int) -> list[int]:
+    """The split of each row: from the column `split`, else that of the file."""
     if "split" in _schema(file).names:
         values = _open(file).read(columns=["split"])["split"].to_pylist()
         return [split_named(str(value), f"{file}, column 'split'") for value in values]
-    named = (find_split(name) for name in (file.stem, file.parent.name))
-    return [next((split for split in named if split is not None), TRAIN)] * num_rows
+    return [split] * num_rows

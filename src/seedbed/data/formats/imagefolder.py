@@ -112,7 +112,8 @@ def _read(place: _Place) -> Table:
 
 
 def _is_in_class_folders(table: Table) -> bool:
-    """Whether the images of a table are in several folders, each of one label."""
+    """Whether the images of a table are in several folders, each named as the label of its images,
+    or the table has no labels."""
     if _FILE_NAME not in table.columns:
         return False
     label = next((name for name in table.columns if name.lower() in LABELS), None)
@@ -121,7 +122,10 @@ def _is_in_class_folders(table: Table) -> bool:
     for path, cell in zip(table.column(_FILE_NAME), cells, strict=True):
         folders = [f for f in str(path).split("/")[:-1] if split_of_folder(f) is None]
         labels_of.setdefault("/".join(folders), set()).add(_text(cell))
-    return len(labels_of) > 1 and all(len(labels) == 1 for labels in labels_of.values())
+    return len(labels_of) > 1 and all(
+        labels == {""} or {label.lower() for label in labels} == {folder.rpartition("/")[2].lower()}
+        for folder, labels in labels_of.items()
+    )
 
 
 def _text(value: Any) -> str:

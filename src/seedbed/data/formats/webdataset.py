@@ -21,17 +21,19 @@ import numpy as np
 
 from seedbed.base.errors import BadDataError
 from seedbed.base.paths import expand_user
+from seedbed.data.file_splits import file_status, splits_of_files
 from seedbed.data.formats import Format
 from seedbed.data.image_files import RangePixels
 from seedbed.data.note_counter import NoteCounter
 from seedbed.data.skipped_files import SkippedCounter
-from seedbed.data.source import TRAIN, Source, find_split, from_records, listing_fingerprint
+from seedbed.data.source import Source, from_records, listing_fingerprint
 from seedbed.data.tar_files import Member, members
 from seedbed.data.tar_samples import LABEL_KEYS, Sample, group_samples
 
 _NAMES = ("classes.txt", "classnames.txt", "labels.txt")
 _ARCHIVES = (".tar", ".tgz", ".tar.gz")  # a compressed one is then refused with advice
 _SEVERAL = "{num} sample{s} of several images: one of them is read"
+_MAX_SHARDS = 100_000
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
@@ -56,9 +58,10 @@ class WebDataset(Format):
         records: list[tuple[str, str, int]] = []
         place_of_id: dict[str, tuple[int, Member]] = {}
         skipped, counter = SkippedCounter(), NoteCounter()
+        splits = splits_of_files(shards, root, counter)
         for i, shard in enumerate(shards):
             path = shard.relative_to(root) if root in shard.parents else Path(shard.name)
-            folder, split = path.with_suffix("").as_posix(), _split_of(shard)
+            folder, split = path.with_suffix("").as_posix(), splits[i]
             samples = group_samples(shard, members(shard), skipped)
             with shard.open("rb") as file:
                 for sample in samples:
@@ -71,7 +74,7 @@ class WebDataset(Format):
         if not records:
             raise _no_images_error(self.path, skipped)
         places = [place_of_id[id_] for id_, _, _ in sorted(records)]
-        status = [f"{s.name}\t{s.stat().st_size}\t{s.stat().st_mtime_ns}" for s in shards]
+        states = map(file_status, shards, [root] * len(shards), splits)
         return from_records(
             self.path,
             records,
@@ -81,22 +84,17 @@ class WebDataset(Format):
                 np.array([member.offset for _, member in places], np.int64),
                 np.array([member.size for _, member in places], np.int64),
             ),
-            listing=listing_fingerprint(["webdataset", *status, *names]),
+            listing=listing_fingerprint(["webdataset", *states, *names]),
             notes=counter.lines(),
             skipped=skipped.rows(),
         )
-
-
-def _split_of(shard: Path) -> int:
-    """The split that a shard's name or its folder's name begins with; train if neither does."""
-    splits = (find_split(name) for name in (shard.stem, shard.parent.name))
-    return next((split for split in splits if split is not None), TRAIN)
 
 
 def _find_shards(path: str) -> list[Path]:
     """The tars of a path, sorted."""
     if braces := _BRACES.search(path):
         first, last = braces.groups()
+        _check_range(path, int(first), int(last))
         before, after = path[: braces.start()], path[braces.end() :]
         numbers = [str(i).zfill(len(first)) for i in range(int(first), int(last) + 1)]
         shards = [expand_user(f"{before}{number}{after}") for number in numbers]
@@ -114,6 +112,14 @@ def _find_shards(path: str) -> list[Path]:
             "Name a .tar, a folder of them, or train-{000..146}.tar.",
         )
     return shards
+
+
+def _check_range(path: str, first: int, last: int) -> None:
+    if not first <= last <= first + _MAX_SHARDS:
+        raise BadDataError(
+            f"{path} names the shards {first} to {last}",
+            f"Give the lower number first, and at most {_MAX_SHARDS:,} shards.",
+        )
 
 
 def _read_label(file: BinaryIO, sample: Sample, shard: Path) -> str:
@@ -171,6 +177,11 @@ def _read_class_names(folder: Path) -> list[str]:
     """The names of the class numbers, if there is a list of them."""
     for path in (place / name for place in (folder, folder.parent) for name in _NAMES):
         if path.is_file():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            return [line.strip() for line in lines if line.strip()]
+            try:
+                lines = path.read_text(encoding="utf-8").rstrip().splitlines()
+            except UnicodeDecodeError as error:
+                raise BadDataError(
+                    f"{path} is not UTF-8 text: {error.reason}", "Save it as UTF-8."
+                ) from None
+            return [line.strip() for line in lines]
     return []

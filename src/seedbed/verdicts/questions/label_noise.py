@@ -1,8 +1,9 @@
 """label-noise: what wrong labels in the source cost on a target.
 
 The labels of a share of the training images are permuted among these images, differently for each
-seed: class sizes and images stay the same. Beside such an arm is one with its clean images alone,
-which shows whether wrong labels harm, or are only wasted.
+seed: class sizes and images stay the same. Beside such an arm is one with as many images as keep
+their label in it, drawn by themselves and all rightly labelled: it shows whether wrong labels harm,
+or are only wasted.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ _ARMS = (
     CommentedArm(
         "less30",
         "images(fraction=0.7)",
-        "the clean images of noisy30 alone; compared with it: are wrong labels worse than none?",
+        "as many images as keep their label in noisy30; compared with it: are wrong labels worse "
+        "than none?",
     ),
-    CommentedArm("less60", "images(fraction=0.4)", "those of noisy60"),
+    CommentedArm("less60", "images(fraction=0.4)", "the same for noisy60"),
     RANDOM,
 )
 
