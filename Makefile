@@ -37,7 +37,7 @@ types: $(VENV)/installed-dev
 docs: $(VENV)/installed-dev
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build
 
-BENCHMARKS := batches codes million packing readouts toy_rate training_loop views whole_arm detection_ap
+BENCHMARKS := batches by_hand codes million packing readouts toy_rate training_loop views whole_arm detection_ap
 
 bench: $(VENV)/installed-dev          ## ratios, side by side, into docs/benchmarks; some want SEEDBED_DATA
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py --pages docs/benchmarks || exit 1; done
