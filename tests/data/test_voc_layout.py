@@ -125,7 +125,10 @@ def test_a_class_list_without_an_image_of_the_set_is_named(tree: Path) -> None:
             "a is in an image set, and has no annotation",
         ),
         (lambda root: (root / "JPEGImages/a.png").unlink(), "there is no JPEGImages/a.jpg"),
-        (lambda root: (root / "Annotations/a.xml").write_text("<annotation>"), "is not XML"),
+        (
+            lambda root: (root / "Annotations/a.xml").write_text("<annotation>"),
+            "cannot be read as XML",
+        ),
         (
             lambda root: write_image(root, "a", ["<object><name>cat</name></object>"]),
             "object 1 has no complete box",

@@ -35,6 +35,7 @@ _SHAPES = (
 )
 # Images of a data set whose contents enter its fingerprint.
 _NUM_HASHED = 64
+_ORIENTATION = 0x0112
 # Items whose labels are compared with the attribute that lists the labels.
 _NUM_COMPARED = 8
 
@@ -63,7 +64,8 @@ def to_image(value: Any, where: str = "the image") -> Image.Image:
         UsageError: another type, shape or range; the message names it.
     """
     if isinstance(value, Image.Image):
-        return ImageOps.exif_transpose(value)  # upright, as files are read
+        is_upright = value.getexif().get(_ORIENTATION, 1) == 1
+        return value if is_upright else ImageOps.exif_transpose(value)
     if not isinstance(value, np.ndarray) and not _is_tensor(value):
         raise UsageError(f"{where} is of type {type(value).__name__}, not an image", _SHAPES)
     array = value if isinstance(value, np.ndarray) else _from_tensor(value, where)

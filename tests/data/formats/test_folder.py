@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from format_trees import open_error
+from format_trees import open_error, split_of_ids
 
 from seedbed.base.errors import BadDataError, SeedbedError
 from seedbed.data.formats import open_source, parse_data
@@ -249,7 +249,6 @@ def test_a_folder_next_to_the_splits_is_refused(make_tree) -> None:
     "folders",
     [
         ("train2017", "val2017"),
-        ("train2017/cats", "val2017/cats"),
         ("train", "val"),
         ("images/train", "images/val"),
     ],
@@ -260,6 +259,14 @@ def test_splits_without_annotations_are_no_classes(folders, make_tree) -> None:
     error = open_error(str(root))
     assert "which are splits and no classes" in error.message
     assert error.hint
+
+
+def test_splits_with_a_year_hold_classes(make_tree) -> None:
+    source = open_source(
+        str(make_tree({"train2017/cats": 2, "train2017/dogs": 2, "val2017/cats": 2}))
+    )
+    assert source.classes == ("cats", "dogs")
+    assert set(split_of_ids(source).values()) == {"train", "val"}
 
 
 def test_one_class_may_be_called_as_a_split(make_tree) -> None:

@@ -259,7 +259,8 @@ def test_a_column_of_numbers_that_never_repeat_is_no_label(photos: Path) -> None
         ("", "has no rows", "path,label"),
         ("path,label\na/000.png,a,b\n", r"line 2 has 3 cells, and the header 2: 'b'", "Quote"),
         ("path,label,split\na/000.png,a,\n", r"line 2: 'split' is empty", "remove the row"),
-        ('path,label\n"a\n/000.png",a\nb/000.png,\n', r"line 4: 'label' is empty", "Fill it in"),
+        ('path,label\n"a\n/000.png",a\nb/000.png,\n', r"line 2: 'path' has a line break", "quote"),
+        ("path,label\na/000.png,a\nb/000.png,\n", r"line 3: 'label' is empty", "Fill it in"),
         (
             "path,label,split\na/000.png,a,dev\n",
             r"line 2, column 'split': 'dev' is no split",
