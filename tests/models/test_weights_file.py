@@ -216,7 +216,9 @@ def headless(tmp_path: Path) -> str:
     return f"resnet18(stem='small', size_px=32, weights={str(tmp_path / 'a.pth')!r})"
 
 
-@pytest.mark.parametrize("method", ["probe(c=[1.0])", "finetune(images_seen=64)"])
+@pytest.mark.parametrize(
+    "method", ["probe(c=[1.0])", "finetune(images_seen=32, learning_rates=[0.1], batch_size=16)"]
+)
 def test_methods_that_need_no_head_work(method: str, headless: str, tmp_path: Path) -> None:
     measured = sb.transfer(headless, few_images(), method, workspace=tmp_path)
     assert measured.metrics["top1"] > 0
