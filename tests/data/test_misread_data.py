@@ -148,6 +148,18 @@ def test_an_open_quote_does_not_swallow_rows(tmp_path: Path, encode: Encode) -> 
         open_source(f"manifest('{tmp_path / 'list.csv'}')")
 
 
+def test_a_coordinate_is_no_label(tmp_path: Path, encode: Encode) -> None:
+    lines = ["image,x,y,species"]
+    for i in range(6):
+        write_file(tmp_path / f"{i}.png", encode(i))
+        lines.append(f"{i}.png,{7 * i},{i % 3},{'ab'[i % 2]}")
+    write_file(tmp_path / "list.csv", "\n".join(lines))
+    with pytest.raises(BadDataError, match="label"):  # several may be meant: it asks
+        open_source(f"manifest('{tmp_path / 'list.csv'}')")
+    named = open_source(f"manifest('{tmp_path / 'list.csv'}', label_column='species')")
+    assert named.classes == ("a", "b")
+
+
 def test_labels_of_several_words_in_a_list(tmp_path: Path, encode: Encode) -> None:
     for i in range(3):
         write_file(tmp_path / f"{i}.png", encode(i))

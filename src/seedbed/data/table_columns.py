@@ -64,6 +64,8 @@ def find_columns(table: Table, finder: ImageFinder, names: ColumnNames) -> Colum
     path = names.path or _usual(PATHS, table) or _path_by_content(table, finder, names)
     split = _split_column(table, names, path)
     label = names.label or _usual(LABELS, table)
+    if label.lower() == "y" and names.label is None and _has_coordinates(table):
+        label = ""
     one_hot: tuple[str, ...] = ()
     if not label:
         others = [c for c in table.columns if c not in (path, split) and not _is_index(table, c)]
@@ -90,6 +92,11 @@ def _usual(usual_names: tuple[str, ...], table: Table) -> str:
     """The first column with a usual name; empty if there is none, or no header."""
     lowered = {name.lower().strip(): name for name in table.columns if table.has_header}
     return next((lowered[usual] for usual in usual_names if usual in lowered), "")
+
+
+def _has_coordinates(table: Table) -> bool:
+    """Whether a column `y` is a coordinate, as it stands beside a column `x`."""
+    return any(name.lower().strip() == "x" for name in table.columns)
 
 
 def _texts(table: Table, column: str) -> list[str]:
