@@ -82,6 +82,7 @@ def test_every_command_of_the_tutorial_runs(
         assert (photos / path).is_file()
 
 
+@pytest.mark.slow
 def test_its_python_runs(page: str, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(compile(code, "docs/tutorials/photos-to-model.md", "exec"), {})

@@ -280,6 +280,7 @@ def test_a_class_may_have_any_name(make_tree, tmp_path: Path) -> None:
     assert (out / "model" / "head.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_the_rule_never_recommends_nearest_neighbours() -> None:
     advice = _advice()
     assert advice.rule.method is None or "knn" not in advice.rule.method

@@ -56,14 +56,23 @@ EXAMPLES = {
     "vgg16()": 32,
     "xception()": 64,
 }
-# Networks of more than 50 million weights: saving, drawing or training all of these takes long.
+# Networks of more than 20 million weights: saving, drawing or training all of these takes long.
 LARGE = {
     "alexnet()",
     "clip_base()",
+    "convnext_tiny()",
     "dinov2_base()",
+    "dinov2_small()",
+    "dinov3_convnext_tiny()",
+    "dinov3_small()",
+    "efficientnet_v2_small()",
+    "eva02_small()",
     "inception_resnet_v2()",
+    "inception_v3()",
+    "resnet50()",
     "siglip2_base()",
     "vgg16()",
+    "xception()",
 }
 large_are_slow = pytest.mark.parametrize(
     "backbone",

@@ -29,6 +29,10 @@ TWO_SOURCES = {"blind-addition"}  # questions about two sources
 OWN_TARGETS = {"exclude-target", "unrelated-data"}
 
 
+# with more arms than others: these take seconds
+LONG = {"unrelated-data", "fine-or-coarse", "granularity", "num-classes", "label-noise"}
+
+
 TOY = "toy(per_class=8, test_per_class=4)"
 
 
@@ -89,7 +93,10 @@ def methods(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return request.param
 
 
-@pytest.mark.parametrize("name", QUESTIONS.names())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in QUESTIONS.names()],
+)
 def test_it_runs_as_printed_and_answers_on_every_target(
     name: str,
     methods: str,

@@ -154,8 +154,9 @@ def test_a_coordinate_is_no_label(tmp_path: Path, encode: Encode) -> None:
         write_file(tmp_path / f"{i}.png", encode(i))
         lines.append(f"{i}.png,{7 * i},{i % 3},{'ab'[i % 2]}")
     write_file(tmp_path / "list.csv", "\n".join(lines))
-    with pytest.raises(BadDataError, match="label"):  # several may be meant: it asks
+    with pytest.raises(BadDataError, match="no label column") as caught:
         open_source(f"manifest('{tmp_path / 'list.csv'}')")
+    assert "label_column='species'" in caught.value.hint
     named = open_source(f"manifest('{tmp_path / 'list.csv'}', label_column='species')")
     assert named.classes == ("a", "b")
 

@@ -25,7 +25,7 @@ from seedbed.models.resolve import backbone_fingerprint, open_backbone
 from seedbed.models.zoo import BACKBONES
 
 Tensors = dict[str, torch.Tensor]
-RESNET = "resnet18(stem='small')"
+RESNET = "timm('test_resnet')"
 
 
 def _network(classes: int = 3, seed: int = 7) -> Tensors:
@@ -43,7 +43,7 @@ def _under(prefix: str, tensors: Tensors) -> Tensors:
 
 
 def _open(path: Path | str) -> Backbone:
-    return open_backbone(f"resnet18(stem='small', size_px=32, weights={str(path)!r})")
+    return open_backbone(f"timm('test_resnet', size_px=32, weights={str(path)!r})")
 
 
 def _body(net: Backbone) -> Tensors:
@@ -79,8 +79,8 @@ SELF_SUPERVISED: dict[str, Any] = {
     "MoCo v2": {
         "state_dict": {
             **_under("module.encoder_q.", _headless(NETWORK)),
-            "module.encoder_q.fc.0.weight": torch.ones(512, 512),
-            "module.encoder_q.fc.2.weight": torch.ones(128, 512),
+            "module.encoder_q.fc.0.weight": torch.ones(96, 96),
+            "module.encoder_q.fc.2.weight": torch.ones(128, 96),
             **_under("module.encoder_k.", _headless(OTHER)),
             "module.queue": torch.ones(128, 9),
         },
@@ -90,7 +90,7 @@ SELF_SUPERVISED: dict[str, Any] = {
         "student": _under("module.backbone.", _headless(OTHER)),
         "teacher": {
             **_under("backbone.", _headless(NETWORK)),
-            "head.mlp.0.weight": torch.ones(4, 512),
+            "head.mlp.0.weight": torch.ones(4, 96),
         },
         "dino_loss": {"center": torch.zeros(1, 9)},
         "epoch": 100,
@@ -98,7 +98,7 @@ SELF_SUPERVISED: dict[str, Any] = {
     "detector": {
         "model": {**_under("backbone.", _headless(NETWORK)), "neck.conv.weight": torch.ones(2, 2)}
     },
-    "projection": {**_headless(NETWORK), "projection_head.0.weight": torch.ones(8, 512)},
+    "projection": {**_headless(NETWORK), "projection_head.0.weight": torch.ones(8, 96)},
 }
 
 
@@ -109,7 +109,7 @@ def test_a_network_without_a_head_gives_codes(kind: str, tmp_path: Path) -> None
     assert same_weights(_body(net), _headless(NETWORK))
     assert net.classes == ()
     images = net.images(digits_store(32), np.arange(4))
-    assert codes(net, images).shape == (4, 512)
+    assert codes(net, images).shape == (4, 96)
 
 
 def test_what_was_used_of_a_file_stands_in_the_card(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_another_entry_can_be_named(tmp_path: Path) -> None:
     net = _open(student)
     assert same_weights(_body(net), _headless(OTHER))
     assert net.card["weights"] == student
-    call = "resnet18(stem='small', size_px=32, weights={!r})"
+    call = "timm('test_resnet', size_px=32, weights={!r})"
     keys = {
         backbone_fingerprint(call.format(str(tmp_path / "a.pth"))),
         backbone_fingerprint(call.format(student)),
@@ -206,14 +206,14 @@ def test_weights_that_are_no_numbers_are_refused(value: float, tmp_path: Path) -
     tensors = {name: t.clone() for name, t in NETWORK.items()}
     tensors["layer1.0.conv1.weight"][0, 0, 0, 0] = value
     torch.save(tensors, tmp_path / "a.pth")
-    with pytest.raises(BadDataError, match=r"1 of the 36,864 values of layer1\.0\.conv1\.weight"):
+    with pytest.raises(BadDataError, match=r"1 of the 9,216 values of layer1\.0\.conv1\.weight"):
         _open(tmp_path / "a.pth")
 
 
 @pytest.fixture
 def headless(tmp_path: Path) -> str:
     torch.save(_headless(NETWORK), tmp_path / "a.pth")
-    return f"resnet18(stem='small', size_px=32, weights={str(tmp_path / 'a.pth')!r})"
+    return f"timm('test_resnet', size_px=32, weights={str(tmp_path / 'a.pth')!r})"
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def _numbered(num: int, tmp_path: Path) -> tuple[str, Path]:
         images, [i % num for i in range(2 * num)], splits=["test"] * 2 * num
     )
     store = sb.pack(source, tmp_path / "numbers.store", size_px=32)
-    return f"resnet18(stem='small', size_px=32, weights={str(tmp_path / 'a.pth')!r})", store.path
+    return f"timm('test_resnet', size_px=32, weights={str(tmp_path / 'a.pth')!r})", store.path
 
 
 def test_numbers_in_doubtful_order_are_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from seedbed.data.decode import FITS
 from seedbed.models.checkpoint import save_backbone
 from seedbed.models.zoo import BACKBONES
-from seedbed.readout.export import export_model
+from seedbed.readout.export import _loader_text, export_model
 from seedbed.readout.model import Model, load_model
 from seedbed.readout.prediction import decode_files, decoded_images
 
@@ -70,7 +70,7 @@ def test_the_decoder_beside_an_export_is_that_of_predict(
 ) -> None:
     (tmp_path / "net").mkdir()
     model = _model(size_px, crop, fit, white, tmp_path / "net")
-    export_model(model, tmp_path / "model.pt2", "torch-export")
+    (tmp_path / "load_image.py").write_text(_loader_text(model))
     paths = _photos(tmp_path / "photos")
 
     [part] = decode_files(paths, model.backbone, fit, white)
@@ -78,7 +78,7 @@ def test_the_decoder_beside_an_export_is_that_of_predict(
     images = decoded_images(part, model.backbone)
     seen = np.concatenate([batch.numpy() for batch in images.plain(len(paths))])
 
-    load_image = runpy.run_path(str(tmp_path / "model_load_image.py"))["load_image"]
+    load_image = runpy.run_path(str(tmp_path / "load_image.py"))["load_image"]
     form = model.backbone.preprocessing
     for path, expected in zip(paths, seen, strict=True):
         pixels = load_image(str(path))

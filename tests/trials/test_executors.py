@@ -21,6 +21,7 @@ from seedbed.trials.run import run_study
 SAME = ["arm", "seed", "images_seen", "target", "method", "metric", "value", "num_test", "key"]
 
 
+@pytest.mark.slow
 def test_processes_equal_inline_though_a_worker_is_killed(
     make_study, tmp_path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

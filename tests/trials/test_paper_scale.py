@@ -129,6 +129,7 @@ def test_a_file_is_planned(path: Path, data: Path) -> None:
     assert {c.arm for c in plan.cells} == set(study.arms)
 
 
+@pytest.mark.slow
 def test_a_file_is_costed(data: Path) -> None:
     plan = plan_of(next(p for p in FILES if p.stem == "random-or-pretrained"), data)
     found = estimate(plan, workers=1)
@@ -138,6 +139,7 @@ def test_a_file_is_costed(data: Path) -> None:
     assert found.disk_bytes > 6 * 4 * 50_000_000
 
 
+@pytest.mark.slow
 def test_the_command_line_plans_it(data: Path) -> None:
     plan_of(next(p for p in FILES if p.stem == "random-or-pretrained"), data)
     status, document, _ = cli("study", "plan", data / "random-or-pretrained.toml", "--json")

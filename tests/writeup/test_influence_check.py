@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from seedbed.base.artifacts import Workspace
 from seedbed.trials.planner import make_plan
 from seedbed.trials.run import run_study
@@ -15,6 +17,7 @@ from seedbed.verdicts.questions import answer
 from seedbed.writeup.influence_check import save_checks
 
 
+@pytest.mark.slow
 def test_the_check_of_a_ranking_is_a_study(tmp_path: Path) -> None:
     study = Study(
         name="ranked",
