@@ -119,6 +119,7 @@ def test_little_time_gives_probes_and_notes_on_what_was_left_out() -> None:
     assert "was not measured" in advice.negative_transfer[0].sentence
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_report_and_a_model_that_predicts(tmp_path: Path) -> None:
     from PIL import Image
 
@@ -235,6 +236,7 @@ def test_a_training_that_diverges_does_not_stop_the_advice(monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("no_forward_seconds")
+@pytest.mark.slow
 def test_networks_with_constant_or_nan_codes_are_left_out_or_lose() -> None:
     import torch
 

@@ -90,7 +90,10 @@ def _draw(call: str, num_classes: int) -> Backbone:
     return BACKBONES.make(call).build([f"c{i}" for i in range(num_classes)], EXAMPLES[call], 1)
 
 
-@pytest.fixture(params=sorted(EXAMPLES), scope="module")
+@pytest.fixture(
+    params=[pytest.param(c, marks=pytest.mark.slow) if c in LARGE else c for c in sorted(EXAMPLES)],
+    scope="module",
+)
 def backbone(request: pytest.FixtureRequest) -> Iterator[Backbone]:
     yield _built(request.param)
     _built.cache_clear()

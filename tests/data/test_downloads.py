@@ -69,7 +69,7 @@ def server(tmp_path: Path) -> Iterator[Any]:
             super().__init__(*arguments, directory=str(folder))
 
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread = threading.Thread(target=lambda: httpd.serve_forever(0.01), daemon=True)
     thread.start()
 
     class Server:

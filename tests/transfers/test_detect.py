@@ -93,6 +93,7 @@ def test_it_learns_to_detect_simple_objects(
     assert baseline.metrics["map_voc10"] < measured.metrics["map_voc10"] - 30
 
 
+@pytest.mark.slow
 def test_boxes_are_in_pixels_of_the_original_image(task: DetectionTask) -> None:
     """A detector that is trained at half the size detects squares of 20 px all over the image, not
     in a quarter of it."""
@@ -252,6 +253,7 @@ def test_the_layers_of_the_network_can_be_the_box_head() -> None:
         replace(QUICK, box_head="own").check(backbone())
 
 
+@pytest.mark.slow
 def test_the_drop_between_domains_is_reported(dusk: DetectionTask) -> None:
     assert dusk.classes == ("bar", "square")
     method = replace(QUICK, iterations=60, batch_size=4, learning_rates=(0.1,))

@@ -99,12 +99,14 @@ def test_the_error_for_an_unknown_layer_suggests_best() -> None:
     assert "Or 'best'" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_class_scores_are_the_wrong_layer() -> None:
     """A head for two classes keeps two numbers of a code of 1,024."""
     assert _net().penultimate == "classifier.4"
     assert _top1("probe()") > _top1("probe(layer='classifier.6')") + 30
 
 
+@pytest.mark.slow
 def test_a_c_for_other_data_underfits() -> None:
     assert _top1("probe()") > _top1("probe(c=[0.00001])") + 5
     assert _measure("probe(c=[0.00001, 1000.0])").facts["c_at_edge"]

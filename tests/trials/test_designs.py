@@ -104,6 +104,7 @@ def fine(make_study, tmp_path: Path):
     return make_study(*FINE)
 
 
+@pytest.mark.slow
 def test_fine_labels_are_asked_of_every_arm(fine, workspace) -> None:
     results = _run(fine, workspace)
     assert not results.failures

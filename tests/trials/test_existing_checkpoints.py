@@ -118,6 +118,7 @@ class Mine(nn.Module):
         return self.out(torch.relu(self.norm(self.conv(x))).mean((2, 3)))
 
 
+@pytest.mark.slow
 def test_a_module_of_ones_own_is_an_arm(make_study, workspace, tmp_path: Path) -> None:
     torch.manual_seed(0)
     mine = Backbone.wrap(Mine(), size_px=8)

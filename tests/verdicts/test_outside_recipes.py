@@ -141,6 +141,7 @@ def _findings(results: Results, kind: str) -> list[Finding]:
     return [f for f in findings(results, answer(results)) if f.kind == kind]
 
 
+@pytest.mark.slow
 def test_random_samples_of_an_outside_recipe_enter_a_scaling_law(tmp_path: Path) -> None:
     arms = {
         "all": "",
@@ -156,6 +157,7 @@ def test_random_samples_of_an_outside_recipe_enter_a_scaling_law(tmp_path: Path)
     assert law.details["over"] == ["per_class", "classes"]
 
 
+@pytest.mark.slow
 def test_random_classes_of_an_outside_recipe_have_an_influence(tmp_path: Path) -> None:
     arms = {"all": "thin()", "half": "thin() | some()"}
     study = _study(tmp_path, arms, seeds=8)

@@ -63,6 +63,7 @@ def test_the_check_of_a_ranking_is_a_study(tmp_path: Path) -> None:
     } <= compared
 
 
+@pytest.mark.slow
 def test_targets_with_odd_names_and_paths_have_checks_too(tmp_path: Path, make_tree) -> None:
     odd = make_tree({"a": 4, "b": 4}, root="cells (v2)")
     study = Study(
