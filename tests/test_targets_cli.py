@@ -283,6 +283,7 @@ def test_what_a_store_of_boxes_keeps_is_told(
     assert document["notes"] == [f"1 image of {tmp_path / 'VOC'} in no image set left out"]
 
 
+@pytest.mark.slow
 def test_a_detector_that_is_interrupted_goes_on(tmp_path: Path) -> None:
     """With the same weights, bit for bit, and nothing of the interruption left."""
     how = (

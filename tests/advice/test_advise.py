@@ -170,6 +170,7 @@ def test_the_command_writes_a_report_and_a_model_that_predicts(tmp_path: Path) -
     )
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_be_opened_is_left_out_with_a_note() -> None:
     advice = sb.advise(digits_store(), [NETS[0], "vgg16"], minutes=0.005, train_per_class=5)
     assert any(
@@ -266,6 +267,7 @@ def _constant(value: float):
     return module
 
 
+@pytest.mark.slow
 def test_a_class_may_have_any_name(make_tree, tmp_path: Path) -> None:
     photos = make_tree({"$^$": 8, "b<script>": 8})
     out = tmp_path / "out"

@@ -11,6 +11,10 @@ from seedbed.trials.executors import EXECUTORS
 CALLS = {"processes": "processes(workers=1)"}
 
 
-@pytest.mark.parametrize("name", EXECUTORS.names())
+@pytest.mark.parametrize(
+    "name",
+    # Each worker process imports torch.
+    [pytest.param(n, marks=pytest.mark.slow) if n in CALLS else n for n in EXECUTORS.names()],
+)
 def test_an_executor_keeps_its_contract(name: str) -> None:
     check_executor(CALLS.get(name, name))

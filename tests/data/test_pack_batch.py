@@ -114,6 +114,7 @@ def test_a_format_that_workers_cannot_import_fails_quickly(
     assert not (tmp_path / "s.store").exists()
 
 
+@pytest.mark.slow
 def test_workers_that_all_die_fail_quickly(
     make_tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
