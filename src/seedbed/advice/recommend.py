@@ -98,7 +98,7 @@ def _best_layer(race: Race, contender: Contender) -> str:
 def _measure_curve(race: Race, contender: Contender) -> LearningCurve:
     if not race.clock.left():
         return LearningCurve(
-            num_images=(), accuracies=(), why="no time was left to measure it; allow more (minutes)"
+            num_images=(), accuracies=(), why="no time was left to measure it; allow more minutes"
         )
     return learning_curve(contender, _best_layer(race, contender))
 

@@ -140,7 +140,7 @@ def export(
 
     Args:
         format: "onnx", "torch-export", or "timm" (docs: export a model). None: by the suffix of
-            `out`, .onnx or .pt2; a name without a suffix is a folder for timm.
+            `out`, .onnx or .pt2.
 
     Returns:
         The largest absolute difference between the exported model and the original, of scores and

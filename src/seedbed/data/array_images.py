@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from seedbed.base.errors import UsageError, unknown
 from seedbed.base.randomness import content_hash
-from seedbed.data.decode import Fit, fit_square, is_deep
+from seedbed.data.decode import ORIENTATION_TAG, Fit, fit_square, is_deep
 from seedbed.data.image_files import DecodedImage, load_each
 from seedbed.data.source import (
     SPLIT_NAMES,
@@ -35,7 +35,6 @@ _SHAPES = (
 )
 # Images of a data set whose contents enter its fingerprint.
 _NUM_HASHED = 64
-_ORIENTATION = 0x0112
 # Items whose labels are compared with the attribute that lists the labels.
 _NUM_COMPARED = 8
 
@@ -64,7 +63,7 @@ def to_image(value: Any, where: str = "the image") -> Image.Image:
         UsageError: another type, shape or range; the message names it.
     """
     if isinstance(value, Image.Image):
-        is_upright = value.getexif().get(_ORIENTATION, 1) == 1
+        is_upright = value.getexif().get(ORIENTATION_TAG, 1) == 1
         return value if is_upright else ImageOps.exif_transpose(value)
     if not isinstance(value, np.ndarray) and not _is_tensor(value):
         raise UsageError(f"{where} is of type {type(value).__name__}, not an image", _SHAPES)

@@ -33,7 +33,7 @@ class ClassFaults:
     only_class: str | None
     # with test or validation images, and none to train on
     without_training: list[str] = field(default_factory=list)
-    # pairs whose names differ only in case, blanks or the form of their letters
+    # pairs whose names differ only in blanks or in the form of their letters
     similar_names: list[tuple[str, str]] = field(default_factory=list)
 
     @property

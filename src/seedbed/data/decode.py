@@ -34,7 +34,7 @@ _SHAPES = {
     "squash": "both sides to size_px, whatever the aspect",
     "pad": "longer side to size_px, the rest black",
 }
-_ORIENTATION = 0x0112
+ORIENTATION_TAG = 0x0112
 # Larger images are refused unless they are JPEG, which is read at reduced scale.
 _MAX_PIXELS = 178_956_970
 MAX_16_BIT = 65535.0
@@ -153,7 +153,7 @@ _TURNS = {
 def _turn_upright(image: Image.Image, exif: bytes) -> Image.Image:
     tags = Image.Exif()
     tags.load(exif)
-    turn = _TURNS.get(tags.get(_ORIENTATION, 1))
+    turn = _TURNS.get(tags.get(ORIENTATION_TAG, 1))
     return image if turn is None else image.transpose(turn)
 
 
