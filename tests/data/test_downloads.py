@@ -189,6 +189,8 @@ def test_without_a_connection_the_earlier_copy_is_used_and_said_so(
     source = open_source(url)
     assert any("earlier run is used" in note for note in source.notes)
     assert source.listing == before.listing
+    by_call = open_source(f"webdataset({url!r})")
+    assert any("earlier run is used" in note for note in by_call.notes)
     with pytest.raises(BadDataError, match="cannot read"):
         open_source(f"{server.url}/never.tar")
 
@@ -365,3 +367,23 @@ def test_secrets_are_removed_from_names() -> None:
         "https://host:8/a/b.tar"
     )
     assert without_secrets("s3://bucket/key with space") == "s3://bucket/key with space"
+
+
+def test_numbers_in_braces_that_fall_name_no_file() -> None:
+    with pytest.raises(UsageError, match="names no file"):
+        fetch("memory://bucket/train-{5..2}.tar")
+
+
+def test_a_data_set_of_the_hub_is_read_from_its_copy_without_a_connection(
+    hub: Path, encode: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write_parquet(hub / "datasets/owner/pets/data/train-00000.parquet", encode)
+    assert open_source("huggingface('owner/pets')").notes == ()
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise OSError("no connection")
+
+    monkeypatch.setattr(DirFileSystem, "find", fail)
+    source = open_source("huggingface('owner/pets')")
+    assert source.num_images == 8
+    assert any("earlier run is used" in note for note in source.notes)

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from threading import Lock
 
 from seedbed.base.artifacts import atomic_file, disk_errors, write_json
-from seedbed.base.errors import BadDataError, StorageError
+from seedbed.base.errors import BadDataError, StorageError, UsageError
 from seedbed.base.paths import expand_user
 from seedbed.data.remote_files import (
     RemoteFile,
@@ -71,15 +71,23 @@ def is_data_set_name(text: str) -> bool:
     return _REPOSITORY.fullmatch(text) is not None
 
 
-def fetch_data_set(name: str) -> Path:
+def fetch_data_set(name: str, notes: list[str]) -> Path:
     """A local folder with the Parquet files of a data set on Hugging Face.
 
-    Raises BadDataError if there is none, or if it cannot be reached.
+    If it cannot be reached, an earlier copy is used, and said so in `notes`. Raises BadDataError if
+    there is none.
     """
     repository = f"hf://datasets/{name}"
     for url in (repository, repository + _PARQUET_BRANCH):
-        files = remote_files(url)
-        chosen = [file for file in files.list() if file.path.endswith(".parquet")]
+        try:
+            files = remote_files(url)
+            chosen = [file for file in files.list() if file.path.endswith(".parquet")]
+        except UnreachableError as error:
+            copies = (_Copy.of(one) for one in (repository, repository + _PARQUET_BRANCH))
+            if (copy := next((one for one in copies if one.complete), None)) is None:
+                raise
+            notes.append(f"{error.text}; the copy from an earlier run is used")
+            return copy.folder / "files"
         if chosen:
             return _fetch(url, files, chosen)
     raise BadDataError(
@@ -105,6 +113,10 @@ def fetch(url: str, notes: list[str] | None = None) -> str:
         first, last = braces[1], int(braces[2])
         numbers = range(int(first), last + 1)
         urls = [url.replace(braces[0], str(n).zfill(len(first)), 1) for n in numbers]
+        if not urls:
+            raise UsageError(
+                f"{without_secrets(url)} names no file", "Give the lower number first."
+            )
         paths = [fetch(one, notes) for one in urls]
         return str(Path(paths[0]).parent / PurePosixPath(url).name)
     try:

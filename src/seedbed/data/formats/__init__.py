@@ -191,7 +191,9 @@ def open_source(
         source = open_source(fetch(data, remarks), format_name=format_name, hierarchy=hierarchy)
         return replace(source, name=without_secrets(data), notes=(*remarks, *source.notes))
     call = Call(name=format_name, args=(data,)) if format_name else parse_data(data, folder)
-    source = FORMATS.make(_with_copies(call), f"data set {data!r}").read()
+    remarks = []
+    source = FORMATS.make(_with_copies(call, remarks), f"data set {data!r}").read()
+    source = replace(source, notes=(*remarks, *source.notes)) if remarks else source
     if format_name is None and (note := _entered_note(data, call, folder)):
         source = replace(source, notes=(note, *source.notes))
     return (
@@ -201,16 +203,16 @@ def open_source(
     )
 
 
-def _with_copies(call: Call) -> Call:
+def _with_copies(call: Call, notes: list[str]) -> Call:
     """The call with local copies in place of the URLs among its paths."""
     cls = FORMATS.get(call.name)
     names = setting_names(cls)
     args = [
-        fetch(value) if name in cls.paths and is_url(value) else value
+        fetch(value, notes) if name in cls.paths and is_url(value) else value
         for name, value in zip(names, call.args, strict=False)
     ]
     kwargs = {
-        name: fetch(value) if name in cls.paths and is_url(value) else value
+        name: fetch(value, notes) if name in cls.paths and is_url(value) else value
         for name, value in call.kwargs.items()
     }
     return Call(name=call.name, args=(*args, *call.args[len(names) :]), kwargs=kwargs)

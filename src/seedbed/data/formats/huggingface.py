@@ -67,9 +67,8 @@ class HuggingFace(Format):
         return is_data_set_name(text)
 
     def read(self) -> Source:
-        root = expand_user(self.path)
-        if not root.exists() and self.is_remote_name(self.path):
-            root = fetch_data_set(self.path)
+        remarks: list[str] = []
+        root = self._root(remarks)
         files = _parquet_files(root)
         if not files:
             raise BadDataError(
@@ -113,9 +112,15 @@ class HuggingFace(Format):
                 np.array([row for _, row in places], np.int64),
             ),
             listing=listing_fingerprint(["huggingface", image_column, label_column, *status]),
-            notes=counter.lines(),
+            notes=(*remarks, *counter.lines()),
             skipped=skipped.rows(),
         )
+
+    def _root(self, notes: list[str]) -> Path:
+        """The local path, or the copy of the data set of this name."""
+        root = expand_user(self.path)
+        is_remote = not root.exists() and self.is_remote_name(self.path)
+        return fetch_data_set(self.path, notes) if is_remote else root
 
     def _find_columns(self, file: Path) -> tuple[str, str]:
         """The names of the image column and of the label column."""
